@@ -1,0 +1,87 @@
+"""The seam of the inbound dialects: one codec each, bytes in and bytes out, no I/O and no clock."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway import ir
+from gateway.errors import GatewayError
+from gateway.upstream import ModelInfo
+
+__all__ = ["Answering", "Dialect", "StreamWriter"]
+
+
+class Answering(Struct, frozen=True, kw_only=True):
+    """What a writer must know besides the events.
+
+    `model`: the name to echo. `id`: a random hex string for ids the upstream did not give.
+    `created`: Unix seconds. `request_id`: for error bodies. `estimate`: the prompt's tokens, counted locally
+    only when asked. `images`: how OpenAI Chat shows images (translate.images_out): markdown | images.
+    """
+
+    request: ir.Request
+    model: str
+    id: str
+    created: int
+    request_id: str
+    estimate: Callable[[], int]
+    sealed: bool = True
+    images: str = "markdown"
+
+
+class StreamWriter(Protocol):
+    """Write one stream: opens, closes and terminates correctly whatever comes."""
+
+    def feed(self, events: Sequence[ir.Event]) -> bytes:
+        """Give the SSE events, each whole, for these events; b"" when nothing is to be sent yet.
+
+        The opening (message_start, first role chunk) waits for the first event with content.
+        """
+        ...
+
+    def close(self, error: GatewayError | None = None) -> bytes:
+        """End the stream: the terminal events, or the dialect's in-stream error. Idempotent."""
+        ...
+
+
+class Dialect(Protocol):
+    """One inbound dialect. A single stateless instance serves all requests."""
+
+    @property
+    def name(self) -> str:
+        """Its name in metrics and logs."""
+        ...
+
+    @property
+    def keepalive(self) -> bytes:
+        """A sign of life between events; b"" = only headers."""
+        ...
+
+    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
+        """Read a request for an answer (or, `counting`, for its token count); raise InvalidRequest."""
+        ...
+
+    def stream_writer(self, answering: Answering) -> StreamWriter:
+        """Make the writer of one streamed answer."""
+        ...
+
+    def write_whole(self, reply: ir.Reply, answering: Answering) -> bytes:
+        """Write a whole answer."""
+        ...
+
+    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+        """Give the status and body of an error answer."""
+        ...
+
+    def write_count(self, tokens: int) -> bytes:
+        """Write the answer to a token count."""
+        ...
+
+    def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
+        """Write the model list: (name, info) in order; `query` holds the caller's paging."""
+        ...
+
+    def write_model(self, name: str, info: ModelInfo) -> bytes:
+        """Write one model."""
+        ...

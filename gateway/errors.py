@@ -1,0 +1,264 @@
+"""Every error that a caller can see, one class a cause.
+
+    GatewayError
+    ├── CallerError                  the request must change
+    │   ├── InvalidRequest           400  bad JSON, bad field, an option that nothing can carry
+    │   │   └── ContextTooLong       400  prompt too long
+    │   ├── Unauthenticated          401  no key, or a wrong one
+    │   ├── PermissionDenied         403  this key may not do that
+    │   ├── NotFound                 404  unknown path
+    │   │   └── ModelNotFound        404  unknown model
+    │   ├── MethodNotAllowed         405
+    │   ├── RequestTimeout           408  the body did not arrive
+    │   ├── BodyTooLarge             413
+    │   ├── UnsupportedMediaType     415
+    │   └── RateLimited              429  a limit of this gateway
+    ├── UpstreamError                what stands behind the gateway failed
+    │   ├── UpstreamRejected         400  it calls the request bad
+    │   ├── UpstreamRateLimited      429  its quota is used up
+    │   ├── UpstreamOverloaded       503  no capacity (529 towards Anthropic callers)
+    │   ├── UpstreamUnavailable      502  it cannot be reached, or answered 5xx
+    │   ├── UpstreamTimeout          504  it stayed silent
+    │   ├── UpstreamCredential       502  it refuses our credential; never the caller's 401
+    │   └── UpstreamMalformed        502  its answer cannot be used
+    │       └── StreamBroken         502  its stream ended before it was complete
+    └── ServiceError                 this gateway cannot serve
+        ├── InternalError            500
+        ├── NotImplementedHere       501
+        ├── NoCredential             503  a pool without a usable credential
+        └── Draining                 503  shutting down
+
+The class says the cause; `gateway.dialects` says how each dialect spells it.
+"""
+
+__all__ = [
+    "BodyTooLarge",
+    "CallerError",
+    "ContextTooLong",
+    "Draining",
+    "GatewayError",
+    "InternalError",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "ModelNotFound",
+    "NoCredential",
+    "NotFound",
+    "NotImplementedHere",
+    "PermissionDenied",
+    "RateLimited",
+    "RequestTimeout",
+    "ServiceError",
+    "StreamBroken",
+    "Unauthenticated",
+    "UnsupportedMediaType",
+    "UpstreamCredential",
+    "UpstreamError",
+    "UpstreamMalformed",
+    "UpstreamOverloaded",
+    "UpstreamRateLimited",
+    "UpstreamRejected",
+    "UpstreamTimeout",
+    "UpstreamUnavailable",
+]
+
+
+class GatewayError(Exception):
+    """An error with all that its answer needs.
+
+    `message`: one line for a person: what happened, where, what to do. No secret.
+    `status`: the HTTP status. `code`: a stable machine-readable word.
+    `param`: the request field that is wrong, as the caller wrote it.
+    `retry_after`: seconds until another try can succeed; None = unknown.
+    `headers`: further reply headers, such as `allow`.
+    """
+
+    status: int = 500
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.headers = headers or {}
+        if status is not None:
+            self.status = status
+        if code is not None:
+            self.code = code
+
+
+class CallerError(GatewayError):
+    """The caller can mend it."""
+
+    status = 400
+
+
+class InvalidRequest(CallerError):
+    """The request is not well formed, or asks for what cannot be done."""
+
+    status = 400
+
+
+class ContextTooLong(InvalidRequest):
+    """The prompt does not fit into the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class Unauthenticated(CallerError):
+    """No key, or one that this gateway does not know."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class PermissionDenied(CallerError):
+    """The key is known, but not allowed to do this."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class NotFound(CallerError):
+    """Nothing lives at this path."""
+
+    status = 404
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No upstream serves a model of this name."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(CallerError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTimeout(CallerError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class BodyTooLarge(CallerError):
+    """The body is longer than server.max_body."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class UnsupportedMediaType(CallerError):
+    """The body is neither JSON nor plain, gzip or deflate."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class RateLimited(CallerError):
+    """A limit that this gateway sets for the key."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class UpstreamError(GatewayError):
+    """Not the caller's fault: what stands behind the gateway failed."""
+
+    status = 502
+    code: str | None = "upstream_error"
+
+
+class UpstreamRejected(UpstreamError):
+    """The upstream calls the translated request bad; its words are passed on."""
+
+    status = 400
+    code = None
+
+
+class UpstreamRateLimited(UpstreamError):
+    """The upstream's quota is used up for every credential that could serve."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+
+class UpstreamOverloaded(UpstreamError):
+    """The upstream has no capacity for this model now."""
+
+    status = 503
+    code = "overloaded"
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The upstream cannot be reached, or failed by itself."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream stayed silent for longer than [timeouts] allows."""
+
+    status = 504
+    code = "timeout"
+
+
+class UpstreamCredential(UpstreamError):
+    """The upstream refuses the operator's credential."""
+
+    code = "upstream_credential"
+
+
+class UpstreamMalformed(UpstreamError):
+    """The upstream's answer cannot be used."""
+
+    code = "upstream_malformed"
+
+
+class StreamBroken(UpstreamMalformed):
+    """The upstream's stream ended before it was complete."""
+
+    code = "upstream_truncated"
+
+
+class ServiceError(GatewayError):
+    """This gateway cannot serve the request."""
+
+
+class InternalError(ServiceError):
+    """A defect of this gateway."""
+
+    code = "internal_error"
+
+
+class NotImplementedHere(ServiceError):
+    """The path is known, but no part of this gateway serves it."""
+
+    status = 501
+    code = "not_implemented"
+
+
+class NoCredential(ServiceError):
+    """A pool has no credential that could be used."""
+
+    status = 503
+    code = "no_credential"
+
+
+class Draining(ServiceError):
+    """The gateway is shutting down."""
+
+    status = 503
+    code = "draining"

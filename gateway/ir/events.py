@@ -1,0 +1,177 @@
+"""The neutral form of an answer: one stream of typed events, and the same folded into a reply.
+
+    Started (BlockStarted Delta* BlockEnded)* UsageReported* Finished
+
+`Failed` may take the place of any event; nothing follows `Finished` or `Failed`.
+`gateway.ir.grammar` checks it.
+"""
+
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+from gateway.errors import GatewayError
+
+from .request import Media, Text, Thinking, ToolCall
+from .signature import Signature
+
+__all__ = [
+    "ArgumentsDelta",
+    "BlockEnded",
+    "BlockKind",
+    "BlockStarted",
+    "CitationDelta",
+    "Event",
+    "Failed",
+    "FinishReason",
+    "Finished",
+    "MediaChunk",
+    "OpaqueEvent",
+    "Reply",
+    "ReplyPart",
+    "SignatureDelta",
+    "Started",
+    "TextDelta",
+    "ThinkingDelta",
+    "Usage",
+    "UsageReported",
+]
+
+BlockKind = Literal["text", "thinking", "tool_call", "media"]
+FinishReason = Literal[
+    "stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"
+]
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """Tokens. `input` includes cached ones, `output` includes thinking."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    total: int | None = None
+    estimated: bool = False
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """The upstream begins an answer. `usage`: what it says of the prompt already; `created`: Unix seconds."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    created: int | None = None
+
+
+class BlockStarted(Struct, frozen=True, kw_only=True):
+    """A block opens; deltas up to the next BlockEnded belong to it. `id` and `name`: of a tool call."""
+
+    kind: BlockKind
+    id: str = ""
+    name: str = ""
+
+
+class TextDelta(Struct, frozen=True):
+    """More words of a text block."""
+
+    text: str
+
+
+class ThinkingDelta(Struct, frozen=True):
+    """More words of a thinking block."""
+
+    text: str
+
+
+class SignatureDelta(Struct, frozen=True):
+    """The signature of the open block, whatever its kind."""
+
+    signature: Signature
+
+
+class ArgumentsDelta(Struct, frozen=True):
+    """More of a tool call's arguments, as JSON text."""
+
+    json: str
+
+
+class MediaChunk(Struct, frozen=True, kw_only=True):
+    """An image or other file, whole, base64."""
+
+    media_type: str
+    data: str
+
+
+class CitationDelta(Struct, frozen=True, kw_only=True):
+    """A source for the open text block. `start` and `end` count UTF-8 bytes of that block."""
+
+    url: str
+    title: str = ""
+    start: int | None = None
+    end: int | None = None
+    text: str = ""
+
+
+class BlockEnded(Struct, frozen=True):
+    """The open block is complete."""
+
+
+class UsageReported(Struct, frozen=True):
+    """The upstream's count so far; the last one holds."""
+
+    usage: Usage
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """The answer is complete. `native`: the upstream's own word; `explanation`: its words for a refusal."""
+
+    reason: FinishReason
+    native: str | None = None
+    stop_sequence: str | None = None
+    explanation: str | None = None
+
+
+class Failed(Struct, frozen=True):
+    """The answer broke off. Tried again while nothing has gone to the caller."""
+
+    error: GatewayError
+
+
+class OpaqueEvent(Struct, frozen=True, kw_only=True):
+    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out."""
+
+    dialect: str
+    kind: str
+    value: Raw
+
+
+Event = (
+    Started
+    | BlockStarted
+    | TextDelta
+    | ThinkingDelta
+    | SignatureDelta
+    | ArgumentsDelta
+    | MediaChunk
+    | CitationDelta
+    | BlockEnded
+    | UsageReported
+    | Finished
+    | Failed
+    | OpaqueEvent
+)
+
+ReplyPart = Text | Media | Thinking | ToolCall
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """A whole answer: its events folded."""
+
+    parts: tuple[ReplyPart, ...]
+    finish: Finished
+    usage: Usage
+    id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    citations: tuple[CitationDelta, ...] = ()

@@ -1,0 +1,73 @@
+"""The grammar of an event stream as a table.
+
+IDLE  --Started-->  OPEN
+OPEN  --BlockStarted(kind)-->  BLOCK(kind)  --deltas that this kind may hold-->  BLOCK(kind)
+BLOCK --BlockEnded-->  OPEN
+OPEN  --UsageReported-->  TAIL  (only UsageReported or a terminal event from here)
+OPEN, TAIL  --Finished-->  END;   any state but END  --Failed-->  END
+"""
+
+from collections.abc import Iterable
+
+from . import events as ev
+
+__all__ = ["Grammar", "GrammarError", "check"]
+
+_HOLDS: dict[ev.BlockKind, tuple[type, ...]] = {
+    "text": (ev.TextDelta, ev.SignatureDelta, ev.CitationDelta),
+    "thinking": (ev.ThinkingDelta, ev.SignatureDelta),
+    "tool_call": (ev.ArgumentsDelta, ev.SignatureDelta),
+    "media": (ev.MediaChunk, ev.SignatureDelta),
+}
+
+
+class GrammarError(ValueError):
+    """An event stood where the grammar has no place for it."""
+
+
+class Grammar:
+    """Check events one by one; `ended` tells whether the terminal event has come."""
+
+    def __init__(self) -> None:
+        self._state = "idle"
+        self._holds: tuple[type, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether Finished or Failed has been seen."""
+        return self._state == "end"
+
+    def feed(self, event: ev.Event) -> None:
+        """Take one event; raise GrammarError when it may not stand here."""
+        self._state = self._next(event)
+
+    def _next(self, event: ev.Event) -> str:
+        state = self._state
+        match event:
+            case ev.Failed() if state != "end":
+                return "end"
+            case ev.OpaqueEvent() if state in ("open", "block"):
+                return state
+            case ev.Started() if state == "idle":
+                return "open"
+            case ev.BlockStarted(kind=kind) if state == "open":
+                self._holds = _HOLDS[kind]
+                return "block"
+            case ev.BlockEnded() if state == "block":
+                return "open"
+            case ev.UsageReported() if state in ("open", "tail"):
+                return "tail"
+            case ev.Finished() if state in ("open", "tail"):
+                return "end"
+            case _ if state == "block" and isinstance(event, self._holds):
+                return state
+        raise GrammarError(f"{type(event).__name__} in state {state}")
+
+
+def check(events: Iterable[ev.Event]) -> None:
+    """Raise GrammarError unless `events` is one complete stream."""
+    grammar = Grammar()
+    for event in events:
+        grammar.feed(event)
+    if not grammar.ended:
+        raise GrammarError("no terminal event")

@@ -1,0 +1,196 @@
+"""The neutral form of a request: what every dialect is read into and written from.
+
+Absent is None here (a dialect that tells null from absent does so in its own wire structs).
+JSON that nobody needs to look into (tool arguments, schemas) stays `Raw`.
+"""
+
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+from .signature import Signature
+
+__all__ = [
+    "Loss",
+    "Media",
+    "Opaque",
+    "Output",
+    "Part",
+    "Reasoning",
+    "Request",
+    "Sampling",
+    "Severity",
+    "Text",
+    "Thinking",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolResult",
+    "Turn",
+]
+
+Severity = Literal["hint", "change", "content"]
+
+
+class Loss(Struct, frozen=True):
+    """One thing that the far side cannot carry.
+
+    `path`: where it stood in the caller's request, such as `messages[2].content[0].cache_control`.
+    `severity`: hint (the answer stays valid), change (it may differ), content (something said is gone).
+    """
+
+    path: str
+    reason: str
+    severity: Severity
+
+
+class Text(Struct, frozen=True, tag="text", kw_only=True):
+    """Words. `signature`: what a Gemini model attached to its own text."""
+
+    text: str
+    signature: Signature | None = None
+
+
+class Media(Struct, frozen=True, tag="media", kw_only=True):
+    """An image, document or sound: base64 `data`, or a `url` for upstreams that fetch.
+
+    `media_type` is normalised: lower case, no parameters, image/jpeg not image/jpg.
+    `detail`: low | high | auto | original, as OpenAI callers say it. `path`: where it stood, for errors.
+    """
+
+    media_type: str
+    data: str | None = None
+    url: str | None = None
+    filename: str | None = None
+    detail: str | None = None
+    path: str = ""
+    signature: Signature | None = None
+
+
+class Thinking(Struct, frozen=True, tag="thinking", kw_only=True):
+    """A model's thoughts. `redacted`: the sealed form that only its issuer can read."""
+
+    text: str
+    signature: Signature | None = None
+    redacted: str | None = None
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call", kw_only=True):
+    """A model's call of a tool. `arguments` is always one JSON object."""
+
+    id: str
+    name: str
+    arguments: Raw
+    signature: Signature | None = None
+
+
+class Opaque(Struct, frozen=True, tag="opaque", kw_only=True):
+    """A block that only its own dialect knows, kept whole. `path`: where it stood."""
+
+    dialect: str
+    kind: str
+    value: Raw
+    path: str = ""
+
+
+class ToolResult(Struct, frozen=True, tag="tool_result", kw_only=True):
+    """What a tool gave back. `name` is filled from the call when the caller did not send it."""
+
+    id: str
+    parts: tuple[Text | Media, ...] = ()
+    name: str | None = None
+    is_error: bool = False
+    path: str = ""
+
+
+Part = Text | Media | Thinking | ToolCall | ToolResult | Opaque
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """One message. Role `system` only in mid-conversation: what leads goes to `Request.system`."""
+
+    role: Literal["user", "assistant", "system"]
+    parts: tuple[Part, ...]
+
+
+class Tool(Struct, frozen=True, kw_only=True):
+    """A function the model may call. `schema`: JSON Schema as the caller wrote it; None = no parameters.
+
+    `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
+    `path`: where it stood in the request, such as `tools[3]`.
+    """
+
+    name: str
+    description: str | None = None
+    schema: Raw | None = None
+    strict: bool | None = None
+    builtin: str | None = None
+    path: str = ""
+
+
+class ToolChoice(Struct, frozen=True, kw_only=True):
+    """auto, none, required (any tool), named (the one in `names`); `names` also narrows auto and required."""
+
+    mode: Literal["auto", "none", "required", "named"]
+    names: tuple[str, ...] = ()
+    parallel: bool | None = None
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How the answer is drawn. `max_tokens` counts thoughts too."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    n: int | None = None
+
+
+class Reasoning(Struct, frozen=True, kw_only=True):
+    """How much the model may think.
+
+    `mode`: unset (the caller said nothing), off, auto, level (`level`), budget (`budget` tokens).
+    `visible`: whether the caller wants to read the thoughts; None = said nothing.
+    """
+
+    mode: Literal["unset", "off", "auto", "level", "budget"] = "unset"
+    level: str | None = None
+    budget: int | None = None
+    visible: bool | None = None
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """The form of the answer: free text, any JSON, or JSON by `schema`."""
+
+    kind: Literal["text", "json", "schema"] = "text"
+    schema: Raw | None = None
+    name: str | None = None
+    strict: bool | None = None
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One request for an answer, in no dialect.
+
+    `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
+    `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
+    `losses`: what the reader of the caller's dialect could not put into this form.
+    """
+
+    model: str
+    turns: tuple[Turn, ...]
+    system: tuple[Text, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    sampling: Sampling = Sampling()
+    reasoning: Reasoning = Reasoning()
+    output: Output = Output()
+    stream: bool = False
+    include_usage: bool = False
+    user: str | None = None
+    session: str | None = None
+    extras: dict[str, Raw] = {}
+    losses: tuple[Loss, ...] = ()

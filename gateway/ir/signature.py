@@ -1,0 +1,77 @@
+"""Thought signatures, and the envelope in which they travel through a caller's hands.
+
+    gw1.<family>.<kind>.<base64url>.<8 hex of SHA-256>
+
+family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call). The hash
+finds damage, it keeps no secret. A signature is only ever replayed to the family that made it.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["Family", "Signature", "family_of", "seal", "unseal"]
+
+Family = Literal["gemini", "claude", "openai"]
+
+_LETTERS: dict[Family, str] = {"gemini": "g", "claude": "c", "openai": "o"}
+_FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.items()}
+
+
+class Signature(Struct, frozen=True):
+    """An opaque value by which a model family recognises its own thoughts.
+
+    `issuer` None: came back bare, so nobody knows who made it.
+    """
+
+    issuer: Family | None
+    value: str
+    kind: Literal["t", "f"] = "t"
+
+
+def family_of(model: str) -> Family:
+    """Tell a model's family from its name; signatures and schema rules go by family."""
+    name = model.lower()
+    if "claude" in name:
+        return "claude"
+    if "gpt" in name or name.startswith(("o1", "o3", "o4")):
+        return "openai"
+    return "gemini"
+
+
+def seal(signature: Signature) -> str:
+    """Put a signature into its envelope; one without issuer stays bare."""
+    if signature.issuer is None:
+        return signature.value
+    body = urlsafe_b64encode(signature.value.encode()).decode().rstrip("=")
+    head = f"gw1.{_LETTERS[signature.issuer]}.{signature.kind}.{body}"
+    return f"{head}.{_check(head)}"
+
+
+def unseal(text: str) -> Signature | None:
+    """Take a signature out of its envelope; None when the envelope is damaged.
+
+    What is no envelope comes back bare, without issuer.
+    """
+    if not text.startswith("gw1."):
+        return Signature(None, text) if text else None
+    head, _, check = text.rpartition(".")
+    fields = head.split(".")
+    if len(fields) != 4 or check != _check(head):
+        return None
+    _, letter, kind, body = fields
+    issuer = _FAMILIES.get(letter)
+    if issuer is None or kind not in ("t", "f"):
+        return None
+    try:
+        value = urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return Signature(issuer, value, "f" if kind == "f" else "t")
+
+
+def _check(head: str) -> str:
+    return sha256(head.encode()).hexdigest()[:8]
