@@ -1,0 +1,1 @@
+"""The upstreams: one class in one file for each kind."""

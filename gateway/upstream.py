@@ -4,12 +4,14 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 `gateway.attempts` walks it: `go()`, and after a failure `after(error)`, until an answer begins or nothing is left.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.errors import GatewayError
+from gateway.transport import Transport
 
 __all__ = ["Adapter", "Answer", "Call", "Journey", "ModelInfo", "Step", "Target"]
 
@@ -45,6 +47,11 @@ class Step(Struct, frozen=True):
 class Answer(Protocol):
     """An answer that has begun."""
 
+    @property
+    def usage(self) -> ir.Usage | None:
+        """What the upstream has counted so far."""
+        ...
+
     async def read(self) -> list[ir.Event] | None:
         """Give the events of the next network read (often none), None at the end; raise GatewayError."""
         ...
@@ -58,12 +65,17 @@ class Journey(Protocol):
     """One call's way through one upstream: its credentials, base URLs and what was learnt on the way."""
 
     @property
+    def request(self) -> ir.Request:
+        """The request as this upstream gets it, with every policy applied."""
+        ...
+
+    @property
     def losses(self) -> tuple[ir.Loss, ...]:
         """What this upstream cannot carry of the request."""
         ...
 
     def body(self) -> Raw:
-        """The exact upstream body of the next call, without network."""
+        """Give the exact upstream body of the next call, without network."""
         ...
 
     async def go(self) -> Answer:
@@ -84,8 +96,8 @@ class Adapter(Protocol):
 
     name: str
 
-    def models(self) -> tuple[ModelInfo, ...]:
-        """List what is known to be served; never asks the network."""
+    def models(self) -> Mapping[str, ModelInfo]:
+        """List what is known to be served, by id, in order; never asks the network."""
         ...
 
     def open(self, call: Call) -> Journey:
@@ -96,7 +108,7 @@ class Adapter(Protocol):
         """Ask the upstream for the prompt's tokens; None = it cannot tell now."""
         ...
 
-    async def start(self) -> None:
+    async def start(self, transport: Transport) -> None:
         """Begin background work; never waits for the network."""
         ...
 

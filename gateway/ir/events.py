@@ -38,9 +38,7 @@ __all__ = [
 ]
 
 BlockKind = Literal["text", "thinking", "tool_call", "media"]
-FinishReason = Literal[
-    "stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"
-]
+FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"]
 
 
 class Usage(Struct, frozen=True, kw_only=True):

@@ -92,9 +92,7 @@ class Fold:
             self._parts.append(Thinking(text=words, signature=self._signature))
         elif block.kind == "tool_call":
             arguments = Raw(words.encode() or b"{}")
-            self._parts.append(
-                ToolCall(id=block.id, name=block.name, arguments=arguments, signature=self._signature)
-            )
+            self._parts.append(ToolCall(id=block.id, name=block.name, arguments=arguments, signature=self._signature))
         elif self._media is not None:
             media = self._media
             self._parts.append(Media(media_type=media.media_type, data=media.data, signature=self._signature))

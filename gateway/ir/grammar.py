@@ -61,6 +61,8 @@ class Grammar:
                 return "end"
             case _ if state == "block" and isinstance(event, self._holds):
                 return state
+            case _:
+                pass
         raise GrammarError(f"{type(event).__name__} in state {state}")
 
 

@@ -117,6 +117,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     """A function the model may call. `schema`: JSON Schema as the caller wrote it; None = no parameters.
 
     `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
+    `free_form`: it takes plain text, which travels as the one argument `input`.
     `path`: where it stood in the request, such as `tools[3]`.
     """
 
@@ -125,6 +126,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     schema: Raw | None = None
     strict: bool | None = None
     builtin: str | None = None
+    free_form: bool = False
     path: str = ""
 
 
@@ -155,12 +157,16 @@ class Reasoning(Struct, frozen=True, kw_only=True):
 
     `mode`: unset (the caller said nothing), off, auto, level (`level`), budget (`budget` tokens).
     `visible`: whether the caller wants to read the thoughts; None = said nothing.
+    `include`: whether the upstream is to send them; None = as `visible`.
+    `display`: omitted = an Anthropic caller wants thinking blocks without their words, for the signatures.
     """
 
     mode: Literal["unset", "off", "auto", "level", "budget"] = "unset"
     level: str | None = None
     budget: int | None = None
     visible: bool | None = None
+    include: bool | None = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
 
 
 class Output(Struct, frozen=True, kw_only=True):
@@ -177,7 +183,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
     `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
-    `losses`: what the reader of the caller's dialect could not put into this form.
+    `stream`: None = the caller left it out. `losses`: what the reader of the caller's dialect could not put into this form.
     """
 
     model: str
@@ -188,7 +194,7 @@ class Request(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     reasoning: Reasoning = Reasoning()
     output: Output = Output()
-    stream: bool = False
+    stream: bool | None = None
     include_usage: bool = False
     user: str | None = None
     session: str | None = None

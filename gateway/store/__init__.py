@@ -1,0 +1,1 @@
+"""What outlives a request: counters in memory, credentials in the database."""

@@ -1,0 +1,1 @@
+"""Benchmarks: the gateway against a bare pass-through, over loopback, with every answer checked."""

@@ -1,0 +1,201 @@
+"""A load driver over raw asyncio and httptools that checks every answer.
+
+    python -m bench.load --port 8045 --key KEY --script "pace 200 5" --stream --connections 8 --requests 3
+
+Each connection is kept alive and asks again as soon as its answer is whole: a closed loop.
+"""
+
+import argparse
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import cast
+
+import httptools
+import msgspec
+import uvloop
+
+from bench.answers import CHECKS, Wire, WrongAnswer
+from bench.script import FIRST_WORD, Script, read_script
+
+__all__ = ["Plan", "Tally", "drive", "quantile"]
+
+MODEL = "gemini-3-flash"
+SYSTEM = "You are helpful."
+MARK = FIRST_WORD.encode()
+MEDIA = {True: b"text/event-stream", False: b"application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask: of whom, in which wire format, how often."""
+
+    port: int
+    wire: Wire
+    script: Script
+    stream: bool
+    connections: int = 1
+    requests: int = 1  # on each connection
+    key: str = "none"
+    timeout_s: float = 120.0
+
+    def request(self) -> bytes:
+        """Return the request, head and body, as it goes over the wire."""
+        path, body = _WIRES[self.wire](self.script.prompt, self.stream)
+        data = msgspec.json.encode(body)
+        head = (
+            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\nauthorization: Bearer {self.key}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+        )
+        return head.encode() + data
+
+
+def _chat(prompt: str, stream: bool) -> tuple[str, object]:
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
+    return "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": stream}
+
+
+def _v1internal(prompt: str, stream: bool) -> tuple[str, object]:
+    request = {
+        "contents": [{"role": "user", "parts": [{"text": prompt}]}],
+        "systemInstruction": {"role": "user", "parts": [{"text": SYSTEM}]},
+    }
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return f"/v1internal:{method}", {"model": MODEL, "project": "bench-project", "request": request}
+
+
+_WIRES = {"chat": _chat, "v1internal": _v1internal}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came back. Times are seconds from the last byte asked to the first chunk and to the end."""
+
+    first_s: list[float] = field(default_factory=list[float])
+    whole_s: list[float] = field(default_factory=list[float])
+    errors: Counter[str] = field(default_factory=Counter[str])
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection that asks `plan.requests` times."""
+
+    def __init__(self, plan: Plan, tally: Tally) -> None:
+        self.plan = plan
+        self.tally = tally
+        self.request = plan.request()
+        self.check = CHECKS[plan.wire, plan.stream]
+        self.left = plan.requests
+        self.parser = httptools.HttpResponseParser(self)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Connect, ask until nothing is left, close."""
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.plan.port)
+        except OSError as problem:
+            self.tally.errors[f"no connection: {problem}"] += self.left
+            return
+        try:
+            await self.done
+        finally:
+            transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # create_connection gives stream transports; the base class only knows BaseTransport
+        self.transport = cast(asyncio.Transport, transport)
+        self.ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.tally.errors[f"connection lost: {exc}"] += self.left
+            self.done.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as problem:
+            self.tally.errors[f"not HTTP: {problem}"] += 1
+            self.transport.abort()
+
+    def ask(self) -> None:
+        self.media = b""
+        self.body = bytearray()
+        self.first = 0.0
+        self.began = perf_counter()
+        self.transport.write(self.request)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"content-type":
+            self.media = value
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+        if not self.first and MARK in self.body:
+            self.first = perf_counter()
+
+    def on_message_complete(self) -> None:
+        ended = perf_counter()
+        try:
+            self.judge()
+        except WrongAnswer as problem:
+            self.tally.errors[str(problem)] += 1
+        else:
+            self.tally.first_s.append(self.first - self.began)
+            self.tally.whole_s.append(ended - self.began)
+        self.left -= 1
+        if self.left:
+            self.ask()
+        else:
+            self.done.set_result(None)
+
+    def judge(self) -> None:
+        """Raise WrongAnswer unless status, content type and body are those of the script."""
+        status = self.parser.get_status_code()
+        if status != 200:
+            raise WrongAnswer(f"status {status}: {bytes(self.body[:200])!r}")
+        if not self.media.startswith(MEDIA[self.plan.stream]):
+            raise WrongAnswer(f"content type {self.media!r}")
+        self.check(self.plan.script, bytes(self.body))
+
+
+async def drive(plan: Plan) -> Tally:
+    """Run a plan to its end."""
+    tally = Tally()
+    connections = [Connection(plan, tally) for _ in range(plan.connections)]
+    try:
+        async with asyncio.timeout(plan.timeout_s):
+            await asyncio.gather(*(one.run() for one in connections))
+    except TimeoutError:
+        tally.errors["not done in time"] += sum(one.left for one in connections)
+    return tally
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """Return the value below which `part` of the values lie; 0 when there are none."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)] if ordered else 0.0
+
+
+def main() -> None:
+    """Drive one plan and print what came back."""
+    parser = argparse.ArgumentParser(prog="python -m bench.load", description="Ask, and check every answer.")
+    parser.add_argument("--port", type=int, default=8045)
+    parser.add_argument("--wire", choices=sorted(_WIRES), default="chat")
+    parser.add_argument("--key", default="none")
+    parser.add_argument("--script", type=read_script, default="whole", help="whole | burst N | pace N MS")
+    parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--requests", type=int, default=1, help="on each connection")
+    tally = uvloop.run(drive(Plan(**vars(parser.parse_args()))))
+    for name, values in (("first chunk", tally.first_s), ("whole answer", tally.whole_s)):
+        p50, p99 = (quantile(values, part) * 1000 for part in (0.5, 0.99))
+        print(f"{name:14}{p50:9.2f} ms p50{p99:9.2f} ms p99")
+    print(f"{len(tally.whole_s)} right, {tally.errors.total()} wrong", *tally.errors.items(), sep="\n  ")
+    raise SystemExit(1 if tally.errors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Child processes of a benchmark: started on chosen cores, with their CPU time and memory. Linux only.
+
+The CPU clock of another process counts nanoseconds of all its threads, also of those that have ended; the
+utime and stime of `/proc/PID/stat` are the same figure cut to ticks of 10 ms.
+"""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["children", "cpu_s", "free_port", "pinned", "rss_mb", "running"]
+
+ROOT = Path(__file__).parents[1]
+PROC = Path("/proc")
+CPUCLOCK_SCHED = 2  # the kernel's clock id of a process is (~pid << 3) | CPUCLOCK_SCHED
+
+
+@contextmanager
+def pinned(cores: set[int]) -> Generator[None, None, None]:
+    """Run the block, and what it starts, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], cores: set[int], environment: Mapping[str, str], log: Path
+) -> Generator[subprocess.Popen[bytes], None, None]:
+    """Start a command in the repository's root with its output in `log`; end it with the block."""
+    with log.open("wb") as output, pinned(cores):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds used so far by a process and its descendants."""
+    return sum(time.clock_gettime((~one << 3) | CPUCLOCK_SCHED) for one in (pid, *children(pid)))
+
+
+def rss_mb(pid: int) -> float:
+    """Return the resident memory of a process and its descendants in MB."""
+    pages = sum(int((PROC / str(one) / "statm").read_text().split()[1]) for one in (pid, *children(pid)))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def children(pid: int) -> list[int]:
+    """Return the descendants of a process."""
+    found: list[int] = []
+    waiting = [pid]
+    parents = _parents()
+    while waiting:
+        parent = waiting.pop()
+        waiting += [child for child, its_parent in parents.items() if its_parent == parent]
+        found.append(parent)
+    return found[1:]
+
+
+def _parents() -> dict[int, int]:
+    parents: dict[int, int] = {}
+    for stat in PROC.glob("[0-9]*/stat"):
+        try:
+            # the name, in brackets, may hold spaces and brackets
+            after_name = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parents[int(stat.parent.name)] = int(after_name[1])
+    return parents

@@ -1,0 +1,62 @@
+"""What one fake answer is made of, as said by the last user text of a request.
+
+| prompt | answer |
+|---|---|
+| `whole` | one chunk |
+| `burst N` | N chunks, one write each, as fast as the loop turns |
+| `pace N MS` | N chunks, one every MS milliseconds |
+
+The upstream plays a script and the load driver knows from the same script what must arrive.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["FIRST_WORD", "WHOLE", "Kind", "Script", "read_script"]
+
+Kind = Literal["whole", "burst", "pace"]
+
+FIRST_WORD = "Northbound"
+# Two texts in turn: proxies exist that abort a stream after many equal chunks.
+PIECES = (FIRST_WORD + " trains leave ", "at nine, or later. ")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One answer: its kind, its number of chunks and the milliseconds between two of them."""
+
+    kind: Kind
+    chunks: int = 1
+    pace_ms: int = 0
+
+    @property
+    def prompt(self) -> str:
+        """The user text that asks for this script."""
+        numbers = {"whole": (), "burst": (self.chunks,), "pace": (self.chunks, self.pace_ms)}[self.kind]
+        return " ".join([self.kind, *map(str, numbers)])
+
+    @property
+    def pieces(self) -> list[str]:
+        """The text of each chunk."""
+        return [PIECES[number % 2] for number in range(self.chunks)]
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.pieces)
+
+
+WHOLE = Script("whole")
+
+
+def read_script(prompt: str) -> Script:
+    """Read a prompt; raise ValueError when it is no script."""
+    match prompt.split():
+        case ["whole"]:
+            return WHOLE
+        case ["burst", chunks] if int(chunks) > 0:
+            return Script("burst", int(chunks))
+        case ["pace", chunks, pace_ms] if int(chunks) > 0 and int(pace_ms) > 0:
+            return Script("pace", int(chunks), int(pace_ms))
+        case _:
+            raise ValueError(f"not a script: {prompt!r}")

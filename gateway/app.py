@@ -1,0 +1,227 @@
+"""Make the app: the outermost layer, the operators' endpoints, the pipeline, and their common life.
+
+Outermost ─► Router ─┬─ /health, /health/ready
+                     └─ everything else ─► pipeline ─► Endpoints ─► Relay
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from os import PathLike
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock, System
+from gateway.config import Config, ConfigError, KeyPath, Loaded, Problem, load
+from gateway.context import attach
+from gateway.endpoints import Endpoints
+from gateway.errors import Draining, GatewayError, InternalError
+from gateway.logs import logger_of
+from gateway.pipeline import build, propose, resolve, violations
+from gateway.refusal import refuse
+from gateway.registry import load as load_plugin
+from gateway.registry import names
+from gateway.relay import Relay
+from gateway.resolution import Resolver
+from gateway.services import Services
+from gateway.transport import Transport
+from gateway.upstream import Adapter
+
+__all__ = ["Gateway", "assemble", "check", "create_app", "lifespan"]
+
+Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
+
+_RETRY_AFTER_DRAIN_S = 5
+_ORDER: KeyPath = ("pipeline", "order")
+
+
+class Gateway:
+    """Everything that one app holds, at `app.state.gateway`."""
+
+    def __init__(
+        self, loaded: Loaded, *, clock: Clock | None = None, adapters: Mapping[str, Adapter] | None = None
+    ) -> None:
+        check(loaded)
+        config = loaded.config
+        self.loaded = loaded
+        self.clock = clock or System()
+        self.transport: Transport | None = None
+        self.logger: FilteringBoundLogger = logger_of(config.log)
+        self.adapters = adapters or {name: self._adapter(name) for name in config.upstream}
+        self.services = Services(
+            loaded=loaded,
+            clock=self.clock,
+            logger=self.logger,
+            adapters=self.adapters,
+            resolver=Resolver(config, self.adapters),
+        )
+        self.relay = Relay(config, self.clock)
+        self.pipeline = build(Endpoints(self.services, self.relay), self.services)
+        self.late = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        self._users = 0
+
+    def _adapter(self, name: str) -> Adapter:
+        kind = self.loaded.config.upstream[name].type
+        make = load_plugin("gateway.adapters", kind)
+        assert callable(make)
+        adapter: Adapter = make(name, self.loaded, self.clock)
+        return adapter
+
+    @property
+    def started(self) -> bool:
+        """Whether the background work of the upstreams runs."""
+        return self._users > 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether any upstream could serve now."""
+        return any(adapter.usable for adapter in self.adapters.values())
+
+    async def start(self) -> None:
+        """Begin the common life; the second of two starters only counts."""
+        async with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self.transport = Transport(connect_s=self.loaded.config.timeouts.connect)
+                for adapter in self.adapters.values():
+                    await adapter.start(self.transport)
+
+    async def stop(self) -> None:
+        """End it when the last starter ends."""
+        async with self._lock:
+            self._users -= 1
+            if self._users == 0 and self.transport is not None:
+                for adapter in self.adapters.values():
+                    await adapter.stop()
+                await self.transport.close()
+
+    def drain(self) -> None:
+        """Refuse new work from now on."""
+        self.services.draining = True
+
+    async def health(self, _: Request) -> Response:
+        """Say that the process lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """Say whether a request could be served."""
+        status = "draining" if self.services.draining else "ready" if self.usable else "unusable"
+        return JSONResponse({"status": status}, status_code=200 if status == "ready" else 503)
+
+
+def create_app(config: Source = None) -> Starlette:
+    """Make an app from a gateway.toml, a mapping, a Config, or, with None, from where `gateway run` looks.
+
+    Raises ConfigError with all problems at once. Any number of apps live in one process.
+    """
+    loaded = config if isinstance(config, Loaded) else load(config)
+    return assemble(Gateway(loaded))
+
+
+def assemble(gateway: Gateway) -> Starlette:
+    """Put a gateway's parts together as one app."""
+
+    @asynccontextmanager
+    async def own_lifespan(_: Starlette) -> AsyncIterator[None]:
+        await gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.stop()
+
+    app = Starlette(lifespan=own_lifespan)
+    app.state.gateway = gateway
+    operators = [
+        Route("/health", gateway.health, methods=["GET"]),
+        Route("/health/ready", gateway.ready, methods=["GET"]),
+    ]
+    inner = Router(operators, default=gateway.pipeline, redirect_slashes=False)
+    # Starlette's own outer layers would answer errors in text/plain, so the stack is set by hand
+    app.middleware_stack = Outermost(inner, app.router, gateway)
+    return app
+
+
+def check(loaded: Loaded) -> None:
+    """Refuse an upstream that this version has no adapter for, and an order of the pipeline that cannot work."""
+    served = names("gateway.adapters")
+    missing = [
+        _problem(
+            loaded, ("upstream", name), f"upstream.{name}: this version has no adapter of type {upstream.type!r}"
+        )
+        for name, upstream in loaded.config.upstream.items()
+        if upstream.type not in served
+    ]
+    if missing:
+        raise ConfigError(missing)
+    try:
+        order = resolve(loaded.config)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([_problem(loaded, _ORDER, f"pipeline.order: {error}")]) from error
+    anonymous = loaded.config.auth.allow_anonymous == "always"
+    found = violations(order, anonymous=anonymous)
+    if found:
+        hint = f"; an order that works: {propose(order)}"
+        raise ConfigError(_problem(loaded, _ORDER, text + hint) for text in found)
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Run a mounted gateway's background work inside the host's own lifespan."""
+    gateway: Gateway = app.state.gateway
+    await gateway.start()
+    try:
+        yield
+    finally:
+        await gateway.stop()
+
+
+class Outermost:
+    """The layer that every request passes first: the context, the lazy start, and errors nobody else wrote."""
+
+    def __init__(self, app: ASGIApp, router: Router, gateway: Gateway) -> None:
+        self.app = app
+        self._router = router
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._router.lifespan(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        if not self._gateway.started:
+            await self._start_late()
+        context, send = attach(scope, send, self._gateway.clock)
+        try:
+            if self._gateway.services.draining and not scope["path"].endswith(("/health", "/health/ready")):
+                raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
+            await self.app(scope, receive, send)
+        except GatewayError as error:
+            if context.status is not None:
+                raise
+            await refuse(context, send, error)
+        except Exception:  # the outermost layer: a defect becomes a 500 in the caller's dialect
+            self._gateway.logger.exception("defect", request_id=context.request_id)
+            if context.status is not None:
+                raise
+            await refuse(context, send, InternalError("the gateway failed; its log says more"))
+
+    async def _start_late(self) -> None:
+        async with self._gateway.late:
+            if not self._gateway.started:
+                self._gateway.logger.warning(
+                    "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
+                )
+                await self._gateway.start()
+
+
+def _problem(loaded: Loaded, path: KeyPath, message: str) -> Problem:
+    source = loaded.source(path)
+    return Problem(source.name or "configuration", source.line, message)

@@ -1,0 +1,26 @@
+"""`uvicorn gateway.asgi:app`, `gunicorn -k asgi gateway.asgi:app`: the app of the configuration found at import."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from gateway.app import create_app
+from gateway.config import ConfigError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    app: Starlette
+
+__all__ = ["app"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "app":
+        raise AttributeError(f"module 'gateway.asgi' has no attribute {name!r}")
+    try:
+        made = create_app()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    globals()["app"] = made
+    return made

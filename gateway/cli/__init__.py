@@ -1,0 +1,42 @@
+"""The command `gateway`. Each command loads what it needs when it runs."""
+
+import sys
+from typing import Any
+
+import click
+
+from gateway import __version__
+from gateway.cli.check import check
+from gateway.cli.run import run
+
+__all__ = ["main"]
+
+
+class _DefaultRun(click.Group):
+    """`gateway` alone, or with flags only, is `gateway run`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DefaultRun, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gateway")
+def _gateway() -> None:
+    """An LLM gateway: one address for OpenAI and Anthropic clients, any upstream behind it."""
+
+
+@click.command
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+for _command in (run, check, version):
+    _gateway.add_command(_command)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; the exit codes are 0, 1, 2, 3 and 4."""
+    return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")

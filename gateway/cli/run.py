@@ -1,0 +1,86 @@
+"""`gateway run`: start, say what is there, serve until a signal."""
+
+import errno
+import os
+import socket
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError, Loaded, refuses_bind
+
+__all__ = ["run"]
+
+_LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=False)
+
+
+@click.command
+@configuration
+@click.option("--host", help="The address to listen on.")
+@click.option("--port", type=int, help="The port to listen on.")
+@click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Accept this key; repeatable.")
+@click.option("--refresh-token", metavar="TOKEN", help="A Google refresh token for the v1internal upstream.")
+@click.option("-ek", "--encryption-key", metavar="KEY", help="The key of the credential store; `ps` shows it.")
+@click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
+@click.option("--log-level", type=_LEVELS, help="How much to log.")
+def run(
+    config: str | None,
+    no_config: bool,
+    no_dotenv: bool,
+    host: str | None,
+    port: int | None,
+    api_keys: tuple[str, ...],
+    refresh_token: str | None,
+    encryption_key: str | None,
+    encryption_key_file: str | None,
+    log_level: str | None,
+) -> None:
+    """Start the gateway. Without any configuration it serves the demo upstream on loopback."""
+    if encryption_key:
+        click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
+    flags: dict[str, object] = {
+        "server.host": host,
+        "server.port": port,
+        "auth.keys": list(api_keys) or None,
+        "upstream.*.pool.refresh_tokens": [refresh_token] if refresh_token else None,
+        "store.encryption_key": encryption_key
+        or (f"file:{Path(encryption_key_file).resolve()}" if encryption_key_file else None),
+        "log.level": log_level,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    _serve(loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given))
+
+
+def _serve(config: Loaded) -> None:
+    refusal = refuses_bind(config.config)
+    if refusal is not None:
+        click.echo(refusal, err=True)
+        raise SystemExit(2)
+    listener = _listen(config)
+    try:
+        import_module("gateway.cli.serve").serve(config, listener)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+
+
+def _listen(config: Loaded) -> socket.socket:
+    """Bind before anything else starts, so that a port in use is said in one line."""
+    host, port = config.config.server.host, config.config.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            click.echo(
+                f"{host}:{port} is in use by another program; stop it, or choose another port with --port", err=True
+            )
+            raise SystemExit(4) from None
+        click.echo(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}", err=True)
+        raise SystemExit(2) from None
+    return listener

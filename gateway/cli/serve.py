@@ -1,0 +1,73 @@
+"""The part of `gateway run` that needs the server: the app, uvicorn, the banner."""
+
+import gc
+import socket
+from importlib.util import find_spec
+
+import click
+import uvicorn
+
+from gateway import __version__
+from gateway.app import Gateway, create_app
+from gateway.config import Loaded
+from gateway.server import Server
+
+__all__ = ["banner", "serve"]
+
+_BACKLOG = 4096
+_KEEPALIVE_S = 75
+
+
+def serve(loaded: Loaded, listener: socket.socket) -> None:
+    """Serve until a signal; raise ConfigError for an order that cannot work."""
+    app = create_app(loaded)
+    gateway: Gateway = app.state.gateway
+    loop = "uvloop" if find_spec("uvloop") else "asyncio"
+    http = "httptools" if find_spec("httptools") else "h11"
+    config = uvicorn.Config(
+        app,
+        loop=loop,
+        http=http,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        proxy_headers=True,
+        forwarded_allow_ips=list(loaded.config.server.trusted_proxies),
+        timeout_keep_alive=_KEEPALIVE_S,
+        timeout_graceful_shutdown=1,
+    )
+    address = listener.getsockname()
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+
+    def announce() -> None:
+        click.echo(banner(gateway, f"http://{host}:{address[1]}", f"{http}, {loop}"))
+        gc.collect()
+        gc.freeze()  # what start-up made lives as long as the process
+
+    Server(config, gateway, announce).run([listener])
+
+
+def banner(gateway: Gateway, address: str, engine: str) -> str:
+    """Say what runs, from which file, on what, and how to try it."""
+    loaded = gateway.loaded
+    keys = len(loaded.config.auth.keys) + len(loaded.config.key)
+    upstreams = [f"  upstream {name}: {adapter.state()}" for name, adapter in gateway.adapters.items()]
+    lines = [
+        f"gateway {__version__} on {address} ({engine})",
+        f"  configuration: {loaded.file or 'none, built-in defaults'}",
+        *upstreams,
+        f"  keys: {keys}" + ("" if keys else f", anonymous access: {loaded.config.auth.allow_anonymous}"),
+    ]
+    if not gateway.usable:
+        lines.append("  warning: no upstream can serve yet; requests get 503")
+    lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keys > 0)}"]
+    return "\n".join(lines)
+
+
+def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:
+    model = next(iter(gateway.services.resolver.listing()), "demo")
+    key = " -H 'authorization: Bearer YOUR_KEY'" if keyed else ""
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    return f"curl {address}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"

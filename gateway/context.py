@@ -1,0 +1,97 @@
+"""What the gateway knows of one request, at `scope["state"]["gateway"]`.
+
+The outermost layer makes it; a middleware that stands alone in somebody else's app makes its own. One `send` wrapper
+per request notes the status and adds the reply headers that any layer has asked for.
+"""
+
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from starlette.types import Message, Scope, Send
+
+from gateway import ir
+from gateway.clock import Clock, System
+from gateway.errors import GatewayError
+from gateway.routes import Route, match
+from gateway.upstream import Target
+
+if TYPE_CHECKING:
+    from gateway.config import Limit
+
+__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "route_path"]
+
+_SYSTEM = System()
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who asks. `models`: globs of names as the client writes them, () = all; `id` keeps callers apart."""
+
+    name: str
+    id: str
+    scopes: frozenset[str] = frozenset({"chat"})
+    models: tuple[str, ...] = ()
+    limits: "tuple[Limit, ...]" = ()
+
+
+ANONYMOUS = Principal(name="anonymous", id="anonymous")
+
+
+class RequestContext(Struct, kw_only=True):
+    """All that the layers tell each other. Times are of the monotonic clock, in seconds."""
+
+    request_id: str
+    route: Route
+    headers: dict[bytes, bytes]
+    started: float
+    principal: Principal = ANONYMOUS
+    request: ir.Request | None = None
+    requested_model: str = ""
+    targets: tuple[Target, ...] = ()
+    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    status: int | None = None
+    first_byte: float | None = None
+    upstream: str = ""
+    attempts: int = 0
+    losses: tuple[ir.Loss, ...] = ()
+    usage: ir.Usage | None = None
+    end: str = ""
+    error: GatewayError | None = None
+
+
+def route_path(scope: Scope) -> str:
+    """Give the path below the mount point."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :]
+    return path
+
+
+def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestContext, Send]:
+    """Find the request's context, or make one and wrap `send` so that it notes what goes out."""
+    state = scope.setdefault("state", {})
+    context = state.get("gateway")
+    if isinstance(context, RequestContext):
+        return context, send
+    headers = dict(scope["headers"])
+    context = RequestContext(
+        request_id=f"req_{token_hex(12)}",
+        route=match(scope["method"], route_path(scope), headers, scope.get("query_string", b"")),
+        headers=headers,
+        started=clock.monotonic(),
+    )
+    state["gateway"] = context
+    return context, _noting(context, send, clock)
+
+
+def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            context.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *context.reply_headers]
+        elif context.first_byte is None and message.get("body"):
+            context.first_byte = clock.monotonic()
+        await send(message)
+
+    return noting

@@ -1,0 +1,86 @@
+"""What stands inside the pipeline: answers, token counts and model lists."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.context import RequestContext, attach
+from gateway.errors import GatewayError, ModelNotFound
+from gateway.ir.estimate import estimate
+from gateway.middleware.model_map import may_use
+from gateway.refusal import dialect_of, refuse
+from gateway.relay import Relay
+from gateway.services import Services
+from gateway.streaming import Client
+from gateway.upstream import Call, ModelInfo
+
+__all__ = ["Endpoints"]
+
+_COUNT_S: Final = 2.0  # then the local estimate is better than waiting
+
+
+class Endpoints:
+    """ASGI app; the operation of the path decides."""
+
+    def __init__(self, services: Services, relay: Relay) -> None:
+        self._services = services
+        self._relay = relay
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        context, send = attach(scope, send)
+        try:
+            if context.route.operation == "chat":
+                await self._relay.answer(context, dialect_of(context), receive, send)
+            elif context.route.operation == "count_tokens":
+                await Client(receive, send).respond(await self._count(context))
+            else:
+                query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+                await Client(receive, send).respond(self._models(context, query))
+        except GatewayError as error:
+            if context.status is not None:
+                raise
+            await refuse(context, send, error)
+
+    async def _count(self, context: RequestContext) -> bytes:
+        request = context.request
+        assert request is not None, "the pipeline has no protocol middleware"
+        tokens = await self._upstream_count(context)
+        if tokens is None:
+            tokens = estimate(request)
+            context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
+        return dialect_of(context).write_count(tokens)
+
+    async def _upstream_count(self, context: RequestContext) -> int | None:
+        assert context.request is not None
+        if not context.targets:
+            return None
+        target = context.targets[0]
+        call = Call(
+            request=self._relay.prepared(context, target),
+            request_id=context.request_id,
+            principal=context.principal.id,
+        )
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                return await target.adapter.count(call)
+        except (GatewayError, TimeoutError):
+            return None
+
+    def _models(self, context: RequestContext, query: Mapping[str, str]) -> bytes:
+        dialect = dialect_of(context)
+        if context.route.operation == "model":
+            return dialect.write_model(context.route.model, self._model(context))
+        listing = self._services.resolver.listing()
+        allowed = [(name, info) for name, info in listing.items() if may_use(context.principal, name)]
+        return dialect.write_models(allowed, query)
+
+    def _model(self, context: RequestContext) -> ModelInfo:
+        name = context.route.model
+        info = self._services.resolver.listing().get(name.removeprefix("models/"))
+        if info is None or not may_use(context.principal, name):
+            raise ModelNotFound(f"the model {name[:100]!r} is not served here; GET /v1/models lists the models")
+        return info

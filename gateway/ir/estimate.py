@@ -1,0 +1,128 @@
+"""Count a request's tokens without a tokenizer: deterministic, linear, the same on every machine.
+
+    words               4 letters or digits a token, each run rounded up; punctuation alike, 3 a token
+    CJK, Kana, Hangul   1 a character; what else is not ASCII: 3 UTF-8 bytes a token
+    JSON                3 bytes a token, without white space
+    images              by width and height, never by the length of their base64
+    PDF, sound          by page, by second
+
+More words, turns or tools never lower the number. Signatures, sealed thoughts and cache marks count nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import ceil
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from .measure import dimensions, pages, seconds
+from .request import Media, Part, Request, Text, Thinking, Tool, ToolCall, ToolResult
+
+__all__ = ["estimate", "estimate_text"]
+
+_MESSAGE: Final = 4
+_SYSTEM: Final = 4
+_TOOL: Final = 8
+_IMAGE: Final = 1500
+_IMAGE_MAX: Final = 1600
+_PIXELS_A_TOKEN: Final = 750
+_PAGE: Final = 1500
+_PAGES: Final = 2
+_SECOND: Final = 32
+_FILE: Final = 1500  # of a kind that nobody can measure
+
+_WIDE: Final = re.compile(
+    "[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+_ASCII: Final = bytes(range(128))
+_WORD: Final = bytes(0x61 if chr(byte).isalnum() else 0x20 for byte in range(128)).ljust(256)
+_PUNCTUATION: Final = bytes(0x20 if chr(byte).isalnum() else 0x61 for byte in range(33, 127)).rjust(127).ljust(256)
+
+
+def estimate(request: Request) -> int:
+    """Give the tokens of a request's prompt; at least 1."""
+    total = _SYSTEM + sum(estimate_text(part.text) for part in request.system) if request.system else 0
+    total += sum(_MESSAGE + _parts(turn.parts) for turn in request.turns)
+    total += sum(map(_tool, request.tools))
+    if request.output.schema is not None:
+        total += _json(request.output.schema)
+    return max(1, -(-total * 21 // 20))  # 5 % for what surrounds it
+
+
+def estimate_text(text: str) -> int:
+    """Give the tokens of plain text."""
+    if text.isascii():
+        return _words(text.encode())
+    data = text.encode("utf-8", "surrogatepass")
+    wide = "".join(_WIDE.findall(text))
+    other = len(data.translate(None, _ASCII)) - len(wide.encode())
+    return _words(data) + len(wide) + -(-other // 3)
+
+
+def _words(data: bytes) -> int:
+    return _runs(data.translate(_WORD), 4) + _runs(data.translate(_PUNCTUATION), 3)
+
+
+def _runs(marked: bytes, size: int) -> int:
+    """Sum ceil(length / size) over the runs of `a` between spaces, at the speed of bytes.replace."""
+    rest = marked.replace(b"a" * size, b"")
+    return (len(marked) - len(rest)) // size + (b" " + rest).count(b" a")
+
+
+def _json(raw: Raw) -> int:
+    data = bytes(raw)
+    with suppress(msgspec.DecodeError):  # a call that broke off counts as it is
+        data = msgspec.json.format(data, indent=-1)
+    return -(-len(data) // 3)
+
+
+def _tool(tool: Tool) -> int:
+    total = _TOOL + estimate_text(tool.name) + estimate_text(tool.description or "")
+    return total + (_json(tool.schema) if tool.schema is not None else 0)
+
+
+def _parts(parts: Iterable[Part]) -> int:
+    return sum(map(_part, parts))
+
+
+def _part(part: Part) -> int:
+    match part:
+        case Text(text=text) | Thinking(text=text):
+            return estimate_text(text)
+        case ToolCall(name=name, arguments=arguments):
+            return estimate_text(name) + _json(arguments)
+        case ToolResult(parts=parts):
+            return _parts(parts)
+        case Media():
+            return _media(part)
+        case _:
+            return 0  # known to its own dialect only; another one drops it
+
+
+def _media(media: Media) -> int:
+    kind = media.media_type.partition("/")[0]
+    measure = _MEASURES.get(media.media_type) or _MEASURES.get(kind)
+    return measure(media.data or "") if measure else _FILE
+
+
+def _image(data: str) -> int:
+    size = dimensions(data)
+    return min(_IMAGE_MAX, -(-size[0] * size[1] // _PIXELS_A_TOKEN)) if size else _IMAGE
+
+
+def _pdf(data: str) -> int:
+    return _PAGE * (pages(data) or _PAGES)
+
+
+def _sound(data: str) -> int:
+    return ceil(_SECOND * seconds(data))
+
+
+_MEASURES: Final[dict[str, Callable[[str], int]]] = {
+    "image": _image,
+    "application/pdf": _pdf,
+    "audio": _sound,
+}

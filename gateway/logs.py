@@ -1,0 +1,51 @@
+"""Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
+
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from gateway.config import LogConfig
+from gateway.redact import redact
+
+__all__ = ["logger_of"]
+
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def logger_of(config: LogConfig) -> FilteringBoundLogger:
+    """Make a logger that writes to standard error by [log] level and format."""
+    console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper("iso", utc=True),
+        _exception,
+        _redacted,
+    ]
+    processors.append(structlog.dev.ConsoleRenderer() if console else _line)
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    return _encode(event)
+
+
+def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Mask what looks like a secret in the fields that carry foreign text."""
+    for name in ("message", "exception", "path"):
+        text: Any = event.get(name)
+        if isinstance(text, str):
+            event[name] = redact(text)
+    return event
+
+
+_exception = structlog.processors.ExceptionRenderer()

@@ -1,0 +1,47 @@
+"""Write an error as the answer, in the dialect of the path. Every layer refuses through here."""
+
+import math
+from functools import cache
+from typing import cast
+
+from starlette.types import Send
+
+from gateway.context import RequestContext
+from gateway.dialects import Dialect
+from gateway.errors import GatewayError
+from gateway.registry import load
+from gateway.routes import DialectName
+
+__all__ = ["LONG_WAIT_S", "dialect_of", "refuse"]
+
+LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
+
+
+def dialect_of(context: RequestContext) -> Dialect:
+    """Give the codec of the request's dialect."""
+    return _codec(context.route.dialect)
+
+
+@cache
+def _codec(name: DialectName) -> Dialect:
+    codec = cast(type[Dialect], load("gateway.dialects", name))  # what an entry point names is not typed
+    return codec()
+
+
+async def refuse(context: RequestContext, send: Send, error: GatewayError) -> None:
+    """Answer with an error; the context keeps it for the log."""
+    context.error = error
+    context.end = "error"
+    status, body = dialect_of(context).write_error(error, context.request_id)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        *((name.encode(), value.encode()) for name, value in error.headers.items()),
+    ]
+    if error.retry_after is not None:
+        wait = max(1, math.ceil(error.retry_after))
+        headers.append((b"retry-after", str(wait).encode()))
+        if wait > LONG_WAIT_S:
+            headers.append((b"x-should-retry", b"false"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,190 @@
+"""What is learnt about credentials and models, in SQLite, so that a restart knows it.
+
+Blocking: call it at start, or from a worker thread. A refresh token is kept only when the upstream gave a new one.
+With keys it is encrypted, and so is a proof of the key: a file that none of the keys opens is refused unchanged.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from gateway.store.tables import credentials, metadata, models, settings
+
+__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredCredential", "StoredModels"]
+
+_BUSY_MS: Final = 5000
+_ENCRYPTED: Final = "gAAAA"  # how every Fernet token begins
+_PROOF: Final = "encryption"
+_COOLING: Final = msgspec.json.Decoder(dict[str, float])
+
+
+class KeyProblem(Exception):
+    """The encryption keys and the file do not fit together."""
+
+
+class StoreFailed(Exception):
+    """The file cannot be opened, read or written."""
+
+
+class StoredCredential(Struct, frozen=True, kw_only=True):
+    """One row. `refresh_token` "": the one it was given with; `cooling`: model → Unix seconds."""
+
+    id: str
+    state: str = "active"
+    reason: str = ""
+    project_id: str = ""
+    project_source: str = ""
+    refresh_token: str = ""
+    cooling: Mapping[str, float] = {}
+    updated_at: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"StoredCredential({self.id[:8]}, {self.state})"
+
+
+class StoredModels(Struct, frozen=True):
+    """A fetched model list and its time in Unix seconds."""
+
+    json: str
+    fetched_at: float
+
+
+class CredentialStore:
+    """The credentials and models of every upstream in one file; `keys` are Fernet's, newest first."""
+
+    def __init__(self, file: Path, keys: Sequence[str] = ()) -> None:
+        self.file = file
+        try:
+            self._newest = Fernet(keys[0]) if keys else None
+            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        except ValueError:
+            raise KeyProblem("is not a key: 32 bytes in URL-safe base64") from None
+        self._engine = _engine(file)
+
+    def open(self) -> None:
+        """Make the file if there is none, and see that the keys fit; raise KeyProblem or StoreFailed."""
+        try:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+            with self._engine.begin() as connection:
+                metadata.create_all(connection)
+                self._prove(connection)
+                self._encrypt_all(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreFailed(_reason(error)) from None
+
+    def load(self, upstream: str) -> dict[str, StoredCredential]:
+        """Read an upstream's credentials by id."""
+        rows = self._select(select(credentials).where(credentials.c.upstream == upstream))
+        return {row["id"]: self._read(row) for row in rows}
+
+    def save(self, upstream: str, credential: StoredCredential) -> None:
+        """Write one credential."""
+        row = msgspec.structs.asdict(credential) | {
+            "upstream": upstream,
+            "refresh_token": self._encrypted(credential.refresh_token),
+            "cooling": msgspec.json.encode(credential.cooling).decode(),
+        }
+        statement = insert(credentials).values(row)
+        self._execute(statement.on_conflict_do_update(index_elements=["upstream", "id"], set_=row))
+
+    def load_models(self, upstream: str) -> StoredModels | None:
+        """Read an upstream's model list."""
+        for row in self._select(select(models).where(models.c.upstream == upstream)):
+            return StoredModels(row["json"], row["fetched_at"])
+        return None
+
+    def save_models(self, upstream: str, fetched: StoredModels) -> None:
+        """Write an upstream's model list."""
+        row: dict[str, object] = {"upstream": upstream, "json": fetched.json, "fetched_at": fetched.fetched_at}
+        self._execute(insert(models).values(row).on_conflict_do_update(index_elements=["upstream"], set_=row))
+
+    def _select(self, query: Executable) -> Sequence[RowMapping]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).mappings().all()
+        except SQLAlchemyError as error:
+            raise StoreFailed(_reason(error)) from None
+
+    def _execute(self, statement: Executable) -> None:
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(statement)
+        except SQLAlchemyError as error:
+            raise StoreFailed(_reason(error)) from None
+
+    def _read(self, row: RowMapping) -> StoredCredential:
+        fields: dict[str, Any] = {name: row[name] for name in StoredCredential.__struct_fields__}
+        fields["refresh_token"] = self._decrypted(row["refresh_token"])
+        fields["cooling"] = _COOLING.decode(row["cooling"])
+        return StoredCredential(**fields)
+
+    # encryption
+
+    def _prove(self, connection: Connection) -> None:
+        """Open the proof that the first start with a key left behind, or leave one."""
+        proof = connection.scalar(select(settings.c.value).where(settings.c.name == _PROOF))
+        if proof is not None:
+            self._decrypted(proof)
+        elif self._fernet is not None:
+            connection.execute(insert(settings).values(name=_PROOF, value=self._encrypted(_PROOF)))
+
+    def _encrypt_all(self, connection: Connection) -> None:
+        """Bring what is in clear, or under an older key, under the newest one."""
+        if self._newest is None:
+            return
+        columns = ((credentials, credentials.c.refresh_token), (settings, settings.c.value))
+        for table, column in columns:
+            for value in connection.scalars(select(column)).all():
+                if value and not _opens(self._newest, value):
+                    renewed = self._encrypted(self._decrypted(value))
+                    connection.execute(update(table).where(column == value).values({column: renewed}))
+
+    def _encrypted(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode() if self._fernet is not None and text else text
+
+    def _decrypted(self, text: str) -> str:
+        if not text.startswith(_ENCRYPTED):
+            return text
+        if self._fernet is None:
+            raise KeyProblem(f"is not set, but {self.file} is encrypted")
+        try:
+            return self._fernet.decrypt(text).decode()
+        except InvalidToken:
+            raise KeyProblem(f"does not open {self.file}; the file was left as it is") from None
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:  # pyright: ignore[reportUnusedFunction]  # listens
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+
+    return engine
+
+
+def _opens(fernet: Fernet, value: str) -> bool:
+    try:
+        fernet.decrypt(value)
+    except InvalidToken:
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    """Say what failed without the statement and its values."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno or 0)
+    return str(getattr(error, "orig", None) or type(error).__name__)

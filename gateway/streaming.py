@@ -1,0 +1,180 @@
+"""The caller's side of one answer: sends, signs of life, the listener for its leaving, and the ends.
+
+The main task reads upstream and writes here. Beside it stand one task that waits for `http.disconnect` and one timer:
+    caller leaves      the listener cancels the main task, `ClientGone` comes out
+    shutdown           `abort(error)` cancels it, `error` comes out
+    silence            the timer sends the dialect's keep-alive, opening the reply if need be
+`await send()` is the back-pressure; nothing is buffered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+
+from starlette.types import Receive, Send
+
+__all__ = ["Client", "ClientGone", "Watchdog"]
+
+_STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ClientGone(Exception):
+    """The caller closed the connection before the answer was complete."""
+
+
+class Watchdog:
+    """Raise TimeoutError in the current task after `limit_s` without `feed()`.
+
+    One lazy timer: feeding notes the time, the timer looks at it when it fires. `held` stops the clock while
+    the task waits for somebody else.
+    """
+
+    __slots__ = ("_cancelling", "_expired", "_handle", "_last", "_limit", "_loop", "_task", "held")
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit = limit_s
+        self._loop = asyncio.get_running_loop()
+        self._expired = False
+        self.held = False
+
+    def feed(self) -> None:
+        """Note a sign of life."""
+        self._last = self._loop.time()
+
+    def __enter__(self) -> Watchdog:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        self._last = self._loop.time()
+        self._handle = self._loop.call_at(self._last + self._limit, self._look)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._handle.cancel()
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = (now if self.held else self._last) + self._limit
+        if now >= due:
+            self._expired = True
+            self._task.cancel()
+        else:
+            self._handle = self._loop.call_at(due, self._look)
+
+
+class Client:
+    """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`."""
+
+    def __init__(self, receive: Receive, send: Send, *, keepalive: bytes = b"", keepalive_s: float = 0) -> None:
+        self._receive = receive
+        self._send = send
+        self._keepalive = keepalive
+        self._keepalive_s = keepalive_s
+        self._loop = asyncio.get_running_loop()
+        self._cause: Exception | None = None
+        self._pulse: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing = False
+        self._closed = False
+        self.started = False
+
+    async def __aenter__(self) -> Client:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        self._listener = self._loop.create_task(self._listen())
+        self._last = self._loop.time()
+        if self._keepalive_s:
+            self._timer = self._loop.call_at(self._last + self._keepalive_s, self._beat)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in (self._listener, self._pulse):
+            if task is not None and not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self.check(kind)
+
+    def check(self, kind: type[BaseException] | None) -> None:
+        """Turn a cancellation that `abort` or the caller's leaving caused into its cause."""
+        cause = self._cause
+        if cause is not None and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
+            self._cause = None
+            raise cause
+
+    def abort(self, error: Exception) -> None:
+        """Make the main task end with `error`."""
+        if self._cause is None and not self._closed:
+            self._cause = error
+            self._task.cancel()
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the stream, opening the reply first if need be."""
+        if self._pulse is not None:
+            await self._pulse
+        self._writing = True
+        try:
+            if not self.started:
+                await self._open()
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except OSError as error:
+            raise ClientGone from error
+        finally:
+            self._writing = False
+            self._last = self._loop.time()
+
+    async def finish(self, data: bytes = b"") -> None:
+        """Send the end of the stream."""
+        if self._pulse is not None:
+            await self._pulse
+        self._writing = self._closed = True
+        with suppress(OSError):
+            if not self.started:
+                await self._open()
+            await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def respond(self, body: bytes, status: int = 200) -> None:
+        """Send a whole JSON answer."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        self.started = self._writing = self._closed = True
+        with suppress(OSError):
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body})
+
+    async def _open(self) -> None:
+        self.started = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": list(_STREAM_HEADERS)})
+
+    async def _listen(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.abort(ClientGone())
+
+    def _beat(self) -> None:
+        due = self._last + self._keepalive_s
+        now = self._loop.time()
+        if now >= due and not self._writing:
+            self._pulse = self._loop.create_task(self._sign())
+            due = now + self._keepalive_s
+        self._timer = self._loop.call_at(max(due, now + 0.001), self._beat)
+
+    async def _sign(self) -> None:
+        self._last = self._loop.time()
+        with suppress(OSError):
+            if not self.started:
+                await self._open()
+            await self._send({"type": "http.response.body", "body": self._keepalive, "more_body": True})

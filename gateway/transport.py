@@ -1,0 +1,308 @@
+"""The way to upstream servers, and the only file that knows the HTTP client.
+
+aiohttp's defaults suit a browser, not a gateway that carries many accounts; `Transport` turns them off.
+Whatever goes wrong underneath leaves here as one of four errors:
+
+    TransportError
+      ├─ ConnectFailed      no connection or no valid request: nothing was sent
+      ├─ FirstByteTimeout   sent, and no answer began in time
+      ├─ Broken             the connection ended, or what came was not HTTP; `before_response` tells when
+      └─ TooLarge           the answer passed a limit of size
+"""
+
+import asyncio
+import io
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
+
+import aiohttp
+from yarl import URL
+
+__all__ = [
+    "Broken",
+    "ConnectFailed",
+    "FirstByteTimeout",
+    "Response",
+    "TooLarge",
+    "Transport",
+    "TransportError",
+    "Whole",
+]
+
+MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
+
+_READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
+_KEEPALIVE_S: Final = 60.0
+_LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
+_PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
+_FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
+_MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
+_WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_PLAIN: Final = ("", "identity")
+
+_NEVER_ADDED: Final = ("accept", "accept-encoding", "content-type", "user-agent")
+_NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
+
+# ValueError: a header or URL that must not be written. ClientHttpProxyError: the proxy refused the tunnel.
+_NOT_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    ValueError,
+)
+
+
+class TransportError(Exception):
+    """An exchange with an upstream server failed below HTTP."""
+
+
+class ConnectFailed(TransportError):
+    """No connection, or no request that could be written; nothing was sent."""
+
+
+class FirstByteTimeout(TransportError):
+    """The answer did not begin in time."""
+
+
+class Broken(TransportError):
+    """The connection ended before the answer did, or the answer cannot be read."""
+
+    def __init__(self, message: str, *, before_response: bool = False) -> None:
+        super().__init__(message)
+        self.before_response = before_response
+
+
+class TooLarge(TransportError):
+    """The answer is larger than allowed, or inflates out of proportion."""
+
+
+class Whole(NamedTuple):
+    """An answer read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """One pool of upstream connections; made in the app's lifespan, closed with it.
+
+    Proxies come from the environment, as it is at that moment. aiohttp's own `trust_env` would read it
+    and ~/.netrc in threads for every request, and refuse a bearer to a host that .netrc names.
+    """
+
+    def __init__(self, *, connect_s: float = 10.0) -> None:
+        self._proxies = getproxies()
+        self._open: WeakSet[Response] = WeakSet()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_NEVER_ADDED,
+            auto_decompress=False,
+            read_bufsize=_READ_BUFFER_BYTES,
+        )
+
+    @property
+    def open_responses(self) -> int:
+        """Count the responses that are neither read to the end nor closed."""
+        return len(self._open)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        first_byte_s: float | None = None,
+    ) -> "Response":
+        """Send a request and return once its answer's headers are here.
+
+        `first_byte_s` counts from now, connecting included. The URL goes out as it is, quoted by the caller.
+        """
+        try:
+            target = _target(url)
+            async with asyncio.timeout(first_byte_s):
+                raw = await self._session.request(
+                    method,
+                    target,
+                    headers=headers,
+                    data=_payload(body),
+                    allow_redirects=False,
+                    proxy=self._proxy(target),
+                )
+        except _NOT_SENT as error:
+            raise ConnectFailed(_reason(error)) from None
+        except TimeoutError:
+            raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Broken(_reason(error), before_response=True) from None
+        return Response(raw, self._open)
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        timeout_s: float,
+        max_bytes: int = MAX_WHOLE_BYTES,
+    ) -> Whole:
+        """Send a request and return the whole answer, all within `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self.send(method, url, headers=headers, body=body)
+                try:
+                    return Whole(response.status, response.headers, await response.read_all(max_bytes))
+                finally:
+                    response.close()
+        except TimeoutError:
+            raise FirstByteTimeout(f"no whole answer within {timeout_s} s") from None
+
+    async def close(self) -> None:
+        """Close every connection, also those in use, whose readers get Broken."""
+        for response in list(self._open):
+            response.close()
+        await self._session.close()
+
+    def _proxy(self, target: URL) -> str | None:
+        proxy = self._proxies.get(target.scheme)
+        if proxy is None or target.host is None or proxy_bypass(target.host):
+            return None
+        return proxy
+
+
+class Response:
+    """An answer whose headers are here and whose body is still to be read."""
+
+    __slots__ = ("__weakref__", "_inflater", "_open", "_raw", "headers", "status")
+
+    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "WeakSet[Response]") -> None:
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+        self._raw = raw
+        self._open = open_responses
+        encoding = raw.headers.get("content-encoding", "").strip().lower()
+        self._inflater = None if encoding in _PLAIN else _Inflater(encoding)
+        open_responses.add(self)
+
+    async def read(self) -> bytes:
+        """Return the next piece as it came, inflated if need be; b"" at the end."""
+        try:
+            data = await (self._raw.content.readany() if self._inflater is None else self._inflated())
+        except (aiohttp.ClientError, OSError, RuntimeError, zlib.error) as error:
+            self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
+            raise Broken(_reason(error)) from None
+        except TransportError:
+            self.close()
+            raise
+        if not data:
+            self._open.discard(self)  # aiohttp has the connection back in its pool by now
+        return data
+
+    async def read_all(self, limit: int) -> bytes:
+        """Return the rest of the body; more than `limit` bytes raise TooLarge."""
+        pieces: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise TooLarge(f"upstream answer is larger than {limit} bytes")
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Drop the connection, unless the whole body came; any number of times."""
+        self._open.discard(self)
+        self._raw.close()
+
+    async def _inflated(self) -> bytes:
+        inflater = self._inflater
+        assert inflater is not None
+        while not (piece := inflater.take()):
+            data = await self._raw.content.readany()
+            if not data:
+                inflater.end()
+                return b""
+            inflater.feed(data)
+        return piece
+
+
+class _Inflater:
+    """Inflate a gzip or deflate body piece by piece, as long as it stays in proportion."""
+
+    __slots__ = ("_encoding", "_full", "_inside", "_received", "_rest", "_stream", "_taken")
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._stream = zlib.decompressobj()  # replaced when the first byte is here
+        self._inside = False
+        self._full = False  # the last piece was, so zlib may hold more without further input
+        self._rest = b""
+        self._received = 0
+        self._taken = 0
+
+    def feed(self, data: bytes) -> None:
+        if self._encoding not in _WINDOWS:
+            raise Broken(f"upstream sent content-encoding {self._encoding!r}, which was not asked for")
+        self._rest += data
+        self._received += len(data)
+
+    def take(self) -> bytes:
+        """Return the next piece, or b"" when that needs more input."""
+        while self._rest or self._full:
+            if not self._inside:
+                self._begin()
+            piece = self._stream.decompress(self._rest, _PIECE_BYTES)
+            self._rest = self._stream.unconsumed_tail
+            self._full = len(piece) == _PIECE_BYTES
+            if self._stream.eof:  # gzip allows several members, one after the other
+                self._rest = self._stream.unused_data
+                self._inside = self._full = False
+            if piece:
+                self._weigh(piece)
+                return piece
+        return b""
+
+    def end(self) -> None:
+        if self._inside:
+            raise Broken("upstream's compressed answer is cut off")
+
+    def _begin(self) -> None:
+        window = _WINDOWS[self._encoding]
+        if window == zlib.MAX_WBITS and self._rest[0] & 0x0F != zlib.DEFLATED:
+            window = -window  # RFC 9110 means the zlib format, some servers send bare deflate
+        self._stream = zlib.decompressobj(window)
+        self._inside = True
+
+    def _weigh(self, piece: bytes) -> None:
+        self._taken += len(piece)
+        if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * self._received:
+            raise TooLarge(f"upstream's compressed answer inflates more than {_MAX_RATIO} times")
+
+
+def _target(url: str) -> URL:
+    if _NOT_A_URL.search(url):
+        raise ValueError("URL holds a character that must be quoted")
+    return URL(url, encoded=True)
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    return body if body is None or len(body) <= _LARGE_BODY_BYTES else io.BytesIO(body)
+
+
+def _reason(error: Exception) -> str:
+    """Say what failed without what was sent: aiohttp's own words and `__cause__` hold URLs and headers."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno:
+        return f"{type(error).__name__}: {os.strerror(error.errno)}"
+    return type(error).__name__

@@ -1,0 +1,69 @@
+"""Write one structured line for each request: who, what, where it went, how it ended. No secret, no prompt."""
+
+from typing import ClassVar, Self
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock, System
+from gateway.context import RequestContext, attach, route_path
+from gateway.services import Services
+
+__all__ = ["AccessLog"]
+
+
+class AccessLog:
+    """ASGI middleware; `logger` takes `info("request", **fields)`. Durations in milliseconds."""
+
+    provides: ClassVar[frozenset[str]] = frozenset({"access_log"})
+    requires: ClassVar[frozenset[str]] = frozenset({"request_id?"})
+
+    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger | None = None, clock: Clock | None = None) -> None:
+        self.app = app
+        self._logger: FilteringBoundLogger = logger or structlog.get_logger("gateway.access")
+        self._clock = clock or System()
+
+    @classmethod
+    def configured(cls, app: ASGIApp, services: Services) -> Self:
+        """Take the app's logger and clock."""
+        return cls(app, services.logger, services.clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context, send = attach(scope, send, self._clock)
+        path, peer = route_path(scope), (scope.get("client") or ("",))[0]
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._logger.info(
+                "request", method=scope["method"], path=path, client=peer, **_fields(context, self._clock.monotonic())
+            )
+
+
+def _fields(context: RequestContext, now: float) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "request_id": context.request_id,
+        "key": context.principal.name,
+        "dialect": context.route.dialect,
+        "status": context.status,
+        "end": context.end or "done",
+        "ms": round((now - context.started) * 1000, 1),
+    }
+    if context.requested_model:
+        fields["model"] = context.requested_model[:200]
+    if context.upstream:
+        fields |= {"upstream": context.upstream, "attempts": context.attempts}
+    if context.first_byte is not None:
+        fields["first_byte_ms"] = round((context.first_byte - context.started) * 1000, 1)
+    if context.usage is not None:
+        usage = context.usage
+        fields |= {"input_tokens": usage.input, "cached_tokens": usage.cache_read, "output_tokens": usage.output}
+    if context.losses:
+        fields["losses"] = len(context.losses)
+    if context.error is not None:
+        fields |= {"error": type(context.error).__name__, "message": context.error.message[:300]}
+    return fields

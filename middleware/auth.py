@@ -1,0 +1,215 @@
+"""Find out who asks: a key in one of six places, known by its hash; or nobody, where that is allowed."""
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import ClassVar, Final, Literal, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.config import Config
+from gateway.context import ANONYMOUS, Principal, RequestContext, attach
+from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
+from gateway.refusal import refuse
+from gateway.services import Services
+
+__all__ = ["PLACES", "Auth", "Key", "keys_of"]
+
+Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]
+Key = tuple[Principal, date | datetime | None]
+Anonymous = Literal["never", "loopback", "always"]
+
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def _bearer(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
+    return _scheme(headers, b"bearer")
+
+
+def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
+    given = _scheme(headers, b"basic")
+    if given is None:
+        return None
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _header(name: bytes) -> Callable[[Mapping[bytes, bytes], bytes], str | None]:
+    def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
+        value = headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    return read
+
+
+def _query(_: Mapping[bytes, bytes], query: bytes) -> str | None:
+    if b"key=" not in query:
+        return None
+    return next((v for k, v in parse_qsl(query.decode("latin-1"), keep_blank_values=True) if k == "key"), None)
+
+
+def _scheme(headers: Mapping[bytes, bytes], wanted: bytes) -> str | None:
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    return value.strip().decode("latin-1") if scheme.lower() == wanted else None
+
+
+PLACES: Final[Mapping[Place, Callable[[Mapping[bytes, bytes], bytes], str | None]]] = {
+    "bearer": _bearer,
+    "x-api-key": _header(b"x-api-key"),
+    "x-goog-api-key": _header(b"x-goog-api-key"),
+    "api-key": _header(b"api-key"),
+    "basic": _basic,
+    "query": _query,
+}
+_SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization"})
+
+
+class Auth:
+    """ASGI middleware; gives `context.principal` to those inside.
+
+    `keys`: SHA-256 (hex) of each key → its principal and expiry. `accept`: the places, in order; only the first one
+    present is checked. `allow_anonymous`: never; loopback = as long as `keys` is empty; always = without any key.
+    """
+
+    provides: ClassVar[frozenset[str]] = frozenset({"principal"})
+    requires: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Mapping[str, Key] | None = None,
+        accept: Sequence[Place] = tuple(PLACES),
+        allow_anonymous: Anonymous = "loopback",
+    ) -> None:
+        self.app = app
+        self._keys = dict(keys or {})
+        self._by_prefix: dict[str, list[str]] = {}
+        for digest in self._keys:
+            self._by_prefix.setdefault(digest[:8], []).append(digest)
+        self._places = [PLACES[place] for place in accept]
+        self._anonymous = allow_anonymous
+
+    @classmethod
+    def configured(cls, app: ASGIApp, services: Services) -> Self:
+        """Read [auth] and [[key]]."""
+        config = services.loaded.config
+        return cls(app, keys_of(config), config.auth.accept, config.auth.allow_anonymous)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context, send = attach(scope, send)
+        query: bytes = scope.get("query_string", b"")
+        given = next((key for place in self._places if (key := place(context.headers, query)) is not None), None)
+        try:
+            context.principal = self._principal(given, scope, context)
+        except GatewayError as error:
+            await refuse(context, send, error)
+            return
+        _forget(scope, context)
+        await self.app(scope, receive, send)
+
+    def _principal(self, given: str | None, scope: Scope, context: RequestContext) -> Principal:
+        if given is not None and self._keys:
+            found = self._find(given)
+            if found is not None:
+                return _usable(found)
+        if self._anonymous == "always" and (given is None or not self._keys):
+            return ANONYMOUS
+        if self._anonymous == "loopback" and not self._keys and _is_local(scope, context.headers):
+            return ANONYMOUS
+        if given is None:
+            raise Unauthenticated(
+                "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"
+            )
+        raise Unauthenticated("this API key is not known here; check it, or ask the operator for one")
+
+    def _find(self, given: str) -> Key | None:
+        digest = _digest(given)
+        for known in self._by_prefix.get(digest[:8], ()):
+            if hmac.compare_digest(known, digest):
+                return self._keys[known]
+        return None
+
+
+def keys_of(config: Config) -> dict[str, Key]:
+    """Index every key of the configuration by its hash."""
+    keys: dict[str, Key] = {}
+    for number, secret in enumerate(config.auth.keys):
+        digest = _digest(secret.reveal())
+        keys[digest] = (Principal(name=f"key-{number + 1}", id=digest[:16]), None)
+    for entry in config.key:
+        digest = entry.sha256 or (_digest(entry.secret.reveal()) if entry.secret else "")
+        principal = Principal(
+            name=entry.name,
+            id=digest[:16],
+            scopes=frozenset(entry.scopes),
+            models=tuple(entry.models),
+            limits=entry.limits,
+        )
+        keys[digest] = (principal, entry.expires)
+    return keys
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+def _usable(key: Key) -> Principal:
+    principal, expires = key
+    now = datetime.now(UTC)
+    if expires is not None:
+        if not isinstance(expires, datetime):
+            expires = datetime(expires.year, expires.month, expires.day, tzinfo=UTC)
+        elif expires.tzinfo is None:
+            expires = expires.replace(tzinfo=UTC)
+        if now >= expires:
+            raise Unauthenticated(f"this API key expired on {expires:%Y-%m-%d}")
+    if "chat" not in principal.scopes:
+        raise PermissionDenied("this API key is not for model calls: its scopes lack chat")
+    return principal
+
+
+def _is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Tell a program on this machine from a forwarded request, and from a web page that found the port."""
+    if b"x-forwarded-for" in headers or b"forwarded" in headers:
+        return False
+    if not _is_loopback((scope.get("client") or ("",))[0]):
+        return False
+    if _hostname(headers.get(b"host", b"")) not in _LOCAL_HOSTS:
+        return False
+    origin = headers.get(b"origin")
+    return origin is None or urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == headers.get(b"host")
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(host: bytes) -> str:
+    text = host.decode("latin-1").lower()
+    return text[: text.find("]") + 1] if text.startswith("[") else text.partition(":")[0]
+
+
+def _forget(scope: Scope, context: RequestContext) -> None:
+    """Remove every key from what goes on inwards."""
+    if not _SECRET_HEADERS.isdisjoint(context.headers):
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in _SECRET_HEADERS]
+        for name in _SECRET_HEADERS:
+            context.headers.pop(name, None)
+    query: bytes = scope.get("query_string", b"")
+    if b"key=" in query:
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        scope["query_string"] = urlencode([(k, v) for k, v in pairs if k != "key"]).encode()

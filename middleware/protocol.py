@@ -1,0 +1,80 @@
+"""Read the request in the dialect of its path into the neutral form."""
+
+from typing import ClassVar, Self
+
+from msgspec.structs import replace
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.context import RequestContext, attach
+from gateway.errors import GatewayError, RequestTimeout, UnsupportedMediaType
+from gateway.refusal import dialect_of, refuse
+from gateway.services import Services
+from gateway.streaming import ClientGone, Watchdog
+
+__all__ = ["BODY_SILENCE_S", "Protocol"]
+
+BODY_SILENCE_S = 60.0  # between two pieces of a body
+
+
+class Protocol:
+    """ASGI middleware; gives `context.request` to those inside.
+
+    `stream`: whether OpenAI Chat streams when the caller does not say (defaults.stream).
+    """
+
+    provides: ClassVar[frozenset[str]] = frozenset({"request"})
+    requires: ClassVar[frozenset[str]] = frozenset({"bounded_body?"})
+
+    def __init__(self, app: ASGIApp, *, stream: bool = False) -> None:
+        self.app = app
+        self.stream = stream
+
+    @classmethod
+    def configured(cls, app: ASGIApp, services: Services) -> Self:
+        """Read defaults.stream."""
+        return cls(app, stream=bool(services.loaded.config.defaults.stream))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context, send = attach(scope, send)
+        try:
+            await self._read(context, receive)
+        except GatewayError as error:
+            await refuse(context, send, error)
+            return
+        except ClientGone:
+            context.end = "client_closed"
+            return
+        await self.app(scope, receive, send)
+
+    async def _read(self, context: RequestContext, receive: Receive) -> None:
+        route = context.route
+        if route.error is not None:
+            raise route.error
+        if route.operation not in ("chat", "count_tokens"):
+            return
+        if b"content-encoding" in context.headers:
+            raise UnsupportedMediaType("compressed bodies need body_limit in pipeline.order")
+        body = await _body(receive)
+        request = dialect_of(context).read_request(body, counting=route.operation == "count_tokens")
+        if request.stream is None and route.dialect == "openai-chat":
+            request = replace(request, stream=self.stream)
+        context.request = request
+        context.requested_model = request.model
+
+
+async def _body(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    try:
+        with Watchdog(BODY_SILENCE_S) as watchdog:
+            while (message := await receive())["type"] == "http.request":
+                watchdog.feed()
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+    except TimeoutError:
+        raise RequestTimeout(f"the body fell silent for {BODY_SILENCE_S:g} s") from None
+    raise ClientGone

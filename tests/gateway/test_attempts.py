@@ -1,0 +1,186 @@
+"""What is tried again, and when it stops."""
+
+import anyio
+import pytest
+
+from gateway import ir
+from gateway.attempts import Begun, Policy, begin
+from gateway.errors import (
+    GatewayError,
+    NoCredential,
+    StreamBroken,
+    UpstreamMalformed,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from gateway.upstream import Call, Journey, Step, Target
+from tests.clocks import FakeClock
+from tests.scripted import After, Play, Scripted, say
+
+pytestmark = pytest.mark.anyio
+
+POLICY = Policy(attempts=4, max_wait=10, first_byte=300)
+DOWN = UpstreamUnavailable("the upstream answered 500")
+
+
+def again(_: GatewayError) -> Step:
+    return Step()
+
+
+def call(*, visible: bool | None = None) -> Call:
+    turn = ir.Turn(role="user", parts=(ir.Text(text="hi"),))
+    request = ir.Request(model="m", turns=(turn,), reasoning=ir.Reasoning(visible=visible))
+    return Call(request=request, request_id="req_1")
+
+
+async def run(*scripts: Scripted, policy: Policy = POLICY, visible: bool | None = None) -> Begun:
+    targets = [Target(script, "m") for script in scripts]
+
+    def embark(target: Target) -> Journey:
+        return target.adapter.open(call(visible=visible))
+
+    return await begin(targets, embark, policy, FakeClock())
+
+
+def script(*plays: Play, after: After = again, name: str = "a") -> Scripted:
+    return Scripted(*plays, after=after, name=name)
+
+
+async def test_a_first_success_needs_one_call() -> None:
+    upstream = script(say("Hello"))
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.target.label, begun.ended) == (1, "a/m", False)
+
+
+async def test_a_failure_is_tried_again() -> None:
+    upstream = script([DOWN], [DOWN], say("Hello"))
+    await run(upstream)
+    assert len(upstream.calls) == 3
+
+
+async def test_counted_attempts_are_bounded() -> None:
+    upstream = script([DOWN])
+    with pytest.raises(UpstreamUnavailable):
+        await run(upstream)
+    assert (len(upstream.calls), upstream.done) == (POLICY.attempts, 1)
+
+
+async def test_another_credential_is_not_counted() -> None:
+    left = [Step(counted=False)] * 9
+
+    def after(error: GatewayError) -> Step | GatewayError:
+        return left.pop() if left else error
+
+    upstream = script([DOWN], after=after)
+    with pytest.raises(UpstreamUnavailable):
+        await run(upstream)
+    assert len(upstream.calls) == 10
+
+
+async def test_the_journeys_last_word_is_raised() -> None:
+    verdict = NoCredential("2 of 2 credentials are disabled")
+    with pytest.raises(NoCredential, match="2 of 2"):
+        await run(script([DOWN], after=lambda _: verdict))
+
+
+async def test_the_next_member_follows() -> None:
+    first, second = script([DOWN], after=lambda error: error), script(say("Hello"), name="b")
+    begun = await run(first, second)
+    assert (begun.target.label, first.done) == ("b/m", 1)
+
+
+async def test_a_refused_request_is_not_carried_to_the_next_member() -> None:
+    first = script([UpstreamRejected("bad schema")], after=lambda error: error)
+    second = script(say("Hello"), name="b")
+    with pytest.raises(UpstreamRejected):
+        await run(first, second)
+    assert not second.calls
+
+
+@pytest.mark.parametrize("after", [lambda _: Step(wait_s=5), lambda error: error], ids=["wait", "give up"])
+async def test_no_wait_while_another_member_is_left(after: After) -> None:
+    first, second = script([DOWN], after=after), script(say("Hello"), name="b")
+    begun = await run(first, second)
+    assert (len(first.calls), begun.target.label) == (1, "b/m")
+
+
+async def test_a_short_wait_is_taken_by_the_last_member() -> None:
+    upstream, clock = script([DOWN], say("Hello"), after=lambda _: Step(wait_s=5)), FakeClock()
+    begun: list[Begun] = []
+
+    async def go() -> None:
+        begun.append(await begin([Target(upstream, "m")], lambda t: t.adapter.open(call()), POLICY, clock))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(go)
+        await anyio.wait_all_tasks_blocked()
+        assert len(upstream.calls) == 1
+        await clock.advance(5)
+    assert len(upstream.calls) == 2
+
+
+async def test_a_long_wait_becomes_retry_after() -> None:
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await run(script([UpstreamUnavailable("busy")], after=lambda _: Step(wait_s=11.2)))
+    assert caught.value.retry_after == 12
+
+
+async def test_an_error_before_content_is_tried_again() -> None:
+    broken: Play = [[ir.Started()], [ir.Failed(UpstreamMalformed("malformed call"))]]
+    upstream = script(broken, say("Hello"))
+    await run(upstream)
+    assert (len(upstream.calls), upstream.closed) == (2, 1)
+
+
+async def test_hidden_thoughts_are_not_content() -> None:
+    thoughts: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="thinking"), ir.ThinkingDelta("hm")]
+    broken: Play = [thoughts, [ir.Failed(UpstreamMalformed("malformed call"))]]
+    upstream = script(broken, say("Hello"))
+    await run(upstream, visible=False)
+    assert len(upstream.calls) == 2
+
+
+async def test_shown_thoughts_are_content() -> None:
+    thoughts: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="thinking"), ir.ThinkingDelta("hm")]
+    upstream = script([thoughts, [ir.Failed(UpstreamMalformed("malformed call"))]])
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.ended) == (1, False)
+
+
+async def test_an_empty_answer_is_tried_twice_more_and_then_given() -> None:
+    empty: Play = [[ir.Started(), ir.Finished(reason="stop")]]
+    upstream = script(empty)
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.ended) == (3, True)
+
+
+async def test_an_empty_answer_for_length_is_final() -> None:
+    upstream = script([[ir.Started(), ir.Finished(reason="length")]])
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.ended) == (1, True)
+
+
+async def test_an_end_without_any_answer_is_broken() -> None:
+    upstream = script([[ir.Started()]], after=lambda error: error)
+    with pytest.raises(StreamBroken):
+        await run(upstream)
+
+
+async def test_silence_before_the_first_event_is_a_timeout() -> None:
+    upstream = script([5.0, *say("late")], after=lambda error: error)
+    policy = Policy(attempts=4, max_wait=10, first_byte=0.02)
+    with pytest.raises(UpstreamTimeout, match="timeouts.first_byte"):
+        await run(upstream, policy=policy)
+    assert upstream.closed == 1
+
+
+@pytest.mark.parametrize("wrong", [RuntimeError, KeyError])
+async def test_a_defect_is_not_tried_again(wrong: type[Exception]) -> None:
+    def fail(_: GatewayError) -> Step:
+        raise wrong
+
+    upstream = script([DOWN], after=fail)
+    with pytest.raises(wrong):
+        await run(upstream)
+    assert (len(upstream.calls), upstream.done) == (1, 1)

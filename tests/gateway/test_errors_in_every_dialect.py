@@ -1,0 +1,151 @@
+"""Each error class, in each dialect, at each place, as the official SDK sees it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway import errors, ir
+from gateway.context import attach
+from gateway.errors import GatewayError
+from gateway.refusal import refuse
+from tests.scripted import Scripted, app_of, say
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+# class → (status of an OpenAI answer, of an Anthropic one, code for OpenAI, type for Anthropic)
+TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
+    errors.InvalidRequest: (400, 400, None, "invalid_request_error"),
+    errors.ContextTooLong: (400, 400, "context_length_exceeded", "invalid_request_error"),
+    errors.Unauthenticated: (401, 401, "invalid_api_key", "authentication_error"),
+    errors.PermissionDenied: (403, 403, "permission_denied", "permission_error"),
+    errors.NotFound: (404, 404, "not_found", "not_found_error"),
+    errors.ModelNotFound: (404, 404, "model_not_found", "not_found_error"),
+    errors.MethodNotAllowed: (405, 405, "method_not_allowed", "invalid_request_error"),
+    errors.RequestTimeout: (408, 408, "request_timeout", "timeout_error"),
+    errors.BodyTooLarge: (413, 413, "request_too_large", "request_too_large"),
+    errors.UnsupportedMediaType: (415, 415, "unsupported_media_type", "invalid_request_error"),
+    errors.RateLimited: (429, 429, "rate_limit_exceeded", "rate_limit_error"),
+    errors.UpstreamError: (502, 502, "upstream_error", "api_error"),
+    errors.UpstreamRejected: (400, 400, None, "invalid_request_error"),
+    errors.UpstreamRateLimited: (429, 429, "rate_limit_exceeded", "rate_limit_error"),
+    errors.UpstreamOverloaded: (503, 529, "overloaded", "overloaded_error"),
+    errors.UpstreamUnavailable: (502, 502, "upstream_error", "api_error"),
+    errors.UpstreamTimeout: (504, 504, "timeout", "timeout_error"),
+    errors.UpstreamCredential: (502, 502, "upstream_credential", "api_error"),
+    errors.UpstreamMalformed: (502, 502, "upstream_malformed", "api_error"),
+    errors.StreamBroken: (502, 502, "upstream_truncated", "api_error"),
+    errors.InternalError: (500, 500, "internal_error", "api_error"),
+    errors.NotImplementedHere: (501, 501, "not_implemented", "api_error"),
+    errors.NoCredential: (503, 503, "no_credential", "overloaded_error"),
+    errors.Draining: (503, 503, "draining", "overloaded_error"),
+}
+CLASSES = pytest.mark.parametrize("kind", list(TABLE), ids=lambda kind: kind.__name__)
+TEXT = "what happened, and what to do"
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+
+
+def test_every_class_is_in_the_table() -> None:
+    missing = {getattr(errors, name) for name in errors.__all__} - set(TABLE)
+    assert missing == {errors.GatewayError, errors.CallerError, errors.ServiceError}
+
+
+class Refusing:
+    """An outermost middleware that refuses everything, before any key was looked at."""
+
+    error: GatewayError
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        await refuse(context, send, self.error)
+
+
+@pytest.fixture(params=["before auth", "in a handler"])
+async def place(request: pytest.FixtureRequest, kind: type[GatewayError]) -> AsyncIterator[str]:
+    error = kind(TEXT, retry_after=7)
+    config: dict[str, object] = {}
+    if request.param == "before auth":
+        Refusing.error = error
+        order = ["refusing", "request_id", "auth", "protocol", "model_map"]
+        config["pipeline"] = {"order": ["request_id", "refusing", *order[2:]]}
+        config["middleware"] = {"refusing": {"use": f"{__name__}:Refusing"}}
+    async with serve(app_of(Scripted([error]), config=config)) as url:
+        yield url
+
+
+@pytest.fixture
+async def breaking(kind: type[GatewayError]) -> AsyncIterator[str]:
+    *begin, _ = say("Hello")
+    async with serve(app_of(Scripted([*begin, [ir.Failed(kind(TEXT))]]))) as url:
+        yield url
+
+
+@CLASSES
+async def test_openai_status(kind: type[GatewayError], place: str) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{place}/v1", api_key="any", max_retries=0) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.chat.completions.create(model="demo", messages=MESSAGES)
+    error, (status, _, code, _) = caught.value, TABLE[kind]
+    assert (error.status_code, error.code, error.request_id is not None) == (status, code, True)
+    assert TEXT in str(error)
+    assert error.response.headers["retry-after"] == "7"
+
+
+@CLASSES
+async def test_anthropic_status(kind: type[GatewayError], place: str) -> None:
+    async with anthropic.AsyncAnthropic(base_url=place, api_key="any", max_retries=0) as client:
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            await client.messages.create(model="demo", max_tokens=9, messages=MESSAGES)
+    error, (_, status, _, kind_) = caught.value, TABLE[kind]
+    body: Any = error.body
+    assert (error.status_code, body["error"]["type"]) == (status, kind_)
+    assert TEXT in body["error"]["message"]
+    assert error.request_id == body["request_id"]
+
+
+@CLASSES
+@pytest.mark.parametrize("place", ["before auth"], indirect=True)
+async def test_gemini_status(kind: type[GatewayError], place: str) -> None:
+    import google.genai
+    import google.genai.errors
+
+    options: Any = {"base_url": place}
+    client = google.genai.Client(api_key="any", http_options=options)
+    with pytest.raises(google.genai.errors.APIError) as caught:
+        await client.aio.models.get(model="demo")
+    assert caught.value.code == TABLE[kind][0]
+    assert TEXT in str(caught.value)
+    await client.aio.aclose()
+    client.close()
+
+
+@CLASSES
+async def test_openai_in_mid_stream(kind: type[GatewayError], breaking: str) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{breaking}/v1", api_key="any", max_retries=0) as client:
+        stream = await client.chat.completions.create(model="demo", messages=MESSAGES, stream=True)
+        heard = ""
+        with pytest.raises(openai.APIError) as caught:
+            async for chunk in stream:
+                heard += chunk.choices[0].delta.content or ""
+    assert heard == "Hello"
+    assert (caught.value.code, TEXT in caught.value.message) == (TABLE[kind][2], True)
+
+
+@CLASSES
+async def test_anthropic_in_mid_stream(kind: type[GatewayError], breaking: str) -> None:
+    async with anthropic.AsyncAnthropic(base_url=breaking, api_key="any", max_retries=0) as client:
+        heard = ""
+        with pytest.raises(anthropic.APIStatusError) as caught:
+            async with client.messages.stream(model="demo", max_tokens=9, messages=MESSAGES) as stream:
+                async for text in stream.text_stream:
+                    heard += text
+    body: Any = caught.value.body
+    assert heard == "Hello"
+    assert (body["error"]["type"], TEXT in body["error"]["message"]) == (TABLE[kind][3], True)

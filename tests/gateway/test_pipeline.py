@@ -1,0 +1,102 @@
+"""Which orders work, and what is said of those that do not."""
+
+from itertools import permutations
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.app import lifespan
+from gateway.config import ConfigError, load
+from gateway.middleware import AccessLog, Auth, BodyLimit, ModelMap, Protocol, RateLimit, RequestId
+from gateway.pipeline import propose, violations
+from tests.middleware.asgi import call, scope_of
+from tests.scripted import Scripted, app_of, say
+
+BUILTIN: dict[str, type] = {
+    "request_id": RequestId,
+    "access_log": AccessLog,
+    "body_limit": BodyLimit,
+    "auth": Auth,
+    "rate_limit": RateLimit,
+    "protocol": Protocol,
+    "model_map": ModelMap,
+}
+DEFAULT = load({}, environ={}).config.pipeline.order
+
+# who must stand outside whom, written down by hand
+BEFORE = (
+    ("request_id", "access_log"),
+    ("body_limit", "protocol"),
+    ("auth", "rate_limit"),
+    ("auth", "model_map"),
+    ("protocol", "model_map"),
+)
+
+
+def test_every_permutation_is_judged_as_the_rule_says() -> None:
+    for order in permutations(BUILTIN):
+        place = {name: number for number, name in enumerate(order)}
+        works = all(place[first] < place[second] for first, second in BEFORE)
+        assert (violations({name: BUILTIN[name] for name in order}, anonymous=False) == []) == works, order
+
+
+def test_a_proposal_always_works_and_keeps_what_is_right() -> None:
+    for order in list(permutations(BUILTIN))[::37]:
+        proposed = propose({name: BUILTIN[name] for name in order})
+        assert violations({name: BUILTIN[name] for name in proposed}, anonymous=False) == []
+    default = [name for name in DEFAULT if name in BUILTIN]
+    assert propose({name: BUILTIN[name] for name in default}) == default
+
+
+@pytest.mark.parametrize("name", ["protocol", "model_map", "auth"])
+def test_what_nothing_works_without_cannot_be_left_out(name: str) -> None:
+    order = [known for known in DEFAULT if known != name]
+    with pytest.raises(ConfigError, match=f"leaves out '{name}'"):
+        app_of(Scripted([]), config={"pipeline": {"order": order}})
+
+
+def test_auth_may_be_left_out_where_everybody_may_come() -> None:
+    order = [name for name in DEFAULT if name != "auth"]
+    app_of(Scripted([]), config={"pipeline": {"order": order}, "auth": {"allow_anonymous": "always"}})
+
+
+def test_a_wrong_order_is_refused_with_the_reason_and_one_that_works() -> None:
+    with pytest.raises(ConfigError) as caught:
+        app_of(Scripted([]), config={"pipeline": {"order": ["rate_limit", "auth", "protocol", "model_map"]}})
+    assert "'rate_limit' needs principal from 'auth', which must stand before it" in str(caught.value)
+    assert "['auth', 'rate_limit', 'protocol', 'model_map']" in str(caught.value)
+
+
+class Shout:
+    """Somebody's own middleware, without provides and requires."""
+
+    def __init__(self, app: ASGIApp, word: str = "") -> None:
+        self.app, self.word = app, word
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def shouting(message: dict[str, object]) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], (b"x-shout", self.word.encode() or b"nothing")]  # type: ignore[misc]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.app(scope, receive, shouting)  # type: ignore[arg-type]  # ASGI messages are plain dicts
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("name", "said"), [("shout", "HEY"), (f"{__name__}:Shout", "nothing")])
+async def test_ones_own_middleware_runs_where_it_stands(name: str, said: str) -> None:
+    config = {
+        "pipeline": {"order": [name, "auth", "protocol", "model_map"]},
+        "middleware": {"shout": {"use": f"{__name__}:Shout", "options": {"word": "HEY"}}},
+    }
+    app = app_of(Scripted(say("Hello")), config=config)
+    body = b'{"model": "demo", "messages": [{"role": "user", "content": "hi"}]}'
+    async with lifespan(app):
+        outcome = await call(app, scope_of(), [body])
+    assert (outcome.status, outcome.headers["x-shout"]) == (200, said)
+
+
+def test_a_middleware_that_cannot_be_imported_is_named() -> None:
+    with pytest.raises(ConfigError, match="no_such_module"):
+        app_of(Scripted([]), config={"pipeline": {"order": ["no_such_module:X", *DEFAULT]}})

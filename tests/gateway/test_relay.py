@@ -1,0 +1,198 @@
+"""An answer on its way to its caller, over real sockets."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gateway.app import Gateway
+from gateway.errors import UpstreamUnavailable
+from tests.scripted import Play, Scripted, app_of, say
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+PATHS = {"openai-chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
+KEEPALIVES = {"openai-chat": ": keep-alive", "anthropic": "event: ping"}
+ENDS = {"openai-chat": "data: [DONE]", "anthropic": "event: message_stop"}
+ERRORS = {"openai-chat": 'data: {"error":', "anthropic": "event: error"}
+DIALECTS = pytest.mark.parametrize("dialect", list(PATHS))
+
+
+def body(*, stream: bool = True) -> dict[str, Any]:
+    return {"model": "demo", "max_tokens": 50, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+
+
+@asynccontextmanager
+async def running(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
+        yield client
+
+
+async def lines(client: httpx.AsyncClient, dialect: str) -> tuple[int, list[str]]:
+    async with client.stream("POST", PATHS[dialect], json=body()) as response:
+        return response.status_code, [line async for line in response.aiter_lines() if line]
+
+
+def gateway_of(app: Starlette) -> Gateway:
+    gateway: Gateway = app.state.gateway
+    return gateway
+
+
+@DIALECTS
+async def test_keepalives_go_out_before_the_first_event(dialect: str) -> None:
+    app = app_of(Scripted([0.2, *say("Hello")]), config={"timeouts": {"keepalive": 0.03}})
+    async with running(app) as client:
+        status, got = await lines(client, dialect)
+    assert (status, got[0]) == (200, KEEPALIVES[dialect])
+    assert got.count(KEEPALIVES[dialect]) >= 2
+    assert ENDS[dialect] in got
+
+
+@DIALECTS
+async def test_keepalives_go_out_between_events(dialect: str) -> None:
+    first, *rest = say("Hello", "world")
+    app = app_of(Scripted([first, 0.2, *rest]), config={"timeouts": {"keepalive": 0.03}})
+    async with running(app) as client:
+        _, got = await lines(client, dialect)
+    assert KEEPALIVES[dialect] in got
+
+
+@DIALECTS
+async def test_keepalive_zero_is_off(dialect: str) -> None:
+    app = app_of(Scripted([0.2, *say("Hello")]), config={"timeouts": {"keepalive": 0}})
+    async with running(app) as client:
+        _, got = await lines(client, dialect)
+    assert KEEPALIVES[dialect] not in got
+
+
+@DIALECTS
+async def test_a_failure_after_keepalives_is_an_error_in_the_stream(dialect: str) -> None:
+    app = app_of(Scripted([0.2, UpstreamUnavailable("gone")]), config={"timeouts": {"keepalive": 0.03}})
+    async with running(app) as client:
+        status, got = await lines(client, dialect)
+    assert status == 200
+    assert any(line.startswith(ERRORS[dialect]) for line in got)
+    assert ENDS[dialect] not in got
+
+
+@DIALECTS
+async def test_a_break_after_content_ends_in_an_error(dialect: str) -> None:
+    upstream = Scripted([*say("Hello")[:2], UpstreamUnavailable("reset by peer")])
+    async with running(app_of(upstream)) as client:
+        _, got = await lines(client, dialect)
+    assert any(line.startswith(ERRORS[dialect]) for line in got)
+    assert (ENDS[dialect] in got, len(upstream.calls), upstream.closed) == (False, 1, 1)
+
+
+@DIALECTS
+async def test_silence_between_events_ends_in_an_error(dialect: str) -> None:
+    app = app_of(Scripted([*say("Hello")[:2], 5.0]), config={"timeouts": {"idle": 0.05}})
+    async with running(app) as client:
+        _, got = await lines(client, dialect)
+    assert any("timeouts.idle" in line for line in got)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_cancels_the_upstream_call(stream: bool) -> None:
+    upstream = Scripted([*say("Hello")[:2], 30.0])
+    app = app_of(upstream)
+    async with running(app) as client:
+        with anyio.move_on_after(0.2):
+            async with client.stream("POST", PATHS["anthropic"], json=body(stream=stream)) as response:
+                async for _ in response.aiter_lines():
+                    pass
+        with anyio.fail_after(1):
+            while gateway_of(app).relay.open_requests:  # noqa: ASYNC110 - the socket tells nobody else
+                await anyio.sleep(0.001)
+    assert (upstream.closed, upstream.lent) == (1, 0)
+
+
+@DIALECTS
+async def test_shutdown_ends_open_streams_with_an_error(dialect: str) -> None:
+    app = app_of(Scripted([*say("Hello")[:2], 30.0]))
+    async with running(app) as client, client.stream("POST", PATHS[dialect], json=body()) as response:
+        got: list[str] = []
+        async for line in response.aiter_lines():
+            if "Hello" in line:
+                gateway_of(app).relay.abort()
+            got.append(line)
+    assert any(line.startswith(ERRORS[dialect]) and "shutting down" in line for line in got) or (
+        dialect == "anthropic" and any("shutting down" in line for line in got)
+    )
+
+
+async def test_a_draining_gateway_refuses_new_work() -> None:
+    app = app_of(Scripted(say("Hello")))
+    async with running(app) as client:
+        gateway_of(app).drain()
+        refused = await client.post(PATHS["openai-chat"], json=body())
+        ready = await client.get("/health/ready")
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+
+
+@DIALECTS
+async def test_whole_and_stream_say_the_same(dialect: str) -> None:
+    async with running(app_of(Scripted(say("Hel", "lo")))) as client:
+        whole = (await client.post(PATHS[dialect], json=body(stream=False))).text
+        _, got = await lines(client, dialect)
+    assert "Hello" in whole
+    assert [part for part in ("Hel", "lo") if any(f'"{part}"' in line for line in got)] == ["Hel", "lo"]
+
+
+class Gated(Scripted):
+    """Gives each batch of the play only when `gate` has been opened for it."""
+
+    gate = 0
+
+    async def wait(self, number: int) -> None:
+        while self.gate < number:  # noqa: ASYNC110 - the client opens it from another task
+            await anyio.sleep(0.001)
+
+
+async def test_each_chunk_arrives_before_the_next_is_made() -> None:
+    words = ["one", "two", "three"]
+    first, *rest = say(*words)
+    upstream = Gated([])
+    gated = [step for number, batch in enumerate(rest) for step in (partial(upstream.wait, number), batch)]
+    upstream.plays = [[first, *gated]]
+    heard: list[str] = []
+    async with (
+        running(app_of(upstream)) as client,
+        client.stream("POST", PATHS["anthropic"], json=body()) as response,
+    ):
+        with anyio.fail_after(5):
+            async for line in response.aiter_lines():
+                for word in words:
+                    if f'"{word}"' in line:
+                        heard.append(word)
+                        upstream.gate += 1
+    assert heard == words
+
+
+async def test_fifty_clients_of_which_many_leave_hold_nothing_afterwards() -> None:
+    words: Play = [*say(*"abcdefghij")]
+    upstream = Scripted([item for batch in words for item in (batch, 0.01)])
+    app = app_of(upstream)
+    dice = random.Random(7)
+
+    async def visit(client: httpx.AsyncClient, patience_s: float) -> None:
+        with anyio.move_on_after(patience_s):
+            await lines(client, dice.choice(list(PATHS)))
+
+    async with running(app) as client:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(visit, client, dice.choice([0.02, 0.05, 0.1, 5]))
+        with anyio.fail_after(2):
+            while gateway_of(app).relay.open_requests:  # noqa: ASYNC110 - the sockets tell nobody else
+                await anyio.sleep(0.001)
+    assert upstream.lent == 0
+    assert upstream.closed == len(upstream.calls)

@@ -1,0 +1,234 @@
+"""What goes over the wire and what comes back; over real sockets."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.transport import ConnectFailed, FirstByteTimeout, TooLarge, Transport
+from tests.gateway.wire import CHUNKED, OK, Answer, post, saying, silence, upstream
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made = Transport()
+    yield made
+    await made.close()
+
+
+# The request
+
+
+async def test_nothing_is_added_to_a_request_but_host_and_length(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        await post(transport, f"{server.url}/v1internal:streamGenerateContent?alt=sse")
+        host = server.url.removeprefix("http://").encode()
+    assert server.requests == [
+        b"POST /v1internal:streamGenerateContent?alt=sse HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 2\r\n\r\n{}"
+    ]
+
+
+async def test_given_headers_go_out_as_they_are(transport: Transport) -> None:
+    given = {"User-Agent": "me/1", "Accept": "text/event-stream", "Content-Type": "application/json"}
+    async with upstream(saying(OK)) as server:
+        await transport.send("POST", server.url, headers={**given, "Accept-Encoding": "gzip"}, body=b"{}")
+    lines = server.requests[0].split(b"\r\n")
+    assert lines[2:6] == [
+        b"User-Agent: me/1",
+        b"Accept: text/event-stream",
+        b"Content-Type: application/json",
+        b"Accept-Encoding: gzip",
+    ]
+
+
+async def test_url_is_not_quoted_again(transport: Transport) -> None:
+    path = "/a%2Fb/%7Ex/c%20d:verb?q=a+b%20c%2B&k=%C5%BC&e="
+    async with upstream(saying(OK)) as server:
+        await transport.send("GET", server.url + path, headers={})
+    assert server.requests[0].startswith(b"GET " + path.encode() + b" HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("size", [0, 1024 * 1024, 3 * 1024 * 1024])
+async def test_body_goes_out_with_its_length_never_chunked(transport: Transport, size: int) -> None:
+    async with upstream(saying(OK)) as server:
+        await post(transport, server.url, b"x" * size)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert b"Content-Length: %d" % size in head.split(b"\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert body == b"x" * size
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b"])
+async def test_header_that_would_split_is_refused_before_a_byte_is_sent(transport: Transport, value: str) -> None:
+    async with upstream(saying(OK)) as server:
+        with pytest.raises(ConnectFailed):
+            await transport.send("POST", server.url, headers={"x-name": value}, body=b"{}")
+    assert server.requests == []
+    assert not server.asked.is_set()
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\r\nx: 1", "/ż", "/\0", ":port"])
+async def test_url_that_must_be_quoted_is_refused(transport: Transport, path: str) -> None:
+    async with upstream(saying(OK)) as server:
+        with pytest.raises(ConnectFailed):
+            await transport.send("GET", server.url + path, headers={})
+    assert server.connections == 0
+
+
+# aiohttp's defaults, turned off
+
+
+async def test_redirect_is_an_answer_and_not_followed(transport: Transport) -> None:
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(moved)) as server:
+        response = await post(transport, server.url)
+    assert (response.status, response.headers["LOCATION"]) == (307, "/elsewhere")
+    assert len(server.requests) == 1
+
+
+async def test_cookies_are_not_kept(transport: Transport) -> None:
+    async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: account=1\r\n\r\n"))) as server:
+        for _ in range(2):
+            await (await post(transport, server.url)).read_all(10)
+    assert b"ookie" not in server.requests[1]
+
+
+async def test_more_connections_than_a_hundred(transport: Transport) -> None:
+    async with upstream(saying(CHUNKED)) as server:
+        responses = [await post(transport, server.url) for _ in range(110)]
+        assert (server.connections, transport.open_responses) == (110, 110)
+        for response in responses:
+            response.close()
+    assert transport.open_responses == 0
+
+
+async def test_no_time_limit_on_a_whole_answer(transport: Transport) -> None:
+    assert transport._session.timeout.total is None
+    assert transport._session.timeout.sock_read is None
+
+
+async def test_netrc_does_not_meddle_with_authorization(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, transport: Transport
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with upstream(saying(OK)) as server:
+        await transport.send("GET", server.url, headers={"authorization": "Bearer mine"})
+    assert b"\r\nauthorization: Bearer mine\r\n" in server.requests[0]
+
+
+async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with upstream(saying(OK)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//user:pass@"))
+        transport = Transport()
+        await transport.send("GET", "http://upstream.invalid/x?y=%2F", headers={})
+        await transport.close()
+    assert proxy.requests[0].startswith(b"GET http://upstream.invalid/x?y=%2F HTTP/1.1\r\n")
+    assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
+
+
+async def test_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    transport = Transport()
+    async with upstream(saying(OK)) as server:
+        assert (await transport.send("GET", server.url, headers={})).status == 200
+    await transport.close()
+
+
+async def test_slow_reader_stops_the_sender(transport: Transport) -> None:
+    total, sent, done = 64 * 1024 * 1024, 0, asyncio.Event()
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
+        while sent < total:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            sent += 65_536
+        done.set()
+
+    async with upstream(flood) as server:
+        response = await post(transport, server.url)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(done.wait(), 0.5)
+        assert sent < 16 * 1024 * 1024
+        first = await response.read()
+        assert len(first) <= 512 * 1024
+        assert len(first) + len(await response.read_all(total)) == total
+
+
+# The answer
+
+
+async def test_body_comes_in_the_pieces_that_came(transport: Transport) -> None:
+    go = asyncio.Event()
+
+    async def two_pieces(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + b"3\r\none\r\n")
+        await go.wait()
+        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    async with upstream(two_pieces) as server:
+        response = await post(transport, server.url)
+        assert await response.read() == b"one"
+        go.set()
+        assert [await response.read() for _ in range(3)] == [b"two", b"", b""]
+
+
+async def test_connection_is_used_again_after_a_whole_answer(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        for _ in range(3):
+            response = await post(transport, server.url)
+            assert await response.read_all(10) == b"ok"
+            assert transport.open_responses == 0
+            response.close()
+    assert (server.connections, len(server.requests)) == (1, 3)
+
+
+async def test_close_before_the_end_drops_the_connection(transport: Transport) -> None:
+    async with upstream(saying(CHUNKED)) as server:
+        response = await post(transport, server.url)
+        assert transport.open_responses == 1
+        response.close()
+        response.close()
+        assert transport.open_responses == 0
+        async with asyncio.timeout(0.5):
+            await server.left.wait()
+
+
+async def test_read_all_stops_at_its_limit(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        assert await (await post(transport, server.url)).read_all(2) == b"ok"
+        with pytest.raises(TooLarge, match="1 bytes"):
+            await (await post(transport, server.url)).read_all(1)
+    assert transport.open_responses == 0
+
+
+async def test_fetch_gives_the_whole_answer(transport: Transport) -> None:
+    async with upstream(saying(OK.replace(b"200 OK", b"429 Slow\r\nRetry-After: 3"))) as server:
+        whole = await transport.fetch("GET", server.url, headers={}, timeout_s=5.0)
+    assert (whole.status, whole.headers["retry-after"], whole.body) == (429, "3", b"ok")
+
+
+@pytest.mark.parametrize("answer", [silence, saying(CHUNKED)], ids=["no-headers", "no-end"])
+async def test_fetch_ends_in_time(transport: Transport, answer: Answer) -> None:
+    async with upstream(answer) as server:
+        with pytest.raises(FirstByteTimeout):
+            await transport.fetch("GET", server.url, headers={}, timeout_s=0.05)
+        await server.left.wait()
+    assert transport.open_responses == 0
+
+
+async def test_fetch_stops_at_its_limit(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        with pytest.raises(TooLarge):
+            await transport.fetch("GET", server.url, headers={}, timeout_s=5.0, max_bytes=1)

@@ -1,0 +1,108 @@
+"""Compressed answers are inflated when they say so, in bounded pieces, and bombs are not."""
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.transport import Broken, TooLarge, Transport
+from tests.gateway.wire import Answer, pieces_of, post, saying, upstream
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made = Transport()
+    yield made
+    await made.close()
+
+
+def body_of(data: bytes, encoding: str) -> Answer:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(data)}\r\n\r\n"
+    return saying(head.encode() + data)
+
+
+def deflated(data: bytes, window: int) -> bytes:
+    compressor = zlib.compressobj(wbits=window)
+    return compressor.compress(data) + compressor.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        pytest.param("gzip", gzip.compress(b"hello"), id="gzip"),
+        pytest.param("X-GZip", gzip.compress(b"hello"), id="x-gzip"),
+        pytest.param("gzip", gzip.compress(b"hel") + gzip.compress(b"lo"), id="two-members"),
+        pytest.param("deflate", deflated(b"hello", 15), id="zlib"),
+        pytest.param("deflate", deflated(b"hello", -15), id="bare-deflate"),
+        pytest.param("identity", b"hello", id="identity"),
+    ],
+)
+async def test_answer_is_inflated_as_it_says(transport: Transport, encoding: str, data: bytes) -> None:
+    async with upstream(body_of(data, encoding)) as server:
+        assert await (await post(transport, server.url)).read_all(100) == b"hello"
+
+
+async def test_gzip_that_is_not_declared_is_left_alone(transport: Transport) -> None:
+    data = gzip.compress(b"hello")
+    async with upstream(saying(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)) as server:
+        assert await (await post(transport, server.url)).read_all(100) == data
+
+
+async def test_inflated_event_does_not_wait_for_the_next(transport: Transport) -> None:
+    compressor = zlib.compressobj(wbits=31)
+    piece = compressor.compress(b"data: 1\n\n") + compressor.flush(zlib.Z_SYNC_FLUSH)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 999\r\n\r\n"
+    async with upstream(saying(head, piece)) as server:
+        assert await (await post(transport, server.url)).read() == b"data: 1\n\n"
+
+
+async def test_large_answer_is_inflated_in_pieces_and_whole(transport: Transport) -> None:
+    data = b"".join(b"%d," % number for number in range(500_000))
+    async with upstream(body_of(gzip.compress(data, 1), "gzip")) as server:
+        response = await post(transport, server.url)
+        pieces = [piece async for piece in pieces_of(response)]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= 256 * 1024
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        pytest.param("br", b"x", id="not-asked-for"),
+        pytest.param("gzip, br", gzip.compress(b"x"), id="one-of-two-not-asked-for"),
+        pytest.param("gzip", b"hello", id="not-gzip"),
+        pytest.param("gzip", gzip.compress(b"hello")[:-9], id="cut-off"),
+    ],
+)
+async def test_answer_that_cannot_be_inflated_is_broken(transport: Transport, encoding: str, data: bytes) -> None:
+    async with upstream(body_of(data, encoding)) as server:
+        response = await post(transport, server.url)
+        assert response.status == 200
+        with pytest.raises(Broken):
+            await response.read_all(100)
+    assert transport.open_responses == 0
+
+
+async def test_gzip_bomb_stops_early_in_small_pieces(transport: Transport) -> None:
+    sizes: list[int] = []
+    async with upstream(body_of(gzip.compress(bytes(32 * 1024 * 1024)), "gzip")) as server:
+        response = await post(transport, server.url)
+        with pytest.raises(TooLarge, match="inflates"):
+            while True:
+                sizes.append(len(await response.read()))
+    assert max(sizes) <= 256 * 1024
+    assert sum(sizes) <= 8 * 1024 * 1024
+    assert transport.open_responses == 0
+
+
+async def test_gzip_bomb_stops_at_the_limit_of_read_all(transport: Transport) -> None:
+    async with upstream(body_of(gzip.compress(bytes(1024 * 1024)), "gzip")) as server:
+        with pytest.raises(TooLarge, match="1000 bytes"):
+            await (await post(transport, server.url)).read_all(1000)
+    assert transport.open_responses == 0

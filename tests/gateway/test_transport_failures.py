@@ -1,0 +1,253 @@
+"""What each failure below HTTP is called, and that it leaves nothing open; over real sockets."""
+
+import asyncio
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport, TransportError
+from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made = Transport()
+    yield made
+    await made.close()
+
+
+# Failures
+
+
+async def test_refused_connection(transport: Transport) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectFailed, match="127.0.0.1"):
+            await post(transport, f"http://127.0.0.1:{unheard.getsockname()[1]}")
+
+
+async def test_unknown_host(monkeypatch: pytest.MonkeyPatch, transport: Transport) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    with pytest.raises(ConnectFailed, match="upstream.invalid"):
+        await post(transport, "http://upstream.invalid")
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    unencrypted = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unencrypted) + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_certificate_nobody_vouches_for(transport: Transport, tmp_path: Path) -> None:
+    async with upstream(saying(OK), self_signed(tmp_path)) as server:
+        with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
+            await post(transport, server.url)
+    assert server.requests == []
+
+
+async def test_server_without_tls(transport: Transport) -> None:
+    def speak_first(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writer.close()
+
+    async with await asyncio.start_server(speak_first, "127.0.0.1", 0) as server:
+        with pytest.raises(ConnectFailed):
+            await post(transport, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+
+async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
+    transport = Transport(connect_s=0.05)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with pytest.raises(ConnectFailed, match="ConnectionTimeoutError"):
+            await post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
+    await transport.close()
+
+
+async def test_silence_ends_at_the_first_byte_timeout(transport: Transport) -> None:
+    async with upstream(silence) as server:
+        before = time.monotonic()
+        with pytest.raises(FirstByteTimeout):
+            await transport.send("POST", server.url, headers={}, body=b"{}", first_byte_s=0.2)
+        assert 0.2 <= time.monotonic() - before < 0.4
+        await server.left.wait()
+
+
+async def test_first_byte_timeout_ends_with_the_headers(transport: Transport) -> None:
+    go = asyncio.Event()
+
+    async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED)
+        await go.wait()
+        writer.write(b"2\r\nok\r\n0\r\n\r\n")
+
+    async with upstream(late) as server:
+        response = await transport.send("POST", server.url, headers={}, body=b"{}", first_byte_s=0.3)
+        asyncio.get_running_loop().call_later(0.4, go.set)
+        assert await response.read() == b"ok"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(resetting(), id="reset"),
+        pytest.param(ending(), id="end"),
+        pytest.param(ending(b"HTTP/1.1 200 OK\r\nContent-"), id="end-inside-the-headers"),
+        pytest.param(saying(b"SSH-2.0-OpenSSH_9\r\n\r\n"), id="not-http"),
+        pytest.param(saying(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000), id="headers-without-end"),
+    ],
+)
+async def test_connection_that_breaks_before_the_answer(transport: Transport, answer: Answer) -> None:
+    async with upstream(answer) as server:
+        with pytest.raises(Broken) as caught:
+            await post(transport, server.url)
+    assert caught.value.before_response
+    assert len(server.requests) == 1
+
+
+async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:
+    answers = iter([saying(OK), ending()])
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await next(answers)(reader, writer)
+
+    async with upstream(once) as server:
+        await (await post(transport, server.url)).read_all(10)
+        with pytest.raises(Broken) as caught:
+            await post(transport, server.url)
+    assert caught.value.before_response
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(resetting(CHUNKED + b"3\r\none\r\n"), id="reset"),
+        pytest.param(ending(CHUNKED + b"3\r\none\r\n"), id="end-between-chunks"),
+        pytest.param(ending(CHUNKED + b"9\r\none"), id="end-inside-a-chunk"),
+        pytest.param(ending(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none"), id="end-before-the-length"),
+    ],
+)
+async def test_connection_that_breaks_inside_the_answer(transport: Transport, answer: Answer) -> None:
+    async with upstream(answer) as server:
+        with pytest.raises(Broken) as caught:
+            await (await post(transport, server.url)).read_all(100)
+    assert not caught.value.before_response
+    assert transport.open_responses == 0
+
+
+async def test_chunk_that_is_none(transport: Transport) -> None:
+    go = asyncio.Event()
+
+    async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED)
+        await go.wait()
+        writer.write(b"3\r\none\r\nzzz\r\n")
+
+    async with upstream(garbage) as server:
+        response = await post(transport, server.url)
+        go.set()
+        await server.left.wait()
+        with pytest.raises(Broken):
+            await response.read_all(100)
+    assert transport.open_responses == 0
+
+
+@pytest.mark.parametrize("answer", [saying(b"SSH-2.0\r\n\r\n"), resetting(), silence])
+async def test_failure_repeats_nothing_of_the_request(transport: Transport, answer: Answer) -> None:
+    secret = "not-to-be-seen"
+    headers, query = {"authorization": f"Bearer {secret}"}, f"?key={secret}"
+    async with upstream(answer) as server:
+        with pytest.raises(TransportError) as caught:
+            await transport.send("POST", server.url + query, headers=headers, first_byte_s=0.05)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+    assert secret not in repr(caught.value)
+
+
+async def test_cancelled_send_closes_the_connection_at_once(transport: Transport) -> None:
+    async with upstream(silence) as server:
+        task = asyncio.create_task(post(transport, server.url))
+        await server.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(0.5):
+            await server.left.wait()
+    assert transport.open_responses == 0
+
+
+async def test_cancelled_upload_closes_the_connection_at_once(transport: Transport) -> None:
+    async with upstream(silence) as server:
+        task = asyncio.create_task(post(transport, server.url, b"x" * 64 * 1024 * 1024))
+        await server.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(0.5):
+            await server.left.wait()
+    assert len(server.requests) == 0
+
+
+async def test_cancelled_read_can_be_tried_again(transport: Transport) -> None:
+    go = asyncio.Event()
+
+    async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED)
+        await go.wait()
+        writer.write(b"2\r\nok\r\n")
+
+    async with upstream(late) as server:
+        response = await post(transport, server.url)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.read(), 0.01)
+        go.set()
+        assert await response.read() == b"ok"
+
+
+async def test_closing_the_transport_ends_what_is_open() -> None:
+    transport = Transport()
+    async with upstream(saying(CHUNKED)) as server:
+        response = await post(transport, server.url)
+        reading = asyncio.create_task(response.read())
+        await asyncio.sleep(0)
+        await transport.close()
+        with pytest.raises(Broken):
+            await reading
+        with pytest.raises(Broken):
+            await response.read()
+        await server.left.wait()
+    assert transport.open_responses == 0

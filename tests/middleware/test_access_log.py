@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+import structlog
+from starlette.types import Receive, Scope, Send
+from structlog.testing import CapturingLogger
+
+from gateway import ir
+from gateway.context import attach
+from gateway.errors import UpstreamTimeout
+from gateway.middleware import AccessLog, RequestId
+from gateway.refusal import refuse
+from tests.middleware.asgi import Inner, call, scope_of
+
+pytestmark = pytest.mark.anyio
+
+
+def log_of(capture: CapturingLogger) -> Any:
+    return structlog.wrap_logger(capture, processors=[lambda _, __, event: ((), dict(event))])
+
+
+async def line_of(inner: Any, scope: Scope | None = None) -> dict[str, Any]:
+    capture = CapturingLogger()
+    await call(RequestId(AccessLog(inner, log_of(capture))), scope or scope_of())
+    (logged,) = capture.calls
+    fields: dict[str, Any] = logged.kwargs
+    return fields
+
+
+async def test_one_line_says_who_asked_what_and_how_it_ended() -> None:
+    line = await line_of(Inner())
+    wanted = {"method": "POST", "path": "/v1/chat/completions", "key": "anonymous", "status": 200, "end": "done"}
+    assert wanted.items() <= line.items()
+    assert line["ms"] >= line["first_byte_ms"] >= 0
+    assert line["request_id"].startswith("req_")
+
+
+async def test_it_says_where_the_answer_came_from_and_what_it_used() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        context, _ = attach(scope, send)
+        context.requested_model, context.upstream, context.attempts = "gpt-4o", "antigravity/claude", 2
+        context.usage = ir.Usage(input=10, cache_read=4, output=7)
+        context.losses = (ir.Loss("seed", "no such thing", "change"),)
+
+    line = await line_of(inner)
+    wanted = {"model": "gpt-4o", "upstream": "antigravity/claude", "attempts": 2, "losses": 1}
+    assert (wanted | {"input_tokens": 10, "cached_tokens": 4, "output_tokens": 7}).items() <= line.items()
+
+
+async def test_an_error_is_named() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        await refuse(context, send, UpstreamTimeout("it stayed silent"))
+
+    line = await line_of(inner)
+    assert {
+        "status": 504,
+        "end": "error",
+        "error": "UpstreamTimeout",
+        "message": "it stayed silent",
+    }.items() <= line.items()
+
+
+async def test_a_defect_inside_is_logged_too() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await line_of(inner)
+
+
+async def test_no_secret_of_the_request_is_in_the_line() -> None:
+    headers = {"authorization": "Bearer sk-canary", "cookie": "sk-canary", "x-api-key": "sk-canary"}
+    line = await line_of(Inner(), scope_of(headers=headers, query="key=sk-canary"))
+    assert "sk-canary" not in str(line)

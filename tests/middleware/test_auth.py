@@ -1,0 +1,142 @@
+import base64
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+
+from gateway.context import Principal
+from gateway.middleware import Auth
+from gateway.middleware.auth import PLACES, Key
+from tests.middleware.asgi import Inner, Outcome, call, scope_of
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sk-right"
+
+
+def keys(expires: date | None = None, scopes: frozenset[str] = frozenset({"chat"})) -> dict[str, Key]:
+    return {sha256(KEY.encode()).hexdigest(): (Principal(name="alice", id="a", scopes=scopes), expires)}
+
+
+def at(place: str, key: str = KEY) -> tuple[dict[str, str], str]:
+    """Headers and query with a key in one place."""
+    basic = base64.b64encode(f"anyone:{key}".encode()).decode()
+    return {
+        "bearer": ({"authorization": f"Bearer {key}"}, ""),
+        "basic": ({"authorization": f"Basic {basic}"}, ""),
+        "query": ({}, f"beta=true&key={key}"),
+    }.get(place, ({place: key}, ""))
+
+
+async def ask(app: Auth, headers: dict[str, str] | None = None, query: str = "", client: str = "127.0.0.1") -> Outcome:
+    return await call(app, scope_of(headers=headers, query=query, client=client))
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_key_counts_in_each_place(place: str) -> None:
+    inner = Inner()
+    assert (await ask(Auth(inner, keys()), *at(place))).status == 200
+    assert inner.context.principal.name == "alice"
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_wrong_key_is_401_in_each_place(place: str) -> None:
+    outcome = await ask(Auth(Inner(), keys()), *at(place, "sk-wrong"))
+    assert (outcome.status, outcome.json["error"]["code"]) == (401, "invalid_api_key")
+    assert "sk-wrong" not in outcome.body.decode()
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_key_does_not_go_further(place: str) -> None:
+    inner = Inner()
+    await ask(Auth(inner, keys()), *at(place))
+    scope = inner.scopes[0]
+    assert KEY not in str(scope["headers"]) + str(scope["query_string"]) + str(inner.context.headers)
+    if place == "query":
+        assert scope["query_string"] == b"beta=true"
+
+
+async def test_only_the_first_place_present_is_checked() -> None:
+    headers = {"authorization": "Bearer sk-wrong", "x-api-key": KEY}
+    assert (await ask(Auth(Inner(), keys()), headers)).status == 401
+    assert (await ask(Auth(Inner(), keys(), accept=["x-api-key", "bearer"]), headers)).status == 200
+
+
+async def test_a_place_that_is_not_accepted_does_not_count() -> None:
+    assert (await ask(Auth(Inner(), keys(), accept=["bearer"]), {"x-api-key": KEY})).status == 401
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+async def test_schemes_have_no_case(scheme: str) -> None:
+    assert (await ask(Auth(Inner(), keys()), {"authorization": f"{scheme} {KEY}"})).status == 200
+
+
+async def test_an_unknown_scheme_counts_as_absent() -> None:
+    headers = {"authorization": f"Digest {KEY}", "x-api-key": KEY}
+    assert (await ask(Auth(Inner(), keys()), headers)).status == 200
+
+
+async def test_no_key_is_401_with_what_to_do() -> None:
+    outcome = await ask(Auth(Inner(), keys()))
+    assert (outcome.status, "Authorization: Bearer" in outcome.json["error"]["message"]) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("expires", "status"),
+    [
+        (date(2001, 1, 1), 401),
+        (datetime.now(UTC) - timedelta(seconds=1), 401),
+        (datetime.now(UTC) + timedelta(hours=1), 200),
+        (date(2999, 1, 1), 200),
+    ],
+)
+async def test_expiry(expires: date, status: int) -> None:
+    assert (await ask(Auth(Inner(), keys(expires)), *at("bearer"))).status == status
+
+
+async def test_a_key_without_scope_chat_is_403() -> None:
+    outcome = await ask(Auth(Inner(), keys(scopes=frozenset({"metrics"}))), *at("bearer"))
+    assert outcome.status == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8045", "127.0.0.1:1", "[::1]:8045", "[::1]"])
+@pytest.mark.parametrize("key", [None, "anything"])
+async def test_a_program_on_this_machine_needs_no_key(host: str, key: str | None) -> None:
+    headers = {"host": host, **({"x-api-key": key} if key else {})}
+    inner = Inner()
+    assert (await ask(Auth(inner), headers)).status == 200
+    assert inner.context.principal.name == "anonymous"
+
+
+@pytest.mark.parametrize(
+    ("headers", "client"),
+    [
+        ({}, "10.0.0.7"),
+        ({"x-forwarded-for": "1.2.3.4"}, "127.0.0.1"),
+        ({"forwarded": "for=1.2.3.4"}, "127.0.0.1"),
+        ({"host": "gateway.example"}, "127.0.0.1"),
+        ({"host": "localhost.evil.example"}, "127.0.0.1"),
+        ({"origin": "https://evil.example"}, "127.0.0.1"),
+        ({"origin": "null"}, "127.0.0.1"),
+    ],
+)
+async def test_everybody_else_needs_one(headers: dict[str, str], client: str) -> None:
+    assert (await ask(Auth(Inner()), headers, client=client)).status == 401
+
+
+async def test_the_gateways_own_origin_is_not_foreign() -> None:
+    assert (await ask(Auth(Inner()), {"origin": "http://localhost:8045"})).status == 200
+
+
+async def test_as_soon_as_a_key_exists_everybody_needs_one() -> None:
+    assert (await ask(Auth(Inner(), keys()))).status == 401
+
+
+async def test_never_means_never() -> None:
+    assert (await ask(Auth(Inner(), allow_anonymous="never"))).status == 401
+
+
+async def test_always_means_without_any_key_but_not_with_a_wrong_one() -> None:
+    app = Auth(Inner(), keys(), allow_anonymous="always")
+    assert (await ask(app, client="10.0.0.7")).status == 200
+    assert (await ask(app, *at("bearer", "sk-wrong"))).status == 401

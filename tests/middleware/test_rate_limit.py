@@ -1,0 +1,136 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
+
+from gateway.config import Limit
+from gateway.context import Principal, attach
+from gateway.middleware import RateLimit
+from tests.middleware.asgi import Inner, Outcome, call, scope_of
+
+pytestmark = pytest.mark.anyio
+
+
+class As:
+    """Stands outside: says who asks."""
+
+    def __init__(self, app: RateLimit, principal: Principal) -> None:
+        self.app, self.principal = app, principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        context.principal = self.principal
+        await self.app(scope, receive, send)
+
+
+ALICE, BOB = (Principal(name=name, id=name) for name in ("alice", "bob"))
+
+
+def requests(amount: int, window: str = "minute") -> Limit:
+    return Limit("requests", amount, window)  # type: ignore[arg-type]  # a test's word
+
+
+async def ask(app: RateLimit, who: Principal = ALICE, path: str = "/v1/chat/completions") -> Outcome:
+    method = "GET" if path == "/v1/models" else "POST"
+    return await call(As(app, who), scope_of(path, method=method))
+
+
+@pytest.mark.parametrize("window", ["second", "minute", "hour", "day", "month"])
+async def test_requests_over_the_limit_are_429(window: str) -> None:
+    app = RateLimit(Inner(), (requests(3, window),))
+    assert [(await ask(app)).status for _ in range(5)] == [200, 200, 200, 429, 429]
+
+
+async def test_the_answer_says_when_to_come_again() -> None:
+    app = RateLimit(Inner(), (requests(1),))
+    await ask(app)
+    outcome = await ask(app)
+    assert 1 <= int(outcome.headers["retry-after"]) <= 120
+    assert "1 requests a minute" in outcome.json["error"]["message"]
+
+
+async def test_each_key_has_its_own_count() -> None:
+    app = RateLimit(Inner(), (requests(1),))
+    assert [(await ask(app, who)).status for who in (ALICE, BOB, ALICE)] == [200, 200, 429]
+
+
+async def test_a_keys_own_limit_takes_the_place_of_the_default() -> None:
+    app = RateLimit(Inner(), (requests(1),))
+    rich = Principal(name="rich", id="rich", limits=(requests(3),))
+    assert [(await ask(app, rich)).status for _ in range(4)] == [200, 200, 200, 429]
+
+
+async def test_all_limits_hold_and_a_refused_request_counts_nowhere() -> None:
+    app = RateLimit(Inner(), (requests(2, "second"), requests(5, "day")))
+    statuses = [(await ask(app)).status for _ in range(8)]
+    assert statuses.count(200) <= 4  # at most two whole seconds went by
+    await anyio.sleep(2.1)
+    assert (await ask(app)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/messages/count_tokens"])
+async def test_lists_and_counts_do_not_count(path: str) -> None:
+    app = RateLimit(Inner(), (requests(1),))
+    assert {(await ask(app, path=path)).status for _ in range(3)} == {200}
+    assert (await ask(app)).status == 200
+
+
+async def test_zero_allows_nothing() -> None:
+    assert (await ask(RateLimit(Inner(), (requests(0),)))).status == 429
+
+
+class Waiting(Inner):
+    """Holds every answer until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = anyio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.go.wait()
+        await super().__call__(scope, receive, send)
+
+
+@asynccontextmanager
+async def holding(app: RateLimit, inner: Waiting, number: int) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(number):
+            tasks.start_soon(ask, app)
+        await anyio.wait_all_tasks_blocked()
+        yield
+        inner.go.set()
+
+
+async def test_concurrent_answers_are_bounded_and_given_back() -> None:
+    inner = Waiting()
+    app = RateLimit(inner, (Limit("concurrent", 2, None),))
+    async with holding(app, inner, 2):
+        over = await ask(app)
+    assert (over.status, over.headers["retry-after"], app.open_requests) == (429, "1", {})
+    assert (await ask(app)).status == 200
+
+
+async def test_a_caller_that_is_cancelled_gives_its_place_back() -> None:
+    inner = Waiting()
+    app = RateLimit(inner, (Limit("concurrent", 1, None),))
+    with anyio.move_on_after(0.01):
+        await ask(app)
+    assert app.open_requests == {}
+
+
+@given(st.lists(st.sampled_from([ALICE, BOB]), max_size=30), st.integers(0, 5))
+def test_no_schedule_admits_more_than_the_limit(callers: list[Principal], amount: int) -> None:
+    app = RateLimit(Inner(), (requests(amount, "day"),))
+
+    async def run() -> dict[str, int]:
+        admitted = {"alice": 0, "bob": 0}
+        for who in callers:
+            admitted[who.name] += (await ask(app, who)).status == 200
+        return admitted
+
+    admitted = anyio.run(run)
+    assert all(admitted[who.name] == min(amount, callers.count(who)) for who in (ALICE, BOB))
