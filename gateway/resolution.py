@@ -22,6 +22,7 @@ __all__ = ["Decision", "Resolution", "Resolver"]
 
 Pick = Callable[[Sequence[str], Sequence[float]], str]
 
+_MOST_DECISIONS = 32
 _DATE = re.compile(r"[-@]20\d{6}$")
 
 
@@ -55,7 +56,7 @@ class Resolver:
         bare = name.removeprefix("models/")
         rule = _lookup(self._models.alias, bare)
         if rule is None:
-            return Resolution(self._from_prefix(bare, decisions, aliased=False), tuple(decisions))
+            return Resolution(self._from_prefix(bare, decisions), tuple(decisions))
         glob, value = rule
         targets = self._follow(bare, value, f"models.alias.{glob!r}", decisions)
         return Resolution(targets, tuple(decisions))
@@ -75,26 +76,27 @@ class Resolver:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
         names = (self._pick(rule.targets, rule.weights),) if rule.weights else rule.targets
         decisions.append(Decision(name, " then ".join(names), key))
-        return tuple(target for each in names for target in self._from_prefix(each, decisions, aliased=True))
+        return tuple(target for each in names for target in self._from_prefix(each, decisions))
 
-    def _from_prefix(self, name: str, decisions: list[Decision], *, aliased: bool) -> tuple[Target, ...]:
+    def _from_prefix(self, name: str, decisions: list[Decision]) -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")
         if slash and upstream in self._adapters:
             decisions.append(Decision(name, name, f"upstream.{upstream}"))
             return (Target(self._adapters[upstream], rest),)
-        return self._from_lists(name, decisions, aliased=aliased)
+        return self._from_lists(name, decisions)
 
-    def _from_lists(self, name: str, decisions: list[Decision], *, aliased: bool) -> tuple[Target, ...]:
+    def _from_lists(self, name: str, decisions: list[Decision]) -> tuple[Target, ...]:
         undated = _DATE.sub("", name)
         for known in dict.fromkeys((name, undated)):
             for adapter in self._adapters.values():
                 if known in adapter.models():
                     decisions.append(Decision(name, f"{adapter.name}/{known}", f"upstream.{adapter.name}.models"))
                     return (Target(adapter, known),)
-        return self._from_rules(name, undated, decisions, aliased=aliased)
+        return self._from_rules(name, undated, decisions)
 
-    def _from_rules(self, name: str, undated: str, decisions: list[Decision], *, aliased: bool) -> tuple[Target, ...]:
-        if not aliased:  # configuration loops are refused at start, so one round of rules is enough
+    def _from_rules(self, name: str, undated: str, decisions: list[Decision]) -> tuple[Target, ...]:
+        # loops are refused at start as far as the lists are known then; later lists must not hang a request
+        if len(decisions) < _MOST_DECISIONS:
             for word, rule in self._models.family.items():
                 if word in name.lower():
                     return self._follow(name, rule, f"models.family.{word}", decisions)

@@ -14,7 +14,7 @@ from tests.scripted import Scripted
 def resolver(models: dict[str, Any] | None = None, pick: Any = None, alias: dict[str, str] | None = None) -> Resolver:
     upstream = {
         "antigravity": {"type": "v1internal", **({"alias": alias} if alias is not None else {})},
-        "openai": {"type": "openai"},
+        "openai": {"type": "openai", "base_url": "http://127.0.0.1:1/v1"},  # an open list
     }
     config = load({"upstream": upstream, "models": models or {}}, environ={}).config
     lists = {
@@ -117,3 +117,14 @@ def test_the_listing_has_each_name_once_and_exact_aliases() -> None:
         "gpt-4.1",
         "best",
     ]
+
+
+def test_what_a_rule_gives_is_resolved_again() -> None:
+    rules = resolver({"alias": {"mine": "some-haiku"}, "family": {"haiku": "gpt-4-turbo"}})
+    assert labels(rules, "mine") == ["antigravity/claude-sonnet-4-5"]
+
+
+def test_a_loop_that_only_later_lists_make_ends() -> None:
+    rules = resolver({"family": {"haiku": "a-haiku-b"}}, alias={})
+    with pytest.raises(ModelNotFound):
+        rules.resolve("haiku")

@@ -24,15 +24,16 @@ class Outcome(Struct):
 
 
 class Inner:
-    """The app inside: reads the body, remembers what reached it, answers 200."""
+    """The app inside: reads the body unless somebody else did, remembers what reached it, answers 200."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
+        self.reads = reads
         self.scopes: list[Scope] = []
         self.body = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
-        while (message := await receive())["type"] == "http.request":
+        while self.reads and (message := await receive())["type"] == "http.request":
             self.body += message.get("body", b"")
             if not message.get("more_body"):
                 break

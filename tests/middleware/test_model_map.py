@@ -30,17 +30,17 @@ async def ask(inner: Inner, model: str, principal: Principal | None = None) -> O
 
 
 async def test_the_targets_are_found() -> None:
-    inner = Inner()
+    inner = Inner(reads=False)
     await ask(inner, "demo")
     assert [target.label for target in inner.context.targets] == ["demo/demo"]
 
 
 async def test_an_unknown_model_is_404_with_suggestions() -> None:
-    outcome = await ask(Inner(), "claude-sonet-4-5")
+    outcome = await ask(Inner(reads=False), "claude-sonet-4-5")
     assert (outcome.status, outcome.json["error"]["code"]) == (404, "model_not_found")
     assert "did you mean claude-sonnet-4-5" in outcome.json["error"]["message"]
 
 
 @pytest.mark.parametrize(("globs", "status"), [((), 200), (("demo",), 200), (("d*",), 200), (("claude-*",), 403)])
 async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], status: int) -> None:
-    assert (await ask(Inner(), "demo", Principal(name="a", id="a", models=globs))).status == status
+    assert (await ask(Inner(reads=False), "demo", Principal(name="a", id="a", models=globs))).status == status

@@ -11,7 +11,7 @@ CHAT = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
 
 async def test_the_request_is_read_in_the_dialect_of_the_path() -> None:
     for path in ("/v1/chat/completions", "/v1/messages"):
-        inner = Inner()
+        inner = Inner(reads=False)
         await call(Protocol(inner), scope_of(path), [CHAT[:10], CHAT[10:]])
         assert inner.context.request.turns == (ir.Turn(role="user", parts=(ir.Text(text="hi"),)),)
         assert inner.context.requested_model == "m"
@@ -23,7 +23,7 @@ async def test_the_request_is_read_in_the_dialect_of_the_path() -> None:
 async def test_a_default_for_stream_holds_only_where_the_caller_said_nothing(
     default: bool, sent: bytes, stream: bool
 ) -> None:
-    inner = Inner()
+    inner = Inner(reads=False)
     body = CHAT.replace(b"{", b'{"stream": ' + sent + b", ", 1) if sent else CHAT
     await call(Protocol(inner, stream=default), scope_of(), [body])
     assert inner.context.request.stream is stream
@@ -32,21 +32,21 @@ async def test_a_default_for_stream_holds_only_where_the_caller_said_nothing(
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff", b"nul", CHAT + b"x"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 async def test_a_body_that_cannot_be_read_is_400(path: str, body: bytes) -> None:
-    outcome = await call(Protocol(Inner()), scope_of(path), [body])
+    outcome = await call(Protocol(Inner(reads=False)), scope_of(path), [body])
     assert (outcome.status, outcome.json["error"]["type"]) == (400, "invalid_request_error")
 
 
 async def test_an_unknown_path_is_404_and_a_wrong_method_405_with_allow() -> None:
-    assert (await call(Protocol(Inner()), scope_of("/v1/nothing"))).status == 404
-    outcome = await call(Protocol(Inner()), scope_of("/v1/messages", method="GET"))
+    assert (await call(Protocol(Inner(reads=False)), scope_of("/v1/nothing"))).status == 404
+    outcome = await call(Protocol(Inner(reads=False)), scope_of("/v1/messages", method="GET"))
     assert (outcome.status, outcome.headers["allow"]) == (405, "POST")
 
 
 async def test_a_caller_that_leaves_while_sending_ends_quietly() -> None:
-    outcome = await call(Protocol(Inner()), scope_of(), [])
+    outcome = await call(Protocol(Inner(reads=False)), scope_of(), [])
     assert outcome.status == 0
 
 
 async def test_a_compressed_body_without_body_limit_is_415() -> None:
-    outcome = await call(Protocol(Inner()), scope_of(headers={"content-encoding": "gzip"}), [CHAT])
+    outcome = await call(Protocol(Inner(reads=False)), scope_of(headers={"content-encoding": "gzip"}), [CHAT])
     assert outcome.status == 415

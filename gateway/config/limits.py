@@ -1,0 +1,59 @@
+"""Limits: `{requests_per_minute = 60, usd_per_month = 50.0, concurrent = 4}`, in order."""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from gateway.config.problems import did_you_mean
+from gateway.config.sources import as_tree
+from gateway.config.values import Reader, kind_of, number
+
+__all__ = ["LIMIT_KEYS", "Limit", "Limits", "parse_limits"]
+
+Resource: TypeAlias = Literal["requests", "tokens", "usd", "concurrent"]
+Window: TypeAlias = Literal["second", "minute", "hour", "day", "month"]
+
+_RESOURCES: Final[tuple[Resource, ...]] = ("requests", "tokens", "usd")
+_WINDOWS: Final[tuple[Window, ...]] = ("second", "minute", "hour", "day", "month")
+_GRAMMAR: Final[dict[str, tuple[Resource, Window | None]]] = {
+    **{f"{resource}_per_{window}": (resource, window) for resource in _RESOURCES for window in _WINDOWS},
+    "concurrent": ("concurrent", None),
+}
+
+LIMIT_KEYS: Final = tuple(_GRAMMAR)
+
+
+class Limit(Struct, frozen=True):
+    """At most `amount` of a resource in a window; `concurrent` has none. Only usd has fractions."""
+
+    resource: Resource
+    amount: float
+    window: Window | None
+
+
+def parse_limits(value: object) -> tuple[Limit, ...]:
+    """Read a table of limits; raise ValueError with what is wrong."""
+    table = as_tree(value)
+    if table is None:
+        raise ValueError(f"expected a table such as {{ requests_per_minute = 60 }}, got {kind_of(value)}")
+    return tuple(_limit(key, amount) for key, amount in table.items())
+
+
+def _limit(key: str, value: object) -> Limit:
+    if key not in _GRAMMAR:
+        raise ValueError(f"unknown limit {key}{did_you_mean(key, _GRAMMAR)}")
+    try:
+        amount = number(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+    if amount < 0:
+        raise ValueError(f"{key} is negative")
+    resource, window = _GRAMMAR[key]
+    if resource == "usd":
+        return Limit(resource, amount, window)
+    if not amount.is_integer():
+        raise ValueError(f"{key} is not a whole number")
+    return Limit(resource, int(amount), window)
+
+
+Limits: TypeAlias = Annotated[tuple[Limit, ...], Reader(parse_limits, table=True)]

@@ -1,0 +1,172 @@
+"""Read the configuration: flags over environment over file over defaults, and remember who gave what.
+
+-c FILE, GATEWAY_CONFIG, ./gateway.toml   one of them, the first that is given
+  ↓ tables          ← variables of the replaced systems, when there is no file
+  ↓ HOST, PORT, LOG_LEVEL, GATEWAY_A__B__C (environment and .env), flags
+  ↓ env: and file: references
+  ↓ types, then rules between keys         every problem is reported at once
+Loaded
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+from msgspec import Struct
+
+from gateway.config.convert import convert
+from gateway.config.overlay import apply_flags, apply_variables
+from gateway.config.positions import positions
+from gateway.config.problems import ConfigError, Problem
+from gateway.config.references import resolve_references
+from gateway.config.rules import check_rules
+from gateway.config.schema import Config
+from gateway.config.seeds import apply_seeds
+from gateway.config.sources import DEFAULT, Draft, KeyPath, Source, Tree, as_list, as_tree
+from gateway.config.variables import Variables, read_variables
+
+__all__ = ["Given", "Loaded", "load"]
+
+Given: TypeAlias = "str | PathLike[str] | Mapping[str, object] | Config | None"
+
+_FILE: Final = "gateway.toml"
+_LABEL: Final = "configuration"  # the place of a problem in a mapping, which has no lines
+_DEEP: Final = "is nested too deeply"
+_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """A configuration and where it came from. `file` is None when no file is in use."""
+
+    config: Config
+    file: Path | None
+    folder: Path
+    sources: Mapping[KeyPath, Source]
+
+    def source(self, path: KeyPath) -> Source:
+        """Give the source of a key's value; a variable or a flag gives a list as a whole."""
+        if path in self.sources:
+            return self.sources[path]
+        wholes = (
+            self.sources[whole] for length in range(len(path)) if (whole := path[:length]) in self.sources
+        )
+        return next((source for source in wholes if source.kind != "file"), DEFAULT)
+
+    def resolve(self, path: str) -> Path:
+        """Make a path of the configuration absolute: a relative one starts at the file's folder."""
+        return self.folder / Path(path).expanduser()
+
+
+def load(
+    source: Given = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    dotenv: bool = True,
+    no_config: bool = False,
+) -> Loaded:
+    """Load a file, a mapping in its place, or what there is; raise ConfigError with everything that is wrong.
+
+    A finished Config is taken as it stands: only its rules are checked. `no_config` looks for no file.
+    """
+    if isinstance(source, Config):
+        return _finished(source)
+    environ = os.environ if environ is None else environ
+    draft, file = _draft(source, environ, no_config=no_config)
+    folder = Path.cwd() if file is None else file.parent
+    variables = read_variables(environ, folder, dotenv=dotenv)
+    draft.problems.extend(variables.problems)
+    if file is None and not isinstance(source, Mapping):
+        apply_seeds(draft, variables)
+    apply_variables(draft, variables)
+    apply_flags(draft, _copy(overrides or {}))
+    return _finish(draft, file, folder, variables)
+
+
+def _draft(
+    source: str | PathLike[str] | Mapping[str, object] | None, environ: Mapping[str, str], *, no_config: bool
+) -> tuple[Draft, Path | None]:
+    """Read the tables that everything else lies upon."""
+    if isinstance(source, Mapping):
+        tree = _copy(source)
+        return Draft(tree, _LABEL, dict.fromkeys(_paths(tree))), None
+    label = _label(source, environ, no_config=no_config)
+    if label is None:
+        return Draft({}, "", {}), None
+    file = Path(label).absolute()
+    text = _read(file, label)
+    try:
+        return Draft(tomllib.loads(text), label, positions(text)), file
+    except tomllib.TOMLDecodeError as error:
+        found = _LINE.search(str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        message = f"not TOML: {_LINE.sub('', str(error)).strip()}"
+        raise ConfigError([Problem(label, line, message)]) from None
+    except RecursionError:
+        raise ConfigError([Problem(label, None, _DEEP)]) from None
+
+
+def _label(source: str | PathLike[str] | None, environ: Mapping[str, str], *, no_config: bool) -> str | None:
+    """Choose the file, None for none; its name is shown as it was given."""
+    if source is not None:
+        return os.fspath(source)
+    if no_config:
+        return None
+    return environ.get("GATEWAY_CONFIG") or (_FILE if Path(_FILE).exists() else None)
+
+
+def _read(file: Path, label: str) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        message = "there is no such file"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    except ValueError:
+        message = "cannot be read: it is not UTF-8 text"
+    raise ConfigError([Problem(label, None, message)])
+
+
+def _finish(draft: Draft, file: Path | None, folder: Path, variables: Variables) -> Loaded:
+    try:
+        resolve_references(draft, variables, folder)
+        config = convert(draft)
+        check_rules(config, draft)
+    except RecursionError:
+        raise ConfigError([Problem(draft.label or _LABEL, None, _DEEP)]) from None
+    if draft.problems:
+        raise ConfigError(sorted(draft.problems, key=lambda problem: (problem.file, problem.line or 0)))
+    return Loaded(config=config, file=file, folder=folder, sources=draft.sources)
+
+
+def _finished(config: Config) -> Loaded:
+    draft = Draft({}, _LABEL, {})
+    check_rules(config, draft)
+    if draft.problems:
+        raise ConfigError(draft.problems)
+    return Loaded(config=config, file=None, folder=Path.cwd(), sources={})
+
+
+def _copy(source: Mapping[str, object]) -> Tree:
+    return {str(key): _copied(value) for key, value in source.items()}
+
+
+def _copied(value: object) -> object:
+    """Copy to the types that TOML has."""
+    if isinstance(value, Mapping):
+        return _copy(cast(Mapping[str, object], value))  # Mapping[Unknown, Unknown] after isinstance
+    if isinstance(value, list | tuple):
+        return [_copied(item) for item in cast(list[object], value)]  # list[Unknown] after isinstance
+    return os.fspath(cast(PathLike[str], value)) if isinstance(value, PathLike) else value  # as above
+
+
+def _paths(value: object, path: KeyPath = ()) -> Iterator[KeyPath]:
+    table, items = as_tree(value), as_list(value)
+    inner = table.items() if table is not None else enumerate(items or ())
+    for step, item in inner:
+        yield (*path, step)
+        yield from _paths(item, (*path, step))

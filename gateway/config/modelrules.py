@@ -1,0 +1,130 @@
+"""Model rules: each leads to an upstream that is configured, and none leads back to itself.
+
+What a rule gives is resolved again, so a rule can lead to another one. A name that some upstream may list ends
+the way. Lists that are fetched later are not known here, so an upstream without `models` may list what its type
+serves.
+"""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Final, TypeAlias
+
+from gateway.config.problems import did_you_mean
+from gateway.config.schema import Config
+from gateway.config.sources import KeyPath, dotted
+from gateway.config.upstreams import DemoConfig, OpenAIConfig, UpstreamConfig
+from gateway.config.values import ModelRule
+
+__all__ = ["check_models"]
+
+Tables: TypeAlias = Mapping[KeyPath, Mapping[str, ModelRule]]
+
+_ALIAS: Final[KeyPath] = ("models", "alias")
+_FAMILY: Final[KeyPath] = ("models", "family")
+
+_SERVED: Final[Mapping[str, tuple[str, ...]]] = {
+    "v1internal": ("claude-*", "gemini-*", "gpt-oss-*"),
+    "gemini": ("gemini-*", "gemma-*", "imagen-*", "veo-*", "text-embedding-*"),
+    "vertex": ("gemini-*", "gemma-*", "imagen-*", "veo-*", "text-embedding-*"),
+    "openai": ("gpt-*", "chatgpt-*", "codex-*", "o[0-9]*", "text-embedding-*"),
+    "azure": ("gpt-*", "o[0-9]*", "text-embedding-*"),
+    "anthropic": ("claude-*",),
+    "demo": ("demo",),
+}
+
+
+def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what is wrong with the model rules; `names` are the upstreams that the operator has written."""
+    tables = _tables(config)
+    rules = {(*path, name): rule for path, table in tables.items() for name, rule in table.items()}
+    upstream = config.models.default_upstream
+    if upstream and upstream not in names:
+        hint = did_you_mean(upstream, names)
+        yield ("models", "default_upstream"), f'upstream "{upstream}" is not configured{hint}'
+    for path, rule in rules.items():
+        for index, target in enumerate(rule.targets):
+            head, slash, _ = target.partition("/")
+            if slash and head not in names and not _listed(config, target):
+                step: str | int = target if rule.weights else index
+                hint = did_you_mean(head, names)
+                yield (
+                    (*path, step),
+                    f'"{target}" leads to upstream "{head}", which is not configured{hint}',
+                )
+    yield from _loops(config, names, tables, rules)
+
+
+def _tables(config: Config) -> Tables:
+    models = config.models
+    tables: dict[KeyPath, Mapping[str, ModelRule]] = {_ALIAS: models.alias, _FAMILY: models.family}
+    for name, upstream in config.upstream.items():
+        if not isinstance(upstream, DemoConfig):
+            tables["upstream", name, "alias"] = upstream.alias
+    return tables
+
+
+def _loops(
+    config: Config, names: frozenset[str], tables: Tables, rules: Mapping[KeyPath, ModelRule]
+) -> Iterator[tuple[KeyPath, str]]:
+    leads = {
+        path: [
+            found
+            for target in rule.targets
+            if not _names_upstream(target, names) and not _listed(config, target)
+            if (found := _next(config, tables, target)) is not None
+        ]
+        for path, rule in rules.items()
+    }
+    reported: set[KeyPath] = set()
+    for path in rules:
+        way = _way_back(path, leads)
+        if way and reported.isdisjoint(way):
+            reported.update(way)
+            yield path, f"leads back to itself: {' → '.join(dotted(step) for step in (*way, path))}"
+
+
+def _way_back(start: KeyPath, leads: Mapping[KeyPath, list[KeyPath]]) -> tuple[KeyPath, ...]:
+    """Give the shortest way from a rule back to itself, () when there is none."""
+    ways: list[tuple[KeyPath, ...]] = [(start,)]
+    seen: set[KeyPath] = set()
+    for way in ways:
+        for path in leads[way[-1]]:
+            if path == start:
+                return way
+            if path not in seen:
+                seen.add(path)
+                ways.append((*way, path))
+    return ()
+
+
+def _next(config: Config, tables: Tables, name: str) -> KeyPath | None:
+    """Find the rule that a name meets when it is resolved again."""
+    base = next((name.removesuffix(end) for end in config.models.variant if name.endswith(end)), name)
+    for path, table in tables.items():
+        if path == _FAMILY:
+            found = next((word for word in table if word in base.lower()), None)
+        elif path == _ALIAS and (base == name or base in table):
+            # only what is left of a cut suffix meets the globs of the aliases again
+            found = base if base in table else None
+        else:
+            found = next((glob for glob in table if fnmatchcase(base, glob)), None)
+        if found is not None:
+            return (*path, found)
+    return None
+
+
+def _names_upstream(target: str, names: frozenset[str]) -> bool:
+    head, slash, _ = target.partition("/")
+    return bool(slash) and head in names
+
+
+def _listed(config: Config, name: str) -> bool:
+    return any(_may_list(upstream, name) for upstream in config.upstream.values())
+
+
+def _may_list(upstream: UpstreamConfig, name: str) -> bool:
+    if not isinstance(upstream, DemoConfig) and upstream.models:
+        return name in upstream.models
+    if isinstance(upstream, OpenAIConfig) and upstream.base_url:
+        return "/" not in name
+    return any(fnmatchcase(name, glob) for glob in _SERVED[upstream.type])

@@ -1,0 +1,123 @@
+"""What beats the file: `HOST`, `PORT` and `LOG_LEVEL`, then `GATEWAY_A__B__C`, then the flags."""
+
+from collections.abc import Mapping
+from typing import Final, get_origin
+
+import msgspec
+
+from gateway.config.problems import Problem, did_you_mean
+from gateway.config.schema import Config
+from gateway.config.shape import Kind, fields_of, inner_kind, reader_of, structs_of
+from gateway.config.sources import Draft, KeyPath, Source, Text, as_list, as_tree
+from gateway.config.upstreams import v1internal_names
+from gateway.config.variables import Variables
+
+__all__ = ["apply_flags", "apply_variables"]
+
+_PREFIX: Final = "GATEWAY_"
+_COMMON: Final[Mapping[str, KeyPath]] = {
+    "HOST": ("server", "host"),
+    "PORT": ("server", "port"),
+    "LOG_LEVEL": ("log", "level"),
+}
+_FLAGS: Final[Mapping[str, str]] = {
+    "server.host": "--host",
+    "server.port": "--port",
+    "auth.keys": "--api-key",
+    "log.level": "--log-level",
+    "store.encryption_key": "--encryption-key",
+    "upstream.antigravity.pool.refresh_tokens": "--refresh-token",
+    "upstream.*.pool.refresh_tokens": "--refresh-token",
+}
+
+
+def apply_flags(draft: Draft, overrides: Mapping[str, object]) -> None:
+    """Put the values of the command line over everything; None = not given.
+
+    `upstream.*.KEY` means the first v1internal upstream, `antigravity` when there is none.
+    """
+    for key, value in overrides.items():
+        if value is not None:
+            source = Source("flag", _FLAGS.get(key, f"--{key.replace('.', '-').replace('_', '-')}"))
+            path = tuple(_v1internal(draft) if word == "*" else word for word in key.split("."))
+            draft.put(path, Text(value) if isinstance(value, str) else value, source)
+
+
+def _v1internal(draft: Draft) -> str:
+    return next(iter(v1internal_names(draft.tree)), "antigravity")
+
+
+def apply_variables(draft: Draft, variables: Variables) -> None:
+    """Put the environment over the file. An empty HOST, PORT or LOG_LEVEL counts as not set."""
+    for name, path in _COMMON.items():
+        if variables.get(name):
+            draft.put(path, Text(variables.get(name)), variables.source(name))
+    for name in sorted(variables.values):
+        if name.startswith(_PREFIX) and "__" in name[len(_PREFIX) :]:
+            _apply(draft, name, variables)
+
+
+def _apply(draft: Draft, name: str, variables: Variables) -> None:
+    path, kind, message = _find(name[len(_PREFIX) :].split("__"), draft)
+    source = variables.source(name)
+    if message:
+        place = ".env" if source.kind == ".env" else "environment"
+        draft.problems.append(Problem(place, None, f"{name}: {message}"))
+    elif path:
+        draft.put(path, _read(kind, variables.values[name]), source)
+
+
+def _find(words: list[str], draft: Draft) -> tuple[KeyPath, Kind, str]:
+    """Follow the words of a variable's name through the schema. No path and no message: not for us."""
+    kind: Kind = Config
+    path: KeyPath = ()
+    for word in words:
+        keys = _keys(kind, draft, path, word)
+        if word not in keys:
+            said = _PREFIX + "__".join([_shout(str(step)) for step in path])
+            names = [f"{said}{'__' if path else ''}{known}" for known in keys]
+            hint = did_you_mean(_PREFIX + "__".join(words[: len(path) + 1]), names)
+            return (), None, f"no such key{hint}" if path or _near(word, keys) else ""
+        key, kind = keys[word]
+        path = (*path, key)
+    if structs_of(kind) or get_origin(kind) is dict or _is_table_list(kind):
+        return (), None, "names a table; set its keys"
+    return path, kind, ""
+
+
+def _near(word: str, keys: Mapping[str, object]) -> bool:
+    return bool(did_you_mean(word, keys))
+
+
+def _keys(kind: Kind, draft: Draft, path: KeyPath, word: str) -> dict[str, tuple[str, Kind]]:
+    """Give the keys that may follow, as a variable spells them."""
+    members = structs_of(kind)
+    keys = {_shout(key): (key, inner) for member in members for key, (_, inner) in fields_of(member).items()}
+    if len(members) > 1:
+        keys["TYPE"] = ("type", str)
+    reader = reader_of(kind)
+    if get_origin(kind) is dict or (reader is not None and reader.table):
+        inner = inner_kind(kind) if get_origin(kind) is dict else float
+        keys = {word: (word.lower(), inner)}
+        keys |= {_shout(name): (name, inner) for name in as_tree(draft.get(path)) or {}}
+    return keys
+
+
+def _is_table_list(kind: Kind) -> bool:
+    return get_origin(kind) is tuple and bool(structs_of(inner_kind(kind)))
+
+
+def _shout(key: str) -> str:
+    return key.upper().replace("-", "_")
+
+
+def _read(kind: Kind, text: str) -> object:
+    """Keep the text for its key to read; decode a JSON list, so that `env:` inside it is followed."""
+    reader = reader_of(kind)
+    if get_origin(kind) is tuple or (reader is not None and reader.json):
+        try:
+            found: object = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
+            return Text(text)
+        return Text(text) if as_tree(found) is None and as_list(found) is None else found
+    return Text(text)

@@ -1,0 +1,35 @@
+"""What is wrong with a configuration: all of it in one run, one line each."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from msgspec import Struct
+
+__all__ = ["ConfigError", "Problem", "did_you_mean"]
+
+
+class Problem(Struct, frozen=True):
+    """One line: `FILE:LINE: message`; without a line for what no file says."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.message}"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` holds every reason, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give `; did you mean "x"?` for the nearest known word, else nothing."""
+    by_fold = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), by_fold, 1)
+    return f'; did you mean "{by_fold[close[0]]}"?' if close else ""

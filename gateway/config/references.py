@@ -1,0 +1,126 @@
+"""`env:NAME` and `file:PATH`: values that stand in a variable or in a file.
+
+An unset variable means that the key is not given, so its default holds; where a missing secret would open or
+break something (`_STRICT`) it stops the start. A variable or file that is there but empty always does.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gateway.config.sources import Draft, KeyPath, Text, as_list, as_tree
+from gateway.config.upstreams import v1internal_names
+from gateway.config.variables import Variables
+
+__all__ = ["resolve_references"]
+
+_STRICT: Final = (
+    ("auth", "keys"),
+    ("key", "*", "secret"),
+    ("upstream", "*", "api_key"),
+    ("upstream", "*", "oauth"),
+)
+_DEFAULTS: Final[Mapping[KeyPath, str]] = {
+    ("store", "encryption_key"): "GATEWAY_ENCRYPTION_KEY",
+    ("admin", "password"): "GATEWAY_ADMIN_PASSWORD",
+}
+_OAUTH_DEFAULTS: Final = {"client_id": "OAUTH_CLIENT_ID", "client_secret": "OAUTH_CLIENT_SECRET"}
+
+_UNSET: Final = object()
+
+
+def resolve_references(draft: Draft, variables: Variables, folder: Path) -> None:
+    """Put the values in place of their references; report those that cannot be."""
+    _Resolver(draft, variables, folder).table(draft.tree, ())
+    defaults = dict(_DEFAULTS)
+    for name in _without_client(draft):
+        defaults |= {("upstream", name, "oauth", key): variable for key, variable in _OAUTH_DEFAULTS.items()}
+    for path, name in defaults.items():
+        value = variables.values.get(name)
+        if draft.get(path) is not None or path in draft.unset or value is None:
+            continue
+        if value.strip():
+            draft.put(path, Text(value), variables.source(name))
+        else:
+            draft.sources[path] = variables.source(name)
+            draft.report(path, "is set but empty")
+
+
+def _without_client(draft: Draft) -> list[str]:
+    """Name the v1internal upstreams that say nothing of an OAuth client."""
+    oauths = {name: as_tree(draft.get(("upstream", name, "oauth"))) for name in v1internal_names(draft.tree)}
+    return [name for name, oauth in oauths.items() if not (oauth or {}).keys() & _OAUTH_DEFAULTS.keys()]
+
+
+class _Resolver:
+    def __init__(self, draft: Draft, variables: Variables, folder: Path) -> None:
+        self.draft = draft
+        self.variables = variables
+        self.folder = folder
+
+    def table(self, table: dict[str, object], path: KeyPath) -> None:
+        for key, value in list(table.items()):
+            resolved = self.value(value, (*path, key))
+            if resolved is _UNSET:
+                del table[key]
+            else:
+                table[key] = resolved
+
+    def value(self, value: object, path: KeyPath) -> object:
+        table, items = as_tree(value), as_list(value)
+        if table is not None:
+            self.table(table, path)
+        elif items is not None:
+            return self.items(items, path)
+        elif isinstance(value, str):
+            return self.text(value, path)
+        return value
+
+    def items(self, items: list[object], path: KeyPath) -> object:
+        resolved = [self.value(item, (*path, index)) for index, item in enumerate(items)]
+        kept = [item for item in resolved if item is not _UNSET]
+        return kept if kept or not items else _UNSET
+
+    def text(self, value: str, path: KeyPath) -> object:
+        scheme, colon, name = value.partition(":")
+        if not colon or scheme not in ("env", "file"):
+            return value
+        return self.variable(name, path) if scheme == "env" else self.file(name, path)
+
+    def variable(self, name: str, path: KeyPath) -> object:
+        value = self.variables.values.get(name)
+        if value is None:
+            self.draft.unset[path] = f"environment variable {name} is not set"
+            if _strict(path):
+                self.draft.report(path, self.draft.unset[path])
+            return _UNSET
+        return self.filled(value, path, f"environment variable {name} is set but empty")
+
+    def file(self, name: str, path: KeyPath) -> object:
+        file = self.folder / name
+        try:
+            file = self.folder / Path(name).expanduser()
+            value = file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError, RuntimeError) as error:
+            self.draft.report(path, f"file {file} cannot be read: {_reason(error)}")
+            return _UNSET
+        return self.filled(value, path, f"file {file} is empty")
+
+    def filled(self, value: str, path: KeyPath, otherwise: str) -> object:
+        if value.strip():
+            return Text(value)
+        self.draft.report(path, otherwise)
+        return _UNSET
+
+
+def _strict(path: KeyPath) -> bool:
+    return any(
+        len(path) >= len(pattern) and all(a in (b, "*") for a, b in zip(pattern, path, strict=False))
+        for pattern in _STRICT
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,141 @@
+"""What the types cannot say: rules between keys."""
+
+import re
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Final, TypeAlias
+
+from gateway.config.modelrules import check_models
+from gateway.config.problems import did_you_mean
+from gateway.config.schema import Config, PipelineConfig
+from gateway.config.sources import Draft, KeyPath, as_list, as_tree
+from gateway.config.upstreams import (
+    AnthropicConfig,
+    AzureConfig,
+    DemoConfig,
+    GeminiConfig,
+    OpenAIConfig,
+    VertexConfig,
+)
+
+__all__ = ["SAMPLE_KEYS", "check_rules", "is_loopback", "refuses_bind"]
+
+SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
+_SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
+
+_CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+Findings: TypeAlias = Iterator[tuple[KeyPath, str]]
+
+
+def check_rules(config: Config, draft: Draft) -> None:
+    """Report every rule that the configuration breaks."""
+    for rule in _RULES:
+        for path, message in rule(config, draft):
+            draft.report(path, message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on this host; "" listens everywhere."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refuses_bind(config: Config, *, stored_keys: bool = False) -> str | None:
+    """Say why `gateway run` does not listen on server.host; None when it may."""
+    keyless = not (config.auth.keys or config.key or stored_keys)
+    if is_loopback(config.server.host) or not keyless or config.auth.allow_anonymous == "always":
+        return None
+    return (
+        f'server.host "{config.server.host}" is open to the network and there is no key: '
+        'set auth.keys, or write auth.allow_anonymous = "always"'
+    )
+
+
+def _keys(_: Config, draft: Draft) -> Findings:
+    names: list[object] = []
+    for index, item in enumerate(as_list(draft.tree.get("key")) or []):
+        table, path = as_tree(item) or {}, ("key", index)
+        name = table.get("name")
+        if isinstance(name, str) and not name.strip():
+            yield (*path, "name"), "is empty"
+        elif name is not None and name in names:
+            yield (*path, "name"), f'a key named "{name}" stands above'
+        names.append(name)
+        unset = (*path, "secret") in draft.unset or (*path, "sha256") in draft.unset
+        if ("sha256" in table) == ("secret" in table) and not unset:
+            yield path, "needs exactly one of sha256 and secret"
+
+
+def _sample_keys(config: Config, _: Draft) -> Findings:
+    if is_loopback(config.server.host):
+        return
+    message = f'is a published sample key, refused on server.host "{config.server.host}"'
+    for index, key in enumerate(config.auth.keys):
+        if key.reveal() in SAMPLE_KEYS:
+            yield ("auth", "keys", index), message
+    for index, named in enumerate(config.key):
+        if named.secret.reveal() in SAMPLE_KEYS:
+            yield ("key", index, "secret"), message
+        if named.sha256 in _SAMPLE_DIGESTS:
+            yield ("key", index, "sha256"), message
+
+
+def _pipeline(config: Config, _: Draft) -> Findings:
+    known = {*PipelineConfig().order, *config.middleware}
+    for index, name in enumerate(config.pipeline.order):
+        if name not in known and not _CLASS.fullmatch(name):
+            yield ("pipeline", "order", index), f'unknown middleware "{name}"{did_you_mean(name, known)}'
+
+
+def _middleware(config: Config, _: Draft) -> Findings:
+    for name, middleware in config.middleware.items():
+        if name in PipelineConfig().order:
+            yield ("middleware", name), "is a built-in middleware, which reads its own section"
+        if not _CLASS.fullmatch(middleware.use):
+            yield ("middleware", name, "use"), f'"{middleware.use}" is not of the form "package.module:Class"'
+
+
+def _upstreams(config: Config, draft: Draft) -> Findings:
+    for name, raw in (as_tree(draft.tree.get("upstream")) or {}).items():
+        if not _UPSTREAM_NAME.fullmatch(name):
+            yield ("upstream", name), "an upstream's name has letters, digits, - _ and . only"
+        table, upstream = as_tree(raw) or {}, config.upstream.get(name)
+        pooled = isinstance(upstream, GeminiConfig | OpenAIConfig | AzureConfig | AnthropicConfig)
+        if pooled and "pool" in table and not _is_list(table.get("api_key")):
+            yield ("upstream", name, "pool"), "needs an api_key that is a list"
+
+
+def _cooldowns(config: Config, _: Draft) -> Findings:
+    for name, upstream in config.upstream.items():
+        if isinstance(upstream, DemoConfig | VertexConfig):
+            continue
+        cooldown = upstream.pool.cooldown
+        if cooldown.min > cooldown.max:
+            yield ("upstream", name, "pool", "cooldown"), "min is above max"
+
+
+def _models(config: Config, draft: Draft) -> Findings:
+    written = as_tree(draft.tree.get("upstream")) or {}
+    return check_models(config, frozenset(written) | frozenset(config.upstream))
+
+
+_RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
+    _keys,
+    _sample_keys,
+    _pipeline,
+    _middleware,
+    _upstreams,
+    _cooldowns,
+    _models,
+)
+
+
+def _is_list(value: object) -> bool:
+    return as_list(value) is not None or (isinstance(value, str) and value.lstrip().startswith("["))

@@ -1,0 +1,227 @@
+"""Values that TOML has no type for: sizes, durations, secrets, model rules.
+
+A `Reader` in a field's annotation turns the raw value into the field's, or raises ValueError.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta, Struct
+
+from gateway.config.problems import did_you_mean
+from gateway.config.sources import Text, as_list, as_tree
+from gateway.redact import Secret
+
+__all__ = [
+    "Count",
+    "Digest",
+    "Endpoint",
+    "Expires",
+    "Fraction",
+    "Hidden",
+    "Key",
+    "Keys",
+    "Level",
+    "ModelRule",
+    "Path",
+    "Positive",
+    "Reader",
+    "Rule",
+    "Seconds",
+    "Size",
+    "Some",
+    "Url",
+    "Words",
+    "kind_of",
+    "number",
+    "read_choice",
+]
+
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
+_UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+_KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
+    (bool, "true or false"),
+    (int, "an integer"),
+    (float, "a number"),
+    ((str, Secret), "a string"),
+    ((date, time), "a date or time"),
+)
+
+
+class ModelRule(Struct, frozen=True):
+    """What a model name becomes: a chain tried in order, or, with `weights`, one of the targets by chance."""
+
+    targets: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+
+
+class Reader(Struct, frozen=True):
+    """How a raw value is read. `table`: key by key; `json`: a text may hold a list or a table."""
+
+    read: Callable[[object], object]
+    table: bool = False
+    json: bool = False
+
+
+def kind_of(value: object) -> str:
+    """Name a raw value's type for a person."""
+    if as_tree(value) is not None:
+        return "a table"
+    if as_list(value) is not None:
+        return "a list"
+    return next((name for types, name in _KINDS if isinstance(value, types)), "another type")
+
+
+def read_choice(value: str, options: tuple[str, ...]) -> str:
+    """Accept one of the options only."""
+    if value not in options:
+        raise ValueError(f'"{value}" is none of {", ".join(options)}{did_you_mean(value, options)}')
+    return value
+
+
+def number(value: object) -> float:
+    """Read a finite number."""
+    if isinstance(value, Text):
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError(f'"{value}" is not a number') from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number, got {kind_of(value)}")  # noqa: TRY004 - a reader has one error
+    try:
+        amount = float(value)
+    except OverflowError:
+        amount = math.inf
+    if not math.isfinite(amount):
+        raise ValueError("is not a finite number")
+    return amount
+
+
+def _seconds(value: object) -> float:
+    seconds = number(value)
+    if seconds < 0:
+        raise ValueError("is negative")
+    return seconds
+
+
+def _some(value: object) -> float:
+    amount = number(value)
+    if amount <= 0:
+        raise ValueError("must be above 0")
+    return amount
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} is not a size; write bytes or a string such as "32MB"')
+    return int(float(found[1]) * _UNITS[found[2].upper().replace("I", "")])
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a string, got {kind_of(value)}")  # noqa: TRY004 - a reader has one error
+    return str(value)
+
+
+def _url(value: object) -> str:
+    url = _string(value).rstrip("/")
+    if url and not re.match(r"https?://[^/?#\s]", url):
+        raise ValueError(f'"{url}" is not a URL; it begins with http:// or https://')
+    return url
+
+
+def _endpoint(value: object) -> str:
+    url = _url(value)
+    if not url:
+        raise ValueError("is empty")
+    return url
+
+
+def _digest(value: object) -> str:
+    digest = _string(value).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError("is not a SHA-256: 64 hexadecimal digits")
+    return digest
+
+
+def _path(value: object) -> str:
+    path = _string(value)
+    if not path.startswith("/"):
+        raise ValueError(f'"{path}" does not begin with /')
+    return path
+
+
+def _level(value: object) -> str:
+    return read_choice(_string(value).casefold(), LEVELS)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    items = as_list(value)
+    return tuple(_string(value).split()) if items is None else tuple(_string(item) for item in items)
+
+
+def _secret(value: object) -> Secret:
+    return value if isinstance(value, Secret) else Secret(_string(value))
+
+
+def _key(value: object) -> Secret:
+    secret = _secret(value)
+    if not secret.reveal().strip():
+        raise ValueError("is empty")
+    return secret
+
+
+def _keys(value: object) -> tuple[Secret, ...]:
+    items = as_list(value)
+    return (_key(value),) if items is None else tuple(_key(item) for item in items)
+
+
+def _rule(value: object) -> ModelRule:
+    items, weights = as_list(value), as_tree(value)
+    if weights is not None:
+        rule = ModelRule(tuple(weights), tuple(_some(weight) for weight in weights.values()))
+    else:
+        rule = ModelRule(tuple(_string(item) for item in ([value] if items is None else items)))
+    if not rule.targets or not all(target.strip() for target in rule.targets):
+        raise ValueError("names no model")
+    return rule
+
+
+def _expires(value: object) -> datetime:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f'"{value}" is not a date such as 2027-01-01') from None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime.combine(value, time(tzinfo=UTC))
+    raise ValueError(f"expected a date such as 2027-01-01, got {kind_of(value)}")
+
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
+Seconds: TypeAlias = Annotated[float, Reader(_seconds)]
+Some: TypeAlias = Annotated[float, Reader(_some)]
+Size: TypeAlias = Annotated[int, Reader(_size)]
+Url: TypeAlias = Annotated[str, Reader(_url)]
+Endpoint: TypeAlias = Annotated[str, Reader(_endpoint)]
+Path: TypeAlias = Annotated[str, Reader(_path)]
+Level: TypeAlias = Annotated[str, Reader(_level)]
+Words: TypeAlias = Annotated[tuple[str, ...], Reader(_words, json=True)]
+Hidden: TypeAlias = Annotated[Secret, Reader(_secret)]
+Key: TypeAlias = Annotated[Secret, Reader(_key)]
+Keys: TypeAlias = Annotated[tuple[Secret, ...], Reader(_keys, json=True)]
+Digest: TypeAlias = Annotated[str, Reader(_digest)]
+Rule: TypeAlias = Annotated[ModelRule, Reader(_rule, json=True)]
+Expires: TypeAlias = Annotated[datetime, Reader(_expires)]

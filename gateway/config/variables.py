@@ -1,0 +1,46 @@
+"""The environment with what a .env file adds to it; the real environment wins."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.config.problems import Problem
+from gateway.config.sources import Source
+
+__all__ = ["NO_VARIABLES", "Variables", "read_variables"]
+
+
+class Variables(Struct, frozen=True):
+    """Every variable, and which of them the .env file gave."""
+
+    values: Mapping[str, str]
+    from_file: frozenset[str] = frozenset()
+    problems: tuple[Problem, ...] = ()
+
+    def source(self, name: str) -> Source:
+        """Say who gave a variable."""
+        return Source(".env" if name in self.from_file else "env", name)
+
+    def get(self, name: str) -> str:
+        """Give a variable's value without the blanks around it; an empty one counts as not set."""
+        return self.values.get(name, "").strip()
+
+
+NO_VARIABLES: Final = Variables({})
+
+
+def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) -> Variables:
+    """Read `.env` of the folder, when wanted and there, under the real environment."""
+    file = folder / ".env"
+    if not dotenv or not file.is_file():
+        return Variables(environ)
+    try:
+        # a fifth of the time that importing the configuration takes, and few folders have the file
+        found: dict[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return Variables(environ, problems=(Problem(str(file), None, f"cannot be read: {error}"),))
+    read = {name: value for name, value in found.items() if value is not None}
+    return Variables({**read, **environ}, frozenset(read.keys() - environ.keys()))

@@ -1,0 +1,210 @@
+"""What the inbound codecs read alike: the body itself, media, and tool arguments."""
+
+import re
+from mimetypes import guess_type
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+__all__ = ["MAX_DEPTH", "arguments", "decode", "media"]
+
+MAX_DEPTH: Final = 200
+
+_T = TypeVar("_T")
+
+_EMPTY: Final = Raw(b"{}")
+_BOM: Final = b"\xef\xbb\xbf"
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
+_SHRINK: Final = bytes.maketrans(b"[]ntrbfu/", b"{}xxxxxxx")  # what may follow a backslash must not vanish
+_IRRELEVANT: Final = bytes(set(range(256)) - set(b'{}[]"\\ntrbfu/'))
+
+_IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_SAME: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "application/x-pdf": "application/pdf"}
+_MAGIC: Final = (  # the first bytes of a file, as they look in base64
+    ("/9j/", "image/jpeg"),
+    ("iVBORw0KGgo", "image/png"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+    ("JVBERi0", "application/pdf"),
+)
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_STEP: Final = 1 << 16
+_SPACE: Final = b" \t\r\n"
+_SCHEMES: Final = ("https://", "http://", "gs://")
+
+
+def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgspec uses)
+    """Decode a request body; raise InvalidRequest, with the field as `param`, for whatever is wrong with it."""
+    try:
+        value = msgspec.json.decode(body, type=type)
+        if not body.isascii():
+            body.decode()  # what stays Raw is not checked by msgspec
+    except msgspec.ValidationError as error:
+        raise _invalid_field(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the request body is not valid JSON: {_fault(body, str(error))}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if _deep(body):
+        raise _too_deep()
+    return value
+
+
+def _invalid_field(text: str) -> InvalidRequest:
+    found = _AT.match(text)
+    what, path = (found["what"], found["path"] or "") if found else (text, "")
+    missing = _MISSING.match(what)
+    if missing:
+        param = f"{path}.{missing['field']}" if path else missing["field"]
+        return InvalidRequest(f"{param}: required, but missing", param=param)
+    what = what[:1].lower() + what[1:]
+    return InvalidRequest(f"{path or 'the request body'}: {what}", param=path or None)
+
+
+def _fault(body: bytes, text: str) -> str:
+    if not body.strip():
+        return "it is empty"
+    if body.startswith(_BOM):
+        return "it starts with a byte order mark"
+    if "codec can't decode" in text:
+        return "it is not UTF-8"
+    if "truncated" in text and _SURROGATE.search(body):  # msgspec calls a lone surrogate escape truncated input
+        return "it is cut off, or holds a lone surrogate escape"
+    return text.removeprefix("JSON is malformed: ")
+
+
+def _too_deep() -> InvalidRequest:
+    return InvalidRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _deep(body: bytes) -> bool:
+    """Tell whether valid JSON is nested deeper than MAX_DEPTH, without a loop over its bytes."""
+    if not _may_be_deep(body):
+        return False
+    short = body.translate(_SHRINK, _IRRELEVANT)
+    outside = short.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    left = b"".join(outside).translate(None, b"x\\")
+    for _ in range(MAX_DEPTH):
+        if not left:
+            return False
+        left = left.replace(b"{}", b"")
+    return bool(left)
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Tell whether there are more than MAX_DEPTH opening brackets; find() skips what is none a word at a time."""
+    count = 0
+    for bracket in (b"{", b"["):
+        at = body.find(bracket)
+        while at >= 0:
+            count += 1
+            if count > MAX_DEPTH:
+                return True
+            at = body.find(bracket, at + 1)
+    return False
+
+
+def arguments(raw: str | bytes | None) -> Raw:
+    """Give a call's arguments as one JSON object, byte for byte when they are one.
+
+    Nothing becomes `{}`, anything else goes under `input`: a dropped call would orphan its result.
+    """
+    data = raw.encode("utf-8", "replace") if isinstance(raw, str) else (raw or b"")
+    if data == b"{}" or not data.strip():
+        return _EMPTY
+    try:
+        value = decode(data, object)
+    except InvalidRequest:
+        return Raw(msgspec.json.encode({"input": data.decode("utf-8", "replace")}))
+    if isinstance(value, dict):
+        return Raw(data)
+    return _EMPTY if value is None else Raw(b'{"input":%b}' % data.strip())
+
+
+def media(
+    media_type: str | None = None,
+    *,
+    data: str | None = None,
+    url: str | None = None,
+    filename: str | None = None,
+    detail: str | None = None,
+    path: str,
+) -> ir.Media:
+    """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
+
+    A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell.
+    A URL whose type nobody knows is `image/*`.
+    """
+    source = url if data is None else data
+    if not source:
+        raise InvalidRequest(f"{path}: holds neither data nor a URL", param=path)
+    if source[:5].lower() == "data:":
+        inner_type, content = _data_url(source, path)
+        media_type = inner_type or media_type
+    elif data is None and source[:8].lower().startswith(_SCHEMES):
+        kind = _normal(media_type or guess_type(source.partition("?")[0])[0] or "image/*")
+        return ir.Media(media_type=kind, url=source, filename=filename, detail=detail, path=path)
+    elif "://" in source[:16]:
+        raise InvalidRequest(f"{path}: is neither a data URL nor an https address", param=path)
+    else:
+        content = source
+    content = _base64(content, path)
+    kind = _allowed(media_type or _sniff(content, filename), path)
+    return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
+
+
+def _data_url(url: str, path: str) -> tuple[str, str]:
+    comma = url.find(",")
+    kind, *parameters = url[5 : max(comma, 5)].split(";")
+    if "base64" not in (parameter.strip().lower() for parameter in parameters):
+        raise InvalidRequest(f"{path}: is a data URL without ';base64,'", param=path)
+    return kind, url[comma + 1 :]
+
+
+def _base64(text: str, path: str) -> str:
+    """Check alphabet and length; mend what decoders disagree on: white space, URL-safe letters, absent padding."""
+    if _sound(text):
+        return text
+    digits = text.encode("ascii", "replace").translate(_URL_SAFE, _SPACE).rstrip(b"=")
+    if digits.translate(None, _BASE64):
+        raise InvalidRequest(f"{path}: is not valid base64", param=path)
+    if not digits or len(digits) % 4 == 1:
+        raise InvalidRequest(f"{path}: base64 of impossible length", param=path)
+    return (digits + b"=" * (-len(digits) % 4)).decode()
+
+
+def _sound(text: str) -> bool:
+    """Tell whether it is base64 as it should be; in steps, since a copy of a large image costs more than the look."""
+    end = len(text) - text.count("=", -2) if text.endswith("=") else len(text)
+    steps = range(0, end, _STEP)
+    letters = (text[i : min(i + _STEP, end)].encode("ascii", "replace").translate(None, _BASE64) for i in steps)
+    return len(text) % 4 == 0 and end > 0 and not any(letters)
+
+
+def _sniff(content: str, filename: str | None) -> str:
+    for start, kind in _MAGIC:
+        if content.startswith(start):
+            return kind
+    return guess_type(filename or "")[0] or "application/pdf"
+
+
+def _normal(media_type: str) -> str:
+    kind = media_type.partition(";")[0].strip().lower()
+    return _SAME.get(kind, kind)
+
+
+def _allowed(media_type: str, path: str) -> str:
+    kind = _normal(media_type)
+    if kind in _IMAGES or kind == "application/pdf" or kind.startswith("audio/"):
+        return kind
+    raise InvalidRequest(
+        f"{path}: media type {kind or 'unknown'!r} is not supported; use JPEG, PNG, GIF, WebP, PDF or audio",
+        param=path,
+    )

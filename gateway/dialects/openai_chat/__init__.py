@@ -1,0 +1,52 @@
+"""OpenAI Chat Completions, inbound: bodies in, `chat.completion` and its chunks out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway import ir
+from gateway.dialects import Answering, StreamWriter
+from gateway.errors import GatewayError
+from gateway.upstream import ModelInfo
+
+from .errors import write_error
+from .models import write_count, write_model, write_models
+from .request import read_request
+from .stream import ChatStream
+from .whole import write_whole
+
+__all__ = ["OpenAIChat"]
+
+
+class OpenAIChat:
+    """The codec; it keeps no state."""
+
+    name: Final = "openai-chat"
+    keepalive: Final = b": keep-alive\n\n"
+
+    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
+        """Read a request."""
+        return read_request(body)
+
+    def stream_writer(self, answering: Answering) -> StreamWriter:
+        """Make the writer of one streamed answer."""
+        return ChatStream(answering)
+
+    def write_whole(self, reply: ir.Reply, answering: Answering) -> bytes:
+        """Write a whole answer."""
+        return write_whole(reply, answering)
+
+    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+        """Give the status and body of an error answer."""
+        return write_error(error)
+
+    def write_count(self, tokens: int) -> bytes:
+        """Write the answer to a token count."""
+        return write_count(tokens)
+
+    def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
+        """Write the model list."""
+        return write_models(models)
+
+    def write_model(self, name: str, info: ModelInfo) -> bytes:
+        """Write one model."""
+        return write_model(name)

@@ -1,0 +1,286 @@
+"""What streamed and whole answers have in common: their wire structs, and the words for what is in a reply."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from gateway import ir
+from gateway.dialects import Answering
+
+from .tools import LEGACY
+
+__all__ = [
+    "Annotation",
+    "Call",
+    "ExtraContent",
+    "Function",
+    "Manner",
+    "Message",
+    "MessageSignature",
+    "Picture",
+    "Usage",
+    "annotation",
+    "call",
+    "completion_id",
+    "finish_reason",
+    "manner",
+    "markdown",
+    "refusal",
+    "signed",
+    "usage",
+]
+
+_FINISH: Final[dict[ir.FinishReason, str]] = {
+    "stop": "stop",
+    "stop_sequence": "stop",
+    "tool_calls": "stop",  # said without a call; with one, see finish_reason()
+    "pause": "stop",
+    "length": "length",
+    "context_window": "length",
+    "content_filter": "content_filter",
+}
+_WITHHELD: Final = "The answer was withheld by a content filter."
+
+
+class Function(Struct, kw_only=True):
+    """A called function; in a stream the name comes once."""
+
+    name: str | UnsetType = UNSET
+    arguments: str = ""
+
+
+class Custom(Struct):
+    """A called free-form tool."""
+
+    name: str
+    input: str
+
+
+class Google(Struct):
+    """The thought signature where Google's own compatibility layer puts it."""
+
+    thought_signature: str
+
+
+class ExtraContent(Struct):
+    """The envelope around it."""
+
+    google: Google
+
+
+class Call(Struct, kw_only=True):
+    """One tool call; `index` only in streams."""
+
+    index: int | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    function: Function | UnsetType = UNSET
+    custom: Custom | UnsetType = UNSET
+    extra_content: ExtraContent | UnsetType = UNSET
+
+
+class Citation(Struct, kw_only=True):
+    """A source; the indices count characters of the content."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(Struct):
+    """What hangs on the content."""
+
+    url_citation: Citation
+    type: str = "url_citation"
+
+
+class PictureURL(Struct):
+    """A data URL."""
+
+    url: str
+
+
+class Picture(Struct):
+    """A picture beside the content."""
+
+    image_url: PictureURL
+    index: int
+    type: str = "image_url"
+
+
+class Message(Struct, kw_only=True):
+    """A message, or in a stream what is new of it."""
+
+    role: str | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    function_call: Function | UnsetType = UNSET
+    tool_calls: list[Call] | UnsetType = UNSET
+    annotations: list[Annotation] | UnsetType = UNSET
+    images: list[Picture] | UnsetType = UNSET
+    extra_content: ExtraContent | UnsetType = UNSET
+
+
+class PromptDetails(Struct):
+    """Of the prompt's tokens."""
+
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+class CompletionDetails(Struct):
+    """Of the answer's tokens."""
+
+    reasoning_tokens: int
+
+
+class Usage(Struct, kw_only=True):
+    """Tokens: the prompt's include cached ones, the answer's include reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptDetails
+    completion_tokens_details: CompletionDetails
+
+
+class Manner(Struct, frozen=True, kw_only=True):
+    """How this caller wants to be answered.
+
+    `legacy`: it sent `functions`, so it reads `function_call`. `beside`: pictures beside the content, not in it.
+    """
+
+    thoughts: bool
+    legacy: bool
+    beside: bool
+    sealed: bool
+    free_form: frozenset[str]
+
+
+def manner(answering: Answering) -> Manner:
+    """Read from the request how to answer it."""
+    tools = answering.request.tools
+    return Manner(
+        thoughts=answering.request.reasoning.visible is not False,
+        legacy=bool(tools) and tools[0].path.startswith(LEGACY),
+        beside=answering.images == "images",
+        sealed=answering.sealed,
+        free_form=frozenset(tool.name for tool in tools if tool.free_form),
+    )
+
+
+def completion_id(answering: Answering) -> str:
+    """Give the answer's id."""
+    return f"chatcmpl-{answering.id}"
+
+
+def finish_reason(reason: ir.FinishReason, calls: int, how: Manner) -> str:
+    """Give the finish reason; a call makes a stop `tool_calls`, whatever the upstream says."""
+    word = _FINISH[reason]
+    if word == "stop" and calls:
+        return "function_call" if how.legacy else "tool_calls"
+    return word
+
+
+def refusal(finish: ir.Finished) -> str:
+    """Give the words for an answer that a filter left empty."""
+    return finish.explanation or _WITHHELD
+
+
+def usage(counted: ir.Usage) -> Usage:
+    """Give the tokens."""
+    return Usage(
+        prompt_tokens=counted.input,
+        completion_tokens=counted.output,
+        total_tokens=counted.input + counted.output,
+        prompt_tokens_details=PromptDetails(counted.cache_read, counted.cache_write),
+        completion_tokens_details=CompletionDetails(counted.reasoning),
+    )
+
+
+def call(made: ir.ToolCall, how: Manner, index: int | UnsetType = UNSET) -> Call:
+    """Give one whole call; a free-form tool's input is unwrapped."""
+    arguments = bytes(made.arguments).decode()
+    extra = signed(made.signature, how)
+    if made.name in how.free_form:
+        custom = Custom(made.name, _input(arguments))
+        return Call(index=index, id=made.id, type="custom", custom=custom, extra_content=extra)
+    function = Function(name=made.name, arguments=arguments)
+    return Call(index=index, id=made.id, type="function", function=function, extra_content=extra)
+
+
+class _FreeForm(Struct):
+    input: str
+
+
+def _input(arguments: str) -> str:
+    try:
+        return msgspec.json.decode(arguments, type=_FreeForm).input
+    except msgspec.DecodeError:
+        return arguments
+
+
+def signed(signature: ir.Signature | None, how: Manner) -> ExtraContent | UnsetType:
+    """Give the field that carries a signature through the caller's hands."""
+    if signature is None or not how.sealed:
+        return UNSET
+    return ExtraContent(Google(ir.seal(signature)))
+
+
+class MessageSignature:
+    """Choose the one signature that a message has room for: clients join two of them into rubbish.
+
+    The last one of text, else that of the thoughts when they were a single block and are shown:
+    what comes back is one text, and a signature fits only its own.
+    """
+
+    def __init__(self, how: Manner) -> None:
+        self._how = how
+        self._text: ir.Signature | None = None
+        self._thoughts: list[ir.Signature | None] = []
+
+    def text(self, signature: ir.Signature | None) -> None:
+        """Note a text block's end."""
+        self._text = signature or self._text
+
+    def thinking(self, signature: ir.Signature | None) -> None:
+        """Note a thinking block's end."""
+        if self._how.thoughts:
+            self._thoughts.append(signature)
+
+    def chosen(self) -> ExtraContent | UnsetType:
+        """Give the field for the message."""
+        thought = self._thoughts[0] if len(self._thoughts) == 1 else None
+        return signed(self._text or thought, self._how)
+
+
+def markdown(media_type: str, data: str) -> str:
+    """Give a picture, or what else came, as Markdown."""
+    return f"{'!' if media_type.startswith('image/') else ''}[{media_type.partition('/')[0]}]({_url(media_type, data)})"
+
+
+def picture(media_type: str, data: str, index: int) -> Picture:
+    """Give a picture to stand beside the content."""
+    return Picture(PictureURL(_url(media_type, data)), index)
+
+
+def _url(media_type: str, data: str) -> str:
+    return f"data:{media_type};base64,{data}"
+
+
+def annotation(source: ir.CitationDelta, text: str, before: int) -> Annotation:
+    """Give a source's place in the content: `text` is the cited block, after `before` characters."""
+    start = _characters(text, max(source.start or 0, 0))
+    end = len(text) if source.end is None else max(start, _characters(text, max(source.end, 0)))
+    place = Citation(start_index=before + start, end_index=before + end, title=source.title, url=source.url)
+    return Annotation(place)
+
+
+def _characters(text: str, count: int) -> int:
+    """Turn a count of UTF-8 bytes into one of characters."""
+    if text.isascii():
+        return min(count, len(text))
+    return len(text.encode()[:count].decode("utf-8", "ignore"))

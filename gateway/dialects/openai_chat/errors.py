@@ -1,0 +1,46 @@
+"""Errors as OpenAI writes them: `{"error": {"message", "type", "param", "code"}}`, whole and in a stream."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway import errors
+
+__all__ = ["write_error"]
+
+_TYPES: Final[dict[type, str]] = {  # the nearest class of the error's own line of descent counts
+    errors.CallerError: "invalid_request_error",
+    errors.RateLimited: "requests",
+    errors.UpstreamRejected: "invalid_request_error",
+    errors.UpstreamRateLimited: "requests",
+    errors.NotImplementedHere: "invalid_request_error",
+    errors.GatewayError: "server_error",
+}
+
+# A 401 or 403 would make the caller doubt its own key, which is not the one that was refused.
+_OUR_FAULT: Final = (errors.UpstreamError, errors.ServiceError)
+_CALLERS_STATUSES: Final = (401, 403)
+
+
+class _Error(Struct):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class _Body(Struct):
+    error: _Error
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
+    """Give the status and the body."""
+    status = error.status
+    if status in _CALLERS_STATUSES and isinstance(error, _OUR_FAULT):
+        status = 502
+    kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
+    return status, _encode(_Body(_Error(error.message, kind, error.param, error.code)))

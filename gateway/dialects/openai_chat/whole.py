@@ -1,0 +1,119 @@
+"""A whole answer: `chat.completion`."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from gateway import ir
+from gateway.dialects import Answering
+
+from . import answer
+
+__all__ = ["write_whole"]
+
+
+class _Choice(Struct, kw_only=True):
+    index: int = 0
+    message: answer.Message
+    logprobs: None = None
+    finish_reason: str
+
+
+class _Completion(Struct, kw_only=True):
+    id: str
+    object: str = "chat.completion"
+    created: int
+    model: str
+    choices: list[_Choice]
+    usage: answer.Usage
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
+    """Write a folded answer."""
+    message = _Message(reply, answer.manner(answering))
+    return _encode(
+        _Completion(
+            id=answer.completion_id(answering),
+            created=answering.created,
+            model=answering.model,
+            choices=[_Choice(message=message.wire(), finish_reason=message.finish_reason)],
+            usage=answer.usage(reply.usage),
+        )
+    )
+
+
+class _Message:
+    """Sort a reply's parts into the fields of one message."""
+
+    def __init__(self, reply: ir.Reply, how: answer.Manner) -> None:
+        self._reply = reply
+        self._how = how
+        self._content: list[str] = []
+        self._texts: list[tuple[str, int]] = []  # with the count of characters before
+        self._thoughts: list[str] = []
+        self._calls: list[ir.ToolCall] = []
+        self._pictures: list[answer.Picture] = []
+        self._signature = answer.MessageSignature(how)
+        for part in reply.parts:
+            self._take(part)
+        self.finish_reason = answer.finish_reason(reply.finish.reason, len(self._calls), how)
+
+    def wire(self) -> answer.Message:
+        """Give the message."""
+        content = "".join(self._content)
+        said = bool(content or self._calls or self._pictures)
+        refusal = None if said or self.finish_reason != "content_filter" else answer.refusal(self._reply.finish)
+        message = answer.Message(
+            role="assistant",
+            content=content or (None if self._calls or refusal else ""),
+            refusal=refusal,
+            annotations=[self._annotation(source) for source in self._reply.citations] or UNSET,
+            images=self._pictures or UNSET,
+            extra_content=self._signature.chosen(),
+        )
+        thoughts = "".join(self._thoughts)
+        if thoughts and self._how.thoughts:
+            message.reasoning_content = thoughts
+        self._add_calls(message)
+        return message
+
+    def _add_calls(self, message: answer.Message) -> None:
+        calls = [answer.call(made, self._how) for made in self._calls]
+        if not calls:
+            return
+        if self._how.legacy:
+            message.function_call = calls[0].function
+        else:
+            message.tool_calls = calls
+
+    def _take(self, part: ir.ReplyPart) -> None:
+        match part:
+            case ir.Text(text=text, signature=signature):
+                self._texts.append((text, sum(map(len, self._content))))
+                self._content.append(text)
+                self._signature.text(signature)
+            case ir.Thinking(text=text, signature=signature):
+                self._thoughts.append(text)
+                self._signature.thinking(signature)
+            case ir.ToolCall():
+                self._calls.append(part)
+            case ir.Media(media_type=media_type, data=data):
+                self._show(media_type, data or "")
+
+    def _show(self, media_type: str, data: str) -> None:
+        if self._how.beside:
+            self._pictures.append(answer.picture(media_type, data, len(self._pictures)))
+        else:
+            self._content.append(answer.markdown(media_type, data))
+
+    def _annotation(self, source: ir.CitationDelta) -> answer.Annotation:
+        """Find the text block that a source stands for: the last one that has its words, else the last."""
+        for text, before in reversed(self._texts):
+            if source.text and source.text in text:
+                return answer.annotation(source, text, before)
+        text, before = self._texts[-1] if self._texts else ("", 0)
+        return answer.annotation(source, text, before)

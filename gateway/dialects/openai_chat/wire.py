@@ -1,0 +1,314 @@
+"""The wire structs of Chat Completions: what callers send. They never leave this package.
+
+Null and absent mean the same to this dialect, except in `Raw` fields, where absent is UNSET.
+"""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+__all__ = [
+    "KNOWN",
+    "AudioPart",
+    "Body",
+    "Custom",
+    "Effort",
+    "ExtraContent",
+    "FilePart",
+    "Function",
+    "FunctionCall",
+    "ImagePart",
+    "Marked",
+    "Message",
+    "Named",
+    "Part",
+    "ReasoningDetail",
+    "RefusalPart",
+    "TextPart",
+    "ThinkingBlock",
+    "ThinkingConfig",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+]
+
+
+class Marked(Struct):
+    """What callers hang on messages, parts and tools to steer the prompt cache."""
+
+    cache_control: Raw | UnsetType = UNSET
+    prompt_cache_breakpoint: Raw | UnsetType = UNSET
+
+
+class TextPart(Marked, tag="text", kw_only=True):
+    """Words."""
+
+    text: str
+
+
+class RefusalPart(Marked, tag="refusal", kw_only=True):
+    """What an assistant would not do."""
+
+    refusal: str
+
+
+class ImageURL(Struct):
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(Marked, tag="image_url", kw_only=True):
+    """A picture, as data URL or address; some clients leave out the inner object."""
+
+    image_url: ImageURL | str
+
+
+class InputAudio(Struct):
+    data: str
+    format: str
+
+
+class AudioPart(Marked, tag="input_audio", kw_only=True):
+    """Sound in base64."""
+
+    input_audio: InputAudio
+
+
+class File(Struct):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class FilePart(Marked, tag="file", kw_only=True):
+    """A document, in base64 or as data URL."""
+
+    file: File
+
+
+Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
+
+
+class Google(Struct):
+    thought_signature: str | None = None
+
+
+class ExtraContent(Struct):
+    """Where Google's own compatibility layer carries thought signatures."""
+
+    google: Google | None = None
+
+
+class FunctionCall(Struct):
+    """A function with its arguments as JSON text."""
+
+    name: str
+    arguments: str | None = None
+
+
+class CustomCall(Struct):
+    name: str
+    input: str | None = None
+
+
+class ToolCall(Struct, kw_only=True):
+    """One call in an assistant message, of a function or of a free-form tool."""
+
+    id: str
+    type: str | None = None
+    function: FunctionCall | None = None
+    custom: CustomCall | None = None
+    extra_content: ExtraContent | None = None
+
+
+class ThinkingBlock(Struct):
+    """A thinking block as Anthropic writes it; some clients keep them in Chat histories."""
+
+    type: str = "thinking"
+    thinking: str = ""
+    signature: str | None = None
+    data: str | None = None
+
+
+class ReasoningDetail(Struct):
+    """The same as OpenRouter writes it. `id` of an encrypted one may name the tool call that it signs."""
+
+    type: str = "reasoning.text"
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    id: str | None = None
+
+
+class Message(Marked, kw_only=True):
+    """A message of any role, with the fields that other servers add to it."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+    extra_content: ExtraContent | None = None
+    audio: Raw | UnsetType = UNSET
+
+
+class Function(Struct, kw_only=True):
+    """A function that may be called."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: str | None = None
+    parameters: Raw | UnsetType = UNSET
+    strict: bool | None = None
+
+
+class Custom(Struct, kw_only=True):
+    """A free-form tool: it takes text, not JSON."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: str | None = None
+    format: Raw | UnsetType = UNSET
+
+
+class Tool(Marked, kw_only=True):
+    """One entry of `tools`."""
+
+    type: str = "function"
+    function: Function | None = None
+    custom: Custom | None = None
+
+
+class Named(Struct):
+    """A tool by its name."""
+
+    name: str
+
+
+class Choice(Struct):
+    """One entry of `allowed_tools`."""
+
+    type: str = "function"
+    function: Named | None = None
+    custom: Named | None = None
+
+
+class AllowedTools(Struct):
+    tools: list[Choice]
+    mode: Literal["auto", "required"] = "auto"
+
+
+class ToolChoice(Choice):
+    """`tool_choice` that is more than a word."""
+
+    allowed_tools: AllowedTools | None = None
+
+
+class JSONSchema(Struct, kw_only=True):
+    name: str | None = None
+    description: str | None = None
+    schema: Raw | UnsetType = UNSET
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JSONSchema | None = None
+
+
+class StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto"]
+
+
+class Reasoning(Struct):
+    """OpenRouter's control."""
+
+    effort: Effort | None = None
+    max_tokens: int | None = None
+    exclude: bool | None = None
+    enabled: bool | None = None
+
+
+class Thinking(Struct):
+    """Anthropic's control."""
+
+    type: Literal["enabled", "adaptive", "between_tools", "disabled"]
+    budget_tokens: int | None = None
+    display: str | None = None
+
+
+class ThinkingConfig(Struct, rename={"budget": "thinking_budget", "level": "thinking_level"}):
+    """Google's control."""
+
+    budget: int | None = None
+    level: str | None = None
+    include_thoughts: bool | None = None
+
+
+class GoogleOptions(Struct):
+    thinking_config: ThinkingConfig | None = None
+
+
+class ExtraBody(Struct):
+    google: GoogleOptions | None = None
+
+
+_Penalty = Annotated[float, Meta(ge=-2, le=2)]
+_Positive = Annotated[int, Meta(ge=1)]
+
+
+class Body(Struct, kw_only=True):
+    """The fields that are read. What is not here stays as it came."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    max_tokens: _Positive | None = None
+    max_completion_tokens: _Positive | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=-1)] | None = None
+    seed: int | None = None
+    presence_penalty: _Penalty | None = None
+    frequency_penalty: _Penalty | None = None
+    stop: str | list[str] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | str | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: Named | str | None = None
+    web_search_options: Raw | UnsetType = UNSET
+
+    response_format: ResponseFormat | None = None
+    modalities: list[str] | None = None
+    audio: Raw | UnsetType = UNSET
+
+    reasoning_effort: Effort | None = None
+    reasoning: Reasoning | None = None
+    thinking: Thinking | None = None
+    extra_body: ExtraBody | None = None
+    google: GoogleOptions | None = None
+
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    logit_bias: Raw | UnsetType = UNSET
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    prediction: Raw | UnsetType = UNSET
+
+
+KNOWN: Final = frozenset(Body.__struct_fields__)

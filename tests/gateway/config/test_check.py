@@ -1,0 +1,88 @@
+"""`gateway check` shows every value with its source, hides secrets and says what has no effect."""
+
+from gateway.config import Config, Loaded, Row, load, report, schema_keys
+from tests.gateway.config.conftest import Load
+from tests.gateway.config.test_annotated import FILE, VARIABLES
+
+
+def rows(loaded: Loaded, table: dict[str, str] | None = None) -> dict[str, Row]:
+    return {row.key: row for row in report(loaded, table or {})}
+
+
+def test_every_value_has_its_source(read: Load) -> None:
+    found = rows(read("[server]\nport = 80", {"HOST": "::1"}))
+    assert found["server.port"] == Row("server.port", "80", "gateway.toml:2", "")
+    assert found["server.host"] == Row("server.host", '"::1"', "env HOST", "")
+    assert found["server.drain"] == Row("server.drain", "30", "default", "")
+
+
+def test_a_plain_set_up_shows_the_whole_schema() -> None:
+    found = rows(load({}, environ={}))
+    assert [
+        key for key in schema_keys() if "*" not in key and not key.startswith("limits.") and key not in found
+    ] == []
+    assert {"models.variant.-search.tools", 'thinking."gemini-*".budget', "upstream.demo.type"} < found.keys()
+
+
+def test_values_are_written_as_in_the_file() -> None:
+    found = {key: row.value for key, row in rows(load(FILE, environ=VARIABLES, dotenv=False)).items()}
+    assert (
+        found["models.alias.best"] == '["antigravity/claude-opus-4-5-thinking", "anthropic/claude-opus-4-5"]'
+    )
+    assert found["models.alias.balanced"] == '{ "openai/gpt-4.1" = 3, "azure/gpt-4o" = 1 }'
+    assert found['upstream.antigravity.alias."gpt-4*"'] == '"claude-sonnet-4-5"'
+    assert found["key[0].limits.usd_per_month"] == "50"
+    assert found["key[0].expires"] == "2027-01-01T00:00:00+00:00"
+    assert found["defaults.temperature"] == "unset"
+    assert found["auth.accept"] == '["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]'
+    assert found["translate.fetch_urls"] == "false"
+    assert found["upstream.demo.type"] == '"demo"'
+
+
+def test_no_secret_is_shown() -> None:
+    secret = "canary-value"
+    loaded = load(
+        {
+            "auth": {"keys": [secret]},
+            "key": [{"name": "a", "secret": secret}],
+            "store": {
+                "database": f"postgresql://u:{secret}@h/d",
+                "redis": secret,
+                "encryption_key": [secret],
+            },
+            "admin": {"password": secret},
+            "middleware": {"m": {"use": "a:B", "options": {"token": secret}}},
+            "upstream": {
+                "antigravity": {
+                    "oauth": {"client_secret": secret},
+                    "headers": {"x": secret},
+                    "pool": {"refresh_tokens": [secret]},
+                },
+                "openai": {"api_key": secret, "base_url": f"http://h/v1?key={secret}"},
+            },
+        },
+        environ={},
+    )
+    assert secret not in "".join(row.value for row in report(loaded))
+    assert secret not in repr(loaded.config).replace(f"'token': '{secret}'", "").replace(
+        f"'x': '{secret}'", ""
+    ).replace(f"key={secret}'", "")
+    assert rows(loaded)["middleware.m.options"].value == "token = ***"
+    assert rows(loaded)["auth.keys"].value == "[***]"
+
+
+def test_an_empty_secret_is_shown_as_empty() -> None:
+    assert rows(load({}, environ={}))["admin.password"].value == '""'
+
+
+def test_a_value_without_effect_says_why() -> None:
+    loaded = load({"upstream": {"x": {"type": "demo"}, "y": {"type": "openai"}}}, environ={})
+    found = rows(loaded, {"store.redis": "one process", "upstream.*.type=openai": "no adapter"})
+    assert found["store.redis"].reason == "one process"
+    assert not found["store.redis"].in_effect
+    assert found["upstream.y.type"].reason == "no adapter"
+    assert found["upstream.x.type"].in_effect
+
+
+def test_the_report_needs_no_file() -> None:
+    assert report(load(Config()))

@@ -1,0 +1,200 @@
+"""Every mistake is reported at once, each with its line and the nearest valid word."""
+
+import pytest
+
+from gateway.config.problems import did_you_mean
+from tests.gateway.config.conftest import Problems
+
+TYPOS = [
+    ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
+    ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
+    (
+        '[auth]\nallow_anonymous = "allways"',
+        'gateway.toml:2: auth.allow_anonymous: "allways" is none of never, loopback, always; did you mean "always"?',
+    ),
+    (
+        '[upstream.x]\ntype = "antropic"',
+        (
+            'gateway.toml:2: upstream.x.type: unknown upstream type "antropic", known are v1internal, gemini, '
+            'vertex, openai, azure, anthropic, demo; did you mean "anthropic"?'
+        ),
+    ),
+    (
+        "[limits]\nrequests_per_minuet = 5",
+        (
+            "gateway.toml:2: limits.requests_per_minuet: unknown limit requests_per_minuet; "
+            'did you mean "requests_per_minute"?'
+        ),
+    ),
+    (
+        '[pipeline]\norder = [\n"request_id",\n"acess_log"]',
+        'gateway.toml:4: pipeline.order[1]: unknown middleware "acess_log"; did you mean "access_log"?',
+    ),
+    (
+        '[upstream.openai]\n[models.alias]\nbest = "opnai/gpt-4.1"',
+        (
+            'gateway.toml:3: models.alias.best[0]: "opnai/gpt-4.1" leads to upstream "opnai", '
+            'which is not configured; did you mean "openai"?'
+        ),
+    ),
+    (
+        '[models]\ndefault_upstream = "opnai"\n[upstream.openai]',
+        'gateway.toml:2: models.default_upstream: upstream "opnai" is not configured; did you mean "openai"?',
+    ),
+    (
+        '[upstream.antigravity.pool]\nstrategy = "roundrobin"',
+        (
+            'gateway.toml:2: upstream.antigravity.pool.strategy: "roundrobin" is none of round_robin, sticky, '
+            'fill_first, least_used, quota; did you mean "round_robin"?'
+        ),
+    ),
+    (
+        '[log]\nlevel = "inof"',
+        'gateway.toml:2: log.level: "inof" is none of debug, info, warning, error, critical; did you mean "info"?',
+    ),
+    (
+        '[[key]]\nname = "a"\nsecret = "s"\nscope = ["chat"]',
+        'gateway.toml:4: key[0].scope: unknown key; did you mean "scopes"?',
+    ),
+    (
+        "[models]\n[models.variant.x]\nthinkin = 1",
+        'gateway.toml:3: models.variant.x.thinkin: unknown key; did you mean "thinking"?',
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), TYPOS)
+def test_a_typo_has_its_line_and_the_nearest_word(problems: Problems, text: str, line: str) -> None:
+    assert problems(text) == [line]
+
+
+def test_a_key_of_another_section_is_recognised(problems: Problems) -> None:
+    assert problems('[server]\nallow_anonymous = "never"') == [
+        'gateway.toml:2: server.allow_anonymous: unknown key; did you mean "auth.allow_anonymous"?'
+    ]
+
+
+def test_all_problems_come_at_once_in_file_order(problems: Problems) -> None:
+    found = problems(
+        """
+[server]
+port = "80"
+drain = -1
+[models]
+default_upstream = "nobody"
+[retry]
+on = [200, "x"]
+[upstream.x]
+type = "openai"
+base_url = "example.org"
+"""
+    )
+    assert found == [
+        "gateway.toml:3: server.port: expected an integer, got a string",
+        "gateway.toml:4: server.drain: is negative",
+        'gateway.toml:6: models.default_upstream: upstream "nobody" is not configured',
+        "gateway.toml:8: retry.on[0]: must be >= 400, got 200",
+        "gateway.toml:8: retry.on[1]: expected an integer, got a string",
+        'gateway.toml:11: upstream.x.base_url: "example.org" is not a URL; it begins with http:// or https://',
+    ]
+
+
+def test_a_broken_upstream_does_not_spoil_the_rules_that_name_it(problems: Problems) -> None:
+    text = '[upstream.azure]\napi_key = "k"\n[models.alias]\nx = "azure/gpt-4o"'
+    assert problems(text) == ["gateway.toml:1: upstream.azure: endpoint is required"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("server = 3", "server: expected a table, got an integer"),
+        ("[server]\nport = 70000", "server.port: must be <= 65535, got 70000"),
+        ("[server]\nport = true", "server.port: expected an integer, got true or false"),
+        ("[server]\nhost = 1", "server.host: expected a string, got an integer"),
+        ('[server]\nmax_body = "32MX"', "server.max_body: '32MX' is not a size"),
+        ("[server]\nmax_body = -1", "server.max_body: -1 is not a size"),
+        ("[server]\nmax_body = 1.5", "server.max_body: 1.5 is not a size"),
+        ('[server]\ndrain = "30s"', "server.drain: expected a number, got a string"),
+        ("[server]\ndrain = nan", "server.drain: is not a finite number"),
+        ("[server]\ndrain = inf", "server.drain: is not a finite number"),
+        (f"[server]\ndrain = 1{'0' * 400}", "server.drain: is not a finite number"),
+        ("[server]\ndrain = true", "server.drain: expected a number, got true or false"),
+        ("[timeouts]\nconnect = 0", "timeouts.connect: must be above 0"),
+        ("[retry]\nattempts = 0", "retry.attempts: must be >= 1, got 0"),
+        ('[auth]\nkeys = "sk-1"', "auth.keys: expected a list, got a string"),
+        ('[auth]\nkeys = [""]', "auth.keys[0]: is empty"),
+        ("[auth]\nkeys = [5]", "auth.keys[0]: expected a string, got an integer"),
+        ('[auth]\naccept = ["bear"]', 'auth.accept[0]: "bear" is none of bearer'),
+        ("[auth]\nallow_anonymous = false", "auth.allow_anonymous: expected a string, got true or false"),
+        ("[limits]\nrequests_per_minute = -1", "limits.requests_per_minute: requests_per_minute is negative"),
+        ("[limits]\nrequests_per_minute = 1.5", "requests_per_minute is not a whole number"),
+        ("[limits]\nrequests_per_week = 1", "unknown limit requests_per_week"),
+        ('[limits]\nconcurrent = "4"', "limits.concurrent: concurrent: expected a number, got a string"),
+        ("limits = 5", "limits: expected a table such as { requests_per_minute = 60 }, got an integer"),
+        ('[[key]]\nname = "a"\nsha256 = "00"', "key[0].sha256: is not a SHA-256: 64 hexadecimal digits"),
+        ('[[key]]\nname = "a"', "key[0]: needs exactly one of sha256 and secret"),
+        (
+            f'[[key]]\nname = "a"\nsecret = "s"\nsha256 = "{"0" * 64}"',
+            "key[0]: needs exactly one of sha256 and secret",
+        ),
+        ('[[key]]\nsecret = "s"', "key[0]: name is required"),
+        ('[[key]]\nname = " "\nsecret = "s"', "key[0].name: is empty"),
+        ('[[key]]\nname = "a"\nsecret = ""', "key[0].secret: is empty"),
+        ('[[key]]\nname = "a"\nsecret = "s"\nexpires = "soon"', 'expires: "soon" is not a date'),
+        ('[[key]]\nname = "a"\nsecret = "s"\nexpires = 12:00:00', "expires: expected a date such as"),
+        ('key = "x"', "key: expected a list, got a string"),
+        ("[upstream.x]", "upstream.x: type is required: one of v1internal"),
+        ("[upstream.x]\ntype = 5", "upstream.x.type: expected a string, got an integer"),
+        ("upstream = 5", "upstream: expected a table, got an integer"),
+        ("[upstream]\nx = 5", "upstream.x: expected a table, got an integer"),
+        ('[upstream."a/b"]\ntype = "demo"', "an upstream's name has letters, digits"),
+        ('[upstream.openai]\napi_key = ""', "upstream.openai.api_key: is empty"),
+        ('[upstream.openai]\napi_key = ["a", ""]', "upstream.openai.api_key: is empty"),
+        ('[upstream.azure]\nendpoint = ""', "upstream.azure.endpoint: is empty"),
+        (
+            '[upstream.openai]\napi_key = "a"\npool = { uses_per_turn = 1 }',
+            "upstream.openai.pool: needs an api_key that is a list",
+        ),
+        (
+            "[upstream.vertex]\n[upstream.vertex.pool]\nuses_per_turn = 1",
+            "upstream.vertex.pool: unknown key",
+        ),
+        ("[upstream.gemini]\noauth = {}", "upstream.gemini.oauth: unknown key"),
+        ("[upstream.antigravity.pool]\nuses_per_turn = 0", "uses_per_turn: must be >= 1, got 0"),
+        ("[upstream.antigravity.pool]\nquota_floor = 1.5", "quota_floor: must be <= 1.0, got 1.5"),
+        ("[upstream.antigravity.pool]\ncooldown = { min = 9, max = 8 }", "cooldown: min is above max"),
+        ('[upstream.antigravity.pool.health]\nprobes = ["model"]', 'did you mean "models"?'),
+        ("[models.alias]\nx = []", "models.alias.x: names no model"),
+        ('[models.alias]\nx = ""', "models.alias.x: names no model"),
+        ("[models.alias]\nx = 5", "models.alias.x: expected a string, got an integer"),
+        ("[models.alias]\nx = { demo = 0 }", "models.alias.x: must be above 0"),
+        ('[thinking]\n"x" = { budget = -2 }', "thinking.x.budget: must be >= -1, got -2"),
+        ("[defaults]\ntop_p = 1.5", "defaults.top_p: must be <= 1.0, got 1.5"),
+        ("[translate]\nfetch_urls = 1", "translate.fetch_urls: expected true or false, got an integer"),
+        ('[metrics]\npath = "metrics"', 'metrics.path: "metrics" does not begin with /'),
+        ('[pipeline]\norder = ["a b:C"]', 'pipeline.order[0]: unknown middleware "a b:C"'),
+        ('[middleware.auth]\nuse = "a.b:C"', "middleware.auth: is a built-in middleware"),
+        ('[middleware.x]\nuse = "a.b"', 'middleware.x.use: "a.b" is not of the form "package.module:Class"'),
+        ("[middleware.x]\noptions = {}", "middleware.x: use is required"),
+    ],
+)
+def test_one_mistake_gives_one_problem(problems: Problems, text: str, message: str) -> None:
+    [problem] = problems(text)
+    assert message in problem
+
+
+def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
+    keys = '[[key]]\nname = "a"\nsecret = "s"\n' * 2
+    assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" stands above']
+
+
+def test_no_suggestion_without_a_near_word() -> None:
+    assert did_you_mean("zzz", ["server", "auth"]) == ""
+
+
+def test_suggestions_ignore_case() -> None:
+    assert did_you_mean("HOST", ["host"]) == '; did you mean "host"?'
+
+
+def test_no_secret_is_shown_in_a_problem(problems: Problems) -> None:
+    assert "sk-secret" not in "".join(problems('[upstream.openai]\napi_key = ["sk-secret", 5]'))

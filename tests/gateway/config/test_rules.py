@@ -1,0 +1,159 @@
+"""Rules between keys: open addresses need keys, published keys stay at home, model rules lead somewhere."""
+
+from hashlib import sha256
+
+import pytest
+
+from gateway.config import (
+    Config,
+    ConfigError,
+    KeyConfig,
+    Secret,
+    ServerConfig,
+    is_loopback,
+    load,
+    refuses_bind,
+)
+from tests.gateway.config.conftest import Load, Problems
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("localhost", True),
+        ("LOCALHOST", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def open_config(**tables: object) -> Config:
+    return load({"server": {"host": "0.0.0.0"}, **tables}, environ={}).config
+
+
+def test_an_open_address_without_keys_is_refused() -> None:
+    reason = refuses_bind(open_config())
+    assert reason is not None
+    assert "auth.keys" in reason
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"auth": {"keys": ["sk-mine"]}},
+        {"key": [{"name": "a", "secret": "sk-mine"}]},
+        {"auth": {"allow_anonymous": "always"}},
+        {"server": {"host": "::1"}},
+    ],
+)
+def test_an_open_address_needs_a_key_or_the_word_always(tables: dict[str, object]) -> None:
+    assert refuses_bind(open_config(**tables)) is None
+
+
+def test_a_key_in_the_store_counts() -> None:
+    assert refuses_bind(open_config(), stored_keys=True) is None
+
+
+@pytest.mark.parametrize("key", ["123456", "sk-text", "sk-your-api-key"])
+@pytest.mark.parametrize("place", ["auth", "secret", "sha256"])
+def test_published_sample_keys_are_refused_off_loopback(key: str, place: str) -> None:
+    digest = sha256(key.encode()).hexdigest()
+    tables: dict[str, dict[str, object]] = {
+        "auth": {"auth": {"keys": [key]}},
+        "secret": {"key": [{"name": "a", "secret": key}]},
+        "sha256": {"key": [{"name": "a", "sha256": digest.upper()}]},
+    }
+    load(tables[place], environ={})
+    with pytest.raises(ConfigError, match="is a published sample key"):
+        open_config(**tables[place])
+
+
+def test_middlewares_of_ones_own_and_import_paths_may_stand_in_the_order(read: Load) -> None:
+    order = 'order = ["mine", "pkg.module:Class", "auth"]'
+    text = f'[pipeline]\n{order}\n[middleware.mine]\nuse = "pkg:Mine"'
+    assert read(text).config.pipeline.order == ("mine", "pkg.module:Class", "auth")
+
+
+def test_a_digest_is_read_in_any_case(read: Load) -> None:
+    assert read(f'[[key]]\nname = "a"\nsha256 = "{"AB" * 32}"').config.key == (
+        KeyConfig(name="a", sha256="ab" * 32),
+    )
+
+
+def test_a_slash_in_a_listed_model_name_is_no_upstream(read: Load) -> None:
+    text = '[upstream.router]\ntype = "openai"\nmodels = ["meta/llama"]\n[models.alias]\nx = "meta/llama"'
+    assert read(text).config.models.alias["x"].targets == ("meta/llama",)
+
+
+@pytest.mark.parametrize("table", ["models.family", "upstream.openai.alias"])
+def test_every_kind_of_model_rule_needs_a_configured_upstream(problems: Problems, table: str) -> None:
+    text = f'[upstream.openai]\napi_key = "k"\n[{table}]\nx = "azure/gpt-4o"'
+    assert problems(text) == [
+        f'gateway.toml:4: {table}.x[0]: "azure/gpt-4o" leads to upstream "azure", which is not configured'
+    ]
+
+
+def test_each_member_of_a_chain_and_of_weights_is_checked(problems: Problems) -> None:
+    text = '[models.alias]\na = ["demo/demo", "x/1"]\nb = { "demo/demo" = 1, "y/1" = 2 }'
+    assert [line.split(": ")[1] for line in problems(text)] == ["models.alias.a[1]", 'models.alias.b."y/1"']
+
+
+LOOPS = [
+    '[models.alias]\na = "b"\nb = "a"',
+    '[models.alias]\na = "a"',
+    '[models.alias]\na = ["demo", "b"]\nb = { demo = 1, c = 1 }\nc = "a"',
+    '[models.family]\nhaiku = "my-sonnet"\nsonnet = "my-haiku"',
+    '[models.family]\nhaiku = "haiku"',
+    '[models.alias]\n"x*" = "xy-search"',
+    '[upstream.antigravity.alias]\n"gpt-4*" = "gpt-4o"',
+    '[upstream.antigravity]\nmodels = ["claude-a"]\nalias = { "claude-*" = "claude-b" }',
+    '[upstream.antigravity.alias]\n"gpt-4*" = "big"\n[models.family]\nbig = "gpt-4.1"',
+]
+
+
+@pytest.mark.parametrize("text", LOOPS)
+def test_a_rule_that_leads_back_to_itself_is_refused(problems: Problems, text: str) -> None:
+    [problem] = problems(text)
+    assert "leads back to itself" in problem
+
+
+def test_a_loop_names_its_rules_and_the_line_of_the_first(problems: Problems) -> None:
+    assert problems(LOOPS[0]) == [
+        "gateway.toml:2: models.alias.a: leads back to itself: models.alias.a → models.alias.b → models.alias.a"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[models.alias]\n"gpt-4*" = "gpt-4o"',  # what an alias gives meets no glob of the aliases again
+        '[models.family]\nhaiku = "claude-haiku-4-5"\n[upstream.anthropic]',  # its list may hold the name
+        '[models.family]\nsonnet = "gpt-4.1"\n[upstream.antigravity]\n[upstream.openai]',
+        '[models.family]\nhaiku = "local-haiku"\n[upstream.x]\ntype = "openai"\nbase_url = "http://localhost/v1"',
+        '[models.family]\nhaiku = "haiku-1"\n[upstream.antigravity]\nmodels = ["haiku-1"]',
+        '[models.family]\nhaiku = "demo/haiku"\n[upstream.demo]',
+        '[models.alias]\na = "b"\nb = "demo"',
+    ],
+)
+def test_a_way_that_ends_at_a_list_is_no_loop(read: Load, text: str) -> None:
+    read(text)
+
+
+def test_a_hundred_aliases_in_a_row_are_followed_once(read: Load) -> None:
+    chain = "\n".join(f'a{number} = ["a{number + 1}", "a{number + 2}"]' for number in range(100))
+    assert len(read(f"[models.alias]\n{chain}").config.models.alias) == 100
+
+
+def test_config_can_be_built_by_hand() -> None:
+    config = Config(server=ServerConfig(port=1), key=(KeyConfig(name="a", secret=Secret("s")),))
+    assert refuses_bind(config) is None

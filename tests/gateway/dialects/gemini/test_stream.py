@@ -1,0 +1,397 @@
+"""What the parts of an answer become."""
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway import ir
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.schema import Profile, clean
+from gateway.errors import StreamBroken, UpstreamMalformed, UpstreamOverloaded, UpstreamRateLimited
+
+from .answering import SIGNED, blocks, chunk, end, function, payload, read, reader, text
+
+TEXT, THINKING = ir.BlockStarted(kind="text"), ir.BlockStarted(kind="thinking")
+SIGNATURE = ir.SignatureDelta(ir.Signature("gemini", SIGNED))
+DONE = chunk(finish="STOP")
+
+
+def parts(*given: object, **options: Any) -> list[list[ir.Event]]:
+    """Give the blocks of an answer in which each part comes in a chunk of its own."""
+    return blocks(read(*(chunk(part) for part in given), DONE, **options))
+
+
+def test_text_of_many_chunks_is_one_block() -> None:
+    assert parts(text("a"), text("b")) == [[TEXT, ir.TextDelta("a"), ir.TextDelta("b")]]
+
+
+def test_parts_of_one_chunk_are_read_in_order() -> None:
+    events = read(chunk(text("t", thought=True), text("a"), function(), finish="STOP"))
+    assert [block[0].kind for block in blocks(events) if isinstance(block[0], ir.BlockStarted)] == [
+        "thinking",
+        "text",
+        "tool_call",
+    ]
+
+
+@pytest.mark.parametrize("part", [text(""), text("", thought=True), {}, {"thought": True}, {"text": None}])
+def test_empty_part_produces_nothing(part: object) -> None:
+    assert parts(text("a"), part) == [[TEXT, ir.TextDelta("a")]]
+    assert parts(part) == []
+
+
+def test_thoughts_are_a_block_of_their_own() -> None:
+    assert parts(text("h", thought=True), text("m", thought=True), text("a")) == [
+        [THINKING, ir.ThinkingDelta("h"), ir.ThinkingDelta("m")],
+        [TEXT, ir.TextDelta("a")],
+    ]
+
+
+# signatures
+
+
+def test_signature_of_a_thought_ends_it() -> None:
+    closing = text("", thought=True, thoughtSignature="Rsig")
+    found = parts(text("h", thought=True), closing, text("m", thought=True), family="claude")
+    signed = ir.SignatureDelta(ir.Signature("claude", "Rsig"))
+    assert found == [[THINKING, ir.ThinkingDelta("h"), signed], [THINKING, ir.ThinkingDelta("m")]]
+
+
+def test_thought_whose_words_are_withheld_is_a_signature_alone() -> None:
+    assert parts({"thought": True, "thoughtSignature": SIGNED}, text("a"))[0] == [THINKING, SIGNATURE]
+
+
+@pytest.mark.parametrize("name", ["thoughtSignature", "thought_signature"])
+def test_signature_on_text_signs_its_block(name: str) -> None:
+    assert parts(text("a", **{name: SIGNED}), text("b")) == [[TEXT, ir.TextDelta("a"), SIGNATURE, ir.TextDelta("b")]]
+
+
+@pytest.mark.parametrize("tail", [text("", thoughtSignature=SIGNED), {"thoughtSignature": SIGNED}])
+def test_signature_alone_belongs_to_the_open_block(tail: object) -> None:
+    assert parts(text("a"), tail) == [[TEXT, ir.TextDelta("a"), SIGNATURE]]
+
+
+def test_signature_behind_a_closed_block_is_ignored() -> None:
+    assert len(parts(function(), {"thoughtSignature": SIGNED})) == 1
+
+
+# calls
+
+
+def test_call_is_a_block_complete_at_once() -> None:
+    part = function("get_weather", "q9a8dwir", args={"city": "Paris"}) | {"thoughtSignature": SIGNED}
+    one = reader()
+    events = one.feed([payload(chunk(part))])
+    assert events[1:] == [
+        ir.BlockStarted(kind="tool_call", id="q9a8dwir", name="get_weather"),
+        ir.SignatureDelta(ir.Signature("gemini", SIGNED, "f")),
+        ir.ArgumentsDelta('{"city":"Paris"}'),
+        ir.BlockEnded(),
+    ]
+
+
+def test_call_marked_as_thought_is_a_call_only() -> None:
+    (block,) = parts(function() | {"thought": True})
+    assert isinstance(block[0], ir.BlockStarted)
+    assert block[0].kind == "tool_call"
+
+
+def test_call_in_snake_case_is_read() -> None:
+    (block,) = parts({"function_call": {"name": "f", "args": {"a": 1}}, "thought_signature": SIGNED})
+    assert block[1:] == [ir.SignatureDelta(ir.Signature("gemini", SIGNED, "f")), ir.ArgumentsDelta('{"a":1}')]
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ({}, "{}"),
+        ({"args": None}, "{}"),
+        ({"args": {}}, "{}"),
+        ({"args": [1]}, '{"input":[1]}'),
+        ({"args": {"n": 12345678901234567890, "s": "ż"}}, '{"n":12345678901234567890,"s":"ż"}'),
+    ],
+)
+def test_arguments_are_one_object(args: dict[str, object], expected: str) -> None:
+    (block,) = parts({"functionCall": {"name": "f"} | args})
+    assert block[-1] == ir.ArgumentsDelta(expected)
+
+
+def test_callers_name_comes_back() -> None:
+    names = NameMap(["mcp.server/tool"])
+    (block,) = parts(function(names.upstream("mcp.server/tool")), names=names)
+    assert isinstance(block[0], ir.BlockStarted)
+    assert block[0].name == "mcp.server/tool"
+
+
+@pytest.mark.parametrize(("args", "expected"), [({"reason": "why"}, "{}"), ({}, "{}")])
+def test_placeholder_is_taken_out_of_the_arguments(args: object, expected: str) -> None:
+    cleaned = clean(None, Profile.CLAUDE)
+    (block,) = parts(function(args=args), placeholders={"f": cleaned})
+    assert block[-1] == ir.ArgumentsDelta(expected)
+
+
+def test_argument_of_the_placeholders_name_survives_elsewhere() -> None:
+    (block,) = parts(function("g", args={"reason": "why"}), placeholders={"f": clean(None, Profile.CLAUDE)})
+    assert block[-1] == ir.ArgumentsDelta('{"reason":"why"}')
+
+
+def test_arguments_without_placeholder_stay_byte_for_byte() -> None:
+    schema = clean({"type": "object", "properties": {"x": {"type": "number"}}}, Profile.CLAUDE)
+    one = reader(placeholders={"f": schema})
+    events = one.feed(['{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"x": 1.50}}}]}}]}'])
+    assert ir.ArgumentsDelta('{"x": 1.50}') in events
+
+
+def test_only_the_first_call_is_passed_on_when_they_may_not_be_parallel() -> None:
+    found = parts(function("f") | {"thoughtSignature": SIGNED}, function("g"), parallel=False)
+    assert [block[0] for block in found] == [ir.BlockStarted(kind="tool_call", id=ids(found)[0], name="f")]
+
+
+def test_call_without_a_name_breaks_the_answer() -> None:
+    error = end(read(chunk({"functionCall": {}}), DONE))
+    assert isinstance(error, UpstreamMalformed)
+    assert error.code == "upstream_malformed_tool_call"
+
+
+def ids(found: list[list[ir.Event]]) -> list[str]:
+    return [block[0].id for block in found if isinstance(block[0], ir.BlockStarted)]
+
+
+def test_missing_ids_are_made_and_differ() -> None:
+    first, second = ids(parts(function(), function()))
+    assert first != second
+    assert all(made.startswith("call_") and len(made) == 29 for made in (first, second))
+
+
+def test_made_ids_are_the_same_for_the_same_answer() -> None:
+    answer = chunk(function(), finish="STOP") | {"responseId": "r1"}
+    assert ids(blocks(read(answer, salt="a"))) == ids(blocks(read(answer, salt="b")))
+
+
+def test_made_ids_differ_between_answers() -> None:
+    made = {ids(blocks(read(chunk(function(), finish="STOP") | extra, salt=salt)))[0] for extra, salt in ANSWERS}
+    assert len(made) == len(ANSWERS)
+
+
+ANSWERS: list[tuple[dict[str, str], str]] = [
+    ({}, "a"),
+    ({}, "b"),
+    ({"responseId": "r1"}, "a"),
+    ({"responseId": "r2"}, "a"),
+]
+
+
+@pytest.mark.parametrize("bad", ["", "functions.Bash:0", "x" * 65])
+def test_illegal_id_is_replaced(bad: str) -> None:
+    assert ids(parts(function(id=bad)))[0].startswith("call_")
+
+
+def test_id_given_twice_is_replaced_once() -> None:
+    first, second = ids(parts(function("f", "same"), function("g", "same")))
+    assert first == "same" != second
+
+
+# media and code
+
+
+@pytest.mark.parametrize("names", [("inlineData", "mimeType"), ("inline_data", "mime_type")])
+def test_image_is_a_block(names: tuple[str, str]) -> None:
+    outer, inner = names
+    part = {outer: {inner: "image/png", "data": base64.b64encode(b"png").decode()}, "thoughtSignature": SIGNED}
+    expected = [ir.BlockStarted(kind="media"), SIGNATURE, ir.MediaChunk(media_type="image/png", data="cG5n")]
+    assert parts(part) == [expected]
+
+
+def test_draft_of_a_picture_is_not_shown() -> None:
+    assert parts({"thought": True, "inlineData": {"mimeType": "image/png", "data": "cG5n"}}) == []
+
+
+def test_code_is_fenced_text_and_no_call() -> None:
+    found = parts(
+        {"executableCode": {"language": "PYTHON", "code": "print(6*7)"}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42\n"}},
+    )
+    assert found == [
+        [TEXT, ir.TextDelta("\n```python\nprint(6*7)\n```\n")],
+        [TEXT, ir.TextDelta("\n```output\n42\n```\n")],
+    ]
+
+
+def test_fence_is_longer_than_those_inside() -> None:
+    ((_, delta),) = parts({"executableCode": {"code": "a = '```'"}})
+    assert delta == ir.TextDelta("\n````\na = '```'\n````\n")
+
+
+# sources
+
+GROUNDING = {
+    "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}, {"web": {"uri": "https://b.example"}}],
+    "groundingSupports": [
+        {"segment": {"endIndex": 5, "text": "Zażó"}, "groundingChunkIndices": [0, 1, 7]},
+        {"segment": {"startIndex": 5, "endIndex": 9}, "groundingChunkIndices": [1]},
+    ],
+}
+CITED = [
+    ir.CitationDelta(url="https://a.example", title="A", start=0, end=5, text="Zażó"),
+    ir.CitationDelta(url="https://b.example", start=0, end=5, text="Zażó"),
+    ir.CitationDelta(url="https://b.example", start=5, end=9),
+]
+
+
+def test_sources_that_come_last_stand_in_the_text() -> None:
+    events = read(chunk(text("Zażółć")), chunk(finish="STOP", groundingMetadata=GROUNDING))
+    assert blocks(events)[0][2:5] == CITED
+    (opaque,) = [event for event in events if isinstance(event, ir.OpaqueEvent)]
+    assert (opaque.dialect, opaque.kind) == ("gemini", "groundingMetadata")
+    assert msgspec.json.decode(opaque.value) == GROUNDING
+
+
+def test_sources_that_come_again_are_told_once() -> None:
+    events = read(*[chunk(text("Zażółć"), groundingMetadata=GROUNDING)] * 2, DONE)
+    assert [event for event in events if isinstance(event, ir.CitationDelta)] == CITED
+
+
+def test_sources_behind_other_text_have_no_place() -> None:
+    events = read(chunk(text("a")), chunk(function()), chunk(text("b"), groundingMetadata=GROUNDING, finish="STOP"))
+    assert {(event.start, event.end) for event in events if isinstance(event, ir.CitationDelta)} == {(None, None)}
+
+
+def test_sources_without_supports_are_cited_once_each() -> None:
+    found = {"groundingChunks": GROUNDING["groundingChunks"]}
+    events = read(chunk(text("a"), finish="STOP", groundingMetadata=found))
+    assert [event.url for event in events if isinstance(event, ir.CitationDelta)] == [
+        "https://a.example",
+        "https://b.example",
+    ]
+
+
+def test_sources_without_text_are_kept_for_those_who_read_them() -> None:
+    events = read(chunk(function(), finish="STOP", groundingMetadata=GROUNDING))
+    assert [event.kind for event in events if isinstance(event, ir.OpaqueEvent)] == ["groundingMetadata"]
+
+
+@pytest.mark.parametrize("found", [{}, None, {"groundingChunks": 5}, {"groundingSupports": [{}]}])
+def test_odd_sources_harm_nothing(found: object) -> None:
+    assert end(read(chunk(text("a"), finish="STOP", groundingMetadata=found))).reason == "stop"
+
+
+def test_recited_works_are_cited() -> None:
+    found = {"citations": [{"startIndex": 0, "endIndex": 16, "uri": "https://book.example"}, {"license": "x"}]}
+    events = read(chunk(text("Call me Ishmael.")), chunk(finish="RECITATION", citationMetadata=found))
+    assert blocks(events)[0][2] == ir.CitationDelta(url="https://book.example", start=0, end=16)
+
+
+# the frame
+
+
+def test_start_says_what_the_first_chunk_says() -> None:
+    first = chunk(text("a"), usage={"promptTokenCount": 12, "totalTokenCount": 12}) | {
+        "modelVersion": "gemini-3-flash",
+        "responseId": "r1",
+        "createTime": "2026-11-20T08:00:00.123456789Z",
+    }
+    assert read(first, DONE)[0] == ir.Started(
+        id="r1", model="gemini-3-flash", created=1795161600, usage=ir.Usage(input=12, total=12)
+    )
+
+
+@pytest.mark.parametrize("empty", [{}, {"candidates": []}, {"candidates": None}, {"usageMetadata": {}}])
+def test_sign_of_life_is_no_start(empty: object) -> None:
+    assert reader().feed([payload(empty)]) == []
+
+
+def test_only_the_first_candidate_is_read() -> None:
+    other = {"index": 1, "content": {"parts": [text("no")]}, "finishReason": "MAX_TOKENS"}
+    both = {"candidates": [other, {"index": 0, "content": {"parts": [text("yes")]}, "finishReason": "STOP"}]}
+    events = read(both)
+    assert blocks(events) == [[TEXT, ir.TextDelta("yes")]]
+    assert end(events).reason == "stop"
+
+
+def test_content_after_the_finish_still_counts() -> None:
+    events = read(chunk(text("a"), finish="STOP"), chunk(text("b")), {"usageMetadata": {"promptTokenCount": 3}})
+    assert blocks(events) == [[TEXT, ir.TextDelta("a"), ir.TextDelta("b")]]
+    assert events[-2] == ir.UsageReported(ir.Usage(input=3))
+
+
+def test_close_twice_says_nothing_more() -> None:
+    one = reader()
+    one.feed([payload(chunk(text("a"), finish="STOP"))])
+    assert one.close()
+    assert one.close() == []
+
+
+BAD = ["{", "", "null", "[]x", "5", '"x"', '{"candidates":5}', b"\xff", "\ud800", '{"a":' * 5000]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_undecodable_event_is_skipped_and_counted(bad: str | bytes) -> None:
+    one = reader()
+    events = one.feed([payload(chunk(text("a"))), bad, payload(chunk(text("b"), finish="STOP"))]) + one.close()
+    assert blocks(events) == [[TEXT, ir.TextDelta("a"), ir.TextDelta("b")]]
+    assert one.skipped == 1
+
+
+def test_stream_that_ends_in_an_undecodable_event_is_broken() -> None:
+    one = reader()
+    assert isinstance(end(one.feed([payload(chunk(text("a"))), '{"resp']) + one.close()), StreamBroken)
+
+
+def test_numbers_may_be_strings() -> None:
+    one = reader()
+    one.feed([payload(chunk(text("a"), usage={"promptTokenCount": "7", "totalTokenCount": "9"}))])
+    assert one.usage == ir.Usage(input=7, output=2, total=9)
+
+
+# whole answers
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda one: {"response": one}, lambda one: one, lambda one: [one], lambda one: [{"response": one}]]
+)
+def test_whole_answer_is_read_like_a_stream(wrap: Any) -> None:
+    one = chunk(text("Hello"), finish="STOP", usage={"promptTokenCount": 1, "totalTokenCount": 2})
+    assert reader().feed_whole(msgspec.json.encode(wrap(one))) == read(one)
+
+
+def test_array_of_chunks_is_read_like_a_stream() -> None:
+    chunks = [chunk(text("He")), chunk(text("llo"), finish="STOP")]
+    assert reader().feed_whole(msgspec.json.encode(chunks)) == read(*chunks)
+
+
+def test_page_under_status_200_is_malformed_and_shown_in_short() -> None:
+    error = end(reader().feed_whole(b"<html><h1>Proxy</h1>" + b"x" * 5000))
+    assert type(error) is UpstreamMalformed
+    assert error.message.startswith("the upstream's answer cannot be read: Proxy xxx")
+    assert len(error.message) < 260
+
+
+# errors under status 200
+
+STATUS = {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}
+
+
+@pytest.mark.parametrize(
+    "data", [{"error": STATUS}, {"response": {"error": STATUS}}, {"error": STATUS, "response": {}}]
+)
+def test_error_in_the_stream_ends_it(data: object) -> None:
+    one = reader()
+    events = one.feed([payload(chunk(text("a"))), msgspec.json.encode(data), payload(chunk(text("b")))])
+    assert isinstance(end(events), UpstreamOverloaded)
+    assert one.feed([payload(chunk(text("c")))]) == one.close() == []
+
+
+def test_error_first_is_nothing_but_an_error() -> None:
+    limited = {"code": 429, "message": "Resource has been exhausted", "status": "RESOURCE_EXHAUSTED"}
+    (event,) = reader().feed([msgspec.json.encode({"error": limited})])
+    assert isinstance(event, ir.Failed)
+    assert isinstance(event.error, UpstreamRateLimited)
+
+
+@pytest.mark.parametrize("nothing", [None, False, {}, "", 0])
+def test_error_that_says_nothing_is_none(nothing: object) -> None:
+    one = reader()
+    events = one.feed([msgspec.json.encode({"error": nothing, "response": chunk(text("a"), finish="STOP")})])
+    assert end(events + one.close()).reason == "stop"
