@@ -1,0 +1,54 @@
+"""Signatures of thoughts: fresh ones for replies, and the judgement of those that come back.
+
+Claude's are base64 twice, so they begin with `R`; Gemini's are base64 once. The sentinel stands for a missing
+signature on a function call, on Gemini only. The text of a thought that this fake signed may be left out on return,
+but not changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from tests.fakes.v1internal_models import Family
+
+SENTINEL = "skip_thought_signature_validator"
+
+
+@dataclass
+class Signatures:
+    """Issues signatures and remembers whose they are and what they signed."""
+
+    issued: dict[str, tuple[Family, str]] = field(default_factory=dict)
+
+    def sign(self, family: Family, text: str = "") -> str:
+        """Make a signature of this family over one thought."""
+        label = f"FAKE-{family}-SIGNATURE-{len(self.issued) + 1}-".upper().ljust(64, "-")
+        value = base64.b64encode(b"\x12\x40" + label.encode()).decode()
+        if family == "claude":
+            value = base64.b64encode(value.encode()).decode()
+        self.issued[value] = (family, text)
+        return value
+
+    def signs(self, value: str, thought: str) -> bool:
+        """Say whether Claude made this signature, for this thought."""
+        if value in self.issued:
+            family, signed = self.issued[value]
+            return family == "claude" and thought in {"", signed}
+        return looks_like_claude(value) and decodes(base64.b64decode(value).decode("latin-1"))
+
+
+def looks_like_claude(value: str) -> bool:
+    """Say whether this is base64 of base64, by its first letter."""
+    return value.startswith("R") and decodes(value)
+
+
+def decodes(value: str) -> bool:
+    """Say whether proto JSON reads this as bytes: base64 in either alphabet, padded or not."""
+    text = value.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return bool(text)

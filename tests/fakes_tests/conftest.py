@@ -1,0 +1,19 @@
+"""A client of the fake."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes_tests.v1internal_bodies import Client
+
+
+@pytest.fixture
+async def client(fake_v1internal: FakeV1Internal) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession() as session:
+        client = Client(fake_v1internal, session)
+        yield client
+        client.close()
