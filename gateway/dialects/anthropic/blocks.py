@@ -1,0 +1,212 @@
+"""The content blocks of Anthropic Messages: each wire struct knows what it is in the neutral form.
+
+Which kinds may stand where is a table; server tool blocks stay whole, as `ir.Opaque`.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.content import arguments, media
+
+from .place import Place
+from .wire import Content
+
+__all__ = ["read_system", "read_turn"]
+
+_PDF: Final = "application/pdf"
+
+
+class Text(Struct, tag="text"):
+    text: str
+
+    def parts(self, _: Place) -> Iterator[ir.Part]:
+        if self.text:
+            yield ir.Text(text=self.text)
+
+
+class Source(Struct):
+    """What an image or document consists of, by `type`."""
+
+    type: Literal["base64", "text", "content", "url", "file"]
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    content: Content = None
+
+
+class Image(Struct, tag="image"):
+    source: Source
+
+    def parts(self, place: Place) -> Iterator[ir.Part]:
+        yield _media(self.source, place.at("source"))
+
+
+class Document(Struct, tag="document"):
+    source: Source
+
+    def parts(self, place: Place) -> Iterator[ir.Part]:
+        source = self.source
+        if source.type == "text":
+            yield from _words(source.data)
+        elif source.type == "content":
+            yield from _read(source.content, place.at("source.content"), _DOCUMENT)
+        else:
+            yield _media(source, place.at("source"), _PDF)
+
+
+class SearchResult(Struct, tag="search_result"):
+    source: str
+    title: str
+    content: list[Raw]
+
+    def parts(self, place: Place) -> Iterator[ir.Part]:
+        inner = _read(self.content, place.at("content"), _SYSTEM)
+        yield ir.Text(text="\n".join((self.title, self.source, *(p.text for p in inner if isinstance(p, ir.Text)))))
+
+
+class Thinking(Struct, tag="thinking"):
+    thinking: str
+    signature: str | None = None
+
+    def parts(self, _: Place) -> Iterator[ir.Part]:
+        signature = ir.unseal(self.signature or "")
+        if self.thinking or signature is not None:
+            yield ir.Thinking(text=self.thinking, signature=signature)
+
+
+class RedactedThinking(Struct, tag="redacted_thinking"):
+    data: str
+
+    def parts(self, _: Place) -> Iterator[ir.Part]:
+        yield ir.Thinking(text="", redacted=self.data)
+
+
+class ToolUse(Struct, tag="tool_use"):
+    id: str
+    name: str
+    input: Raw = Raw(b"{}")
+
+    def parts(self, _: Place) -> Iterator[ir.Part]:
+        yield ir.ToolCall(id=self.id, name=self.name, arguments=arguments(bytes(self.input)))
+
+
+class ToolResult(Struct, tag="tool_result"):
+    tool_use_id: str
+    content: Content = None
+    is_error: bool | None = None
+
+    def parts(self, place: Place) -> Iterator[ir.Part]:
+        inner = _read(self.content, place.at("content"), _RESULT)
+        yield ir.ToolResult(
+            id=self.tool_use_id,
+            parts=tuple(part for part in inner if isinstance(part, ir.Text | ir.Media)),
+            is_error=bool(self.is_error),
+            path=place.path,
+        )
+
+
+class ToolReference(Struct, tag="tool_reference"):
+    tool_name: str
+
+    def parts(self, _: Place) -> Iterator[ir.Part]:
+        yield ir.Text(text=self.tool_name)
+
+
+_Block = Text | Image | Document | SearchResult | Thinking | RedactedThinking | ToolUse | ToolResult | ToolReference
+_BLOCK: Final = Decoder(_Block)
+_TYPE: Final = Decoder(str)
+_KNOWN: Final = {kind.__struct_config__.tag: frozenset(("type", *kind.__struct_fields__)) for kind in _Block.__args__}
+
+# What Anthropic's own servers put into an answer, and want back in the next request
+_SERVER: Final = frozenset(
+    {
+        "advisor_tool_result",
+        "bash_code_execution_tool_result",
+        "code_execution_tool_result",
+        "container_upload",
+        "mcp_tool_listing",
+        "mcp_tool_result",
+        "mcp_tool_use",
+        "server_tool_use",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+        "web_fetch_tool_result",
+        "web_search_tool_result",
+    }
+)
+_SYSTEM: Final = frozenset({"text"})
+_DOCUMENT: Final = frozenset({"text", "image"})
+_SHOWN: Final = frozenset({"text", "image", "document", "search_result"})
+_RESULT: Final = _SHOWN | {"tool_reference"}
+_TURN: Final = {
+    "user": _SHOWN | _SERVER | {"tool_result"},
+    "assistant": _SHOWN | _SERVER | {"thinking", "redacted_thinking", "tool_use"},
+    "system": _SYSTEM,
+}
+
+
+def read_system(content: Content, place: Place) -> tuple[ir.Text, ...]:
+    """Read words that may only be text."""
+    return tuple(part for part in _read(content, place, _SYSTEM) if isinstance(part, ir.Text))
+
+
+def read_turn(role: Literal["user", "assistant", "system"], content: Content, place: Place) -> ir.Turn:
+    """Read one message."""
+    parts = _read(content, place, _TURN[role])
+    return ir.Turn(role=role, parts=tuple(_signed(parts) if role == "assistant" else parts))
+
+
+def _read(content: Content, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:
+    if isinstance(content, list):
+        for index, raw in enumerate(content):
+            yield from _read_block(raw, place.item(index), allowed)
+    else:
+        yield from _words(content)
+
+
+def _words(text: str | None) -> Iterator[ir.Part]:
+    if text:
+        yield ir.Text(text=text)
+
+
+def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:
+    fields = place.fields(raw)
+    if "type" not in fields:
+        raise place.refuse("required, but missing", "type")
+    kind = place.at("type").read(fields["type"], _TYPE)
+    if kind not in allowed:
+        raise place.refuse(f"block type {kind!r} cannot stand here", "type")
+    if kind in _SERVER:
+        yield ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path)
+        return
+    place.lose_unknown(fields, _KNOWN[kind])
+    yield from place.read(raw, _BLOCK).parts(place)
+
+
+def _signed(parts: Iterator[ir.Part]) -> Iterator[ir.Part]:
+    """Give each call the signature that an empty thinking block before it carries."""
+    carried: ir.Signature | None = None
+    for part in parts:
+        match part:
+            case ir.Thinking(text="", signature=ir.Signature(kind="f") as carried):
+                pass
+            case ir.ToolCall() if carried is not None:
+                yield replace(part, signature=carried)
+                carried = None
+            case _:
+                yield part
+
+
+def _media(source: Source, place: Place, media_type: str | None = None) -> ir.Media:
+    if source.type == "url":
+        return media(media_type, url=source.url, path=place.path)
+    if source.type == "base64":
+        return media(source.media_type, data=source.data or "", path=place.path)
+    if source.type == "file":
+        raise place.refuse("a file id belongs to one Anthropic account; send the data itself", "file_id")
+    raise place.refuse(f"source type {source.type!r} cannot stand here", "type")

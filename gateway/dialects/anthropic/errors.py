@@ -1,0 +1,56 @@
+"""How this dialect spells errors, as a status with a body and within a stream."""
+
+import re
+from typing import Final
+
+from gateway.errors import ContextTooLong, GatewayError, UpstreamOverloaded
+
+from .answer import encode
+
+__all__ = ["error_body", "write_error"]
+
+_TYPES: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_TOO_LONG: Final = "prompt is too long"  # Claude Code compacts when a message starts so
+_INDEX: Final = re.compile(r"\[(\d+)\]")
+
+
+def write_error(error: GatewayError, request_id: str) -> tuple[int, bytes]:
+    """Give status and body; no capacity upstream is 529 here."""
+    return _status(error), error_body(error, request_id)
+
+
+def error_body(error: GatewayError, request_id: str) -> bytes:
+    """Write the error object, which is the same in a stream."""
+    status = _status(error)
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
+    detail = {"type": kind, "message": _message(error)}
+    return encode({"type": "error", "error": detail, "request_id": request_id})
+
+
+def _status(error: GatewayError) -> int:
+    return 529 if isinstance(error, UpstreamOverloaded) else error.status
+
+
+def _message(error: GatewayError) -> str:
+    """Name the field as Anthropic does, `messages.0.content.1.type: …`: there is no other place for it."""
+    text = error.message
+    if error.param:
+        path = _INDEX.sub(r".\1", error.param)
+        text = text.replace(error.param, path)
+        text = text if path in text else f"{path}: {text}"
+    if isinstance(error, ContextTooLong) and not text.startswith(_TOO_LONG):
+        return f"{_TOO_LONG}: {text}"
+    return text

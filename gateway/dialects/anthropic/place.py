@@ -1,0 +1,80 @@
+"""Where in a request the reader stands: paths for errors and losses, and the decoding of what stayed raw."""
+
+from collections.abc import Collection
+from typing import Final, TypeVar
+
+from msgspec import Raw, ValidationError
+from msgspec.json import Decoder
+
+from gateway import ir
+from gateway.dialects.content import decode
+from gateway.errors import InvalidRequest
+
+from .wire import FIELDS
+
+__all__ = ["Place", "is_null"]
+
+_T = TypeVar("_T")
+
+_NULL: Final = Raw(b"null")
+
+
+class Place:
+    """A path such as `messages[2].content[0]`, and the losses of the whole request."""
+
+    __slots__ = ("losses", "path")
+
+    def __init__(self, path: str = "", losses: list[ir.Loss] | None = None) -> None:
+        self.path = path
+        self.losses: list[ir.Loss] = [] if losses is None else losses
+
+    def at(self, key: str) -> "Place":
+        """Give the place of a member."""
+        return Place(_join(self.path, key), self.losses)
+
+    def item(self, index: int) -> "Place":
+        """Give the place of an element."""
+        return Place(f"{self.path}[{index}]", self.losses)
+
+    def lose(self, key: str, reason: str, severity: ir.Severity = "hint") -> None:
+        """Note that `key` is not carried."""
+        self.losses.append(ir.Loss(_join(self.path, key), reason, severity))
+
+    def lose_unknown(self, fields: dict[str, Raw], known: Collection[str]) -> None:
+        """Note every field that nothing here reads; null is as good as absent."""
+        for key, raw in fields.items():
+            if key not in known and not is_null(raw):
+                self.lose(key, "not carried")
+
+    def refuse(self, what: str, key: str = "") -> InvalidRequest:
+        """Make the error that names this place."""
+        path = _join(self.path, key)
+        return InvalidRequest(f"{path}: {what}", param=path)
+
+    def fields(self, raw: Raw) -> dict[str, Raw]:
+        """Read an object's members, undecoded."""
+        return self.read(raw, FIELDS)
+
+    def read(self, raw: Raw, decoder: Decoder[_T]) -> _T:
+        """Decode a part of the body; an error names its full path."""
+        try:
+            return decoder.decode(raw)
+        except ValidationError:
+            raise self._invalid(bytes(raw), decoder) from None
+
+    def _invalid(self, data: bytes, decoder: Decoder[_T]) -> InvalidRequest:
+        try:
+            decode(data, decoder.type)
+        except InvalidRequest as error:
+            what = error.message.removeprefix(f"{error.param or 'the request body'}: ")
+            return self.refuse(what, error.param or "")
+        raise AssertionError("two decoders of one type disagree")
+
+
+def is_null(raw: Raw) -> bool:
+    """Tell whether a raw value is null."""
+    return raw == _NULL
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path and key and not key.startswith("[") else path + key

@@ -1,0 +1,137 @@
+"""Read a Messages request, or one for its token count."""
+
+from typing import Final
+
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.content import decode
+
+from . import wire
+from .blocks import read_system, read_turn
+from .place import Place, is_null
+from .tools import read_choice, read_tools
+
+__all__ = ["read_request"]
+
+# Without them the answer would be another one, or to another question
+_REFUSED: Final = {
+    "thread": "threads are not kept here; send the whole conversation in messages",
+    "mcp_servers": "MCP servers are not called from here; run them at the client",
+    "compaction": "compaction is not done here; ask for a summary in messages",
+}
+# Known, and of use to Anthropic's own servers only
+_HINTS: Final = frozenset(
+    {
+        "betas",
+        "billing_policy",
+        "cache_control",
+        "container",
+        "context_management",
+        "diagnostics",
+        "fallback_credit_token",
+        "fallbacks",
+        "inference_geo",
+        "service_tier",
+        "speed",
+        "user_profile_id",
+        "workspace_id",
+    }
+)
+_CARRIED: Final = frozenset(wire.Request.__struct_fields__)
+_INNER: Final = {
+    "metadata": frozenset(wire.Metadata.__struct_fields__),
+    "thinking": frozenset(wire.Thinking.__struct_fields__),
+    "output_config": frozenset(wire.OutputConfig.__struct_fields__),
+    "tool_choice": frozenset(wire.ToolChoice.__struct_fields__),
+}
+_EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
+_BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
+
+
+def read_request(body: bytes) -> ir.Request:
+    """Read a request; raise InvalidRequest with the path of what is wrong."""
+    request = decode(body, wire.Request)
+    place = Place()
+    extras = _extras(wire.FIELDS.decode(body), place)
+    system, turns = _conversation(request, place)
+    tools = read_tools(request.tools or (), place.at("tools"))
+    user = request.metadata.user_id if request.metadata else None
+    return ir.Request(
+        model=request.model,
+        system=system,
+        turns=turns,
+        tools=tools,
+        tool_choice=read_choice(request.tool_choice, tools, place.at("tool_choice")),
+        sampling=ir.Sampling(
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            stop=tuple(filter(None, request.stop_sequences or ())),
+        ),
+        reasoning=_reasoning(request, place),
+        output=_output(request),
+        stream=request.stream,
+        include_usage=True,
+        user=user,
+        # Claude Code's user_id names its session; another one would tie all of a user's talks together
+        session=user if user and "session" in user else None,
+        extras=extras,
+        losses=tuple(place.losses),
+    )
+
+
+def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
+    for name, why in _REFUSED.items():
+        if fields.get(name, _EMPTY[0]) not in _EMPTY:
+            raise place.refuse(why, name)
+    for name, known in _INNER.items():
+        raw = fields.get(name)
+        if raw is not None and not is_null(raw):
+            place.at(name).lose_unknown(wire.FIELDS.decode(raw), known)
+    others = {
+        name: raw for name, raw in fields.items() if name not in _CARRIED and name not in _REFUSED and not is_null(raw)
+    }
+    for name in others:
+        if name in _HINTS:
+            place.lose(name, "only Anthropic's own servers know it")
+    return {name: raw for name, raw in others.items() if name not in _HINTS}
+
+
+def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...]]:
+    system = list(read_system(request.system, place.at("system")))
+    if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
+        del system[0]
+        place.lose("system[0]", "a billing line for Anthropic's own servers")
+    turns: list[ir.Turn] = []
+    for index, message in enumerate(request.messages):
+        at = place.at(f"messages[{index}].content")
+        if message.role == "system" and not turns:
+            system += read_system(message.content, at)
+        else:
+            turns.append(read_turn(message.role, message.content, at))
+    if not turns:
+        raise place.refuse("holds nothing but system messages", "messages")
+    return tuple(system), tuple(turns)
+
+
+def _reasoning(request: wire.Request, place: Place) -> ir.Reasoning:
+    thinking = request.thinking
+    effort = request.output_config.effort if request.output_config else None
+    if effort and thinking and thinking.type in ("enabled", "disabled"):
+        place.lose("output_config.effort", f"thinking is {thinking.type}")
+    if thinking is None:
+        return ir.Reasoning(mode="level" if effort else "unset", level=effort, visible=False)
+    if thinking.type == "disabled":
+        return ir.Reasoning(mode="off", visible=False)
+    visible, display = thinking.display != "omitted", thinking.display
+    if thinking.type == "enabled" and thinking.budget_tokens is not None:
+        budget = thinking.budget_tokens
+        return ir.Reasoning(mode="budget", budget=budget, visible=visible, display=display)
+    return ir.Reasoning(mode="level" if effort else "auto", level=effort, visible=visible, display=display)
+
+
+def _output(request: wire.Request) -> ir.Output:
+    form = (request.output_config and request.output_config.format) or request.output_format
+    return ir.Output(kind="schema", schema=form.schema) if form else ir.Output()

@@ -1,0 +1,92 @@
+"""The tools of a Messages request, and the choice among them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from gateway import ir
+
+from .place import Place, is_null
+from .wire import TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
+
+__all__ = ["read_choice", "read_tools"]
+
+# by the start of the dated type
+_BUILTIN: Final = {
+    "web_search_": "web_search",
+    "web_fetch_": "web_fetch",
+    "code_execution_": "code_execution",
+}
+_SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
+_SEVERITY: Final[dict[str, ir.Severity]] = {"allowed_domains": "change", "blocked_domains": "change"}
+_MODES: Final[dict[str, ir.ToolChoice]] = {
+    "auto": ir.ToolChoice(mode="auto"),
+    "any": ir.ToolChoice(mode="required"),
+    "none": ir.ToolChoice(mode="none"),
+    "tool": ir.ToolChoice(mode="named"),
+}
+
+
+def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
+    """Read the declared tools; one that is declared twice alike counts once."""
+    found: dict[str, ir.Tool] = {}
+    for index, raw in enumerate(tools):
+        at = place.item(index)
+        tool = _read_tool(raw, at)
+        if tool is None:
+            continue
+        first = found.setdefault(tool.name, tool)
+        if replace(first, path=tool.path) != tool:
+            raise at.refuse(f"tool {tool.name!r} is declared twice, and not alike", "name")
+    return tuple(found.values())
+
+
+def read_choice(choice: ToolChoice | None, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
+    """Read the choice; without tools there is none."""
+    if choice is None or not tools:
+        return None
+    names: tuple[str, ...] = ()
+    if choice.type == "tool":
+        if choice.name not in {tool.name for tool in tools}:
+            raise place.refuse(f"no tool {choice.name!r} is declared", "name")
+        names = (choice.name or "",)
+    parallel = False if choice.disable_parallel_tool_use else None
+    return replace(_MODES[choice.type], names=names, parallel=parallel)
+
+
+def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
+    fields = place.fields(raw)
+    kind = fields.get("type")
+    if kind is None or is_null(kind) or bytes(kind) == b'"custom"':
+        place.lose_unknown(fields, Tool.__struct_fields__)
+        return _function(place.read(raw, TOOL), place)
+    typed = place.read(raw, TYPED_TOOL)
+    if typed.type.startswith(_SEARCH):
+        place.lose("type", f"{typed.type} finds deferred tools; every tool is sent")
+        return None
+    return _builtin(typed, fields, place)
+
+
+def _function(tool: Tool, place: Place) -> ir.Tool:
+    schema = None if tool.input_schema is UNSET or is_null(tool.input_schema) else tool.input_schema
+    if schema is not None and not bytes(schema).startswith(b"{"):
+        raise place.refuse("must be a JSON Schema, an object", "input_schema")
+    return ir.Tool(
+        name=tool.name,
+        description=tool.description,
+        schema=schema,
+        strict=tool.strict,
+        path=place.path,
+    )
+
+
+def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:
+    for start, builtin in _BUILTIN.items():
+        if tool.type.startswith(start):
+            for key, value in fields.items():
+                if key not in ("type", "name") and not is_null(value):
+                    place.lose(key, f"not carried with {builtin}", _SEVERITY.get(key, "hint"))
+            return ir.Tool(name=tool.name or builtin, builtin=builtin, path=place.path)
+    raise place.refuse(f"tool type {tool.type!r} is not available on this upstream", "type")

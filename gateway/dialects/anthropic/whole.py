@@ -1,0 +1,79 @@
+"""Write a whole answer: one Message."""
+
+from collections.abc import Iterator
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.content import arguments
+
+from .answer import (
+    JSON,
+    carrier,
+    citation,
+    encode,
+    envelope,
+    message,
+    picture,
+    search,
+    shows,
+    stop,
+    text_block,
+    thinking_block,
+    tool_block,
+    usage,
+)
+
+__all__ = ["write_whole"]
+
+
+def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
+    """Write the body of a whole answer."""
+    content = [*_blocks(reply, answering)] or [text_block("")]
+    found = [*search(reply.citations, answering)]
+    calls = any(isinstance(part, ir.ToolCall) for part in reply.parts)
+    counted = usage(reply.usage, answering, searches=len(found) // 2)
+    stopped = stop(reply.finish, calls=calls)
+    return encode(message(answering, [*content, *found], stopped, counted))
+
+
+def _blocks(reply: ir.Reply, answering: Answering) -> Iterator[JSON]:
+    last = max((at for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)), default=None)
+    calls = 0
+    for at, part in enumerate(reply.parts):
+        match part:
+            case ir.Text():
+                yield from _text(part, reply.citations if at == last else ())
+            case ir.Thinking():
+                yield from _thinking(part, answering)
+            case ir.Media():
+                yield text_block(picture(part))
+            case ir.ToolCall():
+                yield from _call(part, calls, answering)
+                calls += 1
+
+
+def _text(part: ir.Text, sources: tuple[ir.CitationDelta, ...]) -> Iterator[JSON]:
+    if sources:
+        yield {**text_block(part.text), "citations": [citation(source) for source in sources]}
+    elif part.text:
+        yield text_block(part.text)
+
+
+def _thinking(part: ir.Thinking, answering: Answering) -> Iterator[JSON]:
+    shown = shows(answering)
+    if shown == "nothing":
+        return
+    if part.redacted is not None:
+        yield {"type": "redacted_thinking", "data": part.redacted}
+        return
+    signature = envelope(part.signature, answering)
+    text = part.text if shown == "words" else ""
+    if text or signature:
+        yield thinking_block(text, signature)
+
+
+def _call(part: ir.ToolCall, number: int, answering: Answering) -> Iterator[JSON]:
+    carried = carrier(part.signature, answering)
+    if carried:
+        yield thinking_block("", carried)
+    yield tool_block(part, number, arguments(bytes(part.arguments)), answering)

@@ -1,0 +1,224 @@
+"""Reading what stands at the top of a request."""
+
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Dialect
+from gateway.dialects.anthropic import Anthropic
+from gateway.errors import InvalidRequest
+
+from .asking import lost, read, read_raw
+
+HI = ir.Turn(role="user", parts=(ir.Text(text="hi"),))
+SCHEMA = {"type": "object"}
+
+
+def test_it_is_a_dialect() -> None:
+    dialect: Dialect = Anthropic()
+    assert dialect.name == "anthropic"
+    assert dialect.keepalive == b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def test_the_smallest_request() -> None:
+    request = read_raw(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+    assert request == ir.Request(
+        model="m",
+        turns=(HI,),
+        reasoning=ir.Reasoning(visible=False),
+        include_usage=True,
+    )
+
+
+def test_a_count_needs_no_max_tokens() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+    assert Anthropic().read_request(body, counting=True).turns == (HI,)
+
+
+def test_sampling() -> None:
+    request = read(temperature=0.5, top_p=0.9, top_k=40, stop_sequences=["END", ""])
+    assert request.sampling == ir.Sampling(max_tokens=9, temperature=0.5, top_p=0.9, top_k=40, stop=("END",))
+
+
+@pytest.mark.parametrize("stream", [True, False, None])
+def test_stream(stream: bool | None) -> None:
+    assert read(stream=stream).stream is stream
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"model": None}, "model"),
+        ({"model": ""}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"content": "hi"}]}, "messages.0.role"),
+        ({"messages": [{"role": "developer", "content": "hi"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+        ({"messages": [{"role": "system", "content": "hi"}]}, "messages"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": "9"}, "max_tokens"),
+        ({"stream": "yes"}, "stream"),
+        ({"stop_sequences": [1]}, "stop_sequences.0"),
+        ({"metadata": {"user_id": 5}}, "metadata.user_id"),
+        ({"thinking": {"type": "much"}}, "thinking.type"),
+        ({"output_config": {"effort": "huge"}}, "output_config.effort"),
+        ({"output_config": {"format": {"type": "yaml", "schema": {}}}}, "output_config.format.type"),
+        ({"thread": {"type": "create"}}, "thread"),
+        ({"mcp_servers": [{"type": "url", "url": "https://a.example", "name": "a"}]}, "mcp_servers"),
+        ({"compaction": {}}, "compaction"),
+        ({"system": [{"type": "image"}]}, "system.0.type"),
+        ({"system": 5}, "system"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(**fields)
+    _, body = Anthropic().write_error(caught.value, "r")
+    assert f'"message":"{path}: ' in body.decode()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff", b'{"model":"m"}'])
+def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        read_raw(body)
+
+
+@pytest.mark.parametrize("field", ["thread", "mcp_servers", "compaction", "tools", "system", "thinking"])
+def test_null_is_absent(field: str) -> None:
+    assert read(**{field: None}) == read()
+
+
+def test_unknown_fields_are_kept_as_they_came() -> None:
+    request = read_raw(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"new": {"a" : 1}, "old":null}')
+    assert request.extras == {"new": Raw(b'{"a" : 1}')}
+    assert request.losses == ()
+
+
+def test_fields_for_anthropics_servers_are_reported_as_hints() -> None:
+    request = read(service_tier="auto", speed="fast", context_management={"edits": []}, betas=["b"])
+    assert lost(request) == ["service_tier", "speed", "context_management", "betas"]
+    assert {loss.severity for loss in request.losses} == {"hint"}
+    assert request.extras == {}
+
+
+def test_unknown_options_of_known_fields_are_reported() -> None:
+    request = read(metadata={"user_id": "u", "team": 1}, output_config={"task_budget": {"total": 5}})
+    assert lost(request) == ["metadata.team", "output_config.task_budget"]
+
+
+@pytest.mark.parametrize(
+    ("user", "session"),
+    [
+        ('{"device_id":"d","session_id":"s"}', '{"device_id":"d","session_id":"s"}'),
+        ("user_ab_account__session_cd", "user_ab_account__session_cd"),
+        ("alice", None),
+        (None, None),
+    ],
+)
+def test_the_user_and_the_session_in_it(user: str | None, session: str | None) -> None:
+    request = read(metadata={"user_id": user})
+    assert (request.user, request.session) == (user, session)
+
+
+def test_system_as_a_string() -> None:
+    assert read(system="be brief").system == (ir.Text(text="be brief"),)
+
+
+def test_system_blocks_stay_apart() -> None:
+    blocks = [{"type": "text", "text": "a"}, {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
+    request = read(system=blocks)
+    assert request.system == (ir.Text(text="a"), ir.Text(text="b"))
+    assert lost(request) == ["system[1].cache_control"]
+
+
+def test_claude_codes_billing_line_is_dropped() -> None:
+    blocks = [{"type": "text", "text": "x-anthropic-billing-header: v=2.1"}, {"type": "text", "text": "a"}]
+    request = read(system=blocks)
+    assert request.system == (ir.Text(text="a"),)
+    assert lost(request) == ["system[0]"]
+
+
+def test_a_system_message_within_the_talk_keeps_its_place() -> None:
+    request = read(
+        messages=[
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b"},
+            {"role": "system", "content": [{"type": "text", "text": "rule"}]},
+        ]
+    )
+    assert [turn.role for turn in request.turns] == ["user", "assistant", "system"]
+    assert request.turns[2].parts == (ir.Text(text="rule"),)
+
+
+def test_a_leading_system_message_joins_the_system_prompt() -> None:
+    messages = [{"role": "system", "content": "b"}, {"role": "user", "content": "hi"}]
+    request = read(system="a", messages=messages)
+    assert request.system == (ir.Text(text="a"), ir.Text(text="b"))
+    assert request.turns == (HI,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reasoning"),
+    [
+        ({}, ir.Reasoning(visible=False)),
+        ({"thinking": {"type": "disabled"}}, ir.Reasoning(mode="off", visible=False)),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 31999}},
+            ir.Reasoning(mode="budget", budget=31999, visible=True),
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 5, "display": "updates"}},
+            ir.Reasoning(mode="budget", budget=5, visible=True, display="updates"),
+        ),
+        ({"thinking": {"type": "adaptive"}}, ir.Reasoning(mode="auto", visible=True)),
+        (
+            {"thinking": {"type": "adaptive", "display": "omitted"}},
+            ir.Reasoning(mode="auto", visible=False, display="omitted"),
+        ),
+        (
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+            ir.Reasoning(mode="level", level="max", visible=True),
+        ),
+        ({"thinking": {"type": "between_tools"}}, ir.Reasoning(mode="auto", visible=True)),
+        ({"output_config": {"effort": "low"}}, ir.Reasoning(mode="level", level="low", visible=False)),
+    ],
+)
+def test_thinking(fields: dict[str, Any], reasoning: ir.Reasoning) -> None:
+    request = read(**fields)
+    assert request.reasoning == reasoning
+    assert request.losses == ()
+
+
+def test_a_budget_outweighs_the_effort() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    request = read(thinking=thinking, output_config={"effort": "low"})
+    assert (request.reasoning.mode, request.reasoning.level) == ("budget", None)
+    assert lost(request) == ["output_config.effort"]
+
+
+@pytest.mark.parametrize("name", ["output_config", "output_format"])
+def test_structured_output(name: str) -> None:
+    form = {"type": "json_schema", "schema": SCHEMA}
+    request = read(**{name: {"format": form} if name == "output_config" else form})
+    assert request.output == ir.Output(kind="schema", schema=Raw(b'{"type": "object"}'))
+
+
+def test_marks_for_the_prompt_cache_are_reported_once_each() -> None:
+    mark = {"type": "ephemeral"}
+    block = {"type": "text", "text": "a", "cache_control": mark}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [block]}
+    request = read(
+        cache_control=mark,
+        messages=[{"role": "user", "content": [block, result]}],
+        tools=[{"name": "f", "input_schema": {}, "cache_control": mark}],
+    )
+    assert lost(request) == [
+        "cache_control",
+        "messages[0].content[0].cache_control",
+        "messages[0].content[1].content[0].cache_control",
+        "tools[0].cache_control",
+    ]

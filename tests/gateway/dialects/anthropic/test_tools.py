@@ -1,0 +1,131 @@
+"""Reading tools and the choice among them."""
+
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+from .asking import lost, read
+
+F = {"name": "f", "description": "d", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": None}, {"type": "custom"}])
+def test_a_callers_tool(kind: dict[str, Any]) -> None:
+    request = read(tools=[F | kind | {"strict": True}])
+    assert request.tools == (
+        ir.Tool(name="f", description="d", schema=Raw(b'{"type": "object"}'), strict=True, path="tools[0]"),
+    )
+    assert request.losses == ()
+
+
+@pytest.mark.parametrize("schema", [{}, {"input_schema": None}])
+def test_a_tool_without_schema(schema: dict[str, Any]) -> None:
+    assert read(tools=[{"name": "f"} | schema]).tools == (ir.Tool(name="f", path="tools[0]"),)
+
+
+def test_claude_codes_deferred_tool_is_a_tool() -> None:
+    request = read(tools=[F | {"defer_loading": True, "input_examples": [{}], "eager_input_streaming": True}])
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert lost(request) == ["tools[0].defer_loading", "tools[0].input_examples", "tools[0].eager_input_streaming"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        ("web_search_20250305", "web_search"),
+        ("web_search_20260318", "web_search"),
+        ("web_fetch_20250910", "web_fetch"),
+        ("code_execution_20250825", "code_execution"),
+    ],
+)
+def test_services_of_the_upstream(kind: str, builtin: str) -> None:
+    assert read(tools=[{"type": kind, "name": builtin}]).tools == (
+        ir.Tool(name=builtin, builtin=builtin, path="tools[0]"),
+    )
+
+
+def test_the_limits_of_a_search_are_reported_by_weight() -> None:
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 5, "allowed_domains": ["a.example"]}
+    assert [(loss.path, loss.severity) for loss in read(tools=[tool]).losses] == [
+        ("tools[0].max_uses", "hint"),
+        ("tools[0].allowed_domains", "change"),
+    ]
+
+
+def test_the_search_among_deferred_tools_is_not_needed() -> None:
+    request = read(tools=[{"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}, F])
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert lost(request) == ["tools[0].type"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["bash_20250124", "text_editor_20250728", "memory_20250818", "computer_20251124", "mcp_toolset", "hologram_1"],
+)
+def test_tools_that_nobody_runs_are_refused(kind: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"tool type '{kind}' is not available") as caught:
+        read(tools=[F, {"type": kind, "name": "x"}])
+    assert caught.value.param == "tools[1].type"
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({"input_schema": {}}, "tools[0].name"),
+        ({"name": ""}, "tools[0].name"),
+        ({"name": "f", "input_schema": []}, "tools[0].input_schema"),
+        ({"name": "f", "description": 5}, "tools[0].description"),
+        ("f", "tools[0]"),
+    ],
+)
+def test_a_wrong_tool_is_named(tool: Any, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(tools=[tool])
+    assert caught.value.param == param
+
+
+def test_a_tool_declared_twice_counts_once() -> None:
+    assert [tool.path for tool in read(tools=[F, F]).tools] == ["tools[0]"]
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="declared twice"):
+        read(tools=[F, F | {"description": "other"}])
+
+
+@pytest.mark.parametrize(
+    ("choice", "read_as"),
+    [
+        ({"type": "auto"}, ir.ToolChoice(mode="auto")),
+        ({"type": "any"}, ir.ToolChoice(mode="required")),
+        ({"type": "none"}, ir.ToolChoice(mode="none")),
+        ({"type": "tool", "name": "f"}, ir.ToolChoice(mode="named", names=("f",))),
+        ({"type": "auto", "disable_parallel_tool_use": True}, ir.ToolChoice(mode="auto", parallel=False)),
+        ({"type": "auto", "disable_parallel_tool_use": False}, ir.ToolChoice(mode="auto")),
+    ],
+)
+def test_tool_choice(choice: dict[str, Any], read_as: ir.ToolChoice) -> None:
+    assert read(tools=[F], tool_choice=choice).tool_choice == read_as
+
+
+@pytest.mark.parametrize(
+    ("choice", "param"),
+    [
+        ({"type": "tool", "name": "g"}, "tool_choice.name"),
+        ({"type": "tool"}, "tool_choice.name"),
+        ({"type": "some"}, "tool_choice.type"),
+        ("auto", "tool_choice"),
+    ],
+)
+def test_a_wrong_choice_is_named(choice: Any, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(tools=[F], tool_choice=choice)
+    assert caught.value.param == param
+
+
+def test_a_choice_without_tools_is_dropped() -> None:
+    assert read(tool_choice={"type": "any"}).tool_choice is None

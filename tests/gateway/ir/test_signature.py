@@ -1,0 +1,73 @@
+"""The envelope in which signatures travel."""
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+
+from gateway import ir
+from tests.strategies import signatures
+
+
+def test_the_envelope_as_it_travels() -> None:
+    """The hash is the start of SHA-256 over all before it, as any other program would count it."""
+    check = sha256(b"gw1.g.f.c2lnLSs").hexdigest()[:8]
+    assert ir.seal(ir.Signature("gemini", "sig-+", "f")) == f"gw1.g.f.c2lnLSs.{check}"
+
+
+@given(signatures())
+def test_what_is_sealed_comes_back(signature: ir.Signature) -> None:
+    back = ir.unseal(ir.seal(signature))
+    assert back is not None
+    assert (back.issuer, back.value) == (signature.issuer, signature.value)
+    assert signature.issuer is None or back.kind == signature.kind
+
+
+@pytest.mark.parametrize("letters", [("gemini", "g"), ("claude", "c"), ("openai", "o")])
+def test_each_family_has_its_letter(letters: tuple[ir.Family, str]) -> None:
+    family, letter = letters
+    assert ir.seal(ir.Signature(family, "x")).split(".")[1] == letter
+
+
+def test_a_bare_value_comes_back_without_issuer() -> None:
+    assert ir.unseal("EqoBCkgIBxABGAI=") == ir.Signature(None, "EqoBCkgIBxABGAI=")
+    assert ir.seal(ir.Signature(None, "EqoBCkgIBxABGAI=")) == "EqoBCkgIBxABGAI="
+
+
+def test_nothing_is_no_signature() -> None:
+    assert ir.unseal("") is None
+
+
+@given(signatures().filter(lambda signature: signature.issuer is not None))
+def test_a_damaged_envelope_is_recognised(signature: ir.Signature) -> None:
+    sealed = ir.seal(signature)
+    for at in range(len("gw1."), len(sealed)):
+        damaged = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
+        assert ir.unseal(damaged) is None
+
+
+@pytest.mark.parametrize("damaged", ["gw1.", "gw1.g.t.c2ln", "gw1.g.t.c2ln.00000000", "gw1.é.t.c2ln.00000000"])
+def test_a_cut_or_false_envelope_is_recognised(damaged: str) -> None:
+    assert ir.unseal(damaged) is None
+
+
+@pytest.mark.parametrize("head", ["gw1.x.t.c2ln", "gw1.g.x.c2ln", "gw1.g.t.c2ln.c2ln", "gw1.g.t.c", "gw1.g.t._w"])
+def test_an_envelope_of_another_kind_is_refused(head: str) -> None:
+    """The hash is right; family, kind or content are not."""
+    assert ir.unseal(f"{head}.{sha256(head.encode()).hexdigest()[:8]}") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("claude-sonnet-4-5", "claude"),
+        ("anthropic/Claude-3", "claude"),
+        ("gpt-4.1", "openai"),
+        ("o3-mini", "openai"),
+        ("gpt-oss-120b", "openai"),
+        ("gemini-3-pro-high", "gemini"),
+        ("something-new", "gemini"),
+    ],
+)
+def test_the_family_of_a_model(model: str, family: str) -> None:
+    assert ir.family_of(model) == family
