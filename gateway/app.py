@@ -5,7 +5,7 @@ Outermost ─► Router ─┬─ /health, /health/ready
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
 
@@ -22,7 +22,7 @@ from gateway.context import attach
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError
 from gateway.logs import logger_of
-from gateway.pipeline import build, propose, resolve, violations
+from gateway.pipeline import build, misordered
 from gateway.refusal import refuse
 from gateway.registry import load as load_plugin
 from gateway.registry import names
@@ -37,7 +37,6 @@ __all__ = ["Gateway", "assemble", "check", "create_app", "lifespan"]
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _RETRY_AFTER_DRAIN_S = 5
-_ORDER: KeyPath = ("pipeline", "order")
 
 
 class Gateway:
@@ -149,25 +148,18 @@ def assemble(gateway: Gateway) -> Starlette:
 
 def check(loaded: Loaded) -> None:
     """Refuse an upstream that this version has no adapter for, and an order of the pipeline that cannot work."""
+    problems = [*_unserved(loaded), *misordered(loaded)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _unserved(loaded: Loaded) -> Iterator[Problem]:
     served = names("gateway.adapters")
-    missing = [
-        _problem(
-            loaded, ("upstream", name), f"upstream.{name}: this version has no adapter of type {upstream.type!r}"
-        )
-        for name, upstream in loaded.config.upstream.items()
-        if upstream.type not in served
-    ]
-    if missing:
-        raise ConfigError(missing)
-    try:
-        order = resolve(loaded.config)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError([_problem(loaded, _ORDER, f"pipeline.order: {error}")]) from error
-    anonymous = loaded.config.auth.allow_anonymous == "always"
-    found = violations(order, anonymous=anonymous)
-    if found:
-        hint = f"; an order that works: {propose(order)}"
-        raise ConfigError(_problem(loaded, _ORDER, text + hint) for text in found)
+    for name, upstream in loaded.config.upstream.items():
+        if upstream.type not in served:
+            said: KeyPath = ("upstream", name, "type")
+            path = said if said in loaded.sources else said[:2]
+            yield loaded.problem(path, f"this version has no adapter of type {upstream.type!r}")
 
 
 @asynccontextmanager
@@ -220,8 +212,3 @@ class Outermost:
                     "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
                 )
                 await self._gateway.start()
-
-
-def _problem(loaded: Loaded, path: KeyPath, message: str) -> Problem:
-    source = loaded.source(path)
-    return Problem(source.name or "configuration", source.line, message)

@@ -1,5 +1,6 @@
 """Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
 
+import logging
 import sys
 from typing import Any
 
@@ -10,10 +11,10 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from gateway.config import LogConfig
 from gateway.redact import redact
 
-__all__ = ["logger_of"]
+__all__ = ["Forward", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 def logger_of(config: LogConfig) -> FilteringBoundLogger:
@@ -25,7 +26,7 @@ def logger_of(config: LogConfig) -> FilteringBoundLogger:
         _exception,
         _redacted,
     ]
-    processors.append(structlog.dev.ConsoleRenderer() if console else _line)
+    processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _line)
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
         processors=processors,
@@ -35,13 +36,28 @@ def logger_of(config: LogConfig) -> FilteringBoundLogger:
     return logger
 
 
+class Forward(logging.Handler):
+    """Gives what the libraries log (uvicorn, asyncio) the form of the gateway's own lines."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        super().__init__(logging.WARNING)
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        level = min(record.levelno // 10 * 10, logging.CRITICAL)
+        self._logger.log(
+            level, "library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info or None
+        )
+
+
 def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Mask what looks like a secret in the fields that carry foreign text."""
-    for name in ("message", "exception", "path"):
+    for name in ("message", "exception", "reason"):
         text: Any = event.get(name)
         if isinstance(text, str):
             event[name] = redact(text)

@@ -5,18 +5,20 @@ requirement that ends in `?` holds only when something in the order provides it.
 """
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Protocol, cast
 
 from starlette.types import ASGIApp
 
-from gateway.config import Config
+from gateway.config import Config, KeyPath, Loaded, Problem
 from gateway.registry import import_path, load, names
 from gateway.services import Services
 
-__all__ = ["REQUIRED", "Middleware", "build", "propose", "resolve", "violations"]
+__all__ = ["REQUIRED", "Middleware", "build", "misordered", "propose", "resolve", "violations"]
 
 REQUIRED = ("protocol", "model_map")
 LATER = frozenset({"metrics", "usage"})  # built-in names that this version does not serve yet
+_ORDER: KeyPath = ("pipeline", "order")
 
 
 class Middleware(Protocol):
@@ -40,6 +42,27 @@ def resolve(config: Config) -> dict[str, type]:
     return found
 
 
+def misordered(loaded: Loaded) -> list[Problem]:
+    """Say what is wrong with the configured order, with an order that works; [] = it works."""
+    try:
+        order = resolve(loaded.config)
+    except (ImportError, AttributeError) as error:
+        return [loaded.problem(_ORDER, str(error))]
+    found = violations(order, anonymous=loaded.config.auth.allow_anonymous == "always")
+    problems = [loaded.problem(_ORDER, f"{text}; an order that works: {propose(order)}") for text in found]
+    return problems + [problem for name, cls in order.items() if (problem := _misfit(name, cls, loaded))]
+
+
+def _misfit(name: str, cls: type, loaded: Loaded) -> Problem | None:
+    """Say which option of somebody's own middleware it does not take."""
+    own = loaded.config.middleware.get(name)
+    try:
+        signature(cls).bind(None, **(own.options if own else {}))
+    except TypeError as error:
+        return loaded.problem(("middleware", name, "options") if own else _ORDER, f"{cls.__name__}: {error}")
+    return None
+
+
 def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
     """Say what is wrong with an order, outermost first; [] = it works.
 
@@ -47,7 +70,7 @@ def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
     """
     needed = REQUIRED if anonymous else (*REQUIRED, "auth")
     problems = [
-        f"pipeline.order leaves out {name!r}, without which nothing works" for name in needed if name not in order
+        f"leaves out {name!r}, without which nothing works" for name in needed if name not in order
     ]
     offered = frozenset().union(*(_marks(cls, "provides") for cls in order.values()))
     seen: set[str] = {"principal"} if anonymous and "auth" not in order else set()
@@ -101,5 +124,5 @@ def _marks(cls: type, which: str) -> frozenset[str]:
 
 def _misplaced(name: str, mark: str, giver: str | None) -> str:
     if giver is None:
-        return f"pipeline.order: {name!r} needs {mark}, which nothing in the order provides"
-    return f"pipeline.order: {name!r} needs {mark} from {giver!r}, which must stand before it"
+        return f"{name!r} needs {mark}, which nothing in the order provides"
+    return f"{name!r} needs {mark} from {giver!r}, which must stand before it"

@@ -1,7 +1,10 @@
 """uvicorn as `gateway run` starts it: a shutdown in steps, and a banner when the socket listens.
 
-SIGTERM or SIGINT: new work is refused with 503 for a second while load balancers notice, then the listener closes;
-open streams get `server.drain` seconds; those left end with their dialect's error. A second signal ends at once.
+    SIGTERM, SIGINT   new work gets 503, for a second the listener stays so that load balancers notice
+    listener closed   what is open has `server.drain` seconds to end by itself
+    time is up        what is left ends with its dialect's error
+
+A second signal ends the process at once.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Final
 
 import uvicorn
 
@@ -18,55 +22,63 @@ from gateway.app import Gateway
 
 __all__ = ["Server"]
 
-NOTICE_S = 1.0
-_ENDING_S = 2.0  # for the errors to go out
+_NOTICE_S: Final = 1.0
+_ENDING_S: Final = 2.0  # for the errors to go out
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that drains."""
+    """A uvicorn server that drains; `announce` is called when it listens."""
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._announce = announce
-        self._draining: asyncio.Task[None] | None = None
+        self._told = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
-        if not self.should_exit:
-            self._announce()
+        self._announce()
+
+    async def main_loop(self) -> None:
+        """Serve until a signal, then drain."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._end())
+            await super().main_loop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle both signals here; the exit code stays 0."""
-        loop = asyncio.get_running_loop()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        """Handle both signals here; uvicorn would raise them again at the end, and the exit code be theirs."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; end at once when asked twice."""
-        if self._draining is not None:
+        if self._told.is_set():
             os._exit(0)
-        self._draining = asyncio.get_running_loop().create_task(self._drain())
+        self._told.set()
 
-    async def _drain(self) -> None:
+    async def _end(self) -> None:
+        await self._told.wait()
+        drain_s = self._gateway.loaded.config.server.drain
         self._gateway.drain()
-        await asyncio.sleep(NOTICE_S)
-        for server in self.servers:
-            server.close()
-        deadline = asyncio.get_running_loop().time() + self._gateway.loaded.config.server.drain
-        while self._gateway.relay.open_requests and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
-        self._gateway.relay.abort()
-        for _ in range(int(_ENDING_S / 0.05)):
-            if not self._gateway.relay.open_requests:
-                break
-            await asyncio.sleep(0.05)
-        self.should_exit = True
+        self._gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)
+        try:
+            await asyncio.sleep(_NOTICE_S)
+            for server in self.servers:
+                server.close()
+            await self._settle(drain_s)
+            self._gateway.relay.abort()
+            await self._settle(_ENDING_S)
+        finally:
+            self.should_exit = True
+
+    async def _settle(self, limit_s: float) -> None:
+        """Wait for the requests that are open now; those that come later are refused at once."""
+        tasks = set(self.server_state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=limit_s)

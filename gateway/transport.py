@@ -253,7 +253,7 @@ class _Inflater:
     def feed(self, data: bytes) -> None:
         if self._encoding not in _WINDOWS:
             raise Broken(f"upstream sent content-encoding {self._encoding!r}, which was not asked for")
-        self._rest += data
+        self._rest = data  # `take` has used up what was there
         self._received += len(data)
 
     def take(self) -> bytes:
@@ -303,6 +303,8 @@ def _reason(error: Exception) -> str:
     """Say what failed without what was sent: aiohttp's own words and `__cause__` hold URLs and headers."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return str(error)
+    if isinstance(error, ValueError):
+        return "the URL or a header of the request holds what must not be sent"
     if isinstance(error, OSError) and error.errno:
         return f"{type(error).__name__}: {os.strerror(error.errno)}"
     return type(error).__name__

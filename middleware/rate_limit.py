@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import ClassVar, Final, Self
 
 from limits import (
@@ -125,6 +126,7 @@ def _counts(context: RequestContext) -> bool:
     return context.route.operation in ("chat", "none")
 
 
+@cache
 def _item(limit: Limit) -> RateLimitItem:
     assert limit.window is not None
     return _ITEMS[limit.window](max(1, int(limit.amount)))

@@ -3,7 +3,6 @@
 import click
 import msgspec
 
-from gateway.app import check as check_pipeline
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError, Row, refuses_bind, report
 
@@ -15,6 +14,8 @@ __all__ = ["check"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
     """Check the configuration without starting anything."""
+    from gateway.app import check as check_pipeline  # loads the server, which the other commands do without
+
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     rows = report(found)
     if as_json:

@@ -26,7 +26,7 @@ from gateway.config.references import resolve_references
 from gateway.config.rules import check_rules
 from gateway.config.schema import Config
 from gateway.config.seeds import apply_seeds
-from gateway.config.sources import DEFAULT, Draft, KeyPath, Source, Tree, as_list, as_tree
+from gateway.config.sources import DEFAULT, Draft, KeyPath, Source, Tree, as_list, as_tree, dotted
 from gateway.config.variables import Variables, read_variables
 
 __all__ = ["Given", "Loaded", "load"]
@@ -55,6 +55,10 @@ class Loaded(Struct, frozen=True, kw_only=True):
             self.sources[whole] for length in range(len(path)) if (whole := path[:length]) in self.sources
         )
         return next((source for source in wholes if source.kind != "file"), DEFAULT)
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Say what is wrong with a key, at the place that gave it."""
+        return self.source(path).problem(f"{dotted(path)}: {message}")
 
     def resolve(self, path: str) -> Path:
         """Make a path of the configuration absolute: a relative one starts at the file's folder."""

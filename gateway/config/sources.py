@@ -29,6 +29,12 @@ class Source(Struct, frozen=True):
             return self.name if self.line is None else f"{self.name}:{self.line}"
         return f"{self.kind} {self.name}".rstrip()
 
+    def problem(self, text: str) -> Problem:
+        """Say what is wrong with what it gave."""
+        if self.kind == "file":
+            return Problem(self.name, self.line, redact(text))
+        return Problem(_PLACES[self.kind], None, redact(f"{self.name}: {text}" if self.name else text))
+
 
 DEFAULT: Final = Source("default")
 _PLACES: Final = {"env": "environment", ".env": ".env", "flag": "command line", "default": "configuration"}
@@ -84,13 +90,8 @@ class Draft:
 
     def report(self, path: KeyPath, message: str) -> None:
         """Note what is wrong with a key."""
-        source = self.source(path)
-        text = redact(f"{dotted(path)}: {message}" if path else message)
-        if source.kind == "file":
-            self.problems.append(Problem(source.name, source.line, text))
-        else:
-            name = f"{source.name}: " if source.name else ""
-            self.problems.append(Problem(_PLACES[source.kind], None, f"{name}{text}"))
+        text = f"{dotted(path)}: {message}" if path else message
+        self.problems.append(self.source(path).problem(text))
 
 
 def as_tree(value: object) -> Tree | None:

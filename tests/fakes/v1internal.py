@@ -317,7 +317,7 @@ def _dumped(body: Any) -> bytes:
 
 def _stream(plan: Plan, reply: Reply) -> tuple[Iterable[bytes], str]:
     if plan.fixture is None:
-        return map(event, reply.chunks()), reply.trace
+        return map(event, plan.chunks or reply.chunks()), reply.trace
     data = recording(plan.fixture)
     found = TRACE.search(data)
     return events(data), found[1].decode() if found else reply.trace

@@ -1,10 +1,10 @@
 """The script: what the last text of the user makes the fake answer.
 
 A directive stands on a line of its own: `!say`, `!think`, `!tool NAME {json}`, `!image`, `!big`, `!fixture` make the
-answer; `!error`, `!status` refuse it; `!slow`, `!stall`, `!pace`, `!bytes`, `!gzip`, `!acked`, `!drop`, `!cut`,
-`!fin` change how it is sent. Lines without a directive are echoed when nothing else answers. `!then` separates the
-steps of a tool loop: the answer after the k-th turn of function responses is step k, and beyond the last step it is
-the responses themselves.
+answer, or `!chunk {json}`, which is one event of the stream as it is; `!error`, `!status` refuse it; `!slow`,
+`!stall`, `!pace`, `!bytes`, `!gzip`, `!acked`, `!drop`, `!cut`, `!fin` change how it is sent. Lines without a directive
+are echoed when nothing else answers. `!then` separates the steps of a tool loop: the answer after the k-th turn of
+function responses is step k, and beyond the last step it is the responses themselves.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Plan:
     items: list[Item] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
     fixture: str | None = None
+    chunks: list[Json] = field(default_factory=list)
     error: str | None = None
     error_times: float = math.inf
     finish: str = "STOP"
@@ -78,13 +79,17 @@ class Plan:
 
     def echo(self) -> None:
         """Answer with the lines that direct nothing, unless there is an answer."""
-        if not self.items and self.fixture is None:
+        if not self.items and not self.chunks and self.fixture is None:
             self.items.append(Say("\n".join(self.rest).strip() or "ok"))
 
 
 def _tool(plan: Plan, rest: str) -> None:
     name, _, args = rest.partition(" ")
     plan.items.append(Tool(name, json.loads(args or "{}")))
+
+
+def _chunk(plan: Plan, rest: str) -> None:
+    plan.chunks.append(json.loads(rest))
 
 
 def _error(plan: Plan, rest: str) -> None:
@@ -112,6 +117,7 @@ DIRECTIVES: dict[str, Callable[[Plan, str], None]] = {
     "image": _adds(lambda _: Picture()),
     "big": _adds(lambda rest: Picture(int(float(rest) * 1_000_000))),
     "fixture": _sets("fixture", str),
+    "chunk": _chunk,
     "echo": lambda _, __: None,
     "error": _error,
     "status": _error,

@@ -159,6 +159,12 @@ async def test_a_recording_is_named_by_its_number_too(client: Client) -> None:
     assert (await response.json())["response"]["candidates"][0]["finishReason"] == "STOP"
 
 
+async def test_chunks_are_sent_as_they_are(client: Client) -> None:
+    given = [{"response": {"candidates": []}}, {"error": {"code": 503}}]
+    sent = body(GEMINI_3, user("\n".join(f"!chunk {json.dumps(chunk)}" for chunk in given)))
+    assert read(await (await client.post("streamGenerateContent", sent)).read()) == given
+
+
 async def test_generate_content_gives_the_stream_as_one_answer(client: Client) -> None:
     sent = body(GEMINI_3, user("!think hm\n!say one two three four\n!tool f {}"), generationConfig=LOUD)
     whole = (await (await client.post("generateContent", sent)).json())["response"]

@@ -68,7 +68,7 @@ async def test_body_goes_out_with_its_length_never_chunked(transport: Transport,
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b"])
 async def test_header_that_would_split_is_refused_before_a_byte_is_sent(transport: Transport, value: str) -> None:
     async with upstream(saying(OK)) as server:
-        with pytest.raises(ConnectFailed):
+        with pytest.raises(ConnectFailed, match="must not be sent"):
             await transport.send("POST", server.url, headers={"x-name": value}, body=b"{}")
     assert server.requests == []
     assert not server.asked.is_set()
@@ -132,6 +132,18 @@ async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch)
         await transport.close()
     assert proxy.requests[0].startswith(b"GET http://upstream.invalid/x?y=%2F HTTP/1.1\r\n")
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
+
+
+async def test_proxy_that_refuses_the_tunnel_is_a_failed_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(refusal)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        transport = Transport()
+        with pytest.raises(ConnectFailed):
+            await transport.send("GET", "https://upstream.invalid/", headers={"authorization": "Bearer mine"})
+        await transport.close()
+    assert proxy.requests[0].startswith(b"CONNECT upstream.invalid:443 HTTP/1.1\r\n")
+    assert b"Bearer mine" not in proxy.requests[0]
 
 
 async def test_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,9 +220,10 @@ async def test_close_before_the_end_drops_the_connection(transport: Transport) -
 async def test_read_all_stops_at_its_limit(transport: Transport) -> None:
     async with upstream(saying(OK)) as server:
         assert await (await post(transport, server.url)).read_all(2) == b"ok"
+        response = await post(transport, server.url)
         with pytest.raises(TooLarge, match="1 bytes"):
-            await (await post(transport, server.url)).read_all(1)
-    assert transport.open_responses == 0
+            await response.read_all(1)
+        assert transport.open_responses == 0
 
 
 async def test_fetch_gives_the_whole_answer(transport: Transport) -> None:

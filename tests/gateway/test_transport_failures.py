@@ -1,6 +1,7 @@
 """What each failure below HTTP is called, and that it leaves nothing open; over real sockets."""
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
@@ -9,13 +10,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport, TransportError
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport, TransportError, _reason
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +74,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 
 
 async def test_certificate_nobody_vouches_for(transport: Transport, tmp_path: Path) -> None:
+    asyncio.get_running_loop().set_debug(False)  # in which a failed handshake is an error of the server
     async with upstream(saying(OK), self_signed(tmp_path)) as server:
         with pytest.raises(ConnectFailed, match="CERTIFICATE_VERIFY_FAILED"):
             await post(transport, server.url)
@@ -198,6 +201,11 @@ async def test_failure_repeats_nothing_of_the_request(transport: Transport, answ
     assert secret not in repr(caught.value)
 
 
+def test_reason_of_a_failed_upload_leaves_out_the_url() -> None:
+    error = aiohttp.ClientOSError(errno.EPIPE, "Can not write request body for https://host/?key=secret")
+    assert _reason(error) == "ClientOSError: Broken pipe"
+
+
 async def test_cancelled_send_closes_the_connection_at_once(transport: Transport) -> None:
     async with upstream(silence) as server:
         task = asyncio.create_task(post(transport, server.url))
@@ -236,6 +244,7 @@ async def test_cancelled_read_can_be_tried_again(transport: Transport) -> None:
             await asyncio.wait_for(response.read(), 0.01)
         go.set()
         assert await response.read() == b"ok"
+        response.close()
 
 
 async def test_closing_the_transport_ends_what_is_open() -> None:

@@ -207,6 +207,14 @@ def test_claude_thinking_beats_a_forced_choice() -> None:
     assert lost(answer, "change") == ["tool_choice"]
 
 
+def test_forced_choice_beats_thinking_that_only_the_configuration_wants() -> None:
+    wanted = ir.Reasoning(mode="budget", budget=2048, include=True)
+    answer = written(model=CLAUDE, tools=(tool(),), tool_choice=ir.ToolChoice(mode="required"), reasoning=wanted)
+    assert sent(answer)["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert "generationConfig" not in sent(answer)
+    assert lost(answer) == []
+
+
 def test_one_call_at_a_time_is_left_to_the_reader() -> None:
     answer = written(tools=(tool(),), tool_choice=ir.ToolChoice(mode="auto", parallel=False))
     assert not answer.parallel

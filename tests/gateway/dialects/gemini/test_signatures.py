@@ -174,6 +174,13 @@ def test_loop_without_signed_thoughts_switches_thinking_off(part: ir.Thinking) -
     assert lost(answer, "change") == ["thinking"]
 
 
+def test_thinking_that_only_the_configuration_wants_goes_as_a_hint() -> None:
+    wanted = ir.Reasoning(mode="budget", budget=2048, include=True)
+    answer = written(user("u"), assistant(call()), user(result()), model=CLAUDE, reasoning=wanted)
+    assert not thinks(sent(answer))
+    assert lost(answer) == lost(answer, "hint") == ["thinking"]
+
+
 def test_no_thoughts_are_sent_where_thinking_is_off() -> None:
     request = claude(user("u"), assistant(thought(), call()), user(result()), reasoning=ir.Reasoning())
     assert request["contents"][1]["parts"] == [{"functionCall": {"id": "c1", "name": "f", "args": {}}}]

@@ -9,7 +9,7 @@ import pytest
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema import Profile, clean
-from gateway.errors import StreamBroken, UpstreamMalformed, UpstreamOverloaded, UpstreamRateLimited
+from gateway.errors import UpstreamMalformed
 
 from .answering import SIGNED, blocks, chunk, end, function, payload, read, reader, text
 
@@ -155,6 +155,10 @@ def test_call_without_a_name_breaks_the_answer() -> None:
     assert error.code == "upstream_malformed_tool_call"
 
 
+def test_nothing_follows_a_call_without_a_name() -> None:
+    assert blocks(read(chunk({"functionCall": {"name": None}}, text("a"), function()), chunk(text("b")))) == []
+
+
 def ids(found: list[list[ir.Event]]) -> list[str]:
     return [block[0].id for block in found if isinstance(block[0], ir.BlockStarted)]
 
@@ -206,6 +210,11 @@ def test_image_is_a_block(names: tuple[str, str]) -> None:
 
 def test_draft_of_a_picture_is_not_shown() -> None:
     assert parts({"thought": True, "inlineData": {"mimeType": "image/png", "data": "cG5n"}}) == []
+
+
+@pytest.mark.parametrize("data", [None, ""])
+def test_image_without_data_is_none(data: str | None) -> None:
+    assert parts({"inlineData": {"mimeType": "image/png", "data": data}}) == []
 
 
 def test_code_is_fenced_text_and_no_call() -> None:
@@ -283,115 +292,7 @@ def test_recited_works_are_cited() -> None:
     assert blocks(events)[0][2] == ir.CitationDelta(url="https://book.example", start=0, end=16)
 
 
-# the frame
-
-
-def test_start_says_what_the_first_chunk_says() -> None:
-    first = chunk(text("a"), usage={"promptTokenCount": 12, "totalTokenCount": 12}) | {
-        "modelVersion": "gemini-3-flash",
-        "responseId": "r1",
-        "createTime": "2026-11-20T08:00:00.123456789Z",
-    }
-    assert read(first, DONE)[0] == ir.Started(
-        id="r1", model="gemini-3-flash", created=1795161600, usage=ir.Usage(input=12, total=12)
-    )
-
-
-@pytest.mark.parametrize("empty", [{}, {"candidates": []}, {"candidates": None}, {"usageMetadata": {}}])
-def test_sign_of_life_is_no_start(empty: object) -> None:
-    assert reader().feed([payload(empty)]) == []
-
-
-def test_only_the_first_candidate_is_read() -> None:
-    other = {"index": 1, "content": {"parts": [text("no")]}, "finishReason": "MAX_TOKENS"}
-    both = {"candidates": [other, {"index": 0, "content": {"parts": [text("yes")]}, "finishReason": "STOP"}]}
-    events = read(both)
-    assert blocks(events) == [[TEXT, ir.TextDelta("yes")]]
-    assert end(events).reason == "stop"
-
-
-def test_content_after_the_finish_still_counts() -> None:
-    events = read(chunk(text("a"), finish="STOP"), chunk(text("b")), {"usageMetadata": {"promptTokenCount": 3}})
-    assert blocks(events) == [[TEXT, ir.TextDelta("a"), ir.TextDelta("b")]]
-    assert events[-2] == ir.UsageReported(ir.Usage(input=3))
-
-
-def test_close_twice_says_nothing_more() -> None:
-    one = reader()
-    one.feed([payload(chunk(text("a"), finish="STOP"))])
-    assert one.close()
-    assert one.close() == []
-
-
-BAD = ["{", "", "null", "[]x", "5", '"x"', '{"candidates":5}', b"\xff", "\ud800", '{"a":' * 5000]
-
-
-@pytest.mark.parametrize("bad", BAD)
-def test_undecodable_event_is_skipped_and_counted(bad: str | bytes) -> None:
-    one = reader()
-    events = one.feed([payload(chunk(text("a"))), bad, payload(chunk(text("b"), finish="STOP"))]) + one.close()
-    assert blocks(events) == [[TEXT, ir.TextDelta("a"), ir.TextDelta("b")]]
-    assert one.skipped == 1
-
-
-def test_stream_that_ends_in_an_undecodable_event_is_broken() -> None:
-    one = reader()
-    assert isinstance(end(one.feed([payload(chunk(text("a"))), '{"resp']) + one.close()), StreamBroken)
-
-
-def test_numbers_may_be_strings() -> None:
-    one = reader()
-    one.feed([payload(chunk(text("a"), usage={"promptTokenCount": "7", "totalTokenCount": "9"}))])
-    assert one.usage == ir.Usage(input=7, output=2, total=9)
-
-
-# whole answers
-
-
-@pytest.mark.parametrize(
-    "wrap", [lambda one: {"response": one}, lambda one: one, lambda one: [one], lambda one: [{"response": one}]]
-)
-def test_whole_answer_is_read_like_a_stream(wrap: Any) -> None:
-    one = chunk(text("Hello"), finish="STOP", usage={"promptTokenCount": 1, "totalTokenCount": 2})
-    assert reader().feed_whole(msgspec.json.encode(wrap(one))) == read(one)
-
-
-def test_array_of_chunks_is_read_like_a_stream() -> None:
-    chunks = [chunk(text("He")), chunk(text("llo"), finish="STOP")]
-    assert reader().feed_whole(msgspec.json.encode(chunks)) == read(*chunks)
-
-
-def test_page_under_status_200_is_malformed_and_shown_in_short() -> None:
-    error = end(reader().feed_whole(b"<html><h1>Proxy</h1>" + b"x" * 5000))
-    assert type(error) is UpstreamMalformed
-    assert error.message.startswith("the upstream's answer cannot be read: Proxy xxx")
-    assert len(error.message) < 260
-
-
-# errors under status 200
-
-STATUS = {"code": 503, "message": "The service is currently unavailable.", "status": "UNAVAILABLE"}
-
-
-@pytest.mark.parametrize(
-    "data", [{"error": STATUS}, {"response": {"error": STATUS}}, {"error": STATUS, "response": {}}]
-)
-def test_error_in_the_stream_ends_it(data: object) -> None:
-    one = reader()
-    events = one.feed([payload(chunk(text("a"))), msgspec.json.encode(data), payload(chunk(text("b")))])
-    assert isinstance(end(events), UpstreamOverloaded)
-    assert one.feed([payload(chunk(text("c")))]) == one.close() == []
-
-
-def test_error_first_is_nothing_but_an_error() -> None:
-    limited = {"code": 429, "message": "Resource has been exhausted", "status": "RESOURCE_EXHAUSTED"}
-    (event,) = reader().feed([msgspec.json.encode({"error": limited})])
-    assert isinstance(event, ir.Failed)
-    assert isinstance(event.error, UpstreamRateLimited)
-
-
-@pytest.mark.parametrize("nothing", [None, False, {}, "", 0])
-def test_error_that_says_nothing_is_none(nothing: object) -> None:
-    one = reader()
-    events = one.feed([msgspec.json.encode({"error": nothing, "response": chunk(text("a"), finish="STOP")})])
-    assert end(events + one.close()).reason == "stop"
+@pytest.mark.parametrize("found", [{"citations": 5}, {"citations": [{}]}, {"citationSources": []}])
+def test_odd_recitals_harm_nothing(found: object) -> None:
+    events = read(chunk(text("a"), finish="STOP", citationMetadata=found))
+    assert not any(isinstance(event, ir.CitationDelta) for event in events)

@@ -67,6 +67,7 @@ GEMINI = [
     ("gemini-2.5-pro", OFF, hidden(thinkingBudget=128)),
     ("gemini-2.5-pro", level("max"), shown(thinkingBudget=32768)),
     ("gemini-2.5-pro", budget(-1), shown(thinkingBudget=-1)),
+    ("gemini-2.5-pro", ir.Reasoning(visible=True), shown()),
     ("gemini-2.0-flash", level("high"), None),
     ("gemini-3-pro-image", level("high"), None),
     ("gpt-oss-120b-medium", level("high"), None),
@@ -164,3 +165,9 @@ def test_claudes_budget_stays_below_the_output_limit(
 def test_conflict_of_budget_and_limit_is_told(max_tokens: int, severities: list[str]) -> None:
     found = planned("claude-opus-4-6-thinking", budget(32000), max_tokens)
     assert [loss.severity for loss in found.losses] == severities
+
+
+def test_thinking_that_only_the_configuration_wants_is_no_loss_to_the_caller() -> None:
+    found = planned("claude-opus-4-6-thinking", budget(1024, include=True), 16)
+    assert found.config is None
+    assert [loss.severity for loss in found.losses] == ["hint"]

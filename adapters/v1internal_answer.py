@@ -1,0 +1,83 @@
+"""One answer of Code Assist while it is read: network reads in, neutral events out."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway import ir
+from gateway.adapters.v1internal_errors import Failure, read_failure, unreachable
+from gateway.dialects.gemini.errors import read_details
+from gateway.dialects.gemini.stream import StreamReader
+from gateway.errors import GatewayError, UpstreamMalformed
+from gateway.sse import Decoder, EventTooLarge
+from gateway.transport import Response, TransportError
+
+__all__ = ["V1InternalAnswer"]
+
+_MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
+
+
+class V1InternalAnswer:
+    """Reads an answer under status 200. `failed` hears of an error, and what it means, before it is raised or told."""
+
+    def __init__(
+        self, response: Response, reader: StreamReader, failed: Callable[[GatewayError, Failure], None], now: float
+    ) -> None:
+        self._response = response
+        self._reader = reader
+        self._failed = failed
+        self._now = now
+        self._decoder = Decoder()
+        self._ended = False
+        kind = response.headers.get("content-type", "").lower()
+        self._whole = "json" in kind or "html" in kind
+
+    @property
+    def usage(self) -> ir.Usage | None:
+        """What the upstream has counted so far."""
+        return self._reader.usage
+
+    async def read(self) -> list[ir.Event] | None:
+        """Give the events of the next network read."""
+        if self._ended:
+            return None
+        try:
+            if self._whole:
+                return self._closed(await self._response.read_all(_MAX_WHOLE_BYTES))
+            data = await self._response.read()
+            payloads = self._decoder.feed(data) if data else self._decoder.close()
+        except TransportError as error:
+            raise self._told(unreachable(error)) from None
+        except EventTooLarge as error:
+            raise self._told(Failure(UpstreamMalformed(str(error)), "final")) from None
+        events = self._reader.feed(payloads)
+        if not data:
+            self._ended = True
+            events += self._reader.close()
+        if events and type(events[-1]) is ir.Failed:
+            self._explain(events[-1], payloads)
+        return events
+
+    def close(self) -> None:
+        """Drop the connection unless the whole answer came; idempotent."""
+        self._ended = True
+        self._response.close()
+
+    def _closed(self, body: bytes) -> list[ir.Event]:
+        self._ended = True
+        events = self._reader.feed_whole(body)
+        if isinstance(events[-1], ir.Failed):
+            self._explain(events[-1], [body])
+        return events
+
+    def _explain(self, failed: ir.Failed, payloads: Sequence[str | bytes]) -> None:
+        """Find out what an error within the answer means, if it is one of Google's."""
+        self.close()
+        for payload in payloads:
+            body = payload if isinstance(payload, bytes) else payload.encode()
+            if read_details(body).code is not None:
+                self._failed(failed.error, read_failure(200, body, {}, self._now))
+                return
+
+    def _told(self, failure: Failure) -> GatewayError:
+        self._failed(failure.error, failure)
+        return failure.error

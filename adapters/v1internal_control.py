@@ -1,0 +1,208 @@
+"""The calls beside generating: finding a project, onboarding, listing models, counting tokens.
+
+loadCodeAssist ─► project
+      └── none ─► onboardUser ─► operation, polled until done ─► project
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
+
+import msgspec
+from msgspec import Struct, field
+
+from gateway.adapters.google_oauth import GOOGLE_USERINFO_URL
+from gateway.adapters.v1internal_errors import Failure, read_failure, unreachable
+from gateway.clock import Clock
+from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
+from gateway.transport import Transport, TransportError, Whole
+
+__all__ = ["Control", "countable"]
+
+_T = TypeVar("_T")
+
+_TIMEOUT_S: Final = 30.0
+_MAX_BYTES: Final = 4 * 1024 * 1024
+_POLLS: Final = 10
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
+_NEXT_BASE: Final = frozenset({404, 408, 500, 502, 503, 504})
+_METADATA: Final = {  # the values for clients that are none of Google's
+    "ideType": "IDE_UNSPECIFIED",
+    "platform": "PLATFORM_UNSPECIFIED",
+    "pluginType": "PLUGIN_UNSPECIFIED",
+}
+_OPERATION: Final = re.compile(r"[\w-]+(?:/[\w.-]+)+", re.ASCII)
+_FREE_TIER: Final = "free-tier"
+
+
+class _Tier(Struct, rename="camel"):
+    id: str = ""
+    is_default: bool | None = None
+
+
+class _Ineligible(Struct, rename="camel"):
+    reason_code: str = ""
+    validation_url: str | None = None
+
+
+class _Named(Struct):
+    id: str = ""
+
+
+class _Assist(Struct, rename="camel"):
+    current_tier: _Tier | None = None
+    allowed_tiers: list[_Tier] | None = None
+    ineligible_tiers: list[_Ineligible] | None = None
+    project: str | _Named | None = field(default=None, name="cloudaicompanionProject")
+
+
+class _Onboarded(Struct, rename="camel"):
+    project: str | _Named | None = field(default=None, name="cloudaicompanionProject")
+
+
+class _Operation(Struct):
+    name: str = ""
+    done: bool | None = None
+    response: _Onboarded | None = None
+
+
+class _Count(Struct, rename="camel"):
+    total_tokens: int | None = None
+
+
+class _User(Struct):
+    email: str = ""
+
+
+_ASSIST: Final = msgspec.json.Decoder(_Assist)
+_OPERATIONS: Final = msgspec.json.Decoder(_Operation)
+_COUNT: Final = msgspec.json.Decoder(_Count, strict=False)
+_USER: Final = msgspec.json.Decoder(_User)
+_encode = msgspec.json.Encoder().encode
+
+
+class Control:
+    """The small calls of one upstream; every one raises Failure."""
+
+    def __init__(self, bases: Sequence[str], headers: Mapping[str, str], clock: Clock, userinfo_url: str) -> None:
+        self._bases = bases
+        self._headers = headers
+        self._clock = clock
+        self._userinfo_url = userinfo_url or GOOGLE_USERINFO_URL
+
+    async def discover(self, transport: Transport, token: str) -> str:
+        """Find the project that Google made for an account, onboarding it if need be; "" when there is none."""
+        assist = await self._load(transport, token)
+        project = _id(assist.project)
+        if project:
+            return project
+        barred = next((t for t in assist.ineligible_tiers or () if t.reason_code == "VALIDATION_REQUIRED"), None)
+        if barred is not None and assist.current_tier is None:
+            error = UpstreamCredential("the upstream wants the account to be verified by its owner")
+            raise Failure(error, "verification", link=barred.validation_url)
+        return await self._onboard(transport, token, _tier(assist))
+
+    async def models(self, transport: Transport, token: str, project: str) -> bytes:
+        """Fetch the list of models."""
+        try:
+            return await self._call(transport, token, "fetchAvailableModels", {"project": project} if project else {})
+        except Failure as failure:
+            if failure.status != 403 or not project:
+                raise
+        return await self._call(transport, token, "fetchAvailableModels", {})
+
+    async def count(self, transport: Transport, token: str, model: str, contents: object) -> int | None:
+        """Count the tokens of contents; None when the answer has no number."""
+        body = {"request": {"model": f"models/{model}", "contents": contents}}
+        answer = await self._call(transport, token, "countTokens", body)
+        return _read(_COUNT, answer).total_tokens or None
+
+    async def email(self, transport: Transport, token: str) -> str:
+        """Ask whose token it is."""
+        answer = await self._send(transport, "GET", self._userinfo_url, token, None)
+        return _read(_USER, answer.body).email
+
+    async def _load(self, transport: Transport, token: str) -> _Assist:
+        try:
+            answer = await self._call(transport, token, "loadCodeAssist", {"metadata": _METADATA})
+        except Failure as failure:
+            if failure.reason != "SECURITY_POLICY_VIOLATED":
+                raise
+            return _Assist(current_tier=_Tier(id="standard-tier"))  # behind a service perimeter
+        return _read(_ASSIST, answer)
+
+    async def _onboard(self, transport: Transport, token: str, tier: str) -> str:
+        # no project of the caller's goes along: the free tier refuses one
+        body = {"tierId": tier, "metadata": _METADATA}
+        operation = _read(_OPERATIONS, await self._call(transport, token, "onboardUser", body))
+        pause_s = _FIRST_PAUSE_S
+        for _ in range(_POLLS):
+            if operation.done:
+                return _id(operation.response.project if operation.response else None)
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s + 1, _LONGEST_PAUSE_S)
+            answer = await self._poll(transport, token, operation.name, body)
+            operation = _read(_OPERATIONS, answer)
+        raise Failure(UpstreamUnavailable("the upstream did not finish onboarding the account in time"), "refresh")
+
+    async def _poll(self, transport: Transport, token: str, name: str, body: object) -> bytes:
+        if not _OPERATION.fullmatch(name):
+            return await self._call(transport, token, "onboardUser", body)
+        return await self._through(transport, "GET", f"/v1internal/{name}", token, None)
+
+    async def _call(self, transport: Transport, token: str, method: str, body: object) -> bytes:
+        return await self._through(transport, "POST", f"/v1internal:{method}", token, _encode(body))
+
+    async def _through(self, transport: Transport, method: str, path: str, token: str, body: bytes | None) -> bytes:
+        """Call the bases in turn until one answers for good."""
+        for base in self._bases[:-1]:
+            try:
+                return (await self._send(transport, method, base + path, token, body)).body
+            except Failure as failure:
+                if failure.status is not None and failure.status not in _NEXT_BASE:
+                    raise
+        return (await self._send(transport, method, self._bases[-1] + path, token, body)).body
+
+    async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> Whole:
+        headers = {**self._headers, "authorization": f"Bearer {token}"}
+        try:
+            answer = await transport.fetch(
+                method, url, headers=headers, body=body, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES
+            )
+        except TransportError as error:
+            raise unreachable(error) from None
+        if answer.status != 200:
+            raise read_failure(answer.status, answer.body, answer.headers, self._clock.time())
+        return answer
+
+
+def _tier(assist: _Assist) -> str:
+    allowed = assist.allowed_tiers or []
+    chosen = next((tier for tier in allowed if tier.is_default), allowed[0] if allowed else assist.current_tier)
+    return (chosen.id if chosen is not None else "") or _FREE_TIER
+
+
+def _id(project: str | _Named | None) -> str:
+    return project.id if isinstance(project, _Named) else project or ""
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    try:
+        return decoder.decode(body)
+    except (ValueError, RecursionError):
+        raise Failure(UpstreamMalformed("the upstream's answer cannot be read"), "server") from None
+
+
+def countable(contents: object) -> list[dict[str, object]]:
+    """Make contents that countTokens takes: it knows neither thoughts nor signatures, so these become plain text."""
+    return [
+        {**content, "parts": parts}
+        for content in cast(list[dict[str, Any]], contents)  # as write_request made them
+        if (parts := [plain for part in content["parts"] if (plain := _plain(part))])
+    ]
+
+
+def _plain(part: dict[str, object]) -> dict[str, object]:
+    plain = {name: value for name, value in part.items() if name not in ("thought", "thoughtSignature")}
+    return {} if plain == {"text": ""} else plain

@@ -1,0 +1,93 @@
+"""What stands around the inner request: the fields and headers in which a client says who it is.
+
+    antigravity   {project, requestId, model, userAgent, requestType, request: {…, sessionId}}
+    gemini-cli    {model, project, user_prompt_id, request: {…, session_id}}
+
+The envelope is a form; the name in it is always this gateway's, or the one that the operator wrote.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+import msgspec
+
+from gateway import __version__, ir
+from gateway.config import V1InternalConfig
+from gateway.dialects.gemini.request import Written
+from gateway.upstream import Call
+
+__all__ = ["NAME", "Envelope", "headers_of", "session_id"]
+
+NAME: Final = "asgi-llm-gateway"
+
+RequestType = Literal["agent", "image_gen", "web_search"]
+
+_SEARCH_ONLY: Final[list[dict[str, Any]]] = [{"googleSearch": {}}]
+_POSITIVE: Final = 2**63 - 1
+_encode = msgspec.json.Encoder().encode
+
+
+class Envelope:
+    """Writes the bodies of one upstream's generating calls."""
+
+    def __init__(self, config: V1InternalConfig) -> None:
+        self._wrap = self._gemini_cli if config.envelope == "gemini-cli" else self._antigravity
+        self._user_agent = config.user_agent or NAME
+
+    def write(self, written: Written, model: str, project: str, session: str) -> bytes:
+        """Write the whole body; each call is an attempt of its own."""
+        return _encode(self._wrap(written, model, project, session))
+
+    def _antigravity(self, written: Written, model: str, project: str, session: str) -> dict[str, object]:
+        return {
+            "project": project,
+            "requestId": f"agent-{uuid4()}",
+            "model": model,
+            "userAgent": self._user_agent,
+            "requestType": _request_type(written),
+            "request": {**written.body, "sessionId": session},
+        }
+
+    def _gemini_cli(self, written: Written, model: str, project: str, session: str) -> dict[str, object]:
+        return {
+            "model": model,
+            "project": project,
+            "user_prompt_id": str(uuid4()),
+            "request": {**written.body, "session_id": session},
+        }
+
+
+def headers_of(config: V1InternalConfig) -> dict[str, str]:
+    """Give the headers of every call, without the bearer; the configured ones may replace ours."""
+    ours = {
+        "user-agent": config.user_agent or f"{NAME}/{__version__}",
+        "content-type": "application/json",
+        "accept": "application/json",
+    }
+    return {**ours, **_lower(config.headers)}
+
+
+def session_id(call: Call) -> str:
+    """Give the same id to every request of a conversation: the upstream's prompt cache goes by it."""
+    said = call.request.session or _first_text(call.request)
+    digest = sha256(f"{call.principal}\0{said}".encode("utf-8", "surrogatepass")).digest()
+    return f"-{int.from_bytes(digest[:8]) & _POSITIVE}"
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _request_type(written: Written) -> RequestType:
+    if written.image_model:
+        return "image_gen"
+    return "web_search" if written.body.get("tools") == _SEARCH_ONLY else "agent"
+
+
+def _first_text(request: ir.Request) -> str:
+    texts = (
+        part.text for turn in request.turns if turn.role == "user" for part in turn.parts if isinstance(part, ir.Text)
+    )
+    return next(texts, "")

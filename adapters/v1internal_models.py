@@ -1,0 +1,126 @@
+"""The models of Code Assist: a table that is shipped, and what the service lists itself."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.upstream import ModelInfo
+
+__all__ = ["SHIPPED", "Catalogue", "decode", "encode", "known", "read_models"]
+
+_INTERNAL: Final = ("chat_", "tab_")
+
+
+class Catalogue(Struct, frozen=True):
+    """Models by id, and the new ids of retired ones."""
+
+    models: dict[str, ModelInfo]
+    renamed: dict[str, str] = {}
+
+
+def _table(rows: Iterable[tuple[str, str, int, int, bool]]) -> dict[str, ModelInfo]:
+    return {
+        name: ModelInfo(id=name, display_name=shown, max_input=context, max_output=output, thinking=thinking)
+        for name, shown, context, output, thinking in rows
+    }
+
+
+_M: Final = 1_048_576
+_CLAUDE: Final = 200_000
+
+SHIPPED: Final[Mapping[str, ModelInfo]] = _table(
+    (
+        ("claude-opus-4-6-thinking", "Claude Opus 4.6 (Thinking)", _CLAUDE, 64_000, True),
+        ("claude-sonnet-4-6", "Claude Sonnet 4.6", _CLAUDE, 64_000, True),
+        ("claude-opus-4-5-thinking", "Claude Opus 4.5 (Thinking)", _CLAUDE, 64_000, True),
+        ("claude-sonnet-4-5", "Claude Sonnet 4.5", _CLAUDE, 64_000, True),
+        ("claude-sonnet-4-5-thinking", "Claude Sonnet 4.5 (Thinking)", _CLAUDE, 64_000, True),
+        ("gemini-2.5-flash", "Gemini 2.5 Flash", _M, 65_535, True),
+        ("gemini-2.5-flash-lite", "Gemini 2.5 Flash Lite", _M, 65_535, True),
+        ("gemini-2.5-flash-thinking", "Gemini 2.5 Flash (Thinking)", _M, 65_535, True),
+        ("gemini-2.5-pro", "Gemini 2.5 Pro", _M, 65_535, True),
+        ("gemini-3-flash", "Gemini 3 Flash", _M, 65_536, True),
+        ("gemini-3-flash-agent", "Gemini 3 Flash Agent", _M, 65_536, True),
+        ("gemini-3-pro-low", "Gemini 3 Pro (Low)", _M, 65_536, True),
+        ("gemini-3-pro-high", "Gemini 3 Pro (High)", _M, 65_536, True),
+        ("gemini-3-pro-image", "Gemini 3 Pro Image", _M, 65_536, False),
+        ("gemini-3.1-pro-low", "Gemini 3.1 Pro (Low)", _M, 65_536, True),
+        ("gemini-3.1-pro-high", "Gemini 3.1 Pro (High)", _M, 65_536, True),
+        ("gemini-3.1-flash-lite", "Gemini 3.1 Flash Lite", _M, 65_536, True),
+        ("gemini-3.1-flash-image", "Gemini 3.1 Flash Image", _M, 65_536, False),
+        ("gemini-3.5-flash-low", "Gemini 3.5 Flash (Low)", _M, 65_536, True),
+        ("gemini-3.5-flash-extra-low", "Gemini 3.5 Flash (Extra Low)", _M, 65_536, True),
+        ("gemini-3.6-flash-high", "Gemini 3.6 Flash (High)", _M, 65_536, True),
+        ("gemini-3.7-flash-high", "Gemini 3.7 Flash (High)", _M, 65_536, True),
+        ("gemini-pro-agent", "Gemini Pro Agent", _M, 65_536, True),
+        ("gpt-oss-120b-medium", "GPT-OSS 120B (Medium)", 114_000, 32_768, False),
+        # asked for by the other client of the service
+        ("gemini-3-flash-preview", "Gemini 3 Flash Preview", _M, 65_536, True),
+        ("gemini-3-pro-preview", "Gemini 3 Pro Preview", _M, 65_536, True),
+        ("gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview", _M, 65_536, True),
+    )
+)
+
+
+class _Listed(Struct, rename="camel"):
+    display_name: str | None = None
+    max_tokens: int | None = None
+    max_output_tokens: int | None = None
+    supports_thinking: bool | None = None
+    is_internal: bool | None = None
+
+
+class _Renamed(Struct, rename="camel"):
+    new_model_id: str = ""
+
+
+class _Available(Struct, rename="camel"):
+    models: dict[str, _Listed] = {}
+    deprecated_model_ids: dict[str, _Renamed] | None = None
+
+
+_AVAILABLE: Final = msgspec.json.Decoder(_Available, strict=False)
+_CATALOGUE: Final = msgspec.json.Decoder(Catalogue)
+
+
+def read_models(body: bytes) -> Catalogue:
+    """Read the answer to fetchAvailableModels without what is only for Google's own clients; ValueError."""
+    try:
+        available = _AVAILABLE.decode(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    shown = {name: _info(name, listed) for name, listed in available.models.items() if _is_public(name, listed)}
+    renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
+    return Catalogue(shown, renamed)
+
+
+def known(names: Iterable[str], fetched: Mapping[str, ModelInfo]) -> dict[str, ModelInfo]:
+    """Describe models by name, as far as anything is known about them."""
+    return {name: fetched.get(name) or SHIPPED.get(name) or ModelInfo(id=name) for name in names}
+
+
+def encode(catalogue: Catalogue) -> str:
+    """Write a catalogue for the store."""
+    return msgspec.json.encode(catalogue).decode()
+
+
+def decode(text: str) -> Catalogue:
+    """Read one from the store; ValueError."""
+    return _CATALOGUE.decode(text)
+
+
+def _is_public(name: str, listed: _Listed) -> bool:
+    return bool(listed.display_name) and not listed.is_internal and not name.startswith(_INTERNAL)
+
+
+def _info(name: str, listed: _Listed) -> ModelInfo:
+    shipped = SHIPPED.get(name) or ModelInfo(id=name)
+    return ModelInfo(
+        id=name,
+        display_name=listed.display_name,
+        max_input=listed.max_tokens or shipped.max_input,
+        max_output=listed.max_output_tokens or shipped.max_output,
+        thinking=shipped.thinking if listed.supports_thinking is None else listed.supports_thinking,
+    )

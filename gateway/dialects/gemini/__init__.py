@@ -1,0 +1,1 @@
+"""Gemini's dialect: towards Code Assist requests are written and answers read, whatever model stands behind it."""

@@ -1,0 +1,275 @@
+"""A conversation in the order and the form that the upstream demands.
+
+    user ─► model [thoughts, words, calls] ─► results, one for each call, in call order ─► user ─► model …
+
+Consecutive turns of one speaker become one; results are found by id wherever they stand before the next model
+turn. Newer Gemini models answer badly when words stand beside function responses, so these get a turn of their own.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal, TypedDict
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+from .names import NameMap, map_id
+from .signatures import Replay
+
+__all__ = ["Content", "Step", "arrange", "leads_with_thoughts", "write_contents"]
+
+_CONTINUED: Final = ir.Text(text="(conversation continues)")
+_GO_ON: Final = ir.Text(text="Continue from where you stopped.")
+_INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
+
+_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+
+_CLAUDE_MEDIA: Final = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"}
+)
+_MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
+    "gemini": re.compile(r"(?:image|audio|video|text)/.+|application/(?:pdf|json)"),
+    "claude": re.compile("|".join(map(re.escape, sorted(_CLAUDE_MEDIA)))),
+    "openai": re.compile(r"(?!)"),  # gpt-oss reads text only
+}
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_LONG_NUMBER: Final = re.compile(r"\d{16}")
+_MAX_BRACKETS: Final = 64
+
+
+class Step(Struct, frozen=True):
+    """One content to send: a user's, a model's, or the results (`tool`) for the model step before it."""
+
+    role: Literal["user", "model", "tool"]
+    parts: tuple[ir.Part, ...]
+
+    @property
+    def calls(self) -> bool:
+        """Whether the model calls tools here."""
+        return self.role == "model" and isinstance(self.parts[-1], ir.ToolCall)
+
+
+class Content(TypedDict):
+    """One entry of `contents`."""
+
+    role: str
+    parts: list[object]
+
+
+class _Group(Struct):
+    """What one speaker says in a row."""
+
+    model: bool
+    parts: list[ir.Part]
+
+
+def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[Step]:
+    """Order the turns, mend what is missing, and make the call ids legal and unique."""
+    groups = _groups(turns, replay, losses)
+    if not groups:
+        raise InvalidRequest("messages: there is nothing in them that the model could read", param="messages")
+    if groups[0].model:
+        groups.insert(0, _Group(model=False, parts=[_CONTINUED]))
+    steps = list(_steps(groups, replay, losses))
+    if replay.family == "claude" and steps[-1].role == "model":
+        losses.append(ir.Loss("messages", "Claude refuses an answer begun by the caller: asked to go on", "change"))
+        steps.append(Step("user", (_GO_ON,)))
+    return steps
+
+
+def leads_with_thoughts(steps: Sequence[Step]) -> bool:
+    """Tell whether each step of the current tool loop that calls tools begins with a thought.
+
+    The loop goes back to the last words of the user; words beside results are part of it.
+    """
+    plain = [
+        place
+        for place, step in enumerate(steps)
+        if step.role == "user" and (place == 0 or steps[place - 1].role != "tool")
+    ]
+    loop = steps[plain[-1] + 1 :] if plain else steps
+    return all(isinstance(step.parts[0], ir.Thinking) for step in loop if step.calls)
+
+
+def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[_Group]:
+    groups: list[_Group] = []
+    for turn in turns:
+        if any(isinstance(part, ir.Thinking) and part.redacted for part in turn.parts):
+            losses.append(ir.Loss("messages", "redacted thinking is only read by its issuer", "hint"))
+        for part in replay.parts(_spoken(turn)):
+            if not _readable(part, replay.family, losses):
+                continue
+            model = _by_model(part, turn)
+            if not groups or groups[-1].model is not model:
+                groups.append(_Group(model=model, parts=[]))
+            groups[-1].parts.append(part)
+    return groups
+
+
+def _by_model(part: ir.Part, turn: ir.Turn) -> bool:
+    if isinstance(part, ir.ToolResult):
+        return False
+    return turn.role == "assistant" or isinstance(part, ir.ToolCall | ir.Thinking)
+
+
+def _spoken(turn: ir.Turn) -> Iterable[ir.Part]:
+    if turn.role != "system":
+        return turn.parts
+    rule = "\n".join(part.text for part in turn.parts if isinstance(part, ir.Text))
+    others = [part for part in turn.parts if not isinstance(part, ir.Text)]
+    return [ir.Text(text=f"<system-reminder>\n{rule}\n</system-reminder>"), *others] if rule.strip() else others
+
+
+def _readable(part: ir.Part, family: ir.Family, losses: list[ir.Loss]) -> bool:
+    if isinstance(part, ir.Text):
+        # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
+        return bool(part.text.strip() if family == "claude" else part.text or part.signature)
+    if isinstance(part, ir.Opaque) and part.dialect != "gemini":  # of a service that the caller's vendor hosts
+        losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", "content"))
+        return False
+    return True
+
+
+def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> Iterator[Step]:
+    used: set[str] = set()
+    calls: list[tuple[ir.ToolCall, str]] = []
+    for group in groups:
+        if group.model:
+            parts = sorted(group.parts, key=lambda part: _ORDER.get(type(part), 1))
+            calls = [(part, _unique(part.id, used)) for part in parts if isinstance(part, ir.ToolCall)]
+            sent = replay.lead([replace(call, id=upstream) for call, upstream in calls])
+            yield Step("model", (*parts[: len(parts) - len(sent)], *sent))
+            continue
+        results, words = _answers(calls, group.parts, losses)
+        calls = []
+        if results:
+            yield Step("tool", results)
+        if words:
+            yield Step("user", words)
+    if calls:
+        yield Step("tool", _answers(calls, [], losses)[0])
+
+
+def _unique(call_id: str, used: set[str]) -> str:
+    """Give the id to send: legal, and not used before in this conversation."""
+    upstream, count = map_id(call_id), 1
+    while upstream in used:
+        count += 1
+        upstream = map_id(f"{call_id}_{count}")
+    used.add(upstream)
+    return upstream
+
+
+def _answers(
+    calls: list[tuple[ir.ToolCall, str]], parts: Iterable[ir.Part], losses: list[ir.Loss]
+) -> tuple[tuple[ir.Part, ...], tuple[ir.Part, ...]]:
+    """Part the user's turn into one result for each call, and the rest."""
+    places: dict[str, list[int]] = {}
+    for place, (call, _) in enumerate(calls):
+        places.setdefault(call.id, []).append(place)
+    found: dict[int, ir.ToolResult] = {}
+    rest: list[ir.Part] = []
+    for part in parts:
+        if not isinstance(part, ir.ToolResult):
+            rest.append(part)
+        elif part.id not in places:
+            rest.extend(_orphan(part, losses))
+        else:
+            waiting = places[part.id]  # calls of one id get their results in order; the last result holds
+            place = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if place in found:
+                losses.append(ir.Loss(found[place].path, "a later result for the same call holds", "change"))
+            found[place] = part
+    results = (
+        replace(found.get(place) or _missing(call), id=upstream, name=call.name)
+        for place, (call, upstream) in enumerate(calls)
+    )
+    return tuple(results), tuple(rest)
+
+
+def _missing(call: ir.ToolCall) -> ir.ToolResult:
+    return ir.ToolResult(id=call.id, parts=(_INTERRUPTED,), is_error=True)
+
+
+def _orphan(result: ir.ToolResult, losses: list[ir.Loss]) -> Iterator[ir.Part]:
+    losses.append(ir.Loss(result.path, "the call of this result is not in the conversation: sent as text", "change"))
+    yield ir.Text(text=f"[tool result {result.id}] {_text(result)}".rstrip())
+    yield from _media(result)
+
+
+def _media(result: ir.ToolResult) -> list[ir.Media]:
+    return [part for part in result.parts if isinstance(part, ir.Media)]
+
+
+def _text(result: ir.ToolResult) -> str:
+    return "\n".join(part.text for part in result.parts if isinstance(part, ir.Text))
+
+
+def write_contents(steps: Iterable[Step], names: NameMap, replay: Replay) -> list[Content]:
+    """Write the steps as `contents`."""
+    return [_content(step, names, replay) for step in steps]
+
+
+def _content(step: Step, names: NameMap, replay: Replay) -> Content:
+    parts: list[object] = [_part(part, names, replay) for part in step.parts]
+    if not replay.latest:  # before Gemini 3, media of results have their place after all of these
+        media = (inner for part in step.parts if isinstance(part, ir.ToolResult) for inner in _media(part))
+        parts += [_inline(inner, replay.family) for inner in media]
+    return {"role": "model" if step.role == "model" else "user", "parts": parts}
+
+
+def _part(part: ir.Part, names: NameMap, replay: Replay) -> dict[str, object] | Raw:
+    match part:
+        case ir.Opaque():
+            return part.value
+        case ir.ToolResult():
+            return {"functionResponse": _function_response(part, names, replay)}
+        case ir.Text():
+            written: dict[str, object] = {"text": part.text}
+        case ir.Media():
+            written = _inline(part, replay.family)
+        case ir.Thinking():
+            written = {"thought": True, "text": part.text}
+        case ir.ToolCall():
+            name = names.upstream(part.name)
+            written = {"functionCall": {"id": part.id, "name": name, "args": part.arguments}}
+    if part.signature is not None:
+        written["thoughtSignature"] = part.signature.value
+    return written
+
+
+def _function_response(result: ir.ToolResult, names: NameMap, replay: Replay) -> dict[str, object]:
+    text = _text(result)
+    if result.is_error:
+        response: object = {"error": text}
+    else:
+        response = Raw(text.encode()) if _is_object(text) else {"output": text}
+    name = names.upstream(result.name or result.id)
+    written: dict[str, object] = {"id": result.id, "name": name, "response": response}
+    if replay.latest and (media := _media(result)):
+        written["parts"] = [_inline(inner, replay.family) for inner in media]
+    return written
+
+
+def _is_object(text: str) -> bool:
+    """Tell whether text may go as an object: proto Struct turns numbers into doubles and is not nested far."""
+    if not text.lstrip().startswith("{") or text.count("{") + text.count("[") > _MAX_BRACKETS:
+        return False
+    try:
+        _OBJECT.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return _LONG_NUMBER.search(text) is None
+
+
+def _inline(media: ir.Media, family: ir.Family) -> dict[str, object]:
+    where = media.path or "messages"
+    if media.data is None:
+        raise InvalidRequest(f"{where}: this upstream fetches nothing; send the data as base64", param=where)
+    if not _MEDIA[family].fullmatch(media.media_type):
+        raise InvalidRequest(f"{where}: this model does not read {media.media_type!r}", param=where)
+    return {"inlineData": {"mimeType": media.media_type, "data": media.data}}

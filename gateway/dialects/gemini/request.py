@@ -1,0 +1,349 @@
+"""Write a neutral request as the inner `request` of Code Assist: a Gemini GenerateContentRequest.
+
+The body is built, never copied: no field of the caller's dialect can slip through, for one that the service does
+not know is a 400. What has no place is told in `Written.losses`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+from .history import Step, arrange, leads_with_thoughts, write_contents
+from .names import NameMap
+from .schema import Cleaned, Profile, SchemaCache, response_schema
+from .signatures import Replay
+from .thinking import Conflict, Plan, generation_of, plan
+
+__all__ = ["GeminiTarget", "Written", "write_request"]
+
+_MAX_STOPS: Final = 5
+_BUILTIN: Final = {
+    "web_search": "googleSearch",
+    "web_fetch": "urlContext",
+    "code_execution": "codeExecution",
+}
+_MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
+_RESOLUTIONS: Final = {
+    "low": "MEDIA_RESOLUTION_LOW",
+    "high": "MEDIA_RESOLUTION_HIGH",
+    "original": "MEDIA_RESOLUTION_HIGH",
+}
+_SAMPLING: Final = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "seed": "seed",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_NOT_CLAUDE: Final = frozenset({"seed", "presence_penalty", "frequency_penalty"})
+_LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
+_JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
+
+
+class GeminiTarget(Struct, frozen=True, kw_only=True):
+    """The model that a request is for: its upstream `model` name, and what the configuration says about it.
+
+    `max_output`: its limit, None = unknown. `thinking_conflict` and `signatures`: see [translate].
+    """
+
+    model: str
+    family: ir.Family
+    surface: Literal["v1internal"] = "v1internal"
+    max_output: int | None = None
+    thinking_conflict: Conflict = "clamp"
+    signatures: bool = True
+    schemas: SchemaCache | None = None
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """A request ready to be encoded, and what the reader of its answer must know.
+
+    `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
+    `parallel`: whether more than one call may be passed on.
+    """
+
+    body: dict[str, object]
+    names: NameMap
+    placeholders: Mapping[str, Cleaned] = {}
+    parallel: bool = True
+    losses: tuple[ir.Loss, ...] = ()
+    image_model: bool = False
+
+
+def write_request(request: ir.Request, target: GeminiTarget) -> Written:
+    """Write a request for one target; raise InvalidRequest for what cannot be carried."""
+    return _Writer(request, target).write()
+
+
+class _Writer:
+    """One request on its way: what has been decided so far, and what got lost."""
+
+    def __init__(self, request: ir.Request, target: GeminiTarget) -> None:
+        self.request = request
+        self.target = target
+        self.claude = target.family == "claude"
+        self.image = "image" in target.model
+        self.latest = target.family == "gemini" and (generation_of(target.model) or (3, 0)) >= (3, 0)
+        self.losses = [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
+        self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
+        self.functions = _functions(request)
+        self.names = NameMap(_names(request))
+        self.placeholders: dict[str, Cleaned] = {}
+
+    def write(self) -> Written:
+        thinking, steps = self._conversation()
+        contents = write_contents(steps, self.names, self._replay(thinking))
+        system = self._system()
+        if self.image and system:  # a drawing model takes no instruction: it leads the user's words
+            contents[0]["parts"][:0] = system
+            system = []
+        fields: dict[str, object] = {
+            "contents": contents,
+            "systemInstruction": system and {"role": "user", "parts": system},
+            "tools": self._tools(),
+            "toolConfig": self._tool_config(thinking),
+            "generationConfig": self._config(thinking),
+        }
+        return Written(
+            body={name: value for name, value in fields.items() if value},
+            names=self.names,
+            placeholders=self.placeholders,
+            parallel=self._parallel(),
+            losses=tuple(self.losses),
+            image_model=self.image,
+        )
+
+    def _lose(self, path: str, reason: str, severity: ir.Severity = "change") -> None:
+        self.losses.append(ir.Loss(path, reason, severity))
+
+    # conversation and thinking depend on each other
+
+    def _conversation(self) -> tuple[Plan, list[Step]]:
+        asked = self.request.reasoning.include is None  # else it is the configuration that wants thoughts
+        thinking = self._plan(self._max_tokens())
+        if self.claude and not asked and self._forced():
+            thinking = Plan(max_tokens=self._limited())  # the caller's choice of a tool excludes them
+        lost: list[ir.Loss] = []
+        steps = arrange(self.request.turns, self._replay(thinking), lost)
+        if self.claude and thinking.config and not leads_with_thoughts(steps):
+            # With thinking on, Claude wants its thoughts before the calls of the current loop, and they are gone.
+            reason = "thinking is off: this tool loop came back without its signed thoughts"
+            self._lose("thinking", reason, "change" if asked else "hint")
+            thinking = Plan(max_tokens=self._limited())
+            lost = []
+            steps = arrange(self.request.turns, self._replay(thinking), lost)
+        self.losses += [*thinking.losses, *lost]
+        return thinking, steps
+
+    def _forced(self) -> bool:
+        choice = self.request.tool_choice
+        return bool(self.functions) and choice is not None and choice.mode in ("required", "named")
+
+    def _plan(self, max_tokens: int | None) -> Plan:
+        target = self.target
+        return plan(
+            self.request.reasoning,
+            max_tokens,
+            model=target.model,
+            family=target.family,
+            limit=target.max_output,
+            conflict=target.thinking_conflict,
+        )
+
+    def _replay(self, thinking: Plan) -> Replay:
+        target = self.target
+        return Replay(
+            family=target.family,
+            thoughts=thinking.config is not None,
+            latest=self.latest,
+            trusted=target.signatures,
+        )
+
+    def _max_tokens(self) -> int | None:
+        wanted, limited = self.request.sampling.max_tokens, self._limited()
+        if wanted != limited:
+            self._lose("max_tokens", f"cut to the model's limit of {limited}", "hint")
+        return limited
+
+    def _limited(self) -> int | None:
+        wanted, limit = self.request.sampling.max_tokens, self.target.max_output
+        return wanted if wanted is None or limit is None else min(wanted, limit)
+
+    # system instruction and form of the answer
+
+    def _system(self) -> list[dict[str, object]]:
+        texts = [block.text for block in self.request.system]
+        if self._in_words():
+            texts.append(self._instruction())
+        return [{"text": text} for text in texts if (text.strip() if self.claude else text)]
+
+    def _in_words(self) -> bool:
+        """Tell whether JSON can only be asked for in words."""
+        if self.request.output.kind == "text" or self.image:
+            return False
+        # Before Gemini 3, JSON mode and tools exclude each other; the other families have no JSON mode here.
+        return self.target.family != "gemini" or (not self.latest and bool(self.request.tools))
+
+    def _instruction(self) -> str:
+        self._lose("response_format", "this model is asked for JSON in words only")
+        schema = self.request.output.schema
+        if schema is None:
+            return f"{_JSON_ONLY} It must be an object."
+        return f"{_JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
+
+    def _output(self) -> dict[str, object]:
+        output = self.request.output
+        if output.kind == "text" or self._in_words():
+            return {}
+        if self.image:
+            self._lose("response_format", "a drawing model has no JSON mode")
+            return {}
+        config: dict[str, object] = {"responseMimeType": "application/json"}
+        if output.schema is not None:
+            cleaned = response_schema(msgspec.json.decode(output.schema))
+            self._lose_keywords("response_format", cleaned)
+            if cleaned.schema is not None:
+                config["responseSchema"] = cleaned.schema
+        return config
+
+    # tools
+
+    def _tools(self) -> list[dict[str, object]]:
+        builtin = [tool for tool in self.request.tools if tool.builtin is not None]
+        if self.image:
+            for tool in self.request.tools:
+                self._lose(tool.path, "a drawing model takes no tools")
+            return []
+        if self.functions:
+            for tool in builtin:
+                self._lose(tool.path, f"{tool.builtin} cannot stand beside functions")
+            return [{"functionDeclarations": [self._declare(tool) for tool in self.functions]}]
+        return [{name: {}} for tool in builtin if (name := self._hosted(tool))]
+
+    def _hosted(self, tool: ir.Tool) -> str | None:
+        name = _BUILTIN.get(tool.builtin or "") if self.target.family == "gemini" else None
+        if name is None:
+            self._lose(tool.path, f"this model has no {tool.builtin}")
+        return name
+
+    def _declare(self, tool: ir.Tool) -> dict[str, object]:
+        name = self.names.upstream(tool.name)
+        profile = Profile.CLAUDE if self.claude else Profile.GEMINI
+        cleaned = self.schemas.clean_raw(bytes(tool.schema or b"null"), profile)
+        self._lose_keywords(tool.path, cleaned)
+        if self.claude:
+            self.placeholders[name] = cleaned
+        declaration: dict[str, object] = {"name": name}
+        if tool.description:
+            declaration["description"] = tool.description
+        if cleaned.schema is not None:
+            declaration["parameters"] = cleaned.schema
+        return declaration
+
+    def _lose_keywords(self, path: str, cleaned: Cleaned) -> None:
+        for dropped in cleaned.dropped:
+            reason = "moved into the description" if dropped.hint else "not known upstream"
+            self._lose(f"{path}.{dropped.path}", reason, "hint")
+
+    def _tool_config(self, thinking: Plan) -> dict[str, object]:
+        choice = self.request.tool_choice
+        if not self.functions or self.image or (choice is None and not self.claude):
+            return {}
+        mode = "auto" if choice is None else choice.mode
+        calling: dict[str, object] = {"mode": _MODES[mode]}
+        if self.claude and mode == "auto":
+            calling["mode"] = "VALIDATED"
+        elif self.claude and thinking.config and self._forced():
+            self._lose("tool_choice", "Claude cannot be made to call a tool while it thinks")
+            calling["mode"] = "VALIDATED"
+        elif choice and choice.names and self._forced():
+            calling["allowedFunctionNames"] = [self.names.upstream(name) for name in choice.names]
+        return {"functionCallingConfig": calling}
+
+    def _parallel(self) -> bool:
+        choice = self.request.tool_choice
+        if choice is None or choice.parallel is not False or not self.functions:
+            return True
+        self._lose("parallel_tool_calls", "emulated: only the first call of an answer is passed on")
+        return False
+
+    # generationConfig
+
+    def _config(self, thinking: Plan) -> dict[str, object]:
+        sampling = self.request.sampling
+        if sampling.n is not None and sampling.n > 1:
+            raise InvalidRequest("n: this upstream gives one answer a request", param="n")
+        values = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
+        if self.claude:
+            values = self._for_claude(values, thinks=thinking.config is not None)
+        config: dict[str, object] = {_SAMPLING[name]: value for name, value in values.items()}
+        config |= self._output()
+        optional: dict[str, object] = {
+            "maxOutputTokens": thinking.max_tokens,
+            "stopSequences": self._stops(),
+            "thinkingConfig": thinking.config,
+            "mediaResolution": self._resolution(),
+        }
+        config.update((name, value) for name, value in optional.items() if value)
+        return config
+
+    def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
+        kept = dict(values)
+        for name in _NOT_CLAUDE & kept.keys():
+            if kept.pop(name) or name == "seed":
+                self._lose(name, "Claude does not know it")
+        if thinks:
+            for name in [name for name, value in kept.items() if not _beside_thinking(name, value)]:
+                del kept[name]
+                self._lose(name, "Claude takes no other than its own while it thinks")
+        elif kept.get("temperature", 0) > 1:
+            kept["temperature"] = 1
+            self._lose("temperature", "Claude's goes up to 1")
+        if "temperature" in kept and kept.pop("top_p", None) is not None:
+            self._lose("top_p", "newer Claude models take either temperature or top_p")
+        return kept
+
+    def _stops(self) -> list[str]:
+        stops = [stop for stop in self.request.sampling.stop if (stop.strip() if self.claude else stop)]
+        if len(stops) > _MAX_STOPS:
+            raise InvalidRequest(f"stop: this upstream takes up to {_MAX_STOPS} stop sequences", param="stop")
+        return stops
+
+    def _resolution(self) -> str | None:
+        """Give the first detail that a caller asked for; there is one for the whole request."""
+        if self.target.family != "gemini":
+            return None
+        details = (part.detail for part in _media(self.request.turns))
+        return next((_RESOLUTIONS[detail] for detail in details if detail in _RESOLUTIONS), None)
+
+
+def _functions(request: ir.Request) -> list[ir.Tool]:
+    """List the functions to declare; a choice narrowed to some of them, but free, declares only those."""
+    choice = request.tool_choice
+    allowed = choice.names if choice and choice.mode == "auto" else ()
+    return [tool for tool in request.tools if tool.builtin is None and (not allowed or tool.name in allowed)]
+
+
+def _names(request: ir.Request) -> Iterator[str]:
+    yield from (tool.name for tool in request.tools if tool.builtin is None)
+    for turn in request.turns:
+        yield from (part.name for part in turn.parts if isinstance(part, ir.ToolCall))
+
+
+def _media(turns: Iterable[ir.Turn]) -> Iterator[ir.Media]:
+    for turn in turns:
+        for part in turn.parts:
+            if isinstance(part, ir.Media):
+                yield part
+            elif isinstance(part, ir.ToolResult):
+                yield from (inner for inner in part.parts if isinstance(inner, ir.Media))
+
+
+def _beside_thinking(name: str, value: float) -> bool:
+    return (name == "temperature" and value == 1) or (name == "top_p" and value >= _LEAST_TOP_P)

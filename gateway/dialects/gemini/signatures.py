@@ -1,0 +1,82 @@
+"""Which thought signatures of a conversation go upstream, and in what place.
+
+Gemini 3 wants one on the first function call of every step of the current tool loop; a documented sentinel stands
+for one that is lost. Claude wants its own thoughts back, signed and unchanged, in front of the calls of the current
+loop; there is no sentinel for it, and what another family signed is refused. Envelopes never go upstream.
+"""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway import ir
+
+__all__ = ["SENTINEL", "Replay"]
+
+SENTINEL: Final = "skip_thought_signature_validator"
+
+_ENVELOPE: Final = "gw1."
+_CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's
+
+
+class Replay(Struct, frozen=True, kw_only=True):
+    """What one target takes back.
+
+    `latest`: whether it is Gemini 3 or later. `thoughts`: whether thinking is on. `trusted`: whether signatures
+    are used at all.
+    """
+
+    family: ir.Family
+    latest: bool
+    thoughts: bool
+    trusted: bool = True
+
+    def parts(self, parts: Iterable[ir.Part]) -> Iterator[ir.Part]:
+        """Give a model's turn with the thoughts and signatures that go upstream, and no others."""
+        for part in parts:
+            match part:
+                case ir.Thinking():
+                    if self._returns(part):
+                        yield part
+                case ir.ToolCall() if part.signature is not None:
+                    yield replace(part, signature=self._gemini(part.signature))
+                case ir.Text() | ir.Media() if part.signature is not None:
+                    known = part.signature.issuer is not None
+                    yield replace(part, signature=self._gemini(part.signature) if known else None)
+                case _:
+                    yield part
+
+    def lead(self, calls: list[ir.ToolCall]) -> list[ir.ToolCall]:
+        """Put the sentinel on the first of parallel calls if it is not signed; the others stay as they are."""
+        if not self.latest or not calls or calls[0].signature is not None:
+            return calls
+        return [replace(calls[0], signature=ir.Signature("gemini", SENTINEL, "f")), *calls[1:]]
+
+    def _returns(self, thought: ir.Thinking) -> bool:
+        # Gemini does not need its thoughts back, only what is signed in its calls and texts.
+        signature = thought.signature
+        if self.family != "claude" or not self.thoughts or signature is None or not self._trusts(signature):
+            return False
+        return signature.issuer == "claude" or (signature.issuer is None and signature.value.startswith(_CLAUDE))
+
+    def _gemini(self, signature: ir.Signature) -> ir.Signature | None:
+        if self.family != "gemini" or not self._trusts(signature):
+            return None
+        value = signature.value
+        bare = signature.issuer is None and value != SENTINEL and not value.startswith(_CLAUDE)
+        return signature if signature.issuer == "gemini" or (bare and _is_base64(value)) else None
+
+    def _trusts(self, signature: ir.Signature) -> bool:
+        return self.trusted and bool(signature.value) and not signature.value.startswith(_ENVELOPE)
+
+
+def _is_base64(value: str) -> bool:
+    text = value.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return bool(b64decode(text + "=" * (-len(text) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return False

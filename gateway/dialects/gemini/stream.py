@@ -1,0 +1,351 @@
+"""Read a streamed answer: chunks in, neutral events out, in their grammar whatever comes.
+
+    text ─► text block, open until something else comes or the stream ends, so that late sources find it
+    thought ─► thinking block, closed by its signature
+    functionCall, inlineData ─► a block that is complete at once
+
+The end is held back until the upstream closes: usage may follow the finish reason, and a tool turn says STOP.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.content import arguments
+from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
+
+from .errors import mask, read_details, read_error
+from .names import NameMap, legal_id
+from .schema import Cleaned, strip_placeholders
+from .usage import Tally
+from .wire import Blob, Call, Candidate, Chunk, Feedback, Part, epoch, read_chunks, read_grounding, read_recited
+
+__all__ = ["ReadOptions", "StreamReader"]
+
+_FINISHED: Final[dict[str, ir.FinishReason]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "pause",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "ESCALATION": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+}
+# Never a clean end, unless a complete call came before.
+_MALFORMED: Final = {
+    "MALFORMED_FUNCTION_CALL": "upstream_malformed_tool_call",
+    "UNEXPECTED_TOOL_CALL": "upstream_unexpected_tool_call",
+    "TOO_MANY_TOOL_CALLS": "upstream_too_many_tool_calls",
+    "MALFORMED_RESPONSE": "upstream_malformed",
+    "MISSING_THOUGHT_SIGNATURE": "upstream_missing_thought_signature",
+}
+_LANGUAGES: Final = {"PYTHON": "python"}
+_SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
+    "groundingMetadata": read_grounding,
+    "citationMetadata": read_recited,
+}
+_FENCE: Final = re.compile("`+")
+_NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
+_ID_DIGITS: Final = 24
+
+
+class ReadOptions(Struct, frozen=True, kw_only=True):
+    """What the reader of an answer must know of the request; see `Written`.
+
+    `salt`: makes ids for calls that have none, where the answer has no id of its own.
+    """
+
+    names: NameMap
+    family: ir.Family
+    salt: str
+    placeholders: Mapping[str, Cleaned] = {}
+    parallel: bool = True
+
+
+class StreamReader:
+    """Read one answer.
+
+    `skipped` counts events that could not be decoded. `empty`: it ended well, with nothing for a person or a tool.
+    """
+
+    def __init__(self, options: ReadOptions) -> None:
+        self.skipped = 0
+        self.empty = False
+        self._options = options
+        self._events: list[ir.Event] = []
+        self._tally = Tally()
+        self._started = self._ended = self._visible = False
+        self._id = ""
+        self._open: ir.BlockKind | None = None
+        self._texts = 0
+        self._call_ids: set[str] = set()
+        self._finish: str | None = None
+        self._finish_message: str | None = None
+        self._blocked: Feedback | None = None
+        self._sources: dict[str, Raw] = {}
+
+    @property
+    def usage(self) -> ir.Usage:
+        """What the upstream has counted so far."""
+        return self._tally.usage()
+
+    def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
+        """Take the data of the next events of the stream."""
+        for payload in payloads:
+            try:
+                chunks = read_chunks(payload)
+            except ValueError:
+                self.skipped += 1
+                continue
+            for chunk in chunks:
+                if not self._ended:
+                    self._take(chunk)
+        return self._flushed()
+
+    def feed_whole(self, body: bytes) -> list[ir.Event]:
+        """Take an answer that came as one JSON document, and end it."""
+        events = self.feed([body])
+        if self.skipped and not self._ended:
+            self._fail(UpstreamMalformed(f"the upstream's answer cannot be read: {read_details(body).message}"))
+        return events + self.close()
+
+    def close(self) -> list[ir.Event]:
+        """End the answer where the upstream's stream ended; idempotent."""
+        if not self._ended:
+            ending = self._ending()
+            if isinstance(ending, GatewayError):
+                self._fail(ending)
+            else:
+                self._end(ending)
+        return self._flushed()
+
+    def _flushed(self) -> list[ir.Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _fail(self, error: GatewayError) -> None:
+        self._events.append(ir.Failed(error))
+        self._ended = True
+
+    # chunks
+
+    def _take(self, chunk: Chunk) -> None:
+        if chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING:
+            self._fail(read_error(200, b'{"error":%b}' % bytes(chunk.error), {}))
+            return
+        if chunk.usage_metadata is not None:
+            self._tally.add(chunk.usage_metadata)
+        if not self._started:
+            self._start(chunk)
+        for candidate in chunk.candidates or ():
+            if not candidate.index:  # the others are alternatives that nobody asked for
+                self._candidate(candidate)
+        feedback = chunk.prompt_feedback
+        if feedback is not None and feedback.block_reason:
+            self._blocked = feedback
+
+    def _start(self, chunk: Chunk) -> None:
+        if not (chunk.candidates or chunk.response_id or chunk.model_version or self._tally or chunk.prompt_feedback):
+            return  # a sign of life
+        created = epoch(chunk.create_time)
+        self._id = chunk.response_id or ""
+        self._started = True
+        started = ir.Started(
+            id=chunk.response_id,
+            model=chunk.model_version,
+            usage=self._tally.usage() if self._tally else None,
+            created=None if created is None else int(created),
+        )
+        self._events.append(started)
+
+    def _candidate(self, candidate: Candidate) -> None:
+        content = candidate.content
+        if content is not None and content.parts:
+            for part in content.parts:
+                if not self._ended:
+                    self._part(part)
+        if candidate.finish_reason:
+            self._finish = candidate.finish_reason
+            self._finish_message = candidate.finish_message
+        if candidate.grounding_metadata is not UNSET:
+            self._source("groundingMetadata", candidate.grounding_metadata)
+        if candidate.citation_metadata is not UNSET:
+            self._source("citationMetadata", candidate.citation_metadata)
+
+    # parts
+
+    def _part(self, part: Part) -> None:
+        signature = part.thought_signature or part.thought_signature_twin
+        call = part.function_call or part.function_call_twin
+        blob = part.inline_data or part.inline_data_twin
+        if call is not None:
+            self._call(call, signature)  # also when it is marked as a thought
+        elif part.text:
+            self._words(part.text, signature, thought=bool(part.thought))
+        elif blob is not None:
+            if not part.thought:  # a thought's picture is a draft
+                self._media(blob, signature)
+        elif (code := part.executable_code) is not None:
+            self._code(_LANGUAGES.get(code.language or "", ""), code.code or "")
+        elif (ran := part.code_execution_result) is not None:
+            self._code("output", ran.output or "")
+        elif signature:
+            self._sign(signature, thought=bool(part.thought))
+
+    def _words(self, text: str, signature: str | None, *, thought: bool) -> None:
+        kind: ir.BlockKind = "thinking" if thought else "text"
+        if self._open != kind:
+            self._begin(kind)
+        if thought:
+            self._events.append(ir.ThinkingDelta(text))
+        else:
+            self._visible = True
+            self._events.append(ir.TextDelta(text))
+        if signature:
+            self._sign(signature, thought=thought)
+
+    def _sign(self, signature: str, *, thought: bool) -> None:
+        """Sign the open block; a thought's signature ends it, and stands alone when its words are withheld."""
+        if thought and self._open != "thinking":
+            self._begin("thinking")
+        if self._open is not None:
+            self._events.append(ir.SignatureDelta(ir.Signature(self._options.family, signature)))
+        if thought:
+            self._end_block()
+
+    def _call(self, call: Call, signature: str | None) -> None:
+        if self._call_ids and not self._options.parallel:
+            return
+        if not call.name:
+            code = _MALFORMED["MALFORMED_FUNCTION_CALL"]
+            self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
+            return
+        call_id = self._call_id(call.id or "")
+        name = self._options.names.original(call.name)
+        self._whole(
+            ir.BlockStarted(kind="tool_call", id=call_id, name=name),
+            ir.Signature(self._options.family, signature, "f") if signature else None,
+            ir.ArgumentsDelta(self._arguments(call.name, call.args)),
+        )
+
+    def _call_id(self, given: str) -> str:
+        """Keep a legal id that is new here, else make one: the same for the same answer."""
+        if not legal_id(given) or given in self._call_ids:
+            seed = f"{self._id or self._options.salt}/{len(self._call_ids)}"
+            given = "call_" + sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
+        self._call_ids.add(given)
+        return given
+
+    def _arguments(self, tool: str, args: Raw | UnsetType) -> str:
+        given = arguments(None if args is UNSET else bytes(args))
+        cleaned = self._options.placeholders.get(tool)
+        if cleaned is not None:
+            value = msgspec.json.decode(given)
+            stripped = strip_placeholders(value, cleaned)
+            if stripped != value:
+                return msgspec.json.encode(stripped).decode()
+        return bytes(given).decode()
+
+    def _media(self, blob: Blob, signature: str | None) -> None:
+        if not blob.data:
+            return
+        media_type = blob.mime_type or blob.mime_type_twin or "application/octet-stream"
+        self._whole(
+            ir.BlockStarted(kind="media"),
+            ir.Signature(self._options.family, signature) if signature else None,
+            ir.MediaChunk(media_type=media_type, data=blob.data),
+        )
+
+    def _code(self, label: str, text: str) -> None:
+        fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text)), default=0))
+        self._texts += 1
+        words = f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n"
+        self._whole(ir.BlockStarted(kind="text"), None, ir.TextDelta(words))
+
+    def _source(self, kind: str, value: Raw) -> None:
+        if bytes(value) not in _NOTHING:
+            self._sources[kind] = value  # comes again with every later chunk, and grows
+
+    # blocks
+
+    def _whole(self, started: ir.BlockStarted, signature: ir.Signature | None, delta: ir.Event) -> None:
+        """Write a block that is complete at once."""
+        self._end_block()
+        self._visible = True
+        self._events.append(started)
+        if signature is not None:
+            self._events.append(ir.SignatureDelta(signature))
+        self._events += (delta, ir.BlockEnded())
+
+    def _begin(self, kind: ir.BlockKind) -> None:
+        self._end_block()
+        self._open = kind
+        self._texts += kind == "text"
+        self._events.append(ir.BlockStarted(kind=kind))
+
+    def _end_block(self) -> None:
+        if self._open is None:
+            return
+        if self._open == "text" and self._sources:
+            self._cite()
+        self._events.append(ir.BlockEnded())
+        self._open = None
+
+    def _cite(self) -> None:
+        """Write the sources into the open text block, and whole for those who can read them."""
+        for kind, value in self._sources.items():
+            for citation in _SOURCES[kind](value):
+                # Places are counted in the whole text; behind other blocks they are not those of this one.
+                self._events.append(citation if self._texts == 1 else replace(citation, start=None, end=None))
+        self._tell_sources()
+
+    def _tell_sources(self) -> None:
+        for kind, value in self._sources.items():
+            self._events.append(ir.OpaqueEvent(dialect="gemini", kind=kind, value=value))
+        self._sources = {}
+
+    # the end
+
+    def _end(self, ending: ir.Finished) -> None:
+        self._end_block()
+        self._tell_sources()
+        if self._tally:
+            self._events.append(ir.UsageReported(self._tally.usage()))
+        self._events.append(ending)
+        self._ended = True
+        self.empty = ending.reason == "stop" and not self._visible
+
+    def _ending(self) -> ir.Finished | GatewayError:
+        native = self._finish
+        if native is None:
+            return self._unfinished()
+        if self._call_ids:
+            return ir.Finished(reason="tool_calls", native=native)
+        reason = _FINISHED.get(native)
+        if reason is not None:
+            words = self._finish_message if reason == "content_filter" else None
+            return ir.Finished(reason=reason, native=native, explanation=words)
+        if native not in _MALFORMED and self._visible:  # OTHER, LANGUAGE, NO_IMAGE, … and names not known yet
+            return ir.Finished(reason="stop", native=native)
+        words = mask(self._finish_message or "without saying why")
+        code = _MALFORMED.get(native, "upstream_malformed")
+        return UpstreamMalformed(f"the upstream ended its answer with {mask(native)}: {words}", code=code)
+
+    def _unfinished(self) -> ir.Finished | GatewayError:
+        blocked = self._blocked
+        if blocked is None or blocked.block_reason is None:
+            return StreamBroken("the upstream's answer ended before it was complete")
+        words = blocked.block_reason_message or f"the upstream blocked the prompt: {blocked.block_reason}"
+        return ir.Finished(reason="content_filter", native=blocked.block_reason, explanation=words)

@@ -1,0 +1,169 @@
+"""How much a model may think, in the words that it takes.
+
+Gemini 3 and later take a level, Gemini 2.5 a budget, never both; a name that ends in a level has made the choice.
+Claude takes a budget that must stay below the output limit. Older models and gpt-oss take nothing.
+"""
+
+import re
+from typing import Final, Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway import ir
+
+__all__ = ["Conflict", "Generation", "Plan", "generation_of", "plan"]
+
+Conflict = Literal["clamp", "raise", "drop"]
+Generation = tuple[int, int]
+
+_T = TypeVar("_T")
+
+_DYNAMIC: Final = -1
+_BUDGETS: Final = {
+    "none": 0,
+    "minimal": 512,
+    "low": 1024,
+    "medium": 8192,
+    "high": 24576,
+    "xhigh": 32768,
+    "max": 128_000,
+}
+_RANKS: Final = {"minimal": 0, "low": 1, "medium": 2, "high": 3, "xhigh": 4, "max": 5}
+_STEPS: Final = ((512, "minimal"), (1024, "low"), (8192, "medium"))  # a budget up to this is that level
+
+_GENERATION: Final = re.compile(r"gemini-(\d{1,3})(?:\.(\d{1,3}))?(?!\d)")
+_LEVEL_IN_NAME: Final = re.compile(r"-(?:minimal|low|medium|high|agent)$")
+# The first pattern found in the name holds.
+_LEVELS: Final = (
+    (re.compile(r"gemini-3(?:\.0)?-pro"), ("low", "high")),
+    (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
+    (re.compile(r""), ("low", "medium", "high")),
+)
+# Lowest and highest budget of Gemini 2.5, and the one that means off.
+_RANGES: Final = (
+    (re.compile(r"flash-lite"), (512, 24576, 0)),
+    (re.compile(r"flash"), (1, 24576, 0)),
+    (re.compile(r""), (128, 32768, 128)),
+)
+
+_CLAUDE_LEAST: Final = 1024
+_CLAUDE_OUTPUT: Final = 64000
+_ANSWER: Final = 8192  # room for the answer behind the thoughts
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The `thinkingConfig` to send, None for none, and the output limit that goes with it."""
+
+    config: dict[str, object] | None = None
+    max_tokens: int | None = None
+    losses: tuple[ir.Loss, ...] = ()
+
+
+def plan(
+    reasoning: ir.Reasoning,
+    max_tokens: int | None,
+    *,
+    model: str,
+    family: ir.Family,
+    limit: int | None,
+    conflict: Conflict,
+) -> Plan:
+    """Choose the thinking of one request; `max_tokens` is already within the model's `limit`."""
+    reasoning = _plain(reasoning)
+    shown = reasoning.visible if reasoning.include is None else reasoning.include
+    if reasoning.mode == "unset" and not shown:
+        return Plan(max_tokens=max_tokens)
+    if family == "claude":
+        return _claude(reasoning, max_tokens, limit or _CLAUDE_OUTPUT, conflict)
+    generation = generation_of(model)
+    if family != "gemini" or "image" in model or (generation and generation < (2, 5)):
+        lost = () if reasoning.mode in ("unset", "off") else (_loss("this model takes no thinking option", "hint"),)
+        return Plan(max_tokens=max_tokens, losses=lost)
+    config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
+    if generation and generation < (3, 0):
+        return _budgeted(config, reasoning, max_tokens, model)
+    level = _level(reasoning)
+    if level and generation and not _LEVEL_IN_NAME.search(model):
+        config["thinkingLevel"] = _nearest(level, _first(_LEVELS, model))
+    return Plan(config=config, max_tokens=max_tokens)
+
+
+def generation_of(model: str) -> Generation | None:
+    """Read a Gemini model's generation off its name; None when it does not say."""
+    found = _GENERATION.search(model)
+    return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def _plain(reasoning: ir.Reasoning) -> ir.Reasoning:
+    """Say `off` and `auto` by their mode, however the caller put it."""
+    if reasoning.mode == "budget" and (reasoning.budget or 0) <= 0:
+        return replace(reasoning, mode="auto" if reasoning.budget == _DYNAMIC else "off")
+    if reasoning.mode == "level" and reasoning.level not in _RANKS:
+        return replace(reasoning, mode="off" if reasoning.level == "none" else "auto")
+    return reasoning
+
+
+def _level(reasoning: ir.Reasoning) -> str | None:
+    if reasoning.mode == "off":
+        return "minimal"
+    if reasoning.mode == "budget":
+        budget = reasoning.budget or 0
+        return next((level for most, level in _STEPS if budget <= most), "high")
+    return reasoning.level if reasoning.mode == "level" else None
+
+
+def _nearest(level: str, levels: tuple[str, ...]) -> str:
+    wanted = _RANKS[level]
+    return min(levels, key=lambda one: (abs(_RANKS[one] - wanted), -_RANKS[one]))
+
+
+def _budget(reasoning: ir.Reasoning) -> int | None:
+    """Give the wanted budget; None leaves it to the model."""
+    if reasoning.mode == "level":
+        return _BUDGETS[reasoning.level or "none"]
+    return reasoning.budget if reasoning.mode == "budget" else None
+
+
+def _budgeted(config: dict[str, object], reasoning: ir.Reasoning, max_tokens: int | None, model: str) -> Plan:
+    least, most, off = _first(_RANGES, model)
+    budget = _budget(reasoning)
+    if reasoning.mode == "off":
+        config["thinkingBudget"] = off
+    elif reasoning.mode != "unset":
+        config["thinkingBudget"] = _DYNAMIC if budget is None else min(max(budget, least), most)
+    return Plan(config=config, max_tokens=max_tokens)
+
+
+def _claude(reasoning: ir.Reasoning, max_tokens: int | None, limit: int, conflict: Conflict) -> Plan:
+    if reasoning.mode in ("unset", "off"):
+        return Plan(max_tokens=max_tokens)
+    budget = max(_budget(reasoning) or _BUDGETS["high"], _CLAUDE_LEAST)
+    if max_tokens is None or reasoning.mode != "budget":
+        budget = min(budget, max(limit - _ANSWER, limit // 2, _CLAUDE_LEAST))
+    if max_tokens is None or (max_tokens <= budget and conflict == "raise"):
+        max_tokens = min(budget + _ANSWER, limit)
+    if max_tokens > budget:
+        return _thinking(budget, max_tokens)
+    if conflict == "drop" or max_tokens <= _CLAUDE_LEAST:
+        severity: ir.Severity = (
+            "change" if reasoning.include is None else "hint"
+        )  # the configuration's wish, or the caller's
+        lost = _loss(f"thinking is off: a budget of {budget} does not fit into {max_tokens} tokens", severity)
+        return Plan(max_tokens=max_tokens, losses=(lost,))
+    lost = _loss(f"the budget of {budget} is cut to stay below {max_tokens} tokens", "hint")
+    return _thinking(max_tokens - 1, max_tokens, lost)
+
+
+def _thinking(budget: int, max_tokens: int, *losses: ir.Loss) -> Plan:
+    # Without a budget Claude does not think; without includeThoughts no signature comes back.
+    config: dict[str, object] = {"includeThoughts": True, "thinkingBudget": budget}
+    return Plan(config=config, max_tokens=max_tokens, losses=losses)
+
+
+def _first(table: tuple[tuple[re.Pattern[str], _T], ...], model: str) -> _T:
+    return next(value for pattern, value in table if pattern.search(model))
+
+
+def _loss(reason: str, severity: ir.Severity) -> ir.Loss:
+    return ir.Loss("thinking", reason, severity)

@@ -1,0 +1,55 @@
+"""Token counts: the running reports of one answer, made into neutral usage."""
+
+from gateway import ir
+
+from .wire import UsageMetadata
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Keep the highest value of each counter: reports are cumulative, and some come without numbers."""
+
+    __slots__ = ("_cached", "_candidates", "_prompt", "_thoughts", "_tool_use", "_total")
+
+    def __init__(self) -> None:
+        self._prompt = self._candidates = self._thoughts = self._cached = self._tool_use = self._total = 0
+
+    def add(self, report: UsageMetadata) -> None:
+        """Take the report of one chunk."""
+        if (count := report.prompt_token_count) and count > self._prompt:
+            self._prompt = count
+        if (count := report.candidates_token_count) and count > self._candidates:
+            self._candidates = count
+        if (count := report.total_token_count) and count > self._total:
+            self._total = count
+        if (count := report.thoughts_token_count) and count > self._thoughts:
+            self._thoughts = count
+        if (count := report.cached_content_token_count) and count > self._cached:
+            self._cached = count
+        if (count := report.tool_use_prompt_token_count) and count > self._tool_use:
+            self._tool_use = count
+
+    def __bool__(self) -> bool:
+        return bool(self._prompt or self._tool_use or self._candidates or self._thoughts or self._total)
+
+    def usage(self) -> ir.Usage:
+        """Give the counts so far: input with cached and tool-use tokens, output with thoughts."""
+        input_tokens = self._prompt + self._tool_use
+        output = self._output(input_tokens)
+        return ir.Usage(
+            input=input_tokens,
+            output=output,
+            cache_read=min(self._cached, input_tokens),
+            reasoning=min(self._thoughts, output),
+            total=max(self._total, input_tokens + output) if self._total else None,
+        )
+
+    def _output(self, input_tokens: int) -> int:
+        # total = prompt + toolUsePrompt + candidates + thoughts; but some servers count the thoughts among the
+        # candidates, and then the sum is right without them.
+        if not self._candidates and self._total:
+            return max(self._total - input_tokens, self._thoughts)
+        if self._total == input_tokens + self._candidates:
+            return self._candidates
+        return self._candidates + self._thoughts

@@ -1,0 +1,255 @@
+"""The shapes of an answer as they come over the wire, each chunk in one typed decode.
+
+    {"response": {chunk}, "traceId": …}   as Code Assist sends it
+    {chunk}                               as mirrors and the Gemini API send it
+    {"error": {…}}                        an error under status 200
+
+Every field may be missing or null. snake_case twins of a few fields come from proxies in between.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from gateway import ir
+
+__all__ = [
+    "Blob",
+    "Call",
+    "Candidate",
+    "Chunk",
+    "Code",
+    "CodeResult",
+    "Envelope",
+    "Feedback",
+    "Part",
+    "UsageMetadata",
+    "epoch",
+    "read_chunks",
+    "read_grounding",
+    "read_recited",
+]
+
+
+class Blob(Struct, gc=False, rename="camel"):
+    """Inline media, base64."""
+
+    data: str | None = None
+    mime_type: str | None = None
+    mime_type_twin: str | None = field(default=None, name="mime_type")
+
+
+class Call(Struct, gc=False):
+    """A tool call; `args` comes whole, as an object, or not at all."""
+
+    name: str | None = None
+    args: Raw | UnsetType = UNSET
+    id: str | None = None
+
+
+class Code(Struct, gc=False):
+    """What the model ran on Google's side."""
+
+    language: str | None = None
+    code: str | None = None
+
+
+class CodeResult(Struct, gc=False):
+    """What came out of it."""
+
+    outcome: str | None = None
+    output: str | None = None
+
+
+class Part(Struct, gc=False, rename="camel"):
+    """One piece of content; `thought_signature` may stand alone or beside any other field."""
+
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: Call | None = None
+    inline_data: Blob | None = None
+    executable_code: Code | None = None
+    code_execution_result: CodeResult | None = None
+    thought_signature_twin: str | None = field(default=None, name="thought_signature")
+    function_call_twin: Call | None = field(default=None, name="function_call")
+    inline_data_twin: Blob | None = field(default=None, name="inline_data")
+
+
+class Content(Struct, gc=False):
+    """What a candidate says in this chunk."""
+
+    parts: list[Part] | None = None
+
+
+class Candidate(Struct, gc=False, rename="camel"):
+    """One of the answers; without `content` when it only finishes."""
+
+    content: Content | None = None
+    index: int | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+    grounding_metadata: Raw | UnsetType = UNSET
+    citation_metadata: Raw | UnsetType = UNSET
+
+
+class UsageMetadata(Struct, gc=False, rename="camel"):
+    """Cumulative counts; a counter is missing rather than 0."""
+
+    prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    total_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+
+
+class Feedback(Struct, gc=False, rename="camel"):
+    """Why the prompt was refused."""
+
+    block_reason: str | None = None
+    block_reason_message: str | None = None
+
+
+class Chunk(Struct, gc=False, rename="camel"):
+    """One GenerateContentResponse."""
+
+    candidates: list[Candidate] | None = None
+    usage_metadata: UsageMetadata | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    create_time: str | None = None
+    prompt_feedback: Feedback | None = None
+    error: Raw | UnsetType = UNSET
+
+
+class Envelope(Chunk, gc=False):
+    """A chunk in its envelope, or bare."""
+
+    response: Chunk | None = None
+
+    def chunk(self) -> Chunk:
+        """Give the chunk, whichever way it came."""
+        if self.response is None:
+            return self
+        if self.error is not UNSET:
+            self.response.error = self.error
+        return self.response
+
+
+_STRICT: Final = msgspec.json.Decoder(Envelope)
+_LAX: Final[msgspec.json.Decoder[Envelope | list[Envelope]]] = msgspec.json.Decoder(
+    Envelope | list[Envelope],
+    strict=False,  # int64 is a string in proto JSON
+)
+
+
+def read_chunks(payload: str | bytes) -> list[Chunk]:
+    """Decode one event, or a whole JSON answer: an object or an array of them. Raise ValueError if it is neither."""
+    try:
+        return [_STRICT.decode(payload).chunk()]
+    except msgspec.ValidationError:
+        return _read_oddly(payload)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _read_oddly(payload: str | bytes) -> list[Chunk]:
+    try:
+        decoded = _LAX.decode(payload)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return [envelope.chunk() for envelope in decoded] if isinstance(decoded, list) else [decoded.chunk()]
+
+
+class _Source(Struct, gc=False):
+    uri: str | None = None
+    title: str | None = None
+
+
+class _Found(Struct, gc=False, rename="camel"):
+    web: _Source | None = None
+    retrieved_context: _Source | None = None
+
+
+class _Segment(Struct, gc=False, rename="camel"):
+    start_index: int | None = None
+    end_index: int | None = None
+    text: str | None = None
+
+
+class _Support(Struct, gc=False, rename="camel"):
+    segment: _Segment | None = None
+    grounding_chunk_indices: list[int] | None = None
+
+
+class _Grounding(Struct, gc=False, rename="camel"):
+    grounding_chunks: list[_Found] | None = None
+    grounding_supports: list[_Support] | None = None
+
+
+class _Recited(Struct, gc=False, rename="camel"):
+    uri: str | None = None
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class _Recitation(Struct, gc=False):
+    citations: list[_Recited] | None = None
+
+
+_GROUNDING: Final = msgspec.json.Decoder(_Grounding, strict=False)
+_RECITATION: Final = msgspec.json.Decoder(_Recitation, strict=False)
+
+
+def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
+    """Read `groundingMetadata`: a citation for each supported segment, else one for each source."""
+    try:
+        found = _GROUNDING.decode(grounding)
+    except (ValueError, RecursionError):
+        return []
+    sources = [chunk.web or chunk.retrieved_context or _Source() for chunk in found.grounding_chunks or ()]
+    citations = [
+        _cite(sources[index], support.segment or _Segment())
+        for support in found.grounding_supports or ()
+        for index in support.grounding_chunk_indices or ()
+        if 0 <= index < len(sources) and sources[index].uri
+    ]
+    return citations or [_cite(source, _Segment()) for source in sources if source.uri]
+
+
+def read_recited(metadata: Raw) -> list[ir.CitationDelta]:
+    """Read `citationMetadata`: the works that the answer repeats."""
+    try:
+        found = _RECITATION.decode(metadata)
+    except (ValueError, RecursionError):
+        return []
+    return [
+        _cite(_Source(one.uri, one.title), _Segment(one.start_index, one.end_index))
+        for one in found.citations or ()
+        if one.uri
+    ]
+
+
+def _cite(source: _Source, segment: _Segment) -> ir.CitationDelta:
+    start, end = segment.start_index or 0, segment.end_index
+    known = end is not None and 0 <= start <= end
+    return ir.CitationDelta(
+        url=source.uri or "",
+        title=source.title or "",
+        start=start if known else None,  # Google counts UTF-8 bytes too
+        end=end if known else None,
+        text=segment.text or "",
+    )
+
+
+def epoch(timestamp: str | None) -> float | None:
+    """Read an RFC 3339 timestamp as Unix seconds; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(timestamp or "")
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

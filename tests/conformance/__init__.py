@@ -1,0 +1,1 @@
+"""Recorded wire traffic against what must come of it."""
