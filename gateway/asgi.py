@@ -22,5 +22,6 @@ def __getattr__(name: str) -> object:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
+    made.state.gateway.settles = True
     globals()["app"] = made
     return made

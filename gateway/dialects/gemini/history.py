@@ -129,7 +129,7 @@ def _readable(part: ir.Part, family: ir.Family, losses: list[ir.Loss]) -> bool:
         # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
         return bool(part.text.strip() if family == "claude" else part.text or part.signature)
     if isinstance(part, ir.Opaque) and part.dialect != "gemini":  # of a service that the caller's vendor hosts
-        losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", "content"))
+        losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", "hint"))
         return False
     return True
 

@@ -329,10 +329,11 @@ class StreamReader:
 
     def _ending(self) -> ir.Finished | GatewayError:
         native = self._finish
+        # a call comes whole, so a tool turn may end without a reason; not where an event got lost, perhaps another call
+        if self._call_ids and (native is not None or not self.skipped):
+            return ir.Finished(reason="tool_calls", native=native)
         if native is None:
             return self._unfinished()
-        if self._call_ids:
-            return ir.Finished(reason="tool_calls", native=native)
         reason = _FINISHED.get(native)
         if reason is not None:
             words = self._finish_message if reason == "content_filter" else None

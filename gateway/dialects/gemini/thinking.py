@@ -70,6 +70,8 @@ def plan(
     conflict: Conflict,
 ) -> Plan:
     """Choose the thinking of one request; `max_tokens` is already within the model's `limit`."""
+    if family == "claude" and reasoning.include is False and reasoning.budget == 0:  # the policy says so in figures
+        return Plan(config={"includeThoughts": False, "thinkingBudget": 0}, max_tokens=max_tokens)
     reasoning = _plain(reasoning)
     shown = reasoning.visible if reasoning.include is None else reasoning.include
     if reasoning.mode == "unset" and not shown:

@@ -40,6 +40,8 @@ _FINISH: Final[dict[ir.FinishReason, str]] = {
     "context_window": "length",
     "content_filter": "content_filter",
 }
+# Gemini's pause cuts the answer; Anthropic's hands the turn back
+_NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {("pause", "CONTINUATION"): "length"}
 _WITHHELD: Final = "The answer was withheld by a content filter."
 
 
@@ -177,9 +179,9 @@ def completion_id(answering: Answering) -> str:
     return f"chatcmpl-{answering.id}"
 
 
-def finish_reason(reason: ir.FinishReason, calls: int, how: Manner) -> str:
+def finish_reason(finish: ir.Finished, calls: int, how: Manner) -> str:
     """Give the finish reason; a call makes a stop `tool_calls`, whatever the upstream says."""
-    word = _FINISH[reason]
+    word = _NATIVE.get((finish.reason, finish.native), _FINISH[finish.reason])
     if word == "stop" and calls:
         return "function_call" if how.legacy else "tool_calls"
     return word

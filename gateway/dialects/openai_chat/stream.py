@@ -189,7 +189,7 @@ class ChatStream:
             self._say(answer.Message(function_call=news.function))
 
     def _finish(self, event: ir.Finished) -> None:
-        reason = answer.finish_reason(event.reason, self._calls, self._how)
+        reason = answer.finish_reason(event, self._calls, self._how)
         if not self._said and reason == "content_filter":
             self._say(answer.Message(refusal=answer.refusal(event)))
         extra = self._signature.chosen()

@@ -60,7 +60,7 @@ class _Message:
         self._signature = answer.MessageSignature(how)
         for part in reply.parts:
             self._take(part)
-        self.finish_reason = answer.finish_reason(reply.finish.reason, len(self._calls), how)
+        self.finish_reason = answer.finish_reason(reply.finish, len(self._calls), how)
 
     def wire(self) -> answer.Message:
         """Give the message."""

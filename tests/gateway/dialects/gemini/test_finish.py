@@ -74,7 +74,18 @@ def test_complete_call_makes_any_end_a_tool_turn(native: str) -> None:
     assert (finished.reason, finished.native) == ("tool_calls", native)
 
 
-@pytest.mark.parametrize("chunks", [[], [{}], [chunk(text("a"))], [chunk(function())]])
+def test_complete_call_needs_no_finish_reason() -> None:
+    finished = end(read(chunk(function()), chunk(text(""))))
+    assert (finished.reason, finished.native) == ("tool_calls", None)
+
+
+def test_call_before_a_cut_event_is_broken() -> None:
+    one = reader()
+    events = one.feed([payload(chunk(function())), '{"response":{"candid']) + one.close()
+    assert isinstance(end(events), StreamBroken)
+
+
+@pytest.mark.parametrize("chunks", [[], [{}], [chunk(text("a"))]])
 def test_end_without_a_finish_reason_is_broken(chunks: list[object]) -> None:
     assert isinstance(end(read(*chunks)), StreamBroken)
 

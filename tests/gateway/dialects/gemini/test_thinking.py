@@ -120,6 +120,11 @@ def test_generation_is_read_off_the_name(name: str, expected: tuple[int, int] | 
     assert generation_of(name) == expected
 
 
+def test_a_policy_of_no_thinking_is_said_to_claude_in_figures() -> None:
+    reasoning = ir.Reasoning(mode="budget", budget=0, include=False, visible=False)
+    assert planned("claude-sonnet-4-5", reasoning).config == {"includeThoughts": False, "thinkingBudget": 0}
+
+
 # Claude: (reasoning, max_tokens, conflict, limit) → (budget, maxOutputTokens)
 
 CLAUDE = [

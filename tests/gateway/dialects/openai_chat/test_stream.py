@@ -79,6 +79,11 @@ def test_finish_reasons(reason: ir.FinishReason, expected: str, with_call: str) 
     assert write(answer(call("f"), text("a"), reason=reason)).finish == with_call
 
 
+def test_geminis_continuation_is_a_cut() -> None:
+    paused = answer(text("a"), reason="pause", native="CONTINUATION")
+    assert (write(paused).finish, whole(paused)["choices"][0]["finish_reason"]) == ("length", "length")
+
+
 def test_thoughts_are_apart_from_content() -> None:
     assert write(answer(thinking("a", "b"), text("c"))).deltas == [
         {"role": "assistant", "content": None, "reasoning_content": "a"},
