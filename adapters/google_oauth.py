@@ -6,7 +6,7 @@ oauthlib writes and reads the messages, the gateway's own transport carries them
 from typing import Final
 
 from msgspec import Struct
-from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+from oauthlib.oauth2 import MissingTokenError, OAuth2Error, WebApplicationClient
 
 from gateway.config import OAuthConfig
 from gateway.dialects.gemini.errors import mask
@@ -77,6 +77,8 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
         token = client.parse_request_body_response(  # pyright: ignore[reportUnknownMemberType]  # **kwargs, too
             answer.body.decode()
         )
+    except MissingTokenError:
+        raise RefreshFailed(f"the token endpoint's answer ({answer.status}) holds no token") from None
     except OAuth2Error as error:
         name = str(error.error or "error")
         reason = f"{name}: {error.description}" if error.description else name

@@ -93,12 +93,11 @@ def _credentials(
 
 def _oauth(configured: OAuthConfig, imported: Imported) -> OAuthConfig:
     """Fill in from the imported file what the configuration leaves empty; a client stays with its own secret."""
-    if configured.client_id:
-        return replace(configured, token_url=configured.token_url or imported.token_url)
+    same = configured.client_id in ("", imported.client_id)
     return replace(
         configured,
-        client_id=imported.client_id,
-        client_secret=configured.client_secret or Secret(imported.client_secret),
+        client_id=configured.client_id or imported.client_id,
+        client_secret=configured.client_secret or Secret(imported.client_secret if same else ""),
         token_url=configured.token_url or imported.token_url,
     )
 

@@ -6,7 +6,7 @@ Outermost ─► Router ─┬─ /health, /health/ready
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
 
@@ -129,7 +129,7 @@ def assemble(gateway: Gateway) -> Starlette:
     """Put a gateway's parts together as one app."""
 
     @asynccontextmanager
-    async def own_lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def own_lifespan(_: Starlette) -> AsyncGenerator[None]:
         await gateway.start()
         if gateway.settles:
             settle()
@@ -173,7 +173,7 @@ def _unserved(loaded: Loaded) -> Iterator[Problem]:
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
+async def lifespan(app: Starlette) -> AsyncGenerator[None]:
     """Run a mounted gateway's background work inside the host's own lifespan."""
     gateway: Gateway = app.state.gateway
     await gateway.start()

@@ -119,18 +119,18 @@ class _Member:
 
     async def begin(self) -> Begun:
         """Try until an answer begins; raise the error that ends it."""
+        replay: list[GatewayError] = []  # the first failure, raised once more so that one policy judges all
         try:
             return await self._once()
         except GatewayError as error:
-            failure: GatewayError | None = error
+            replay.append(error)
         try:
             async for attempt in AsyncRetrying(
                 retry=_RetryIf(self._again), wait=self._wait, sleep=self._clock.sleep, reraise=True
             ):
                 with attempt:
-                    if failure is not None:  # the first failure, replayed so that one policy judges all
-                        failed, failure = failure, None
-                        raise failed
+                    if replay:
+                        raise replay.pop()
                     return await self._once()
         except EmptyAnswer as error:
             assert error.begun is not None

@@ -54,12 +54,13 @@ def misordered(loaded: Loaded) -> list[Problem]:
 
 
 def _misfit(name: str, cls: type, loaded: Loaded) -> Problem | None:
-    """Say which option of somebody's own middleware it does not take."""
-    own = loaded.config.middleware.get(name)
+    """Say which option of [middleware.NAME] its class does not take."""
+    if name not in loaded.config.middleware:
+        return None
     try:
-        signature(cls).bind(None, **(own.options if own else {}))
+        signature(cls).bind(None, **loaded.config.middleware[name].options)
     except TypeError as error:
-        return loaded.problem(("middleware", name, "options") if own else _ORDER, f"{cls.__name__}: {error}")
+        return loaded.problem(("middleware", name, "options"), f"{cls.__name__}: {error}")
     return None
 
 
@@ -69,10 +70,8 @@ def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
     `anonymous`: auth.allow_anonymous is "always", so `auth` may be left out.
     """
     needed = REQUIRED if anonymous else (*REQUIRED, "auth")
-    problems = [
-        f"leaves out {name!r}, without which nothing works" for name in needed if name not in order
-    ]
-    offered = frozenset().union(*(_marks(cls, "provides") for cls in order.values()))
+    problems = [f"leaves out {name!r}, without which nothing works" for name in needed if name not in order]
+    offered = {mark for cls in order.values() for mark in _marks(cls, "provides")}
     seen: set[str] = {"principal"} if anonymous and "auth" not in order else set()
     for name, cls in order.items():
         for mark in sorted(_marks(cls, "requires")):

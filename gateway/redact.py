@@ -44,9 +44,7 @@ class Secret:
 # Group 1 is kept. A quote may stand escaped, as in JSON inside JSON; a header may stand in a tuple of bytes.
 _Q: Final = r"\\{0,2}[\"']"
 _IS: Final = rf"(?:{_Q})?\s*+[:=]\s*+(?:b?{_Q})?|{_Q},\s*+b?{_Q}"
-_FIELDS: Final = (
-    "access_token|refresh_token|id_token|client_secret|code_verifier|api_key|encryption_key|password"
-)
+_FIELDS: Final = "access_token|refresh_token|id_token|client_secret|code_verifier|api_key|encryption_key|password"
 _PATTERNS: Final = (
     rf"((?:proxy-)?authorization(?:{_IS}))[^\r\n\"',;}}\\]++",
     rf"((?<![\w-])(?:x-goog-api-key|x-api-key|api-key)(?:{_IS}))[^\s\"',;}}\\]++",

@@ -228,9 +228,7 @@ def _refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
     lost = [loss for loss in losses if loss.severity != "hint"]
     if lost:
         listed = "; ".join(f"{loss.path}: {loss.reason}" for loss in lost[:10])
-        raise InvalidRequest(
-            f"translate.lossy is strict and this upstream cannot carry: {listed}", param=lost[0].path
-        )
+        raise InvalidRequest(f"translate.lossy is strict and this upstream cannot carry: {listed}", param=lost[0].path)
 
 
 def _header(text: str) -> bytes:

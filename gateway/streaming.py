@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from types import TracebackType
+from typing import Self
 
 from starlette.types import Receive, Send
 
@@ -47,7 +48,7 @@ class Watchdog:
         """Note a sign of life."""
         self._last = self._loop.time()
 
-    def __enter__(self) -> Watchdog:
+    def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
@@ -86,7 +87,7 @@ class Client:
         self._closed = False
         self.started = False
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()

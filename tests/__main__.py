@@ -24,8 +24,9 @@ def main() -> int:
     for name, *rest in steps:
         started = time.monotonic()
         print("+", name, *rest, flush=True)
-        code = subprocess.run([str(bin_folder / name), *rest], check=False).returncode  # noqa: S603 - our own tools
-        print(f"  {name}: {'ok' if code == 0 else f'failed with {code}'}, {time.monotonic() - started:.0f} s", flush=True)
+        code = subprocess.run([str(bin_folder / name), *rest], check=False).returncode
+        verdict = "ok" if code == 0 else f"failed with {code}"
+        print(f"  {name}: {verdict}, {time.monotonic() - started:.0f} s", flush=True)
         if code:
             return code
     return 0

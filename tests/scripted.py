@@ -23,9 +23,10 @@ After = Callable[[GatewayError], "Step | GatewayError"]
 
 def say(*words: str) -> list[list[ir.Event]]:
     """One complete answer of these words, one read each."""
+    deltas: list[list[ir.Event]] = [[ir.TextDelta(word)] for word in words]
     return [
         [ir.Started(id="up_1", usage=ir.Usage(input=3)), ir.BlockStarted(kind="text")],
-        *([ir.TextDelta(word)] for word in words),
+        *deltas,
         [ir.BlockEnded(), ir.UsageReported(ir.Usage(input=3, output=2)), ir.Finished(reason="stop")],
     ]
 

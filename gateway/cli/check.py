@@ -1,10 +1,12 @@
 """`gateway check`: every effective value, where it comes from, and what is not in effect yet. No network."""
 
+from importlib import import_module
+
 import click
 import msgspec
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Row, refuses_bind, report
+from gateway.config import Loaded, Row, refuses_bind, report
 
 __all__ = ["check"]
 
@@ -14,31 +16,40 @@ __all__ = ["check"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
     """Check the configuration without starting anything."""
-    from gateway.app import check as check_pipeline  # loads the server, which the other commands do without
-
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     rows = report(found)
     if as_json:
         click.echo(msgspec.json.encode([_plain(row) for row in rows]))
     else:
-        click.echo(f"configuration: {found.file or 'none, built-in defaults'}")
-        _print(rows)
-    try:
-        check_pipeline(found)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    refusal = refuses_bind(found.config)
-    if refusal is not None:
-        click.echo(f"`gateway run` will refuse this: {refusal}", err=True)
+        click.echo(_table(found, rows))
+    problems = _problems(found)
+    if problems:
+        click.echo("\n".join(problems), err=True)
         raise SystemExit(2)
 
 
-def _print(rows: list[Row]) -> None:
+def _problems(found: Loaded) -> list[str]:
+    """Say what `gateway run` would refuse besides what loading has; a type without adapter is in the table."""
+    misordered = import_module("gateway.pipeline").misordered  # loads every middleware
+    refusal = refuses_bind(found.config)
+    return [*map(str, misordered(found)), *([refusal] if refusal else [])]
+
+
+def _table(found: Loaded, rows: list[Row]) -> str:
     width = max(len(row.key) for row in rows)
-    for row in rows:
-        note = "" if row.in_effect else f"   not in effect yet: {row.reason}"
-        click.echo(f"{row.key:{width}}  {row.value}   ({row.source}){note}")
+    lines = [f"{row.key:{width}}  {row.value}   ({row.source}){_note(row)}" for row in rows]
+    idle = sum(not row.in_effect for row in rows)
+    return "\n".join(
+        [
+            f"configuration: {found.file or 'none, built-in defaults'}",
+            *lines,
+            f"{len(rows)} values, {idle} of them not in effect yet",
+        ]
+    )
+
+
+def _note(row: Row) -> str:
+    return "" if row.in_effect else f"   not in effect yet: {row.reason}"
 
 
 def _plain(row: Row) -> dict[str, object]:

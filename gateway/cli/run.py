@@ -1,7 +1,6 @@
 """`gateway run`: start, say what is there, serve until a signal."""
 
 import errno
-import os
 import socket
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +12,7 @@ from gateway.config import ConfigError, Loaded, refuses_bind
 
 __all__ = ["run"]
 
-_LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=False)
+_LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
 
 
 @click.command
@@ -74,13 +73,11 @@ def _listen(config: Loaded) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
+        listener.listen()
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            click.echo(
-                f"{host}:{port} is in use by another program; stop it, or choose another port with --port", err=True
-            )
-            raise SystemExit(4) from None
-        click.echo(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}", err=True)
-        raise SystemExit(2) from None
+        used = error.errno == errno.EADDRINUSE
+        reason = "another program listens there; stop it, or choose another --port" if used else error.strerror
+        click.echo(f"cannot listen on {host}:{port}: {reason}", err=True)
+        raise SystemExit(4 if used else 2) from None
     return listener

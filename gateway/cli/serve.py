@@ -1,6 +1,7 @@
 """The part of `gateway run` that needs the server: the app, uvicorn, the banner."""
 
 import gc
+import logging
 import socket
 from importlib.util import find_spec
 
@@ -10,6 +11,7 @@ import uvicorn
 from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.config import Loaded
+from gateway.logs import Forward
 from gateway.server import Server
 
 __all__ = ["banner", "serve"]
@@ -19,15 +21,17 @@ _KEEPALIVE_S = 75
 
 
 def serve(loaded: Loaded, listener: socket.socket) -> None:
-    """Serve until a signal; raise ConfigError for an order that cannot work."""
+    """Serve until a signal; raise ConfigError for what `create_app` refuses."""
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
+    logging.getLogger().addHandler(Forward(gateway.logger))
     loop = "uvloop" if find_spec("uvloop") else "asyncio"
     http = "httptools" if find_spec("httptools") else "h11"
     config = uvicorn.Config(
         app,
         loop=loop,
         http=http,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -46,24 +50,37 @@ def serve(loaded: Loaded, listener: socket.socket) -> None:
         gc.collect()
         gc.freeze()  # what start-up made lives as long as the process
 
-    Server(config, gateway, announce).run([listener])
+    try:
+        Server(config, gateway, announce).run([listener])
+    except SystemExit:  # uvicorn's 3 for a failed start means something else here
+        raise SystemExit(1) from None
 
 
 def banner(gateway: Gateway, address: str, engine: str) -> str:
     """Say what runs, from which file, on what, and how to try it."""
     loaded = gateway.loaded
-    keys = len(loaded.config.auth.keys) + len(loaded.config.key)
-    upstreams = [f"  upstream {name}: {adapter.state()}" for name, adapter in gateway.adapters.items()]
+    keyed = bool(loaded.config.auth.keys or loaded.config.key)
     lines = [
         f"gateway {__version__} on {address} ({engine})",
         f"  configuration: {loaded.file or 'none, built-in defaults'}",
-        *upstreams,
-        f"  keys: {keys}" + ("" if keys else f", anonymous access: {loaded.config.auth.allow_anonymous}"),
+        *(f"  upstream {name}: {adapter.state()}" for name, adapter in gateway.adapters.items()),
+        f"  keys: {_keys(loaded)}",
     ]
-    if not gateway.usable:
+    if gateway.usable:
+        lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
+    else:
         lines.append("  warning: no upstream can serve yet; requests get 503")
-    lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keys > 0)}"]
     return "\n".join(lines)
+
+
+def _keys(loaded: Loaded) -> str:
+    """Count the keys; name the variables that gave some, for a client's own may have been meant."""
+    count = len(loaded.config.auth.keys) + len(loaded.config.key)
+    if not count:
+        return f"0, anonymous access: {loaded.config.auth.allow_anonymous}"
+    sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]
+    variables = dict.fromkeys(source.name for source in sources if source.kind in ("env", ".env"))
+    return f"{count}, from {', '.join(variables)}" if variables else str(count)
 
 
 def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:

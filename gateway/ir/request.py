@@ -183,7 +183,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
     `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
-    `stream`: None = the caller left it out. `losses`: what the reader of the caller's dialect could not put into this form.
+    `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
     """
 
     model: str

@@ -15,7 +15,7 @@ _SWEEP_AT = 4096
 class LazyMemory(Storage, SlidingWindowCounterSupport):
     """Counters of one process; nothing here suspends, so a check and its hits are one step of the loop."""
 
-    STORAGE_SCHEME = ["lazy-memory"]
+    STORAGE_SCHEME: list[str] | None = ["lazy-memory"]  # noqa: RUF012 - as the base class declares it
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.store.credentials import CredentialStore, StoredCredential, StoredModels, StoreFailed
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "Take"]
 
 Take = Callable[[], StoredCredential]
 
@@ -36,17 +36,20 @@ class Keeper:
             self._tell(error)
             return {}, None
 
-    def later(self, take: Take) -> asyncio.Task[None]:
+    def later(self, take: Take) -> None:
         """Write a credential soon; `close` waits for it."""
+        self._begin(take)
+
+    async def now(self, take: Take) -> None:
+        """Write a credential, and return when it is on disk or has failed; also for one who leaves it is written."""
+        await asyncio.shield(self._begin(take))
+
+    def _begin(self, take: Take) -> asyncio.Task[None]:
         write = self._write(lambda: partial(self._store.save, self._upstream, take()))
         task = asyncio.get_running_loop().create_task(write)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def now(self, take: Take) -> None:
-        """Write a credential, and return when it is on disk or has failed; also for one who leaves it is written."""
-        await asyncio.shield(self.later(take))
 
     async def save_models(self, fetched: StoredModels) -> None:
         """Write the model list."""

@@ -36,7 +36,7 @@ class Served:
     def __init__(self, fake: FakeV1Internal, app: Starlette, http: httpx.AsyncClient) -> None:
         self.fake = fake
         self.http = http
-        self.url = str(http.base_url)
+        self.url = str(http.base_url).rstrip("/")
         self.gateway: Gateway = app.state.gateway
 
     async def post(self, path: str, *messages: Json | str, model: str = GEMINI_3, **fields: Any) -> httpx.Response:

@@ -73,7 +73,7 @@ async def test_thoughts_alone_leave_no_empty_content(served: Served) -> None:
 @pytest.mark.parametrize("model", ["gemini-3-flash", "claude-sonnet-4-6"])
 async def test_empty_content_beside_calls_is_no_text(served: Served, model: str) -> None:
     """C10"""
-    history = ["go", assistant(content="", tool_calls=[called("c1", "f")]), result("c1", "done")]
+    history: list[Any] = ["go", assistant(content="", tool_calls=[called("c1", "f")]), result("c1", "done")]
     response = await served.post(CHAT, *history, model=model)
     assert response.status_code == 200
     (part,) = served.contents[1]["parts"]
@@ -111,9 +111,7 @@ async def test_media_types_are_normalised(served: Served) -> None:
         ),
     ],
 )
-async def test_an_address_is_refused_by_the_name_of_its_field(
-    served: Served, path: str, part: Any, field: str
-) -> None:
+async def test_an_address_is_refused_by_the_name_of_its_field(served: Served, path: str, part: Any, field: str) -> None:
     """C15"""
     response = await served.post(path, user([part]), max_tokens=50)
     assert response.status_code == 400
@@ -126,7 +124,7 @@ async def test_what_a_tool_says_is_text_unless_it_is_an_object(served: Served) -
     """C17"""
     strange, plain = '{ "$a" = x; }', '{"ok":1}'
     calls = [called("c1", "f"), called("c2", "f")]
-    history = ["go", assistant(content=None, tool_calls=calls), result("c1", strange), result("c2", plain)]
+    history: list[Any] = ["go", assistant(content=None, tool_calls=calls), result("c1", strange), result("c2", plain)]
     response = await served.post(CHAT, *history)
     assert response.status_code == 200
     answers = values("response", served.contents)

@@ -270,6 +270,8 @@ class FakeV1Internal:
             await asyncio.sleep(plan.slow_s)
         if plan.error is not None:
             raise named(plan.error)
+        if plan.refusal is not None:
+            raise Refusal(plan.refusal["error"]["code"], plan.refusal)
         self.generated += 1
         chunks, trace = _stream(plan, Reply(call, plan, self.generated))
         as_events = record.method == STREAM and record.query.get("alt") == "sse"

@@ -1,10 +1,10 @@
 """The script: what the last text of the user makes the fake answer.
 
 A directive stands on a line of its own: `!say`, `!think`, `!tool NAME {json}`, `!image`, `!big`, `!fixture` make the
-answer, or `!chunk {json}`, which is one event of the stream as it is; `!error`, `!status` refuse it; `!slow`,
-`!stall`, `!pace`, `!bytes`, `!gzip`, `!acked`, `!drop`, `!cut`, `!fin` change how it is sent. Lines without a directive
-are echoed when nothing else answers. `!then` separates the steps of a tool loop: the answer after the k-th turn of
-function responses is step k, and beyond the last step it is the responses themselves.
+answer, or `!chunk {json}`, which is one event of the stream as it is; `!error`, `!status` refuse it, or with a body of
+its own `!refuse {json}`; `!slow`, `!stall`, `!pace`, `!bytes`, `!gzip`, `!acked`, `!drop`, `!cut`, `!fin` change how it
+is sent. Lines without a directive are echoed when nothing else answers. `!then` separates the steps of a tool loop: the
+answer after the k-th turn of function responses is step k, and beyond the last step it is the responses themselves.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Plan:
     chunks: list[Json] = field(default_factory=list)
     error: str | None = None
     error_times: float = math.inf
+    refusal: Json | None = None
     finish: str = "STOP"
     split: bool = False
     slow_s: float = 0
@@ -121,6 +122,7 @@ DIRECTIVES: dict[str, Callable[[Plan, str], None]] = {
     "echo": lambda _, __: None,
     "error": _error,
     "status": _error,
+    "refuse": _sets("refusal", json.loads),
     "finish": _sets("finish", str),
     "toolsplit": _sets("split", lambda _: True),
     "slow": _sets("slow_s", float),

@@ -207,6 +207,12 @@ async def test_a_status_is_given_without_details(client: Client) -> None:
     assert (response.status, (await response.json())["error"]["message"]) == (502, "Bad Gateway")
 
 
+async def test_a_refusal_is_given_as_it_is(client: Client) -> None:
+    given = {"error": {"code": 409, "message": "no"}}
+    response = await client.post("generateContent", body(GEMINI_3, user(f"!refuse {json.dumps(given)}")))
+    assert (response.status, await response.json()) == (409, given)
+
+
 async def test_pushed_texts_come_before_what_the_user_says(client: Client) -> None:
     client.fake.script.push("!say one", "!say two")
     assert [text(await client.ask("three")) for _ in range(3)] == ["one", "two", "three"]
