@@ -6,9 +6,10 @@ Outermost ─► Router ─┬─ /health, /health/ready
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from os import PathLike
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -69,10 +70,8 @@ class Gateway:
 
     def _adapter(self, name: str) -> Adapter:
         kind = self.loaded.config.upstream[name].type
-        make = load_plugin("gateway.adapters", kind)
-        assert callable(make)
-        adapter: Adapter = make(name, self.loaded, self.clock)
-        return adapter
+        make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", kind))  # an entry point is not typed
+        return make(name, self.loaded, self.clock)
 
     @property
     def started(self) -> bool:

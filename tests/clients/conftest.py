@@ -1,7 +1,7 @@
 """Tests with real command-line clients run where these are installed.
 
-The folder in `GATEWAY_TEST_NODE_MODULES` holds `node_modules` with the clients and the npm package `node`. Without
-it the tests are deselected, but with `CI=true` they fail.
+`GATEWAY_TEST_NODE_MODULES` is a folder `node_modules` with the clients and the npm package `node`. Without it the
+tests are deselected, but with `CI=true` they fail.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 FOLDER = "GATEWAY_TEST_NODE_MODULES"
+PACKAGES = {
+    "node@22": "node/bin/node",
+    "@google/gemini-cli@0.61": "@google/gemini-cli/bundle/gemini.js",
+    "@anthropic-ai/claude-code@2.1": ".bin/claude",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,13 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def node_modules() -> Path:
     """Give the folder of the installed clients."""
-    folder = os.environ.get(FOLDER)
-    if not folder:
-        pytest.fail(f"{FOLDER} must name a folder that holds node_modules with @google/gemini-cli and node")
-    modules = Path(folder) / "node_modules"
-    for needed in ("@google/gemini-cli", "node/bin/node"):
-        if not (modules / needed).exists():
-            pytest.fail(
-                f"{needed} is not in {modules}: run `npm i @google/gemini-cli@0.61 node@22` in {folder}"
-            )
+    modules = Path(os.environ.get(FOLDER, ""))
+    missing = [package for package, file in PACKAGES.items() if not (modules / file).exists()]
+    if missing:
+        pytest.fail(f"{FOLDER} must be a folder node_modules: run `npm install {' '.join(missing)}` beside it")
     return modules
