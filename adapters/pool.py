@@ -120,9 +120,9 @@ class Pool:
         """Tell whether a credential that was lent may go on serving a model."""
         return credential.state == "active" and not credential.cools_s(model)
 
-    def any_active(self) -> Credential | None:
-        """Give some credential for a call that no request waits for; that is no turn."""
-        return next(iter(self._free("")), None)
+    def any_active(self, model: str = "") -> Credential | None:
+        """Give some credential for a call beside the requests; that is no turn."""
+        return next(iter(self._free(model)), None)
 
     def rest_s(self, model: str) -> float:
         """Give the seconds until a credential can serve a model; infinite when that needs a person."""

@@ -68,6 +68,7 @@ class V1Internal:
             envelope=Envelope(config),
             retry=loaded.config.retry,
             clock=clock,
+            logger=self._logger,
         )
         self._catalogue = Catalogue(dict(SHIPPED))
         self._models: Mapping[str, ModelInfo] = {}
@@ -136,7 +137,7 @@ class V1Internal:
         return write_request(request, target)
 
     async def _count(self, request: ir.Request) -> int | None:
-        credential = self._pool.any_active()
+        credential = self._pool.any_active(request.model)
         transport = self._backend.transport
         if credential is None or transport is None:
             return None

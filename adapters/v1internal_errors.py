@@ -19,6 +19,7 @@ from gateway.errors import (
     StreamBroken,
     UpstreamCredential,
     UpstreamMalformed,
+    UpstreamRateLimited,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -26,7 +27,6 @@ from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport
 
 __all__ = [
     "DISABLED",
-    "EXEMPT",
     "RULES",
     "SHORT_S",
     "Cause",
@@ -54,6 +54,7 @@ Cause = Literal[
     "banned",
     "missing",
     "project",
+    "login",
     "refresh",
     "cooling",
     "final",
@@ -68,7 +69,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     `base`: the next base URL. `mark`: what then becomes of the credential.
     `others`: how many other credentials may be tried; `counted`: whether that counts against retry.attempts.
     `waits`: a cool-down may be waited for. `again`: how often the same way may be gone again, after a pause.
-    `retries`: the most tries after the first one, in whatever way.
+    `retries`: the most tries after the first one, in whatever way. `always`: also for a status not in retry.on.
     """
 
     renew: Literal["token", "project"] | None = None
@@ -80,6 +81,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     again: float = 0
     pause: bool = True
     retries: float = math.inf
+    always: bool = False
 
     @property
     def shortage(self) -> bool:
@@ -98,24 +100,21 @@ RULES: Final[Mapping[Cause, Rule]] = {
     "unreachable": Rule(base=True, again=math.inf),
     "broken": Rule(base=True, again=math.inf),
     "malformed": Rule(again=math.inf, pause=False),
-    "cancelled": Rule(again=1, retries=1),
+    "cancelled": Rule(again=1, retries=1, always=True),
     # expired tokens come as 401 also before their time
-    "token": Rule(renew="token", mark="disable", others=math.inf),
-    "forbidden": Rule(renew="token", mark="disable", others=math.inf),
-    "verification": Rule(mark="verify", others=math.inf),
-    "service": Rule(renew="project", mark="disable", others=math.inf),
-    "banned": Rule(mark="disable", others=math.inf),
-    "missing": Rule(base=True, others=1),
-    "project": Rule(renew="project", others=1),
-    # the credential has been marked where it failed
-    "refresh": Rule(others=math.inf, waits=True),
+    "token": Rule(renew="token", mark="disable", others=math.inf, always=True),
+    "forbidden": Rule(renew="token", mark="disable", others=math.inf, always=True),
+    "verification": Rule(mark="verify", others=math.inf, always=True),
+    "service": Rule(renew="project", mark="disable", others=math.inf, always=True),
+    "banned": Rule(mark="disable", others=math.inf, always=True),
+    "missing": Rule(base=True, others=1, always=True),
+    "project": Rule(renew="project", others=1, always=True),
+    # the credential has been marked where it failed; a token endpoint that is down is so for all
+    "login": Rule(others=math.inf, waits=True),
+    "refresh": Rule(others=1, waits=True),
     "cooling": Rule(waits=True),
     "final": Rule(),
 }
-# Causes with a way of their own, whatever retry.on says.
-EXEMPT: Final[frozenset[Cause]] = frozenset(
-    {"token", "forbidden", "verification", "service", "banned", "missing", "project", "cancelled", "refresh", "cooling"}
-)
 # The first words of the reason for which a credential is disabled.
 DISABLED: Final[Mapping[Cause, str]] = {
     "token": "401 after a refresh",
@@ -194,6 +193,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     cause = _cause(code, details, error.retry_after)
     if cause == "project":  # the operator's matter, no unknown model
         error = UpstreamCredential(f"the upstream does not know the credential's project: {error.message}")
+    elif cause == "bare_429":
+        error = UpstreamRateLimited(f"the upstream refuses and gives no reason: {error.message}")
     return Failure(
         error, cause, status=code, wait_s=error.retry_after, link=details.validation_url, reason=details.reason
     )

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Final, Literal
 
 from msgspec import Raw, Struct
+from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
 from gateway.adapters.credential import Credential
@@ -19,7 +20,6 @@ from gateway.adapters.v1internal_answer import V1InternalAnswer
 from gateway.adapters.v1internal_envelope import Envelope, session_id
 from gateway.adapters.v1internal_errors import (
     DISABLED,
-    EXEMPT,
     RULES,
     SHORT_S,
     Cause,
@@ -57,6 +57,7 @@ class Backend(Struct):
     envelope: Envelope
     retry: RetryConfig
     clock: Clock
+    logger: FilteringBoundLogger
     transport: Transport | None = None
 
 
@@ -76,6 +77,7 @@ class V1InternalJourney:
         self._failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
         self._base = 0
         self._bases_tried = 1  # with this credential
+        self._tries = 0
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
         self._counts: Counter[tuple[Literal["tries", "others", "pauses"], Cause]] = Counter()
@@ -128,8 +130,10 @@ class V1InternalJourney:
         try:
             return await self._backend.pool.token(credential)
         except RefreshFailed as failed:
-            kind = UpstreamCredential if failed.permanent else UpstreamUnavailable
-            raise Failure(kind(f"no access token: {failed.reason}"), "refresh") from None
+            words = f"no access token: {failed.reason}"
+            if failed.permanent:
+                raise Failure(UpstreamCredential(words), "login") from None
+            raise Failure(UpstreamUnavailable(words), "refresh") from None
 
     async def _send(self, transport: Transport, body: bytes) -> Response:
         headers = {
@@ -171,7 +175,9 @@ class V1InternalJourney:
         noted, self._failed = self._failed, None
         failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
         rule = RULES[failure.cause]
+        self._tries += 1
         self._counts["tries", failure.cause] += 1
+        self._log(failure)
         step = self._step(failure, rule)
         return self._verdict(failure, rule) if step is None else step
 
@@ -192,10 +198,20 @@ class V1InternalJourney:
             return Step(counted=rule.counted)
         return self._wait(failure, rule)
 
+    def _log(self, failure: Failure) -> None:
+        self._backend.logger.debug(
+            "upstream call failed",
+            cause=failure.cause,
+            status=failure.status,
+            base=self._backend.bases[self._base],
+            credential=self._lease.credential.label if self._lease is not None else None,
+            message=failure.error.message,
+        )
+
     def _may_retry(self, failure: Failure, rule: Rule) -> bool:
         if self._counts["tries", failure.cause] > rule.retries:
             return False
-        return failure.cause in EXEMPT or failure.status is None or failure.status in self._backend.retry.on
+        return rule.always or failure.status is None or failure.status in self._backend.retry.on
 
     def _renew(self, rule: Rule) -> Step | None:
         """Take a new token or project, once for each credential."""
@@ -245,9 +261,11 @@ class V1InternalJourney:
 
     def _wait(self, failure: Failure, rule: Rule) -> Step | None:
         """Pause when nothing else is left: until a cool-down ends, or a moment before the same way again."""
+        retry, pool = self._backend.retry, self._backend.pool
         if rule.waits:
-            rest_s = self._backend.pool.rest_s(self._model)
-            return Step(wait_s=rest_s) if rest_s <= self._backend.retry.max_wait else None
+            rest_s = pool.rest_s(self._model)
+            tried_all = self._tries >= max(retry.attempts, len(pool.credentials))
+            return None if tried_all or rest_s > retry.max_wait else Step(wait_s=rest_s)
         pauses = self._counts["pauses", failure.cause]
         if pauses >= rule.again:
             return None

@@ -68,4 +68,4 @@ class Projects:
                 return f"gateway-{token_hex(4)}", "random"
         reason = "no project: set pool.project_ids"
         self._pool.disable(credential, reason, lasting=False)
-        raise Failure(UpstreamCredential(f"a credential has {reason}"), "refresh")
+        raise Failure(UpstreamCredential(f"a credential has {reason}"), "login")

@@ -62,6 +62,8 @@ class Gateway:
             resolver=Resolver(config, self.adapters),
         )
         self.relay = Relay(config, self.clock)
+        for dialect in names("gateway.dialects"):
+            load_plugin("gateway.dialects", dialect)  # now, not while the first request waits
         self.pipeline = build(Endpoints(self.services, self.relay), self.services)
         self.settles = False  # set where the process is the gateway's own
         self.late = asyncio.Lock()

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Executable, RowMapping, case, create_engine, event, select, update
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -37,7 +37,11 @@ class StoreFailed(Exception):
 
 
 class StoredCredential(Struct, frozen=True, kw_only=True):
-    """One row. `refresh_token` "": the one it was given with; `cooling`: model → Unix seconds."""
+    """One row. `refresh_token` "": the one it was given with; `cooling`: model → Unix seconds.
+
+    A writer that does not know yet what another one wrote cannot undo it: once disabled, a credential stays so, and
+    a refresh token or project is only replaced by another one.
+    """
 
     id: str
     state: str = "active"
@@ -96,7 +100,9 @@ class CredentialStore:
             "cooling": msgspec.json.encode(credential.cooling).decode(),
         }
         statement = insert(credentials).values(row)
-        self._execute(statement.on_conflict_do_update(index_elements=["upstream", "id"], set_=row))
+        self._execute(
+            statement.on_conflict_do_update(index_elements=["upstream", "id"], set_=row | _lasting(statement))
+        )
 
     def load_models(self, upstream: str) -> StoredModels | None:
         """Read an upstream's model list."""
@@ -164,15 +170,34 @@ class CredentialStore:
             raise KeyProblem(f"does not open {self.file}; the file was left as it is") from None
 
 
+def _lasting(statement: Insert) -> dict[str, object]:
+    """Give the columns in which the row that is there may win."""
+    old, new = credentials.c, statement.excluded
+    disabled = (old.state == "disabled") & (new.state != "disabled")
+    return {
+        "state": case((disabled, old.state), else_=new.state),
+        "reason": case((disabled, old.reason), else_=new.reason),
+        "refresh_token": case((new.refresh_token == "", old.refresh_token), else_=new.refresh_token),
+        "project_id": case((new.project_id == "", old.project_id), else_=new.project_id),
+        "project_source": case((new.project_id == "", old.project_source), else_=new.project_source),
+    }
+
+
 def _engine(file: Path) -> Engine:
     engine = create_engine(f"sqlite:///{file}", poolclass=NullPool, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: object) -> None:  # pyright: ignore[reportUnusedFunction]  # listens
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
-
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begun)
     return engine
+
+
+def _connected(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+
+
+def _begun(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # of several processes that start, one makes the tables
 
 
 def _opens(fernet: Fernet, value: str) -> bool:

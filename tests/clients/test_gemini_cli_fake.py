@@ -29,9 +29,7 @@ PROMPT = """!tool run_shell_command {"command": "echo first-result", "descriptio
 !say all tools are done"""
 
 
-async def run_cli(
-    fake: FakeV1Internal, node_modules: Path, folder: Path, *arguments: str
-) -> list[dict[str, Any]]:
+async def run_cli(fake: FakeV1Internal, node_modules: Path, folder: Path, *arguments: str) -> list[dict[str, Any]]:
     """Run the command-line client in a home of its own; give the events that it prints."""
     home, work = folder / "home", folder / "work"
     (home / ".gemini").mkdir(parents=True)

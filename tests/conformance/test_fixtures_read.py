@@ -2,8 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,10 +11,8 @@ from gateway.dialects.gemini.stream import ReadOptions, StreamReader
 from gateway.errors import StreamBroken, UpstreamMalformed, UpstreamOverloaded, UpstreamRateLimited
 from gateway.ir.grammar import check
 from gateway.sse import Decoder
+from tests.conformance.recordings import EXPECTED, FIXTURES, NAMES, family, stream
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1internal"
-EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text())
-NAMES = sorted(EXPECTED)
 ERRORS: dict[str, tuple[type[Exception], str]] = {
     "upstream_malformed_tool_call": (UpstreamMalformed, "upstream_malformed_tool_call"),
     "upstream_unexpected_tool_call": (UpstreamMalformed, "upstream_unexpected_tool_call"),
@@ -26,13 +22,8 @@ ERRORS: dict[str, tuple[type[Exception], str]] = {
 }
 
 
-def stream(name: str) -> bytes:
-    return (FIXTURES / f"{name}.sse").read_bytes()
-
-
 def read(name: str, *reads: bytes) -> tuple[list[ir.Event], StreamReader]:
-    family: ir.Family = "claude" if "claude" in name else "gemini"
-    reader = StreamReader(ReadOptions(names=NameMap([]), family=family, salt="salt"))
+    reader = StreamReader(ReadOptions(names=NameMap([]), family=family(name), salt="salt"))
     decoder = Decoder()
     events = [event for data in reads for event in reader.feed(decoder.feed(data))]
     events += reader.feed(decoder.close()) + reader.close()
