@@ -1,0 +1,166 @@
+"""Claude Code works through the installed gateway, on Claude and on Gemini."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.packaging import served
+from tests.packaging.fixtures import WHEEL
+from tests.packaging.served import KEY, Google
+from tests.processes import Program, environment
+
+pytestmark = [pytest.mark.clients, WHEEL]
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+MODELS = pytest.mark.parametrize("model", ["claude-sonnet-4-6", "gemini-3-flash"])
+ENDS_S = 60
+
+TWO_ROUNDS = """Write a note, then read it.
+!think a note is a file
+!tool Bash {"command": "printf 'written by a tool' > note.txt", "description": "Write the note"}
+!then
+!think now it can be read
+!tool Read {"file_path": "WORK/note.txt"}
+!tool Bash {"command": "wc -c < note.txt", "description": "Count"}
+!then
+!say all tools are done"""
+PICTURE = """!tool Read {"file_path": "WORK/dot.png"}
+!then
+!say a dot"""
+NO_FILE = """!tool Read {"file_path": "WORK/nowhere.txt"}
+!then
+!say there is none"""
+
+
+class ClaudeCode:
+    """Runs the command in a home and a working folder of its own."""
+
+    def __init__(self, gateway: Program, node_modules: Path, folder: Path) -> None:
+        self.gateway = gateway
+        self.node_modules = node_modules
+        self.home, self.work = folder / "home", folder / "work"
+        self.home.mkdir()
+        self.work.mkdir()
+
+    def run(self, model: str, prompt: str) -> list[dict[str, Any]]:
+        """Give the events that it prints."""
+        command = [self.node_modules / ".bin/claude", "-p", prompt.replace("WORK", str(self.work))]
+        command += ["--output-format", "stream-json", "--verbose", "--allowedTools", "Bash", "Read"]
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=self.work,
+            env=self._variables(model),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ENDS_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr + self.gateway.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def _variables(self, model: str) -> dict[str, str]:
+        return {
+            **environment(self.home),
+            "PATH": f"{self.node_modules / 'node/bin'}:/usr/bin:/bin",
+            "ANTHROPIC_BASE_URL": self.gateway.url,
+            "ANTHROPIC_AUTH_TOKEN": KEY,
+            "ANTHROPIC_MODEL": model,
+            "ANTHROPIC_SMALL_FAST_MODEL": "gemini-3-flash",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            "DISABLE_TELEMETRY": "1",
+        }
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[Google]:
+    with served.google() as google:
+        yield google
+
+
+@pytest.fixture(scope="module")
+def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Google) -> Iterator[Program]:
+    with served.gateway(programs, tmp_path_factory.mktemp("gateway"), fake) as program:
+        yield program
+
+
+@pytest.fixture
+def accepting(fake: Google) -> Iterator[Google]:
+    """Demand that the service accepts whatever the gateway sends during the test."""
+    fake.reset()
+    yield fake
+    assert fake.calls
+    assert not fake.refused
+
+
+@pytest.fixture
+def claude_code(gateway: Program, node_modules: Path, tmp_path: Path) -> ClaudeCode:
+    return ClaudeCode(gateway, node_modules, tmp_path)
+
+
+def tool_results(events: list[dict[str, Any]]) -> list[Any]:
+    said = [event["message"]["content"] for event in events if event["type"] == "user"]
+    return [block for blocks in said for block in blocks if block["type"] == "tool_result"]
+
+
+@MODELS
+def test_task_of_two_rounds_of_tools_is_finished(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    events = claude_code.run(model, TWO_ROUNDS)
+    assert (claude_code.work / "note.txt").read_text() == "written by a tool"
+    results = tool_results(events)
+    assert [bool(result.get("is_error")) for result in results] == [False] * 3
+    assert "written by a tool" in results[1]["content"]
+    assert results[2]["content"].strip() == "17"
+    ended = events[-1]
+    assert (ended["type"], ended["subtype"], ended["is_error"]) == ("result", "success", False)
+    assert (ended["result"], ended["num_turns"]) == ("all tools are done", 4)
+    assert len(accepting.calls) == 3
+
+
+@MODELS
+def test_signatures_come_back_to_the_model_that_made_them(
+    claude_code: ClaudeCode, accepting: Google, model: str
+) -> None:
+    claude_code.run(model, TWO_ROUNDS)
+    assert accepting.signers == [model.partition("-")[0]] * 2
+
+
+@MODELS
+def test_thoughts_are_shown(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    events = claude_code.run(model, TWO_ROUNDS)
+    blocks = [block for event in events if event["type"] == "assistant" for block in event["message"]["content"]]
+    thoughts = [block["thinking"] for block in blocks if block["type"] == "thinking" and block["thinking"]]
+    assert thoughts == ["a note is a file", "now it can be read"]
+
+
+@MODELS
+def test_picture_that_a_tool_read_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    (claude_code.work / "dot.png").write_bytes(base64.b64decode(PIXEL))
+    assert claude_code.run(model, PICTURE)[-1]["result"] == "a dot"
+    assert "inlineData" in str(accepting.generated[-1]["contents"][-1])
+
+
+@MODELS
+def test_failure_of_a_tool_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    events = claude_code.run(model, NO_FILE)
+    assert [result["is_error"] for result in tool_results(events)] == [True]
+    assert events[-1]["result"] == "there is none"
+    assert "does not exist" in str(accepting.generated[-1]["contents"][-1])
+
+
+@MODELS
+def test_line_that_varies_with_each_version_stays_out_of_the_prompt(
+    claude_code: ClaudeCode, accepting: Google, model: str
+) -> None:
+    claude_code.run(model, "!say hi")
+    texts = [part["text"] for part in accepting.generated[-1]["systemInstruction"]["parts"]]
+    assert not [text for text in texts if text.startswith("x-anthropic-billing-header")]
+    assert "Claude" in texts[0]

@@ -1,0 +1,1 @@
+"""What is installed is what is tested: the wheel, in a virtual environment of its own."""
