@@ -117,8 +117,8 @@ class Pool:
         return bool(self._free(model, besides))
 
     def lends(self, credential: Credential, model: str) -> bool:
-        """Tell whether a credential that was lent may go on serving a model."""
-        return credential.state == "active" and not credential.cools_s(model)
+        """Tell whether a credential can serve a model now."""
+        return credential.state == "active" and not credential.rests_s(model)
 
     def any_active(self, model: str = "") -> Credential | None:
         """Give some credential for a call beside the requests; that is no turn."""
@@ -142,8 +142,7 @@ class Pool:
         trouble = next((credential.trouble for credential in active if credential.trouble), "")
         if trouble and not any(credential.cools_s(model) for credential in active):
             return UpstreamUnavailable(f"no access token: {trouble}", retry_after=rest_s)
-        resting = len(active)
-        words = f"{resting} of {len(self.credentials)} credentials cool down for {model}, next in {_spoken(rest_s)}"
+        words = f"{len(active)} of {len(self.credentials)} credentials cool down for {model}, next in {_spoken(rest_s)}"
         out = self._out_of_use()
         return UpstreamRateLimited(f"{words}; {out}" if out else words, retry_after=rest_s)
 
@@ -153,7 +152,7 @@ class Pool:
         return [
             credential
             for credential in self.credentials
-            if credential.state == "active" and credential.id not in besides and not credential.rests_s(model)
+            if credential.id not in besides and self.lends(credential, model)
         ]
 
     def _why(self) -> str:
@@ -205,12 +204,15 @@ class Pool:
 
     async def _saved(self, credential: Credential) -> None:
         if credential.state == "disabled":
-            self._logger.warning("a credential is disabled", credential=credential.label, reason=credential.reason)
+            self._tell(credential, "a credential is disabled", reason=credential.reason)
         await self._keeper.now(credential.stored)
 
     def _changed(self, credential: Credential, event: str, **fields: Any) -> None:
-        self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
+        self._tell(credential, event, **fields)
         self.keep(credential)
+
+    def _tell(self, credential: Credential, event: str, **fields: Any) -> None:
+        self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
 
 
 def _spoken(seconds: float) -> str:

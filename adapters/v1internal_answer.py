@@ -75,7 +75,9 @@ class V1InternalAnswer:
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else payload.encode()
             if read_details(body).code is not None:
-                self._failed(failed.error, read_failure(200, body, {}, self._now))
+                failure = read_failure(200, body, {}, self._now)
+                failed.error.retry_after = failure.wait_s
+                self._failed(failed.error, failure)
                 return
 
     def _told(self, failure: Failure) -> GatewayError:

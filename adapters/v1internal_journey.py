@@ -74,6 +74,7 @@ class V1InternalJourney:
         self._salt = call.request_id
         self._lease: Lease | None = None
         self._token = ""
+        self._project = ""
         self._failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
         self._base = 0
         self._bases_tried = 1  # with this credential
@@ -108,8 +109,8 @@ class V1InternalJourney:
         assert transport is not None, "the upstream is used before start"
         credential = self._borrow()
         self._token = await self._access(credential)
-        project = await self._backend.projects.of(credential, self._token, transport)
-        response = await self._send(transport, self._body(project))
+        self._project = await self._backend.projects.of(credential, self._token, transport)
+        response = await self._send(transport, self._body(self._project))
         reader = StreamReader(self._options())
         return V1InternalAnswer(response, reader, self._note, self._backend.clock.time())
 
@@ -224,7 +225,7 @@ class V1InternalJourney:
         if rule.renew == "token":
             credential.forget_token(self._token)
         else:
-            self._backend.projects.forget(credential)
+            self._backend.projects.forget(credential, self._project)
         return Step(counted=False)
 
     def _next_base(self, rule: Rule) -> Step | None:

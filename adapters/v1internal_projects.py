@@ -31,9 +31,10 @@ class Projects:
             return credential.project
         return await credential.discovery.join(partial(self._find, credential, token, transport))
 
-    def forget(self, credential: Credential) -> None:
-        """Drop a project that the upstream refused, also a configured one."""
-        credential.project = credential.project_source = ""
+    def forget(self, credential: Credential, project: str) -> None:
+        """Drop a project that the upstream refused, also a configured one, unless another one has been found since."""
+        if credential.project == project:
+            credential.project = credential.project_source = ""
 
     def _may_be_mapped(self, credential: Credential) -> bool:
         return bool(self._config.project_ids) and not credential.email and credential.project_source != "config"

@@ -1,0 +1,19 @@
+"""What the tests of the adapters share."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.site import Site
+from tests.fakes.v1internal import FakeV1Internal
+
+
+@pytest.fixture
+async def site(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[Site]:
+    """Give a place for upstreams; no credential may be lent when the test is over."""
+    made = Site(fake_v1internal, tmp_path / "data")
+    yield made
+    leases = made.adapter.leases if made.adapter is not None else 0
+    await made.close()
+    assert leases == 0

@@ -1,0 +1,162 @@
+"""Credential files of other programs, read and never written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.adapters.credential_files import read_credentials
+from gateway.adapters.v1internal import V1Internal
+from gateway.config import ConfigError
+from tests.adapters.site import Site
+
+TOKENS = {
+    "oauth_config": {"client_id": "theirs", "client_secret": "hidden", "token_url": "https://example.invalid/token"},
+    "projects": [
+        {"project_id": "p-1", "refresh_token": "rt-1", "access_token": None, "expires_at": None, "enabled": True},
+        {"project_id": "", "refresh_token": "rt-2", "note": "unknown fields are no harm"},
+        {"refresh_token": "rt-3", "enabled": False, "disabled_reason": "403 twice"},
+    ],
+}
+
+
+def read(content: object) -> Any:
+    return read_credentials(json.dumps(content).encode())
+
+
+def test_tokens_json_is_read() -> None:
+    imported = read(TOKENS)
+    assert [(one.refresh_token, one.project_id, one.enabled) for one in imported.credentials] == [
+        ("rt-1", "p-1", True),
+        ("rt-2", "", None),
+        ("rt-3", None, False),
+    ]
+    assert (imported.client_id, imported.client_secret) == ("theirs", "hidden")
+    assert imported.token_url == "https://example.invalid/token"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"access_token": "x", "refresh_token": "rt-1", "scope": "s", "token_type": "Bearer", "expiry_date": 1},
+        {
+            "type": "antigravity",
+            "refresh_token": "rt-1",
+            "expired": "2026-01-01T00:00:00Z",
+            "email": "a@example.invalid",
+        },
+        {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "rt-1"},
+        {
+            "client_id": "c",
+            "client_secret": "s",
+            "token": "x",
+            "refresh_token": "rt-1",
+            "expiry": "2026",
+            "project_id": "p",
+        },
+        {"a@example.invalid": {"refresh_token": "rt-1"}},
+        [{"refresh_token": "rt-1"}],
+    ],
+)
+def test_other_shapes_are_read(content: object) -> None:
+    assert [one.refresh_token for one in read(content).credentials] == ["rt-1"]
+
+
+def test_a_client_comes_with_a_single_account() -> None:
+    imported = read({"client_id": "c", "client_secret": "s", "refresh_token": "rt-1", "token_uri": "https://t"})
+    assert (imported.client_id, imported.client_secret, imported.token_url) == ("c", "s", "https://t")
+
+
+def test_an_e_mail_map_gives_the_e_mails() -> None:
+    assert read({"a@example.invalid": {"refresh_token": "rt-1"}}).credentials[0].email == "a@example.invalid"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({}, "holds no refresh_token"),
+        ({"projects": []}, "holds no refresh_token"),
+        ({"projects": ["rt-1"]}, r"projects\[0\] is not an object"),
+        ({"projects": [{"refresh_token": "rt"}, {"project_id": "x"}]}, r"projects\[1\]: .*refresh_token"),
+        ({"projects": [{"refresh_token": ""}]}, r"projects\[0\]: refresh_token is empty"),
+        ({"refresh_token": 5}, "Expected `str`"),
+        ({"oauth_config": 5, "refresh_token": "rt"}, "oauth_config"),
+        ("text", "holds no refresh_token"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(content: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        read(content)
+
+
+def test_what_is_no_json_is_said() -> None:
+    with pytest.raises(ValueError, match="is not JSON"):
+        read_credentials(b"refresh_token = 1")
+
+
+def test_nothing_secret_is_shown() -> None:
+    assert "rt-1" not in repr(read(TOKENS))
+
+
+# in use
+
+
+def write(site: Site, content: object) -> Path:
+    file = site.folder.parent / "tokens.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.anyio
+async def test_an_imported_file_brings_accounts_projects_and_client(site: Site) -> None:
+    client = {"client_id": "theirs", "client_secret": "hidden", "token_url": site.fake.token_url}
+    file = write(site, {**TOKENS, "oauth_config": client})
+    before = file.read_bytes()
+    empty = {"client_id": "", "client_secret": "", "token_url": ""}
+    adapter = await site.open(pool={"refresh_tokens": [], "import": str(file), "uses_per_turn": 1}, oauth=empty)
+    assert adapter.state() == "usable: 2 of 3 credentials"
+    await site.ask()
+    await site.ask()
+    assert [call.body["project"] for call in site.fake.calls()] == ["p-1", "fake-project-000"]
+    assert {call.body["client_id"] for call in site.fake.calls("token")} == {"theirs"}
+    assert file.read_bytes() == before
+
+
+@pytest.mark.anyio
+async def test_a_configured_client_is_not_mixed_with_the_files(site: Site) -> None:
+    file = write(site, TOKENS)
+    await site.open(pool={"refresh_tokens": [], "import": str(file)})
+    await site.ask()
+    assert site.fake.calls("token")[0].body["client_id"] == "client"
+    assert site.fake.calls("token")[0].body["client_secret"] == "secret"
+
+
+@pytest.mark.anyio
+async def test_a_token_given_twice_is_one_credential(site: Site) -> None:
+    adapter = await site.open("rt-1", pool={"import": str(write(site, {"refresh_token": "rt-1", "project_id": "p"}))})
+    assert [one.project for one in adapter.credentials] == ["p"]
+
+
+@pytest.mark.anyio
+async def test_what_the_store_knows_beats_the_file(site: Site) -> None:
+    pool = {
+        "refresh_tokens": [],
+        "import": str(write(site, {"projects": [{"refresh_token": "rt-1", "enabled": True}]})),
+    }
+    site.fake.oauth.fail("invalid_grant")
+    await site.open(pool=pool)
+    with pytest.raises(Exception, match="no usable credential"):
+        await site.ask()
+    assert not (await site.open(pool=pool)).usable
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read: No such file"), ("{", "is not JSON")])
+async def test_a_file_that_cannot_be_used_stops_the_start(site: Site, content: str | None, reason: str) -> None:
+    file = site.folder.parent / "tokens.json"
+    if content is not None:
+        file.write_text(content)
+    loaded = site.loaded(pool={"refresh_tokens": [], "import": str(file)})
+    with pytest.raises(ConfigError, match=f"upstream.google.pool.import: .*tokens.json.*{reason}"):
+        V1Internal("google", loaded, site.clock)

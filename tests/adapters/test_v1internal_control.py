@@ -1,0 +1,126 @@
+"""The small calls, against answers that the fake does not give."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from gateway.adapters.v1internal_control import Control
+from gateway.adapters.v1internal_errors import Failure
+from gateway.transport import ConnectFailed, Transport, Whole
+from tests.clocks import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+DONE = {"name": "operations/1", "done": True, "response": {"cloudaicompanionProject": "p"}}
+
+
+class Answers:
+    """A transport that gives these answers, and notes the calls."""
+
+    def __init__(self, *answers: tuple[int, object] | Exception) -> None:
+        self.answers = deque(answers)
+        self.calls: list[tuple[str, str, Any]] = []
+
+    async def fetch(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, **_: Any
+    ) -> Whole:
+        self.calls.append((method, url, None if body is None else msgspec.json.decode(body)))
+        answer = self.answers.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        status, content = answer
+        return Whole(status, {}, content if isinstance(content, bytes) else msgspec.json.encode(content))
+
+    @property
+    def transport(self) -> Transport:
+        return cast(Transport, self)  # nothing else of it is used
+
+
+class Instant(FakeClock):
+    """A clock on which no pause lasts."""
+
+    async def sleep(self, seconds: float) -> None:
+        return
+
+
+def control(*bases: str) -> Control:
+    return Control(bases or ("https://a",), {}, Instant(), "")
+
+
+def refusal(status: int, reason: str) -> tuple[int, object]:
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
+    return status, {"error": {"code": status, "message": "no", "details": details}}
+
+
+@pytest.mark.parametrize("project", ["p", {"id": "p", "name": "P"}])
+async def test_a_project_is_a_string_or_an_object(project: object) -> None:
+    answers = Answers((200, {"cloudaicompanionProject": project}))
+    assert await control().discover(answers.transport, "t") == "p"
+
+
+@pytest.mark.parametrize(
+    ("assist", "tier"),
+    [
+        ({"allowedTiers": [{"id": "x"}, {"id": "standard-tier", "isDefault": True}]}, "standard-tier"),
+        ({"allowedTiers": [{"id": "legacy-tier"}]}, "legacy-tier"),
+        ({"currentTier": {"id": "g1-pro-tier"}}, "g1-pro-tier"),
+        ({}, "free-tier"),
+    ],
+)
+async def test_the_tier_is_the_default_one_or_the_next_best(assist: object, tier: str) -> None:
+    answers = Answers((200, assist), (200, DONE))
+    await control().discover(answers.transport, "t")
+    assert answers.calls[1][2]["tierId"] == tier
+
+
+async def test_a_security_perimeter_means_the_standard_tier() -> None:
+    answers = Answers(refusal(403, "SECURITY_POLICY_VIOLATED"), (200, DONE))
+    assert await control().discover(answers.transport, "t") == "p"
+    assert answers.calls[1][2]["tierId"] == "standard-tier"
+
+
+@pytest.mark.parametrize("name", ["", "../../token", "operations/1?x=", "https://elsewhere/x"])
+async def test_an_operation_without_a_plain_name_is_polled_by_asking_again(name: str) -> None:
+    answers = Answers((200, {}), (200, {"name": name}), (200, DONE))
+    await control().discover(answers.transport, "t")
+    assert answers.calls[2][:2] == ("POST", "https://a/v1internal:onboardUser")
+
+
+async def test_a_list_refused_for_a_project_is_asked_for_without_it() -> None:
+    answers = Answers(refusal(403, ""), (200, {"models": {}}))
+    await control().models(answers.transport, "t", "p")
+    assert [call[2] for call in answers.calls] == [{"project": "p"}, {}]
+
+
+async def test_any_other_refusal_of_a_list_is_final() -> None:
+    answers = Answers(refusal(403, ""))
+    with pytest.raises(Failure):
+        await control().models(answers.transport, "t", "")
+
+
+@pytest.mark.parametrize("answer", [ConnectFailed("refused"), (404, {}), (503, {})])
+async def test_the_next_base_answers_for_one_that_does_not(answer: tuple[int, object] | Exception) -> None:
+    answers = Answers(answer, (200, {"cloudaicompanionProject": "p"}))
+    assert await control("https://a", "https://b").discover(answers.transport, "t") == "p"
+    assert answers.calls[1][1] == "https://b/v1internal:loadCodeAssist"
+
+
+async def test_a_refusal_is_the_same_at_every_base() -> None:
+    answers = Answers(refusal(403, "VALIDATION_REQUIRED"))
+    with pytest.raises(Failure) as caught:
+        await control("https://a", "https://b").discover(answers.transport, "t")
+    assert caught.value.cause == "verification"
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"cloudaicompanionProject": 5}', b"[" * 100_000])
+async def test_an_answer_that_cannot_be_read_is_a_failure_of_the_server(content: bytes) -> None:
+    with pytest.raises(Failure) as caught:
+        await control().discover(Answers((200, content)).transport, "t")
+    assert caught.value.cause == "server"
+
+
+async def test_a_count_without_a_number_is_none() -> None:
+    assert await control().count(Answers((200, {})).transport, "t", "m", []) is None

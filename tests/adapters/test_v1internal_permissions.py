@@ -1,0 +1,96 @@
+"""What a 401 or 403 does to a credential."""
+
+import pytest
+
+from gateway.errors import (
+    NoCredential,
+    UpstreamCredential,
+)
+from tests.adapters.site import Site
+
+pytestmark = pytest.mark.anyio
+
+THREE = ("rt-1", "rt-2", "rt-3")
+
+
+async def test_a_refused_token_is_refreshed_once_although_it_has_not_ended(site: Site) -> None:
+    await site.open()
+    await site.ask()
+    site.fake.oauth.expire("rt-1")
+    assert await site.ask(attempts=1) == "hi"
+    assert len(site.fake.calls("token")) == 2
+
+
+@pytest.mark.parametrize("error", ["401_unauthenticated", "403"])
+async def test_a_token_refused_after_a_refresh_disables_the_credential(site: Site, error: str) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail(error, times=2, token="rt-1")
+    assert await site.ask() == "hi"
+    assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-1", "rt-2"]
+    assert adapter.state() == "usable: 1 of 2 credentials"
+    for _ in range(4):
+        await site.ask()
+    assert {token for _, token, _ in site.seen()[3:]} == {"rt-2"}
+
+
+async def test_our_credential_is_never_the_callers_401(site: Site) -> None:
+    adapter = await site.open()
+    site.fail("401_unauthenticated", times=99)
+    with pytest.raises(NoCredential) as caught:
+        await site.ask()
+    assert caught.value.status == 503
+    assert adapter.state() == "no credential: 1 disabled: 401 after a refresh"
+    assert not adapter.usable
+
+
+@pytest.mark.parametrize("error", ["403_tos_disabled", "403_permission_denied_license"])
+async def test_an_account_refused_for_good_is_disabled_at_once(site: Site, error: str) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail(error)
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 403), ("a", "rt-2", 200)]
+    assert adapter.state() == "usable: 1 of 2 credentials"
+
+
+async def test_an_account_to_be_verified_is_left_until_its_owner_has_acted(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail("403_validation_required")
+    for _ in range(4):
+        assert await site.ask() == "hi"
+    assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-2", "rt-2", "rt-2", "rt-2"]
+    first = adapter.credentials[0]
+    assert (first.state, first.link) == (
+        "needs_verification",
+        "https://accounts.example.invalid/signin/continue?fake=1",
+    )
+
+
+async def test_a_disabled_service_is_answered_by_finding_the_project_again(site: Site) -> None:
+    await site.open(pool={"project_ids": {"user1@example.invalid": "wrong"}})
+    site.fail("403_service_disabled")
+    assert await site.ask(attempts=1) == "hi"
+    assert [call.body["project"] for call in site.fake.calls()] == ["wrong", "fake-project-000"]
+
+
+async def test_a_service_disabled_twice_disables_the_credential(site: Site) -> None:
+    await site.open()
+    site.fail("403_service_disabled", times=9)
+    with pytest.raises(NoCredential, match="API not enabled in its project"):
+        await site.ask()
+    assert len(site.seen()) == 2
+
+
+async def test_an_unknown_project_is_found_again(site: Site) -> None:
+    site.fake.projects = {"fake-project-000"}
+    await site.open(pool={"project_ids": {"user1@example.invalid": "wrong"}})
+    assert await site.ask(attempts=1) == "hi"
+    assert [call.body["project"] for call in site.fake.calls()] == ["wrong", "fake-project-000"]
+
+
+async def test_a_project_that_stays_unknown_is_not_the_callers_404(site: Site) -> None:
+    site.fake.projects = set()
+    await site.open()
+    with pytest.raises(UpstreamCredential) as caught:
+        await site.ask()
+    assert caught.value.status == 502
+    assert "fake-project-000" not in caught.value.message

@@ -1,0 +1,148 @@
+"""Where a credential's project comes from."""
+
+import asyncio
+import re
+
+import pytest
+
+from gateway.errors import GatewayError, NoCredential
+from tests.adapters.site import Site
+
+pytestmark = pytest.mark.anyio
+
+
+def sent_project(site: Site) -> str:
+    return str(site.fake.calls()[-1].body["project"])
+
+
+async def test_the_project_is_asked_for_once_on_first_use(site: Site) -> None:
+    await site.open()
+    assert site.fake.requests == []
+    await asyncio.gather(*(site.ask() for _ in range(10)))
+    assert len(site.fake.calls("loadCodeAssist")) == 1
+    assert sent_project(site) == "fake-project-000"
+
+
+async def test_an_account_is_onboarded_and_the_operation_polled(site: Site) -> None:
+    account = site.fake.oauth.accounts["rt-1"]
+    account.state, account.polls = "not_onboarded", 3
+    await site.open()
+    assert await site.ask_over_pauses() == "hi"
+    assert site.clock.naps == [1, 2, 3]
+    onboarding = site.fake.calls("onboardUser")
+    assert len(onboarding) == 1
+    assert onboarding[0].body["tierId"] == "free-tier"
+    assert "cloudaicompanionProject" not in onboarding[0].body  # the free tier refuses one
+    polls = site.fake.calls("operation")
+    assert [(poll.http_method, poll.path.startswith("/v1internal/operations/")) for poll in polls] == [
+        ("GET", True)
+    ] * 3
+
+
+async def test_an_onboarding_without_end_is_given_up(site: Site) -> None:
+    account = site.fake.oauth.accounts["rt-1"]
+    account.state, account.polls = "not_onboarded", 1000
+    await site.open(pool={"project_fallback": "discover"})
+    with pytest.raises(GatewayError, match="did not finish onboarding"):
+        await site.ask_over_pauses(attempts=1)
+    assert len(site.fake.calls("operation")) == 10
+
+
+async def test_an_account_that_must_be_verified_first_is_left_with_its_link(site: Site) -> None:
+    site.fake.oauth.accounts["rt-1"].state = "validation_required"
+    adapter = await site.open("rt-1", "rt-2")
+    assert await site.ask() == "hi"
+    first = adapter.credentials[0]
+    assert first.state == "needs_verification"
+    assert first.link == "https://accounts.example.invalid/signin/continue?fake=1"
+    assert site.fake.calls("onboardUser") == []
+
+
+async def test_a_project_by_e_mail_is_taken_without_discovery(site: Site) -> None:
+    await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
+    await site.ask()
+    assert sent_project(site) == "mine"
+    assert site.fake.calls("loadCodeAssist") == []
+    assert len(site.fake.calls("userinfo")) == 1
+
+
+async def test_an_account_without_an_entry_is_discovered(site: Site) -> None:
+    await site.open(pool={"project_ids": {"another@example.invalid": "mine"}})
+    await site.ask()
+    await site.ask()
+    assert sent_project(site) == "fake-project-000"
+    assert len(site.fake.calls("userinfo")) == 1
+
+
+async def test_a_configured_project_beats_the_one_found_before(site: Site) -> None:
+    await site.open()
+    await site.ask()
+    await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
+    await site.ask()
+    assert sent_project(site) == "mine"
+
+
+async def test_fail_never_asks(site: Site) -> None:
+    adapter = await site.open(pool={"project_fallback": "fail"})
+    with pytest.raises(NoCredential, match="no project"):
+        await site.ask()
+    assert site.fake.calls("loadCodeAssist") == []
+    assert adapter.state() == "no credential: 1 disabled: no project"
+    await site.open()
+    assert await site.ask() == "hi"  # a restart with another configuration
+
+
+async def test_random_makes_up_a_project_for_an_account_without_one_and_keeps_it(site: Site) -> None:
+    account = site.fake.oauth.accounts["rt-1"]
+    account.project, account.state = "", "not_onboarded"
+    await site.open(pool={"project_fallback": "random"})
+    await site.ask()
+    made_up = sent_project(site)
+    assert re.fullmatch(r"gateway-[0-9a-f]{8}", made_up)
+    await site.open(pool={"project_fallback": "random"})
+    await site.ask()
+    assert sent_project(site) == made_up
+
+
+async def test_discover_has_no_use_for_an_account_without_a_project(site: Site) -> None:
+    account = site.fake.oauth.accounts["rt-1"]
+    account.project, account.state = "", "not_onboarded"
+    await site.open()
+    with pytest.raises(NoCredential, match="no project"):
+        await site.ask()
+
+
+async def test_accounts_are_looked_up_at_the_next_base_when_one_fails(site: Site) -> None:
+    await site.open()
+    site.fake.fail("503", base="a", method="loadCodeAssist")
+    assert await site.ask() == "hi"
+    assert [call.base for call in site.fake.calls("loadCodeAssist")] == ["a", "b"]
+
+
+async def test_an_e_mail_that_cannot_be_asked_for_is_no_harm(site: Site) -> None:
+    await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
+    site.fake.fail("500_internal", method="userinfo")
+    assert await site.ask() == "hi"
+    assert sent_project(site) == "fake-project-000"
+
+
+async def test_a_token_refused_while_asking_for_the_e_mail_is_refreshed(site: Site) -> None:
+    await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
+    site.fake.fail("401_unauthenticated", method="userinfo")
+    assert await site.ask() == "hi"
+    assert sent_project(site) == "mine"
+
+
+async def test_a_project_found_since_is_not_forgotten(site: Site) -> None:
+    await site.open()
+    await site.ask()
+    site.fail("403_service_disabled", times=2)
+    await asyncio.gather(*(site.ask() for _ in range(2)))
+    assert len(site.fake.calls("loadCodeAssist")) == 2
+
+
+async def test_a_token_refused_while_looking_up_is_refreshed(site: Site) -> None:
+    await site.open()
+    site.fake.fail("401_unauthenticated", method="loadCodeAssist")
+    assert await site.ask() == "hi"
+    assert len(site.fake.calls("token")) == 2

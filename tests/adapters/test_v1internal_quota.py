@@ -1,0 +1,168 @@
+"""What a 429 does to a credential, for which model, and for how long."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import (
+    UpstreamRateLimited,
+)
+from tests.adapters.site import MODEL, Site
+
+pytestmark = pytest.mark.anyio
+
+THREE = ("rt-1", "rt-2", "rt-3")
+
+
+async def test_a_quota_used_up_turns_to_the_next_credential(site: Site) -> None:
+    await site.open(*THREE)
+    site.fail("429_quota_exhausted_hours", token="rt-1")
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 429), ("a", "rt-2", 200)]
+
+
+async def test_a_quota_used_up_is_of_one_model_only(site: Site) -> None:
+    await site.open("rt-1", "rt-2", pool={"uses_per_turn": 1})
+    site.fail("429_rate_limit_minutes", token="rt-1", model=MODEL)
+    await site.ask()
+    for _ in range(4):
+        await site.ask()
+    assert [token for _, token, _ in site.seen()[2:]] == ["rt-2"] * 4
+    for _ in range(2):
+        await site.ask(model="claude-sonnet-4-5")
+    assert {token for _, token, _ in site.seen()[-2:]} == {"rt-1", "rt-2"}
+
+
+async def test_a_credential_comes_back_when_the_upstream_said(site: Site) -> None:
+    await site.open()
+    site.fail("429_rate_limit_minutes")  # 72.5 s
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask()
+    await site.clock.advance(72)
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask(attempts=1)
+    await site.clock.advance(1)
+    assert await site.ask() == "hi"
+
+
+async def test_twenty_credentials_without_quota_are_asked_once_each(site: Site) -> None:
+    tokens = [f"rt-{number}" for number in range(20)]
+    for token in tokens:
+        site.fake.oauth.add(token)
+    await site.open(*tokens)
+    site.fail("429_rate_limit_minutes", token="rt-7")
+    site.fail("429_quota_exhausted_hours", times=99)
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert sorted(token for _, token, _ in site.seen()) == sorted(tokens)
+    assert caught.value.retry_after == pytest.approx(72.5, abs=1)
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask()
+    assert len(site.seen()) == 20
+
+
+async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) -> None:
+    await site.open(*THREE)
+    site.fake.oauth.fail("invalid_grant", token="rt-1")
+    site.fail("429_rate_limit_minutes", times=2)
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert caught.value.message == (
+        "2 of 3 credentials cool down for gemini-3-flash, next in 73 s; 1 disabled: invalid_grant"
+    )
+
+
+async def test_a_short_limit_is_waited_for_with_the_only_credential(site: Site) -> None:
+    await site.open()
+    site.fail("429_rate_limit_short")  # 0.48 s
+    asked = asyncio.create_task(site.ask())
+    await site.asleep(asked)
+    await site.clock.advance(0.4)
+    assert len(site.seen()) == 1
+    await site.clock.advance(0.1)
+    assert await asked == "hi"
+
+
+async def test_a_short_limit_is_not_waited_for_while_another_credential_is_free(site: Site) -> None:
+    await site.open("rt-1", "rt-2")
+    site.fail("429_rate_limit_short")
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 429), ("a", "rt-2", 200)]
+
+
+async def test_a_limit_without_reason_is_no_reason_to_use_up_the_pool(site: Site) -> None:
+    await site.open(*THREE)
+    site.fail("429_bare", times=99)
+    with pytest.raises(UpstreamRateLimited, match="Resource has been exhausted"):
+        await site.ask()
+    assert [(base, token) for base, token, _ in site.seen()] == [
+        ("a", "rt-1"),
+        ("b", "rt-1"),
+        ("b", "rt-2"),
+        ("a", "rt-2"),
+    ]
+
+
+async def test_a_limit_without_reason_rests_the_credential_for_half_a_minute_at_most(site: Site) -> None:
+    await site.open()
+    site.fail("429_bare", times=2)
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert caught.value.retry_after == pytest.approx(30)
+    await site.clock.advance(30)
+    assert await site.ask() == "hi"
+
+
+async def test_a_daily_quota_lasts_to_the_next_midnight_in_california(site: Site) -> None:
+    await site.open()
+    site.clock.wall = 1_800_000_000.0 - site.clock.monotonic()  # 2027-01-15 00:00 in California
+    site.clock.wall += 18 * 3600
+    site.fail("429_quota_failure_daily")
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert caught.value.retry_after == pytest.approx(6 * 3600, abs=5)
+
+
+@pytest.mark.parametrize("error", ["429_insufficient_credits", "429_individual_quota"])
+async def test_credits_and_personal_quotas_count_as_quota(site: Site, error: str) -> None:
+    await site.open("rt-1", "rt-2")
+    site.fail(error)
+    assert await site.ask() == "hi"
+    assert site.seen() == [("a", "rt-1", 429), ("a", "rt-2", 200)]
+
+
+async def test_a_cool_down_is_never_longer_than_configured(site: Site) -> None:
+    await site.open(pool={"cooldown": {"max": 600}})
+    site.fail("429_individual_quota")  # 71 h
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert caught.value.retry_after == pytest.approx(600)
+
+
+async def test_a_wait_within_retry_max_wait_is_taken_when_nothing_else_is_left(site: Site) -> None:
+    await site.open(pool={"cooldown": {"max": 8}})
+    site.fail("429_rate_limit_minutes")
+    assert await site.ask_over_pauses() == "hi"
+
+
+async def test_a_pool_that_was_walked_is_not_walked_again(site: Site) -> None:
+    tokens = [f"rt-{number}" for number in range(6)]
+    for token in tokens:
+        site.fake.oauth.add(token)
+    await site.open(*tokens, pool={"cooldown": {"max": 8}})
+    site.fail("429_rate_limit_minutes", times=99)
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask()
+    assert len(site.seen()) == 6
+    assert caught.value.retry_after == pytest.approx(8)
+
+
+async def test_a_credential_that_another_request_found_resting_is_left(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2", base_urls=[site.fake.base("a")])
+    site.fail("reset", token="rt-1")
+    asked = asyncio.create_task(site.ask())
+    await site.asleep(asked)  # before it goes to rt-1 once more
+    adapter.credentials[0].cool(MODEL, 60)
+    await site.clock.advance(2)
+    assert await asked == "hi"
+    assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-2"]
