@@ -267,7 +267,7 @@ def test_block_of_another_dialect_is_dropped_and_told() -> None:
     block = ir.Opaque(dialect="anthropic", kind="server_tool_use", value=raw({}), path="messages[1].content[0]")
     answer = written(user("u"), assistant(block, "found"), user("v"))
     assert sent(answer)["contents"][1]["parts"] == [{"text": "found"}]
-    assert lost(answer, "content") == ["messages[1].content[0]"]
+    assert lost(answer, "hint") == ["messages[1].content[0]"]
 
 
 def test_block_of_gemini_goes_as_it_is() -> None:
