@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Loaded, refuses_bind
+from gateway.config import Config, ConfigError, Loaded, refuses_bind
 
 __all__ = ["run"]
 
@@ -24,6 +24,8 @@ _LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_s
 @click.option("-ek", "--encryption-key", metavar="KEY", help="The key of the credential store; `ps` shows it.")
 @click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
 @click.option("--log-level", type=_LEVELS, help="How much to log.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="How many processes serve.")
+@click.option("--reload", is_flag=True, help="Start again when the configuration or a Python file changes.")
 def run(
     config: str | None,
     no_config: bool,
@@ -35,6 +37,8 @@ def run(
     encryption_key: str | None,
     encryption_key_file: str | None,
     log_level: str | None,
+    workers: int,
+    reload: bool,
 ) -> None:
     """Start the gateway. Without any configuration it serves the demo upstream on loopback."""
     if encryption_key:
@@ -49,27 +53,48 @@ def run(
         "log.level": log_level,
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    _serve(loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given))
-
-
-def _serve(config: Loaded) -> None:
-    refusal = refuses_bind(config.config)
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
+    refusal = refuses_bind(found.config) or _refuses_workers(found.config, workers)
     if refusal is not None:
         click.echo(refusal, err=True)
         raise SystemExit(2)
-    listener = _listen(config)
-    try:
-        import_module("gateway.cli.serve").serve(config, listener)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
+    if reload:
+        import_module("gateway.cli.reload").run_again(found)
+    else:
+        _serve(found, workers)
+
+
+def _refuses_workers(config: Config, workers: int) -> str | None:
+    """Say why several processes would not do what is configured."""
+    limited = config.limits or any(key.limits for key in config.key)
+    if workers == 1 or not limited:
+        return None
+    return f"--workers {workers}: workers cannot count together without store.redis, so limits allow one worker only"
+
+
+def _serve(config: Loaded, workers: int) -> None:
+    serve = import_module("gateway.cli.serve").serve
+
+    def work(first: bool = True, leash: int | None = None) -> None:
+        try:
+            serve(config, listener, workers if first else 0, leash)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(2) from None
+
+    with _listen(config) as listener:
+        if workers == 1:
+            work()
+        else:
+            raise SystemExit(import_module("gateway.cli.workers").supervise(workers, listener, work))
 
 
 def _listen(config: Loaded) -> socket.socket:
     """Bind before anything else starts, so that a port in use is said in one line."""
     host, port = config.config.server.host, config.config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only on connections of a listener that names its protocol; else each answer waits 40 ms
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))

@@ -1,4 +1,4 @@
-"""A gateway for each test."""
+"""A gateway for each test, or one for a whole module whose tests leave no trace in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,22 @@ from tests.conformance.served import Served, settings, standing
 from tests.fakes.v1internal import FakeV1Internal
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Run on asyncio, a module's tests in one loop."""
+    return "asyncio"
+
+
 @pytest.fixture
 async def served(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[Served]:
     """Run a gateway with one account."""
     async with standing(fake_v1internal, settings(fake_v1internal, tmp_path)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """Run a gateway for the tests of one module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with FakeV1Internal() as fake, standing(fake, settings(fake, folder)) as one:
         yield one

@@ -16,7 +16,20 @@ from tests.automata import STREAMS, WHOLES, Heard
 from tests.fakes.v1internal import FakeV1Internal
 from tests.serving import serve
 
-__all__ = ["CHAT", "CLAUDE", "DIALECTS", "GEMINI_2", "GEMINI_3", "MESSAGES", "Served", "settings", "standing"]
+__all__ = [
+    "CHAT",
+    "CLAUDE",
+    "DIALECTS",
+    "GEMINI_2",
+    "GEMINI_3",
+    "MESSAGES",
+    "Served",
+    "events",
+    "settings",
+    "standing",
+    "user",
+    "values",
+]
 
 Json = dict[str, Any]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.automata import messages_stream
 from tests.conformance.replies import T, Th, chunk, script, usage
-from tests.conformance.served import CHAT, DIALECTS, MESSAGES, Served, events
+from tests.conformance.served import CHAT, DIALECTS, MESSAGES, Served, events, settings, standing, user
+from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.dialects.anthropic.reader import parse
 
 pytestmark = pytest.mark.anyio
@@ -71,19 +73,22 @@ async def test_an_empty_thought_does_not_cut_the_text(served: Served) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_client_that_leaves_closes_the_upstream_connection(
-    served: Served, dialect: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    fake_v1internal: FakeV1Internal, tmp_path: Path, dialect: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A16"""
-    asked = {"model": "gemini-3-flash", "stream": True, "max_tokens": 50}
-    message = {"role": "user", "content": f"{HELLO}\n!acked"}
-    async with served.http.stream("POST", DIALECTS[dialect], json=asked | {"messages": [message]}) as response:
-        async for line in response.aiter_lines():
-            if '"He"' in line:
-                break
-    await served.fake.wait_closed(timeout_s=1)
-    assert served.fake.calls()[-1].closed_by_client
-    assert "Traceback" not in capfd.readouterr().err
-    assert not [record for record in caplog.records if record.exc_info]
+    body = {"model": "gemini-3-flash", "stream": True, "max_tokens": 50, "messages": [user(f"{HELLO}\n!acked")]}
+    # made here, where the log goes to what this test reads
+    async with standing(fake_v1internal, settings(fake_v1internal, tmp_path, log={"format": "json"})) as served:
+        async with served.http.stream("POST", DIALECTS[dialect], json=body) as response:
+            async for line in response.aiter_lines():
+                if '"He"' in line:
+                    break
+        await fake_v1internal.wait_closed(timeout_s=1)
+    assert fake_v1internal.calls()[-1].closed_by_client
+    log = capfd.readouterr().err
+    assert '"client_closed"' in log
+    assert "Traceback" not in log
+    assert '"level":"error"' not in log
 
 
 async def test_text_of_any_alphabet_is_never_cut_within_a_letter(served: Served) -> None:

@@ -14,42 +14,35 @@ As a program, for clients and benchmarks: `python -m tests.fakes.v1internal --po
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
 from tests.fakes import v1internal_control as control
+from tests.fakes.server import STREAM, Fake, Page, not_found, serve
 from tests.fakes.v1internal_checks import counting, generation
-from tests.fakes.v1internal_errors import Refusal, google, named, recorded
+from tests.fakes.v1internal_errors import Refusal, named, recorded
 from tests.fakes.v1internal_models import ANTIGRAVITY, GEMINI_CLI
 from tests.fakes.v1internal_oauth import Account, OAuth
-from tests.fakes.v1internal_pages import Pages
-from tests.fakes.v1internal_ports import Ports
-from tests.fakes.v1internal_record import WAIT_S, Fault, Log, Record
+from tests.fakes.v1internal_pages import pages
+from tests.fakes.v1internal_record import Record
 from tests.fakes.v1internal_reply import Reply, content_tokens, event, merged
-from tests.fakes.v1internal_script import Plan, Script, recording
-from tests.fakes.v1internal_signatures import Signatures
-from tests.fakes.v1internal_wire import Wire, events, read_event, reset
+from tests.fakes.v1internal_script import Plan, recording
+from tests.fakes.v1internal_wire import events, read_event
+
+__all__ = ["STREAM", "FakeV1Internal"]
 
 PATH = re.compile(r"(?P<base>.*)/v1internal(?::(?P<method>\w+)|/(?P<operation>.+))")
 TRACE = re.compile(rb'"traceId":"(\w+)"')
-LARGEST_BODY = 256 * 1024 * 1024
-STREAM = "streamGenerateContent"
-NOT_FOUND_PAGE = (
-    "<!DOCTYPE html>\n<html lang=en><title>Error 404 (Not Found)!!1</title><p><b>404.</b></html>\n"
-)
-
-Handler = Callable[[web.Request, Record, Account], Awaitable[web.StreamResponse]]
 
 
-class FakeV1Internal:
+class FakeV1Internal(Fake[Account]):
     """The fake; everything a test sets or reads is an attribute."""
 
     def __init__(
@@ -61,59 +54,38 @@ class FakeV1Internal:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        super().__init__(bases, host, port)
         self.oauth = OAuth()
         for place, token in enumerate(refresh_tokens, 1):
             self.oauth.add(token, email=f"user{place}@example.invalid")
         for token in access_tokens:
             self.oauth.add_static(token)
-        self.signatures = Signatures()
-        self.script = Script()
-        self.log = Log()
-        self.faults: list[Fault] = []
         # model -> what is left of its quota; None is a quota used up
         self.models: dict[str, float | None] = dict.fromkeys((*ANTIGRAVITY, *GEMINI_CLI), 1.0)
         self.projects: set[str] | None = None
         self.array_wrapped = False
         self.levels_known = True
-        self.generated = 0
-        self._acks = asyncio.Semaphore(0)
-        self._ports = Ports(bases, host, port)
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=LARGEST_BODY)
-        for path, page in Pages(self).routes().items():
-            app.router.add_route("*", path, page)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        await self._ports.open(app)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._ports.close()
-
-    async def stop_base(self, name: str) -> None:
-        """Close one base: from now on connections to it are refused."""
-        await self._ports.close_one(name)
+    def pages(self) -> dict[str, Page]:
+        """Give the OAuth pages too."""
+        return super().pages() | pages(self)
 
     def reset(self) -> None:
         """Forget calls, faults and pushed directives; accounts, tokens and models stay."""
-        self.log.clear()
-        self.faults.clear()
+        super().reset()
         self.oauth.faults.clear()
-        self.script.clear()
 
-    @property
-    def url(self) -> str:
-        """Give the first base."""
-        return self.base(next(iter(self._ports.numbers)))
+    def admit(self, record: Record) -> Account:
+        """Say whose bearer this is; a quota project of the caller's is not served."""
+        account = self.oauth.owner(record.headers.get("authorization", ""))
+        record.credential = account.credential
+        if "x-goog-user-project" in record.headers:
+            raise recorded("403_service_disabled", record.headers["x-goog-user-project"])
+        return account
 
-    def base(self, name: str) -> str:
-        """Give a base by its name."""
-        return f"http://{self._ports.host}:{self._ports.numbers[name]}"
-
-    @property
-    def bases(self) -> list[str]:
-        """Give all bases."""
-        return [self.base(name) for name in self._ports.numbers]
+    def named(self, name: str, _: Record) -> Refusal:
+        """Take a recorded error."""
+        return named(name)
 
     @property
     def token_url(self) -> str:
@@ -130,101 +102,14 @@ class FakeV1Internal:
         """Give the user information endpoint."""
         return f"{self.url}/oauth2/v2/userinfo"
 
-    @property
-    def requests(self) -> list[Record]:
-        """List the calls so far."""
-        return self.log.requests
-
-    def calls(self, method: str = STREAM) -> list[Record]:
-        """List the calls of one method; the token endpoint is "token"."""
-        return [record for record in self.log.requests if record.method == method]
-
-    @property
-    def open_connections(self) -> int:
-        """Count the connections that are open now."""
-        return self._ports.connections
-
-    async def wait_for(self, method: str = STREAM, count: int = 1, timeout_s: float = WAIT_S) -> Record:
-        """Wait until a method was called this often; give the last of these calls."""
-        await self.log.until(lambda: self.log.counts[method] >= count, timeout_s)
-        return self.calls(method)[-1]
-
-    async def wait_closed(self, count: int = 1, timeout_s: float = WAIT_S) -> None:
-        """Wait until clients have left this many answers before their end."""
-        await self.log.until(lambda: self.log.disconnects >= count, timeout_s)
-
-    async def wait_idle(self, timeout_s: float = WAIT_S) -> None:
-        """Wait until no answer is under way."""
-        await self.log.until(lambda: not self.log.open_streams, timeout_s)
-
-    def ack(self, count: int = 1) -> None:
-        """Let `!acked` streams send this many further chunks."""
-        for _ in range(count):
-            self._acks.release()
-
-    def fail(self, error: str | int, *, times: float = 1, **where: str | None) -> None:
-        """Fail the next calls that fit `base`, `token`, `method` and `model`.
-
-        `error` is a recorded one by name, a bare status, "reset" (RST) or "silence" (no answer at all).
-        """
-        self.faults.append(Fault(str(error), times=times, **where))
-
-    async def record(self, request: web.Request, method: str, base: str = "") -> Record:
-        """Read a request into a record, with its body unparsed."""
-        return Record(
-            base=base or self._ports.name_of(request),
-            method=method,
-            http_method=request.method,
-            path=request.path,
-            query=dict(request.query),
-            headers={name.lower(): value for name, value in request.headers.items()},
-            raw=await request.read(),
-            token=request.headers.get("authorization", "").partition(" ")[2],
-        )
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer what is under `/v1internal`."""
         found = PATH.fullmatch(request.path)
         if found is None:
-            return web.Response(status=404, text=NOT_FOUND_PAGE, content_type="text/html")
+            return not_found()
         record = await self.record(request, found["method"] or "operation", found["base"].strip("/"))
-        self.log.begin(record)
-        try:
-            operation = partial(self._operation, name=found["operation"])
-            response = await self.answered(request, record, operation if found["operation"] else self._method)
-        except (asyncio.CancelledError, ConnectionError):
-            self.log.left(record)
-            raise
-        finally:
-            self.log.end()
-        record.status, record.ended = response.status, True
-        return response
-
-    async def answered(self, request: web.Request, record: Record, handler: Handler) -> web.StreamResponse:
-        """Let a handler answer a call whose bearer is known and for which no fault is set."""
-        record.body, undecodable = _parsed(record)
-        try:
-            account = self.oauth.owner(record.headers.get("authorization", ""))
-            record.credential = account.credential
-            if undecodable is not None:
-                raise undecodable
-            failed = await self._failed(request, record)
-            return failed or await handler(request, record, account)
-        except Refusal as refusal:
-            return self._refused(record, refusal)
-
-    async def _failed(self, request: web.Request, record: Record) -> web.StreamResponse | None:
-        if "x-goog-user-project" in record.headers:
-            raise recorded("403_service_disabled", record.headers["x-goog-user-project"])
-        fault = next((one for one in self.faults if one.fits(record)), None)
-        if fault is None:
-            return None
-        fault.times -= 1
-        if fault.error == "silence":
-            await asyncio.Event().wait()
-        if fault.error == "reset":
-            reset(request)
-            return web.Response()
-        raise named(fault.error)
+        operation = partial(self._operation, name=found["operation"])
+        return await self.tracked(request, record, operation if found["operation"] else self._method)
 
     async def _method(self, request: web.Request, record: Record, account: Account) -> web.StreamResponse:
         if record.method in {STREAM, "generateContent"}:
@@ -241,11 +126,9 @@ class FakeV1Internal:
             return self._json(record, planes[record.method]())
         if record.method in control.UNUSED:
             return self._json(record, control.UNUSED[record.method](account))
-        return web.Response(status=404, text=NOT_FOUND_PAGE, content_type="text/html")
+        return not_found()
 
-    async def _operation(
-        self, _: web.Request, record: Record, account: Account, *, name: str
-    ) -> web.StreamResponse:
+    async def _operation(self, _: web.Request, record: Record, account: Account, *, name: str) -> web.StreamResponse:
         return self._json(record, control.operation(account, name))
 
     async def userinfo(self, _: web.Request, record: Record, account: Account) -> web.StreamResponse:
@@ -265,21 +148,14 @@ class FakeV1Internal:
             levels_known=self.levels_known,
             projects=self.projects,
         )
-        plan = self.script.plan(call)
-        if plan.slow_s:
-            await asyncio.sleep(plan.slow_s)
-        if plan.error is not None:
-            raise named(plan.error)
-        if plan.refusal is not None:
-            raise Refusal(plan.refusal["error"]["code"], plan.refusal)
-        self.generated += 1
+        plan = await self.planned(call, record)
         chunks, trace = _stream(plan, Reply(call, plan, self.generated))
         as_events = record.method == STREAM and record.query.get("alt") == "sse"
         if not as_events:
             whole = [chunk for chunk in map(read_event, chunks) if chunk is not None]
             chunks = [_dumped(whole if record.method == STREAM else merged(whole))]
         kind = "text/event-stream" if as_events else "application/json; charset=utf-8"
-        return await Wire(request, plan, self._acks).send(chunks, self._headers(record, kind, trace))
+        return await self.send(request, plan, chunks, self._headers(record, kind, trace))
 
     def _headers(self, record: Record, kind: str, trace: str = "") -> dict[str, str]:
         return {
@@ -291,26 +167,17 @@ class FakeV1Internal:
         }
 
     def _json(self, record: Record, body: Any) -> web.Response:
-        return web.Response(
-            body=_dumped(body), headers=self._headers(record, "application/json; charset=utf-8")
-        )
+        return web.Response(body=_dumped(body), headers=self._headers(record, "application/json; charset=utf-8"))
 
-    def _refused(self, record: Record, refusal: Refusal) -> web.Response:
+    def refused(self, record: Record, refusal: Refusal) -> web.Response:
+        """Label an error as what the caller asked for."""
         wrapped = self.array_wrapped and isinstance(refusal.body, dict)
-        # the streaming method labels its errors as what the caller asked for
         kind = "text/event-stream" if record.method == STREAM else "application/json; charset=utf-8"
         return web.Response(
             status=refusal.status,
             body=_dumped([refusal.body] if wrapped else refusal.body),
             headers=self._headers(record, kind),
         )
-
-
-def _parsed(record: Record) -> tuple[Any, Refusal | None]:
-    try:
-        return json.loads(record.raw or b"{}"), None
-    except ValueError as error:
-        return None, google(400, f"Invalid JSON payload received. {error}.")
 
 
 def _dumped(body: Any) -> bytes:
@@ -333,9 +200,7 @@ async def _serve(options: argparse.Namespace) -> None:
     )
     fake.log.keep = options.keep
     fake.array_wrapped = options.array_wrapped
-    async with fake:
-        print(json.dumps({"url": fake.url, "bases": fake.bases, "token_url": fake.token_url}), flush=True)
-        await asyncio.Event().wait()
+    await serve(fake, bases=lambda: fake.bases, token_url=lambda: fake.token_url)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from tests.fakes.v1internal_signatures import Signatures
 
 Json = dict[str, Any]
 
+# the members of the oneof `data`; v1internal does not know the last two, so they never get past its decoding
 DATA_FIELDS = (
     "text",
     "inlineData",
@@ -20,6 +21,8 @@ DATA_FIELDS = (
     "functionResponse",
     "executableCode",
     "codeExecutionResult",
+    "toolCall",
+    "toolResponse",
 )
 
 
@@ -53,13 +56,14 @@ class Turn:
 
 @dataclass(frozen=True)
 class Call:
-    """A generation or counting call after proto decoding."""
+    """A generation or counting call after proto decoding; `root` is what its error paths begin with."""
 
     envelope: Json
     model: Model
     signatures: Signatures = field(default_factory=Signatures)
     headers: Mapping[str, str] = field(default_factory=dict)
     levels_known: bool = True
+    root: str = "request."
 
     @cached_property
     def request(self) -> Json:

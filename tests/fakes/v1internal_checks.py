@@ -133,9 +133,7 @@ def _decoded(message: str, body: Any) -> Json:
         names_cache = '"cache_control"' in refusal.body["error"]["message"]
         model = body.get("model") if isinstance(body, dict) else None
         if names_cache and isinstance(model, str) and describe(model).is_claude:
-            where = refusal.body["error"]["details"][0]["fieldViolations"][0]["field"].removeprefix(
-                "request."
-            )
+            where = refusal.body["error"]["details"][0]["fieldViolations"][0]["field"].removeprefix("request.")
             raise claude(f"{where}.cache_control: Extra inputs are not permitted") from None
         raise
 

@@ -54,10 +54,7 @@ def invalid(message: str) -> Refusal:
 
 def undecodable(violations: list[tuple[str, str]]) -> Refusal:
     """Write the 400 of proto JSON decoding: every violation in one message, a violation at the root has no field."""
-    details = [
-        {"field": field, "description": text} if field else {"description": text}
-        for field, text in violations
-    ]
+    details = [{"field": field, "description": text} if field else {"description": text} for field, text in violations]
     bad_request = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": details}
     return google(400, "\n".join(text for _, text in violations), details=[bad_request])
 

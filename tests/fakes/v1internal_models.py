@@ -30,6 +30,7 @@ class Model:
     zero: bool = False
     levels: frozenset[str] = LEVELS
     signed_calls: bool = True
+    numbered_calls: bool = True
     json_with_tools: bool = True
     draws: bool = False
     media: tuple[str, ...] = GEMINI_TYPES

@@ -87,9 +87,7 @@ class OAuth:
 
     def expire(self, credential: str | None = None) -> None:
         """End the access tokens of one account, or of all; static ones too."""
-        for value in [
-            v for v, token in self.tokens.items() if credential in {None, token.account.credential}
-        ]:
+        for value in [v for v, token in self.tokens.items() if credential in {None, token.account.credential}]:
             del self.tokens[value]
 
     def owner(self, authorization: str) -> Account:
@@ -176,9 +174,7 @@ class OAuth:
 def oauth_error(error: str, description: str = "", status: int = 400) -> Refusal:
     """Write an error of RFC 6749; `invalid_grant` without words is the recorded one."""
     if error == "invalid_grant" and not description:
-        return Refusal(
-            400, json.loads((RECORDINGS / "control" / "token_invalid_grant_400.json").read_text("utf-8"))
-        )
+        return Refusal(400, json.loads((RECORDINGS / "control" / "token_invalid_grant_400.json").read_text("utf-8")))
     return Refusal(status, {"error": error, "error_description": description or "Bad Request"})
 
 

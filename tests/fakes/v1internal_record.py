@@ -15,7 +15,11 @@ WAIT_S = 5.0
 
 @dataclass
 class Record:
-    """One call. `credential` is the refresh token behind the bearer, or the bearer itself when it is static."""
+    """One call.
+
+    `credential` is the refresh token behind the bearer, or the bearer or key itself when it is static; `model` is the
+    one of the body, or of the path where the service names it there.
+    """
 
     base: str
     method: str
@@ -27,6 +31,8 @@ class Record:
     body: Any = None
     token: str = ""
     credential: str = ""
+    model: str | None = None
+    enveloped: bool = True
     at: float = field(default_factory=time.monotonic)
     status: int = 0
     ended: bool = False
@@ -34,8 +40,8 @@ class Record:
 
     @property
     def request(self) -> dict[str, Any]:
-        """Give the inner request of a generating call."""
-        return cast("dict[str, Any]", self.body["request"])
+        """Give the request of a generating call, out of its envelope where there is one."""
+        return cast("dict[str, Any]", self.body["request"] if self.enveloped else self.body)
 
     def shown(self) -> dict[str, Any]:
         """Give what JSON can carry, without the bytes."""
@@ -57,13 +63,12 @@ class Fault:
 
     def fits(self, record: Record) -> bool:
         """Say whether this call is meant."""
-        model = record.body.get("model") if isinstance(record.body, dict) else None
         return (
             self.times > 0
             and self.base in {None, record.base}
             and self.token in {None, record.credential, record.token}
             and self.method in {None, record.method}
-            and self.model in {None, model}
+            and self.model in {None, record.model}
         )
 
 

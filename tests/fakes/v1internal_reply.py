@@ -26,11 +26,12 @@ PICTURE_TOKENS = 1120
 
 @dataclass
 class Reply:
-    """Writes the chunks of one answer; `serial` makes its ids."""
+    """Writes the chunks of one answer; `serial` makes its ids, `cached` tokens come before those of the call."""
 
     call: Call
     plan: Plan
     serial: int
+    cached: int = 0
     visible: int = 0
     thoughts: int = 0
     unsigned: str = ""
@@ -40,16 +41,21 @@ class Reply:
 
     def __post_init__(self) -> None:
         self.trace = _digest("trace", self.serial)[:16]
-        self.prompt = prompt_tokens(self.call)
+        self.prompt = self.cached + prompt_tokens(self.call)
 
     def chunks(self) -> Iterator[Json]:
-        """Give the chunks in their envelope, the last one with the finish reason."""
+        """Give the chunks in their envelope."""
+        for response in self.responses():
+            yield {"response": response, "traceId": self.trace}
+
+    def responses(self) -> Iterator[Json]:
+        """Give the chunks, the last one with the finish reason."""
         parts = list(self._parts())
         if self.call.model.is_claude or any("functionCall" in part for chunk in parts for part in chunk):
             parts.append([{"text": ""}])
         for place, chunk in enumerate(parts):
             self._count(chunk)
-            yield self._chunk(chunk, self.plan.finish if place == len(parts) - 1 else None)
+            yield self._response(chunk, self.plan.finish if place == len(parts) - 1 else None)
 
     def _parts(self) -> Iterator[list[Json]]:
         items = list(self.plan.items)
@@ -86,7 +92,7 @@ class Reply:
 
     def _tool(self, tool: Tool) -> Json:
         one: Json = {"name": tool.name, "args": tool.args}
-        if self.call.model.is_claude or not self.plan.split:
+        if self.call.model.is_claude or (self.call.model.numbered_calls and not self.plan.split):
             one["id"] = self._call_id()
         part = self._signed({"functionCall": one})
         if self.call.model.signed_calls and not self.calls_made and "thoughtSignature" not in part:
@@ -115,17 +121,16 @@ class Reply:
             else:
                 self.visible += _tokens(part.get("text", ""))
 
-    def _chunk(self, parts: list[Json], finish: str | None) -> Json:
+    def _response(self, parts: list[Json], finish: str | None) -> Json:
         candidate: Json = {"content": {"role": "model", "parts": parts}, "index": 0}
         if finish:
             candidate["finishReason"] = finish
-        response = {
+        return {
             "candidates": [candidate],
             "usageMetadata": self._usage(),
             "modelVersion": self.call.model.name,
             "responseId": self._response_id(),
         }
-        return {"response": response, "traceId": self.trace}
 
     def _usage(self) -> Json:
         usage: Json = {
@@ -134,7 +139,9 @@ class Reply:
         }
         usage |= {"candidatesTokenCount": self.visible} if self.visible else {}
         usage |= {"thoughtsTokenCount": self.thoughts} if self.thoughts else {}
-        return usage | {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": self.prompt}]}
+        if self.cached:
+            usage |= {"cachedContentTokenCount": self.cached, "cacheTokensDetails": _as_text(self.cached)}
+        return usage | {"promptTokensDetails": _as_text(self.prompt)}
 
     def _response_id(self) -> str:
         digest = _digest("response", self.serial)
@@ -158,7 +165,12 @@ def event(chunk: Json) -> bytes:
 
 
 def merged(chunks: list[Json]) -> Json:
-    """Make the one answer of `generateContent` from the chunks of a stream; an error among them is the answer."""
+    """Make the one answer of `generateContent` from the chunks of a stream, in its envelope."""
+    return {"response": folded(chunks), "traceId": chunks[0].get("traceId", "") if chunks else ""}
+
+
+def folded(chunks: list[Json]) -> Json:
+    """Make one response of the chunks of a stream; an error among them is the answer."""
     for chunk in chunks:
         if "error" in chunk:
             raise Refusal(chunk["error"]["code"], chunk)
@@ -173,7 +185,7 @@ def merged(chunks: list[Json]) -> Json:
                 _join(parts, part)
     if candidate:
         whole["candidates"] = [candidate | {"content": {"role": "model", "parts": parts}}]
-    return {"response": whole, "traceId": chunks[0].get("traceId", "") if chunks else ""}
+    return whole
 
 
 def _join(parts: list[Json], part: Json) -> None:
@@ -195,6 +207,10 @@ def _picture(item: Picture) -> str:
     if not item.size_bytes:
         return PIXEL
     return base64.b64encode(bytes(item.size_bytes * 3 // 4)).decode()
+
+
+def _as_text(tokens: int) -> list[Json]:
+    return [{"modality": "TEXT", "tokenCount": tokens}]
 
 
 def _tokens(text: str) -> int:

@@ -14,14 +14,12 @@ DYNAMIC = -1
 def thinking_known(call: Call) -> None:
     """The model thinks at all."""
     if call.thinking and call.model.budget is None:
-        raise invalid(
-            f"Unable to submit request because thinking is not supported by this model. {LEARN_MORE}"
-        )
+        raise invalid(f"Unable to submit request because thinking is not supported by this model. {LEARN_MORE}")
 
 
 def level_or_budget(call: Call) -> None:
     """Thinking has a level or a budget."""
-    if "thinkingLevel" in call.thinking and "thinkingBudget" in call.thinking:
+    if has_both(call):
         raise invalid(
             "Unable to submit request because thinking_budget and thinking_level are not supported together. "
             f"{LEARN_MORE}"
@@ -30,8 +28,8 @@ def level_or_budget(call: Call) -> None:
 
 def level_known(call: Call) -> None:
     """The model knows levels, and this one."""
-    level = call.thinking.get("thinkingLevel")
-    if level is None or (call.levels_known and level in call.model.levels):
+    level = unknown_level(call)
+    if level is None:
         return
     wanted = f"thinking_level {level}" if call.levels_known and call.model.levels else "thinking_level"
     raise invalid(f"Unable to submit request because {wanted} is not supported by this model. {LEARN_MORE}")
@@ -39,16 +37,34 @@ def level_known(call: Call) -> None:
 
 def budget_in_range(call: Call) -> None:
     """The budget is dynamic, or one the model takes; zero only where thinking can be off."""
-    budget = call.thinking.get("thinkingBudget")
-    if budget is None or call.model.budget is None or call.model.is_claude:
+    if wrong_budget(call) is None or call.model.budget is None:
         return
     low, high = call.model.budget
-    if budget == DYNAMIC or low <= budget <= high or (budget == 0 and call.model.zero):
-        return
     raise invalid(
         "Unable to submit request because thinking_budget is out of range; "
         f"supported values are integers from {low} to {high}. {LEARN_MORE}"
     )
+
+
+def has_both(call: Call) -> bool:
+    """Say whether both a level and a budget are given."""
+    return "thinkingLevel" in call.thinking and "thinkingBudget" in call.thinking
+
+
+def unknown_level(call: Call) -> str | None:
+    """Give the level, where the model does not know it."""
+    level: str | None = call.thinking.get("thinkingLevel")
+    return None if call.levels_known and level in call.model.levels else level
+
+
+def wrong_budget(call: Call) -> int | None:
+    """Give the budget, where the model does not take it; Claude's is judged elsewhere."""
+    budget: int | None = call.thinking.get("thinkingBudget")
+    if budget is None or call.model.budget is None or call.model.is_claude:
+        return None
+    low, high = call.model.budget
+    taken = budget == DYNAMIC or low <= budget <= high or (budget == 0 and call.model.zero)
+    return None if taken else budget
 
 
 def signatures_readable(call: Call) -> None:
@@ -80,13 +96,7 @@ def _first_calls(call: Call) -> Iterator[tuple[Turn, int, Json]]:
 
 
 def _missing_signature(turn: Turn, place: int, part: Json) -> Exception:
-    words = (
-        recorded("400_gemini_missing_thought_signature")
-        .body["error"]["message"]
-        .partition(" Additional data")
-    )
+    words = recorded("400_gemini_missing_thought_signature").body["error"]["message"].partition(" Additional data")
     position = turn.index + place + 1
     name = part["functionCall"]["name"]
-    return google(
-        400, f"{words[0]} Additional data, function call `default_api:{name}` , position {position}."
-    )
+    return google(400, f"{words[0]} Additional data, function call `default_api:{name}` , position {position}.")

@@ -8,10 +8,18 @@ from tests.fakes.v1internal_call import Call, Json
 from tests.fakes.v1internal_errors import invalid
 from tests.fakes.v1internal_turns import FUNCTION_NAME, NAME_RULE
 
-FUNCTION_CALLING = (
-    "Learn more: https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling"
+FUNCTION_CALLING = "Learn more: https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling"
+# v1internal knows the first three; the others never get past its decoding
+BUILT_IN = (
+    "googleSearch",
+    "urlContext",
+    "codeExecution",
+    "googleSearchRetrieval",
+    "googleMaps",
+    "fileSearch",
+    "computerUse",
+    "mcpServers",
 )
-BUILT_IN = ("googleSearch", "urlContext", "codeExecution")
 BESIDE_ANY_OF = frozenset({"anyOf", "description", "nullable"})
 
 
@@ -61,14 +69,14 @@ def one_schema(call: Call) -> None:
 
 def arrays_have_items(call: Call) -> None:
     """An array says what it holds (Claude does not ask)."""
-    for path, node in () if call.model.is_claude else _nodes(call):
+    for path, node in () if call.model.is_claude else nodes(call):
         if node.get("type") == "ARRAY" and "items" not in node:
             raise invalid(f"* GenerateContentRequest.{path}.items: missing field.\n")
 
 
 def required_defined(call: Call) -> None:
     """What is required is a property."""
-    for path, node in _nodes(call):
+    for path, node in nodes(call):
         for place, name in enumerate(node.get("required") or []):
             if name not in (node.get("properties") or {}):
                 raise invalid(f"* GenerateContentRequest.{path}.required[{place}]: property is not defined\n")
@@ -76,7 +84,7 @@ def required_defined(call: Call) -> None:
 
 def types_given(call: Call) -> None:
     """Each schema has a type or alternatives (Claude asks at the root only)."""
-    for path, node in () if call.model.is_claude else _nodes(call):
+    for path, node in () if call.model.is_claude else nodes(call):
         if "type" not in node and "anyOf" not in node:
             raise invalid(
                 f"Unable to submit request because `{path}` schema didn't specify the schema type field. "
@@ -86,7 +94,7 @@ def types_given(call: Call) -> None:
 
 def any_of_alone(call: Call) -> None:
     """Alternatives have only a description beside them (Claude does not mind)."""
-    for path, node in () if call.model.is_claude else _nodes(call):
+    for path, node in () if call.model.is_claude else nodes(call):
         if "anyOf" in node and set(node) - BESIDE_ANY_OF:
             raise invalid(
                 f"Unable to submit request because `{path}` schema specified other fields alongside any_of. "
@@ -120,7 +128,7 @@ def allowed_names_in_mode(call: Call) -> None:
         )
 
 
-def _nodes(call: Call) -> Iterator[tuple[str, Json]]:
+def nodes(call: Call) -> Iterator[tuple[str, Json]]:
     """Visit the proto schemas; paths name properties as `properties[name]`."""
     for path, declaration in call.declarations:
         if "parameters" in declaration:

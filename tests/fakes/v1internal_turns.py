@@ -22,8 +22,7 @@ COUNTS_DIFFER = (
     "of the function call turn."
 )
 CALL_MISPLACED = (
-    "Please ensure that function call turn comes immediately after a user turn "
-    "or after a function response turn."
+    "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
 )
 RESPONSE_MISPLACED = "Please ensure that function response turn comes immediately after a function call turn."
 
@@ -38,9 +37,7 @@ def parts_present(call: Call) -> None:
     """Each turn has parts."""
     empty = [turn.index for turn in call.turns if not turn.parts]
     if empty:
-        raise invalid(
-            _listed(f"contents[{index}].parts: contents.parts must not be empty." for index in empty)
-        )
+        raise invalid(_listed(f"contents[{index}].parts: contents.parts must not be empty." for index in empty))
 
 
 def roles_known(call: Call) -> None:
@@ -55,7 +52,7 @@ def one_data_field(call: Call) -> None:
         given = [name for name in DATA_FIELDS if name in part]
         if len(given) > 1:
             raise invalid(
-                f"Invalid value at 'request.{path}' (oneof), oneof field 'data' is already set. "
+                f"Invalid value at '{call.root}{path}' (oneof), oneof field 'data' is already set. "
                 f"Cannot set '{given[1]}'"
             )
 
@@ -69,23 +66,27 @@ def data_present(call: Call) -> None:
 
 def media_decodes(call: Call) -> None:
     """Inline data is base64."""
-    for path, blob in _blobs(call):
+    for path, blob in blobs(call):
         if not decodes(blob.get("data", "")):
             raise invalid(
-                f"Invalid value at 'request.{path}.inline_data.data' (TYPE_BYTES), "
+                f"Invalid value at '{call.root}{path}.inline_data.data' (TYPE_BYTES), "
                 f'Base64 decoding failed for "{blob.get("data", "")[:80]}"'
             )
 
 
 def media_known(call: Call) -> None:
     """The model reads this media type."""
-    for _, blob in _blobs(call):
-        mime_type = blob.get("mimeType", "")
-        if not accepts(call.model, mime_type):
-            raise invalid(
-                f"Unable to submit request because it has a mimeType parameter with value {mime_type}, "
-                f"which is not supported. Update the mimeType and try again. {LEARN_MORE}"
-            )
+    for mime_type in unread_types(call):
+        raise invalid(
+            f"Unable to submit request because it has a mimeType parameter with value {mime_type}, "
+            f"which is not supported. Update the mimeType and try again. {LEARN_MORE}"
+        )
+
+
+def unread_types(call: Call) -> list[str]:
+    """List the media types that the model does not read."""
+    given = [blob.get("mimeType", "") for _, blob in blobs(call)]
+    return [mime_type for mime_type in given if not accepts(call.model, mime_type)]
 
 
 def call_names(call: Call) -> None:
@@ -127,9 +128,7 @@ def user_first(call: Call) -> None:
         return
     if call.model.is_claude:
         raise claude('messages: first message must use the "user" role')
-    raise invalid(
-        CALL_MISPLACED if first.calls else "Please ensure that multiturn requests begin with a user turn."
-    )
+    raise invalid(CALL_MISPLACED if first.calls else "Please ensure that multiturn requests begin with a user turn.")
 
 
 def model_turns_apart(call: Call) -> None:
@@ -206,7 +205,8 @@ def _has_data(part: Json, *, lenient: bool) -> bool:
     return any(name in part for name in DATA_FIELDS)
 
 
-def _blobs(call: Call) -> Iterator[tuple[str, Json]]:
+def blobs(call: Call) -> Iterator[tuple[str, Json]]:
+    """Visit inline data, also inside responses."""
     for path, part in call.parts:
         if "inlineData" in part:
             yield path, part["inlineData"]

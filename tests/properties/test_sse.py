@@ -15,6 +15,7 @@ FRAGMENTS = [
     *b"\xef\xbb\xbf|\xef|\xbb|\xbf|\xe2\x80\xa8|\xe2\x80\xa9|\xc2\x85|\xc2|\xf0\x9f\x9a|\xff".split(b"|"),
     "ż🚀".encode(),
 ]
+EVENTS = b"data: {}\n\n|data: x\r\n\r\n|data: \n\n|data: [DONE]\n\n|data: \xc5\xbc\n\n|data:x\n\n".split(b"|")
 STREAMS = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=8), max_size=40).map(b"".join)
 
 
@@ -48,6 +49,11 @@ def test_reads_may_split_anywhere(stream: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     reads = [stream[start:end] for start, end in itertools.pairwise(edges)]
     assert decoded(reads) == specified(stream)
+
+
+@given(st.lists(st.lists(st.sampled_from(EVENTS) | st.sampled_from(FRAGMENTS), max_size=4).map(b"".join), max_size=8))
+def test_whole_events_may_stand_beside_anything_else(reads: list[bytes]) -> None:
+    assert decoded(reads) == specified(b"".join(reads))
 
 
 @given(STREAMS)

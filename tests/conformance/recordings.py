@@ -1,0 +1,91 @@
+"""The recorded streams of Code Assist, and what `expected.json` says that callers get of each."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from gateway import ir
+from tests.automata import Heard
+
+__all__ = ["EXPECTED", "FIXTURES", "NAMES", "agree", "family", "stream"]
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1internal"
+EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text())
+NAMES = sorted(EXPECTED)
+
+FENCED = re.compile(r"\n```\w*\n.*?\n```\n", re.DOTALL)
+FINISHES = {"openai-chat": "openai_finish", "anthropic": "anthropic_stop"}
+# how an error of the stream is called: Chat's `code`, Messages' `type`
+ERRORS = {
+    "upstream_malformed_tool_call": ("upstream_malformed_tool_call", "api_error"),
+    "upstream_unexpected_tool_call": ("upstream_unexpected_tool_call", "api_error"),
+    "upstream_error_in_stream": ("overloaded", "overloaded_error"),
+    "rate_limited": ("rate_limit_exceeded", "rate_limit_error"),
+    "upstream_truncated": ("upstream_truncated", "api_error"),
+}
+# the upstream counted nothing; Messages callers are given an estimate, for no prompt is empty
+UNCOUNTED = "33_outdated_client_notice"
+
+
+def stream(name: str) -> bytes:
+    """Give the bytes of a recorded stream."""
+    return (FIXTURES / f"{name}.sse").read_bytes()
+
+
+def family(name: str) -> ir.Family:
+    """Tell whose stream it is."""
+    return "claude" if "claude" in name else "gemini"
+
+
+def agree(name: str, dialect: str, heard: Heard, *, streamed: bool, thoughts: bool = True) -> None:
+    """Assert that a caller who reads `thoughts`, or does not, heard what is expected."""
+    expected = EXPECTED[name]
+    if expected["outcome"] in ("error", "truncated"):
+        _agree_error(expected, dialect, heard)
+        if streamed and heard.text + heard.thoughts:
+            _agree_words(expected, heard, thoughts=thoughts)
+        return
+    assert heard.error is None
+    assert heard.finish == expected[FINISHES[dialect]]
+    _agree_words(expected, heard, thoughts=thoughts)
+    _agree_calls(expected, heard)
+    _agree_usage(name, dialect, heard.usage)
+    assert len(heard.images) == expected.get("images", 0)
+
+
+def _agree_error(expected: dict[str, Any], dialect: str, heard: Heard) -> None:
+    code, kind = ERRORS[expected["error_kind"]]
+    assert heard.finish is None
+    assert heard.error is not None
+    assert (heard.error["code"] == code) if dialect == "openai-chat" else (heard.error["type"] == kind)
+
+
+def _agree_words(expected: dict[str, Any], heard: Heard, *, thoughts: bool) -> None:
+    assert FENCED.sub("", heard.text) == expected["text"]
+    assert heard.thoughts == (expected["thoughts"] if thoughts else "")
+    assert len(FENCED.findall(heard.text)) == 2 * expected.get("code", 0)  # the code, and what it printed
+
+
+def _agree_calls(expected: dict[str, Any], heard: Heard) -> None:
+    wanted = [(call["id"], call["name"], call["args"]) for call in expected["tool_calls"]]
+    pairs = zip(wanted, heard.calls, strict=True)
+    assert [(ident and call.id, call.name, call.arguments) for (ident, _, _), call in pairs] == wanted
+    ids = [call.id for call in heard.calls]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def _agree_usage(name: str, dialect: str, usage: dict[str, Any]) -> None:
+    if dialect == "openai-chat":
+        wanted = EXPECTED[name]["usage_openai"]
+        details = usage["prompt_tokens_details"] | usage["completion_tokens_details"]
+        assert {key: (usage | details)[key] for key in wanted} == wanted
+        return
+    wanted = dict(EXPECTED[name]["usage_anthropic"])
+    given = {key: usage[key] for key in wanted}
+    if name == UNCOUNTED:
+        assert (wanted.pop("input_tokens"), given.pop("input_tokens") > 0) == (0, True)
+    assert given == wanted

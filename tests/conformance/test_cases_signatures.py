@@ -1,0 +1,164 @@
+"""Acceptance cases E: signatures come home, and thoughts are shown to those who want them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.replies import FC, T, Th, chunk, script
+from tests.conformance.served import CHAT, CLAUDE, MESSAGES, Served, settings, standing, user, values
+from tests.conformance.test_cases_tools import chat_tools, messages_tools
+from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.dialects.anthropic.reader import content, parse
+from tests.gateway.dialects.openai_chat.chat import Stream
+
+pytestmark = pytest.mark.anyio
+
+S1 = "EkBGQUtFLVMx"
+SENTINEL = "skip_thought_signature_validator"
+CALLED = script(chunk(FC("f", {}, sig=S1), fin="STOP"))
+ASK = "please call f"
+
+
+def signatures(served: Served) -> list[Any]:
+    """Give the signature of each call that the upstream received last."""
+    parts = [part for content in served.contents for part in content["parts"] if "functionCall" in part]
+    return [part.get("thoughtSignature") for part in parts]
+
+
+async def first_message(served: Served) -> dict[str, Any]:
+    """Let a Chat client stream one call, and put its message together."""
+    served.fake.script.push(CALLED)
+    response = await served.post(CHAT, ASK, stream=True, tools=chat_tools("f"))
+    return Stream(response.content).message()
+
+
+async def reply(served: Served, message: dict[str, Any]) -> None:
+    """Send the message back with the result of its call."""
+    result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "done"}
+    response = await served.post(CHAT, ASK, message, result, tools=chat_tools("f"))
+    assert response.status_code == 200, response.text
+
+
+async def test_a_messages_client_brings_the_signature_of_a_call_back(served: Served) -> None:
+    """E1"""
+    served.fake.script.push(CALLED)
+    first = await served.post(MESSAGES, ASK, stream=True, tools=messages_tools("f"), max_tokens=50)
+    blocks = content(parse(first.content))
+    result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
+    history = [user(ASK), {"role": "assistant", "content": blocks}, user([result])]
+    second = await served.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
+    assert second.status_code == 200
+    assert signatures(served) == [S1]
+
+
+async def test_a_messages_client_brings_it_back_to_a_restarted_gateway(
+    fake_v1internal: FakeV1Internal, tmp_path: Path
+) -> None:
+    """E1: the signature travels in the client's hands, not in the gateway's memory."""
+    config = settings(fake_v1internal, tmp_path)
+    async with standing(fake_v1internal, config) as served:
+        fake_v1internal.script.push(CALLED)
+        first = await served.post(MESSAGES, ASK, tools=messages_tools("f"), max_tokens=50)
+    blocks = first.json()["content"]
+    result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
+    async with standing(fake_v1internal, config) as served:
+        history = [user(ASK), {"role": "assistant", "content": blocks}, user([result])]
+        await served.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
+        assert signatures(served) == [S1]
+
+
+async def test_a_chat_client_that_keeps_extra_content_brings_the_signature_back(
+    fake_v1internal: FakeV1Internal, tmp_path: Path
+) -> None:
+    """E2: kept, also over a restart."""
+    config = settings(fake_v1internal, tmp_path)
+    async with standing(fake_v1internal, config) as served:
+        message = await first_message(served)
+        assert "extra_content" in message["tool_calls"][0]
+    async with standing(fake_v1internal, config) as served:
+        await reply(served, message)
+        assert signatures(served) == [S1]
+
+
+async def test_a_chat_client_that_drops_it_is_remembered(served: Served) -> None:
+    """E2: dropped, cache warm"""
+    message = await first_message(served)
+    del message["tool_calls"][0]["extra_content"]
+    await reply(served, message)
+    assert signatures(served) == [S1]
+
+
+async def test_a_restarted_gateway_sends_the_sentinel_instead(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
+    """E2: dropped, gateway restarted"""
+    config = settings(fake_v1internal, tmp_path)
+    async with standing(fake_v1internal, config) as served:
+        message = await first_message(served)
+    del message["tool_calls"][0]["extra_content"]
+    async with standing(fake_v1internal, config) as served:
+        await reply(served, message)
+        assert signatures(served) == [SENTINEL]
+
+
+@pytest.mark.parametrize("signature", ["claude#abc", "gw1.c.t.YWJj.00000000", "not base64 at all"])
+async def test_a_signature_of_unknown_origin_does_not_go_upstream(served: Served, signature: str) -> None:
+    """E5"""
+    thought = {"type": "thinking", "thinking": "hm", "signature": signature}
+    spoken = {"role": "assistant", "content": [thought, {"type": "text", "text": "hello"}]}
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    response = await served.post(MESSAGES, "one", spoken, "two", max_tokens=4000, thinking=thinking)
+    assert response.status_code == 200
+    assert signature not in values("thoughtSignature", served.contents)
+
+
+async def test_a_claude_thought_comes_home_before_its_call(served: Served) -> None:
+    """E1 with a Claude model: the strict upstream takes the thought back with its own signature only."""
+    asked: dict[str, Any] = {
+        "model": CLAUDE,
+        "max_tokens": 4000,
+        "tools": messages_tools("f"),
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+    }
+    directed = "!think I shall call f\n!tool f {}\n!then\n!say done"
+    first = await served.post(MESSAGES, directed, stream=True, **asked)
+    blocks = content(parse(first.content))
+    result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
+    history = [user(directed), {"role": "assistant", "content": blocks}, user([result])]
+    second = await served.post(MESSAGES, *history, **asked)
+    assert second.status_code == 200, second.text
+    thought = served.contents[1]["parts"][0]
+    assert (thought["thought"], thought["text"]) == (True, "I shall call f")
+    assert thought["thoughtSignature"] in served.fake.signatures.issued
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_thoughts_are_reasoning_content(served: Served, stream: bool) -> None:
+    """E8"""
+    said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
+    heard = await served.hear("openai-chat", said, stream=stream, reasoning_effort="low")
+    assert (heard.thoughts, heard.text) == ("ab", "c")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_no_thoughts_are_shown_to_who_switched_reasoning_off(served: Served, stream: bool) -> None:
+    """E8"""
+    said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
+    response = await served.post(CHAT, said, stream=stream, reasoning_effort="none")
+    assert "reasoning_content" not in response.text
+    assert '"c"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("thinking", "shown"), [({"type": "enabled", "budget_tokens": 1024}, "ab"), ({"type": "disabled"}, ""), (None, "")]
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_messages_client_sees_the_thoughts_it_asked_for(
+    served: Served, thinking: Any, shown: str, stream: bool
+) -> None:
+    """E8 of Messages: thoughts are shown only to callers who asked for thinking."""
+    said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
+    fields = {"thinking": thinking} if thinking else {}
+    heard = await served.hear("anthropic", said, stream=stream, max_tokens=4000, **fields)
+    assert (heard.thoughts, heard.text) == (shown, "c")
