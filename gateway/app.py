@@ -1,7 +1,7 @@
 """Make the app: the outermost layer, the operators' endpoints, the pipeline, and their common life.
 
-Outermost ─► Router ─┬─ /health, /health/ready
-                     └─ everything else ─► pipeline ─► Endpoints ─► Relay
+Outermost ─┬─ /health, /health/ready ─► Router
+           └─ everything else ─► pipeline ─► Endpoints ─► Relay
 """
 
 import asyncio
@@ -39,6 +39,7 @@ __all__ = ["Gateway", "assemble", "check", "create_app", "lifespan"]
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _RETRY_AFTER_DRAIN_S = 5
+_HEALTH = ("/health", "/health/ready")
 
 
 class Gateway:
@@ -145,9 +146,9 @@ def assemble(gateway: Gateway) -> Starlette:
         Route("/health", gateway.health, methods=["GET"]),
         Route("/health/ready", gateway.ready, methods=["GET"]),
     ]
-    inner = Router(operators, default=gateway.pipeline, redirect_slashes=False)
+    health = Router(operators, default=gateway.pipeline, redirect_slashes=False)
     # Starlette's own outer layers would answer errors in text/plain, so the stack is set by hand
-    app.middleware_stack = Outermost(inner, app.router, gateway)
+    app.middleware_stack = Outermost(health, gateway, app.router)
     return app
 
 
@@ -187,25 +188,26 @@ async def lifespan(app: Starlette) -> AsyncGenerator[None]:
 class Outermost:
     """The layer that every request passes first: the context, the lazy start, and errors nobody else wrote."""
 
-    def __init__(self, app: ASGIApp, router: Router, gateway: Gateway) -> None:
-        self.app = app
-        self._router = router
+    def __init__(self, health: ASGIApp, gateway: Gateway, life: Router) -> None:
+        self._health = health
         self._gateway = gateway
+        self._life = life
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
-            await self._router.lifespan(scope, receive, send)
+            await self._life.lifespan(scope, receive, send)
             return
         if scope["type"] != "http":
             return
         if not self._gateway.started:
             await self._start_late()
         context, send = attach(scope, send, self._gateway.clock)
+        health = scope["path"].endswith(_HEALTH)  # a route matches by regular expression, so few paths try
         try:
-            if self._gateway.services.draining and not scope["path"].endswith(("/health", "/health/ready")):
+            if self._gateway.services.draining and not health:
                 raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
-            await self.app(scope, receive, send)
+            await (self._health if health else self._gateway.pipeline)(scope, receive, send)
         except GatewayError as error:
             if context.status is not None:
                 raise

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that ends with any other code again and again
+
 
 def __getattr__(name: str) -> object:
     if name != "app":
@@ -21,7 +23,7 @@ def __getattr__(name: str) -> object:
         made = create_app()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
+        raise SystemExit(_FAILED_START) from None
     made.state.gateway.settles = True
     globals()["app"] = made
     return made

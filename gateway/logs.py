@@ -27,12 +27,12 @@ def logger_of(config: LogConfig) -> FilteringBoundLogger:
         _redacted,
     ]
     processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _line)
-    logger: FilteringBoundLogger = structlog.wrap_logger(
+    lazy = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
-        cache_logger_on_first_use=True,
     )
+    logger: FilteringBoundLogger = lazy.bind()  # the lazy one looks itself up at each line
     return logger
 
 

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from types import FrameType
 from typing import Final
 
@@ -27,12 +27,18 @@ _ENDING_S: Final = 2.0  # for the errors to go out
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that drains; `announce` is called when it listens."""
+    """A uvicorn server that drains; `announce` is called when it listens.
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, announce: Callable[[], None]) -> None:
+    `leash`: a file descriptor; when it becomes readable, that counts as a signal.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, announce: Callable[[], None], leash: int | None = None
+    ) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._announce = announce
+        self._leash = leash
         self._told = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -42,12 +48,14 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serve until a signal, then drain."""
+        if self._leash is not None:
+            asyncio.get_running_loop().add_reader(self._leash, self._told.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._end())
             await super().main_loop()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Handle both signals here; uvicorn would raise them again at the end, and the exit code be theirs."""
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -64,6 +72,8 @@ class Server(uvicorn.Server):
 
     async def _end(self) -> None:
         await self._told.wait()
+        if self._leash is not None:
+            asyncio.get_running_loop().remove_reader(self._leash)
         drain_s = self._gateway.loaded.config.server.drain
         self._gateway.drain()
         self._gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)

@@ -1,6 +1,5 @@
 """The part of `gateway run` that needs the server: the app, uvicorn, the banner."""
 
-import gc
 import logging
 import socket
 from importlib.util import find_spec
@@ -20,10 +19,14 @@ _BACKLOG = 4096
 _KEEPALIVE_S = 75
 
 
-def serve(loaded: Loaded, listener: socket.socket) -> None:
-    """Serve until a signal; raise ConfigError for what `create_app` refuses."""
+def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None) -> None:
+    """Serve until a signal; raise ConfigError for what `create_app` refuses.
+
+    `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`.
+    """
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
+    gateway.settles = True
     logging.getLogger().addHandler(Forward(gateway.logger))
     loop = "uvloop" if find_spec("uvloop") else "asyncio"
     http = "httptools" if find_spec("httptools") else "h11"
@@ -42,16 +45,16 @@ def serve(loaded: Loaded, listener: socket.socket) -> None:
         timeout_keep_alive=_KEEPALIVE_S,
         timeout_graceful_shutdown=1,
     )
-    address = listener.getsockname()
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    engine = f"{http}, {loop}, {workers} workers" if workers > 1 else f"{http}, {loop}"
 
     def announce() -> None:
-        click.echo(banner(gateway, f"http://{host}:{address[1]}", f"{http}, {loop}"))
-        gc.collect()
-        gc.freeze()  # what start-up made lives as long as the process
+        if workers:
+            click.echo(banner(gateway, address, engine))
 
     try:
-        Server(config, gateway, announce).run([listener])
+        Server(config, gateway, announce, leash).run([listener])
     except SystemExit:  # uvicorn's 3 for a failed start means something else here
         raise SystemExit(1) from None
 
@@ -66,11 +69,18 @@ def banner(gateway: Gateway, address: str, engine: str) -> str:
         *(f"  upstream {name}: {adapter.state()}" for name, adapter in gateway.adapters.items()),
         f"  keys: {_keys(loaded)}",
     ]
+    if _in_clear(loaded):
+        lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
     else:
         lines.append("  warning: no upstream can serve yet; requests get 503")
     return "\n".join(lines)
+
+
+def _in_clear(loaded: Loaded) -> bool:
+    stores = any(upstream.type == "v1internal" for upstream in loaded.config.upstream.values())
+    return stores and not loaded.config.store.encryption_key
 
 
 def _keys(loaded: Loaded) -> str:

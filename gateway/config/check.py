@@ -39,10 +39,17 @@ def report(loaded: Loaded, not_in_effect: Mapping[str, str] = NOT_IN_EFFECT) -> 
             dotted(path),
             text := _masked(pattern, value),
             str(loaded.source(path)),
-            why_not(pattern, text.strip('"'), not_in_effect),
+            _unserved(loaded, path, not_in_effect) or why_not(pattern, text.strip('"'), not_in_effect),
         )
         for path, pattern, value in _leaves(loaded.config, (), "")
     ]
+
+
+def _unserved(loaded: Loaded, path: KeyPath, not_in_effect: Mapping[str, str]) -> str:
+    """Say why nothing of an upstream has an effect: its type."""
+    if path[0] != "upstream":
+        return ""
+    return why_not("upstream.*.type", loaded.config.upstream[str(path[1])].type, not_in_effect)
 
 
 def _leaves(value: object, path: KeyPath, pattern: str) -> Iterator[tuple[KeyPath, str, object]]:
@@ -65,9 +72,7 @@ def _repeats(path: KeyPath) -> bool:
     return path == ("key",) or path[-1] == "limits"
 
 
-def _repeated(
-    items: tuple[object, ...], path: KeyPath, pattern: str
-) -> Iterator[tuple[KeyPath, str, object]]:
+def _repeated(items: tuple[object, ...], path: KeyPath, pattern: str) -> Iterator[tuple[KeyPath, str, object]]:
     for index, item in enumerate(items):
         if isinstance(item, Limit):
             key = f"{item.resource}_per_{item.window}" if item.window else item.resource

@@ -68,9 +68,7 @@ def _table(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
     for key in [key for key in table if key not in known]:
         draft.report((*path, key), _unknown(key, known))
     values = {
-        name: _value(inner, table[key], (*path, key), draft)
-        for key, (name, inner) in fields.items()
-        if key in table
+        name: _value(inner, table[key], (*path, key), draft) for key, (name, inner) in fields.items() if key in table
     }
     missing = [key for key in required_keys(struct) if key not in table]
     for key in missing:
@@ -81,9 +79,7 @@ def _table(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
     return struct(**given) if complete else _FAILED
 
 
-def _member(
-    members: tuple[type[Struct], ...], table: Tree, path: KeyPath, draft: Draft
-) -> type[Struct] | None:
+def _member(members: tuple[type[Struct], ...], table: Tree, path: KeyPath, draft: Draft) -> type[Struct] | None:
     """Choose the struct that `type` names."""
     types = {tag_of(member): member for member in members}
     name = table.get("type", TYPE_OF_NAME.get(str(path[-1])))
@@ -171,11 +167,7 @@ def _mismatch(base: object, value: object, message: str) -> str:
     if bound:
         return f"must be{bound}{number}, got {value}"
     wanted = _NAMES.get(base, "another type")
-    return (
-        f'"{value}" is not {wanted}'
-        if isinstance(value, Text)
-        else f"expected {wanted}, got {kind_of(value)}"
-    )
+    return f'"{value}" is not {wanted}' if isinstance(value, Text) else f"expected {wanted}, got {kind_of(value)}"
 
 
 def _from_json(text: str) -> object:

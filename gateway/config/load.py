@@ -51,9 +51,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
         """Give the source of a key's value; a variable or a flag gives a list as a whole."""
         if path in self.sources:
             return self.sources[path]
-        wholes = (
-            self.sources[whole] for length in range(len(path)) if (whole := path[:length]) in self.sources
-        )
+        wholes = (self.sources[whole] for length in range(len(path)) if (whole := path[:length]) in self.sources)
         return next((source for source in wholes if source.kind != "file"), DEFAULT)
 
     def problem(self, path: KeyPath, message: str) -> Problem:

@@ -52,9 +52,7 @@ class Draft:
     def __init__(self, tree: Tree, label: str, lines: Mapping[KeyPath, int | None]) -> None:
         self.tree = tree
         self.label = label
-        self.sources: dict[KeyPath, Source] = {
-            path: Source("file", label, line) for path, line in lines.items()
-        }
+        self.sources: dict[KeyPath, Source] = {path: Source("file", label, line) for path, line in lines.items()}
         self.problems: list[Problem] = []
         self.unset: dict[KeyPath, str] = {}
 

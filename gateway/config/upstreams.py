@@ -118,9 +118,7 @@ class _Upstream(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 class _Google(_Upstream, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
-        force_setattr(
-            self, "alias", {**self.alias, **{k: v for k, v in _MISSPELT.items() if k not in self.alias}}
-        )
+        force_setattr(self, "alias", {**self.alias, **{k: v for k, v in _MISSPELT.items() if k not in self.alias}})
 
 
 class V1InternalConfig(_Google, frozen=True, kw_only=True, tag="v1internal"):

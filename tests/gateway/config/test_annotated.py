@@ -122,11 +122,7 @@ def test_every_key_of_the_schema_is_shown() -> None:
 @pytest.mark.parametrize("name", [name for name in VARIABLES if name != "VERTEX_PROJECT"])
 def test_an_unset_example_variable_stops_the_start(name: str) -> None:
     environ = {key: value for key, value in VARIABLES.items() if key != name}
-    line = next(
-        number
-        for number, text in enumerate(FILE.read_text("utf-8").splitlines(), 1)
-        if f'env:{name}"' in text
-    )
+    line = next(number for number, text in enumerate(FILE.read_text("utf-8").splitlines(), 1) if f'env:{name}"' in text)
     with pytest.raises(ConfigError) as caught:
         load(FILE, environ=environ, dotenv=False)
     [problem] = caught.value.problems

@@ -18,17 +18,13 @@ def test_every_value_has_its_source(read: Load) -> None:
 
 def test_a_plain_set_up_shows_the_whole_schema() -> None:
     found = rows(load({}, environ={}))
-    assert [
-        key for key in schema_keys() if "*" not in key and not key.startswith("limits.") and key not in found
-    ] == []
+    assert [key for key in schema_keys() if "*" not in key and not key.startswith("limits.") and key not in found] == []
     assert {"models.variant.-search.tools", 'thinking."gemini-*".budget', "upstream.demo.type"} < found.keys()
 
 
 def test_values_are_written_as_in_the_file() -> None:
     found = {key: row.value for key, row in rows(load(FILE, environ=VARIABLES, dotenv=False)).items()}
-    assert (
-        found["models.alias.best"] == '["antigravity/claude-opus-4-5-thinking", "anthropic/claude-opus-4-5"]'
-    )
+    assert found["models.alias.best"] == '["antigravity/claude-opus-4-5-thinking", "anthropic/claude-opus-4-5"]'
     assert found["models.alias.balanced"] == '{ "openai/gpt-4.1" = 3, "azure/gpt-4o" = 1 }'
     assert found['upstream.antigravity.alias."gpt-4*"'] == '"claude-sonnet-4-5"'
     assert found["key[0].limits.usd_per_month"] == "50"

@@ -26,9 +26,7 @@ def functions() -> frozenset[str]:
 
 
 def test_every_key_works_or_is_listed_as_without_effect() -> None:
-    silent = [
-        key for key in schema_keys() if not any(fnmatchcase(key, pattern) for pattern in (*BEHAVIOUR, *PLAIN))
-    ]
+    silent = [key for key in schema_keys() if not any(fnmatchcase(key, pattern) for pattern in (*BEHAVIOUR, *PLAIN))]
     assert silent == []
 
 

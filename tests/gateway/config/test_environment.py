@@ -44,12 +44,8 @@ def refused(**environ: str) -> list[str]:
         ("ADMIN__PASSWORD", "[x", lambda c: c.admin.password, Secret("[x")),
     ],
 )
-def test_a_variable_sets_its_key(
-    name: str, text: str, read: Callable[[Config], object], expected: object
-) -> None:
-    environ = {f"GATEWAY_{name}": text} | (
-        {"GATEWAY_UPSTREAM__DEMO__TYPE": "demo"} if "ALIAS" in name else {}
-    )
+def test_a_variable_sets_its_key(name: str, text: str, read: Callable[[Config], object], expected: object) -> None:
+    environ = {f"GATEWAY_{name}": text} | ({"GATEWAY_UPSTREAM__DEMO__TYPE": "demo"} if "ALIAS" in name else {})
     assert read(load(environ=environ).config) == expected
 
 
@@ -59,9 +55,7 @@ def test_a_new_upstream_comes_from_variables_alone() -> None:
 
 
 def test_an_upstream_of_a_known_name_needs_no_type() -> None:
-    found = config(
-        GATEWAY_UPSTREAM__OPENAI__API_KEY='["a", "b"]', GATEWAY_UPSTREAM__OPENAI__POOL__USES_PER_TURN="1"
-    )
+    found = config(GATEWAY_UPSTREAM__OPENAI__API_KEY='["a", "b"]', GATEWAY_UPSTREAM__OPENAI__POOL__USES_PER_TURN="1")
     upstream = found.upstream["openai"]
     assert isinstance(upstream, OpenAIConfig)
     assert upstream.api_key == (Secret("a"), Secret("b"))

@@ -46,11 +46,7 @@ def test_any_mapping_loads_or_is_refused(tree: dict[str, object]) -> None:
         assert report(load(tree, environ={"A": "1", "B": ""}, dotenv=False))
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["PORT", "API_KEYS", "BIG_MODEL", "OPENAI_API_KEY", "USE_VERTEX_AUTH"]), WORDS
-    )
-)
+@given(st.dictionaries(st.sampled_from(["PORT", "API_KEYS", "BIG_MODEL", "OPENAI_API_KEY", "USE_VERTEX_AUTH"]), WORDS))
 def test_any_environment_loads_or_is_refused(environ: dict[str, str]) -> None:
     with suppress(ConfigError):
         load(environ=environ, dotenv=False, no_config=True)

@@ -75,9 +75,7 @@ def test_a_byte_order_mark_is_skipped(folder: Path) -> None:
     assert load(environ={}).config.server.port == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "line"), [("[server]\nport = \n", 2), ("a = 1\na = 2", 2), ("\n\n[server", 3)]
-)
+@pytest.mark.parametrize(("text", "line"), [("[server]\nport = \n", 2), ("a = 1\na = 2", 2), ("\n\n[server", 3)])
 def test_a_syntax_error_has_its_line(problems: Problems, text: str, line: int) -> None:
     [problem] = problems(text)
     assert problem.startswith(f"gateway.toml:{line}: not TOML: ")
@@ -104,9 +102,7 @@ PRECEDENCE = [
 @pytest.mark.parametrize("strongest", range(len(PRECEDENCE)))
 def test_what_beats_what(read: Load, folder: Path, strongest: int) -> None:
     given = [name for name, _, _ in PRECEDENCE[: strongest + 1]]
-    dotenv = ["PORT=2"] * ("PORT in .env" in given) + ["GATEWAY_SERVER__PORT=4"] * (
-        "GATEWAY_ in .env" in given
-    )
+    dotenv = ["PORT=2"] * ("PORT in .env" in given) + ["GATEWAY_SERVER__PORT=4"] * ("GATEWAY_ in .env" in given)
     (folder / ".env").write_text("\n".join(dotenv))
     environ = {"PORT": "3"} if "PORT" in given else {}
     environ |= {"GATEWAY_SERVER__PORT": "5"} if "GATEWAY_" in given else {}

@@ -25,9 +25,7 @@ def test_an_unset_secret_stops_the_start(problems: Problems, text: str, place: s
     assert problems(text) == [f"{place}environment variable A is not set"]
 
 
-@pytest.mark.parametrize(
-    ("text", "place"), [*STRICT, ('[log]\nfile = "env:A"', "gateway.toml:2: log.file: ")]
-)
+@pytest.mark.parametrize(("text", "place"), [*STRICT, ('[log]\nfile = "env:A"', "gateway.toml:2: log.file: ")])
 @pytest.mark.parametrize("value", ["", " "])
 def test_set_but_empty_is_always_an_error(problems: Problems, text: str, place: str, value: str) -> None:
     assert f"{place}environment variable A is set but empty" in problems(text, {"A": value})
@@ -49,9 +47,7 @@ def test_elsewhere_unset_means_the_default(read: Load, text: str) -> None:
 
 
 def test_an_unset_element_is_left_out_of_its_list(read: Load) -> None:
-    upstream = read('[upstream.antigravity.pool]\nrefresh_tokens = ["env:A", "b"]').config.upstream[
-        "antigravity"
-    ]
+    upstream = read('[upstream.antigravity.pool]\nrefresh_tokens = ["env:A", "b"]').config.upstream["antigravity"]
     assert isinstance(upstream, V1InternalConfig)
     assert upstream.pool.refresh_tokens == (Secret("b"),)
 
@@ -90,9 +86,7 @@ def test_an_empty_file_is_an_error(problems: Problems, folder: Path) -> None:
     assert f"file {folder / 'secret'} is empty" in problems('[auth]\nkeys = ["file:secret"]')[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("bytes", "it is not UTF-8 text"), ("~nobody-here/x", "cannot be read")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("bytes", "it is not UTF-8 text"), ("~nobody-here/x", "cannot be read")])
 def test_an_unreadable_file_is_an_error(problems: Problems, folder: Path, name: str, reason: str) -> None:
     (folder / "bytes").write_bytes(b"\xff")
     assert reason in problems(f'[auth]\nkeys = ["file:{name}"]')[0]
@@ -124,9 +118,7 @@ def test_oauth_client_variables_serve_an_upstream_that_names_no_client(read: Loa
 
 def test_oauth_client_variables_are_not_mixed_with_a_client_of_the_file(read: Load) -> None:
     environ = {"OAUTH_CLIENT_SECRET": "other"}
-    upstream = read('[upstream.antigravity]\noauth = { client_id = "mine" }', environ).config.upstream[
-        "antigravity"
-    ]
+    upstream = read('[upstream.antigravity]\noauth = { client_id = "mine" }', environ).config.upstream["antigravity"]
     assert upstream == V1InternalConfig(oauth=OAuthConfig(client_id="mine"))
 
 

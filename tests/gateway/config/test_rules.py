@@ -85,9 +85,7 @@ def test_middlewares_of_ones_own_and_import_paths_may_stand_in_the_order(read: L
 
 
 def test_a_digest_is_read_in_any_case(read: Load) -> None:
-    assert read(f'[[key]]\nname = "a"\nsha256 = "{"AB" * 32}"').config.key == (
-        KeyConfig(name="a", sha256="ab" * 32),
-    )
+    assert read(f'[[key]]\nname = "a"\nsha256 = "{"AB" * 32}"').config.key == (KeyConfig(name="a", sha256="ab" * 32),)
 
 
 def test_a_slash_in_a_listed_model_name_is_no_upstream(read: Load) -> None:

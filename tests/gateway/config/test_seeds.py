@@ -51,9 +51,7 @@ def test_keys_that_are_no_json_array_are_refused() -> None:
 
 
 def test_log_variables() -> None:
-    log = config(
-        LOG_FILE="logs/a-%Y.log", LOG_FILE_PATTERN="%Y.log", LOG_FILE_BACKUP_COUNT="3", LOG_LEVEL="INFO"
-    ).log
+    log = config(LOG_FILE="logs/a-%Y.log", LOG_FILE_PATTERN="%Y.log", LOG_FILE_BACKUP_COUNT="3", LOG_LEVEL="INFO").log
     assert (log.file, log.rotated, log.keep, log.level) == ("logs/a-%Y.log", "%Y.log", 3, "info")
 
 
@@ -133,9 +131,7 @@ def test_google_alone_uses_its_own_models() -> None:
 
 
 def test_google_alone_refuses_a_model_that_it_has_not() -> None:
-    with pytest.raises(
-        ConfigError, match='"openai/gpt-4.1" leads to upstream "openai", which is not configured'
-    ):
+    with pytest.raises(ConfigError, match='"openai/gpt-4.1" leads to upstream "openai", which is not configured'):
         seeded(GEMINI, BIG_MODEL="gpt-4.1")
 
 
@@ -207,9 +203,7 @@ def test_dotenv_of_the_working_folder_is_enough(folder: Path) -> None:
 
 def test_a_configuration_in_use_silences_them(folder: Path) -> None:
     (folder / "gateway.toml").write_text("")
-    every = (
-        OPENAI | GEMINI | AZURE | ANTHROPIC | {"API_KEYS": "k", "LOG_FILE": "f", "TOKEN_ROTATION_COUNT": "2"}
-    )
+    every = OPENAI | GEMINI | AZURE | ANTHROPIC | {"API_KEYS": "k", "LOG_FILE": "f", "TOKEN_ROTATION_COUNT": "2"}
     assert load(environ=every).config == Config()
     assert load({}, environ=every).config.upstream == {"demo": DemoConfig()}
 

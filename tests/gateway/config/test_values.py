@@ -40,9 +40,7 @@ def test_limits_name_a_resource_and_a_window() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "value", [{"x": 1}, {"concurrent": -1}, {"concurrent": True}, {"concurrent": 0.5}, 5]
-)
+@pytest.mark.parametrize("value", [{"x": 1}, {"concurrent": -1}, {"concurrent": True}, {"concurrent": 0.5}, 5])
 def test_bad_limits_are_refused(value: object) -> None:
     with pytest.raises(ValueError):
         parse_limits(value)

@@ -1,0 +1,86 @@
+"""`gateway check`: every value with its source, and what has no effect yet."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.cli.conftest import Run
+from tests.gateway.config.test_annotated import FILE, VARIABLES
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def annotated(run: Run, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Check the annotated gateway.toml with its example variables set, as JSON by key."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    done = run("check", "--json", "-c", str(FILE))
+    assert (done.code, done.err) == (0, "")
+    return {row["key"]: row for row in json.loads(done.out)}
+
+
+def test_the_annotated_configuration_passes(annotated: Any) -> None:
+    assert annotated["server.port"]["value"] == "8045"
+    assert annotated["upstream.openai.api_key"]["value"] == "[***]"
+
+
+def test_an_upstream_without_adapter_is_shown_as_without_effect(annotated: Any) -> None:
+    types = {name: annotated[f"upstream.{name}.type"] for name in ("openai", "gemini", "vertex", "azure", "anthropic")}
+    assert {row["reason"] for row in types.values()} == {"no adapter"}
+    assert not any(row["in_effect"] for row in types.values())
+    assert annotated["upstream.antigravity.type"]["in_effect"]
+
+
+def test_nothing_of_such_an_upstream_is_in_effect(annotated: Any) -> None:
+    assert annotated["upstream.openai.models"]["reason"] == "no adapter"
+    assert annotated["upstream.antigravity.models"]["in_effect"]
+
+
+def test_middlewares_that_are_not_served_are_named(annotated: Any, run: Run, write: Write) -> None:
+    assert annotated["pipeline.order"]["reason"] == "metrics is not served, usage is not served"
+    write('[pipeline]\norder = ["auth", "protocol", "model_map"]')
+    rows = {row["key"]: row for row in json.loads(run("check", "--json").out)}
+    assert rows["pipeline.order"]["in_effect"]
+
+
+def test_each_value_stands_with_its_source(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write('[server]\nport = 8080\n\n[store]\nredis = "redis://localhost"\n')
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    done = run("check")
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()}
+    assert done.code == 0
+    assert lines["configuration:"].endswith("gateway.toml")
+    assert lines["server.port"] == "8080 (gateway.toml:2)"
+    assert lines["server.drain"] == "30 (default)"
+    assert lines["log.level"] == '"debug" (env LOG_LEVEL)'
+    assert lines["store.redis"] == "*** (gateway.toml:5) not in effect yet: one process only"
+
+
+def test_without_a_file_it_says_so(run: Run) -> None:
+    assert run("check").out.startswith("configuration: none, built-in defaults\n")
+
+
+def test_no_config_and_no_dotenv_are_kept_out(run: Run, write: Write, folder: Path) -> None:
+    write("this is no TOML")
+    (folder / ".env").write_text("PORT=1")
+    assert "(.env PORT)" in run("check", "--no-config").out
+    assert "(.env PORT)" not in run("check", "--no-config", "--no-dotenv").out
+
+
+def test_an_order_that_cannot_work_is_exit_2_with_one_that_does(run: Run, write: Write) -> None:
+    write('[pipeline]\norder = ["rate_limit", "auth", "protocol", "model_map"]\n')
+    done = run("check")
+    assert done.code == 2
+    assert done.err == (
+        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must stand before it; "
+        "an order that works: ['auth', 'rate_limit', 'protocol', 'model_map']\n"
+    )
+
+
+def test_no_secret_is_printed(run: Run, write: Write) -> None:
+    write('[auth]\nkeys = ["canary-1"]\n[admin]\npassword = "canary-2"\n[upstream.demo]\n')
+    assert "canary" not in run("check").out

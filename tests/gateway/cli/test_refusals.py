@@ -1,0 +1,114 @@
+"""What stops `gateway run` before it listens: one line a problem, and the exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.cli.conftest import Run
+
+Write = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("command", [("run",), (), ("check",)])
+def test_a_named_file_that_is_missing_is_exit_2(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, "-c", "nowhere.toml")
+    assert (done.code, done.err) == (2, "nowhere.toml: there is no such file\n")
+
+
+def test_gateway_config_names_a_file_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CONFIG", "nowhere.toml")
+    assert (run().code, run().err) == (2, "nowhere.toml: there is no such file\n")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_every_problem_is_told_at_once_with_file_and_line(run: Run, write: Write, command: str) -> None:
+    write('[server]\nprot = 1\ndrain = "soon"\n\n[auth]\nkeys = ["env:UNSET"]\n')
+    done = run(command)
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        'gateway.toml:2: server.prot: unknown key; did you mean "port"?',
+        "gateway.toml:3: server.drain: expected a number, got a string",
+        "gateway.toml:6: auth.keys[0]: environment variable UNSET is not set",
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
+def test_an_open_address_without_keys_is_refused(run: Run, write: Write, command: str, host: str) -> None:
+    write(f'[server]\nhost = "{host}"\n')
+    done = run(command)
+    assert done.code == 2
+    assert f'server.host "{host}" is open to the network and there is no key' in done.err
+    assert 'auth.allow_anonymous = "always"' in done.err
+
+
+def test_an_address_of_another_machine_is_refused(run: Run) -> None:
+    done = run("--host", "192.0.2.1", "--port", "0", "--api-key", "sk-a")
+    assert (done.code, done.err) == (2, "cannot listen on 192.0.2.1:0: Cannot assign requested address\n")
+
+
+def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write) -> None:
+    write('[upstream.demo]\n[upstream.mine]\ntype = "openai"\napi_key = "sk-a"\n[pipeline]\norder = ["auth"]\n')
+    done = run("run", "--port", "0")
+    assert done.code == 2
+    first, *others = done.err.splitlines()
+    assert first == "gateway.toml:3: upstream.mine.type: this version has no adapter of type 'openai'"
+    assert [line.partition(";")[0] for line in others] == [
+        "gateway.toml:6: pipeline.order: leaves out 'protocol', without which nothing works",
+        "gateway.toml:6: pipeline.order: leaves out 'model_map', without which nothing works",
+    ]
+
+
+def test_a_type_that_a_variable_brought_is_refused_with_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a")
+    done = run("run", "--port", "0")
+    assert done.code == 2
+    assert done.err.startswith("environment: OPENAI_API_KEY: upstream.openai.type: this version has no adapter")
+
+
+def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Write) -> None:
+    use = 'use = "starlette.middleware.gzip:GZipMiddleware"'
+    order = 'order = ["zip", "auth", "protocol", "model_map"]'
+    write(f"[pipeline]\n{order}\n[middleware.zip]\n{use}\noptions = {{ level = 3 }}\n")
+    done = run("check")
+    problem = "GZipMiddleware: got an unexpected keyword argument 'level'"
+    assert (done.code, done.err) == (2, f"gateway.toml:5: middleware.zip.options: {problem}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--port", "70000"), "command line: --port: server.port: must be <= 65535, got 70000"),
+        (("--port", "many"), "'many' is not a valid integer"),
+        (("--log-level", "loud"), "'loud' is not one of"),
+        (("--encryption-key-file", "nowhere"), "nowhere cannot be read: No such file or directory"),
+        (("--no-such-flag",), "No such option"),
+        (("no-such-command",), "No such command"),
+    ],
+)
+def test_bad_usage_is_exit_2(run: Run, words: tuple[str, ...], said: str) -> None:
+    done = run(*words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_wrong_encryption_key_is_refused(run: Run) -> None:
+    done = run("--port", "0", "--refresh-token", "1//a", "--encryption-key", "short")
+    assert done.code == 2
+    assert "store.encryption_key: is not a key" in done.err
+    assert "short" not in done.err.replace("--encryption-key", "")
+
+
+@pytest.mark.parametrize("words", [("version",), ("--version",)])
+def test_the_version_is_printed(run: Run, words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.code == 0
+    assert done.out.split()[-1].count(".") == 2
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_the_commands(run: Run, flag: str) -> None:
+    done = run(flag)
+    assert done.code == 0
+    assert all(f"\n  {command} " in done.out for command in ("check", "run", "version"))

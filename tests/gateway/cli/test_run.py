@@ -1,0 +1,202 @@
+"""`gateway run` as a process: what it says when it starts, and what its flags and variables change."""
+
+import json
+import shlex
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.processes import PROGRAMS, Program, environment, gateway, running
+
+OAUTH = {"OAUTH_CLIENT_ID": "a-client", "OAUTH_CLIENT_SECRET": "its-secret"}
+
+
+def ask(program: Program, **headers: str) -> httpx.Response:
+    body = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
+    return httpx.post(f"{program.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+
+def request_line(program: Program) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(program.says('"event":"request"'))
+    return line
+
+
+def curl_line(program: Program) -> str:
+    return program.says("curl http").strip()
+
+
+def test_without_any_configuration_the_demo_is_served_on_loopback(folder: Path) -> None:
+    with gateway(folder) as program:
+        address = program.url
+        said = [line.strip() for line in (program.says("curl http") and program.lines)]
+    assert said[0].startswith("gateway ")
+    assert said[0].endswith(f"on {address} (httptools, uvloop)")
+    assert said[1:4] == [
+        "configuration: none, built-in defaults",
+        "upstream demo: usable, no account needed",
+        "keys: 0, anonymous access: loopback",
+    ]
+
+
+def test_the_curl_line_is_answered(folder: Path) -> None:
+    with gateway(folder) as program:
+        curl, url, _, header, _, body = shlex.split(curl_line(program))
+        name, _, value = header.partition(": ")
+        answer = httpx.post(url, content=body, headers={name: value}, timeout=20)
+    assert (curl, answer.status_code) == ("curl", 200)
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="this machine has no curl")
+def test_the_curl_line_works_in_a_shell(folder: Path) -> None:
+    with gateway(folder) as program:
+        done = subprocess.run(["/bin/sh", "-c", curl_line(program)], capture_output=True, check=True, timeout=20)
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "Hello"
+
+
+def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
+    toml = """
+        [auth]
+        keys = ["sk-1", "sk-2"]
+        [[key]]
+        name = "alice"
+        secret = "sk-3"
+        [upstream.antigravity.pool]
+        refresh_tokens = ["1//a", "1//b"]
+        [upstream.demo]
+    """
+    with gateway(folder, toml=toml, **OAUTH) as program:
+        assert program.says("configuration:").strip() == f"configuration: {folder / 'gateway.toml'}"
+        assert program.says("upstream antigravity").strip() == "upstream antigravity: usable: 2 of 2 credentials"
+        assert program.says("upstream demo").strip() == "upstream demo: usable, no account needed"
+        assert program.says("keys:").strip() == "keys: 3"
+        assert "credentials are stored in clear" in program.says("warning:")
+        assert "Bearer YOUR_KEY" in curl_line(program)
+    assert "sk-1" not in program.output
+
+
+def test_the_banner_names_the_variable_that_gave_a_key(folder: Path) -> None:
+    with gateway(folder, ANTHROPIC_AUTH_TOKEN="sk-a", API_KEYS="sk-b,sk-c") as program:
+        assert program.says("keys:").strip() == "keys: 3, from API_KEYS, ANTHROPIC_AUTH_TOKEN"
+
+
+def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
+    with gateway(folder, toml="[upstream.antigravity]", **OAUTH) as program:
+        url = program.url
+        assert "no upstream can serve yet; requests get 503" in program.says("no upstream can serve")
+        assert ask(program).status_code == 503
+        ready = httpx.get(f"{url}/health/ready")
+        alive = httpx.get(f"{url}/health")
+    assert (ready.status_code, ready.json()) == (503, {"status": "unusable"})
+    assert alive.status_code == 200
+
+
+def test_a_port_in_use_is_exit_4_and_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with gateway(folder, "--port", str(port)) as program:
+            assert program.ends() == 4
+    reason = "another program listens there; stop it, or choose another --port"
+    assert program.lines == [f"cannot listen on 127.0.0.1:{port}: {reason}\n"]
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(folder: Path) -> None:
+    (folder / "gateway.toml").write_text('[server]\nport = 1\n[auth]\nkeys = ["sk-file"]\n[log]\nlevel = "error"')
+    variables = {"PORT": "0", "GATEWAY_AUTH__KEYS": '["sk-environment"]'}
+    with running([PROGRAMS / "gateway", "--api-key", "sk-flag"], folder, environment(folder) | variables) as program:
+        statuses = [ask(program, **{"x-api-key": f"sk-{who}"}).status_code for who in ("flag", "environment", "file")]
+    assert statuses == [200, 401, 401]
+
+
+def test_host_port_and_log_level_are_read(folder: Path) -> None:
+    variables = {"HOST": "127.0.0.2", "PORT": "0", "LOG_LEVEL": "error"}
+    with running([PROGRAMS / "gateway"], folder, environment(folder) | variables) as program:
+        assert program.url.startswith("http://127.0.0.2:")
+        assert ask(program, host="localhost").status_code == 200
+        program.process.terminate()
+        program.ends()
+    assert '"event":"request"' not in program.output
+
+
+def test_the_configured_host_is_the_only_address(folder: Path) -> None:
+    with gateway(folder, toml='[server]\nhost = "127.0.0.2"') as program:
+        url = httpx.URL(program.url)
+        assert url.host == "127.0.0.2"
+        assert url.port is not None
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", url.port))
+
+
+def test_api_key_can_be_repeated(folder: Path) -> None:
+    with gateway(folder, "--api-key", "sk-one", "--api-key", "sk-two") as program:
+        statuses = [ask(program, authorization=f"Bearer sk-{key}").status_code for key in ("one", "two", "three")]
+    assert statuses == [200, 200, 401]
+
+
+def test_a_refresh_token_makes_the_antigravity_upstream(folder: Path) -> None:
+    with gateway(folder, "--refresh-token", "1//token", **OAUTH) as program:
+        assert "usable: 1 of 1 credentials" in program.says("upstream antigravity")
+        assert "1//token" not in program.output
+
+
+@pytest.mark.parametrize(
+    ("flag", "warned"), [("-ek", True), ("--encryption-key", True), ("--encryption-key-file", False)]
+)
+def test_an_encryption_key_is_taken(folder: Path, flag: str, warned: bool) -> None:
+    key = Fernet.generate_key().decode()
+    (folder / "key").write_text(key + "\n")
+    value = str(folder / "key") if flag.endswith("file") else key
+    with gateway(folder, "--refresh-token", "1//token", flag, value, **OAUTH) as program:
+        assert program.url
+    assert ("is visible in `ps`" in program.output) == warned
+    assert "stored in clear" not in program.output
+    with gateway(folder, "--refresh-token", "1//token", **OAUTH) as program:
+        assert program.ends() == 2
+    assert "store.encryption_key: is not set, but" in program.output
+
+
+def test_log_level_silences_the_request_line(folder: Path) -> None:
+    with gateway(folder, "--log-level", "WARNING") as program:
+        assert ask(program).status_code == 200
+        program.process.terminate()
+        assert program.ends() == 0
+    assert '"event":"request"' not in program.output
+
+
+def test_no_dotenv_leaves_the_file_alone(folder: Path) -> None:
+    (folder / ".env").write_text("GATEWAY_AUTH__KEYS='[\"sk-dotenv\"]'")
+    with gateway(folder) as program:
+        assert program.says("keys:").strip() == "keys: 1, from GATEWAY_AUTH__KEYS"
+    with gateway(folder, "--no-dotenv") as program:
+        assert program.says("keys:").strip() == "keys: 0, anonymous access: loopback"
+
+
+def test_no_config_leaves_gateway_toml_alone(folder: Path) -> None:
+    with gateway(folder, "--no-config", toml="this is no TOML", API_KEYS="sk-a") as program:
+        assert program.says("configuration:").strip() == "configuration: none, built-in defaults"
+        assert program.says("keys:").strip() == "keys: 1, from API_KEYS"
+
+
+@pytest.mark.parametrize(("trusted", "client"), [('["127.0.0.1"]', "198.51.100.7"), ("[]", "127.0.0.1")])
+def test_only_a_trusted_proxy_says_who_the_client_is(folder: Path, trusted: str, client: str) -> None:
+    toml = f'[server]\ntrusted_proxies = {trusted}\n[auth]\nkeys = ["sk-a"]'
+    with gateway(folder, toml=toml) as program:
+        assert ask(program, **{"x-api-key": "sk-a", "x-forwarded-for": "198.51.100.7"}).status_code == 200
+        assert request_line(program)["client"] == client
+
+
+def test_what_the_server_logs_is_a_line_of_the_same_form(folder: Path) -> None:
+    with gateway(folder) as program:
+        url = httpx.URL(program.url)
+        assert url.port is not None
+        with socket.create_connection((url.host, url.port)) as connection:
+            connection.sendall(b"this is no HTTP\r\n\r\n")
+            line = json.loads(program.says('"event":"library"'))
+    assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
+    assert "Invalid HTTP request" in line["message"]

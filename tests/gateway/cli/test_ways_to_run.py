@@ -1,0 +1,52 @@
+"""Every way to start the gateway that the documentation names answers a chat, and ends as promised."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import PROGRAMS, running
+
+QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hello from far away"}]}
+
+# the exit code after SIGTERM is uvicorn's and gunicorn's own where they are the server
+WAYS: dict[str, tuple[Sequence[str | Path], int]] = {
+    "gateway run": ([PROGRAMS / "gateway", "run", "--port", "0"], 0),
+    "gateway": ([PROGRAMS / "gateway", "--port", "0"], 0),
+    "python -m gateway": ([sys.executable, "-m", "gateway", "--port", "0"], 0),
+    "uvicorn": ([PROGRAMS / "uvicorn", "gateway.asgi:app", "--port", "0"], -signal.SIGTERM),
+    "gunicorn": ([PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"], 0),
+}
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_it_answers_and_ends_at_sigterm(way: str, folder: Path) -> None:
+    command, code = WAYS[way]
+    with running(command, folder) as program:
+        answer = httpx.post(f"{program.url}/v1/chat/completions", json=QUESTION, timeout=20)
+        assert answer.status_code == 200, program.output
+        assert answer.json()["choices"][0]["message"]["content"] == "Hello from far away"
+        program.process.send_signal(signal.SIGTERM)
+        assert program.ends() == code, program.output
+
+
+@pytest.mark.parametrize("way", ["uvicorn", "gunicorn"])
+def test_a_bad_configuration_stops_foreign_servers_too(way: str, folder: Path) -> None:
+    (folder / "gateway.toml").write_text("[server]\nprot = 1\n")
+    with running(WAYS[way][0], folder) as program:
+        assert program.ends(20) == 3
+        assert 'gateway.toml:2: server.prot: unknown key; did you mean "port"?' in program.output
+
+
+@pytest.mark.parametrize("way", ["uvicorn", "gunicorn"])
+def test_foreign_servers_read_gateway_config(way: str, folder: Path) -> None:
+    file = folder / "other.toml"
+    file.write_text('[auth]\nkeys = ["sk-only-this-one"]\n')
+    variables = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "GATEWAY_CONFIG": str(file)}
+    with running(WAYS[way][0], folder, variables) as program:
+        assert httpx.get(f"{program.url}/v1/models", timeout=20).status_code == 401
+        key = {"authorization": "Bearer sk-only-this-one"}
+        assert httpx.get(f"{program.url}/v1/models", headers=key, timeout=20).status_code == 200

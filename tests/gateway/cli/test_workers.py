@@ -1,0 +1,97 @@
+"""`gateway run --workers` and `--reload`."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway.cli.conftest import Run
+from tests.gateway.test_server import ENDS, KEEPALIVE, refuses_connections, streaming
+from tests.processes import Program, gateway
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="workers are found in /proc")
+LIMITS = pytest.mark.parametrize(
+    "toml", ["[limits]\nconcurrent = 2", '[[key]]\nname = "a"\nsecret = "sk-a"\nlimits = { requests_per_day = 1 }']
+)
+
+
+def workers(program: Program) -> set[int]:
+    found: set[int] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(parent) == program.process.pid:
+            found.add(int(stat.parent.name))
+    return found
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(program: Program) -> bool:
+    return httpx.get(f"{program.url}/health", timeout=10).status_code == 200
+
+
+@LINUX
+def test_a_killed_worker_is_replaced_while_the_others_serve(folder: Path) -> None:
+    with gateway(folder, "--workers", "2") as program:
+        assert "2 workers" in program.says("gateway ")
+        before = workers(program)
+        os.kill(min(before), signal.SIGKILL)
+        assert all(alive(program) for _ in range(10))
+        wait_until(lambda: len(workers(program) - before) == 1)
+        program.process.terminate()
+        assert program.ends() == 0
+    assert program.output.count("upstream demo") == 1
+
+
+def test_all_workers_drain(folder: Path) -> None:
+    with (
+        gateway(folder, "--workers", "2", toml=KEEPALIVE) as program,
+        streaming(program, "anthropic", "!slow 1.5") as one,
+        streaming(program, "anthropic", "!slow 1.5") as two,
+    ):
+        program.process.terminate()
+        assert [ENDS["anthropic"] in list(lines) for lines in (one, two)] == [True, True]
+        assert program.ends() == 0
+
+
+def test_workers_whose_parent_was_killed_end(folder: Path) -> None:
+    with gateway(folder, "--workers", "2") as program:
+        assert alive(program)
+        program.process.kill()
+        wait_until(lambda: refuses_connections(program))
+
+
+def test_workers_that_cannot_start_end_the_run(folder: Path) -> None:
+    toml = '[upstream.antigravity.pool]\nimport = "nowhere.json"'
+    with gateway(folder, "--workers", "2", toml=toml) as program:
+        assert program.ends() == 2
+    assert "gateway.toml:2: upstream.antigravity.pool.import: " in program.output
+
+
+@LIMITS
+def test_limits_need_one_worker(run: Run, write: Callable[[str], Path], toml: str) -> None:
+    write(toml)
+    done = run("--workers", "2")
+    assert done.code == 2
+    assert "limits allow one worker only" in done.err
+
+
+def test_reload_starts_again_when_the_configuration_changes(folder: Path) -> None:
+    with gateway(folder, "--reload", toml='[auth]\nkeys = ["sk-a"]') as program:
+        assert program.says("keys:").strip() == "keys: 1"
+        (folder / "gateway.toml").write_text('[auth]\nkeys = ["sk-a", "sk-b"]')
+        assert program.says("keys: 2")
+        program.process.terminate()
+        assert program.ends() == 0

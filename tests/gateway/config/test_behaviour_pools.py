@@ -1,0 +1,112 @@
+"""[server] data_dir, [upstream.X] and its pool, before a fake of the service."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.app import create_app, lifespan
+from gateway.config import CooldownConfig
+from gateway.errors import NoCredential
+from tests.adapters.pools import pool_of
+from tests.adapters.site import Site
+from tests.clocks import FakeClock
+from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.config.asking import ask
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def site(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[Site]:
+    made = Site(fake_v1internal, tmp_path / "data")
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("demo", 200), ("v1internal", 503)])
+async def test_the_type_says_who_answers(kind: str, status: int) -> None:
+    assert (await ask(create_app({"upstream": {"x": {"type": kind}}, "log": {"level": "error"}}))).status == status
+
+
+@pytest.mark.parametrize("bases", [["a"], ["b"], ["b", "a"]])
+async def test_base_urls_are_asked_in_their_order(site: Site, bases: list[str]) -> None:
+    await site.open(base_urls=[site.fake.base(base) for base in bases])
+    site.fail("500_internal", base=bases[0], times=1 if bases[1:] else 0)
+    await site.ask()
+    assert [base for base, _, _ in site.seen()] == bases
+
+
+async def test_the_database_is_in_the_data_folder(site: Site, folder: Path) -> None:
+    site.folder = folder / "elsewhere"
+    await site.open()
+    assert (folder / "elsewhere" / "gateway.db").is_file()
+
+
+async def test_the_oauth_client_asks_for_tokens_at_its_address(site: Site) -> None:
+    oauth = {"client_id": "mine", "client_secret": "hush", "token_url": site.fake.token_url}
+    await site.open(oauth=oauth)
+    await site.ask()
+    (call,) = site.fake.calls("token")
+    assert (call.body["client_id"], call.body["client_secret"]) == ("mine", "hush")
+
+
+async def test_the_e_mail_is_asked_for_at_userinfo_url(site: Site) -> None:
+    await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
+    await site.ask()
+    assert len(site.fake.calls("userinfo")) == 1
+
+
+async def test_refresh_tokens_are_the_credentials(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    assert adapter.state() == "usable: 2 of 2 credentials"
+    await site.ask()
+    assert site.fake.calls("token")[0].body["refresh_token"] == "rt-1"
+
+
+@pytest.mark.parametrize(("minimum", "warned"), [(1, False), (2, True)])
+async def test_fewer_than_min_credentials_is_a_warning(
+    minimum: int, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = {"refresh_tokens": ["rt-1"], "min_credentials": minimum}
+    upstream = {"type": "v1internal", "models": ["claude-x"], "oauth": {"client_id": "a"}, "pool": pool}
+    async with lifespan(create_app({"upstream": {"google": upstream}})):
+        pass
+    assert ("few credentials" in capsys.readouterr().err) == warned
+
+
+@pytest.mark.parametrize(("early", "refreshes"), [(300, 1), (1000, 2)])
+async def test_refresh_before_says_how_early_a_token_is_renewed(site: Site, early: int, refreshes: int) -> None:
+    await site.open(pool={"refresh_before": early})
+    await site.ask()
+    await site.clock.advance(3599 - 600)
+    await site.ask()
+    await site.stop()
+    assert len(site.fake.calls("token")) == refreshes
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "asked_s", "rests_s"),
+    [
+        (CooldownConfig(min=7), 1, 7),
+        (CooldownConfig(max=8), 900, 8),
+        (CooldownConfig(unknown=9), None, 9),
+    ],
+)
+def test_a_cool_down_keeps_the_configured_bounds(
+    cooldown: CooldownConfig, asked_s: float | None, rests_s: float
+) -> None:
+    pool = pool_of(1, FakeClock(), cooldown=cooldown)
+    pool.cool(pool.credentials[0], "claude-x", asked_s)
+    assert pool.rest_s("claude-x") == rests_s
+
+
+@pytest.mark.parametrize(("fallback", "asks"), [("discover", 1), ("fail", 0)])
+async def test_project_fallback_says_whether_the_service_is_asked(site: Site, fallback: str, asks: int) -> None:
+    await site.open(pool={"project_fallback": fallback})
+    if asks:
+        await site.ask()
+    else:
+        with pytest.raises(NoCredential):
+            await site.ask()
+    assert len(site.fake.calls("loadCodeAssist")) == asks

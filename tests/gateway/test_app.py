@@ -1,0 +1,174 @@
+"""`create_app` and `lifespan`: what they take, and a gateway inside somebody else's app."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.types import Message
+
+import gateway
+from gateway.config import Config, ConfigError, ServerConfig
+from tests.middleware.asgi import Outcome, call, scope_of
+from tests.scripted import Scripted, app_of, say
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+CHAT = b'{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}'
+
+
+async def ask(app: Starlette, path: str = "/v1/chat/completions") -> Outcome:
+    return await call(app, scope_of(path), [CHAT])
+
+
+def port_of(app: Starlette) -> int:
+    port: int = app.state.gateway.loaded.config.server.port
+    return port
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a gateway.toml in the working folder."""
+    for name in ("GATEWAY_CONFIG", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "gateway.toml"
+    file.write_text("[server]\nport = 4711\n[upstream.demo]\n")
+    return file
+
+
+async def test_a_file_can_be_named_as_text_or_path(file: Path) -> None:
+    assert [port_of(gateway.create_app(name)) for name in (file, str(file))] == [4711, 4711]
+
+
+async def test_without_a_name_it_looks_where_gateway_run_looks(file: Path) -> None:
+    assert port_of(gateway.create_app()) == port_of(gateway.create_app(None)) == 4711
+
+
+@pytest.mark.parametrize("config", [{"server": {"port": 12}}, Config(server=ServerConfig(port=12))])
+async def test_a_mapping_or_a_config_stands_in_its_place(config: Any, file: Path) -> None:
+    assert port_of(gateway.create_app(config)) == 12
+
+
+async def test_problems_come_all_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        gateway.create_app({"server": {"prot": 1}, "retry": {"attempts": 0}})
+    assert len(caught.value.problems) == 2
+
+
+async def test_two_apps_in_one_process_know_nothing_of_each_other() -> None:
+    apps = [app_of(Scripted(say(word)), config={"auth": {"keys": [f"sk-{word}"]}}) for word in ("one", "two")]
+    for app, word, other in zip(apps, ("one", "two"), ("two", "one"), strict=True):
+        async with gateway.lifespan(app):
+            right = await call(app, scope_of(headers={"x-api-key": f"sk-{word}"}), [CHAT])
+            wrong = await call(app, scope_of(headers={"x-api-key": f"sk-{other}"}), [CHAT])
+        assert (right.json["choices"][0]["message"]["content"], wrong.status) == (word, 401)
+
+
+def host(app: Starlette, *, with_lifespan: bool = True) -> Starlette:
+    """Make an app of somebody else's, with a gateway below /ai."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if not with_lifespan:
+            yield
+            return
+        async with gateway.lifespan(app):
+            yield
+
+    async def own(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("the host's own")
+
+    return Starlette(routes=[Route("/", own), Mount("/ai", app)], lifespan=lifespan)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/ai/v1/chat/completions", 200),
+        ("/ai/v1/messages", 200),
+        ("/v1/chat/completions", 404),
+        ("/ai/v1/nothing", 404),
+    ],
+)
+async def test_a_mounted_gateway_serves_below_its_path(
+    path: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = gateway.create_app({})
+    async with serve(host(app)) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
+        assert (await http.post(path, content=CHAT)).status_code == status
+        assert (await http.get("/")).text == "the host's own"
+        assert (await http.get("/ai/health/ready")).json() == {"status": "ready"}
+    assert "started by the first request" not in capsys.readouterr().err
+
+
+async def test_without_the_hosts_lifespan_the_first_request_starts_it_with_one_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = gateway.create_app({})
+    outer = host(app, with_lifespan=False)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(ask, outer, "/ai/v1/chat/completions")
+    assert (await ask(outer, "/ai/v1/chat/completions")).status == 200
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (warning,) = [line for line in lines if line["level"] == "warning"]
+    assert (warning["event"], "gateway.lifespan" in warning["hint"]) == ("started by the first request", True)
+    await app.state.gateway.stop()
+
+
+async def test_upstreams_are_started_and_stopped_once_however_often_it_is_entered() -> None:
+    noted: list[str] = []
+
+    class Noting(Scripted):
+        async def start(self, transport: object) -> None:
+            noted.append("start")
+
+        async def stop(self) -> None:
+            noted.append("stop")
+
+    app = app_of(Noting(say("Hello")))
+    async with gateway.lifespan(app), gateway.lifespan(app):
+        assert noted == ["start"]
+    assert noted == ["start", "stop"]
+
+
+async def test_other_connections_than_http_are_left_alone() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    await gateway.create_app({})({"type": "websocket", "path": "/v1/responses", "headers": []}, receive, send)
+    assert sent == []
+
+
+async def test_a_defect_is_500_in_the_callers_dialect_and_told_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    def fall(_: object) -> None:
+        raise RuntimeError("sk-canary-of-the-defect")
+
+    upstream = Scripted(say("Hello"))
+    upstream.open = fall  # type: ignore[assignment,method-assign]  # the defect
+    app = app_of(upstream)
+    async with gateway.lifespan(app):
+        outcome = await ask(app, "/v1/messages")
+    assert (outcome.status, outcome.json["error"]["type"]) == (500, "api_error")
+    assert "canary" not in outcome.body.decode()
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], "RuntimeError" in line["exception"], "canary" in line["exception"]) == (
+        "defect",
+        True,
+        False,
+    )

@@ -1,0 +1,117 @@
+"""One line an event, in the form and from the level that [log] says, without secrets."""
+
+import json
+import logging
+import os
+import pty
+import sys
+from typing import Any
+
+import pytest
+
+from gateway.config import LogConfig
+from gateway.logs import Forward, logger_of
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.mark.parametrize("form", ["json", "auto"])
+def test_off_a_terminal_an_event_is_one_line_of_json(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    logger_of(LogConfig(format=form)).info("request", path="/v1/a\nb", status=200, ids=("a", 1))
+    (line,) = logged(capsys)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "request", "level": "info", "path": "/v1/a\nb", "status": 200, "ids": ["a", 1]}
+
+
+def test_standard_output_stays_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    logger_of(LogConfig()).info("request")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_level_and_what_is_above_it_are_written(level: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logger_of(LogConfig(level=level))
+    for name in LEVELS:
+        getattr(logger, name)("an event")
+    assert [line["level"] for line in logged(capsys)] == list(LEVELS[LEVELS.index(level) :])
+
+
+def test_an_exception_is_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logger_of(LogConfig())
+    try:
+        raise ValueError("what was wrong")
+    except ValueError:
+        logger.exception("defect", request_id="req_1")
+    (line,) = logged(capsys)
+    assert (line["level"], line["request_id"]) == ("error", "req_1")
+    assert line["exception"].endswith("ValueError: what was wrong")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("field", ["message", "reason"])
+def test_what_looks_like_a_secret_is_masked(form: Any, field: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logger_of(LogConfig(format=form)).info("request", **{field: "authorization: Bearer canary-token"})
+    written = capsys.readouterr().err
+    assert "***" in written
+    assert "canary" not in written
+
+
+def test_a_secret_in_an_exception_is_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("https://user:canary@example.com and sk-canary-canary")
+    except ValueError:
+        logger_of(LogConfig()).exception("defect")
+    assert "canary" not in logged(capsys)[0]["exception"].splitlines()[-1]
+
+
+def test_a_line_of_the_console_cannot_be_forged(capsys: pytest.CaptureFixture[str]) -> None:
+    logger_of(LogConfig(format="console")).info("request", path="/a\nfaked \x1b[31mline")
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == 1
+    assert "\x1b" not in written
+
+
+def test_on_a_terminal_it_is_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        logger_of(LogConfig()).info("request", status=200)
+        assert not os.read(ours, 4096).startswith(b"{")
+    os.close(ours)
+
+
+def forward(**record: object) -> None:
+    """Log what a library would."""
+    handler = Forward(logger_of(LogConfig(level="debug")))
+    made = logging.makeLogRecord({"name": "uvicorn.error", **record})
+    if made.levelno >= handler.level:  # as its logger does
+        handler.handle(made)
+
+
+@pytest.mark.parametrize(
+    ("number", "level"), [(30, "warning"), (35, "warning"), (40, "error"), (50, "critical"), (70, "critical")]
+)
+def test_what_a_library_logs_has_the_same_form(number: int, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    forward(levelno=number, msg="%d requests with Bearer canary-token", args=(3,))
+    (line,) = logged(capsys)
+    assert (line["event"], line["logger"], line["level"]) == ("library", "uvicorn.error", level)
+    assert line["message"] == "3 requests with Bearer ***"
+
+
+@pytest.mark.parametrize("number", [5, 10, 20])
+def test_what_a_library_only_mentions_is_left_out(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    forward(levelno=number, msg="started")
+    assert logged(capsys) == []
+
+
+def test_the_exception_of_a_library_is_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("what was wrong")
+    except ValueError:
+        forward(levelno=40, msg="a task failed", exc_info=sys.exc_info())
+    (line,) = logged(capsys)
+    assert line["exception"].endswith("ValueError: what was wrong")
