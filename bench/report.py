@@ -91,8 +91,7 @@ def _memory(report: Report) -> Iterator[str]:
     for name, start in report.starts.items():
         most = max(by_system[name].rss_mb for one in report.rounds for by_system in one.values())
         yield (
-            f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, "
-            f"at most {most:.0f} MB later"
+            f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, at most {most:.0f} MB later"
         )
 
 

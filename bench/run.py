@@ -109,14 +109,10 @@ class Machine:
     folder: Path
     stack: ExitStack
 
-    def start(
-        self, name: str, command: list[str], cores: set[int], **environment: str
-    ) -> subprocess.Popen[bytes]:
+    def start(self, name: str, command: list[str], cores: set[int], **environment: str) -> subprocess.Popen[bytes]:
         """Start a Python module; variables of the caller that would change the gateway do not reach it."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(CONFIGURING)}
-        run = running(
-            [sys.executable, "-m", *command], cores, clean | environment, self.folder / f"{name}.log"
-        )
+        run = running([sys.executable, "-m", *command], cores, clean | environment, self.folder / f"{name}.log")
         return self.stack.enter_context(run)
 
     def serve(self, name: str, app: str, wire: Wire, **environment: str) -> System:
@@ -169,8 +165,7 @@ async def measure_rounds(systems: list[System], scenarios: list[Scenario], round
 async def measure_round(systems: list[System], scenarios: list[Scenario]) -> Round:
     """Run every scenario against every system."""
     return {
-        scenario.name: {system.name: await measure(system, scenario) for system in systems}
-        for scenario in scenarios
+        scenario.name: {system.name: await measure(system, scenario) for system in systems} for scenario in scenarios
     }
 
 

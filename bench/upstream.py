@@ -35,9 +35,7 @@ CONTROL: dict[str, object] = {
         "response": {"cloudaicompanionProject": {"id": PROJECT, "name": PROJECT}},
     },
     "/v1internal:fetchAvailableModels": {
-        "models": {
-            MODEL: {"displayName": "Bench", "maxOutputTokens": 65536, "quotaInfo": {"remainingFraction": 1}}
-        }
+        "models": {MODEL: {"displayName": "Bench", "maxOutputTokens": 65536, "quotaInfo": {"remainingFraction": 1}}}
     },
     "/v1internal:countTokens": {"totalTokens": 12},
 }

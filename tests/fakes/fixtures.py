@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 
 
@@ -14,4 +15,12 @@ async def fake_v1internal(anyio_backend_name: str) -> AsyncIterator[FakeV1Intern
     """Run the v1internal fake in the loop of the test."""
     assert anyio_backend_name == "asyncio"
     async with FakeV1Internal() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def fake_gemini(anyio_backend_name: str) -> AsyncIterator[FakeGemini]:
+    """Run the fake of the public Gemini API in the loop of the test."""
+    assert anyio_backend_name == "asyncio"
+    async with FakeGemini() as fake:
         yield fake

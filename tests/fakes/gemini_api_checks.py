@@ -7,12 +7,14 @@ Most checks are those of v1internal, whose models are the same; what differs in 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.fakes import gemini_api_config as own_config
 from tests.fakes import gemini_api_schemas as schemas
 from tests.fakes import gemini_api_thinking as thinking
 from tests.fakes import gemini_api_tools as own_tools
+from tests.fakes import gemini_api_turns as own_turns
 from tests.fakes import v1internal_config as config
 from tests.fakes import v1internal_tools as tools
 from tests.fakes import v1internal_turns as turns
@@ -31,7 +33,7 @@ SHAPE: tuple[Check, ...] = (
     turns.parts_present,
     turns.roles_known,
     turns.one_data_field,
-    turns.data_present,
+    own_turns.data_present,
     turns.media_decodes,
     own_config.media_known,
     turns.call_names,
@@ -76,10 +78,10 @@ CONFIG: tuple[Check, ...] = (
     thinking.level_known,
     thinking.budget_in_range,
 )
+# these see the turns of the model joined
 HISTORY: tuple[Check, ...] = (
     turns.model_calls_user_responds,
     turns.user_first,
-    turns.model_turns_apart,
     thinking.signatures_readable,
     calls_signed,
     turns.responses_follow_calls,
@@ -94,9 +96,7 @@ PROMPT: tuple[Check, ...] = (*SHAPE, *TOOLS)
 CHECKS: tuple[Check, ...] = (turns.contents_present, *SHAPE, *TOOLS, *CONFIG, *HISTORY)
 
 
-def generation(
-    body: Any, name: str, model: Model, *, headers: Mapping[str, str], signatures: Signatures
-) -> Call:
+def generation(body: Any, name: str, model: Model, *, headers: Mapping[str, str], signatures: Signatures) -> Call:
     """Decode and judge the body of a generating method, called for the model of this resource name."""
     request = PROTO.decode("GenerateContentRequest", body)
     same_model(request, name, "GenerateContentRequest")
@@ -125,12 +125,14 @@ def judged(
     headers: Mapping[str, str] | None = None,
     signatures: Signatures | None = None,
 ) -> Call:
-    """Run checks over a decoded request; a content without a role is the user's."""
-    for content in request.get("contents") or []:
-        content["role"] = content.get("role") or "user"
-    call = Call({"request": request}, model, signatures or Signatures(), headers or {}, root="")
+    """Run checks over a decoded request."""
+    contents = own_turns.with_roles(request.get("contents") or [])
+    call = Call(
+        {"request": request | {"contents": contents}}, model, signatures or Signatures(), headers or {}, root=""
+    )
+    whole = replace(call, envelope={"request": request | {"contents": own_turns.joined(contents)}})
     for check in checks:
-        check(call)
+        check(whole if check in HISTORY else call)
     return call
 
 

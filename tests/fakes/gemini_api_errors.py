@@ -114,9 +114,7 @@ PER_MODEL = "PerProjectPerModel-FreeTier"
 NAMED: dict[str, Callable[[str], Refusal]] = {
     "400_key_invalid": lambda _: key_refused(),
     "400_key_expired": lambda _: key_refused(EXPIRED_KEY),
-    "400_location": _said(
-        400, "User location is not supported for the API use.", status="FAILED_PRECONDITION"
-    ),
+    "400_location": _said(400, "User location is not supported for the API use.", status="FAILED_PRECONDITION"),
     "400_invalid_argument": _said(400, "Request contains an invalid argument."),
     "403_key_suspended": _said(403, SUSPENDED, details=[_info("CONSUMER_SUSPENDED")]),
     "403_key_leaked": _said(403, "Your API key was reported as leaked. Please use another API key."),
@@ -129,9 +127,7 @@ NAMED: dict[str, Callable[[str], Refusal]] = {
     "429_bare": _said(429, "Resource has been exhausted (e.g. check quota)."),
     "429_per_minute": _quota(REQUESTS, f"GenerateRequestsPerMinute{PER_MODEL}", 5, 38.863719904),
     "429_per_day": _quota(REQUESTS, f"GenerateRequestsPerDay{PER_MODEL}", 250, 20.04466179),
-    "429_tokens_per_minute": _quota(
-        TOKENS, "GenerateContentInputTokensPerModelPerMinute-FreeTier", 250000, 26.5
-    ),
+    "429_tokens_per_minute": _quota(TOKENS, "GenerateContentInputTokensPerModelPerMinute-FreeTier", 250000, 26.5),
     "429_limit_zero": _quota(REQUESTS, f"GenerateRequestsPerDay{PER_MODEL}", 0, 7.967587226),
     "499_cancelled": _said(499, "The operation was cancelled."),
     "500_internal": _said(

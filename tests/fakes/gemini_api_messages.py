@@ -59,8 +59,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
         "outputDimensionality": "int",
     },
     "BatchEmbedContentsRequest": {"model": "string", "requests": "[]EmbedContentRequest"},
-    "CachedContent": _PROMPT
-    | {"name": "string", "displayName": "string", "ttl": "string", "expireTime": "string"},
+    "CachedContent": _PROMPT | {"name": "string", "displayName": "string", "ttl": "string", "expireTime": "string"},
     "CreateFileRequest": {"file": "File"},
     "File": {
         "name": "string",
@@ -77,8 +76,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
         "mediaProcessing": "struct",
         "speechMetadata": "struct",
     },
-    "FunctionResponse": SHARED["FunctionResponse"]
-    | {"willContinue": "bool", "scheduling": "enum Scheduling"},
+    "FunctionResponse": SHARED["FunctionResponse"] | {"willContinue": "bool", "scheduling": "enum Scheduling"},
     "FunctionDeclaration": SHARED["FunctionDeclaration"] | {"behavior": "enum Behavior"},
     "Tool": {
         "functionDeclarations": "[]FunctionDeclaration",
@@ -93,9 +91,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
     },
     "GoogleSearch": {"searchTypes": "struct", "timeRangeFilter": "struct"},
     "Empty": {},
-    "GenerationConfig": {
-        name: kind for name, kind in SHARED["GenerationConfig"].items() if name not in _NOT_HERE
-    }
+    "GenerationConfig": {name: kind for name, kind in SHARED["GenerationConfig"].items() if name not in _NOT_HERE}
     | {
         "responseModalities": "[]enum Modality",
         "mediaResolution": "enum MediaResolution",

@@ -11,7 +11,7 @@ from tests.fakes import v1internal_models as shared
 from tests.fakes.gemini_api_errors import model_not_found
 from tests.fakes.v1internal_models import NO_LEVEL, Model
 
-__all__ = ["GENERATING", "SERVED", "describe", "embeds", "listed", "served"]
+__all__ = ["SERVED", "describe", "embeds", "listed", "served"]
 
 GENERATING = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
 EMBEDDING = ("embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent")
@@ -20,9 +20,7 @@ _GENERATES = frozenset({"generateContent", "streamGenerateContent", "countTokens
 _EMBEDS = frozenset({"embedContent", "batchEmbedContents", "countTokens"})
 
 # the 2.5 line takes budgets and no levels, and its calls have neither signatures nor ids
-_GEMINI_2 = Model(
-    max_output=65536, levels=NO_LEVEL, signed_calls=False, numbered_calls=False, json_with_tools=False
-)
+_GEMINI_2 = Model(max_output=65536, levels=NO_LEVEL, signed_calls=False, numbered_calls=False, json_with_tools=False)
 _FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-embedding-*", Model(max_output=1, context=2048, budget=None, levels=NO_LEVEL)),
     ("gemini-2*-image*", replace(_GEMINI_2, draws=True, max_output=32768, budget=None)),

@@ -6,6 +6,7 @@ The keywords are those of `JSONSchema` in google-genai. A reference is local, le
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +16,10 @@ from tests.fakes.v1internal_errors import invalid
 
 __all__ = ["keywords_known", "parameters_are_objects", "references_alone", "references_lead", "schemas_valid"]
 
-KEYWORDS = frozenset(
-    """type format title description default items minItems maxItems enum properties required minProperties
-    maxProperties minimum maximum minLength maxLength pattern additionalProperties anyOf oneOf uniqueItems $ref $defs
-    """.split()
+KEYWORD = re.compile(
+    r"type|format|title|description|default|items|minItems|maxItems|uniqueItems|enum|properties|required"
+    r"|minProperties|maxProperties|additionalProperties|minimum|maximum|minLength|maxLength|pattern|anyOf|oneOf"
+    r"|\$ref|\$defs"
 )
 BESIDE_REF = frozenset({"$ref", "description", "default"})
 
@@ -42,7 +43,7 @@ def keywords_known(call: Call) -> None:
     """A schema uses only the keywords that are read."""
     for path, node in _nodes(call):
         for keyword in node:
-            if keyword not in KEYWORDS:
+            if not KEYWORD.fullmatch(keyword):
                 raise _wrong(path, f"keyword '{keyword}' is not supported")
 
 

@@ -42,9 +42,7 @@ def level_known(call: Call) -> None:
         return
     if not call.model.levels:
         raise invalid("Thinking level is not supported for this model.")
-    raise invalid(
-        f"Thinking level {level} is not supported for this model. Please retry with other thinking level."
-    )
+    raise invalid(f"Thinking level {level} is not supported for this model. Please retry with other thinking level.")
 
 
 def budget_in_range(call: Call) -> None:
@@ -55,9 +53,7 @@ def budget_in_range(call: Call) -> None:
     if budget == 0:
         raise invalid("Budget 0 is invalid. This model only works in thinking mode.")
     low, high = call.model.budget
-    raise invalid(
-        f"The thinking budget ({budget}) is invalid. Please choose a value between {low} and {high}."
-    )
+    raise invalid(f"The thinking budget ({budget}) is invalid. Please choose a value between {low} and {high}.")
 
 
 def signatures_readable(call: Call) -> None:

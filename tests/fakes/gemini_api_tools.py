@@ -18,9 +18,9 @@ __all__ = [
 ]
 
 FORMATS = {
-    "STRING": frozenset({"enum", "date-time"}),
-    "NUMBER": frozenset({"float", "double"}),
-    "INTEGER": frozenset({"int32", "int64"}),
+    "STRING": ("enum", "date-time"),
+    "NUMBER": ("float", "double"),
+    "INTEGER": ("int32", "int64"),
 }
 
 
@@ -43,7 +43,8 @@ def tools_combined(call: Call) -> None:
         raise invalid("Tool use with function calling is unsupported by the model.")
     if not (call.request.get("toolConfig") or {}).get("includeServerSideToolInvocations"):
         raise invalid(
-            "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
+            "Please enable tool_config.include_server_side_tool_invocations "
+            "to use Built-in tools with Function calling."
         )
 
 
@@ -64,7 +65,7 @@ def formats_known(call: Call) -> None:
     for path, node in nodes(call):
         known = FORMATS.get(node.get("type", ""))
         if "format" in node and known is not None and node["format"] not in known:
-            shown = " and ".join(f"'{name}'" for name in sorted(known, reverse=True))
+            shown = " and ".join(f"'{name}'" for name in known)
             raise _wrong(f"{path}.format", f"only {shown} are supported for {node['type']} type")
 
 
@@ -86,9 +87,7 @@ def references_answered(call: Call) -> None:
     """Gemini 3 reads `$ref` in a response as the name of one of its parts."""
     for turn in call.turns if call.model.signed_calls else []:
         for response in turn.responses:
-            names = {
-                blob.get("displayName") for part in response.get("parts") or [] for blob in part.values()
-            }
+            names = {blob.get("displayName") for part in response.get("parts") or [] for blob in part.values()}
             for name in _references(response.get("response")):
                 if name not in names:
                     raise invalid(

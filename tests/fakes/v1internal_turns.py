@@ -59,9 +59,7 @@ def one_data_field(call: Call) -> None:
 
 def data_present(call: Call) -> None:
     """A part has data; empty text counts only as the carrier of a signature (Claude judges its own texts)."""
-    missing = [path for path, part in call.parts if not _has_data(part, lenient=call.model.is_claude)]
-    if missing:
-        raise invalid(_listed(f"{path}.data: {NO_DATA}" for path in missing))
+    refuse_empty([path for path, part in call.parts if not has_data(part, lenient=call.model.is_claude)])
 
 
 def media_decodes(call: Call) -> None:
@@ -199,7 +197,14 @@ def _exchanges(call: Call) -> Iterator[tuple[list[Json], list[Json]]]:
             yield before.calls, after.responses
 
 
-def _has_data(part: Json, *, lenient: bool) -> bool:
+def refuse_empty(paths: list[str]) -> None:
+    """Refuse the parts at these paths, if any, for having no data."""
+    if paths:
+        raise invalid(_listed(f"{path}.data: {NO_DATA}" for path in paths))
+
+
+def has_data(part: Json, *, lenient: bool) -> bool:
+    """Say whether a part holds anything; empty text does for the lenient, and where it carries a signature."""
     if part.get("text") == "" and not lenient:
         return "thoughtSignature" in part
     return any(name in part for name in DATA_FIELDS)

@@ -1,4 +1,4 @@
-"""A client of the fake."""
+"""Clients of the fakes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes_tests.gemini_api_bodies import GeminiClient
 from tests.fakes_tests.v1internal_bodies import Client
 
 
@@ -15,5 +17,13 @@ from tests.fakes_tests.v1internal_bodies import Client
 async def client(fake_v1internal: FakeV1Internal) -> AsyncIterator[Client]:
     async with aiohttp.ClientSession() as session:
         client = Client(fake_v1internal, session)
+        yield client
+        client.close()
+
+
+@pytest.fixture
+async def gemini(fake_gemini: FakeGemini) -> AsyncIterator[GeminiClient]:
+    async with aiohttp.ClientSession() as session:
+        client = GeminiClient(fake_gemini, session)
         yield client
         client.close()

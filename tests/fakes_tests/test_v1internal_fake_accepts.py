@@ -132,9 +132,7 @@ async def test_a_well_formed_request_is_accepted(client: Client, sent: Any) -> N
         ("gemini-3-pro-high", thinking(includeThoughts=True)),
     ],
 )
-async def test_a_tool_loop_that_replays_the_replies_is_accepted(
-    client: Client, model: str, config: Any
-) -> None:
+async def test_a_tool_loop_that_replays_the_replies_is_accepted(client: Client, model: str, config: Any) -> None:
     plan = '!think hm\n!tool f {"n": 1}\n!tool f {"n": 2}\n!then\n!tool f {"n": 3}\n!then\n!say done'
     contents = [user(plan)]
     for _ in range(2):

@@ -52,9 +52,7 @@ async def test_the_project_is_the_account_s(client: Client) -> None:
 
 
 async def test_load_code_assist_refuses_unknown_names(client: Client) -> None:
-    assert "'metadata': Cannot find field." in message(
-        await post(client, "loadCodeAssist", {"metadata": {"x": 1}})
-    )
+    assert "'metadata': Cannot find field." in message(await post(client, "loadCodeAssist", {"metadata": {"x": 1}}))
 
 
 async def test_onboarding_is_polled_until_done_and_changes_the_account(client: Client) -> None:

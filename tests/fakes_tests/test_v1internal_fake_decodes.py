@@ -61,9 +61,7 @@ async def test_an_unknown_name_is_refused_with_its_place(client: Client, place: 
     assert answer["error"]["details"] == [
         {
             "@type": "type.googleapis.com/google.rpc.BadRequest",
-            "fieldViolations": [
-                {"field": place, "description": f"{UNKNOWN} at '{place}': Cannot find field."}
-            ],
+            "fieldViolations": [{"field": place, "description": f"{UNKNOWN} at '{place}': Cannot find field."}],
         }
     ]
 
@@ -155,9 +153,7 @@ async def test_a_wrong_kind_is_refused(client: Client, sent: Any, words: str) ->
 @pytest.mark.parametrize(
     "sent",
     [
-        body(
-            GEMINI_3, system_instruction=user("s"), generation_config={"max_output_tokens": "7", "top_p": 1}
-        ),
+        body(GEMINI_3, system_instruction=user("s"), generation_config={"max_output_tokens": "7", "top_p": 1}),
         body(GEMINI_3, user({"inline_data": {"mime_type": "image/png", "data": "AAAA"}})),
         body(GEMINI_3, tools=[{"function_declarations": [{"name": "f", "parameters": SCHEMA}]}]),
         body(GEMINI_3, tools=tools({"type": "OBJECT", "properties": {"$ref": {"type": "STRING"}}})),
@@ -186,9 +182,7 @@ async def test_claude_names_a_leftover_cache_control(client: Client, sent: Any, 
 
 async def test_gemini_does_not_find_a_leftover_cache_control(client: Client) -> None:
     sent = body(GEMINI_3, user({"text": "a", "cache_control": {}}))
-    assert 'Unknown name "cache_control"' in message(
-        await (await client.post("generateContent", sent)).json()
-    )
+    assert 'Unknown name "cache_control"' in message(await (await client.post("generateContent", sent)).json())
 
 
 async def test_a_body_that_is_not_json_is_refused(client: Client) -> None:

@@ -31,8 +31,7 @@ COUNTS_DIFFER = (
     "of the function call turn."
 )
 CALL_MISPLACED = (
-    "Please ensure that function call turn comes immediately after a user turn "
-    "or after a function response turn."
+    "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
 )
 RESPONSE_MISPLACED = "Please ensure that function response turn comes immediately after a function call turn."
 NO_DATA = "required oneof field 'data' must have one initialized field"
@@ -191,13 +190,7 @@ ROWS: list[tuple[Any, Any, str]] = [
         functions.one_schema,
         body(
             GEMINI_3,
-            tools=[
-                {
-                    "functionDeclarations": [
-                        {"name": "f", "parameters": SCHEMA, "parametersJsonSchema": SCHEMA}
-                    ]
-                }
-            ],
+            tools=[{"functionDeclarations": [{"name": "f", "parameters": SCHEMA, "parametersJsonSchema": SCHEMA}]}],
         ),
         "parameters and parameters_json_schema are mutually exclusive",
     ),
@@ -235,9 +228,7 @@ ROWS: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("_", "sent", "words"), ROWS, ids=[f"{row[0].__name__}-{n}" for n, row in enumerate(ROWS)]
-)
+@pytest.mark.parametrize(("_", "sent", "words"), ROWS, ids=[f"{row[0].__name__}-{n}" for n, row in enumerate(ROWS)])
 async def test_refuses(client: Client, _: Any, sent: Any, words: str) -> None:
     response = await client.post("streamGenerateContent", sent)
     assert response.status == 400

@@ -67,9 +67,7 @@ async def test_the_finish_reason_is_on_the_last_chunk_only(client: Client) -> No
 
 
 @pytest.mark.parametrize(("directive", "reason"), [("!finish MAX_TOKENS", "MAX_TOKENS"), ("!finish", None)])
-async def test_the_finish_reason_can_be_set_or_left_out(
-    client: Client, directive: str, reason: str | None
-) -> None:
+async def test_the_finish_reason_can_be_set_or_left_out(client: Client, directive: str, reason: str | None) -> None:
     chunks = await client.ask(f"!say a\n{directive}")
     assert chunks[-1]["candidates"][0].get("finishReason") == reason
 
@@ -121,9 +119,7 @@ async def test_split_calls_come_in_chunks_of_their_own_without_ids(client: Clien
     assert calls == [{"name": "f", "args": {}}] * 2
 
 
-@pytest.mark.parametrize(
-    ("model", "pattern"), [(GEMINI_3, "[0-9a-z]{8}"), (CLAUDE, "toolu_vrtx_01[0-9a-z]{22}")]
-)
+@pytest.mark.parametrize(("model", "pattern"), [(GEMINI_3, "[0-9a-z]{8}"), (CLAUDE, "toolu_vrtx_01[0-9a-z]{22}")])
 async def test_call_ids_are_of_the_family(client: Client, model: str, pattern: str) -> None:
     part = parts(await client.ask("!tool f {}", model))[0]
     assert re.fullmatch(pattern, part["functionCall"]["id"])
@@ -183,9 +179,7 @@ async def test_generate_content_answers_with_the_error_of_a_recording(client: Cl
 async def test_without_alt_sse_a_stream_is_a_list(client: Client) -> None:
     url = f"{client.fake.url}/v1internal:streamGenerateContent"
     sent = body(GEMINI_3, user("!say a longer text"))
-    chunks = await (
-        await client.session.post(url, json=sent, headers={"Authorization": "Bearer static-1"})
-    ).json()
+    chunks = await (await client.session.post(url, json=sent, headers={"Authorization": "Bearer static-1"})).json()
     assert text([chunk["response"] for chunk in chunks]) == "a longer text"
 
 
@@ -222,9 +216,7 @@ async def test_pushed_texts_come_before_what_the_user_says(client: Client) -> No
     ("model", "config"),
     [(GEMINI_3, LOUD), (GEMINI_3, {}), (GEMINI_2, LOUD), (CLAUDE, thinks()), (CLAUDE, {})],
 )
-async def test_usage_keeps_the_identity_on_every_chunk_and_grows(
-    client: Client, model: str, config: Any
-) -> None:
+async def test_usage_keeps_the_identity_on_every_chunk_and_grows(client: Client, model: str, config: Any) -> None:
     chunks = await client.ask("!think hm\n!say some longer text\n!tool f {}", model, generationConfig=config)
     totals = []
     for usage in (chunk["usageMetadata"] for chunk in chunks):

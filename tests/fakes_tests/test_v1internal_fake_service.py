@@ -23,18 +23,14 @@ from tests.fakes_tests.v1internal_bodies import (
 )
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "Bearer nobody"}, {"Authorization": "Basic static-1"}]
-)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nobody"}, {"Authorization": "Basic static-1"}])
 async def test_an_unknown_bearer_is_a_401(client: Client, headers: dict[str, str]) -> None:
     response = await client.post("generateContent", body(GEMINI_3), headers=headers)
     assert (response.status, (await response.json())["error"]["status"]) == (401, "UNAUTHENTICATED")
 
 
 async def test_a_quota_project_of_the_caller_is_a_403(client: Client) -> None:
-    response = await client.post(
-        "generateContent", body(GEMINI_3), headers=BEARER | {"x-goog-user-project": "mine"}
-    )
+    response = await client.post("generateContent", body(GEMINI_3), headers=BEARER | {"x-goog-user-project": "mine"})
     error = (await response.json())["error"]
     assert (response.status, error["details"][0]["reason"]) == (403, "SERVICE_DISABLED")
     assert "project mine before" in error["message"]
@@ -146,9 +142,7 @@ async def test_a_path_before_v1internal_names_the_base(client: Client) -> None:
 
 async def test_counting_counts_the_contents(client: Client) -> None:
     short, long = [
-        (await (await client.post("countTokens", {"request": {"contents": [user("a" * n)]}})).json())[
-            "totalTokens"
-        ]
+        (await (await client.post("countTokens", {"request": {"contents": [user("a" * n)]}})).json())["totalTokens"]
         for n in (8, 80)
     ]
     assert long > short > 0

@@ -146,6 +146,4 @@ def message(answer: Any) -> str:
     error = (answer[0] if isinstance(answer, list) else answer)["error"]
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
     said_by_google = str(error["message"])
-    return (
-        json.loads(said_by_google)["error"]["message"] if said_by_google.startswith("{") else said_by_google
-    )
+    return json.loads(said_by_google)["error"]["message"] if said_by_google.startswith("{") else said_by_google

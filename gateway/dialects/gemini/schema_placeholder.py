@@ -32,6 +32,4 @@ def remove(arguments: object, schema: object) -> object:
     if not is_object(arguments) or not is_object(properties):
         return arguments
     ours = INNER if properties == INNER else {}
-    return {
-        name: remove(value, properties.get(name)) for name, value in arguments.items() if name not in ours
-    }
+    return {name: remove(value, properties.get(name)) for name, value in arguments.items() if name not in ours}

@@ -152,9 +152,7 @@ class SchemaWriter:
             fill(node, INNER)
             return
         if names:
-            node["properties"] = {
-                name: self._write_sources(facets.properties[name], depth + 1) for name in names
-            }
+            node["properties"] = {name: self._write_sources(facets.properties[name], depth + 1) for name in names}
         if required:
             node["required"] = required
         if names and self._rules.response:

@@ -1,0 +1,59 @@
+r"""The bytes of an answer: events in CRLF framing, or one JSON list that grows, or one object.
+
+The service escapes what could be taken for markup or for the end of a line: `<` is `\u003c` in its JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tests.fakes.v1internal_call import Json
+from tests.fakes.v1internal_wire import events, read_event
+
+__all__ = ["event", "printed", "read", "repeated", "streamed_list", "unwrapped"]
+
+_ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&='\u0085\u2028\u2029"})
+
+
+def printed(body: Any, indent: int | None = 2) -> bytes:
+    """Write JSON; none of the escaped characters has a meaning in it outside a string."""
+    separators = (",", ": ") if indent else (",", ":")
+    text = json.dumps(body, ensure_ascii=False, indent=indent, separators=separators)
+    return text.translate(_ESCAPED).encode()
+
+
+def event(chunk: Json) -> bytes:
+    """Write one event of a stream."""
+    return b"data: " + printed(chunk, None) + b"\r\n\r\n"
+
+
+def streamed_list(chunks: Iterable[Json]) -> Iterator[bytes]:
+    """Write a JSON list in one piece for each chunk; the last piece closes it."""
+    before = b""
+    for place, chunk in enumerate(chunks):
+        if before:
+            yield before
+        before = (b",\r\n" if place else b"[") + printed(chunk)
+    yield before + b"]" if before else b"[]"
+
+
+def unwrapped(recording: bytes) -> Iterator[bytes]:
+    """Take the chunks of a recording out of their envelopes; what cannot be read stays as it is."""
+    for data in events(recording):
+        chunk = read_event(data)
+        yield event(chunk["response"]) if chunk is not None and "response" in chunk else data
+
+
+def read(pieces: Iterable[bytes]) -> list[Json]:
+    """Read the chunks of events."""
+    return [chunk for chunk in map(read_event, pieces) if chunk is not None]
+
+
+def repeated(chunk: Json, count: int) -> Json:
+    """Give as many candidates as were asked for, all alike."""
+    candidates = chunk.get("candidates")
+    if count == 1 or not candidates:
+        return chunk
+    return chunk | {"candidates": [candidates[0] | {"index": place} for place in range(count)]}
