@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -17,19 +17,21 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.google_oauth import Tokens
 from gateway.clock import Clock
 from gateway.config import OAuthConfig, PoolConfig
-from gateway.errors import GatewayError, NoCredential, UpstreamRateLimited, UpstreamUnavailable
+from gateway.errors import GatewayError, NoCredential, UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
 from gateway.store.keeper import Keeper
 from gateway.transport import Transport
 
 __all__ = ["Lease", "Pool"]
 
+_C = TypeVar("_C", bound=Credential)
 
-class Lease:
+
+class Lease(Generic[_C]):
     """A credential in one request's hands."""
 
-    def __init__(self, credential: Credential, pool: "Pool") -> None:
+    def __init__(self, credential: _C, pool: "Pool[_C]") -> None:
         self.credential = credential
-        self._pool: Pool | None = pool
+        self._pool: Pool[_C] | None = pool
 
     def release(self) -> None:
         """Give it back; idempotent."""
@@ -38,16 +40,19 @@ class Lease:
             self._pool = None
 
 
-class Pool:
-    """The credentials of one upstream. `leases`: how many are lent now."""
+class Pool(Generic[_C]):
+    """The credentials of one upstream. `leases`: how many are lent now.
+
+    `oauth`: the client that accounts get their tokens by; None: the credentials are API keys.
+    """
 
     def __init__(
         self,
         name: str,
-        credentials: Sequence[Credential],
+        credentials: Sequence[_C],
         *,
         config: PoolConfig,
-        oauth: OAuthConfig,
+        oauth: OAuthConfig | None,
         clock: Clock,
         keeper: Keeper,
         logger: FilteringBoundLogger,
@@ -61,7 +66,7 @@ class Pool:
         self._keeper = keeper
         self._logger = logger
         self._transport: Transport | None = None
-        self._current: Credential | None = None
+        self._current: _C | None = None
         self._uses = 0
         self._turns = 0
 
@@ -74,7 +79,8 @@ class Pool:
 
     @property
     def _problem(self) -> str:
-        return "" if self._oauth.client_id else f"no OAuth client: set upstream.{self.name}.oauth"
+        known = self._oauth is None or self._oauth.client_id
+        return "" if known else f"no OAuth client: set upstream.{self.name}.oauth"
 
     @property
     def usable(self) -> bool:
@@ -86,15 +92,16 @@ class Pool:
         if self._problem:
             return self._problem
         if not self.credentials:
-            return f"no credential: set upstream.{self.name}.pool.refresh_tokens or pool.import"
+            where = "api_key" if self._oauth is None else "pool.refresh_tokens or pool.import"
+            return f"no credential: set upstream.{self.name}.{where}"
         active = sum(credential.state == "active" for credential in self.credentials)
         if active:
             return f"usable: {active} of {len(self.credentials)} credentials"
-        return f"no credential: {self._out_of_use()}"
+        return f"no credential: {_out_of_use(self.credentials)}"
 
     # choosing
 
-    def pick(self, model: str, *, besides: Collection[str] = ()) -> Lease | None:
+    def pick(self, model: str, *, besides: Collection[str] = ()) -> Lease[_C] | None:
         """Lend the next credential that can serve a model now, none of `besides`."""
         free = self._free(model, besides)
         if not free:
@@ -107,46 +114,59 @@ class Pool:
         credential = self._current
         assert credential is not None
         self._uses += 1
-        self.leases += 1
         uses = f"{self._uses}/{self._config.uses_per_turn}"
         self._logger.debug("credential", upstream=self.name, credential=credential.label, use=uses)
+        return self.lend(credential)
+
+    def lend(self, credential: _C) -> Lease[_C]:
+        """Lend this credential, outside of the turns."""
+        self.leases += 1
         return Lease(credential, self)
 
     def has(self, model: str, *, besides: Collection[str] = ()) -> bool:
         """Tell whether `pick` would find one."""
         return bool(self._free(model, besides))
 
-    def lends(self, credential: Credential, model: str) -> bool:
+    def lends(self, credential: _C, model: str) -> bool:
         """Tell whether a credential can serve a model now."""
         return credential.state == "active" and not credential.rests_s(model)
 
-    def any_active(self, model: str = "") -> Credential | None:
+    def any_active(self, model: str = "") -> _C | None:
         """Give some credential for a call beside the requests; that is no turn."""
         return next(iter(self._free(model)), None)
 
-    def rest_s(self, model: str) -> float:
-        """Give the seconds until a credential can serve a model; infinite when that needs a person."""
+    def rest_s(self, model: str, only: _C | None = None) -> float:
+        """Give the seconds until a credential, or `only` this one, can serve a model; infinite if a person must act."""
         if self._problem:
             return math.inf
-        rests = (credential.rests_s(model) for credential in self.credentials if credential.state == "active")
+        rests = (credential.rests_s(model) for credential in self._among(only) if credential.state == "active")
         return min(rests, default=math.inf)
 
-    def shortage(self, model: str) -> GatewayError | None:
-        """Say why no credential can serve a model now; None when one can."""
-        rest_s = self.rest_s(model)
+    def shortage(self, model: str, only: _C | None = None) -> GatewayError | None:
+        """Say why no credential, or not this one, can serve a model now; None when one can."""
+        rest_s = self.rest_s(model, only)
         if not rest_s:
             return None
+        asked = self._among(only)
         if math.isinf(rest_s):
-            return NoCredential(f"upstream {self.name} has no usable credential: {self._why()}")
-        active = [credential for credential in self.credentials if credential.state == "active"]
+            words = f"upstream {self.name} has no usable credential: {self._why(asked)}"
+            # one API key is no pool: that it is refused is the upstream's answer
+            return (
+                UpstreamCredential(words) if self._oauth is None and len(self.credentials) == 1 else NoCredential(words)
+            )
+        active = [credential for credential in asked if credential.state == "active"]
         trouble = next((credential.trouble for credential in active if credential.trouble), "")
         if trouble and not any(credential.cools_s(model) for credential in active):
             return UpstreamUnavailable(f"no access token: {trouble}", retry_after=rest_s)
-        words = f"{len(active)} of {len(self.credentials)} credentials cool down for {model}, next in {_spoken(rest_s)}"
-        out = self._out_of_use()
+        where = f" for {model}" if model else ""
+        words = f"{len(active)} of {len(asked)} credentials cool down{where}, next in {_spoken(rest_s)}"
+        out = _out_of_use(asked)
         return UpstreamRateLimited(f"{words}; {out}" if out else words, retry_after=rest_s)
 
-    def _free(self, model: str, besides: Collection[str] = ()) -> list[Credential]:
+    def _among(self, only: _C | None) -> Sequence[_C]:
+        return self.credentials if only is None else (only,)
+
+    def _free(self, model: str, besides: Collection[str] = ()) -> list[_C]:
         if self._problem:
             return []
         return [
@@ -155,64 +175,66 @@ class Pool:
             if credential.id not in besides and self.lends(credential, model)
         ]
 
-    def _why(self) -> str:
-        return self._problem or self._out_of_use() or "none is configured"
-
-    def _out_of_use(self) -> str:
-        """Count the credentials that need a person, by reason; without what names an account."""
-        reasons = Counter(
-            f"disabled: {credential.reason.partition(':')[0]}"
-            if credential.state == "disabled"
-            else "must be verified by the owner"
-            for credential in self.credentials
-            if credential.state != "active"
-        )
-        return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    def _why(self, asked: Sequence[_C]) -> str:
+        return self._problem or _out_of_use(asked) or "none is configured"
 
     # learning
 
-    async def token(self, credential: Credential) -> str:
+    async def token(self, credential: _C) -> str:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
         return await credential.token(self._refresh, partial(self._saved, credential), self._config.refresh_before)
 
-    def cool(self, credential: Credential, model: str, wait_s: float | None, *, at_most_s: float = math.inf) -> None:
+    def cool(self, credential: _C, model: str, wait_s: float | None, *, at_most_s: float = math.inf) -> None:
         """Let a credential rest for a model, within the configured bounds."""
         bounds = self._config.cooldown
         seconds = max(bounds.min, min(bounds.unknown if wait_s is None else wait_s, bounds.max, at_most_s))
         credential.cool(model, seconds)
         self._changed(credential, "a credential cools down", model=model, seconds=round(seconds))
 
-    def disable(self, credential: Credential, reason: str, *, lasting: bool = True) -> None:
+    def disable(self, credential: _C, reason: str, *, lasting: bool = True) -> None:
         """Use a credential no more."""
         if credential.state != "disabled":
             credential.disable(reason, lasting=lasting)
             self._changed(credential, "a credential is disabled", reason=reason)
 
-    def need_verification(self, credential: Credential, link: str | None) -> None:
+    def need_verification(self, credential: _C, link: str | None) -> None:
         """Use a credential no more until its owner has acted."""
         if credential.state == "active":
             credential.need_verification(link)
             self._changed(credential, "a credential must be verified by its owner", link=link)
 
-    def keep(self, credential: Credential) -> None:
+    def keep(self, credential: _C) -> None:
         """Write down what is known of a credential, soon."""
         self._keeper.later(credential.stored)
 
     async def _refresh(self, refresh_token: str) -> Tokens:
         assert self._transport is not None, "the pool is used before start"
+        assert self._oauth is not None, "an API key is not refreshed"
         return await google_oauth.refresh(self._transport, self._oauth, refresh_token)
 
-    async def _saved(self, credential: Credential) -> None:
+    async def _saved(self, credential: _C) -> None:
         if credential.state == "disabled":
             self._tell(credential, "a credential is disabled", reason=credential.reason)
         await self._keeper.now(credential.stored)
 
-    def _changed(self, credential: Credential, event: str, **fields: Any) -> None:
+    def _changed(self, credential: _C, event: str, **fields: Any) -> None:
         self._tell(credential, event, **fields)
         self.keep(credential)
 
-    def _tell(self, credential: Credential, event: str, **fields: Any) -> None:
+    def _tell(self, credential: _C, event: str, **fields: Any) -> None:
         self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
+
+
+def _out_of_use(credentials: Sequence[Credential]) -> str:
+    """Count the credentials that need a person, by reason; without what names an account."""
+    reasons = Counter(
+        f"disabled: {credential.reason.partition(':')[0]}"
+        if credential.state == "disabled"
+        else "must be verified by the owner"
+        for credential in credentials
+        if credential.state != "active"
+    )
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
 
 
 def _spoken(seconds: float) -> str:

@@ -7,18 +7,22 @@ The gateway says its own name everywhere; whether the service answers it is the 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.adapters.credential import Credential
+from gateway.adapters.account import Account
+from gateway.adapters.failures import Failure
 from gateway.adapters.google_oauth import RefreshFailed
+from gateway.adapters.model_list import Catalogue, ModelList
 from gateway.adapters.v1internal_control import Control, countable
 from gateway.adapters.v1internal_envelope import Envelope, headers_of
-from gateway.adapters.v1internal_errors import Failure
-from gateway.adapters.v1internal_journey import Backend, V1InternalJourney
-from gateway.adapters.v1internal_models import SHIPPED, Catalogue, decode, encode, known, read_models
+from gateway.adapters.v1internal_errors import RULES, read_failure
+from gateway.adapters.v1internal_journey import V1InternalBackend, V1InternalJourney
+from gateway.adapters.v1internal_models import SHIPPED, read_models
+from gateway.adapters.v1internal_native import pass_through
 from gateway.adapters.v1internal_projects import Projects
 from gateway.adapters.v1internal_setup import set_up
 from gateway.clock import Clock
@@ -28,7 +32,6 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.logs import logger_of
-from gateway.store.credentials import StoredModels
 from gateway.transport import Transport
 from gateway.upstream import Call, Journey, ModelInfo
 
@@ -38,8 +41,6 @@ __all__ = ["V1Internal"]
 _DAILY: Final = "https://daily-cloudcode-pa.googleapis.com"
 _PROD: Final = "https://cloudcode-pa.googleapis.com"
 _COUNT_S: Final = 5.0
-_FETCH_EVERY_S: Final = 3600.0
-_FETCH_AGAIN_S: Final = 60.0
 
 
 class V1Internal:
@@ -49,30 +50,37 @@ class V1Internal:
         config = loaded.config.upstream[name]
         assert isinstance(config, V1InternalConfig)
         self.name = name
-        self._configured = config.models
         self._lists = not config.models and config.envelope == "antigravity"  # the other one has no such call
         self._translate = loaded.config.translate
         self._clock = clock
         self._logger = logger_of(loaded.config.log)
         self._schemas = SchemaCache()
         self._tasks: set[asyncio.Task[Any]] = set()
-        setup = set_up(name, config, loaded, clock, self._logger, self._tasks)
-        self._pool, self._keeper = setup.pool, setup.keeper
+        self._pool, kept = set_up(name, config, loaded, clock, self._logger, self._tasks)
+        self._keeper = kept.keeper
         headers = headers_of(config)
         self._control = Control(config.base_urls or (_PROD, _DAILY), headers, clock, config.oauth.userinfo_url)
-        self._backend = Backend(
+        self._backend = V1InternalBackend(
             pool=self._pool,
             projects=Projects(config.pool, self._pool, self._control),
             bases=config.base_urls or (_DAILY, _PROD),
             headers=headers,
             envelope=Envelope(config),
+            rules=RULES,
+            read_failure=read_failure,
             retry=loaded.config.retry,
             clock=clock,
             logger=self._logger,
         )
-        self._catalogue = Catalogue(dict(SHIPPED))
-        self._models: Mapping[str, ModelInfo] = {}
-        self._take(_stored(setup.fetched) or self._catalogue)
+        self._list = ModelList(
+            name,
+            configured=config.models,
+            shipped=SHIPPED,
+            fetched=kept.fetched,
+            keeper=kept.keeper,
+            clock=clock,
+            logger=self._logger,
+        )
 
     # serving
 
@@ -82,7 +90,7 @@ class V1Internal:
         return self._pool.usable
 
     @property
-    def credentials(self) -> Sequence[Credential]:
+    def credentials(self) -> Sequence[Account]:
         """The pool's credentials, in the order in which they are configured."""
         return self._pool.credentials
 
@@ -97,7 +105,11 @@ class V1Internal:
 
     def models(self) -> Mapping[str, ModelInfo]:
         """List the configured models, else those fetched last, else the shipped table."""
-        return self._models
+        return self._list.models
+
+    def renamed(self) -> Mapping[str, str]:
+        """Give the new ids of retired models."""
+        return self._list.renamed
 
     def open(self, call: Call) -> Journey:
         """Translate a call."""
@@ -118,14 +130,13 @@ class V1Internal:
 
     def _renamed(self, call: Call) -> Call:
         """Ask for the new id of a retired model."""
-        model = call.request.model
-        new = self._catalogue.renamed.get(model)
-        if new is None or model in self._models:
-            return call
-        return replace(call, request=replace(call.request, model=new))
+        model = self._list.current(call.request.model)
+        return call if model == call.request.model else replace(call, request=replace(call.request, model=model))
 
     def _write(self, request: ir.Request) -> Written:
-        info = self._models.get(request.model) or SHIPPED.get(request.model)
+        if request.native is not None:
+            return pass_through(request, request.native)
+        info = self._list.info(request.model)
         target = GeminiTarget(
             model=request.model,
             family=ir.family_of(request.model),
@@ -141,7 +152,7 @@ class V1Internal:
         transport = self._backend.transport
         if credential is None or transport is None:
             return None
-        contents = countable(self._write(request).body["contents"])
+        contents = countable(self._write(replace(request, native=None)).body["contents"])
         token = await self._pool.token(credential)
         return await self._control.count(transport, token, request.model, contents)
 
@@ -152,7 +163,8 @@ class V1Internal:
         self._backend.transport = transport
         self._pool.start(transport)
         if self._lists:
-            self._tasks.add(asyncio.get_running_loop().create_task(self._fetch_always(transport)))
+            fetching = self._list.keep(partial(self._fetch, transport))
+            self._tasks.add(asyncio.get_running_loop().create_task(fetching))
 
     async def stop(self) -> None:
         """End background work, and write down what is left to write."""
@@ -163,36 +175,9 @@ class V1Internal:
         self._tasks.clear()
         await self._keeper.close()
 
-    async def _fetch_always(self, transport: Transport) -> None:
-        pause_s = _FETCH_AGAIN_S
-        while True:
-            fetched = await self._fetch(transport)
-            await self._clock.sleep(_FETCH_EVERY_S if fetched else pause_s)
-            pause_s = _FETCH_AGAIN_S if fetched else min(2 * pause_s, _FETCH_EVERY_S)
-
-    async def _fetch(self, transport: Transport) -> bool:
-        credential = self._pool.any_active()
-        if credential is None:
-            return False
-        try:
-            token = await self._pool.token(credential)
-            catalogue = read_models(await self._control.models(transport, token, credential.project))
-        except (Failure, RefreshFailed, ValueError) as error:
-            self._logger.info("no model list", upstream=self.name, reason=str(error))
-            return False
-        self._take(catalogue)
-        await self._keeper.save_models(StoredModels(encode(catalogue), self._clock.time()))
-        return True
-
-    def _take(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._models = known(self._configured, catalogue.models) if self._configured else catalogue.models
-
-
-def _stored(fetched: StoredModels | None) -> Catalogue | None:
-    if fetched is None:
-        return None
-    try:
-        return decode(fetched.json)
-    except ValueError:
-        return None
+    async def _fetch(self, transport: Transport) -> Catalogue | None:
+        account = self._pool.any_active()
+        if account is None:
+            return None
+        token = await self._pool.token(account)
+        return read_models(await self._control.models(transport, token, account.project))

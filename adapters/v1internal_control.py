@@ -11,18 +11,18 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from msgspec import Struct, field
 
+from gateway.adapters.exchange import fetch
+from gateway.adapters.failures import Failure
 from gateway.adapters.google_oauth import GOOGLE_USERINFO_URL
-from gateway.adapters.v1internal_errors import Failure, read_failure, unreachable
+from gateway.adapters.v1internal_errors import read_failure
 from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
-from gateway.transport import Transport, TransportError, Whole
+from gateway.transport import Transport, Whole
 
 __all__ = ["Control", "countable"]
 
 _T = TypeVar("_T")
 
-_TIMEOUT_S: Final = 30.0
-_MAX_BYTES: Final = 4 * 1024 * 1024
 _POLLS: Final = 10
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 5.0
@@ -166,15 +166,7 @@ class Control:
 
     async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> Whole:
         headers = {**self._headers, "authorization": f"Bearer {token}"}
-        try:
-            answer = await transport.fetch(
-                method, url, headers=headers, body=body, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES
-            )
-        except TransportError as error:
-            raise unreachable(error) from None
-        if answer.status != 200:
-            raise read_failure(answer.status, answer.body, answer.headers, self._clock.time())
-        return answer
+        return await fetch(transport, method, url, headers, body, read_failure, self._clock)
 
 
 def _tier(assist: _Assist) -> str:

@@ -13,14 +13,14 @@ from uuid import uuid4
 
 import msgspec
 
-from gateway import __version__, ir
+from gateway import ir
+from gateway.adapters.exchange import NAME, USER_AGENT
+from gateway.adapters.v1internal_native import with_session
 from gateway.config import V1InternalConfig
 from gateway.dialects.gemini.request import Written
 from gateway.upstream import Call
 
-__all__ = ["NAME", "Envelope", "headers_of", "session_id"]
-
-NAME: Final = "asgi-llm-gateway"
+__all__ = ["Envelope", "headers_of", "session_id"]
 
 RequestType = Literal["agent", "image_gen", "web_search"]
 
@@ -47,7 +47,7 @@ class Envelope:
             "model": model,
             "userAgent": self._user_agent,
             "requestType": _request_type(written),
-            "request": {**written.body, "sessionId": session},
+            "request": _inner(written, "sessionId", session),
         }
 
     def _gemini_cli(self, written: Written, model: str, project: str, session: str) -> dict[str, object]:
@@ -55,14 +55,14 @@ class Envelope:
             "model": model,
             "project": project,
             "user_prompt_id": str(uuid4()),
-            "request": {**written.body, "session_id": session},
+            "request": _inner(written, "session_id", session),
         }
 
 
 def headers_of(config: V1InternalConfig) -> dict[str, str]:
     """Give the headers of every call, without the bearer; the configured ones may replace ours."""
     ours = {
-        "user-agent": config.user_agent or f"{NAME}/{__version__}",
+        "user-agent": config.user_agent or USER_AGENT,
         "content-type": "application/json",
         "accept": "application/json",
     }
@@ -74,6 +74,12 @@ def session_id(call: Call) -> str:
     said = call.request.session or _first_text(call.request)
     digest = sha256(f"{call.principal}\0{said}".encode("utf-8", "surrogatepass")).digest()
     return f"-{int.from_bytes(digest[:8]) & _POSITIVE}"
+
+
+def _inner(written: Written, name: str, session: str) -> object:
+    if written.native is not None:
+        return with_session(written.native, name, session)
+    return {**written.body, name: session}
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

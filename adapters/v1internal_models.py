@@ -6,18 +6,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.adapters.model_list import Catalogue
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "Catalogue", "decode", "encode", "known", "read_models"]
+__all__ = ["SHIPPED", "read_models"]
 
 _INTERNAL: Final = ("chat_", "tab_")
-
-
-class Catalogue(Struct, frozen=True):
-    """Models by id, and the new ids of retired ones."""
-
-    models: dict[str, ModelInfo]
-    renamed: dict[str, str] = {}
 
 
 def _table(rows: Iterable[tuple[str, str, int, int, bool]]) -> dict[str, ModelInfo]:
@@ -82,7 +76,6 @@ class _Available(Struct, rename="camel"):
 
 
 _AVAILABLE: Final = msgspec.json.Decoder(_Available, strict=False)
-_CATALOGUE: Final = msgspec.json.Decoder(Catalogue)
 
 
 def read_models(body: bytes) -> Catalogue:
@@ -94,21 +87,6 @@ def read_models(body: bytes) -> Catalogue:
     shown = {name: _info(name, listed) for name, listed in available.models.items() if _is_public(name, listed)}
     renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
     return Catalogue(shown, renamed)
-
-
-def known(names: Iterable[str], fetched: Mapping[str, ModelInfo]) -> dict[str, ModelInfo]:
-    """Describe models by name, as far as anything is known about them."""
-    return {name: fetched.get(name) or SHIPPED.get(name) or ModelInfo(id=name) for name in names}
-
-
-def encode(catalogue: Catalogue) -> str:
-    """Write a catalogue for the store."""
-    return msgspec.json.encode(catalogue).decode()
-
-
-def decode(text: str) -> Catalogue:
-    """Read one from the store; ValueError."""
-    return _CATALOGUE.decode(text)
 
 
 def _is_public(name: str, listed: _Listed) -> bool:

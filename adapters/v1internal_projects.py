@@ -6,10 +6,10 @@ of the credential itself → pool.project_ids by e-mail → found before → ask
 from functools import partial
 from secrets import token_hex
 
-from gateway.adapters.credential import Credential
+from gateway.adapters.account import Account
+from gateway.adapters.failures import Failure
 from gateway.adapters.pool import Pool
 from gateway.adapters.v1internal_control import Control
-from gateway.adapters.v1internal_errors import Failure
 from gateway.config import PoolConfig
 from gateway.errors import UpstreamCredential
 from gateway.transport import Transport
@@ -20,26 +20,26 @@ __all__ = ["Projects"]
 class Projects:
     """Finds and remembers projects; once for each credential, however many requests wait for it."""
 
-    def __init__(self, config: PoolConfig, pool: Pool, control: Control) -> None:
+    def __init__(self, config: PoolConfig, pool: Pool[Account], control: Control) -> None:
         self._config = config
         self._pool = pool
         self._control = control
 
-    async def of(self, credential: Credential, token: str, transport: Transport) -> str:
+    async def of(self, credential: Account, token: str, transport: Transport) -> str:
         """Give the project of a credential; raise Failure."""
         if credential.project and not self._may_be_mapped(credential):
             return credential.project
         return await credential.discovery.join(partial(self._find, credential, token, transport))
 
-    def forget(self, credential: Credential, project: str) -> None:
+    def forget(self, credential: Account, project: str) -> None:
         """Drop a project that the upstream refused, also a configured one, unless another one has been found since."""
         if credential.project == project:
             credential.project = credential.project_source = ""
 
-    def _may_be_mapped(self, credential: Credential) -> bool:
+    def _may_be_mapped(self, credential: Account) -> bool:
         return bool(self._config.project_ids) and not credential.email and credential.project_source != "config"
 
-    async def _find(self, credential: Credential, token: str, transport: Transport) -> str:
+    async def _find(self, credential: Account, token: str, transport: Transport) -> str:
         if self._may_be_mapped(credential):
             await self._map(credential, token, transport)
         if not credential.project:
@@ -47,7 +47,7 @@ class Projects:
             self._pool.keep(credential)
         return credential.project
 
-    async def _map(self, credential: Credential, token: str, transport: Transport) -> None:
+    async def _map(self, credential: Account, token: str, transport: Transport) -> None:
         """Ask for the e-mail once, and look it up."""
         try:
             credential.email = await self._control.email(transport, token) or "unknown"
@@ -59,7 +59,7 @@ class Projects:
         if project:
             credential.project, credential.project_source = project, "config"
 
-    async def _discover(self, credential: Credential, token: str, transport: Transport) -> tuple[str, str]:
+    async def _discover(self, credential: Account, token: str, transport: Transport) -> tuple[str, str]:
         fallback = self._config.project_fallback
         if fallback != "fail":
             project = await self._control.discover(transport, token)

@@ -2,32 +2,20 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
-from gateway.adapters.credential import Credential
+from gateway.adapters.account import Account
 from gateway.adapters.credential_files import Imported, ImportedCredential, read_credentials
+from gateway.adapters.keeping import Kept, restore
 from gateway.adapters.pool import Pool
 from gateway.clock import Clock
-from gateway.config import ConfigError, KeyPath, Loaded, OAuthConfig, Problem, V1InternalConfig
+from gateway.config import ConfigError, Loaded, OAuthConfig, V1InternalConfig
 from gateway.redact import Secret
-from gateway.store.credentials import CredentialStore, KeyProblem, StoredModels
-from gateway.store.keeper import Keeper
 
-__all__ = ["Setup", "set_up"]
-
-_FILE: Final = "gateway.db"
-
-
-class Setup(Struct, frozen=True):
-    """What an upstream begins with. `fetched`: the model list of an earlier run."""
-
-    pool: Pool
-    keeper: Keeper
-    fetched: StoredModels | None
+__all__ = ["set_up"]
 
 
 def set_up(
@@ -37,33 +25,25 @@ def set_up(
     clock: Clock,
     logger: FilteringBoundLogger,
     tasks: set[asyncio.Task[Any]],
-) -> Setup:
+) -> tuple[Pool[Account], Kept]:
     """Read what there is; raise ConfigError for a file or a key that cannot be used."""
     imported = _imported(name, config, loaded)
     given = [
         *(ImportedCredential(refresh_token=token.reveal()) for token in config.pool.refresh_tokens),
         *imported.credentials,
     ]
-    credentials = {
-        credential.id: credential for credential in _credentials(given, config.pool.project_ids, clock, tasks)
-    }
-    keeper = Keeper(_store(loaded), name, logger)
-    try:
-        rows, fetched = keeper.load()
-    except KeyProblem as problem:
-        raise ConfigError([_problem(loaded, ("store", "encryption_key"), str(problem))]) from None
-    for known in credentials.keys() & rows.keys():
-        credentials[known].restore(rows[known])
+    accounts = {account.id: account for account in _accounts(given, config.pool.project_ids, clock, tasks)}
+    kept = restore(name, loaded, accounts, logger)
     pool = Pool(
         name,
-        list(credentials.values()),
+        list(accounts.values()),
         config=config.pool,
         oauth=_oauth(config.oauth, imported),
         clock=clock,
-        keeper=keeper,
+        keeper=kept.keeper,
         logger=logger,
     )
-    return Setup(pool, keeper, fetched)
+    return pool, kept
 
 
 def _imported(name: str, config: V1InternalConfig, loaded: Loaded) -> Imported:
@@ -76,19 +56,19 @@ def _imported(name: str, config: V1InternalConfig, loaded: Loaded) -> Imported:
         reason = f"{file} cannot be read: {error.strerror}"
     except ValueError as error:
         reason = f"{file}: {error}"
-    raise ConfigError([_problem(loaded, ("upstream", name, "pool", "import"), reason)])
+    raise ConfigError([loaded.problem(("upstream", name, "pool", "import"), reason)])
 
 
-def _credentials(
+def _accounts(
     given: Iterable[ImportedCredential], project_ids: dict[str, str], clock: Clock, tasks: set[asyncio.Task[Any]]
-) -> Iterable[Credential]:
+) -> Iterable[Account]:
     for entry in given:
         email = entry.email or ""
         project = entry.project_id or project_ids.get(email, "")
-        credential = Credential(Secret(entry.refresh_token), clock, tasks, email=email, project=project)
+        account = Account(Secret(entry.refresh_token), clock, tasks, email=email, project=project)
         if entry.enabled is False:
-            credential.disable(entry.disabled_reason or "not enabled in the imported file", lasting=False)
-        yield credential
+            account.disable(entry.disabled_reason or "not enabled in the imported file", lasting=False)
+        yield account
 
 
 def _oauth(configured: OAuthConfig, imported: Imported) -> OAuthConfig:
@@ -100,16 +80,3 @@ def _oauth(configured: OAuthConfig, imported: Imported) -> OAuthConfig:
         client_secret=configured.client_secret or Secret(imported.client_secret if same else ""),
         token_url=configured.token_url or imported.token_url,
     )
-
-
-def _store(loaded: Loaded) -> CredentialStore:
-    keys = [key.reveal() for key in loaded.config.store.encryption_key]
-    try:
-        return CredentialStore(loaded.resolve(loaded.config.server.data_dir) / _FILE, keys)
-    except KeyProblem as problem:
-        raise ConfigError([_problem(loaded, ("store", "encryption_key"), str(problem))]) from None
-
-
-def _problem(loaded: Loaded, path: KeyPath, message: str) -> Problem:
-    source = loaded.source(path)
-    return Problem(source.name or "configuration", source.line, f"{'.'.join(map(str, path))}: {message}")

@@ -186,7 +186,7 @@ class _Member:
             end = batch[-1]
             if isinstance(end, ir.Failed) and not _has_content(events, hidden=hidden):
                 raise end.error
-            ended = isinstance(end, ir.Finished | ir.Failed)
+            ended = isinstance(end, (ir.Finished, ir.Failed))
             if _has_content(batch, hidden=hidden):
                 return Begun(self._target, self._journey, answer, events, ended)
             if isinstance(end, ir.Finished):

@@ -4,7 +4,7 @@ The outermost layer makes it; a middleware that stands alone in somebody else's 
 per request notes the status and adds the reply headers that any layer has asked for.
 """
 
-from secrets import token_hex
+from random import getrandbits
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -19,7 +19,7 @@ from gateway.upstream import Target
 if TYPE_CHECKING:
     from gateway.config import Limit
 
-__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "route_path"]
+__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "new_id", "route_path"]
 
 _SYSTEM = System()
 
@@ -59,6 +59,11 @@ class RequestContext(Struct, kw_only=True):
     error: GatewayError | None = None
 
 
+def new_id() -> str:
+    """Make an id that keeps no secret; the generator is seeded by the system, anew after a fork."""
+    return f"{getrandbits(96):024x}"
+
+
 def route_path(scope: Scope) -> str:
     """Give the path below the mount point."""
     path: str = scope["path"]
@@ -70,18 +75,20 @@ def route_path(scope: Scope) -> str:
 
 def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestContext, Send]:
     """Find the request's context, or make one and wrap `send` so that it notes what goes out."""
-    state = scope.setdefault("state", {})
-    context = state.get("gateway")
+    try:
+        context = scope["state"]["gateway"]
+    except KeyError:
+        context = None
     if isinstance(context, RequestContext):
         return context, send
     headers = dict(scope["headers"])
     context = RequestContext(
-        request_id=f"req_{token_hex(12)}",
+        request_id=f"req_{new_id()}",
         route=match(scope["method"], route_path(scope), headers, scope.get("query_string", b"")),
         headers=headers,
         started=clock.monotonic(),
     )
-    state["gateway"] = context
+    scope.setdefault("state", {})["gateway"] = context
     return context, _noting(context, send, clock)
 
 

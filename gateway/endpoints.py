@@ -1,4 +1,4 @@
-"""What stands inside the pipeline: answers, token counts and model lists."""
+"""What stands inside the pipeline: answers, token counts, model lists, and calls that go on as they came."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.ir.estimate import estimate
 from gateway.middleware.model_map import may_use
+from gateway.native import NativeCalls
 from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
 from gateway.services import Services
@@ -28,6 +29,7 @@ class Endpoints:
     def __init__(self, services: Services, relay: Relay) -> None:
         self._services = services
         self._relay = relay
+        self._native = NativeCalls(services, relay)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -37,6 +39,8 @@ class Endpoints:
                 await self._relay.answer(context, dialect_of(context), receive, send)
             elif context.route.operation == "count_tokens":
                 await Client(receive, send).respond(await self._count(context))
+            elif context.route.operation == "native":
+                await self._native.answer(context, scope, receive, send)
             else:
                 query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
                 await Client(receive, send).respond(self._models(context, query))
@@ -73,14 +77,14 @@ class Endpoints:
     def _models(self, context: RequestContext, query: Mapping[str, str]) -> bytes:
         dialect = dialect_of(context)
         if context.route.operation == "model":
-            return dialect.write_model(context.route.model, self._model(context))
+            return dialect.write_model(*self._model(context))
         listing = self._services.resolver.listing()
         allowed = [(name, info) for name, info in listing.items() if may_use(context.principal, name)]
         return dialect.write_models(allowed, query)
 
-    def _model(self, context: RequestContext) -> ModelInfo:
-        name = context.route.model
-        info = self._services.resolver.listing().get(name.removeprefix("models/"))
+    def _model(self, context: RequestContext) -> tuple[str, ModelInfo]:
+        name = context.route.model.removeprefix("models/")
+        info = self._services.resolver.describe(name)
         if info is None or not may_use(context.principal, name):
             raise ModelNotFound(f"the model {name[:100]!r} is not served here; GET /v1/models lists the models")
-        return info
+        return name, info

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,19 +15,19 @@ from gateway.redact import redact
 __all__ = ["Forward", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
+_FOREIGN = frozenset({"message", "exception", "reason"})
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 def logger_of(config: LogConfig) -> FilteringBoundLogger:
     """Make a logger that writes to standard error by [log] level and format."""
     console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
-    processors: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper("iso", utc=True),
-        _exception,
-        _redacted,
-    ]
-    processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _line)
+    processors: list[Processor] = [structlog.processors.add_log_level, _exception, _redacted]
+    if console:
+        stamp = structlog.processors.TimeStamper("iso", utc=True)
+        processors += [stamp, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    else:
+        processors.append(_line)
     lazy = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
         processors=processors,
@@ -52,13 +53,14 @@ class Forward(logging.Handler):
 
 
 def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    event["timestamp"] = datetime.now(UTC)  # the encoder writes it as isoformat() does, in less time
     return _encode(event)
 
 
 def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Mask what looks like a secret in the fields that carry foreign text."""
-    for name in ("message", "exception", "reason"):
-        text: Any = event.get(name)
+    for name in _FOREIGN.intersection(event):
+        text: Any = event[name]
         if isinstance(text, str):
             event[name] = redact(text)
     return event

@@ -1,14 +1,21 @@
-"""What gateway.toml adds to a request before it is translated: defaults, the thinking policy, the output limit.
+"""What gateway.toml adds to a request before it is translated: variants, defaults, thinking, the output limit.
 
-One pure function, called by the relay and by everything that explains what the relay would do.
+One pure function, called by the relay and by everything that explains what the relay would do. The caller's own
+words come first, then the suffix of the model's name, then the policies.
 """
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.config import Config
+from gateway.config import Config, Decision
+from gateway.dialects.gemini.native import vary
+from gateway.dialects.gemini.request import GeminiTarget
+from gateway.errors import InvalidRequest
 from gateway.routes import DialectName
 from gateway.upstream import ModelInfo
 
@@ -16,41 +23,130 @@ __all__ = ["FALLBACK_MAX_TOKENS", "prepare"]
 
 FALLBACK_MAX_TOKENS = 8192
 
-_LEVELS = ("-minimal", "-low", "-medium", "-high")
+# the upstreams that take a request of this dialect as it came
+_SAME: Final[Mapping[str, frozenset[str]]] = {"gemini": frozenset({"v1internal", "gemini"})}
+_RULED: Final = (ir.ToolCall, ir.ToolResult, ir.Thinking)
+_LEVELS: Final = ("-minimal", "-low", "-medium", "-high")
+_SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
+_BUILTIN: Final = {"google_search": "web_search"}
+# What a model takes of it is the codec's business: the most it may think, the least where it cannot stop.
+_THINKING: Final[Mapping[str, ir.Reasoning]] = {
+    "max": ir.Reasoning(mode="level", level="max", visible=True),
+    "off": ir.Reasoning(mode="off", visible=False),
+}
 
 
 def prepare(
-    request: ir.Request, *, upstream: str, model: str, info: ModelInfo | None, dialect: DialectName, config: Config
+    request: ir.Request,
+    *,
+    upstream: str,
+    model: str,
+    info: ModelInfo | None,
+    dialect: DialectName,
+    config: Config,
+    variants: tuple[str, ...] = (),
+    notes: list[Decision] | None = None,
 ) -> ir.Request:
-    """Give the request as `upstream` shall get it: its own model name, defaults and policies filled in."""
-    sampling = _sampling(request.sampling, info, dialect, config)
+    """Give the request as `upstream` shall get it: its own model name, defaults and policies filled in.
+
+    `variants`: the suffixes that the caller's name of the model had. `notes` takes a decision for each thing that is
+    filled in. An upstream of the caller's own dialect gets the caller's own words, and of ours only the variants.
+    """
+    case = _Case(upstream, model, info, dialect, config, notes)
+    if request.native is not None:
+        if config.upstream[upstream].type in _SAME.get(request.native.dialect, ()) and _passes(request, model):
+            request = replace(request, model=model, losses=())
+            return vary(request, _varied(request, variants, case), _target(case)) if variants else request
+        request = _translated(request, upstream)
+    if variants:
+        request = _varied(request, variants, case)
     reasoning = request.reasoning
     if reasoning.mode == "unset":
-        reasoning = _reasoning(reasoning, upstream, model, dialect, config)
-    return replace(request, model=model, sampling=sampling, reasoning=reasoning)
+        reasoning = _reasoning(reasoning, case)
+    return replace(request, model=model, sampling=_sampling(request.sampling, case), reasoning=reasoning)
 
 
-def _sampling(sampling: ir.Sampling, info: ModelInfo | None, dialect: DialectName, config: Config) -> ir.Sampling:
-    filled: dict[str, float | int | None] = {
-        name: getattr(config.defaults, name)
-        for name in ("temperature", "top_p", "top_k", "max_tokens")
-        if getattr(sampling, name) is None and getattr(config.defaults, name) is not None
-    }
-    if dialect == "anthropic" and sampling.max_tokens is None and "max_tokens" not in filled:
+class _Case(Struct):
+    """Who asks whom, and who wants to know what is filled in."""
+
+    upstream: str
+    model: str
+    info: ModelInfo | None
+    dialect: DialectName
+    config: Config
+    notes: list[Decision] | None
+
+    def note(self, name: str, gives: object, *path: str) -> None:
+        if self.notes is not None:
+            self.notes.append(Decision(name, str(gives), path))
+
+
+def _passes(request: ir.Request, model: str) -> bool:
+    """Tell whether a Gemini caller's words suit the model: Claude has rules of its own for tools and for thoughts."""
+    if ir.family_of(model) == "gemini":
+        return True
+    return not request.tools and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
+
+
+def _translated(request: ir.Request, upstream: str) -> ir.Request:
+    only = request.native.only if request.native is not None else None
+    if only is not None:
+        raise InvalidRequest(f"{only.path}: {only.reason}; {upstream!r} needs a translation", param=only.path)
+    return replace(request, native=None)
+
+
+def _target(case: _Case) -> GeminiTarget:
+    return GeminiTarget(
+        model=case.model,
+        family=ir.family_of(case.model),
+        max_output=case.info.max_output if case.info is not None else None,
+        thinking_conflict=case.config.translate.thinking_conflict,
+    )
+
+
+def _varied(request: ir.Request, suffixes: tuple[str, ...], case: _Case) -> ir.Request:
+    tools, reasoning = request.tools, request.reasoning
+    for suffix in suffixes:
+        variant = case.config.models.variant[suffix]
+        for name in variant.tools:
+            builtin = _BUILTIN[name]
+            if not any(tool.builtin == builtin for tool in tools):
+                tools += (ir.Tool(name=builtin, builtin=builtin, path="model"),)
+                case.note("tools", builtin, "models", "variant", suffix)
+        if variant.thinking is not None and reasoning.mode == "unset":
+            wanted = _THINKING[variant.thinking]
+            reasoning = replace(wanted, visible=False) if reasoning.visible is False else wanted
+            case.note("thinking", variant.thinking, "models", "variant", suffix)
+        elif variant.thinking is not None:
+            case.note("thinking", "as it was asked for already", "models", "variant", suffix)
+    return replace(request, tools=tools, reasoning=reasoning)
+
+
+def _sampling(sampling: ir.Sampling, case: _Case) -> ir.Sampling:
+    defaults = case.config.defaults
+    filled: dict[str, float | int | None] = {}
+    for name in _SAMPLING:
+        default = getattr(defaults, name)
+        if default is not None and getattr(sampling, name) is None:
+            filled[name] = default
+            case.note(name, default, "defaults", name)
+    if case.dialect == "anthropic" and sampling.max_tokens is None and "max_tokens" not in filled:
         # Anthropic's own API demands it; callers of the replaced proxies leave it out
-        filled["max_tokens"] = (info.max_output if info else None) or FALLBACK_MAX_TOKENS
+        limit = case.info.max_output if case.info is not None else None
+        filled["max_tokens"] = limit or FALLBACK_MAX_TOKENS
+        case.note("max_tokens", filled["max_tokens"], "defaults", "max_tokens")
     return replace(sampling, **filled) if filled else sampling
 
 
-def _reasoning(
-    reasoning: ir.Reasoning, upstream: str, model: str, dialect: DialectName, config: Config
-) -> ir.Reasoning:
+def _reasoning(reasoning: ir.Reasoning, case: _Case) -> ir.Reasoning:
     # an Anthropic caller reads thoughts only when it asked for thinking
-    hidden = False if dialect == "anthropic" else reasoning.visible
-    if config.upstream[upstream].type != "v1internal" or "image" in model or model.endswith(_LEVELS):
+    hidden = False if case.dialect == "anthropic" else reasoning.visible
+    model, config = case.model, case.config
+    if config.upstream[case.upstream].type != "v1internal" or "image" in model or model.endswith(_LEVELS):
         return replace(reasoning, visible=hidden)
     for glob, rule in config.thinking.items():
         if fnmatchcase(model, glob):
+            case.note("thinking", f"include {rule.include}, budget {rule.budget}", "thinking", glob)
             visible = rule.include and hidden is not False
             return ir.Reasoning(mode="budget", budget=rule.budget, visible=visible, include=rule.include)
     return replace(reasoning, visible=hidden)

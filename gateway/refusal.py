@@ -32,7 +32,7 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
     """Answer with an error; the context keeps it for the log."""
     context.error = error
     context.end = "error"
-    status, body = dialect_of(context).write_error(error, context.request_id)
+    status, body = dialect_of(context).write_error(error, context.request_id, route=context.route)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

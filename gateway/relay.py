@@ -4,8 +4,10 @@ targets → attempts.begin → upstream events → the caller's codec → send, 
 """
 
 import asyncio
-from collections.abc import Callable
-from secrets import token_hex
+import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final
 
 from starlette.types import Receive, Send
 
@@ -13,16 +15,20 @@ from gateway import ir
 from gateway.attempts import Begun, Policy, begin
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.context import RequestContext
+from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, StreamWriter
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
 from gateway.ir.estimate import estimate
 from gateway.policy import prepare
 from gateway.signatures import SignatureMemory
-from gateway.streaming import Client, ClientGone, Watchdog
+from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone, Watchdog
 from gateway.upstream import Call, Journey, Target
 
 __all__ = ["Relay"]
+
+_Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
+
+_HIDDEN: Final = re.compile(rb"[^!-~]")
 
 
 class Relay:
@@ -44,6 +50,15 @@ class Relay:
         """How many callers wait for an answer or read one."""
         return len(self._open)
 
+    @contextmanager
+    def held(self, client: Client) -> Generator[None]:
+        """Count somebody else's caller among those that wait."""
+        self._open.add(client)
+        try:
+            yield
+        finally:
+            self._open.discard(client)
+
     def abort(self) -> None:
         """End what is still open with the caller's own error."""
         for client in tuple(self._open):
@@ -55,7 +70,8 @@ class Relay:
         assert request is not None, "the pipeline has no protocol middleware"
         stream = bool(request.stream)
         keepalive_s = self._config.timeouts.keepalive if stream else 0
-        client = Client(receive, send, keepalive=dialect.keepalive, keepalive_s=keepalive_s)
+        media_type = JSON if context.route.streams == "array" else EVENT_STREAM
+        client = Client(receive, send, keepalive=dialect.keepalive, keepalive_s=keepalive_s, media_type=media_type)
         exchange = _Exchange(self, context, dialect, client)
         self._open.add(client)
         try:
@@ -76,7 +92,7 @@ class Relay:
         call = Call(request=request, request_id=context.request_id, principal=context.principal.id)
         journey = target.adapter.open(call)
         if self._config.translate.lossy == "strict":
-            _refuse_losses((*request.losses, *journey.losses))
+            _refuse_losses((*journey.request.losses, *journey.losses))
         return journey
 
     def prepared(self, context: RequestContext, target: Target) -> ir.Request:
@@ -89,6 +105,7 @@ class Relay:
             info=target.adapter.models().get(target.model),
             dialect=context.route.dialect,
             config=self._config,
+            variants=target.variants,
         )
 
     async def begin(self, context: RequestContext) -> Begun:
@@ -105,8 +122,7 @@ class Relay:
             tried=tried,
         )
         context.upstream = begun.target.label
-        assert context.request is not None
-        context.losses = (*context.request.losses, *begun.journey.losses)
+        context.losses = (*begun.journey.request.losses, *begun.journey.losses)
         context.reply_headers.append((b"x-gateway-upstream", _header(begun.target.label)))
         lost = sum(loss.severity != "hint" for loss in context.losses)
         if lost:
@@ -121,12 +137,13 @@ class Relay:
         return Answering(
             request=request,
             model=begun.target.model if begun is not None and echo_upstream else context.requested_model,
-            id=token_hex(12),
+            id=new_id(),
             created=int(self._clock.time()),
             request_id=context.request_id,
             estimate=lambda: estimate(request),
             sealed=self._config.translate.signatures == "sealed",
             images=self._config.translate.images_out,
+            array=context.route.streams == "array",
         )
 
     @property
@@ -162,13 +179,8 @@ class _Exchange:
     async def whole(self) -> None:
         """Send the answer when it is complete."""
         fold = ir.Fold()
-
-        def take(events: list[ir.Event]) -> bytes:
-            fold.feed(events)
-            return b""
-
         begun = await self._relay.begin(self._context)
-        await self._pass(begun, take)
+        await self._pass(begun, fold.feed)
         answering = self._relay.answering(self._context, begun)
         await self._client.respond(self._dialect.write_whole(fold.reply(), answering))
 
@@ -179,7 +191,7 @@ class _Exchange:
         await self._pass(begun, writer.feed)
         await self._client.finish(writer.close())
 
-    async def _pass(self, begun: Begun, take: Callable[[list[ir.Event]], bytes]) -> None:
+    async def _pass(self, begun: Begun, take: _Take) -> None:
         try:
             await self._take(begun.events, take)
             if not begun.ended:
@@ -190,10 +202,10 @@ class _Exchange:
             ) from None
         finally:
             begun.answer.close()
-            self._context.usage = begun.answer.usage
-            begun.journey.done(begun.answer.usage)
+            self._context.usage = usage = begun.answer.usage
+            begun.journey.done(usage)
 
-    async def _follow(self, begun: Begun, take: Callable[[list[ir.Event]], bytes]) -> None:
+    async def _follow(self, begun: Begun, take: _Take) -> None:
         with Watchdog(self._relay.idle) as watchdog:
             while (events := await begun.answer.read()) is not None:
                 if events:
@@ -202,7 +214,7 @@ class _Exchange:
                     watchdog.held = False
                     watchdog.feed()
 
-    async def _take(self, events: list[ir.Event], take: Callable[[list[ir.Event]], bytes]) -> None:
+    async def _take(self, events: list[ir.Event], take: _Take) -> None:
         self._relay.memory.notice(self._context.principal.id, events)
         if isinstance(events[-1], ir.Failed):
             self._note(events[-1].error)
@@ -233,4 +245,4 @@ def _refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
 
 def _header(text: str) -> bytes:
     """Make a header value of a model name: visible ASCII only."""
-    return "".join(c if " " < c <= "~" else "?" for c in text).encode()
+    return _HIDDEN.sub(b"?", text.encode("ascii", "replace"))

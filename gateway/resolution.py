@@ -1,37 +1,34 @@
 """From the name that a caller writes to the upstreams that are tried. The first rule that knows the name wins.
 
     0 strip models/ · 1 [models.alias] · 2 UPSTREAM/name · 3 listed by an upstream · 4 the same without a date
-    6 [models.family] · 7 [upstream.X.alias] · 8 models.unknown
+    5 [models.variant] · 6 [models.family] · 7 [upstream.X.alias] · 8 models.unknown
 
-What 1, 6 and 7 give is resolved again from 2. Each decision names the configuration key that made it.
+What 1, 6 and 7 give is resolved again from 2, what 5 leaves from 1. The suffixes of 5 travel with the target; behind
+UPSTREAM/ they are cut, too, for no upstream knows them. A retired name counts as listed where the upstream knows what
+it is called now. Each decision names the configuration key that made it.
 """
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.config import Config, ModelRule
+from gateway.config import Config, Decision, DemoConfig, KeyPath, ModelRule, cut
 from gateway.errors import ModelNotFound
-from gateway.upstream import Adapter, ModelInfo, Target
+from gateway.listing import is_glob, listing, varied
+from gateway.upstream import Adapter, ModelInfo, Renaming, Target
 
 __all__ = ["Decision", "Resolution", "Resolver"]
 
 Pick = Callable[[Sequence[str], Sequence[float]], str]
+Suffixes = tuple[str, ...]
 
 _MOST_DECISIONS = 32
 _DATE = re.compile(r"[-@]20\d{6}$")
-
-
-class Decision(Struct, frozen=True):
-    """One step: the name it was given, what it made of it, and the configuration key that said so."""
-
-    name: str
-    gives: str
-    key: str
 
 
 class Resolution(Struct, frozen=True):
@@ -47,78 +44,185 @@ class Resolver:
     def __init__(self, config: Config, adapters: Mapping[str, Adapter], pick: Pick | None = None) -> None:
         self._models = config.models
         self._adapters = adapters
+        self._all = tuple(adapters.values())
+        self._renaming = tuple(adapter for adapter in self._all if isinstance(adapter, Renaming))
         self._aliases = {name: getattr(config.upstream[name], "alias", {}) for name in adapters}
+        self._demos = {name for name in adapters if isinstance(config.upstream[name], DemoConfig)}
         self._pick = pick or _weighted
 
     def resolve(self, name: str) -> Resolution:
         """Find the upstreams for a name; raise ModelNotFound with suggestions."""
-        decisions: list[Decision] = []
-        bare = name.removeprefix("models/")
-        rule = _lookup(self._models.alias, bare)
-        if rule is None:
-            return Resolution(self._from_prefix(bare, decisions), tuple(decisions))
-        glob, value = rule
-        targets = self._follow(bare, value, f"models.alias.{glob!r}", decisions)
-        return Resolution(targets, tuple(decisions))
+        try:
+            return self._resolve(name, self._pick)
+        except _Unserved as unserved:
+            way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
+            suggestion = self._suggest(unserved.name)
+            message = f"{way}the model {unserved.name[:100]!r} is not served here{suggestion}"
+            raise ModelNotFound(message, param="model") from None
 
-    def listing(self) -> dict[str, ModelInfo]:
-        """List every name a caller can use: upstreams' models and exact aliases, each once."""
-        listed: dict[str, ModelInfo] = {}
-        for adapter in self._adapters.values():
-            for name, info in adapter.models().items():
-                listed.setdefault(name, info)
-        for alias in self._models.alias:
-            if not _is_glob(alias):
-                listed.setdefault(alias, ModelInfo(id=alias))
-        return listed
+    def _resolve(self, name: str, pick: Pick) -> Resolution:
+        walk = _Walk(name.removeprefix("models/"), pick)
+        targets = self._from_alias(walk.asked, (), walk)
+        return Resolution(targets, tuple(walk.decisions))
 
-    def _follow(self, name: str, rule: ModelRule, key: str, decisions: list[Decision]) -> tuple[Target, ...]:
+    # the rules; `suffixes` are those that were cut off this very name
+
+    def _from_alias(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
+        found = _lookup(self._models.alias, name)
+        if found is None:
+            return self._from_upstream(name, suffixes, walk)
+        glob, rule = found
+        return self._follow(name, rule, ("models", "alias", glob), walk)
+
+    def _follow(self, name: str, rule: ModelRule, path: KeyPath, walk: "_Walk") -> tuple[Target, ...]:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
-        names = (self._pick(rule.targets, rule.weights),) if rule.weights else rule.targets
-        decisions.append(Decision(name, " then ".join(names), key))
-        return tuple(target for each in names for target in self._from_prefix(each, decisions))
+        names = (walk.pick(rule.targets, rule.weights),) if rule.weights else rule.targets
+        walk.note(name, " then ".join(names), path)
+        return tuple(target for each in names for target in self._from_upstream(each, (), walk))
 
-    def _from_prefix(self, name: str, decisions: list[Decision]) -> tuple[Target, ...]:
+    def _from_upstream(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")
         if slash and upstream in self._adapters:
-            decisions.append(Decision(name, name, f"upstream.{upstream}"))
-            return (Target(self._adapters[upstream], rest),)
-        return self._from_lists(name, decisions)
+            walk.note(name, name, ("upstream", upstream))
+            return (self._at(self._adapters[upstream], rest, walk),)
+        target = _listed(name, name, self._all, walk) or self._from_older_name(name, walk)
+        return (target,) if target is not None else self._from_variant(name, suffixes, walk)
 
-    def _from_lists(self, name: str, decisions: list[Decision]) -> tuple[Target, ...]:
-        undated = _DATE.sub("", name)
-        for known in dict.fromkeys((name, undated)):
-            for adapter in self._adapters.values():
-                if known in adapter.models():
-                    decisions.append(Decision(name, f"{adapter.name}/{known}", f"upstream.{adapter.name}.models"))
-                    return (Target(adapter, known),)
-        return self._from_rules(name, undated, decisions)
+    def _at(self, adapter: Adapter, name: str, walk: "_Walk") -> Target:
+        """Name a model of one upstream, whether it lists it or not."""
+        suffixes: Suffixes = ()
+        while (target := self._own(adapter, name, walk)) is None:
+            found = self._cut(name, suffixes, walk)
+            if found is None:
+                target = Target(adapter, name)
+                break
+            name, suffix = found
+            suffixes += (suffix,)
+        return replace(target, variants=suffixes) if suffixes else target
 
-    def _from_rules(self, name: str, undated: str, decisions: list[Decision]) -> tuple[Target, ...]:
+    def _own(self, adapter: Adapter, name: str, walk: "_Walk") -> Target | None:
+        if name in adapter.models():
+            return Target(adapter, name)
+        return _retired(name, name, (one for one in self._renaming if one is adapter), walk)
+
+    def _from_older_name(self, name: str, walk: "_Walk") -> Target | None:
+        """Find a retired name, and a dated one: as a rule only the name without its date is listed."""
+        undated = _undated(name)
+        target = _retired(name, name, self._renaming, walk)
+        if target is None and undated != name:
+            target = _listed(name, undated, self._all, walk) or _retired(name, undated, self._renaming, walk)
+        return target
+
+    def _from_variant(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         # loops are refused at start as far as the lists are known then; later lists must not hang a request
-        if len(decisions) < _MOST_DECISIONS:
-            for word, rule in self._models.family.items():
-                if word in name.lower():
-                    return self._follow(name, rule, f"models.family.{word}", decisions)
-            for upstream, aliases in self._aliases.items():
-                found = _lookup(aliases, name) or _lookup(aliases, undated)
-                if found is not None:
-                    glob, value = found
-                    return self._follow(name, value, f"upstream.{upstream}.alias.{glob!r}", decisions)
-        return self._unknown(name, decisions)
+        if len(walk.decisions) >= _MOST_DECISIONS:
+            raise ModelNotFound(f"the rules for the model {walk.asked[:100]!r} lead in a circle", param="model")
+        found = self._cut(name, suffixes, walk)
+        if found is None:
+            return self._from_rules(name, walk)
+        base, suffix = found
+        targets = self._from_alias(base, (*suffixes, suffix), walk)
+        return tuple(replace(target, variants=(suffix, *target.variants)) for target in targets)
 
-    def _unknown(self, name: str, decisions: list[Decision]) -> tuple[Target, ...]:
+    def _cut(self, name: str, besides: Suffixes, walk: "_Walk") -> tuple[str, str] | None:
+        for known in dict.fromkeys((name, _undated(name))):
+            found = cut(known, self._models.variant, besides)
+            if found is not None:
+                walk.note(name, found[0], ("models", "variant", found[1]))
+                return found
+        return None
+
+    def _from_rules(self, name: str, walk: "_Walk") -> tuple[Target, ...]:
+        for word, rule in self._models.family.items():
+            if word in name.lower():
+                return self._follow(name, rule, ("models", "family", word), walk)
+        for upstream, aliases in self._aliases.items():
+            found = _lookup(aliases, name) or _lookup(aliases, _undated(name))
+            if found is not None:
+                glob, rule = found
+                return self._follow(name, rule, ("upstream", upstream, "alias", glob), walk)
+        return (self._unknown(name, walk),)
+
+    def _unknown(self, name: str, walk: "_Walk") -> Target:
         default = self._models.default_upstream
+        key = "default_upstream" if default else "unknown"
         if not default and len(self._adapters) == 1:
             default = next(iter(self._adapters))
         if self._models.unknown == "pass" and default:
-            decisions.append(Decision(name, f"{default}/{name}", "models.default_upstream"))
-            return (Target(self._adapters[default], name),)
-        raise ModelNotFound(f"the model {name[:100]!r} is not served here{self._suggest(name)}", param="model")
+            walk.note(name, f"{default}/{name}", ("models", key))
+            return Target(self._adapters[default], name)
+        raise _Unserved(name, walk.asked)
 
     def _suggest(self, name: str) -> str:
         close = get_close_matches(name[:100], list(self.listing()), n=3, cutoff=0.5)
         return f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists the models"
+
+    # the lists
+
+    def listing(self) -> dict[str, ModelInfo]:
+        """List every name a caller can use, each once."""
+        return listing(self._models, self._all, self._demos, self._find)
+
+    def describe(self, name: str) -> ModelInfo | None:
+        """Describe a name that a caller can use, as far as anything is known of it; None for any other."""
+        bare = name.removeprefix("models/")
+        found = self._find(bare)
+        return self.listing().get(bare) or (found[1] if found is not None else None)
+
+    def _find(self, name: str) -> tuple[str, ModelInfo] | None:
+        """Find what a name leads to first; an upstream without any list may have it."""
+        try:
+            target = self._resolve(name, _first).targets[0]
+        except (_Unserved, ModelNotFound):
+            return None
+        models = target.adapter.models()
+        info = models.get(target.model) if models else ModelInfo(id=target.model)
+        if info is None:
+            return None
+        for suffix in reversed(target.variants):
+            info = varied(info, suffix, self._models.variant[suffix])
+        return target.adapter.name, info
+
+
+class _Unserved(Exception):
+    """No rule knows the name that the asked one leads to."""
+
+    def __init__(self, name: str, asked: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.asked = asked
+
+
+class _Walk(Struct):
+    """One name on its way through the rules."""
+
+    asked: str
+    pick: Pick
+    decisions: list[Decision] = []
+
+    def note(self, name: str, gives: str, path: KeyPath) -> None:
+        self.decisions.append(Decision(name, gives, path))
+
+
+def _listed(asked: str, name: str, adapters: Iterable[Adapter], walk: _Walk) -> Target | None:
+    for adapter in adapters:
+        if name in adapter.models():
+            walk.note(asked, f"{adapter.name}/{name}", ("upstream", adapter.name, "models"))
+            return Target(adapter, name)
+    return None
+
+
+def _retired(asked: str, name: str, adapters: Iterable[Renaming], walk: _Walk) -> Target | None:
+    for adapter in adapters:
+        new = adapter.renamed().get(name)
+        if new is not None:
+            walk.note(asked, f"{adapter.name}/{new}", ("upstream", adapter.name, "models"))
+            return Target(adapter, new)
+    return None
+
+
+def _undated(name: str) -> str:
+    return _DATE.sub("", name)
 
 
 def _lookup(rules: Mapping[str, ModelRule], name: str) -> tuple[str, ModelRule] | None:
@@ -129,11 +233,11 @@ def _lookup(rules: Mapping[str, ModelRule], name: str) -> tuple[str, ModelRule] 
 
 
 def _matching(rules: Mapping[str, ModelRule], name: str) -> Iterator[tuple[str, ModelRule]]:
-    return ((glob, rule) for glob, rule in rules.items() if _is_glob(glob) and fnmatchcase(name, glob))
+    return ((glob, rule) for glob, rule in rules.items() if is_glob(glob) and fnmatchcase(name, glob))
 
 
-def _is_glob(name: str) -> bool:
-    return any(mark in name for mark in "*?[")
+def _first(names: Sequence[str], _: Sequence[float]) -> str:
+    return names[0]
 
 
 def _weighted(names: Sequence[str], weights: Sequence[float]) -> str:

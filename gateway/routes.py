@@ -1,24 +1,28 @@
 """Which dialect and operation a path means. The path decides; headers only tell the model lists apart.
 
 POST /v1/chat/completions  /openai/v1/chat/completions      OpenAI Chat
+POST /openai/deployments/{model}/chat/completions           OpenAI Chat, as Azure's clients call it
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
-*    /v1beta/…  and any …/models/{model}:verb               Gemini
+POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon
+*    /v1beta/…  /upload/v1beta/…  /download/v1beta/…        Gemini, as it is, to an upstream that has it
 *    the rest below /v1 and /openai                         OpenAI; Anthropic when anthropic-version is sent
 """
 
+import re
 from collections.abc import Mapping
-from typing import Literal
-from urllib.parse import unquote
+from typing import Final, Literal
+from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct
 
-from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 
-__all__ = ["DialectName", "Operation", "Route", "is_dialect_path", "match"]
+__all__ = ["DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
 
 DialectName = Literal["openai-chat", "anthropic", "gemini"]
-Operation = Literal["chat", "count_tokens", "models", "model", "none"]
+Operation = Literal["chat", "count_tokens", "models", "model", "native", "none"]
+Streaming = Literal["", "sse", "array"]
 
 _EXACT: dict[str, tuple[str, DialectName, Operation]] = {
     "/v1/chat/completions": ("POST", "openai-chat", "chat"),
@@ -26,20 +30,51 @@ _EXACT: dict[str, tuple[str, DialectName, Operation]] = {
     "/v1/messages": ("POST", "anthropic", "chat"),
     "/v1/messages/count_tokens": ("POST", "anthropic", "count_tokens"),
 }
+_CHAT: Final = "/chat/completions"
+_DEPLOYMENTS: Final = "/openai/deployments/"
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
+_GEMINI: Final = ("/v1beta", "/upload/v1beta", "/download/v1beta")
+_VERSIONS: Final = ("/v1beta/", "/v1/")
+_COLLECTIONS: Final = ("models/", "tunedModels/")
+_VERBS: Final[dict[str, Operation]] = {
+    "generateContent": "chat",
+    "streamGenerateContent": "chat",
+    "countTokens": "count_tokens",
+}
+_STREAM: Final = "streamGenerateContent"
+_FORMS: Final[dict[str, Streaming]] = {"": "array", "json": "array", "sse": "sse"}
+_OPERATIONS: Final = "/operations/"
+_ON_MODEL: Final = re.compile(r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)")
+_BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/")
+# What Google's own API has, and not every upstream.
+_ABSENT: Final = (
+    ("embed", "embeddings"),
+    ("batchEmbed", "embeddings"),
+    ("asyncBatchEmbed", "embeddings"),
+    ("batch", "batches"),
+    ("files", "files"),
+    ("cachedContents", "context caches"),
+    ("fileSearchStores", "file search"),
+    ("tunedModels", "tuned models"),
+    ("predict", "image and video generation by predict"),
+)
+
 
 class Route(Struct, frozen=True):
-    """What a request asks for. `error` stands in for an operation that does not exist.
+    """What a request asks for.
 
-    `model`: the id in the path of a single model.
+    `error` stands in for an operation that does not exist, and for a native one where no upstream has it. `model`: the
+    id that stands in the path, "" where the body says it. `streams`: whether and how a Gemini path asks for a stream;
+    the other dialects say it in the body.
     """
 
     dialect: DialectName
     operation: Operation
     model: str = ""
     error: GatewayError | None = None
+    streams: Streaming = ""
 
 
 def is_dialect_path(path: str) -> bool:
@@ -49,26 +84,70 @@ def is_dialect_path(path: str) -> bool:
 
 def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes = b"") -> Route:
     """Find the route of a request; a path or method that is not served gives a route with an error."""
-    known = _EXACT.get(path)
+    model = _deployment(path)
+    known = _EXACT[f"/v1{_CHAT}"] if model else _EXACT.get(path)
     if known is not None:
         wanted, dialect, operation = known
         if method == wanted:
-            return Route(dialect, operation)
+            return Route(dialect, operation, model)
         return _wrong_method(dialect, method, path, wanted)
+    native = _native(path)
+    if native is not None:
+        return _call(method, path, *native, query)
     dialect = _dialect(path, headers, query)
     for prefix in _MODEL_LISTS:
-        if path == prefix or (path.startswith(prefix + "/") and ":" not in path):
+        if path == prefix or (path.startswith(prefix + "/") and ":" not in path and _OPERATIONS not in path):
             if method not in ("GET", "HEAD"):
                 return _wrong_method(dialect, method, path, "GET")
             model = unquote(path[len(prefix) + 1 :])
             if path != prefix and not model:
                 break
             return Route(dialect, "model" if model else "models", model)
-    return Route(dialect, "none", error=NotFound(f"{method} {path[:200]} is not served here"))
+    error = NotFound(f"{method} {path[:200]} is not served here{_reason(path)}")
+    passed_on = _passed_on(path)
+    return Route(dialect, "none", error=error) if passed_on is None else Route("gemini", "native", passed_on, error)
+
+
+def _deployment(path: str) -> str:
+    """Give the model of an Azure path; there it is the name of a deployment."""
+    if not path.startswith(_DEPLOYMENTS) or not path.endswith(_CHAT):
+        return ""
+    return unquote(path[len(_DEPLOYMENTS) : -len(_CHAT)])
+
+
+def _native(path: str) -> tuple[str, str] | None:
+    """Give model and verb of a Gemini call on a model."""
+    for version in _VERSIONS:
+        resource, _, verb = path.removeprefix(version).rpartition(":")
+        if path.startswith(version) and resource.startswith(_COLLECTIONS) and verb in _VERBS:
+            name = unquote(resource.removeprefix("models/"))
+            return (name, verb) if name else None
+    return None
+
+
+def _passed_on(path: str) -> str | None:
+    """Give the model, or "" for none, of a path that Google's own API may have; None for any other."""
+    found = _ON_MODEL.fullmatch(path)
+    if found is not None:
+        return unquote(found[1] or found[2])
+    beside = path.startswith(_BESIDE) and "/models/" not in path and not path.endswith("/")
+    return "" if beside else None
+
+
+def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
+    form = _FORMS.get(parse_qs(query.decode("latin-1")).get("alt", [""])[-1])
+    streams: Streaming = (form or "array") if verb == _STREAM else ""
+    if method != "POST":
+        return _wrong_method("gemini", method, path, "POST", streams)
+    if form is None or (form == "sse" and not streams):
+        wanted = "sse or json" if streams else "json"
+        error = InvalidRequest(f"alt: this call answers as {wanted}, not otherwise", param="alt")
+        return Route("gemini", "none", error=error, streams=streams)
+    return Route("gemini", _VERBS[verb], model, streams=streams)
 
 
 def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> DialectName:
-    if path.startswith("/v1beta") or ("/models/" in path and ":" in path.rpartition("/models/")[2]):
+    if path.startswith(_GEMINI) or ("/models/" in path and ":" in path.rpartition("/models/")[2]):
         return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
@@ -77,10 +156,19 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> Dialect
     return "anthropic" if b"anthropic-version" in headers else "openai-chat"
 
 
+def _reason(path: str) -> str:
+    """Say why a native call of Gemini is not served."""
+    if not path.startswith((*_GEMINI, "/v1/models/")):
+        return ""
+    last = path.rpartition(":" if ":" in path else "v1beta/")[2]
+    found = next((what for start, what in _ABSENT if last.startswith(start)), None)
+    return f": no upstream here has {found}" if found else ""
+
+
 def _has_key(query: bytes) -> bool:
     return query.startswith(b"key=") or b"&key=" in query
 
 
-def _wrong_method(dialect: DialectName, method: str, path: str, allow: str) -> Route:
+def _wrong_method(dialect: DialectName, method: str, path: str, allow: str, streams: Streaming = "") -> Route:
     error = MethodNotAllowed(f"{path} takes {allow}, not {method}", headers={"allow": allow})
-    return Route(dialect, "none", error=error)
+    return Route(dialect, "none", error=error, streams=streams)

@@ -5,7 +5,7 @@ caller and the call's id; what is forgotten (restart, another worker) becomes th
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -24,8 +24,10 @@ class SignatureMemory:
         self._ttl_s = ttl_s
         self._entries: OrderedDict[tuple[str, str], tuple[float, ir.Signature]] = OrderedDict()
 
-    def notice(self, principal: str, events: Iterable[ir.Event]) -> None:
+    def notice(self, principal: str, events: Sequence[ir.Event]) -> None:
         """Remember the signatures of the calls in one batch; a call and its signature come in one batch."""
+        if ir.SignatureDelta not in map(type, events):
+            return
         call = ""
         for event in events:
             if isinstance(event, ir.BlockStarted):

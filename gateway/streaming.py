@@ -10,16 +10,19 @@ The main task reads upstream and writes here. Beside it stand one task that wait
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from starlette.types import Receive, Send
 
-__all__ = ["Client", "ClientGone", "Watchdog"]
+__all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone", "Watchdog"]
+
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+JSON = b"application/json"
 
 _STREAM_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
@@ -40,7 +43,6 @@ class Watchdog:
 
     def __init__(self, limit_s: float) -> None:
         self._limit = limit_s
-        self._loop = asyncio.get_running_loop()
         self._expired = False
         self.held = False
 
@@ -49,11 +51,12 @@ class Watchdog:
         self._last = self._loop.time()
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
         self._last = self._loop.time()
-        self._handle = self._loop.call_at(self._last + self._limit, self._look)
+        self._handle = self._loop.call_later(self._limit, self._look)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -68,18 +71,29 @@ class Watchdog:
             self._expired = True
             self._task.cancel()
         else:
-            self._handle = self._loop.call_at(due, self._look)
+            self._handle = self._loop.call_later(due - now, self._look)
 
 
 class Client:
-    """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`."""
+    """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`.
 
-    def __init__(self, receive: Receive, send: Send, *, keepalive: bytes = b"", keepalive_s: float = 0) -> None:
+    `media_type`: of a stream.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        keepalive: bytes = b"",
+        keepalive_s: float = 0,
+        media_type: bytes = EVENT_STREAM,
+    ) -> None:
         self._receive = receive
         self._send = send
         self._keepalive = keepalive
         self._keepalive_s = keepalive_s
-        self._loop = asyncio.get_running_loop()
+        self._media_type = media_type
         self._cause: Exception | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +102,8 @@ class Client:
         self.started = False
 
     async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
         self._listener = self._loop.create_task(self._listen())
@@ -150,15 +165,24 @@ class Client:
 
     async def respond(self, body: bytes, status: int = 200) -> None:
         """Send a whole JSON answer."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode())]
         self.started = self._writing = self._closed = True
         with suppress(OSError):
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})
 
+    async def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Open a reply that is not ours; `write` and `finish` send its body."""
+        self.started = True
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": [*headers]})
+        except OSError as error:
+            raise ClientGone from error
+
     async def _open(self) -> None:
         self.started = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": list(_STREAM_HEADERS)})
+        headers = [(b"content-type", self._media_type), *_STREAM_HEADERS]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

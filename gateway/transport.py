@@ -15,7 +15,9 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -119,16 +121,17 @@ class Transport:
         url: str,
         *,
         headers: Mapping[str, str],
-        body: bytes | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
         first_byte_s: float | None = None,
     ) -> "Response":
         """Send a request and return once its answer's headers are here.
 
-        `first_byte_s` counts from now, connecting included. The URL goes out as it is, quoted by the caller.
+        `first_byte_s` counts from now, connecting and sending included. The URL goes out as it is, quoted by the
+        caller. A body in pieces has the length that the headers say, or comes in chunks.
         """
         try:
             target = _target(url)
-            async with asyncio.timeout(first_byte_s):
+            async with nullcontext() if first_byte_s is None else asyncio.timeout(first_byte_s):
                 raw = await self._session.request(
                     method,
                     target,
@@ -289,14 +292,17 @@ class _Inflater:
             raise TooLarge(f"upstream's compressed answer inflates more than {_MAX_RATIO} times")
 
 
+@lru_cache(maxsize=256)
 def _target(url: str) -> URL:
     if _NOT_A_URL.search(url):
         raise ValueError("URL holds a character that must be quoted")
     return URL(url, encoded=True)
 
 
-def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
-    return body if body is None or len(body) <= _LARGE_BODY_BYTES else io.BytesIO(body)
+def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | AsyncIterable[bytes] | None:
+    if isinstance(body, bytes) and len(body) > _LARGE_BODY_BYTES:
+        return io.BytesIO(body)
+    return body
 
 
 def _reason(error: Exception) -> str:

@@ -4,8 +4,8 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 `gateway.attempts` walks it: `go()`, and after a failure `after(error)`, until an answer begins or nothing is left.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from msgspec import Raw, Struct
 
@@ -13,17 +13,33 @@ from gateway import ir
 from gateway.errors import GatewayError
 from gateway.transport import Transport
 
-__all__ = ["Adapter", "Answer", "Call", "Journey", "ModelInfo", "Step", "Target"]
+__all__ = [
+    "Adapter",
+    "Answer",
+    "Call",
+    "Forwarding",
+    "Journey",
+    "ModelInfo",
+    "NativeAnswer",
+    "NativeCall",
+    "Renaming",
+    "Step",
+    "Target",
+]
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model that an upstream lists. Limits in tokens; None = unknown."""
+    """A model that an upstream lists. Limits in tokens; None = unknown.
+
+    `methods`: what it can be asked for, in the words of the Gemini API; () = answers and counts.
+    """
 
     id: str
     display_name: str | None = None
     max_input: int | None = None
     max_output: int | None = None
     thinking: bool | None = None
+    methods: tuple[str, ...] = ()
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -126,11 +142,76 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
+class Renaming(Adapter, Protocol):
+    """An upstream that knows what its retired models are called now."""
+
+    def renamed(self) -> Mapping[str, str]:
+        """Give the new names by the old ones, which `models` does not list any more."""
+        ...
+
+
+class NativeCall(Struct, frozen=True, kw_only=True):
+    """A call in the upstream's own dialect, which goes on as it came.
+
+    `path` and `query` as they stood on the wire, without a key; `model`: the upstream's own name of the model in the
+    path, "" = there is none. `body`: pieces can be sent once only. `origin`: where callers reach this gateway.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[bytes, bytes]
+    body: bytes | AsyncIterable[bytes]
+    model: str = ""
+    principal: str = ""
+    origin: str = ""
+
+
+class NativeAnswer(Protocol):
+    """What the upstream said to it, passed on as it comes."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The headers that a caller may see."""
+        ...
+
+    async def read(self) -> bytes:
+        """Give the next piece of the body, b"" at the end; raise GatewayError."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection and give back what was lent; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Forwarding(Adapter, Protocol):
+    """An upstream that callers may ask in its own dialect for what this gateway does not know."""
+
+    async def forward(self, call: NativeCall) -> NativeAnswer:
+        """Pass a call on, and return when its answer begins; raise GatewayError."""
+        ...
+
+    def vouched(self, path: str, query: bytes) -> str:
+        """Give the id of the principal for whom an address was made that this call names; "" for none."""
+        ...
+
+
 class Target(Struct, frozen=True):
-    """One member of a chain: an upstream and its model name."""
+    """One member of a chain: an upstream and its model name.
+
+    `variants`: the suffixes of [models.variant] that were cut off the caller's name, the last one first.
+    """
 
     adapter: Adapter
     model: str
+    variants: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

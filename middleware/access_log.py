@@ -51,14 +51,14 @@ def _fields(context: RequestContext, now: float) -> dict[str, object]:
         "dialect": context.route.dialect,
         "status": context.status,
         "end": context.end or "done",
-        "ms": round((now - context.started) * 1000, 1),
+        "ms": _ms(now - context.started),
     }
     if context.requested_model:
         fields["model"] = context.requested_model[:200]
     if context.upstream:
         fields |= {"upstream": context.upstream, "attempts": context.attempts}
     if context.first_byte is not None:
-        fields["first_byte_ms"] = round((context.first_byte - context.started) * 1000, 1)
+        fields["first_byte_ms"] = _ms(context.first_byte - context.started)
     if context.usage is not None:
         usage = context.usage
         fields |= {"input_tokens": usage.input, "cached_tokens": usage.cache_read, "output_tokens": usage.output}
@@ -67,3 +67,7 @@ def _fields(context: RequestContext, now: float) -> dict[str, object]:
     if context.error is not None:
         fields |= {"error": type(context.error).__name__, "message": context.error.message[:300]}
     return fields
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 10_000) / 10  # a fifth of what rounding to a digit costs

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import ClassVar, Final, Literal, Self
@@ -13,16 +13,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config import Config
-from gateway.context import ANONYMOUS, Principal, RequestContext, attach
+from gateway.context import ANONYMOUS, Principal, RequestContext, attach, route_path
 from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
 from gateway.refusal import refuse
 from gateway.services import Services
+from gateway.upstream import Adapter, Forwarding
 
 __all__ = ["PLACES", "Auth", "Key", "keys_of"]
 
 Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]
 Key = tuple[Principal, date | datetime | None]
 Anonymous = Literal["never", "loopback", "always"]
+Vouch = Callable[[str, bytes], str]
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -74,6 +76,7 @@ _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", 
 class Auth:
     """ASGI middleware; gives `context.principal` to those inside.
 
+    `vouch`: gives the id of the principal for whom the gateway made the address (path, query) of a call without key.
     `keys`: SHA-256 (hex) of each key → its principal and expiry. `accept`: the places, in order; only the first one
     present is checked. `allow_anonymous`: never; loopback = as long as `keys` is empty; always = without any key.
     """
@@ -87,9 +90,12 @@ class Auth:
         keys: Mapping[str, Key] | None = None,
         accept: Sequence[Place] = tuple(PLACES),
         allow_anonymous: Anonymous = "loopback",
+        vouch: Vouch | None = None,
     ) -> None:
         self.app = app
         self._keys = dict(keys or {})
+        self._by_id = {key[0].id: key for key in self._keys.values()}
+        self._vouch = vouch or (lambda _, __: "")
         self._by_prefix: dict[str, list[str]] = {}
         for digest in self._keys:
             self._by_prefix.setdefault(digest[:8], []).append(digest)
@@ -100,7 +106,8 @@ class Auth:
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read [auth] and [[key]]."""
         config = services.loaded.config
-        return cls(app, keys_of(config), config.auth.accept, config.auth.allow_anonymous)
+        vouch = _voucher(services.adapters.values())
+        return cls(app, keys_of(config), config.auth.accept, config.auth.allow_anonymous, vouch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -109,18 +116,24 @@ class Auth:
             return
         context, send = attach(scope, send)
         query: bytes = scope.get("query_string", b"")
-        given = next((key for place in self._places if (key := place(context.headers, query)) is not None), None)
         try:
-            context.principal = self._principal(given, scope, context)
+            context.principal = self._principal(self._given(context.headers, query), scope, context)
         except GatewayError as error:
             await refuse(context, send, error)
             return
         _forget(scope, context)
         await self.app(scope, receive, send)
 
+    def _given(self, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
+        for place in self._places:
+            key = place(headers, query)
+            if key is not None:
+                return key
+        return None
+
     def _principal(self, given: str | None, scope: Scope, context: RequestContext) -> Principal:
-        if given is not None and self._keys:
-            found = self._find(given)
+        if self._keys:
+            found = self._find(given) if given is not None else self._vouched(scope)
             if found is not None:
                 return _usable(found)
         if self._anonymous == "always" and (given is None or not self._keys):
@@ -133,12 +146,26 @@ class Auth:
             )
         raise Unauthenticated("this API key is not known here; check it, or ask the operator for one")
 
+    def _vouched(self, scope: Scope) -> Key | None:
+        """Find the key for which the gateway made the address itself, as it does for uploads."""
+        who = self._vouch(route_path(scope), scope.get("query_string", b""))
+        return self._by_id.get(who) if who else None
+
     def _find(self, given: str) -> Key | None:
         digest = _digest(given)
         for known in self._by_prefix.get(digest[:8], ()):
             if hmac.compare_digest(known, digest):
                 return self._keys[known]
         return None
+
+
+def _voucher(adapters: Iterable[Adapter]) -> Vouch:
+    forwarding = [adapter for adapter in adapters if isinstance(adapter, Forwarding)]
+
+    def vouch(path: str, query: bytes) -> str:
+        return next((who for adapter in forwarding if (who := adapter.vouched(path, query))), "")
+
+    return vouch
 
 
 def keys_of(config: Config) -> dict[str, Key]:
@@ -166,13 +193,12 @@ def _digest(key: str) -> str:
 
 def _usable(key: Key) -> Principal:
     principal, expires = key
-    now = datetime.now(UTC)
     if expires is not None:
         if not isinstance(expires, datetime):
             expires = datetime(expires.year, expires.month, expires.day, tzinfo=UTC)
         elif expires.tzinfo is None:
             expires = expires.replace(tzinfo=UTC)
-        if now >= expires:
+        if datetime.now(UTC) >= expires:
             raise Unauthenticated(f"this API key expired on {expires:%Y-%m-%d}")
     if "chat" not in principal.scopes:
         raise PermissionDenied("this API key is not for model calls: its scopes lack chat")
@@ -205,10 +231,11 @@ def _hostname(host: bytes) -> str:
 
 def _forget(scope: Scope, context: RequestContext) -> None:
     """Remove every key from what goes on inwards."""
-    if not _SECRET_HEADERS.isdisjoint(context.headers):
-        scope["headers"] = [header for header in scope["headers"] if header[0] not in _SECRET_HEADERS]
-        for name in _SECRET_HEADERS:
-            context.headers.pop(name, None)
+    given = _SECRET_HEADERS.intersection(context.headers)
+    if given:
+        scope["headers"] = [header for header in scope["headers"] if header[0] not in given]
+        for name in given:
+            del context.headers[name]
     query: bytes = scope.get("query_string", b"")
     if b"key=" in query:
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)

@@ -38,7 +38,7 @@ class ModelMap:
         context, send = attach(scope, send)
         if context.request is not None:
             try:
-                name = context.request.model
+                name = context.request.model.removeprefix("models/")
                 if not may_use(context.principal, name):
                     raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
                 context.targets = self._resolve(name).targets

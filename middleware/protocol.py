@@ -52,14 +52,14 @@ class Protocol:
 
     async def _read(self, context: RequestContext, receive: Receive) -> None:
         route = context.route
-        if route.error is not None:
+        if route.error is not None and route.operation != "native":  # some upstream may serve that
             raise route.error
         if route.operation not in ("chat", "count_tokens"):
             return
         if b"content-encoding" in context.headers:
             raise UnsupportedMediaType("compressed bodies need body_limit in pipeline.order")
         body = await _body(receive)
-        request = dialect_of(context).read_request(body, counting=route.operation == "count_tokens")
+        request = dialect_of(context).read_request(body, counting=route.operation == "count_tokens", route=route)
         if request.stream is None and route.dialect == "openai-chat":
             request = replace(request, stream=self.stream)
         context.request = request

@@ -4,10 +4,9 @@ A request counts once, at admission. Model lists and token counts do not count.
 """
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, Final, Self
 
 from limits import (
@@ -50,7 +49,7 @@ class RateLimit:
         self._defaults = limits
         self._storage = LazyMemory()
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
-        self._open: Counter[str] = Counter()
+        self._open: dict[str, int] = {}
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
@@ -72,7 +71,7 @@ class RateLimit:
             await refuse(context, send, refusal)
             return
         who = context.principal.id
-        self._open[who] += 1
+        self._open[who] = self._open.get(who, 0) + 1
         try:
             await self.app(scope, receive, send)
         finally:
@@ -93,43 +92,63 @@ class RateLimit:
         return (*principal.limits, *rest)
 
     async def _admit(self, principal: Principal, limits: tuple[Limit, ...]) -> RateLimited | None:
-        """Check all limits, then count the request against each of them: a refused request counts nowhere."""
+        """Count the request against each limit, or against none when one refuses it."""
+        who = principal.id
         windows = [limit for limit in limits if limit.resource == "requests"]
         for limit in limits:
-            if limit.resource == "concurrent" and self._open[principal.id] >= limit.amount:
+            if limit.resource == "concurrent" and self._open.get(who, 0) >= limit.amount:
                 return _over(f"{int(limit.amount)} at once", _CONCURRENT_RETRY_S)
-        for limit in windows:
-            wait = await self._wait(principal.id, limit)
-            if wait is not None:
-                return _over(f"{int(limit.amount)} requests a {limit.window}", wait)
-        for limit in windows:
-            if limit.window == "month":
-                await self._storage.incr(_month_key(principal.id), _MONTH_S)
-            else:
-                await self._limiter.hit(_item(limit), principal.id)
+        for limit in windows[:-1]:
+            if not await self._fits(who, limit):
+                return await self._exceeded(who, limit)
+        for limit in reversed(windows):  # the first of these has not been tested: its hit does that
+            if not await self._hit(who, limit):
+                return await self._exceeded(who, limit)
         return None
 
-    async def _wait(self, who: str, limit: Limit) -> float | None:
-        """Seconds until one more request fits; None = now."""
+    async def _fits(self, who: str, limit: Limit) -> bool:
+        """Tell whether one more request has room."""
         if limit.window == "month":
-            over = await self._storage.get(_month_key(who)) >= limit.amount
-            return _until_next_month() if over else None
+            return await self._storage.get(_month_key(who)) < limit.amount
+        return limit.amount >= 1 and await self._limiter.test(_item(limit), who)
+
+    async def _hit(self, who: str, limit: Limit) -> bool:
+        """Count one more request if it has room."""
+        if limit.window != "month":
+            return limit.amount >= 1 and await self._storage.acquire_sliding_window_entry(*_entry(limit, who))
+        fits = await self._fits(who, limit)
+        if fits:
+            await self._storage.incr(_month_key(who), _MONTH_S)
+        return fits
+
+    async def _exceeded(self, who: str, limit: Limit) -> RateLimited:
+        return _over(f"{int(limit.amount)} requests a {limit.window}", await self._wait(who, limit))
+
+    async def _wait(self, who: str, limit: Limit) -> float:
+        """Seconds until one more request fits."""
+        if limit.window == "month":
+            return _until_next_month()
         if limit.amount < 1:
             return float(_item(limit).get_expiry())
-        if await self._limiter.test(_item(limit), who):
-            return None
         stats = await self._limiter.get_window_stats(_item(limit), who)
         return max(stats.reset_time - time.time(), 1.0)
 
 
 def _counts(context: RequestContext) -> bool:
-    return context.route.operation in ("chat", "none")
+    return context.route.operation in ("chat", "native", "none")
 
 
 @cache
 def _item(limit: Limit) -> RateLimitItem:
     assert limit.window is not None
     return _ITEMS[limit.window](max(1, int(limit.amount)))
+
+
+@lru_cache(maxsize=4096)
+def _entry(limit: Limit, who: str) -> tuple[str, int, int]:
+    """Give key, amount and seconds of a window as the library's limiter hands them to the storage."""
+    item = _item(limit)
+    return item.key_for(who), item.amount, item.get_expiry()
 
 
 def _over(what: str, wait: float) -> RateLimited:

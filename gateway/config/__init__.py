@@ -1,6 +1,7 @@
 """The configuration: gateway.toml, the environment and the flags, read into one frozen `Config`."""
 
 from gateway.config.check import Row, report
+from gateway.config.decisions import Decision
 from gateway.config.effect import NOT_IN_EFFECT
 from gateway.config.limits import Limit, parse_limits
 from gateway.config.load import Loaded, load
@@ -47,6 +48,7 @@ from gateway.config.upstreams import (
     VertexConfig,
 )
 from gateway.config.values import ModelRule
+from gateway.config.variants import allows, cut
 from gateway.redact import Secret
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "ConfigError",
     "CooldownConfig",
     "CorsConfig",
+    "Decision",
     "DefaultsConfig",
     "DemoConfig",
     "GeminiConfig",
@@ -95,6 +98,8 @@ __all__ = [
     "V1InternalConfig",
     "VariantConfig",
     "VertexConfig",
+    "allows",
+    "cut",
     "dotted",
     "is_loopback",
     "load",

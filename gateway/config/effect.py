@@ -16,8 +16,6 @@ NOT_IN_EFFECT: Final[Mapping[str, str]] = {
     "server.public_url": "no web login",
     "store.database": "SQLite only",
     "store.redis": "one process only",
-    "models.list_variants": "no variants",
-    "models.variant.*": "no variants",
     "limits.tokens_per_*": "requests and concurrent only",
     "limits.usd_per_*": "requests and concurrent only",
     "key.*.limits.tokens_per_*": "requests and concurrent only",

@@ -14,6 +14,7 @@ from gateway.config.schema import Config
 from gateway.config.sources import KeyPath, dotted
 from gateway.config.upstreams import DemoConfig, OpenAIConfig, UpstreamConfig
 from gateway.config.values import ModelRule
+from gateway.config.variants import cut
 
 __all__ = ["check_models"]
 
@@ -37,6 +38,8 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
     """Yield what is wrong with the model rules; `names` are the upstreams that the operator has written."""
     tables = _tables(config)
     rules = {(*path, name): rule for path, table in tables.items() for name, rule in table.items()}
+    if "" in config.models.variant:
+        yield ("models", "variant", ""), "an empty suffix would stand in every name"
     upstream = config.models.default_upstream
     if upstream and upstream not in names:
         hint = did_you_mean(upstream, names)
@@ -70,7 +73,7 @@ def _loops(
         path: [
             found
             for target in rule.targets
-            if not _names_upstream(target, names) and not _listed(config, target)
+            if not _names_upstream(target, names)
             if (found := _next(config, tables, target)) is not None
         ]
         for path, rule in rules.items()
@@ -99,18 +102,29 @@ def _way_back(start: KeyPath, leads: Mapping[KeyPath, list[KeyPath]]) -> tuple[K
 
 def _next(config: Config, tables: Tables, name: str) -> KeyPath | None:
     """Find the rule that a name meets when it is resolved again."""
-    base = next((name.removesuffix(end) for end in config.models.variant if name.endswith(end)), name)
+    suffixes: list[str] = []
+    while not _surely_listed(config, name) and (found := cut(name, config.models.variant, suffixes)) is not None:
+        name, suffix = found
+        suffixes.append(suffix)
+        alias = _match(config.models.alias, name)
+        if alias is not None:  # only what is left of a cut suffix meets the globs of the aliases again
+            return (*_ALIAS, alias)
+    if _listed(config, name):
+        return None
     for path, table in tables.items():
         if path == _FAMILY:
-            found = next((word for word in table if word in base.lower()), None)
-        elif path == _ALIAS and (base == name or base in table):
-            # only what is left of a cut suffix meets the globs of the aliases again
-            found = base if base in table else None
+            met = next((word for word in table if word in name.lower()), None)
+        elif path == _ALIAS:
+            met = name if name in table else None
         else:
-            found = next((glob for glob in table if fnmatchcase(base, glob)), None)
-        if found is not None:
-            return (*path, found)
+            met = _match(table, name)
+        if met is not None:
+            return (*path, met)
     return None
+
+
+def _match(rules: Mapping[str, ModelRule], name: str) -> str | None:
+    return name if name in rules else next((glob for glob in rules if fnmatchcase(name, glob)), None)
 
 
 def _names_upstream(target: str, names: frozenset[str]) -> bool:
@@ -120,6 +134,10 @@ def _names_upstream(target: str, names: frozenset[str]) -> bool:
 
 def _listed(config: Config, name: str) -> bool:
     return any(_may_list(upstream, name) for upstream in config.upstream.values())
+
+
+def _surely_listed(config: Config, name: str) -> bool:
+    return any(name in upstream.models for upstream in config.upstream.values() if not isinstance(upstream, DemoConfig))
 
 
 def _may_list(upstream: UpstreamConfig, name: str) -> bool:

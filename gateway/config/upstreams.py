@@ -1,5 +1,6 @@
 """[upstream.NAME]: one struct for each `type`."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Struct, field
@@ -52,6 +53,18 @@ TYPE_OF_NAME: Final = {
 
 # A widely copied misspelling; the weakest of all rules, so a list that knows the name wins.
 _MISSPELT: Final = {"gemimi-3.0-pro-image": ModelRule(("gemini-3-pro-image",))}
+# What Code Assist has in the place of models of Anthropic's own API. `[4]` makes a glob: an operator's goes before it.
+_CLAUDE: Final = {
+    "claude-opus-4-[6]": ModelRule(("claude-opus-4-6-thinking",)),
+    "claude-opus-4-[015]": ModelRule(("claude-opus-4-5-thinking",)),
+    "claude-opus-[4]": ModelRule(("claude-opus-4-5-thinking",)),
+    "claude-sonnet-4-[0]": ModelRule(("claude-sonnet-4-5",)),
+    "claude-sonnet-[4]": ModelRule(("claude-sonnet-4-5",)),
+    "claude-haiku-4-[5]": ModelRule(("gemini-2.5-flash",)),
+    "claude-3*haiku*": ModelRule(("gemini-2.5-flash",)),
+    "claude-3*opus*": ModelRule(("claude-opus-4-5-thinking",)),
+    "claude-3*": ModelRule(("claude-sonnet-4-5",)),
+}
 _GPT_ALIAS: Final = {
     "gpt-4*": ModelRule(("claude-sonnet-4-5",)),
     "gpt-3.5*": ModelRule(("gemini-2.5-flash",)),
@@ -117,14 +130,18 @@ class _Upstream(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class _Google(_Upstream, frozen=True, kw_only=True):
+    built_in: ClassVar[Mapping[str, ModelRule]] = _MISSPELT
+
     def __post_init__(self) -> None:
-        force_setattr(self, "alias", {**self.alias, **{k: v for k, v in _MISSPELT.items() if k not in self.alias}})
+        built_in = {name: rule for name, rule in self.built_in.items() if name not in self.alias}
+        force_setattr(self, "alias", {**self.alias, **built_in})
 
 
 class V1InternalConfig(_Google, frozen=True, kw_only=True, tag="v1internal"):
     """Google Cloud Code Assist. Empty lists and texts mean the adapter's own."""
 
     type: ClassVar[str] = "v1internal"
+    built_in: ClassVar[Mapping[str, ModelRule]] = {**_MISSPELT, **_CLAUDE}
     base_urls: tuple[Url, ...] = ()
     user_agent: str = ""
     headers: dict[str, str] = {}

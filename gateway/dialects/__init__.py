@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.errors import GatewayError
+from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 __all__ = ["Answering", "Dialect", "StreamWriter"]
@@ -18,6 +19,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     `model`: the name to echo. `id`: a random hex string for ids the upstream did not give.
     `created`: Unix seconds. `request_id`: for error bodies. `estimate`: the prompt's tokens, counted locally
     only when asked. `images`: how OpenAI Chat shows images (translate.images_out): markdown | images.
+    `array`: a Gemini stream is one JSON array, not events.
     """
 
     request: ir.Request
@@ -28,6 +30,7 @@ class Answering(Struct, frozen=True, kw_only=True):
     estimate: Callable[[], int]
     sealed: bool = True
     images: str = "markdown"
+    array: bool = False
 
 
 class StreamWriter(Protocol):
@@ -58,8 +61,11 @@ class Dialect(Protocol):
         """A sign of life between events; b"" = only headers."""
         ...
 
-    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
-        """Read a request for an answer (or, `counting`, for its token count); raise InvalidRequest."""
+    def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
+        """Read a request for an answer (or, `counting`, for its token count); raise InvalidRequest.
+
+        `route`: what the path says, for a dialect that has the model and the streaming there.
+        """
         ...
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
@@ -70,7 +76,7 @@ class Dialect(Protocol):
         """Write a whole answer."""
         ...
 
-    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+    def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
         """Give the status and body of an error answer."""
         ...
 

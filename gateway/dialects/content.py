@@ -100,6 +100,8 @@ def _deep(body: bytes) -> bool:
 
 def _may_be_deep(body: bytes) -> bool:
     """Tell whether there are more than MAX_DEPTH opening brackets; find() skips what is none a word at a time."""
+    if len(body) <= 2 * MAX_DEPTH:
+        return False
     count = 0
     for bracket in (b"{", b"["):
         at = body.find(bracket)
@@ -136,11 +138,12 @@ def media(
     filename: str | None = None,
     detail: str | None = None,
     path: str,
+    any_type: bool = False,
 ) -> ir.Media:
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
 
     A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell.
-    A URL whose type nobody knows is `image/*`.
+    A URL whose type nobody knows is `image/*`. `any_type`: for dialects that carry more than pictures, PDF and sound.
     """
     source = url if data is None else data
     if not source:
@@ -156,7 +159,8 @@ def media(
     else:
         content = source
     content = _base64(content, path)
-    kind = _allowed(media_type or _sniff(content, filename), path)
+    kind = media_type or _sniff(content, filename)
+    kind = _normal(kind) if any_type else _allowed(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
 
 

@@ -25,6 +25,7 @@ from .fold import Fold
 from .request import (
     Loss,
     Media,
+    Native,
     Opaque,
     Output,
     Part,
@@ -57,6 +58,7 @@ __all__ = [
     "Loss",
     "Media",
     "MediaChunk",
+    "Native",
     "Opaque",
     "OpaqueEvent",
     "Output",

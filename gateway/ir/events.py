@@ -2,7 +2,7 @@
 
     Started (BlockStarted Delta* BlockEnded)* UsageReported* Finished
 
-`Failed` may take the place of any event; nothing follows `Finished` or `Failed`.
+`Failed` may take the place of any event, `OpaqueEvent` may stand before any; nothing follows `Finished` or `Failed`.
 `gateway.ir.grammar` checks it.
 """
 
@@ -137,7 +137,10 @@ class Failed(Struct, frozen=True):
 
 
 class OpaqueEvent(Struct, frozen=True, kw_only=True):
-    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out."""
+    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out.
+
+    Kind `chunk`: all that the upstream said at once, in its own words; the ordinary events of it follow.
+    """
 
     dialect: str
     kind: str
@@ -173,3 +176,4 @@ class Reply(Struct, frozen=True, kw_only=True):
     model: str | None = None
     created: int | None = None
     citations: tuple[CitationDelta, ...] = ()
+    opaque: tuple[OpaqueEvent, ...] = ()

@@ -1,6 +1,7 @@
 """Fold a stream of events into a whole reply, so that whole answers need no mapping of their own."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from msgspec import Raw
 
@@ -23,6 +24,7 @@ class Fold:
         self._started = ev.Started()
         self._parts: list[ev.ReplyPart] = []
         self._citations: list[ev.CitationDelta] = []
+        self._opaque: list[ev.OpaqueEvent] = []
         self._usage = ev.Usage()
         self._end: ev.Finished | ev.Failed | None = None
         self._block: ev.BlockStarted | None = None
@@ -33,7 +35,9 @@ class Fold:
     def feed(self, events: Iterable[ev.Event]) -> None:
         """Take the next events."""
         for event in events:
-            self._take(event)
+            take = self._TAKE.get(type(event))
+            if take is not None:
+                take(self, event)
 
     def reply(self) -> ev.Reply:
         """Give the whole answer."""
@@ -47,41 +51,44 @@ class Fold:
             created=self._started.created,
             parts=tuple(self._parts),
             citations=tuple(self._citations),
+            opaque=tuple(self._opaque),
             usage=self._usage,
             finish=self._end,
         )
 
-    def _take(self, event: ev.Event) -> None:
-        match event:
-            case ev.TextDelta(text) | ev.ThinkingDelta(text) | ev.ArgumentsDelta(text):
-                self._words.append(text)
-            case ev.BlockStarted():
-                self._block, self._words = event, []
-                self._signature = self._media = None
-            case ev.BlockEnded():
-                self._close()
-            case ev.SignatureDelta(signature):
-                self._signature = signature
-            case ev.MediaChunk():
-                self._media = event
-            case ev.CitationDelta():
-                self._citations.append(event)
-            case _:
-                self._take_frame(event)
+    def _start(self, event: ev.Started) -> None:
+        self._started = event
+        self._usage = event.usage or self._usage
 
-    def _take_frame(self, event: ev.Event) -> None:
-        match event:
-            case ev.Started():
-                self._started = event
-                self._usage = event.usage or self._usage
-            case ev.UsageReported(usage):
-                self._usage = usage
-            case ev.Finished() | ev.Failed():
-                self._end = event
-            case _:
-                pass
+    def _open(self, event: ev.BlockStarted) -> None:
+        self._block, self._words = event, []
+        self._signature = self._media = None
 
-    def _close(self) -> None:
+    def _add_text(self, event: ev.TextDelta | ev.ThinkingDelta) -> None:
+        self._words.append(event.text)
+
+    def _add_json(self, event: ev.ArgumentsDelta) -> None:
+        self._words.append(event.json)
+
+    def _add_media(self, event: ev.MediaChunk) -> None:
+        self._media = event
+
+    def _sign(self, event: ev.SignatureDelta) -> None:
+        self._signature = event.signature
+
+    def _cite(self, event: ev.CitationDelta) -> None:
+        self._citations.append(event)
+
+    def _keep(self, event: ev.OpaqueEvent) -> None:
+        self._opaque.append(event)
+
+    def _count(self, event: ev.UsageReported) -> None:
+        self._usage = event.usage
+
+    def _finish(self, event: ev.Finished | ev.Failed) -> None:
+        self._end = event
+
+    def _close(self, _: ev.BlockEnded) -> None:
         block, words = self._block, "".join(self._words)
         self._block = None
         if block is None:
@@ -96,3 +103,19 @@ class Fold:
         elif self._media is not None:
             media = self._media
             self._parts.append(Media(media_type=media.media_type, data=media.data, signature=self._signature))
+
+    _TAKE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        ev.Started: _start,
+        ev.BlockStarted: _open,
+        ev.TextDelta: _add_text,
+        ev.ThinkingDelta: _add_text,
+        ev.ArgumentsDelta: _add_json,
+        ev.MediaChunk: _add_media,
+        ev.SignatureDelta: _sign,
+        ev.CitationDelta: _cite,
+        ev.OpaqueEvent: _keep,
+        ev.BlockEnded: _close,
+        ev.UsageReported: _count,
+        ev.Finished: _finish,
+        ev.Failed: _finish,
+    }

@@ -4,7 +4,7 @@ IDLE  --Started-->  OPEN
 OPEN  --BlockStarted(kind)-->  BLOCK(kind)  --deltas that this kind may hold-->  BLOCK(kind)
 BLOCK --BlockEnded-->  OPEN
 OPEN  --UsageReported-->  TAIL  (only UsageReported or a terminal event from here)
-OPEN, TAIL  --Finished-->  END;   any state but END  --Failed-->  END
+OPEN, TAIL  --Finished-->  END;   any state but END  --Failed-->  END,  --OpaqueEvent-->  itself
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class Grammar:
         match event:
             case ev.Failed() if state != "end":
                 return "end"
-            case ev.OpaqueEvent() if state in ("open", "block"):
+            case ev.OpaqueEvent() if state != "end":
                 return state
             case ev.Started() if state == "idle":
                 return "open"

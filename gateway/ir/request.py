@@ -13,6 +13,7 @@ from .signature import Signature
 __all__ = [
     "Loss",
     "Media",
+    "Native",
     "Opaque",
     "Output",
     "Part",
@@ -178,12 +179,24 @@ class Output(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
+class Native(Struct, frozen=True, kw_only=True):
+    """The caller's own request object, byte for byte, for an upstream that speaks `dialect` too.
+
+    `only`: what no other dialect can carry; None = nothing.
+    """
+
+    dialect: str
+    body: Raw
+    only: Loss | None = None
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """One request for an answer, in no dialect.
 
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
     `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
+    `native`: set where the upstream may get the caller's own words instead of a translation.
     """
 
     model: str
@@ -200,3 +213,4 @@ class Request(Struct, frozen=True, kw_only=True):
     session: str | None = None
     extras: dict[str, Raw] = {}
     losses: tuple[Loss, ...] = ()
+    native: Native | None = None

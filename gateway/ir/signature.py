@@ -8,6 +8,7 @@ finds damage, it keeps no secret. A signature is only ever replayed to the famil
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -32,6 +33,7 @@ class Signature(Struct, frozen=True):
     kind: Literal["t", "f"] = "t"
 
 
+@lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
     """Tell a model's family from its name; signatures and schema rules go by family."""
     name = model.lower()

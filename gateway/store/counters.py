@@ -4,22 +4,37 @@ The library's own memory storage starts a task for each key after every hit.
 """
 
 import time
+from collections.abc import Callable
 
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
+from msgspec import Struct
 
 __all__ = ["LazyMemory"]
 
 _SWEEP_AT = 4096
 
 
+class _Windows(Struct):
+    """The hits in window `number`, counted from 1970, and in the one before."""
+
+    number: int
+    previous: int = 0
+    current: int = 0
+
+
 class LazyMemory(Storage, SlidingWindowCounterSupport):
-    """Counters of one process; nothing here suspends, so a check and its hits are one step of the loop."""
+    """Counters of one process; nothing here suspends, so a check and its hits are one step of the loop.
+
+    `now`: the wall clock, in Unix seconds.
+    """
 
     STORAGE_SCHEME: list[str] | None = ["lazy-memory"]  # noqa: RUF012 - as the base class declares it
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
         super().__init__()
+        self._now = now
         self._counts: dict[str, tuple[int, float]] = {}
+        self._windows: dict[tuple[str, int], _Windows] = {}
         self._sweep_at = _SWEEP_AT
 
     @property
@@ -29,23 +44,22 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a counter that lives for `expiry` seconds from its first hit."""
-        now = time.time()
+        now = self._now()
         count, until = self._counts.get(key, (0, 0.0))
         if until <= now:
+            self._make_room(now)
             count, until = 0, now + expiry
         self._counts[key] = (count + amount, until)
-        if len(self._counts) > self._sweep_at:
-            self._sweep(now)
         return count + amount
 
     async def get(self, key: str) -> int:
         """Read a counter; 0 when it has expired."""
         count, until = self._counts.get(key, (0, 0.0))
-        return count if until > time.time() else 0
+        return count if until > self._now() else 0
 
     async def get_expiry(self, key: str) -> float:
         """Read when a counter expires, in Unix seconds."""
-        return self._counts.get(key, (0, time.time()))[1]
+        return self._counts.get(key, (0, self._now()))[1]
 
     async def check(self) -> bool:
         """Say that memory is there."""
@@ -53,8 +67,9 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
 
     async def reset(self) -> int:
         """Forget everything."""
-        number = len(self._counts)
+        number = len(self._counts) + len(self._windows)
         self._counts.clear()
+        self._windows.clear()
         return number
 
     async def clear(self, key: str) -> None:
@@ -63,30 +78,40 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count a hit if the weighted windows allow it."""
-        previous, previous_ttl, current, _ = await self.get_sliding_window(key, expiry)
-        if int(previous * previous_ttl / expiry + current) + amount > limit:
+        now = self._now()
+        windows = self._turned(key, expiry, now)
+        left = expiry - now % expiry
+        if int(windows.previous * left / expiry + windows.current) + amount > limit:
             return False
-        await self.incr(self._window(key, expiry, time.time()), 2 * expiry, amount)
+        windows.current += amount
         return True
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Give the count and the seconds left of the previous and of the current window."""
-        now = time.time()
-        previous = await self.get(self._window(key, expiry, now - expiry))
-        current = await self.get(self._window(key, expiry, now))
+        now = self._now()
+        windows = self._turned(key, expiry, now)
         left = expiry - now % expiry
-        return previous, left if previous else 0.0, current, left + expiry
+        return windows.previous, left if windows.previous else 0.0, windows.current, left + expiry
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:
         """Forget both windows."""
-        now = time.time()
-        await self.clear(self._window(key, expiry, now))
-        await self.clear(self._window(key, expiry, now - expiry))
+        self._windows.pop((key, expiry), None)
 
-    @staticmethod
-    def _window(key: str, expiry: int, now: float) -> str:
-        return f"{key}/{int(now // expiry)}"
+    def _turned(self, key: str, expiry: int, now: float) -> _Windows:
+        """Give the windows of this moment; a clock that was set back stays in the later one."""
+        number = int(now // expiry)
+        windows = self._windows.get((key, expiry))
+        if windows is not None and windows.number >= number:
+            return windows
+        self._make_room(now)
+        previous = windows.current if windows is not None and windows.number == number - 1 else 0
+        windows = self._windows[key, expiry] = _Windows(number, previous)
+        return windows
 
-    def _sweep(self, now: float) -> None:
+    def _make_room(self, now: float) -> None:
+        """Sweep what has expired once it may be half of all there is."""
+        if len(self._counts) + len(self._windows) < self._sweep_at:
+            return
         self._counts = {key: entry for key, entry in self._counts.items() if entry[1] > now}
-        self._sweep_at = max(_SWEEP_AT, 2 * len(self._counts))
+        self._windows = {key: entry for key, entry in self._windows.items() if entry.number + 2 > now // key[1]}
+        self._sweep_at = max(_SWEEP_AT, 2 * (len(self._counts) + len(self._windows)))

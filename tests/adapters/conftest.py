@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.site import Site
+from tests.adapters.site import GeminiSite, Site
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 
 
@@ -13,6 +14,16 @@ from tests.fakes.v1internal import FakeV1Internal
 async def site(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[Site]:
     """Give a place for upstreams; no credential may be lent when the test is over."""
     made = Site(fake_v1internal, tmp_path / "data")
+    yield made
+    leases = made.adapter.leases if made.adapter is not None else 0
+    await made.close()
+    assert leases == 0
+
+
+@pytest.fixture
+async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[GeminiSite]:
+    """Give a place for upstreams of type gemini; no key may be lent when the test is over."""
+    made = GeminiSite(fake_gemini, tmp_path / "data")
     yield made
     leases = made.adapter.leases if made.adapter is not None else 0
     await made.close()

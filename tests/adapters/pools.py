@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.adapters.credential import Credential
+from gateway.adapters.account import Account
 from gateway.adapters.pool import Pool
 from gateway.config import LogConfig, OAuthConfig, PoolConfig
 from gateway.logs import logger_of
@@ -30,11 +30,11 @@ class Notes(Keeper):
 
 def pool_of(
     count: int, clock: FakeClock, *, oauth: OAuthConfig = OAUTH, keeper: Keeper | None = None, **config: Any
-) -> Pool:
+) -> Pool[Account]:
     """Make a pool of so many credentials, `rt-0`, `rt-1`, …"""
     return Pool(
         "google",
-        [Credential(Secret(f"rt-{number}"), clock, set()) for number in range(count)],
+        [Account(Secret(f"rt-{number}"), clock, set()) for number in range(count)],
         config=PoolConfig(**config),
         oauth=oauth,
         clock=clock,

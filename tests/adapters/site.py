@@ -1,22 +1,29 @@
-"""A v1internal upstream in front of the fake, driven by the gateway's own attempts."""
+"""An upstream in front of its fake, driven by the gateway's own attempts."""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gateway import ir
+from gateway.adapters.gemini import GeminiAPI
 from gateway.adapters.v1internal import V1Internal
 from gateway.attempts import Begun, Policy, begin
 from gateway.config import Loaded, load
 from gateway.transport import Transport
 from gateway.upstream import Call, Target
 from tests.clocks import FakeClock
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 
+A = TypeVar("A", V1Internal, GeminiAPI)
+
 MODEL = "gemini-3-flash"
+GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
+STREAM = "streamGenerateContent"
 
 
 class NotingClock(FakeClock):
@@ -31,43 +38,40 @@ class NotingClock(FakeClock):
         await super().sleep(seconds)
 
 
-class Site:
-    """Makes adapters that share a data folder, a clock and a fake, and asks them."""
+class Place(ABC, Generic[A]):
+    """Makes adapters that share a data folder and a clock, and asks them."""
 
-    def __init__(self, fake: FakeV1Internal, folder: Path) -> None:
-        self.fake = fake
+    model: str
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = NotingClock()
         self.transport = Transport()
-        self.adapter: V1Internal | None = None
+        self.adapter: A | None = None
         self.retry: dict[str, Any] = {}
         self.store: dict[str, Any] = {}
+        self.translate: dict[str, Any] = {}
 
-    def loaded(self, *tokens: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
-        """Load a configuration with these refresh tokens; the model list is configured, so nothing is fetched."""
-        oauth = {"client_id": "client", "client_secret": "secret"}
-        endpoints = {"token_url": self.fake.token_url, "userinfo_url": self.fake.userinfo_url}
-        table = {
-            "type": "v1internal",
-            "base_urls": [self.fake.base("a"), self.fake.base("b")],
-            "models": [MODEL, "claude-sonnet-4-5"],
-            **upstream,
-            "oauth": {**oauth, **endpoints, **upstream.get("oauth", {})},
-            "pool": {"refresh_tokens": list(tokens), **(pool or {})},
-        }
+    @abstractmethod
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> A:
+        """Make an adapter with these credentials."""
+
+    def configured(self, table: Mapping[str, Any]) -> Loaded:
+        """Load a configuration with this upstream."""
         config = {
             "server": {"data_dir": str(self.folder)},
             "log": {"level": "error"},
             "retry": self.retry,
             "store": self.store,
+            "translate": self.translate,
             "upstream": {"google": table},
         }
         return load(config, environ={}, dotenv=False)
 
-    async def open(self, *tokens: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> V1Internal:
-        """Start an adapter with these refresh tokens, after stopping the one before."""
+    async def open(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> A:
+        """Start an adapter with these credentials, after stopping the one before."""
         await self.stop()
-        self.adapter = V1Internal("google", self.loaded(*(tokens or ("rt-1",)), pool=pool, **upstream), self.clock)
+        self.adapter = self.made(*secrets, pool=pool, **upstream)
         await self.adapter.start(self.transport)
         return self.adapter
 
@@ -82,15 +86,16 @@ class Site:
         await self.stop()
         await self.transport.close()
 
-    async def begin(self, text: str = "hi", model: str = MODEL, attempts: int = 4, **call: Any) -> Begun:
+    async def begin(self, text: str = "hi", model: str = "", attempts: int = 4, **call: Any) -> Begun:
         """Reach the first content of an answer."""
         adapter = self.adapter
         assert adapter is not None
+        model = model or self.model
         policy = Policy(attempts=attempts, max_wait=10, first_byte=30)
         asked = asking(text, model, **call)
         return await begin([Target(adapter, model)], lambda _: adapter.open(asked), policy, self.clock)
 
-    async def ask(self, text: str = "hi", model: str = MODEL, attempts: int = 4, **call: Any) -> str:
+    async def ask(self, text: str = "hi", model: str = "", attempts: int = 4, **call: Any) -> str:
         """Give the text of an answer; raise the GatewayError that ends the attempts."""
         begun = await self.begin(text, model, attempts, **call)
         events = list(begun.events)
@@ -113,16 +118,77 @@ class Site:
             await self.clock.advance(2)
         return await asked
 
+
+class Site(Place[V1Internal]):
+    """Upstreams of type v1internal."""
+
+    model = MODEL
+
+    def __init__(self, fake: FakeV1Internal, folder: Path) -> None:
+        super().__init__(folder)
+        self.fake = fake
+
+    def loaded(self, *tokens: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
+        """Load a configuration with these refresh tokens; the model list is configured, so nothing is fetched."""
+        oauth = {"client_id": "client", "client_secret": "secret"}
+        endpoints = {"token_url": self.fake.token_url, "userinfo_url": self.fake.userinfo_url}
+        table = {
+            "type": "v1internal",
+            "base_urls": [self.fake.base("a"), self.fake.base("b")],
+            "models": [MODEL, "claude-sonnet-4-5"],
+            **upstream,
+            "oauth": {**oauth, **endpoints, **upstream.get("oauth", {})},
+            "pool": {"refresh_tokens": list(tokens), **(pool or {})},
+        }
+        return self.configured(table)
+
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> V1Internal:
+        return V1Internal("google", self.loaded(*(secrets or ("rt-1",)), pool=pool, **upstream), self.clock)
+
     def fail(self, error: str, *, times: float = 1, **where: str) -> None:
         """Fail the next generating calls that fit."""
-        self.fake.fail(error, times=times, **{"method": "streamGenerateContent", **where})
+        self.fake.fail(error, times=times, **{"method": STREAM, **where})
 
-    def seen(self, method: str = "streamGenerateContent") -> list[tuple[str, str, int]]:
+    def seen(self, method: str = STREAM) -> list[tuple[str, str, int]]:
         """List base, refresh token and status of the calls so far."""
         return [(call.base, call.credential, call.status) for call in self.fake.calls(method)]
 
 
+class GeminiSite(Place[GeminiAPI]):
+    """Upstreams of type gemini; the keys take turns with every request."""
+
+    model = GEMINI_3
+
+    def __init__(self, fake: FakeGemini, folder: Path) -> None:
+        super().__init__(folder)
+        self.fake = fake
+
+    def loaded(self, *keys: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
+        """Load a configuration with these keys; the model list is configured, so nothing is fetched."""
+        table = {
+            "type": "gemini",
+            "base_url": self.fake.url,
+            "api_key": list(keys),
+            "models": [GEMINI_3, GEMINI_2],
+            "pool": {"uses_per_turn": 1, **(pool or {})},
+            **upstream,
+        }
+        return self.configured(table)
+
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> GeminiAPI:
+        return GeminiAPI("google", self.loaded(*(secrets or ("key-1",)), pool=pool, **upstream), self.clock)
+
+    def fail(self, error: str, *, times: float = 1, **where: str) -> None:
+        """Fail the next generating calls that fit."""
+        self.fake.fail(error, times=times, **{"method": STREAM, **where})
+
+    def seen(self, method: str = STREAM) -> list[tuple[str, int]]:
+        """List key and status of the calls so far."""
+        return [(call.credential, call.status) for call in self.fake.calls(method)]
+
+
 def asking(text: str, model: str = MODEL, *, principal: str = "alice", **request: Any) -> Call:
-    """Make a call of one user turn."""
+    """Make a call of one user turn, or of other `turns`."""
     turn = ir.Turn(role="user", parts=(ir.Text(text=text),))
-    return Call(request=ir.Request(model=model, turns=(turn,), **request), request_id="r-1", principal=principal)
+    fields = {"model": model, "turns": (turn,), **request}
+    return Call(request=ir.Request(**fields), request_id="r-1", principal=principal)

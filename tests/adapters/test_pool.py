@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from gateway.adapters.account import Account
 from gateway.adapters.pool import Lease, Pool
 from gateway.config import CooldownConfig, OAuthConfig
 from gateway.errors import NoCredential, UpstreamRateLimited
@@ -13,12 +14,12 @@ from tests.clocks import FakeClock
 M = "gemini-3-flash"
 
 
-def turns(pool: Pool, count: int, model: str = M) -> list[int]:
+def turns(pool: Pool[Account], count: int, model: str = M) -> list[int]:
     """Borrow so many times, and give the places of the credentials."""
     return [pool.credentials.index(borrowed(pool, model).credential) for _ in range(count)]
 
 
-def borrowed(pool: Pool, model: str = M) -> Lease:
+def borrowed(pool: Pool[Account], model: str = M) -> Lease[Account]:
     lease = pool.pick(model)
     assert lease is not None
     lease.release()

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
 
+from gateway.adapters.account import Account
 from gateway.adapters.pool import Lease
 from tests.adapters.pools import pool_of
 from tests.clocks import FakeClock
@@ -50,7 +51,7 @@ class PoolMachine(RuleBasedStateMachine):
         return lease
 
     @rule(lease=leases)
-    def give_back(self, lease: Lease) -> None:
+    def give_back(self, lease: Lease[Account]) -> None:
         before = self.pool.leases
         lease.release()
         lease.release()

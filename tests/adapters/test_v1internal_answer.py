@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway import ir
-from gateway.adapters.v1internal_answer import V1InternalAnswer
-from gateway.adapters.v1internal_errors import Failure
+from gateway.adapters.failures import Failure
+from gateway.adapters.google_answer import GoogleAnswer
+from gateway.adapters.v1internal_errors import read_failure
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.stream import ReadOptions, StreamReader
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
@@ -35,7 +36,7 @@ class Heard:
 @asynccontextmanager
 async def answer(
     body: bytes, kind: str, heard: Callable[[GatewayError, Failure], None], extra: str = ""
-) -> AsyncIterator[V1InternalAnswer]:
+) -> AsyncIterator[GoogleAnswer]:
     """Answer a call with these bytes, then close."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,7 +50,7 @@ async def answer(
         port = server.sockets[0].getsockname()[1]
         response = await transport.send("GET", f"http://127.0.0.1:{port}/", headers={})
         reader = StreamReader(ReadOptions(names=NameMap([]), family="gemini", salt="s"))
-        made = V1InternalAnswer(response, reader, heard, 0.0)
+        made = GoogleAnswer(response, reader, heard, read_failure, 0.0)
         yield made
         made.close()
     finally:
@@ -58,7 +59,7 @@ async def answer(
         await server.wait_closed()
 
 
-async def read(made: V1InternalAnswer) -> list[ir.Event]:
+async def read(made: GoogleAnswer) -> list[ir.Event]:
     events: list[ir.Event] = []
     while (more := await made.read()) is not None:
         events += more

@@ -7,8 +7,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from gateway.adapters.failures import Failure
 from gateway.adapters.v1internal_control import Control
-from gateway.adapters.v1internal_errors import Failure
 from gateway.transport import ConnectFailed, Transport, Whole
 from tests.clocks import FakeClock
 

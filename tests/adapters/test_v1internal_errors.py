@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from gateway.adapters import v1internal_errors
-from gateway.adapters.v1internal_errors import RULES, Cause, Failure, cause_of, read_failure, unreachable
+from gateway.adapters import failures
+from gateway.adapters.failures import Cause, Failure, cause_of, unreachable
+from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -154,7 +155,7 @@ def test_the_next_midnight_in_california_knows_summer_time(monkeypatch: pytest.M
     def missing(key: str) -> ZoneInfo:
         raise ZoneInfoNotFoundError(key)
 
-    monkeypatch.setattr(v1internal_errors, "ZoneInfo", missing)
+    monkeypatch.setattr(failures, "ZoneInfo", missing)
     assert read_failure(429, daily, {}, before_the_change).wait_s == 24 * 3600
 
 

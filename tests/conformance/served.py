@@ -44,7 +44,9 @@ STREAM_OPTIONS = {"openai-chat": {"stream_options": {"include_usage": True}}, "a
 
 
 class Served:
-    """One running gateway; `fake` is what stands behind it."""
+    """One running gateway; `fake` is what stands behind it, `model` what is asked unless a test says otherwise."""
+
+    model = GEMINI_3
 
     def __init__(self, fake: FakeV1Internal, app: Starlette, http: httpx.AsyncClient) -> None:
         self.fake = fake
@@ -52,10 +54,12 @@ class Served:
         self.url = str(http.base_url).rstrip("/")
         self.gateway: Gateway = app.state.gateway
 
-    async def post(self, path: str, *messages: Json | str, model: str = GEMINI_3, **fields: Any) -> httpx.Response:
+    async def post(self, path: str, *messages: Json | str, model: str = "", **fields: Any) -> httpx.Response:
         """Post a request of these messages; a text is what the user says."""
         said = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
-        return await self.http.post(path, json={"model": model, "messages": said or [user("hi")], **fields})
+        return await self.http.post(
+            path, json={"model": model or self.model, "messages": said or [user("hi")], **fields}
+        )
 
     async def hear(self, dialect: str, *messages: Json | str, stream: bool, **fields: Any) -> Heard:
         """Ask, and walk the answer through the automaton of its dialect."""

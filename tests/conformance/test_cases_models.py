@@ -19,6 +19,14 @@ pytestmark = pytest.mark.anyio
 
 COUNT = "/v1/messages/count_tokens?beta=true"
 MODELS = [GEMINI_3, "claude-sonnet-4-6", "gemini-2.5-flash"]
+LISTED = [
+    *MODELS,
+    f"{GEMINI_3}-search",
+    "claude-sonnet-4-6-search",
+    "gemini-2.5-flash-search",
+    "gemini-2.5-flash-nothinking",
+    "gemini-2.5-flash-maxthinking",
+]
 
 
 async def count(served: Served, **fields: Any) -> int:
@@ -81,7 +89,7 @@ async def test_the_openai_client_lists_models(listing: Served) -> None:
     async with openai.AsyncOpenAI(api_key="k", base_url=f"{listing.url}/v1", max_retries=0) as client:
         listed = [model async for model in client.models.list()]
         one = await client.models.retrieve(GEMINI_3)
-    assert [model.id for model in listed] == MODELS
+    assert [model.id for model in listed] == LISTED
     assert {(model.object, type(model.created), type(model.owned_by)) for model in listed} == {("model", int, str)}
     assert one.id == GEMINI_3
 
@@ -91,7 +99,7 @@ async def test_the_anthropic_client_lists_models(listing: Served) -> None:
     async with anthropic.AsyncAnthropic(api_key="k", base_url=listing.url, max_retries=0) as client:
         listed = [model async for model in client.models.list()]
         one = await client.models.retrieve(GEMINI_3)
-    assert [model.id for model in listed] == MODELS
+    assert [model.id for model in listed] == LISTED
     assert {model.type for model in listed} == {"model"}
     assert all(model.display_name and model.created_at for model in listed)
     assert one.id == GEMINI_3
@@ -104,7 +112,7 @@ async def test_the_google_client_lists_models(listing: Served) -> None:
     listed = [model async for model in await client.aio.models.list()]
     one = await client.aio.models.get(model=GEMINI_3)
     await client.aio.aclose()
-    assert [model.name for model in listed] == [f"models/{name}" for name in MODELS]
+    assert [model.name for model in listed] == [f"models/{name}" for name in LISTED]
     assert one.name == f"models/{GEMINI_3}"
 
 
@@ -114,5 +122,5 @@ async def test_the_headers_tell_the_lists_apart(listing: Served) -> None:
     messages = (await listing.http.get("/v1/models", headers={"anthropic-version": "2023-06-01"})).json()
     google = (await listing.http.get("/v1beta/models")).json()
     assert plain["object"] == "list"
-    assert (messages["has_more"], messages["first_id"], messages["last_id"]) == (False, MODELS[0], MODELS[-1])
-    assert [model["name"] for model in google["models"]] == [f"models/{name}" for name in MODELS]
+    assert (messages["has_more"], messages["first_id"], messages["last_id"]) == (False, LISTED[0], LISTED[-1])
+    assert [model["name"] for model in google["models"]] == [f"models/{name}" for name in LISTED]

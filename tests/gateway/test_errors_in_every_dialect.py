@@ -1,11 +1,15 @@
 """Each error class, in each dialect, at each place, as the official SDK sees it."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
+from google import genai
+from google.genai.models import AsyncModels
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import errors, ir
@@ -43,6 +47,23 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.NotImplementedHere: (501, 501, "not_implemented", "api_error"),
     errors.NoCredential: (503, 503, "no_credential", "overloaded_error"),
     errors.Draining: (503, 503, "draining", "overloaded_error"),
+}
+# what google.rpc calls the statuses
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    413: "INVALID_ARGUMENT",
+    415: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 CLASSES = pytest.mark.parametrize("kind", list(TABLE), ids=lambda kind: kind.__name__)
 TEXT = "what happened, and what to do"
@@ -110,20 +131,50 @@ async def test_anthropic_status(kind: type[GatewayError], place: str) -> None:
     assert error.request_id == body["request_id"]
 
 
-@CLASSES
-@pytest.mark.parametrize("place", ["before auth"], indirect=True)
-async def test_gemini_status(kind: type[GatewayError], place: str) -> None:
-    import google.genai
-    import google.genai.errors
-
-    options: Any = {"base_url": place}
-    client = google.genai.Client(api_key="any", http_options=options)
-    with pytest.raises(google.genai.errors.APIError) as caught:
-        await client.aio.models.get(model="demo")
-    assert caught.value.code == TABLE[kind][0]
-    assert TEXT in str(caught.value)
+@asynccontextmanager
+async def gemini(url: str) -> AsyncIterator[AsyncModels]:
+    options: Any = {"base_url": url}
+    client = genai.Client(api_key="any", http_options=options)
+    yield client.aio.models
     await client.aio.aclose()
     client.close()
+
+
+@CLASSES
+@pytest.mark.parametrize("stream", [True, False])
+async def test_gemini_status(kind: type[GatewayError], place: str, stream: bool) -> None:
+    async with gemini(place) as models:
+        with pytest.raises(genai.errors.APIError) as caught:
+            if stream:
+                await anext(await models.generate_content_stream(model="demo", contents="hi"))
+            else:
+                await models.generate_content(model="demo", contents="hi")
+    error = caught.value
+    assert (error.code, error.status) == (TABLE[kind][0], STATUS[TABLE[kind][0]])
+    assert error.message == TEXT
+    (retry,) = [one for one in error.details["error"]["details"] if one["@type"].endswith("RetryInfo")]
+    assert retry["retryDelay"] == "7s"
+
+
+@CLASSES
+@pytest.mark.parametrize("place", ["before auth"], indirect=True)
+async def test_gemini_status_of_a_list(kind: type[GatewayError], place: str) -> None:
+    async with gemini(place) as models:
+        with pytest.raises(genai.errors.APIError) as caught:
+            await models.get(model="demo")
+    assert caught.value.code == TABLE[kind][0]
+    assert TEXT in str(caught.value)
+
+
+@CLASSES
+async def test_gemini_array(kind: type[GatewayError], place: str) -> None:
+    """A stream without alt=sse is a JSON array, and so is its error."""
+    body = {"contents": [{"parts": [{"text": "hi"}]}]}
+    async with httpx.AsyncClient(base_url=place) as http:
+        response = await http.post("/v1beta/models/demo:streamGenerateContent", json=body)
+    (error,) = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (TABLE[kind][0], "application/json")
+    assert (error["error"]["code"], error["error"]["message"]) == (TABLE[kind][0], TEXT)
 
 
 @CLASSES
@@ -149,3 +200,25 @@ async def test_anthropic_in_mid_stream(kind: type[GatewayError], breaking: str) 
     body: Any = caught.value.body
     assert heard == "Hello"
     assert (body["error"]["type"], TEXT in body["error"]["message"]) == (TABLE[kind][3], True)
+
+
+@CLASSES
+async def test_gemini_in_mid_stream(kind: type[GatewayError], breaking: str) -> None:
+    heard = ""
+    async with gemini(breaking) as models:
+        with pytest.raises(genai.errors.APIError) as caught:
+            async for chunk in await models.generate_content_stream(model="demo", contents="hi"):
+                heard += chunk.text or ""
+    assert heard == "Hello"
+    assert (caught.value.code, caught.value.message) == (TABLE[kind][0], TEXT)
+
+
+@CLASSES
+async def test_gemini_in_mid_array(kind: type[GatewayError], breaking: str) -> None:
+    body = {"contents": [{"parts": [{"text": "hi"}]}]}
+    async with httpx.AsyncClient(base_url=breaking) as http:
+        response = await http.post("/v1beta/models/demo:streamGenerateContent", json=body)
+    first, last = response.json()
+    assert first["candidates"][0]["content"]["parts"] == [{"text": "Hello"}]
+    assert [*last] == ["error"]
+    assert (last["error"]["code"], last["error"]["message"]) == (TABLE[kind][0], TEXT)

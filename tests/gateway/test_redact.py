@@ -9,9 +9,7 @@ import pytest
 from gateway.redact import Secret, redact
 
 
-@pytest.mark.parametrize(
-    "show", [repr, str, lambda s: f"{s}", lambda s: f"{s!r:>5}".strip(), lambda s: f"{[s]}"[1:-1]]
-)
+@pytest.mark.parametrize("show", [repr, str, lambda s: f"{s}", lambda s: f"{s!r:>5}".strip(), lambda s: f"{[s]}"[1:-1]])
 def test_a_secret_is_never_shown(show: object) -> None:
     assert callable(show)
     assert show(Secret("canary")) == "***"

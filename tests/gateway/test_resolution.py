@@ -1,6 +1,7 @@
 """The resolution list of model names, rule by rule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.scripted import Scripted
 
 
 def resolver(models: dict[str, Any] | None = None, pick: Any = None, alias: dict[str, str] | None = None) -> Resolver:
+    """Make a resolver over the upstreams `antigravity` and `openai`."""
     upstream = {
         "antigravity": {"type": "v1internal", **({"alias": alias} if alias is not None else {})},
         "openai": {"type": "openai", "base_url": "http://127.0.0.1:1/v1"},  # an open list
@@ -104,19 +106,7 @@ def test_the_only_upstream_takes_every_name() -> None:
 
 def test_each_decision_names_the_key_that_made_it() -> None:
     resolution = resolver({"alias": {"a": "shared"}}).resolve("a")
-    assert [decision.key for decision in resolution.decisions] == ["models.alias.'a'", "upstream.antigravity.models"]
-
-
-def test_the_listing_has_each_name_once_and_exact_aliases() -> None:
-    listing = resolver({"alias": {"best": "gpt-4o", "x*": "gpt-4o"}}).listing()
-    assert list(listing) == [
-        "claude-sonnet-4-5",
-        "gemini-2.5-flash",
-        "shared",
-        "gpt-4o",
-        "gpt-4.1",
-        "best",
-    ]
+    assert [decision.key for decision in resolution.decisions] == ["models.alias.a", "upstream.antigravity.models"]
 
 
 def test_what_a_rule_gives_is_resolved_again() -> None:
@@ -128,3 +118,81 @@ def test_a_loop_that_only_later_lists_make_ends() -> None:
     rules = resolver({"family": {"haiku": "a-haiku-b"}}, alias={})
     with pytest.raises(ModelNotFound):
         rules.resolve("haiku")
+
+
+def test_a_circle_behind_a_default_upstream_ends_too() -> None:
+    rules = resolver({"family": {"haiku": "a-haiku-b"}, "default_upstream": "openai"}, alias={})
+    with pytest.raises(ModelNotFound, match="in a circle"):
+        rules.resolve("haiku")
+
+
+def test_an_alias_that_leads_nowhere_says_so() -> None:
+    with pytest.raises(ModelNotFound, match="'mine' leads nowhere: the model 'gpt4o' is not served"):
+        resolver({"alias": {"mine": "gpt4o"}}).resolve("mine")
+
+
+class Retiring(Scripted):
+    """An upstream that knows what its old models are called now."""
+
+    def renamed(self) -> Mapping[str, str]:
+        return {"gemini-old": "gemini-new", "still": "gemini-new"}
+
+
+def retiring() -> Resolver:
+    config = load({"upstream": {"google": {"type": "v1internal"}, "other": {"type": "demo"}}}, environ={}).config
+    google = Retiring([], name="google", models=["gemini-new", "still"])
+    return Resolver(config, {"other": Scripted([], name="other"), "google": google})
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("gemini-old", "google/gemini-new"),
+        ("gemini-old-20250101", "google/gemini-new"),
+        ("google/gemini-old", "google/gemini-new"),
+        ("gemini-old-search", "google/gemini-new"),
+        ("still", "google/still"),
+        ("google/still", "google/still"),
+    ],
+)
+def test_a_retired_model_is_asked_for_by_its_new_name(name: str, label: str) -> None:
+    assert labels(retiring(), name) == [label]
+
+
+def test_a_decision_shows_the_new_name_of_a_retired_model() -> None:
+    [decision] = retiring().resolve("gemini-old").decisions
+    assert (decision.name, decision.gives, decision.key) == (
+        "gemini-old",
+        "google/gemini-new",
+        "upstream.google.models",
+    )
+
+
+@pytest.mark.parametrize(
+    ("models", "name", "keys"),
+    [
+        ({}, "shared", ["upstream.antigravity.models"]),
+        ({}, "shared-20250101", ["upstream.antigravity.models"]),
+        ({}, "openai/x", ["upstream.openai"]),
+        ({"alias": {"a*": "shared"}}, "ab", ['models.alias."a*"', "upstream.antigravity.models"]),
+        ({}, "shared-search", ["models.variant.-search", "upstream.antigravity.models"]),
+        ({"family": {"big": "openai/x"}}, "my-big-one", ["models.family.big", "upstream.openai"]),
+        ({}, "gpt-3.5", ['upstream.antigravity.alias."gpt-3.5*"', "upstream.antigravity.models"]),
+        ({"default_upstream": "openai"}, "new", ["models.default_upstream"]),
+    ],
+)
+def test_every_rule_is_named_by_its_key(models: dict[str, Any], name: str, keys: list[str]) -> None:
+    assert [decision.key for decision in resolver(models).resolve(name).decisions] == keys
+
+
+def test_the_only_upstream_takes_an_unknown_name_because_of_models_unknown() -> None:
+    rules = Resolver(load({}, environ={}).config, {"demo": Scripted([])})
+    assert [decision.key for decision in rules.resolve("new").decisions] == ["models.unknown"]
+
+
+def test_the_key_of_a_decision_finds_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[models.alias]\n"gem*" = "demo/demo"\n[upstream.demo]\n')
+    loaded = load(file, environ={}, dotenv=False)
+    decisions = Resolver(loaded.config, {"demo": Scripted([])}).resolve("gemini").decisions
+    assert [loaded.source(decision.path).line for decision in decisions] == [2, 3]

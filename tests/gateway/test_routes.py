@@ -10,6 +10,11 @@ from gateway.routes import match
     [
         ("POST", "/v1/chat/completions", {}, ("openai-chat", "chat", 0)),
         ("POST", "/openai/v1/chat/completions", {}, ("openai-chat", "chat", 0)),
+        ("POST", "/openai/deployments/gpt-4o/chat/completions", {}, ("openai-chat", "chat", 0)),
+        ("GET", "/openai/deployments/gpt-4o/chat/completions", {}, ("openai-chat", "none", 405)),
+        ("POST", "/openai/deployments/gpt-4o/embeddings", {}, ("openai-chat", "none", 404)),
+        ("POST", "/openai/deployments//chat/completions", {}, ("openai-chat", "none", 404)),
+        ("POST", "/openai/deployments/chat/completions", {}, ("openai-chat", "none", 404)),
         ("POST", "/v1/messages", {}, ("anthropic", "chat", 0)),
         ("POST", "/v1/messages/count_tokens", {}, ("anthropic", "count_tokens", 0)),
         ("GET", "/v1/models", {}, ("openai-chat", "models", 0)),
@@ -25,8 +30,19 @@ from gateway.routes import match
         ("POST", "/chat/completions", {}, ("openai-chat", "none", 404)),
         ("POST", "/v1/messages/batches", {}, ("anthropic", "none", 404)),
         ("POST", "/v1/complete", {b"anthropic-version": b"1"}, ("anthropic", "none", 404)),
-        ("POST", "/v1beta/models/m:generateContent", {}, ("gemini", "none", 404)),
-        ("POST", "/v1/models/m:generateContent", {}, ("gemini", "none", 404)),
+        ("POST", "/v1beta/models/m:generateContent", {}, ("gemini", "chat", 0)),
+        ("POST", "/v1/models/m:generateContent", {}, ("gemini", "chat", 0)),
+        ("POST", "/v1beta/models/m:streamGenerateContent", {b"anthropic-version": b"1"}, ("gemini", "chat", 0)),
+        ("POST", "/v1beta/models/m:countTokens", {}, ("gemini", "count_tokens", 0)),
+        ("GET", "/v1beta/models/m:generateContent", {}, ("gemini", "none", 405)),
+        ("HEAD", "/v1/models/m:countTokens", {}, ("gemini", "none", 405)),
+        ("POST", "/v1beta/models/m", {}, ("gemini", "none", 405)),
+        ("POST", "/v1beta/models/m:embedContent", {}, ("gemini", "native", 404)),
+        ("POST", "/v1beta/models/:generateContent", {}, ("gemini", "none", 404)),
+        ("POST", "/v1beta/models/m:generateContent/", {}, ("gemini", "none", 404)),
+        ("POST", "/openai/v1/models/m:generateContent", {}, ("gemini", "none", 404)),
+        ("GET", "/v1beta/files/f1", {}, ("gemini", "native", 404)),
+        ("POST", "/upload/v1beta/files", {}, ("gemini", "native", 404)),
         ("GET", "/somewhere", {}, ("openai-chat", "none", 404)),
     ],
 )
@@ -42,6 +58,14 @@ def test_a_key_in_the_query_means_gemini(query: bytes, dialect: str) -> None:
     assert match("GET", "/v1/models", {}, query).dialect == dialect
 
 
+@pytest.mark.parametrize(
+    ("name", "model"), [("gpt-4o", "gpt-4o"), ("google%2Fgemini-3-flash", "google/gemini-3-flash"), ("a/b", "a/b")]
+)
+def test_the_name_of_a_deployment_is_the_model(name: str, model: str) -> None:
+    path = f"/openai/deployments/{name}/chat/completions"
+    assert match("POST", path, {}, b"api-version=2024-10-21").model == model
+
+
 def test_the_id_of_a_model_is_unquoted() -> None:
     assert match("GET", "/v1/models/antigravity%2Fclaude", {}).model == "antigravity/claude"
 
@@ -50,3 +74,73 @@ def test_the_id_of_a_model_is_unquoted() -> None:
 def test_any_request_has_a_route(method: str, path: str, headers: dict[bytes, bytes], query: bytes) -> None:
     route = match(method, path, headers, query)
     assert (route.error is None) == (route.operation != "none")
+
+
+@pytest.mark.parametrize(
+    ("resource", "model"),
+    [
+        ("models/gemini-3-flash", "gemini-3-flash"),
+        ("models/google/gemini-3-flash", "google/gemini-3-flash"),
+        ("models/google%2Fgemini-3-flash", "google/gemini-3-flash"),
+        ("models/ft:a:b", "ft:a:b"),
+        ("models/a%3Ab", "a:b"),
+        ("tunedModels/x", "tunedModels/x"),
+    ],
+)
+@pytest.mark.parametrize("version", ["v1beta", "v1"])
+def test_the_model_stands_before_the_last_colon(version: str, resource: str, model: str) -> None:
+    route = match("POST", f"/{version}/{resource}:generateContent", {})
+    assert (route.dialect, route.operation, route.model) == ("gemini", "chat", model)
+
+
+@pytest.mark.parametrize(
+    ("verb", "query", "streams"),
+    [
+        ("generateContent", b"", ""),
+        ("generateContent", b"alt=json", ""),
+        ("countTokens", b"key=k", ""),
+        ("streamGenerateContent", b"", "array"),
+        ("streamGenerateContent", b"alt=json", "array"),
+        ("streamGenerateContent", b"alt=sse", "sse"),
+        ("streamGenerateContent", b"key=k&alt=sse&b=%ff", "sse"),
+    ],
+)
+def test_the_verb_and_alt_say_how_the_answer_comes(verb: str, query: bytes, streams: str) -> None:
+    route = match("POST", f"/v1beta/models/m:{verb}", {}, query)
+    assert (route.error, route.streams) == (None, streams)
+
+
+@pytest.mark.parametrize(
+    ("verb", "query", "streams"),
+    [
+        ("streamGenerateContent", b"alt=proto", "array"),
+        ("generateContent", b"alt=sse", ""),
+        ("countTokens", b"alt=media", ""),
+    ],
+)
+def test_another_form_of_the_answer_is_a_bad_request(verb: str, query: bytes, streams: str) -> None:
+    route = match("POST", f"/v1beta/models/m:{verb}", {}, query)
+    assert route.error is not None
+    assert (route.error.status, route.error.param, route.streams) == (400, "alt", streams)
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/v1beta/models/m:embedContent", "embeddings"),
+        ("/v1/models/m:batchEmbedContents", "embeddings"),
+        ("/v1beta/models/m:batchGenerateContent", "batches"),
+        ("/v1beta/files", "files"),
+        ("/upload/v1beta/files", "files"),
+        ("/v1beta/cachedContents/c1", "context caches"),
+    ],
+)
+def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> None:
+    error = match("POST", path, {}).error
+    assert error is not None
+    assert error.message.endswith(f"no upstream here has {what}")
+
+
+def test_a_wrong_method_names_the_right_one() -> None:
+    calls = match("GET", "/v1beta/models/m:streamGenerateContent", {}), match("POST", "/v1beta/models/m", {})
+    assert [call.error and call.error.headers for call in calls] == [{"allow": "POST"}, {"allow": "GET"}]

@@ -35,6 +35,12 @@ async def test_the_targets_are_found() -> None:
     assert [target.label for target in inner.context.targets] == ["demo/demo"]
 
 
+async def test_the_suffixes_travel_with_the_targets() -> None:
+    inner = Inner(reads=False)
+    await ask(inner, "demo-search")
+    assert [(target.label, target.variants) for target in inner.context.targets] == [("demo/demo", ("-search",))]
+
+
 async def test_an_unknown_model_is_404_with_suggestions() -> None:
     outcome = await ask(Inner(reads=False), "claude-sonet-4-5")
     assert (outcome.status, outcome.json["error"]["code"]) == (404, "model_not_found")
@@ -42,5 +48,6 @@ async def test_an_unknown_model_is_404_with_suggestions() -> None:
 
 
 @pytest.mark.parametrize(("globs", "status"), [((), 200), (("demo",), 200), (("d*",), 200), (("claude-*",), 403)])
-async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], status: int) -> None:
-    assert (await ask(Inner(reads=False), "demo", Principal(name="a", id="a", models=globs))).status == status
+@pytest.mark.parametrize("model", ["demo", "models/demo"])
+async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], status: int, model: str) -> None:
+    assert (await ask(Inner(reads=False), model, Principal(name="a", id="a", models=globs))).status == status

@@ -21,21 +21,15 @@ RESPONSE_KEYS = ALLOWED[Profile.GEMINI] | {"propertyOrdering", "additionalProper
 TYPES = {"array", "boolean", "integer", "number", "object", "string"}
 BOTH = pytest.mark.parametrize("profile", list(Profile))
 
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 json_values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
-names = st.sampled_from(
-    ["a", "b", "title", "format", "const", "required", "$ref", "type", "items", "default", "enum"]
-)
+names = st.sampled_from(["a", "b", "title", "format", "const", "required", "$ref", "type", "items", "default", "enum"])
 types = st.sampled_from(sorted(TYPES | {"null", "STRING", "any"}))
-refs = st.sampled_from(
-    ["#", "#/$defs/A", "#/$defs/B", "#/definitions/C", "#/properties/a", "#/$defs/Gone", "x.json"]
-)
+refs = st.sampled_from(["#", "#/$defs/A", "#/$defs/B", "#/definitions/C", "#/properties/a", "#/$defs/Gone", "x.json"])
 
 
 def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -70,9 +64,7 @@ def _keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-plain = st.recursive(
-    st.booleans() | st.just({}) | st.fixed_dictionaries({"type": types}), _keywords, max_leaves=12
-)
+plain = st.recursive(st.booleans() | st.just({}) | st.fixed_dictionaries({"type": types}), _keywords, max_leaves=12)
 schemas = st.builds(
     lambda root, a, b, c: {**root, "$defs": {"A": a, "B": b}, "definitions": {"C": c}} if root else a,
     _keywords(plain),
@@ -159,9 +151,7 @@ def test_root_is_an_object_with_properties(profile: Profile, schema: object) -> 
 @given(schema=anything)
 @relaxed
 def test_claude_gets_no_object_without_properties(schema: object) -> None:
-    assert all(
-        "properties" in node for node in _all_nodes(clean(schema, Profile.CLAUDE)) if node["type"] == "object"
-    )
+    assert all("properties" in node for node in _all_nodes(clean(schema, Profile.CLAUDE)) if node["type"] == "object")
 
 
 @given(schema=anything)
@@ -173,9 +163,7 @@ def test_claude_gets_valid_draft_2020_12(schema: object) -> None:
 
 
 @BOTH
-@given(
-    properties=st.dictionaries(st.text(), st.booleans() | st.fixed_dictionaries({"type": types}), min_size=1)
-)
+@given(properties=st.dictionaries(st.text(), st.booleans() | st.fixed_dictionaries({"type": types}), min_size=1))
 @relaxed
 def test_names_of_properties_survive(profile: Profile, properties: dict[str, object]) -> None:
     cleaned = clean({"type": "object", "properties": properties}, profile).schema
@@ -195,9 +183,7 @@ def test_any_graph_of_references_ends(profile: Profile, links: dict[str, list[st
         }
         for name, targets in links.items()
     }
-    cleaned = clean(
-        {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": definitions}, profile
-    )
+    cleaned = clean({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": definitions}, profile)
     nodes = _all_nodes(cleaned)
     assert all(node.keys() <= ALLOWED[profile] for node in nodes)
     assert len(nodes) < 25_000

@@ -6,6 +6,7 @@ from typing import Final
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
 from gateway.errors import GatewayError
+from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .answer import encode
@@ -24,7 +25,7 @@ class Anthropic:
     name: Final = "anthropic"
     keepalive: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 
-    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
+    def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request for an answer or for its token count, which have the same fields."""
         return read_request(body)
 
@@ -36,7 +37,7 @@ class Anthropic:
         """Write a whole answer."""
         return write_whole(reply, answering)
 
-    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+    def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
         """Give the status and body of an error answer."""
         return write_error(error, request_id)
 

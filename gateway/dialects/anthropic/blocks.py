@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, media
+from gateway.dialects.place import Place
 
-from .place import Place
 from .wire import Content
 
 __all__ = ["read_system", "read_turn"]

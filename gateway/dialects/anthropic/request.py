@@ -6,10 +6,10 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.content import decode
+from gateway.dialects.place import FIELDS, Place, is_null
 
 from . import wire
 from .blocks import read_system, read_turn
-from .place import Place, is_null
 from .tools import read_choice, read_tools
 
 __all__ = ["read_request"]
@@ -53,7 +53,7 @@ def read_request(body: bytes) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
     request = decode(body, wire.Request)
     place = Place()
-    extras = _extras(wire.FIELDS.decode(body), place)
+    extras = _extras(FIELDS.decode(body), place)
     system, turns = _conversation(request, place)
     tools = read_tools(request.tools or (), place.at("tools"))
     user = request.metadata.user_id if request.metadata else None
@@ -89,7 +89,7 @@ def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
     for name, known in _INNER.items():
         raw = fields.get(name)
         if raw is not None and not is_null(raw):
-            place.at(name).lose_unknown(wire.FIELDS.decode(raw), known)
+            place.at(name).lose_unknown(FIELDS.decode(raw), known)
     others = {
         name: raw for name, raw in fields.items() if name not in _CARRIED and name not in _REFUSED and not is_null(raw)
     }

@@ -7,8 +7,8 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.place import Place, is_null
 
-from .place import Place, is_null
 from .wire import TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
 __all__ = ["read_choice", "read_tools"]

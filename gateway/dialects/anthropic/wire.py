@@ -10,7 +10,6 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 __all__ = [
-    "FIELDS",
     "TOOL",
     "TYPED_TOOL",
     "Content",
@@ -112,6 +111,5 @@ class TypedTool(Struct, kw_only=True):
     name: str | None = None
 
 
-FIELDS: Final = Decoder(dict[str, Raw])
 TOOL: Final = Decoder(Tool)
 TYPED_TOOL: Final = Decoder(TypedTool)

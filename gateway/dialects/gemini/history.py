@@ -26,6 +26,7 @@ _CONTINUED: Final = ir.Text(text="(conversation continues)")
 _GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
+_BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
 _ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
 
 _CLAUDE_MEDIA: Final = frozenset(
@@ -103,17 +104,11 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
         for part in replay.parts(_spoken(turn)):
             if not _readable(part, replay.family, losses):
                 continue
-            model = _by_model(part, turn)
+            model = _BY_MODEL.get(type(part), turn.role == "assistant")
             if not groups or groups[-1].model is not model:
                 groups.append(_Group(model=model, parts=[]))
             groups[-1].parts.append(part)
     return groups
-
-
-def _by_model(part: ir.Part, turn: ir.Turn) -> bool:
-    if isinstance(part, ir.ToolResult):
-        return False
-    return turn.role == "assistant" or isinstance(part, ir.ToolCall | ir.Thinking)
 
 
 def _spoken(turn: ir.Turn) -> Iterable[ir.Part]:

@@ -1,73 +1,59 @@
-"""What Gemini callers are told: errors and model lists. Requests of this dialect are not read here."""
+"""Gemini, as a caller's dialect: generateContent, streamGenerateContent, countTokens, models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
-
-from gateway import errors, ir
+from gateway import ir
 from gateway.dialects import Answering, StreamWriter
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError
+from gateway.routes import Route
 from gateway.upstream import ModelInfo
+
+from .inbound_answer import encode
+from .inbound_errors import write_error
+from .inbound_request import read_request
+from .inbound_stream import GeminiStream
+from .inbound_whole import write_whole
 
 __all__ = ["Gemini"]
 
-_encode = msgspec.json.Encoder().encode
-
-_STATUS: Final[Mapping[type[GatewayError], str]] = {
-    errors.Unauthenticated: "UNAUTHENTICATED",
-    errors.PermissionDenied: "PERMISSION_DENIED",
-    errors.NotFound: "NOT_FOUND",
-    errors.MethodNotAllowed: "UNIMPLEMENTED",
-    errors.RequestTimeout: "DEADLINE_EXCEEDED",
-    errors.RateLimited: "RESOURCE_EXHAUSTED",
-    errors.CallerError: "INVALID_ARGUMENT",
-    errors.UpstreamRejected: "INVALID_ARGUMENT",
-    errors.UpstreamRateLimited: "RESOURCE_EXHAUSTED",
-    errors.UpstreamOverloaded: "UNAVAILABLE",
-    errors.UpstreamTimeout: "DEADLINE_EXCEEDED",
-    errors.NoCredential: "UNAVAILABLE",
-    errors.Draining: "UNAVAILABLE",
-    errors.NotImplementedHere: "UNIMPLEMENTED",
-    errors.GatewayError: "INTERNAL",
-}
+_NOWHERE: Final = Route("gemini", "chat")
 
 
 class Gemini:
-    """The dialect of /v1beta, as far as it is served."""
+    """The codec: bytes of GenerateContent in and out, without state."""
 
-    name = "gemini"
-    keepalive = b""
+    name: Final = "gemini"
+    keepalive: Final = b""  # google-genai fails on whatever stands between two chunks
 
-    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
-        """Refuse: no route of this dialect leads here."""
-        raise NotFound("Gemini requests are not served here; use OpenAI Chat or Anthropic Messages")
+    def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
+        """Read a request for an answer, or one whose tokens are to be counted."""
+        return read_request(body, route or _NOWHERE, counting=counting)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
-        """Refuse: no request of this dialect was read."""
-        raise NotFound("Gemini answers are not served here")
+        """Make the writer of one streamed answer."""
+        return GeminiStream(answering)
 
     def write_whole(self, reply: ir.Reply, answering: Answering) -> bytes:
-        """Refuse: no request of this dialect was read."""
-        raise NotFound("Gemini answers are not served here")
+        """Write a whole answer."""
+        return write_whole(reply, answering)
 
-    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
-        """Write google.rpc.Status, as the Gemini API does."""
-        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        body = {"error": {"code": error.status, "message": error.message, "status": status}}
-        return error.status, _encode(body)
+    def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
+        """Give the status and body of an error answer; where an array was to come, it is an array of one."""
+        body = write_error(error)
+        return error.status, b"[%b]" % body if route is not None and route.streams == "array" else body
 
     def write_count(self, tokens: int) -> bytes:
-        """Write the answer to :countTokens."""
-        return _encode({"totalTokens": tokens})
+        """Write the answer to a token count."""
+        return encode({"totalTokens": tokens})
 
     def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
         """Write the model list, whole: pages are the caller's wish, not its right."""
-        return _encode({"models": [_model(name, info) for name, info in models]})
+        return encode({"models": [_model(name, info) for name, info in models]})
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:
         """Write one model."""
-        return _encode(_model(name, info))
+        return encode(_model(name, info))
 
 
 def _model(name: str, info: ModelInfo) -> dict[str, object]:

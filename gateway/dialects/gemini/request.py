@@ -1,4 +1,4 @@
-"""Write a neutral request as the inner `request` of Code Assist: a Gemini GenerateContentRequest.
+"""Write a neutral request as a Gemini GenerateContentRequest: the inner `request` of Code Assist, or the public API's.
 
 The body is built, never copied: no field of the caller's dialect can slip through, for one that the service does
 not know is a 400. What has no place is told in `Written.losses`.
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.errors import InvalidRequest
 
 from .history import Step, arrange, leads_with_thoughts, write_contents
 from .names import NameMap
-from .schema import Cleaned, Profile, SchemaCache, response_schema
+from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
 from .thinking import Conflict, Plan, generation_of, plan
 
@@ -41,7 +41,8 @@ _SAMPLING: Final = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
 }
-_NOT_CLAUDE: Final = frozenset({"seed", "presence_penalty", "frequency_penalty"})
+_PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
+_NOT_CLAUDE: Final = _PENALTIES | {"seed"}
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
 _JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
@@ -49,12 +50,15 @@ _JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no oth
 class GeminiTarget(Struct, frozen=True, kw_only=True):
     """The model that a request is for: its upstream `model` name, and what the configuration says about it.
 
-    `max_output`: its limit, None = unknown. `thinking_conflict` and `signatures`: see [translate].
+    `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
+    [translate]. `json_schemas` and `penalties`: whether it takes them, as far as the public API is asked.
     """
 
     model: str
     family: ir.Family
-    surface: Literal["v1internal"] = "v1internal"
+    surface: Literal["v1internal", "gemini"] = "v1internal"
+    json_schemas: bool = True
+    penalties: bool = True
     max_output: int | None = None
     thinking_conflict: Conflict = "clamp"
     signatures: bool = True
@@ -65,7 +69,8 @@ class Written(Struct, frozen=True, kw_only=True):
     """A request ready to be encoded, and what the reader of its answer must know.
 
     `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
-    `parallel`: whether more than one call may be passed on.
+    `parallel`: whether more than one call may be passed on. `native`: the caller's own request, to be sent in the place
+    of `body`, which then only tells what kind of request it is.
     """
 
     body: dict[str, object]
@@ -74,6 +79,7 @@ class Written(Struct, frozen=True, kw_only=True):
     parallel: bool = True
     losses: tuple[ir.Loss, ...] = ()
     image_model: bool = False
+    native: Raw | None = None
 
 
 def write_request(request: ir.Request, target: GeminiTarget) -> Written:
@@ -90,6 +96,8 @@ class _Writer:
         self.claude = target.family == "claude"
         self.image = "image" in target.model
         self.latest = target.family == "gemini" and (generation_of(target.model) or (3, 0)) >= (3, 0)
+        self.public = target.surface == "gemini"
+        self.light = self.public and target.json_schemas
         self.losses = [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
         self.functions = _functions(request)
@@ -106,7 +114,7 @@ class _Writer:
         fields: dict[str, object] = {
             "contents": contents,
             "systemInstruction": system and {"role": "user", "parts": system},
-            "tools": self._tools(),
+            "tools": self._tools() if self.request.tools else [],
             "toolConfig": self._tool_config(thinking),
             "generationConfig": self._config(thinking),
         }
@@ -199,17 +207,18 @@ class _Writer:
 
     def _output(self) -> dict[str, object]:
         output = self.request.output
-        if output.kind == "text" or self._in_words():
+        if self._in_words():
             return {}
         if self.image:
             self._lose("response_format", "a drawing model has no JSON mode")
             return {}
         config: dict[str, object] = {"responseMimeType": "application/json"}
         if output.schema is not None:
-            cleaned = response_schema(msgspec.json.decode(output.schema))
+            schema = msgspec.json.decode(output.schema)
+            cleaned = light(schema) if self.light else response_schema(schema)
             self._lose_keywords("response_format", cleaned)
             if cleaned.schema is not None:
-                config["responseSchema"] = cleaned.schema
+                config["responseJsonSchema" if self.light else "responseSchema"] = cleaned.schema
         return config
 
     # tools
@@ -220,11 +229,18 @@ class _Writer:
             for tool in self.request.tools:
                 self._lose(tool.path, "a drawing model takes no tools")
             return []
-        if self.functions:
+        functions = [self._declare(tool) for tool in self.functions]
+        declared: list[dict[str, object]] = [{"functionDeclarations": functions}] if functions else []
+        if functions and not self._combines():
             for tool in builtin:
                 self._lose(tool.path, f"{tool.builtin} cannot stand beside functions")
-            return [{"functionDeclarations": [self._declare(tool) for tool in self.functions]}]
-        return [{name: {}} for tool in builtin if (name := self._hosted(tool))]
+            return declared
+        hosted: list[dict[str, object]] = [{name: {}} for tool in builtin if (name := self._hosted(tool))]
+        return declared + hosted
+
+    def _combines(self) -> bool:
+        """Tell whether the model takes services of the upstream beside functions: Gemini 3 does, on the public API."""
+        return self.public and self.latest
 
     def _hosted(self, tool: ir.Tool) -> str | None:
         name = _BUILTIN.get(tool.builtin or "") if self.target.family == "gemini" else None
@@ -234,8 +250,11 @@ class _Writer:
 
     def _declare(self, tool: ir.Tool) -> dict[str, object]:
         name = self.names.upstream(tool.name)
-        profile = Profile.CLAUDE if self.claude else Profile.GEMINI
-        cleaned = self.schemas.clean_raw(bytes(tool.schema or b"null"), profile)
+        schema = bytes(tool.schema or b"null")
+        if self.light:
+            cleaned = self.schemas.light_raw(schema)
+        else:
+            cleaned = self.schemas.clean_raw(schema, Profile.CLAUDE if self.claude else Profile.GEMINI)
         self._lose_keywords(tool.path, cleaned)
         if self.claude:
             self.placeholders[name] = cleaned
@@ -243,7 +262,7 @@ class _Writer:
         if tool.description:
             declaration["description"] = tool.description
         if cleaned.schema is not None:
-            declaration["parameters"] = cleaned.schema
+            declaration["parametersJsonSchema" if self.light else "parameters"] = cleaned.schema
         return declaration
 
     def _lose_keywords(self, path: str, cleaned: Cleaned) -> None:
@@ -252,8 +271,17 @@ class _Writer:
             self._lose(f"{path}.{dropped.path}", reason, "hint")
 
     def _tool_config(self, thinking: Plan) -> dict[str, object]:
+        if not self.functions or self.image:
+            return {}
+        calling = self._calling(thinking)
+        config: dict[str, object] = {"functionCallingConfig": calling} if calling else {}
+        if self._combines() and any(tool.builtin in _BUILTIN for tool in self.request.tools):
+            config["includeServerSideToolInvocations"] = True
+        return config
+
+    def _calling(self, thinking: Plan) -> dict[str, object]:
         choice = self.request.tool_choice
-        if not self.functions or self.image or (choice is None and not self.claude):
+        if choice is None and not self.claude:
             return {}
         mode = "auto" if choice is None else choice.mode
         calling: dict[str, object] = {"mode": _MODES[mode]}
@@ -264,7 +292,7 @@ class _Writer:
             calling["mode"] = "VALIDATED"
         elif choice and choice.names and self._forced():
             calling["allowedFunctionNames"] = [self.names.upstream(name) for name in choice.names]
-        return {"functionCallingConfig": calling}
+        return calling
 
     def _parallel(self) -> bool:
         choice = self.request.tool_choice
@@ -282,16 +310,20 @@ class _Writer:
         values = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
         if self.claude:
             values = self._for_claude(values, thinks=thinking.config is not None)
+        elif not self.target.penalties:
+            for name in _PENALTIES & values.keys():
+                del values[name]
+                self._lose(name, "this model has no penalties")
         config: dict[str, object] = {_SAMPLING[name]: value for name, value in values.items()}
-        config |= self._output()
+        if self.request.output.kind != "text":
+            config |= self._output()
         optional: dict[str, object] = {
             "maxOutputTokens": thinking.max_tokens,
             "stopSequences": self._stops(),
             "thinkingConfig": thinking.config,
             "mediaResolution": self._resolution(),
         }
-        config.update((name, value) for name, value in optional.items() if value)
-        return config
+        return config | {name: value for name, value in optional.items() if value}
 
     def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
         kept = dict(values)
@@ -319,8 +351,10 @@ class _Writer:
         """Give the first detail that a caller asked for; there is one for the whole request."""
         if self.target.family != "gemini":
             return None
-        details = (part.detail for part in _media(self.request.turns))
-        return next((_RESOLUTIONS[detail] for detail in details if detail in _RESOLUTIONS), None)
+        for part in _media(self.request.turns):
+            if part.detail in _RESOLUTIONS:
+                return _RESOLUTIONS[part.detail]
+        return None
 
 
 def _functions(request: ir.Request) -> list[ir.Tool]:
@@ -330,10 +364,10 @@ def _functions(request: ir.Request) -> list[ir.Tool]:
     return [tool for tool in request.tools if tool.builtin is None and (not allowed or tool.name in allowed)]
 
 
-def _names(request: ir.Request) -> Iterator[str]:
-    yield from (tool.name for tool in request.tools if tool.builtin is None)
-    for turn in request.turns:
-        yield from (part.name for part in turn.parts if isinstance(part, ir.ToolCall))
+def _names(request: ir.Request) -> set[str]:
+    declared = {tool.name for tool in request.tools if tool.builtin is None}
+    called = {part.name for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolCall)}
+    return declared | called
 
 
 def _media(turns: Iterable[ir.Turn]) -> Iterator[ir.Media]:

@@ -20,6 +20,7 @@ import hashlib
 import msgspec
 
 from gateway.dialects.gemini.schema_facets import Dropped, is_object
+from gateway.dialects.gemini.schema_light import lighten
 from gateway.dialects.gemini.schema_placeholder import PLACEHOLDER, ROOT, fill, remove
 from gateway.dialects.gemini.schema_read import SchemaReader
 from gateway.dialects.gemini.schema_write import Rules, SchemaWriter
@@ -31,6 +32,7 @@ __all__ = [
     "Profile",
     "SchemaCache",
     "clean",
+    "light",
     "response_schema",
     "strip_placeholders",
 ]
@@ -64,6 +66,7 @@ _RULES = {
     Profile.GEMINI: Rules(object_root=True, alternatives=True),
     Profile.CLAUDE: Rules(object_root=True, alternatives=False, filled=True),
 }
+_LABELS = frozenset(("type", "title", "description"))  # of an object, they say nothing about its arguments
 _RESPONSE = Rules(object_root=False, alternatives=True, response=True)
 
 
@@ -89,6 +92,13 @@ def response_schema(schema: object) -> Cleaned:
     return _clean(schema, _RESPONSE)
 
 
+def light(schema: object, *, parameters: bool = False) -> Cleaned:
+    """Clean a schema that goes to the Gemini API as JSON Schema: of a function's parameters, or of the answer."""
+    written, dropped = lighten(schema, parameters=parameters)
+    says = any(value for keyword, value in written.items() if keyword not in _LABELS)
+    return Cleaned(None if parameters and not says else written, dropped=dropped)
+
+
 class SchemaCache:
     """Cleaned schemas by the bytes they came from, oldest out first; one for each application.
 
@@ -99,17 +109,25 @@ class SchemaCache:
         self._entries = entries
         self._limit_bytes = limit_bytes
         self._bytes = 0
-        self._kept: dict[tuple[bytes, Profile], tuple[Cleaned, int]] = {}
+        self._kept: dict[tuple[bytes, Profile | None], tuple[Cleaned, int]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def clean_raw(self, raw: bytes, profile: Profile) -> Cleaned:
         """Clean parameters given as JSON; what is no JSON counts as no schema."""
+        return self._cleaned(raw, profile)
+
+    def light_raw(self, raw: bytes) -> Cleaned:
+        """Clean them for the Gemini API, as JSON Schema."""
+        return self._cleaned(raw, None)
+
+    def _cleaned(self, raw: bytes, profile: Profile | None) -> Cleaned:
         key = hashlib.sha256(raw).digest(), profile
         known = self._kept.pop(key, None)
         if known is None:
-            cleaned = clean(_decode(raw), profile)
+            schema = _decode(raw)
+            cleaned = light(schema, parameters=True) if profile is None else clean(schema, profile)
             known = cleaned, _size(cleaned)
             self._bytes += known[1]
         self._kept[key] = known

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.dialects.gemini.schema_facets import TYPES, Facets, Source, brief, is_list, is_object
 
-__all__ = ["READERS", "add_branch", "is_property_map", "read_unknown"]
+__all__ = ["READERS", "SILENT", "add_branch", "is_property_map", "read_unknown"]
 
 # What zod writes for "any integer": a limit that says nothing.
 _SAFE_INTEGER = 2**53 - 1
@@ -185,7 +185,7 @@ _HINTED = (
     *(keyword for keyword in _IMPLIED if keyword.startswith(("min", "max", "exclusive", "content"))),
     *("pattern", "multipleOf", "default", "example", "examples", *_FLAGS),
 )
-_SILENT = (
+SILENT = (
     "$schema",
     "$id",
     "id",
@@ -199,7 +199,7 @@ _SILENT = (
 )
 READERS: Mapping[str, _Read] = {
     **dict.fromkeys(_HINTED, _read_hint),
-    **dict.fromkeys(_SILENT, _pass),
+    **dict.fromkeys(SILENT, _pass),
     "type": _read_type,
     "title": _read_title,
     "description": _read_description,

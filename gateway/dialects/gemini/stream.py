@@ -24,7 +24,19 @@ from .errors import mask, read_details, read_error
 from .names import NameMap, legal_id
 from .schema import Cleaned, strip_placeholders
 from .usage import Tally
-from .wire import Blob, Call, Candidate, Chunk, Feedback, Part, epoch, read_chunks, read_grounding, read_recited
+from .wire import (
+    Blob,
+    Call,
+    Candidate,
+    Chunk,
+    Feedback,
+    Part,
+    epoch,
+    read_chunks,
+    read_grounding,
+    read_native,
+    read_recited,
+)
 
 __all__ = ["ReadOptions", "StreamReader"]
 
@@ -57,6 +69,8 @@ _SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
     "citationMetadata": read_recited,
 }
 _FENCE: Final = re.compile("`+")
+# Callers take a chunk that begins so for an error, even with null in it.
+_ERROR: Final = re.compile(rb'\{\s*"error"\s*:')
 _NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _ID_DIGITS: Final = 24
 
@@ -64,7 +78,8 @@ _ID_DIGITS: Final = 24
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
-    `salt`: makes ids for calls that have none, where the answer has no id of its own.
+    `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk is told as
+    it came, too, before the events of it.
     """
 
     names: NameMap
@@ -72,6 +87,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     salt: str
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
+    native: bool = False
 
 
 class StreamReader:
@@ -109,6 +125,9 @@ class StreamReader:
             except ValueError:
                 self.skipped += 1
                 continue
+            if self._options.native:
+                self._pass(chunks, read_native(payload))
+                continue
             for chunk in chunks:
                 if not self._ended:
                     self._take(chunk)
@@ -140,6 +159,14 @@ class StreamReader:
         self._ended = True
 
     # chunks
+
+    def _pass(self, chunks: Sequence[Chunk], natives: Sequence[Raw]) -> None:
+        for chunk, native in zip(chunks, natives, strict=True):
+            if not self._ended:
+                place = len(self._events)
+                self._take(chunk)
+                if not self._ended and not _ERROR.match(bytes(native)):
+                    self._events.insert(place, ir.OpaqueEvent(dialect="gemini", kind="chunk", value=native))
 
     def _take(self, chunk: Chunk) -> None:
         if chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING:
@@ -201,7 +228,7 @@ class StreamReader:
             self._code(_LANGUAGES.get(code.language or "", ""), code.code or "")
         elif (ran := part.code_execution_result) is not None:
             self._code("output", ran.output or "")
-        elif signature:
+        elif signature and part.tool_call is UNSET and part.tool_response is UNSET:  # these sign themselves
             self._sign(signature, thought=bool(part.thought))
 
     def _words(self, text: str, signature: str | None, *, thought: bool) -> None:

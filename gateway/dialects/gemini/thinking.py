@@ -5,6 +5,7 @@ Claude takes a budget that must stay below the output limit. Older models and gp
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
@@ -37,6 +38,7 @@ _LEVEL_IN_NAME: Final = re.compile(r"-(?:minimal|low|medium|high|agent)$")
 # The first pattern found in the name holds.
 _LEVELS: Final = (
     (re.compile(r"gemini-3(?:\.0)?-pro"), ("low", "high")),
+    (re.compile(r"gemini-3\.7-flash"), ("low", "medium", "high")),
     (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
     (re.compile(r""), ("low", "medium", "high")),
 )
@@ -91,6 +93,7 @@ def plan(
     return Plan(config=config, max_tokens=max_tokens)
 
 
+@lru_cache(maxsize=256)
 def generation_of(model: str) -> Generation | None:
     """Read a Gemini model's generation off its name; None when it does not say."""
     found = _GENERATION.search(model)

@@ -29,6 +29,7 @@ __all__ = [
     "epoch",
     "read_chunks",
     "read_grounding",
+    "read_native",
     "read_recited",
 ]
 
@@ -64,7 +65,10 @@ class CodeResult(Struct, gc=False):
 
 
 class Part(Struct, gc=False, rename="camel"):
-    """One piece of content; `thought_signature` may stand alone or beside any other field."""
+    """One piece of content; `thought_signature` may stand alone or beside any other field.
+
+    `tool_call` and `tool_response`: what the service did with its own tools, where functions stand beside them.
+    """
 
     text: str | None = None
     thought: bool | None = None
@@ -73,6 +77,8 @@ class Part(Struct, gc=False, rename="camel"):
     inline_data: Blob | None = None
     executable_code: Code | None = None
     code_execution_result: CodeResult | None = None
+    tool_call: Raw | UnsetType = UNSET
+    tool_response: Raw | UnsetType = UNSET
     thought_signature_twin: str | None = field(default=None, name="thought_signature")
     function_call_twin: Call | None = field(default=None, name="function_call")
     inline_data_twin: Blob | None = field(default=None, name="inline_data")
@@ -164,6 +170,22 @@ def _read_oddly(payload: str | bytes) -> list[Chunk]:
     return [envelope.chunk() for envelope in decoded] if isinstance(decoded, list) else [decoded.chunk()]
 
 
+class _Inner(Struct, gc=False):
+    response: Raw = Raw(b"null")
+
+
+_INNER: Final[msgspec.json.Decoder[_Inner | list[Raw]]] = msgspec.json.Decoder(_Inner | list[Raw])
+
+
+def read_native(payload: str | bytes) -> list[Raw]:
+    """Take each chunk out of its envelope, byte for byte; `read_chunks` of the same payload gives as many."""
+    found = _INNER.decode(payload)
+    if isinstance(found, list):
+        return [one for raw in found for one in read_native(bytes(raw))]
+    bare = payload.encode() if isinstance(payload, str) else payload
+    return [Raw(bare.strip()) if bytes(found.response) == b"null" else found.response]
+
+
 class _Source(Struct, gc=False):
     uri: str | None = None
     title: str | None = None
@@ -248,8 +270,10 @@ def _cite(source: _Source, segment: _Segment) -> ir.CitationDelta:
 
 def epoch(timestamp: str | None) -> float | None:
     """Read an RFC 3339 timestamp as Unix seconds; None for anything else."""
+    if not timestamp:
+        return None
     try:
-        moment = datetime.fromisoformat(timestamp or "")
+        moment = datetime.fromisoformat(timestamp)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -6,6 +6,7 @@ from typing import Final
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
 from gateway.errors import GatewayError
+from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .errors import write_error
@@ -23,9 +24,9 @@ class OpenAIChat:
     name: Final = "openai-chat"
     keepalive: Final = b": keep-alive\n\n"
 
-    def read_request(self, body: bytes, *, counting: bool = False) -> ir.Request:
+    def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request."""
-        return read_request(body)
+        return read_request(body, route.model if route is not None else "")
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""
@@ -35,7 +36,7 @@ class OpenAIChat:
         """Write a whole answer."""
         return write_whole(reply, answering)
 
-    def write_error(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+    def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
         """Give the status and body of an error answer."""
         return write_error(error)
 

@@ -12,6 +12,8 @@ from . import wire
 
 __all__ = ["read_output", "read_reasoning", "read_sampling"]
 
+_NOTHING: Final = (None, None, None, None)
+
 
 def read_sampling(body: wire.Body) -> ir.Sampling:
     """Read how the answer is drawn."""
@@ -33,7 +35,7 @@ def read_reasoning(body: wire.Body) -> ir.Reasoning:
     """Read the first of the four spellings that says how much; any of them asks to see the thoughts or not to."""
     config = _google_config(body)
     given = (body.reasoning_effort, body.reasoning, body.thinking, config)
-    if all(control is None for control in given):
+    if given == _NOTHING:
         return ir.Reasoning()
     amount = ir.Reasoning()
     for control in given:

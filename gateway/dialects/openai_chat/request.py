@@ -20,15 +20,18 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING: Final = (b"null", b"{}")
 
 
-def read_request(body: bytes) -> ir.Request:
-    """Read a body; raise InvalidRequest that names the field."""
+def read_request(body: bytes, model: str = "") -> ir.Request:
+    """Read a body; raise InvalidRequest that names the field. `model`: from the path, in place of the body's."""
     given = decode(body, wire.Body)
+    model = model or given.model or ""
+    if not model:
+        raise InvalidRequest("model: required, but missing", param="model")
     _refuse_sound(given)
     losses = _changes(given)
     system, turns = read_messages(given.messages, losses)
     tools = read_tools(given, losses)
     return ir.Request(
-        model=given.model,
+        model=model,
         system=system,
         turns=turns,
         tools=tools,

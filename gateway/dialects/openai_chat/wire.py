@@ -268,7 +268,7 @@ _Positive = Annotated[int, Meta(ge=1)]
 class Body(Struct, kw_only=True):
     """The fields that are read. What is not here stays as it came."""
 
-    model: Annotated[str, Meta(min_length=1)]
+    model: str | None = None
     messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -6,8 +6,9 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway import ir
+from gateway.app import lifespan
 from tests.gateway.config.asking import MESSAGES, ask
-from tests.middleware.asgi import Outcome
+from tests.middleware.asgi import Outcome, call, scope_of
 from tests.scripted import Scripted, app_of, say
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +57,33 @@ async def test_an_alias_leads_elsewhere() -> None:
 
 async def test_a_family_word_leads_to_its_model() -> None:
     assert came_from(await ask(two(family={"haiku": "b-1"}), model="some-haiku")) == "b/b-1"
+
+
+@pytest.mark.parametrize(("list_variants", "listed"), [(True, ["claude-x", "claude-x-search"]), (False, ["claude-x"])])
+async def test_list_variants_says_whether_they_are_listed(list_variants: bool, listed: list[str]) -> None:
+    upstream = Scripted(say("Hello"), name="google", models=["claude-x"])
+    made = app_of(upstream, config={"upstream": GOOGLE, "models": {"list_variants": list_variants}})
+    async with lifespan(made):
+        outcome = await call(made, scope_of("/v1/models", method="GET"), [])
+    assert [model["id"] for model in outcome.json["data"]] == listed
+
+
+@pytest.mark.parametrize(("tools", "builtin"), [(["google_search"], ["web_search"]), ([], [])])
+async def test_a_variant_says_which_tools_its_suffix_adds(tools: list[str], builtin: list[str]) -> None:
+    request = await asked("claude-x-more", models={"variant": {"-more": {"tools": tools}}})
+    assert (request.model, [tool.builtin for tool in request.tools]) == ("claude-x", builtin)
+
+
+@pytest.mark.parametrize(("thinking", "mode"), [("off", "off"), ("max", "level")])
+async def test_a_variant_says_how_much_its_suffix_lets_think(thinking: str, mode: str) -> None:
+    request = await asked("claude-x-more", models={"variant": {"-more": {"thinking": thinking}}})
+    assert (request.model, request.reasoning.mode) == ("claude-x", mode)
+
+
+@pytest.mark.parametrize(("only", "model"), [("", "claude-x"), ("claude-*", "claude-x"), ("gemini-*", "claude-x-more")])
+async def test_only_says_which_models_have_the_variant(only: str, model: str) -> None:
+    variant = {"-more": {"only": only, "thinking": "off"}}
+    assert (await asked("claude-x-more", models={"variant": variant})).model == model
 
 
 async def test_an_upstreams_alias_takes_unlisted_names() -> None:

@@ -113,6 +113,7 @@ LOOPS = [
     '[models.family]\nhaiku = "my-sonnet"\nsonnet = "my-haiku"',
     '[models.family]\nhaiku = "haiku"',
     '[models.alias]\n"x*" = "xy-search"',
+    '[models.alias]\n"gemini-*" = "gemini-2.5-flash-search-nothinking"\n[upstream.antigravity]',
     '[upstream.antigravity.alias]\n"gpt-4*" = "gpt-4o"',
     '[upstream.antigravity]\nmodels = ["claude-a"]\nalias = { "claude-*" = "claude-b" }',
     '[upstream.antigravity.alias]\n"gpt-4*" = "big"\n[models.family]\nbig = "gpt-4.1"',
@@ -141,10 +142,19 @@ def test_a_loop_names_its_rules_and_the_line_of_the_first(problems: Problems) ->
         '[models.family]\nhaiku = "haiku-1"\n[upstream.antigravity]\nmodels = ["haiku-1"]',
         '[models.family]\nhaiku = "demo/haiku"\n[upstream.demo]',
         '[models.alias]\na = "b"\nb = "demo"',
+        '[models.alias]\n"gemini-*" = "antigravity/gemini-2.5-flash-search"\n[upstream.antigravity]',
+        '[models.alias]\n"x*" = "xy-search"\n[upstream.antigravity]\nmodels = ["xy-search"]',
+        '[models.alias]\n"claude-*" = "claude-a-nothinking"\n[upstream.antigravity]',  # only Gemini 2.5 has it
+        '[models.family]\nflash = "gemini-2.5-flash-search"\n[upstream.antigravity]',
     ],
 )
 def test_a_way_that_ends_at_a_list_is_no_loop(read: Load, text: str) -> None:
     read(text)
+
+
+def test_a_variant_needs_a_suffix(problems: Problems) -> None:
+    [problem] = problems('[models.variant.""]\nthinking = "off"')
+    assert "an empty suffix" in problem
 
 
 def test_a_hundred_aliases_in_a_row_are_followed_once(read: Load) -> None:

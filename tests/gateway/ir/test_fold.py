@@ -115,3 +115,8 @@ def test_the_cut_into_reads_does_not_matter(events: list[ir.Event], data: st.Dat
     for read in data.draw(reads(events)):
         folded.feed(read)
     assert folded.reply() == fold(*events)
+
+
+def test_what_only_one_dialect_knows_is_kept_in_order() -> None:
+    told = [ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(b'{"a":%d}' % number)) for number in (1, 2)]
+    assert fold(told[0], STARTED, told[1], STOP).opaque == tuple(told)

@@ -42,6 +42,8 @@ def test_what_the_strategy_draws_is_accepted(events: list[ir.Event]) -> None:
         [STARTED, FAILED],
         [STARTED, TEXT, FAILED],
         [STARTED, USAGE, FAILED],
+        [OPAQUE, STARTED, OPAQUE, USAGE, OPAQUE, FINISHED],
+        [OPAQUE, FAILED],
     ],
 )
 def test_accepts(events: list[ir.Event]) -> None:
@@ -63,12 +65,12 @@ def test_accepts(events: list[ir.Event]) -> None:
         [STARTED, TEXT, TEXT, ENDED, FINISHED],
         [STARTED, TEXT, USAGE, ENDED, FINISHED],
         [STARTED, USAGE, TEXT, ENDED, FINISHED],
-        [STARTED, USAGE, OPAQUE, FINISHED],
         [STARTED, FINISHED, FINISHED],
         [STARTED, FINISHED, FAILED],
         [STARTED, FAILED, FINISHED],
         [STARTED, FINISHED, USAGE],
-        [OPAQUE, STARTED, FINISHED],
+        [STARTED, FINISHED, OPAQUE],
+        [OPAQUE],
     ],
 )
 def test_refuses(events: list[ir.Event]) -> None:

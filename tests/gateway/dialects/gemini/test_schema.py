@@ -69,9 +69,7 @@ def test_every_lost_keyword_is_named_with_its_place() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "schema", [None, True, False, {}, [], "x", 5, {"type": "object"}, {"type": "string"}]
-)
+@pytest.mark.parametrize("schema", [None, True, False, {}, [], "x", 5, {"type": "object"}, {"type": "string"}])
 def test_no_parameters_are_omitted_for_gemini(schema: object) -> None:
     assert clean(schema, GEMINI).schema is None
 
@@ -141,9 +139,7 @@ def test_required_holds_only_properties(profile: Profile) -> None:
 
 @BOTH
 def test_empty_required_is_removed(profile: Profile) -> None:
-    assert clean({**object_of(a={"type": "string"}), "required": []}, profile).schema == object_of(
-        a={"type": "string"}
-    )
+    assert clean({**object_of(a={"type": "string"}), "required": []}, profile).schema == object_of(a={"type": "string"})
 
 
 @BOTH
@@ -207,9 +203,7 @@ def test_placeholder_further_down_is_taken_out_of_the_arguments() -> None:
     assert strip_placeholders(arguments, clean(schema, CLAUDE)) == expected
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"a": {"_placeholder": 1}}, {"_placeholder": 1}, {"a": 5, "b": [1]}, [1], None]
-)
+@pytest.mark.parametrize("arguments", [{"a": {"_placeholder": 1}}, {"_placeholder": 1}, {"a": 5, "b": [1]}, [1], None])
 def test_arguments_without_placeholders_stay_as_they_are(arguments: object) -> None:
     cleaned = clean(object_of(a=object_of(c={"type": "string"})), CLAUDE)
     assert strip_placeholders(arguments, cleaned) == arguments

@@ -99,9 +99,7 @@ def test_values_of_a_string_enum_are_strings(profile: Profile) -> None:
     ],
 )
 @BOTH
-def test_enum_of_another_type_goes_into_words(
-    kind: str, values: list[object], words: str, profile: Profile
-) -> None:
+def test_enum_of_another_type_goes_into_words(kind: str, values: list[object], words: str, profile: Profile) -> None:
     assert property_of({"type": kind, "enum": values}, profile) == {"type": kind, "description": words}
 
 
@@ -180,9 +178,7 @@ def test_hints_share_one_pair_of_parentheses() -> None:
 def test_hints_are_bounded_and_the_rest_is_reported() -> None:
     schema = object_of(p={"type": "string", "pattern": "a" * 300, "default": "b" * 150, "minLength": 1})
     cleaned = clean(schema, GEMINI)
-    assert cleaned.schema == object_of(
-        p={"type": "string", "description": f"(default: {'b' * 150}, minLength: 1)"}
-    )
+    assert cleaned.schema == object_of(p={"type": "string", "description": f"(default: {'b' * 150}, minLength: 1)"})
     assert Dropped("properties.p.pattern", "pattern", hint=False) in cleaned.dropped
 
 
@@ -222,9 +218,7 @@ def test_keyword_without_a_place_is_dropped_and_reported(keyword: str, profile: 
     ],
 )
 @BOTH
-def test_keyword_of_the_wrong_form_is_dropped_and_reported(
-    keyword: str, value: object, profile: Profile
-) -> None:
+def test_keyword_of_the_wrong_form_is_dropped_and_reported(keyword: str, value: object, profile: Profile) -> None:
     dropped = clean(object_of(p={"type": "string", keyword: value}, q={"type": "string"}), profile).dropped
     assert dropped == (Dropped(f"properties.p.{keyword}", keyword, hint=False),)
 

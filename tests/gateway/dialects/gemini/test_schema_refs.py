@@ -66,8 +66,7 @@ def test_dangling_or_external_reference_becomes_an_object(ref: str, profile: Pro
 
 def test_fan_out_of_references_ends() -> None:
     wide = {
-        f"D{level}": object_of(**{f"p{n}": {"$ref": f"#/$defs/D{level + 1}"} for n in range(30)})
-        for level in range(30)
+        f"D{level}": object_of(**{f"p{n}": {"$ref": f"#/$defs/D{level + 1}"} for n in range(30)}) for level in range(30)
     }
     cleaned = clean({"$ref": "#/$defs/D0", "$defs": wide}, GEMINI)
     assert len(msgspec.json.encode(cleaned.schema)) < 4_000_000
@@ -92,9 +91,7 @@ def test_deep_schema_is_cut_with_a_hint(profile: Profile) -> None:
     assert [drop.keyword for drop in cleaned.dropped] == ["depth"]
 
 
-@pytest.mark.parametrize(
-    "keyword", ["properties", "items", "anyOf", "allOf", "enum", "default", "not", "x-deep"]
-)
+@pytest.mark.parametrize("keyword", ["properties", "items", "anyOf", "allOf", "enum", "default", "not", "x-deep"])
 @BOTH
 def test_depth_near_the_limit_of_the_decoder_does_not_raise(keyword: str, profile: Profile) -> None:
     schema: object = {}

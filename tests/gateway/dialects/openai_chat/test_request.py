@@ -11,6 +11,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.errors import InvalidRequest
+from gateway.routes import Route
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -45,6 +46,13 @@ def test_what_is_required(body: bytes, param: str | None) -> None:
     with pytest.raises(InvalidRequest) as caught:
         OpenAIChat().read_request(body)
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+@pytest.mark.parametrize("model", [{}, {"model": None}, {"model": ""}, {"model": "other"}])
+def test_the_model_of_the_path_takes_the_place_of_the_bodys(model: dict[str, Any]) -> None:
+    body = msgspec.json.encode({"messages": MESSAGES, **model})
+    route = Route("openai-chat", "chat", "mine")
+    assert OpenAIChat().read_request(body, route=route).model == "mine"
 
 
 @pytest.mark.parametrize(

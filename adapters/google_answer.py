@@ -1,30 +1,37 @@
-"""One answer of Code Assist while it is read: network reads in, neutral events out."""
+"""One answer of a Google upstream while it is read: network reads in, neutral events out."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway import ir
-from gateway.adapters.v1internal_errors import Failure, read_failure, unreachable
+from gateway.adapters.failures import Failure, ReadFailure, unreachable
 from gateway.dialects.gemini.errors import read_details
-from gateway.dialects.gemini.stream import StreamReader
+from gateway.dialects.gemini.request import Written
+from gateway.dialects.gemini.stream import ReadOptions, StreamReader
 from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.sse import Decoder, EventTooLarge
 from gateway.transport import Response, TransportError
 
-__all__ = ["V1InternalAnswer"]
+__all__ = ["GoogleAnswer", "reader_of"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
 
 
-class V1InternalAnswer:
+class GoogleAnswer:
     """Reads an answer under status 200. `failed` hears of an error, and what it means, before it is raised or told."""
 
     def __init__(
-        self, response: Response, reader: StreamReader, failed: Callable[[GatewayError, Failure], None], now: float
+        self,
+        response: Response,
+        reader: StreamReader,
+        failed: Callable[[GatewayError, Failure], None],
+        read_failure: ReadFailure,
+        now: float,
     ) -> None:
         self._response = response
         self._reader = reader
         self._failed = failed
+        self._read_failure = read_failure
         self._now = now
         self._decoder = Decoder()
         self._ended = False
@@ -75,7 +82,7 @@ class V1InternalAnswer:
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else payload.encode()
             if read_details(body).code is not None:
-                failure = read_failure(200, body, {}, self._now)
+                failure = self._read_failure(200, body, {}, self._now)
                 failed.error.retry_after = failure.wait_s
                 self._failed(failed.error, failure)
                 return
@@ -83,3 +90,16 @@ class V1InternalAnswer:
     def _told(self, failure: Failure) -> GatewayError:
         self._failed(failure.error, failure)
         return failure.error
+
+
+def reader_of(written: Written, family: ir.Family, salt: str) -> StreamReader:
+    """Make the reader of the answer to a request."""
+    options = ReadOptions(
+        names=written.names,
+        family=family,
+        salt=salt,
+        placeholders=written.placeholders,
+        parallel=written.parallel,
+        native=written.native is not None,
+    )
+    return StreamReader(options)

@@ -10,9 +10,9 @@ from gateway import ir
 from gateway.dialects.content import decode
 from gateway.errors import InvalidRequest
 
-from .wire import FIELDS
+__all__ = ["FIELDS", "Place", "is_null"]
 
-__all__ = ["Place", "is_null"]
+FIELDS: Final = Decoder(dict[str, Raw])
 
 _T = TypeVar("_T")
 

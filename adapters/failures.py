@@ -1,0 +1,197 @@
+"""What a failed upstream call is to a pool: a cause, and a rule for where to go from there.
+
+status, body ─► the upstream's own reader ─► Failure(cause) ─► its rules[cause] ─► the journey's next step
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+
+from gateway.dialects.gemini.errors import Details
+from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
+
+__all__ = [
+    "COMMON",
+    "SHORT_S",
+    "Cause",
+    "Causes",
+    "Failure",
+    "ReadFailure",
+    "Rule",
+    "Rules",
+    "cause_of",
+    "quota_wait",
+    "unreachable",
+]
+
+Cause = Literal[
+    "rate_limit",
+    "quota",
+    "bare_429",
+    "capacity",
+    "server",
+    "cancelled",
+    "unreachable",
+    "broken",
+    "malformed",
+    "key",
+    "token",
+    "forbidden",
+    "verification",
+    "service",
+    "banned",
+    "missing",
+    "resource",
+    "location",
+    "project",
+    "login",
+    "refresh",
+    "cooling",
+    "schemas",
+    "signatures",
+    "penalties",
+    "final",
+]
+Mark = Literal["cool", "cool_briefly", "disable", "verify"]
+Renew = Literal["token", "project", "body"]
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """What a cause leads to; the ways are tried from top to bottom.
+
+    `renew`: first a new access token or a new project, once for each credential, or a body without what was refused.
+    `base`: the next base URL. `mark`: what then becomes of the credential; `words`: why it is disabled.
+    `others`: how many other credentials may be tried; `counted`: whether that counts against retry.attempts.
+    `waits`: a cool-down may be waited for. `again`: how often the same way may be gone again, after a pause.
+    `retries`: the most tries after the first one, in whatever way. `always`: also for a status not in retry.on.
+    """
+
+    renew: Renew | None = None
+    base: bool = False
+    mark: Mark | None = None
+    words: str = ""
+    others: float = 0
+    counted: bool = False
+    waits: bool = False
+    again: float = 0
+    pause: bool = True
+    retries: float = math.inf
+    always: bool = False
+
+    @property
+    def shortage(self) -> bool:
+        """Whether the caller is told about the pool instead of the last failure."""
+        return self.waits or self.mark in ("disable", "verify")
+
+
+class Failure(Exception):
+    """A failed upstream call: `error` is what a caller is told, `cause` says where to go from here.
+
+    `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
+    """
+
+    def __init__(
+        self,
+        error: GatewayError,
+        cause: Cause,
+        *,
+        status: int | None = None,
+        wait_s: float | None = None,
+        link: str | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.cause: Cause = cause
+        self.status = status
+        self.wait_s = wait_s
+        self.link = link
+        self.reason = reason
+
+
+Rules = Mapping[Cause, Rule]
+ReadFailure = Callable[[int, bytes, Mapping[str, str], float], Failure]  # status, body, headers, Unix seconds
+
+COMMON: Final[Rules] = {
+    # short: the same credential after the pause, unless another one is free
+    "rate_limit": Rule(mark="cool", others=math.inf, waits=True),
+    "malformed": Rule(again=math.inf, pause=False),
+    "cancelled": Rule(again=1, retries=1, always=True),
+    "cooling": Rule(waits=True),
+    "final": Rule(),
+}
+SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential
+
+_CLASSES: Final[Mapping[type, Cause]] = {
+    UpstreamTimeout: "server",
+    UpstreamUnavailable: "server",
+    StreamBroken: "broken",
+    UpstreamMalformed: "malformed",
+}
+_DAY_S: Final = 86_400.0
+
+
+class Causes(Struct, frozen=True):
+    """How an upstream says what is wrong: Google's own reasons, (status, words in lower case), and mere statuses."""
+
+    reasons: Mapping[str, Cause]
+    words: tuple[tuple[frozenset[int], str, Cause], ...]
+    statuses: Mapping[int, Cause]
+
+    def find(self, code: int, details: Details) -> Cause:
+        """Give the cause of a refusal; of several words the first that fit."""
+        if details.reason in self.reasons:
+            return self.reasons[details.reason]
+        said = details.message.lower()
+        for statuses, words, cause in self.words:
+            if code in statuses and words in said:
+                return cause
+        return self.statuses.get(code) or ("server" if code >= 500 else "final")
+
+
+def unreachable(error: TransportError) -> Failure:
+    """Say what a failure below HTTP means."""
+    if isinstance(error, FirstByteTimeout):
+        return Failure(UpstreamTimeout(f"the upstream stayed silent: {error}"), "server", status=504)
+    if isinstance(error, ConnectFailed):
+        return Failure(UpstreamUnavailable(f"the upstream cannot be reached: {error}"), "unreachable")
+    if isinstance(error, Broken) and error.before_response:
+        return Failure(UpstreamUnavailable(f"the upstream closed the connection: {error}"), "broken")
+    if isinstance(error, Broken):
+        return Failure(StreamBroken(f"the upstream's answer broke off: {error}"), "broken")
+    return Failure(UpstreamMalformed(f"the upstream's answer cannot be used: {error}"), "final")
+
+
+def cause_of(error: GatewayError) -> Failure:
+    """Say what an error means that came without an answer: silence, a broken or an empty stream."""
+    for kind in type(error).__mro__:
+        if kind in _CLASSES:
+            return Failure(error, _CLASSES[kind])
+    return Failure(error, "final")
+
+
+def quota_wait(details: Details, given: float | None, now: float, *, believed: bool = True) -> float | None:
+    """Say how long to wait after Google's 429: as it says, a day without any quota, until a day's quota begins anew.
+
+    `believed`: whether the wait that it names holds also where a day's quota is used up.
+    """
+    if "limit: 0" in details.message.lower():
+        return _DAY_S
+    daily = any("perday" in name.lower() or "daily" in name.lower() for name in details.quota_ids)
+    return _to_midnight(now) if daily and (given is None or not believed) else given
+
+
+def _to_midnight(now: float) -> float:
+    """Give the seconds to midnight in California, when Google's daily quotas begin anew."""
+    try:
+        zone = ZoneInfo("America/Los_Angeles")
+    except ZoneInfoNotFoundError:
+        return _DAY_S
+    local = datetime.fromtimestamp(now, zone)
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), zone)
+    return (midnight.astimezone(UTC) - local.astimezone(UTC)).total_seconds()

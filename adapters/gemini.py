@@ -1,0 +1,222 @@
+"""The upstream of `type = "gemini"`: the public Gemini API, with one API key or a pool of them.
+
+call ─► GenerateContentRequest ─► key ─► :streamGenerateContent ─► events
+native call ─► the same bytes, its key replaced by one of ours ─► the same bytes back
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.adapters.credential import Credential
+from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.gemini_errors import RULES, read_failure
+from gateway.adapters.gemini_forward import Forward
+from gateway.adapters.gemini_journey import GeminiBackend, GeminiJourney, model_path
+from gateway.adapters.gemini_models import SHIPPED, read_page
+from gateway.adapters.gemini_native import pass_through
+from gateway.adapters.gemini_owners import Owners, named_in
+from gateway.adapters.gemini_uploads import Uploads
+from gateway.adapters.keeping import restore
+from gateway.adapters.model_list import Catalogue, ModelList
+from gateway.adapters.pool import Pool
+from gateway.clock import Clock
+from gateway.config import GeminiConfig, Loaded
+from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
+from gateway.dialects.gemini.schema import SchemaCache
+from gateway.errors import GatewayError
+from gateway.logs import logger_of
+from gateway.transport import Transport
+from gateway.upstream import Call, Journey, ModelInfo, NativeAnswer, NativeCall
+
+__all__ = ["GeminiAPI"]
+
+_GOOGLE: Final = "https://generativelanguage.googleapis.com"
+_COUNT_S: Final = 5.0
+_PAGES: Final = 20
+_PAGE_SIZE: Final = 1000
+_UPLOADS: Final = "/upload/"
+
+
+class _Count(Struct, rename="camel"):
+    total_tokens: int | None = None
+
+
+_COUNT: Final = msgspec.json.Decoder(_Count, strict=False)
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class GeminiAPI:
+    """One upstream; raises ConfigError for a credential store that cannot be opened."""
+
+    def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
+        config = loaded.config.upstream[name]
+        assert isinstance(config, GeminiConfig)
+        self.name = name
+        self._translate = loaded.config.translate
+        self._first_byte_s = loaded.config.timeouts.first_byte
+        self._clock = clock
+        self._lists = not config.models
+        self._schemas = SchemaCache()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        logger = logger_of(loaded.config.log)
+        keys = {key.id: key for key in (Credential(secret, clock) for secret in config.api_key)}
+        kept = restore(name, loaded, keys, logger)
+        self._keeper = kept.keeper
+        self._pool = Pool(
+            name,
+            list(keys.values()),
+            config=config.pool,
+            oauth=None,
+            clock=clock,
+            keeper=kept.keeper,
+            logger=logger,
+        )
+        self._backend = GeminiBackend(
+            pool=self._pool,
+            bases=(config.base_url or _GOOGLE,),
+            headers={"user-agent": USER_AGENT, "content-type": "application/json"},
+            rules=RULES,
+            read_failure=read_failure,
+            retry=loaded.config.retry,
+            clock=clock,
+            logger=logger,
+            owners=Owners(),
+            strict=self._translate.lossy == "strict",
+        )
+        self._uploads = Uploads(self._pool.credentials, clock)
+        self._list = ModelList(
+            name,
+            configured=config.models,
+            shipped=SHIPPED,
+            fetched=kept.fetched,
+            keeper=kept.keeper,
+            clock=clock,
+            logger=logger,
+        )
+
+    # serving
+
+    @property
+    def usable(self) -> bool:
+        """Whether any key could serve."""
+        return self._pool.usable
+
+    @property
+    def credentials(self) -> Sequence[Credential]:
+        """The keys, in the order in which they are configured."""
+        return self._pool.credentials
+
+    @property
+    def leases(self) -> int:
+        """How many keys are in use by requests now."""
+        return self._pool.leases
+
+    def state(self) -> str:
+        """Say how many keys can serve, or why none."""
+        return self._pool.state()
+
+    def models(self) -> Mapping[str, ModelInfo]:
+        """List the configured models, else those fetched last, else the shipped table."""
+        return self._list.models
+
+    def open(self, call: Call) -> Journey:
+        """Translate a call."""
+        return GeminiJourney(call, self._write, self._backend)
+
+    async def count(self, call: Call) -> int | None:
+        """Count the whole prompt upstream: instructions, tools and conversation."""
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                return await self._count(call.request)
+        except (Failure, GatewayError, TimeoutError, ValueError):
+            return None
+
+    async def forward(self, call: NativeCall) -> NativeAnswer:
+        """Pass a native call on."""
+        return await Forward(call, self._backend, self._uploads, self._first_byte_s).go()
+
+    def vouched(self, path: str, query: bytes) -> str:
+        """Give the principal whose upload goes on at this address."""
+        found = self._uploads.check(query.decode("latin-1")) if path.startswith(_UPLOADS) else None
+        return found[1] if found is not None else ""
+
+    def _write(self, request: ir.Request, without: frozenset[Cause]) -> Written:
+        if request.native is not None:
+            return pass_through(request, request.native)
+        info = self._list.info(request.model)
+        target = GeminiTarget(
+            model=request.model,
+            family="gemini",
+            surface="gemini",
+            json_schemas="schemas" not in without,
+            penalties="penalties" not in without,
+            max_output=info.max_output if info is not None else None,
+            thinking_conflict=self._translate.thinking_conflict,
+            signatures=self._translate.signatures != "off" and "signatures" not in without,
+            schemas=self._schemas,
+        )
+        return write_request(request, target)
+
+    async def _count(self, request: ir.Request) -> int | None:
+        native = request.native
+        prompt = self._write(request, self._backend.lacks).body if native is None else _FIELDS.decode(native.body)
+        body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
+        key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
+        path = f"{model_path(request.model)}:countTokens"
+        answer = await self._ask("POST", path, key or self._pool.any_active(request.model), _encode(body))
+        return None if answer is None else _COUNT.decode(answer).total_tokens or None
+
+    # the model list
+
+    async def start(self, transport: Transport) -> None:
+        """Take the transport; without configured models fetch the list in the background."""
+        self._backend.transport = transport
+        self._pool.start(transport)
+        if self._lists:
+            self._tasks.add(asyncio.get_running_loop().create_task(self._list.keep(self._fetch)))
+
+    async def stop(self) -> None:
+        """End background work, and write down what is left to write."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._keeper.close()
+
+    async def _fetch(self) -> Catalogue | None:
+        models: dict[str, ModelInfo] = {}
+        token = ""
+        for _ in range(_PAGES):
+            query = urlencode({"pageSize": _PAGE_SIZE} | ({"pageToken": token} if token else {}))
+            answer = await self._ask("GET", f"models?{query}", self._pool.any_active())
+            if answer is None:
+                return None
+            page = read_page(answer)
+            models |= page.models
+            token = page.next
+            if not token:
+                break
+        return Catalogue(models)
+
+    async def _ask(self, method: str, path: str, key: Credential | None, body: bytes | None = None) -> bytes | None:
+        """Make a small call; None when there is no key for it."""
+        backend = self._backend
+        if key is None or backend.transport is None:
+            return None
+        url = f"{backend.bases[0]}/v1beta/{path}"
+        headers = {**backend.headers, "x-goog-api-key": await self._pool.token(key)}
+        try:
+            return (await fetch(backend.transport, method, url, headers, body, read_failure, self._clock)).body
+        except Failure as failure:
+            if RULES[failure.cause].mark == "disable":
+                backend.disable(key, failure)
+            raise

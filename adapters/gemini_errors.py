@@ -1,0 +1,98 @@
+"""What each failure of the Gemini API means: for the API key, and for the next try.
+
+    status, body ─► read_failure ─► Failure(cause) ─► RULES[cause] ─► the journey's next step
+
+An API key is refused with 400, 401 or 403. A 403 may also be about a file, a cache or a tuned model: these belong to
+the key that made them, and another key's are as good as absent.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules, quota_wait
+from gateway.dialects.gemini.errors import read_details, read_error
+from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
+
+__all__ = ["AMENDABLE", "RULES", "read_failure"]
+
+# What can be left out of a body, or said otherwise, when the upstream does not take it.
+AMENDABLE: Final[tuple[Cause, ...]] = ("schemas", "signatures", "penalties")
+
+RULES: Final[Rules] = {
+    **COMMON,
+    "capacity": Rule(again=math.inf),  # of the model, whoever asks
+    "server": Rule(others=1, counted=True, again=math.inf),
+    "unreachable": Rule(again=math.inf),
+    "broken": Rule(again=math.inf),
+    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
+    "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),
+    "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
+    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
+    "missing": Rule(others=1, always=True),
+    "resource": Rule(),
+    "location": Rule(),
+    **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
+}
+
+_400: Final = frozenset({400})
+_403: Final = frozenset({403})
+_CAUSES: Final = Causes(
+    reasons={
+        "API_KEY_INVALID": "key",
+        "API_KEY_SERVICE_BLOCKED": "key",
+        "API_KEY_HTTP_REFERRER_BLOCKED": "key",
+        "API_KEY_IP_ADDRESS_BLOCKED": "key",
+        "API_KEY_ANDROID_APP_BLOCKED": "key",
+        "API_KEY_IOS_APP_BLOCKED": "key",
+        "CONSUMER_SUSPENDED": "banned",
+        "CONSUMER_INVALID": "banned",
+        "SERVICE_DISABLED": "service",
+        "BILLING_DISABLED": "service",
+    },
+    words=(
+        (_400, "location is not supported", "location"),
+        (_400, "not available in your country", "location"),
+        (_400, "parametersjsonschema", "schemas"),
+        (_400, "parameters_json_schema", "schemas"),
+        (_400, "responsejsonschema", "schemas"),
+        (_400, "response_json_schema", "schemas"),
+        (_400, "thought_signature", "signatures"),
+        (_400, "thought signature", "signatures"),
+        (_400, "thoughtsignature", "signatures"),
+        (_400, "penalty is not enabled", "penalties"),
+        (_403, "leaked", "banned"),
+        (_403, "permission to access", "resource"),
+        (_403, "or permission denied", "resource"),
+        (_403, "caller does not have permission", "resource"),
+    ),
+    statuses={
+        401: "key",
+        403: "forbidden",
+        404: "missing",
+        408: "server",
+        429: "rate_limit",
+        499: "cancelled",
+        503: "capacity",
+        529: "capacity",
+    },
+)
+_TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
+    "resource": (NotFound, "the upstream gives it to the API key that made it and to no other"),
+    "location": (UpstreamUnavailable, "the upstream does not serve the place where this gateway runs"),
+}
+
+
+def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+    """Read an error answer, or the payload of an error event under status 200."""
+    details = read_details(body)
+    error = read_error(status, body, headers, now=now)
+    code = status if status >= 400 else details.code or error.status
+    if code == 429:
+        # the wait that is named beside a day's quota is that of the minute
+        error.retry_after = quota_wait(details, error.retry_after, now, believed=False)
+    cause = _CAUSES.find(code, details)
+    if cause in _TOLD:
+        kind, words = _TOLD[cause]
+        error = kind(f"{words}: {details.message}")
+    return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.reason)

@@ -1,0 +1,174 @@
+"""Calls in Google's own dialect that this gateway does not know: they go on as they came, with a key of the pool.
+
+A call on a model may go to any key. What belongs to a key goes to that one, and what says nothing goes to the first,
+so that its lists show what was made here. A key that is refused is left, and one that rests, too, if the call can be
+sent again; every other refusal is the caller's to read.
+"""
+
+from typing import Final
+
+from gateway.adapters.credential import Credential
+from gateway.adapters.failures import unreachable
+from gateway.adapters.gemini_journey import GeminiBackend, model_path
+from gateway.adapters.gemini_native import Passed, Refused, sent, shown
+from gateway.adapters.gemini_owners import made_by, named_in, resources
+from gateway.adapters.gemini_uploads import Uploads, bare
+from gateway.adapters.pool import Lease
+from gateway.errors import NotFound
+from gateway.transport import Response, TransportError
+from gateway.upstream import NativeAnswer, NativeCall
+
+__all__ = ["Forward"]
+
+_ADDRESSES: Final = frozenset({"x-goog-upload-url", "x-goog-upload-control-url"})
+_MAKES: Final = frozenset({"POST", "PATCH"})
+_MAX_ERROR_BYTES: Final = 1024 * 1024
+_MAX_NOTED_BYTES: Final = 256 * 1024
+_GONE: Final = frozenset({403, 404})
+
+
+class Forward:
+    """One call on its way; `first_byte_s`: how long its answer may take to begin."""
+
+    def __init__(self, call: NativeCall, backend: GeminiBackend, uploads: Uploads, first_byte_s: float) -> None:
+        self._call = call
+        self._backend = backend
+        self._uploads = uploads
+        self._first_byte_s = first_byte_s
+        self._used: set[str] = set()
+        self._owner = self._find_owner()
+
+    async def go(self) -> NativeAnswer:
+        """Return when the answer begins."""
+        while True:
+            lease = self._borrow()
+            begun = False
+            try:
+                response = await self._send(lease.credential)
+                if response.status < 400:
+                    answer = await self._begin(response, lease)
+                    begun = True
+                    return answer
+                refused = await _refusal(response)
+            except TransportError as error:
+                raise unreachable(error).error from None
+            finally:
+                if not begun:
+                    lease.release()
+            if not self._learn(lease.credential, refused, response):
+                return self._explained(refused)
+
+    # whose call it is
+
+    def _find_owner(self) -> Credential | None:
+        """Find the key that the call must go to, if there is one."""
+        call, owners = self._call, self._backend.owners
+        found = self._uploads.check(call.query)
+        if found is not None:
+            return found[0]
+        named = named_in(call.body) if isinstance(call.body, bytes) and owners else ()
+        return owners.of([*resources(call.path), *named])
+
+    def _borrow(self) -> Lease[Credential]:
+        pool, model, only = self._backend.pool, self._call.model, self._owner
+        if only is None and not model:
+            only = pool.any_active()
+        if only is None:
+            lease = pool.pick(model, besides=self._used)
+        else:
+            lease = pool.lend(only) if pool.lends(only, model) else None
+        if lease is None:
+            shortage = pool.shortage(model, only)
+            assert shortage is not None, "the pool lends none, but has one"
+            raise shortage
+        self._used.add(lease.credential.id)
+        return lease
+
+    # the exchange
+
+    async def _send(self, credential: Credential) -> Response:
+        call, backend = self._call, self._backend
+        assert backend.transport is not None, "the upstream is used before start"
+        query = bare(call.query)
+        url = f"{backend.bases[0]}{_path(call)}{f'?{query}' if query else ''}"
+        headers = {
+            **sent(call.headers),
+            "user-agent": backend.headers["user-agent"],
+            "x-goog-api-key": await backend.pool.token(credential),
+        }
+        body = call.body or None
+        return await backend.transport.send(
+            call.method, url, headers=headers, body=body, first_byte_s=self._first_byte_s
+        )
+
+    async def _begin(self, response: Response, lease: Lease[Credential]) -> NativeAnswer:
+        owner = lease.credential
+        headers = [(name, self._led(name, value, owner)) for name, value in shown(response)]
+        answer = Passed(response, headers, lease)
+        if self._call.method in _MAKES and _is_small_json(response):
+            name = made_by(await answer.whole(_MAX_NOTED_BYTES))
+            if name:
+                self._backend.owners.note(name, owner)
+        return answer
+
+    def _led(self, name: str, value: str, owner: Credential) -> str:
+        """Lead an upload on through this gateway."""
+        if name not in _ADDRESSES:
+            return value
+        return self._uploads.moved(value, self._call.origin, owner, self._call.principal)
+
+    # refusals
+
+    def _learn(self, credential: Credential, refused: Refused, response: Response) -> bool:
+        """Note what a refusal says of the key, and tell whether another one shall be asked.
+
+        Raise what the caller cannot mend: that no key is left.
+        """
+        backend, model = self._backend, self._call.model
+        failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
+        rule = backend.rules[failure.cause]
+        if rule.mark is None:
+            return False
+        if rule.mark == "disable":
+            backend.disable(credential, failure)
+        else:
+            backend.pool.cool(credential, model, failure.wait_s)
+        if isinstance(self._call.body, bytes) and self._owner is None and backend.pool.has(model, besides=self._used):
+            return True
+        if rule.mark == "disable":
+            raise backend.pool.shortage(model, self._owner) or failure.error
+        return False
+
+    def _explained(self, refused: Refused) -> NativeAnswer:
+        """Give the upstream's own refusal, unless it may only mean that it was for another of several keys."""
+        keys = len(self._backend.pool.credentials)
+        names = resources(self._call.path)
+        if refused.status in _GONE and names and self._owner is None and keys > 1:
+            raise NotFound(
+                f"{names[0][:100]} is not known to the first of {keys} API keys, nor was it seen to be made here; "
+                "what is made belongs to the key that made it"
+            )
+        return refused
+
+
+async def _refusal(response: Response) -> Refused:
+    try:
+        return Refused(response.status, shown(response), await response.read_all(_MAX_ERROR_BYTES))
+    finally:
+        response.close()
+
+
+def _is_small_json(response: Response) -> bool:
+    length = response.headers.get("content-length", "")
+    is_json = "json" in response.headers.get("content-type", "")
+    return is_json and length.isdigit() and int(length) <= _MAX_NOTED_BYTES
+
+
+def _path(call: NativeCall) -> str:
+    """Give the path with the upstream's own name of the model in it."""
+    if not call.model:
+        return call.path
+    mark = "/operations/" if "/operations/" in call.path else ":"
+    head, _, rest = call.path.rpartition(mark)
+    version = head.lstrip("/").partition("/")[0]
+    return f"/{version}/{model_path(call.model)}{mark}{rest}"

@@ -1,0 +1,127 @@
+"""What a Gemini caller wrote and Google answered, as the two get it: the same but for keys, names and addresses."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.adapters.credential import Credential
+from gateway.adapters.failures import unreachable
+from gateway.adapters.pool import Lease
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import Written
+from gateway.transport import Response, TransportError
+
+__all__ = ["Headers", "Passed", "Refused", "pass_through", "sent", "shown"]
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+_UPLOAD: Final = "x-goog-upload-"
+# A caller's key, cookies and name are not Google's business.
+_SENT: Final = frozenset(
+    {
+        "accept",
+        "content-length",
+        "content-type",
+        "if-match",
+        "if-none-match",
+        "range",
+        "x-goog-fieldmask",
+        "x-server-timeout",
+    }
+)
+_SHOWN: Final = frozenset(
+    {
+        "accept-ranges",
+        "cache-control",
+        "content-disposition",
+        "content-range",
+        "content-type",
+        "etag",
+        "last-modified",
+        "retry-after",
+    }
+)
+
+
+def pass_through(request: ir.Request, native: ir.Native) -> Written:
+    """Take a caller's request for an answer as it is; the model that it may repeat is the one of the path."""
+    body, wanted = native.body, _encode(f"models/{request.model}")
+    fields = _FIELDS.decode(body)
+    if "model" in fields and bytes(fields["model"]) != wanted:
+        body = Raw(_encode(fields | {"model": Raw(wanted)}))
+    return Written(body={}, names=NameMap([]), native=body, image_model="image" in request.model)
+
+
+def sent(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Give the headers of a caller that go along."""
+    named = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.items())
+    return {name: value for name, value in named if name in _SENT or name.startswith(_UPLOAD)}
+
+
+def shown(response: Response) -> list[tuple[str, str]]:
+    """Give the headers of an answer that a caller may see."""
+    named = [(name.lower(), value) for name, value in response.headers.items()]
+    length = () if "content-encoding" in response.headers else ("content-length",)
+    return [(name, value) for name, value in named if name in _SHOWN or name in length or name.startswith(_UPLOAD)]
+
+
+class Refused:
+    """A refusal, as it came."""
+
+    def __init__(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        self.status = status
+        self.headers: Headers = _raw(headers)
+        self.body = body
+        self._rest = body
+
+    async def read(self) -> bytes:
+        """Give the body."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Passed:
+    """An answer on its way; the key is lent until it has ended."""
+
+    def __init__(self, response: Response, headers: Iterable[tuple[str, str]], lease: Lease[Credential]) -> None:
+        self.status = response.status
+        self.headers: Headers = _raw(headers)
+        self._response = response
+        self._lease = lease
+        self._kept = b""
+
+    async def whole(self, limit: int) -> bytes:
+        """Read the whole body, and keep it to be passed on."""
+        try:
+            self._kept = await self._response.read_all(limit)
+        except TransportError as error:
+            raise unreachable(error).error from None
+        return self._kept
+
+    async def read(self) -> bytes:
+        """Give the next piece."""
+        kept, self._kept = self._kept, b""
+        if kept:
+            return kept
+        try:
+            return await self._response.read()
+        except TransportError as error:
+            raise unreachable(error).error from None
+
+    def close(self) -> None:
+        """Drop the connection, and give back the key."""
+        self._response.close()
+        self._lease.release()
+
+
+def _raw(headers: Iterable[tuple[str, str]]) -> Headers:
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]

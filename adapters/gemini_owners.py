@@ -1,0 +1,79 @@
+"""Which API key a file, a cache or another resource belongs to: its own; another key does not learn that it exists.
+
+So what a key has made here is remembered, and calls that name it go to that key.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.adapters.credential import Credential
+
+__all__ = ["Owners", "made_by", "named_in", "resources"]
+
+_MOST: Final = 10_000
+# A collection, and the id that Google or the caller gave; "\/" is how some write a slash in JSON.
+_NAMED: Final = re.compile(rb"\b(files|cachedContents|fileSearchStores)\\?/([A-Za-z0-9_-]{1,64})")
+_VERSION: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/")
+
+
+class _Named(Struct):
+    name: str = ""
+
+
+class _Made(_Named):
+    """The answer to what makes something: the resource itself, or a file in an envelope."""
+
+    file: _Named | None = None
+
+
+_MADE: Final = msgspec.json.Decoder(_Made)
+
+
+class Owners:
+    """What has been made here, the last so many, by name."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._owners: dict[str, Credential] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._owners)
+
+    def note(self, name: str, owner: Credential) -> None:
+        """Remember a resource."""
+        self._owners.pop(name, None)
+        self._owners[name] = owner
+        if len(self._owners) > self._most:
+            del self._owners[next(iter(self._owners))]
+
+    def of(self, names: Iterable[str]) -> Credential | None:
+        """Give the owner of the first of these that is known."""
+        return next((self._owners[name] for name in names if name in self._owners), None)
+
+
+def resources(path: str) -> list[str]:
+    """Name the resources of a path, the innermost first: `a/1/b/2`, then `a/1`; a model is none."""
+    found = _VERSION.match(path)
+    if found is None:
+        return []
+    steps = path[found.end() :].split("/")
+    names = ["/".join(steps[:count]).partition(":")[0] for count in range(len(steps) & ~1, 0, -2)]
+    return [name for name in names if not (name.startswith("models/") and name.count("/") == 1)]
+
+
+def named_in(body: bytes) -> Iterable[str]:
+    """Name the files, caches and stores that a JSON body speaks of."""
+    return (f"{found[1].decode()}/{found[2].decode()}" for found in _NAMED.finditer(body))
+
+
+def made_by(answer: bytes) -> str:
+    """Name what an answer says was made; "" for nothing."""
+    try:
+        made = _MADE.decode(answer)
+    except (ValueError, RecursionError):
+        return ""
+    return made.file.name if made.file is not None else made.name

@@ -1,0 +1,59 @@
+"""The addresses of uploads: Google's lead past this gateway, so a caller is given one that leads through it.
+
+Clients send no key to such an address. It holds whose API key took the upload and whose caller it is, proved by that
+key, so that any worker of this gateway can check it.
+"""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from gateway.adapters.credential import Credential
+from gateway.clock import Clock
+
+__all__ = ["Uploads", "bare"]
+
+_TICKET: Final = "gateway_ticket"
+_NOT_GOOGLES: Final = frozenset({_TICKET, "key"})
+_LIFE_S: Final = 86_400
+_ID_DIGITS: Final = 16
+
+
+class Uploads:
+    """Makes and checks addresses."""
+
+    def __init__(self, credentials: Iterable[Credential], clock: Clock) -> None:
+        self._by_id: Mapping[str, Credential] = {one.id[:_ID_DIGITS]: one for one in credentials}
+        self._clock = clock
+
+    def moved(self, address: str, origin: str, owner: Credential, principal: str) -> str:
+        """Give the address here for one at the upstream."""
+        there, here = urlsplit(address), urlsplit(origin)
+        said = f"{owner.id[:_ID_DIGITS]}.{int(self._clock.time()) + _LIFE_S}.{principal}"
+        ticket = urlencode({_TICKET: f"{owner.sign(_signed(there.query, said))}.{said}"})
+        query = f"{there.query}&{ticket}" if there.query else ticket
+        return urlunsplit((here.scheme, here.netloc, here.path + there.path, query, ""))
+
+    def check(self, query: str) -> tuple[Credential, str] | None:
+        """Give the API key and the principal of an address that was made here; None for any other."""
+        ticket = next((value for name, value in parse_qsl(query) if name == _TICKET), "")
+        proof, _, said = ticket.partition(".")
+        owner_id, _, rest = said.partition(".")
+        end, _, principal = rest.partition(".")
+        owner = self._by_id.get(owner_id)
+        if owner is None or not end.isdigit() or int(end) < self._clock.time():
+            return None
+        proved = hmac.compare_digest(owner.sign(_signed(query, said)).encode(), proof.encode())
+        return (owner, principal) if proved else None
+
+
+def bare(query: str) -> str:
+    """Give a query without what is not for Google, each pair else as it was written."""
+    pairs = (pair for pair in query.split("&") if pair.partition("=")[0] not in _NOT_GOOGLES)
+    return "&".join(pairs)
+
+
+def _signed(query: str, said: str) -> str:
+    """Give the text to prove: what the query says, however it is written."""
+    return f"{urlencode(parse_qsl(bare(query), keep_blank_values=True))}\n{said}"

@@ -1,0 +1,247 @@
+"""One request's way over the credentials and base URLs of an upstream, until an answer begins.
+
+`go` borrows a credential and calls; `after` looks the failure up in the upstream's rules and turns to the next base,
+credential or pause. A credential stays borrowed until it is left or the request is done.
+"""
+
+import math
+import random
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Final, Generic, Literal, TypeVar
+
+from msgspec import Raw, Struct
+from structlog.typing import FilteringBoundLogger
+
+from gateway import ir
+from gateway.adapters.credential import Credential
+from gateway.adapters.exchange import begin
+from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
+from gateway.adapters.pool import Lease, Pool
+from gateway.clock import Clock
+from gateway.config import RetryConfig
+from gateway.errors import GatewayError
+from gateway.transport import Response, Transport
+from gateway.upstream import Answer, Call, Step
+
+__all__ = ["Backend", "PoolJourney"]
+
+_C = TypeVar("_C", bound=Credential)
+
+_BRIEFLY_S: Final = 30.0
+_LEAST_PAUSE_S: Final = 0.25
+_LONGEST_PAUSE_S: Final = 2.0
+
+
+class Backend(Struct, Generic[_C], kw_only=True):
+    """What all journeys of one upstream share. `rules` and `read_failure`: what its refusals mean."""
+
+    pool: Pool[_C]
+    bases: tuple[str, ...]
+    headers: dict[str, str]
+    rules: Rules
+    read_failure: ReadFailure
+    retry: RetryConfig
+    clock: Clock
+    logger: FilteringBoundLogger
+    transport: Transport | None = None
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Response:
+        """Post a call; return when its headers say 200, raise Failure for all else."""
+        assert self.transport is not None, "the upstream is used before start"
+        return await begin(self.transport, url, headers, body, self.read_failure, self.clock)
+
+    def disable(self, credential: _C, failure: Failure) -> None:
+        """Use a credential no more that the upstream refuses."""
+        self.pool.disable(credential, f"{self.rules[failure.cause].words}: {failure.error.message}")
+
+
+class PoolJourney(ABC, Generic[_C]):
+    """The calls of one request; an upstream says how one call is made and what can be renewed for it.
+
+    `only`: the one credential that can serve it; None: any of the pool.
+    """
+
+    def __init__(
+        self, call: Call, losses: tuple[ir.Loss, ...], backend: Backend[_C], *, only: _C | None = None
+    ) -> None:
+        self.request = call.request
+        self.losses = losses
+        self._model = call.request.model
+        self._shared = backend
+        self._only = only
+        self._lease: Lease[_C] | None = None
+        self._failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
+        self._base = 0
+        self._bases_tried = 1  # with this credential
+        self._tries = 0
+        self._used: set[str] = set()
+        self._renewed: set[tuple[str, str]] = set()
+        self._counts: Counter[tuple[Literal["tries", "others", "pauses"], Cause]] = Counter()
+
+    # calling
+
+    @abstractmethod
+    def body(self) -> Raw:
+        """Give the body of the next call."""
+
+    @abstractmethod
+    async def _call(self, credential: _C) -> Answer:
+        """Make one call with a credential; raise Failure."""
+
+    @abstractmethod
+    def _renew(self, what: Renew, credential: _C, failure: Failure) -> bool:
+        """Drop what was refused, so that the next call has it anew; False when that cannot help."""
+
+    async def go(self) -> Answer:
+        """Make one call; return when its headers say 200."""
+        try:
+            return await self._call(self._borrow())
+        except Failure as failure:
+            self._note(failure.error, failure)
+            raise failure.error from None
+
+    def done(self, usage: ir.Usage | None) -> None:
+        """Give the credential back."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
+    def _borrow(self) -> _C:
+        pool = self._shared.pool
+        if self._lease is not None and not pool.lends(self._lease.credential, self._model):
+            self._leave()  # another request has learnt something about it
+        if self._lease is None:
+            self._lease = self._pick()
+        if self._lease is None:
+            shortage = pool.shortage(self._model, self._only)
+            assert shortage is not None, "the pool lends none, but has one"
+            raise Failure(shortage, "cooling")
+        self._used.add(self._lease.credential.id)
+        return self._lease.credential
+
+    def _pick(self) -> Lease[_C] | None:
+        pool = self._shared.pool
+        if self._only is not None:
+            return pool.lend(self._only) if pool.lends(self._only, self._model) else None
+        return pool.pick(self._model, besides=self._used) or pool.pick(self._model)
+
+    def _note(self, raised: GatewayError, failure: Failure) -> None:
+        self._failed = (raised, failure)
+
+    # learning
+
+    def after(self, error: GatewayError) -> Step | GatewayError:
+        """Learn from a failure and turn to the next way."""
+        noted, self._failed = self._failed, None
+        failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
+        rule = self._shared.rules[failure.cause]
+        self._tries += 1
+        self._counts["tries", failure.cause] += 1
+        self._log(failure)
+        step = self._step(failure, rule)
+        return self._verdict(failure, rule) if step is None else step
+
+    def _step(self, failure: Failure, rule: Rule) -> Step | None:
+        if not self._may_retry(failure, rule):
+            self._mark(failure, rule)
+            return None
+        step = self._anew(failure, rule) or self._next_base(rule)
+        if step is not None:
+            return step
+        other = self._has_other(failure, rule)
+        if not other and rule.waits and failure.wait_s is not None and failure.wait_s < SHORT_S:
+            return Step(wait_s=max(failure.wait_s, _LEAST_PAUSE_S))
+        self._mark(failure, rule)
+        if other:
+            self._counts["others", failure.cause] += 1
+            self._leave()
+            return Step(counted=rule.counted)
+        return self._wait(failure, rule)
+
+    def _log(self, failure: Failure) -> None:
+        self._shared.logger.debug(
+            "upstream call failed",
+            cause=failure.cause,
+            status=failure.status,
+            base=self._shared.bases[self._base],
+            credential=self._lease.credential.label if self._lease is not None else None,
+            message=failure.error.message,
+        )
+
+    def _may_retry(self, failure: Failure, rule: Rule) -> bool:
+        if self._counts["tries", failure.cause] > rule.retries:
+            return False
+        return rule.always or failure.status is None or failure.status in self._shared.retry.on
+
+    def _anew(self, failure: Failure, rule: Rule) -> Step | None:
+        """Renew what was refused, once for each credential."""
+        if rule.renew is None or self._lease is None:
+            return None
+        credential = self._lease.credential
+        what = failure.cause if rule.renew == "body" else rule.renew
+        if (credential.id, what) in self._renewed:
+            return None
+        self._renewed.add((credential.id, what))
+        return Step(counted=False) if self._renew(rule.renew, credential, failure) else None
+
+    def _next_base(self, rule: Rule) -> Step | None:
+        if not rule.base or self._bases_tried >= len(self._shared.bases):
+            return None
+        self._bases_tried += 1
+        self._turn_base()
+        return Step()
+
+    def _turn_base(self) -> None:
+        self._base = (self._base + 1) % len(self._shared.bases)
+
+    def _has_other(self, failure: Failure, rule: Rule) -> bool:
+        allowed = self._only is None and self._counts["others", failure.cause] < rule.others
+        return allowed and self._shared.pool.has(self._model, besides=self._used)
+
+    def _leave(self) -> None:
+        self.done(None)
+        self._bases_tried = 1
+
+    def _mark(self, failure: Failure, rule: Rule) -> None:
+        """Let the pool know what the failure says about the credential."""
+        if rule.mark is None or self._lease is None:
+            return
+        pool, credential = self._shared.pool, self._lease.credential
+        if rule.mark == "verify":
+            pool.need_verification(credential, failure.link)
+        elif rule.mark == "disable":
+            self._shared.disable(credential, failure)
+        else:
+            at_most_s = _BRIEFLY_S if rule.mark == "cool_briefly" else math.inf
+            pool.cool(credential, self._model, failure.wait_s, at_most_s=at_most_s)
+        self._leave()
+
+    def _wait(self, failure: Failure, rule: Rule) -> Step | None:
+        """Pause when nothing else is left: until a cool-down ends, or a moment before the same way again."""
+        retry, pool = self._shared.retry, self._shared.pool
+        if rule.waits:
+            rest_s = pool.rest_s(self._model, self._only)
+            tried_all = self._tries >= max(retry.attempts, len(pool.credentials))
+            return None if tried_all or rest_s > retry.max_wait else Step(wait_s=rest_s)
+        pauses = self._counts["pauses", failure.cause]
+        if pauses >= rule.again:
+            return None
+        self._counts["pauses", failure.cause] += 1
+        if rule.base:
+            self._turn_base()
+        if not rule.pause:
+            return Step()
+        longest_s = min(_LONGEST_PAUSE_S, _LEAST_PAUSE_S * 2 ** (pauses + 1))
+        pause_s = random.uniform(_LEAST_PAUSE_S, longest_s)  # noqa: S311 - spreads load, keeps no secret
+        return Step(wait_s=max(pause_s, failure.wait_s or 0.0))
+
+    def _verdict(self, failure: Failure, rule: Rule) -> GatewayError:
+        """Give the error to answer with: the last one, or why the pool has nothing left."""
+        error = failure.error
+        if rule.shortage:
+            return self._shared.pool.shortage(self._model, self._only) or error
+        if rule.mark == "cool_briefly" and error.retry_after is None:
+            rest_s = self._shared.pool.rest_s(self._model)
+            error.retry_after = rest_s if 0 < rest_s < math.inf else None
+        return error

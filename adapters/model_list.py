@@ -1,0 +1,100 @@
+"""The models of an upstream: those that are configured, else those fetched last, else a shipped table."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from gateway.adapters.failures import Failure
+from gateway.adapters.google_oauth import RefreshFailed
+from gateway.clock import Clock
+from gateway.store.credentials import StoredModels
+from gateway.store.keeper import Keeper
+from gateway.upstream import ModelInfo
+
+__all__ = ["Catalogue", "ModelList"]
+
+_FETCH_EVERY_S: Final = 3600.0
+_FETCH_AGAIN_S: Final = 60.0
+
+
+class Catalogue(Struct, frozen=True):
+    """Models by id, and the new ids of retired ones."""
+
+    models: dict[str, ModelInfo]
+    renamed: dict[str, str] = {}
+
+
+_CATALOGUE: Final = msgspec.json.Decoder(Catalogue)
+
+
+class ModelList:
+    """One upstream's models; `models` changes with every list that is fetched."""
+
+    def __init__(
+        self,
+        upstream: str,
+        *,
+        configured: Sequence[str],
+        shipped: Mapping[str, ModelInfo],
+        fetched: StoredModels | None,
+        keeper: Keeper,
+        clock: Clock,
+        logger: FilteringBoundLogger,
+    ) -> None:
+        self._upstream = upstream
+        self._configured = configured
+        self._shipped = shipped
+        self._keeper = keeper
+        self._clock = clock
+        self._logger = logger
+        self.models: Mapping[str, ModelInfo] = {}
+        self.renamed: Mapping[str, str] = {}
+        self._take(_stored(fetched) or Catalogue(dict(shipped)))
+
+    def info(self, model: str) -> ModelInfo | None:
+        """Give what is known of a model, also of one that is not listed."""
+        return self.models.get(model) or self._shipped.get(model)
+
+    def current(self, model: str) -> str:
+        """Give the id that a retired model has now; that of any other is itself."""
+        return model if model in self.models else self.renamed.get(model, model)
+
+    async def keep(self, fetch: Callable[[], Awaitable[Catalogue | None]]) -> None:
+        """Fetch the list for ever; None or an error: again soon, then less and less often."""
+        pause_s = _FETCH_AGAIN_S
+        while True:
+            fetched = await self._fetch(fetch)
+            await self._clock.sleep(_FETCH_EVERY_S if fetched else pause_s)
+            pause_s = _FETCH_AGAIN_S if fetched else min(2 * pause_s, _FETCH_EVERY_S)
+
+    async def _fetch(self, fetch: Callable[[], Awaitable[Catalogue | None]]) -> bool:
+        try:
+            catalogue = await fetch()
+        except (Failure, RefreshFailed, ValueError) as error:
+            self._logger.info("no model list", upstream=self._upstream, reason=str(error))
+            return False
+        if catalogue is None:
+            return False
+        self._take(catalogue)
+        await self._keeper.save_models(StoredModels(msgspec.json.encode(catalogue).decode(), self._clock.time()))
+        return True
+
+    def _take(self, catalogue: Catalogue) -> None:
+        self.renamed = catalogue.renamed
+        self.models = self._known(self._configured, catalogue) if self._configured else catalogue.models
+
+    def _known(self, names: Iterable[str], catalogue: Catalogue) -> dict[str, ModelInfo]:
+        """Describe models by name, as far as anything is known about them."""
+        return {name: catalogue.models.get(name) or self._shipped.get(name) or ModelInfo(id=name) for name in names}
+
+
+def _stored(fetched: StoredModels | None) -> Catalogue | None:
+    if fetched is None:
+        return None
+    try:
+        return _CATALOGUE.decode(fetched.json)
+    except ValueError:
+        return None

@@ -1,0 +1,112 @@
+"""A Gemini caller's own request as the inner request of Code Assist: what it wrote goes up byte for byte.
+
+Only what Google's own API takes and Code Assist refuses is mended; then the other members stay as they came.
+"""
+
+from collections.abc import Callable
+from itertools import groupby
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import Written
+
+__all__ = ["pass_through", "with_session"]
+
+_Fields = dict[str, Raw]
+_Contents = list[_Fields]
+
+_FIELDS: Final = msgspec.json.Decoder(_Fields)
+_MANY: Final = msgspec.json.Decoder(list[_Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+_SEARCH: Final = ("web_search",)
+_SESSIONS: Final = ("sessionId", "session_id")
+_USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
+_EMPTY, _NO_PARTS = Raw(b'""'), Raw(b"[]")
+_WORDS: Final = frozenset({"text", "thought"})
+# Code Assist has the model beside the request, one tier, and keeps no answers.
+_UNKNOWN: Final = frozenset({"model", "serviceTier", "service_tier", "store"})
+
+
+def _voiced(contents: _Contents) -> _Contents:
+    """Give each content a role: it may be left out, and there are two older words for the user."""
+    return [one if one.get("role") in (_USER, _MODEL) else {**one, "role": _USER} for one in contents]
+
+
+def _filled(contents: _Contents) -> _Contents:
+    """Leave out empty text: streams end with it, and SDKs put it into their history."""
+    kept = [({**one, "parts": _said(one["parts"])} if _hollow(one) else one) for one in contents]
+    return [one for one in kept if one.get("parts") != _NO_PARTS] or contents
+
+
+def _alternating(contents: _Contents) -> _Contents:
+    """Join what the model said in a row: SDKs keep each chunk of a stream as a content of its own."""
+    joined: _Contents = []
+    for role, run in groupby(contents, lambda one: bytes(one["role"])):
+        said = list(run)
+        if role == bytes(_MODEL) and len(said) > 1:
+            parts = [part for one in said for part in _parts(one.get("parts", _NO_PARTS))]
+            said = [{**said[0], "parts": Raw(_encode(parts))}]
+        joined += said
+    return joined
+
+
+_MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled, _alternating)
+
+
+def pass_through(request: ir.Request, native: ir.Native) -> Written:
+    """Take a caller's request as it is."""
+    fields = _FIELDS.decode(native.body)
+    kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
+    kept["contents"] = _mended(fields["contents"])
+    same = len(kept) == len(fields) and kept["contents"] is fields["contents"]
+    return Written(
+        body=_searching(request),
+        names=NameMap([]),
+        native=native.body if same else Raw(_encode(kept)),
+        losses=tuple(ir.Loss(name, "this upstream does not know it", "hint") for name in fields if name in _UNKNOWN),
+        image_model="image" in request.model,
+    )
+
+
+def with_session(body: Raw, name: str, session: str) -> Raw:
+    """Add the session of the conversation, unless the caller named its own."""
+    if any(known in _FIELDS.decode(body) for known in _SESSIONS):
+        return body
+    return Raw(b'%b,"%b":%b}' % (bytes(body)[:-1], name.encode(), _encode(session)))
+
+
+def _mended(contents: Raw) -> Raw:
+    given = said = _MANY.decode(contents) if bytes(contents).startswith(b"[") else [_FIELDS.decode(contents)]
+    for mend in _MENDS:
+        said = mend(said)
+    return contents if said == given else Raw(_encode(said))
+
+
+def _hollow(content: _Fields) -> bool:
+    return bytes(_EMPTY) in bytes(content.get("parts", _NO_PARTS))
+
+
+def _said(parts: Raw) -> Raw:
+    given = _parts(parts)
+    kept = [one for one in given if not _is_empty(_FIELDS.decode(one))]
+    return parts if len(kept) == len(given) else Raw(_encode(kept))
+
+
+def _is_empty(part: _Fields) -> bool:
+    return part.get("text") == _EMPTY and part.keys() <= _WORDS
+
+
+def _parts(parts: Raw) -> list[Raw]:
+    return _RAWS.decode(parts) if bytes(parts).startswith(b"[") else [parts]
+
+
+def _searching(request: ir.Request) -> dict[str, object]:
+    """Say in the words of a translation that the tools are a web search and nothing else."""
+    tools = tuple(tool.builtin for tool in request.tools)
+    return {"tools": [{"googleSearch": {}}]} if tools == _SEARCH else {}

@@ -1,0 +1,155 @@
+"""What a streamed and a whole answer to a Gemini caller share: parts, the ends of candidates, usage, the frame."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec.json import Encoder
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.content import arguments
+from gateway.sse import json_line
+
+from .inbound_signatures import write_signature
+
+__all__ = [
+    "CHUNK",
+    "JSON",
+    "candidate",
+    "encode",
+    "ending",
+    "frame",
+    "one_line",
+    "part",
+    "sources",
+    "usage",
+]
+
+JSON = dict[str, object]
+
+CHUNK: Final = "chunk"  # the kind of the event that holds an upstream's own chunk
+
+_encode: Final = Encoder().encode
+_BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
+
+_FINISH: Final[dict[ir.FinishReason, str]] = {
+    "stop": "STOP",
+    "stop_sequence": "STOP",
+    "tool_calls": "STOP",
+    "pause": "STOP",
+    "length": "MAX_TOKENS",
+    "context_window": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+# What a Gemini model said of its end, where that says more than the neutral word.
+_FILTERED: Final = frozenset(
+    {
+        "BLOCKLIST",
+        "ESCALATION",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        "IMAGE_SAFETY",
+        "MODEL_ARMOR",
+        "PROHIBITED_CONTENT",
+        "RECITATION",
+        "SPII",
+    }
+)
+_NATIVE: Final = {"content_filter": _FILTERED, "pause": frozenset({"CONTINUATION"})}
+_BLOCKS: Final = frozenset(
+    {"BLOCKLIST", "IMAGE_SAFETY", "JAILBREAK", "MODEL_ARMOR", "OTHER", "PROHIBITED_CONTENT", "SAFETY"}
+)
+_SOURCES: Final = ("groundingMetadata", "citationMetadata")
+
+
+def encode(value: object) -> bytes:
+    """Write JSON on one line."""
+    return one_line(_encode(value))
+
+
+def one_line(data: bytes) -> bytes:
+    """Put JSON on one line for every client; line breaks stand between its tokens only."""
+    return json_line(data.translate(_BREAKS) if b"\n" in data or b"\r" in data else data)
+
+
+def part(block: ir.ReplyPart, answering: Answering) -> JSON:
+    """Write one part."""
+    match block:
+        case ir.Text():
+            written: JSON = {"text": block.text}
+        case ir.Thinking():
+            written = {"text": block.text, "thought": True}
+        case ir.Media():
+            written = {"inlineData": {"mimeType": block.media_type, "data": block.data}}
+        case ir.ToolCall():
+            called: JSON = {"id": block.id} if block.id else {}
+            called |= {"name": block.name, "args": arguments(bytes(block.arguments))}
+            written = {"functionCall": called}
+    signature = write_signature(block.signature, sealed=answering.sealed)
+    if signature is not None:
+        written["thoughtSignature"] = signature
+    return written
+
+
+def candidate(parts: Sequence[JSON], **more: object) -> JSON:
+    """Write the one candidate; SDKs count a turn without parts as none."""
+    return {"content": {"role": "model", "parts": [*parts] or [{"text": ""}]}, "index": 0, **more}
+
+
+def ending(finish: ir.Finished, counted: ir.Usage, parts: Sequence[JSON], found: JSON, *, said: bool) -> JSON:
+    """Write how an answer ends, with its last parts: as a candidate, or as the refusal of a prompt."""
+    native = finish.native or ""
+    if finish.reason == "content_filter" and not said and not counted.output and native in _BLOCKS:
+        feedback: JSON = {"blockReason": native}
+        if finish.explanation:
+            feedback["blockReasonMessage"] = finish.explanation
+        return {"promptFeedback": feedback, "usageMetadata": usage(counted)}
+    reason = native if native in _NATIVE.get(finish.reason, ()) else _FINISH[finish.reason]
+    ended: JSON = {"finishReason": reason, **found}
+    if finish.explanation:
+        ended["finishMessage"] = finish.explanation
+    return {"candidates": [candidate(parts, **ended)], "usageMetadata": usage(counted)}
+
+
+def usage(counted: ir.Usage) -> JSON:
+    """Write the counts: thoughts stand beside the candidates, cached tokens within the prompt."""
+    written: JSON = {
+        "promptTokenCount": counted.input,
+        "candidatesTokenCount": counted.output - counted.reasoning,
+        "totalTokenCount": max(counted.total or 0, counted.input + counted.output),
+    }
+    if counted.reasoning:
+        written["thoughtsTokenCount"] = counted.reasoning
+    if counted.cache_read:
+        written["cachedContentTokenCount"] = counted.cache_read
+    return written
+
+
+def sources(opaque: Iterable[ir.OpaqueEvent], citations: Sequence[ir.CitationDelta]) -> JSON:
+    """Write where an answer comes from: in Google's own words if there are some."""
+    found: JSON = {event.kind: event.value for event in opaque if event.kind in _SOURCES}
+    if found or not citations:
+        return found
+    titles = {one.url: one.title for one in citations}
+    places = list(titles)
+    chunks = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
+    supports = [{"segment": _segment(one), "groundingChunkIndices": [places.index(one.url)]} for one in citations]
+    return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": supports}}
+
+
+def _segment(source: ir.CitationDelta) -> JSON:
+    segment: JSON = {"text": source.text} if source.text else {}
+    if source.end is not None:
+        segment |= {"startIndex": source.start or 0, "endIndex": source.end}
+    return segment
+
+
+def frame(answering: Answering) -> JSON:
+    """Write what is the same in each chunk."""
+    moment = datetime.fromtimestamp(answering.created, UTC)
+    return {
+        "modelVersion": answering.model,
+        "createTime": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "responseId": answering.id,
+    }

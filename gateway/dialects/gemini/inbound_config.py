@@ -1,0 +1,123 @@
+"""Read `generationConfig`: sampling, form of the answer, thinking."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from gateway import ir
+from gateway.dialects.place import Place
+
+from . import inbound_wire as wire
+from .inbound_schema import json_schema
+
+__all__ = ["Options", "read_config"]
+
+_JSON: Final = "application/json"
+_LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
+_DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
+_UNSAID: Final = frozenset({"", "THINKING_LEVEL_UNSPECIFIED"})
+# Fields that are not carried, and change the answer.
+_CHANGES: Final = frozenset(
+    {
+        "audioTranscriptionConfig",
+        "imageConfig",
+        "logprobs",
+        "modelSelectionConfig",
+        "responseFormat",
+        "responseLogprobs",
+        "routingConfig",
+        "speechConfig",
+        "translationConfig",
+    }
+)
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What a generationConfig says. `detail`: of all pictures. `only`: what no other dialect can carry."""
+
+    sampling: ir.Sampling = ir.Sampling()
+    output: ir.Output = ir.Output()
+    reasoning: ir.Reasoning = ir.Reasoning(visible=False)
+    detail: str | None = None
+    only: ir.Loss | None = None
+
+
+def read_config(raw: wire.Maybe, place: Place) -> Options:
+    """Read all of it."""
+    if raw is UNSET:
+        return Options()
+    config, rest = wire.message(raw, wire.CONFIG, place)
+    for name in rest:
+        place.lose(name, "not carried", "change" if name in _CHANGES else "hint")
+    return Options(
+        sampling=_sampling(config, place),
+        output=_output(config, place),
+        reasoning=_reasoning(config.thinking_config, place.at("thinkingConfig")),
+        detail=_detail(config, place),
+        only=_sound(config, place),
+    )
+
+
+def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
+    if config.top_k is not None and not config.top_k.is_integer():
+        place.lose("topK", "cut to a whole number", "hint")
+    return ir.Sampling(
+        max_tokens=config.max_output_tokens or None,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=int(config.top_k) if config.top_k else None,
+        seed=config.seed,
+        presence_penalty=config.presence_penalty,
+        frequency_penalty=config.frequency_penalty,
+        stop=tuple(filter(None, wire.strings(config.stop_sequences))),
+        n=config.candidate_count if (config.candidate_count or 1) > 1 else None,
+    )
+
+
+def _output(config: wire.Config, place: Place) -> ir.Output:
+    form = config.response_mime_type or ""
+    if form not in ("", "text/plain", _JSON):
+        place.lose("responseMimeType", "answers are text or JSON", "change")
+    if form != _JSON:
+        return ir.Output()
+    if config.response_json_schema is not UNSET:
+        return ir.Output(kind="schema", schema=config.response_json_schema)
+    if config.response_schema is not UNSET:
+        schema = json_schema(msgspec.json.decode(config.response_schema))
+        return ir.Output(kind="schema", schema=Raw(msgspec.json.encode(schema)))
+    return ir.Output(kind="json")
+
+
+def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
+    """Read how much to think; thoughts are shown to those who asked for them, and only to them."""
+    if raw is UNSET:
+        return ir.Reasoning(visible=False)
+    thinking, rest = wire.message(raw, wire.THINKING, place)
+    place.lose_unknown(rest, ())
+    visible = bool(thinking.include_thoughts)
+    level = (thinking.thinking_level or "").lower()
+    if level and level.upper() not in _UNSAID:
+        if level not in _LEVELS:
+            raise place.refuse(f"{thinking.thinking_level!r} is none of {', '.join(sorted(_LEVELS))}", "thinkingLevel")
+        return ir.Reasoning(mode="level", level=level, visible=visible)
+    budget = thinking.thinking_budget
+    if budget is None:
+        return ir.Reasoning(mode="auto" if visible else "unset", visible=visible)
+    if budget <= 0:
+        return ir.Reasoning(mode="auto" if budget < 0 else "off", visible=visible and budget < 0)
+    return ir.Reasoning(mode="budget", budget=budget, visible=visible)
+
+
+def _detail(config: wire.Config, place: Place) -> str | None:
+    given = config.media_resolution
+    if given is not None and given not in _DETAILS:
+        place.lose("mediaResolution", "there is no equivalent")
+    return _DETAILS.get(given or "")
+
+
+def _sound(config: wire.Config, place: Place) -> ir.Loss | None:
+    """Keep calls for sound to upstreams of this dialect: a text would be the wrong answer."""
+    if "AUDIO" not in wire.strings(config.response_modalities):
+        return None
+    return ir.Loss(f"{place.path}.responseModalities", "answers in sound are Gemini's own", "content")

@@ -1,0 +1,247 @@
+"""Read `contents` and `systemInstruction` of a Gemini caller.
+
+    content ─► turn    part ─► text, thought, media, call, result; what only Gemini knows stays whole
+
+Calls and results may come without ids: a call is then named by its place, and a result finds the first call of its
+name that has none yet.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.content import arguments, media
+from gateway.dialects.place import Place
+
+from . import inbound_wire as wire
+from .inbound_signatures import Envelopes
+from .schema_facets import is_object
+
+__all__ = ["Conversation", "read_system"]
+
+_Fields = dict[str, Raw]
+
+_ROLES: Final[dict[str, Literal["user", "assistant"]]] = {
+    "": "user",
+    "user": "user",
+    "function": "user",
+    "tool": "user",
+    "model": "assistant",
+}
+_READ: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
+_OPAQUE: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_DATA: Final = _READ + _OPAQUE
+# What may stand beside the data of a part, and how much it matters.
+_BESIDE: Final[dict[str, ir.Severity]] = {
+    "videoMetadata": "change",
+    "mediaProcessing": "change",
+    "speechMetadata": "change",
+    "audioTranscription": "change",
+    "partMetadata": "hint",
+}
+_CARRIED: Final = frozenset({"thought", "thoughtSignature", "mediaResolution"})
+_DETAILS: Final = {
+    "MEDIA_RESOLUTION_LOW": "low",
+    "MEDIA_RESOLUTION_HIGH": "high",
+    "MEDIA_RESOLUTION_ULTRA_HIGH": "high",
+}
+_PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
+
+
+class _Calls:
+    """The calls of the model's last turn that wait for their results."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, str, bool]] = []  # id, name, whether the id is ours
+        self._model = False
+
+    def turn(self, *, model: bool) -> None:
+        """Begin a turn: what an earlier one of the model left waiting has got no result."""
+        if model and not self._model:
+            self._waiting.clear()
+        self._model = model
+
+    def add(self, call_id: str, name: str, *, ours: bool) -> None:
+        """Note a call."""
+        self._waiting.append((call_id, name, ours))
+
+    def take(self, call_id: str | None, name: str | None) -> str | None:
+        """Give the id of the call that a result belongs to: by its id, else by its name."""
+        for found in self._waiting:
+            known, called, ours = found
+            if call_id == known or (called == name and (ours or not call_id)):
+                self._waiting.remove(found)
+                return known
+        return None
+
+
+class Conversation:
+    """Reads one conversation. `only`: the first thing in it that no other dialect can carry."""
+
+    def __init__(self, envelopes: Envelopes, detail: str | None = None) -> None:
+        self.only: ir.Loss | None = None
+        self._envelopes = envelopes
+        self._detail = detail
+        self._calls = _Calls()
+
+    def turns(self, contents: Raw, place: Place) -> tuple[ir.Turn, ...]:
+        """Read all turns; those without parts are left out."""
+        turns = tuple(turn for at, raw in wire.items(contents, place) for turn in self._turn(raw, at))
+        if not turns:
+            raise place.refuse("holds nothing that a model could read")
+        return turns
+
+    def _turn(self, raw: Raw, place: Place) -> Iterator[ir.Turn]:
+        content, rest = wire.message(raw, wire.CONTENT, place)
+        place.lose_unknown(rest, ())
+        role = _ROLES.get(content.role or "")
+        if role is None:
+            raise place.refuse(f"{content.role!r} is neither user nor model", "role")
+        self._calls.turn(model=role == "assistant")
+        parts: list[ir.Part] = []
+        for at, one in wire.items(content.parts, place.at("parts")):
+            for part in self._part(one, at, role):
+                _append(parts, part)
+        if parts:
+            yield ir.Turn(role=role, parts=tuple(parts))
+
+    def _part(self, raw: Raw, place: Place, role: str) -> Iterator[ir.Part]:
+        fields = wire.fields_of(raw, place)
+        kind = self._kind(fields, place)
+        if kind not in _READ:
+            yield ir.Opaque(dialect="gemini", kind=kind, value=raw, path=place.path)
+            return
+        _lose_beside(fields, kind, place)
+        thought = "thought" in fields and place.at("thought").read(fields["thought"], wire.FLAG)
+        signature = self._signature(fields, kind, place)
+        if kind == "text":
+            yield from _words(fields, place, signature, thought=thought and role == "assistant")
+        elif kind == "functionCall":
+            yield self._call(fields[kind], place.at(kind), signature)
+        elif kind == "functionResponse":
+            yield self._result(fields[kind], place.at(kind))
+        elif thought:
+            place.lose(kind, "a draft that the model made while it thought")
+        else:
+            yield replace(self._media(fields, place), signature=signature)
+
+    def _kind(self, fields: _Fields, place: Place) -> str:
+        """Tell the data field of a part; there is one."""
+        given = [name for name in _DATA if name in fields]
+        if len(given) > 1:
+            raise place.refuse(f"stands beside {given[0]}, but a part holds one thing", given[1])
+        if given:
+            return given[0]
+        unknown = next((name for name in fields if name not in _CARRIED and name not in _BESIDE), None)
+        if unknown is not None:
+            self.only = self.only or ir.Loss(f"{place.path}.{unknown}", "only Gemini may know such a part", "content")
+            return unknown
+        if "thoughtSignature" not in fields:
+            raise place.refuse(f"holds none of {', '.join(_DATA)}")
+        return "text"  # a signature may stand alone
+
+    def _signature(self, fields: _Fields, kind: str, place: Place) -> ir.Signature | None:
+        if "thoughtSignature" not in fields:
+            return None
+        value = place.at("thoughtSignature").read(fields["thoughtSignature"], wire.TEXT)
+        return self._envelopes.read(value, place, call=kind == "functionCall")
+
+    def _call(self, raw: Raw, place: Place, signature: ir.Signature | None) -> ir.ToolCall:
+        call, rest = wire.message(raw, wire.FUNCTION_CALL, place)
+        place.lose_unknown(rest, ())
+        call_id = call.id or _place_id(place)
+        self._calls.add(call_id, call.name, ours=not call.id)
+        given = arguments(bytes(call.args) if call.args is not UNSET else None)
+        return ir.ToolCall(id=call_id, name=call.name, arguments=given, signature=signature)
+
+    def _result(self, raw: Raw, place: Place) -> ir.ToolResult:
+        result, rest = wire.message(raw, wire.FUNCTION_RESPONSE, place)
+        place.lose_unknown(rest, ())
+        call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
+        words, is_error = _said(result.response)
+        parts: list[ir.Text | ir.Media] = [ir.Text(text=words)] if words else []
+        parts += (self._media(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
+        return ir.ToolResult(id=call_id, parts=tuple(parts), name=result.name, is_error=is_error, path=place.path)
+
+    def _media(self, fields: _Fields, place: Place) -> ir.Media:
+        for kind, read in (("inlineData", _inline), ("fileData", _filed)):
+            if kind in fields:
+                return replace(read(fields[kind], place.at(kind)), detail=self._resolution(fields, place))
+        raise place.refuse("holds neither inlineData nor fileData")
+
+    def _resolution(self, fields: _Fields, place: Place) -> str | None:
+        if "mediaResolution" not in fields:
+            return self._detail
+        at = place.at("mediaResolution")
+        level = wire.message(fields["mediaResolution"], wire.RESOLUTION, at)[0].level or ""
+        if level not in _DETAILS:
+            at.lose("level", "there is no equivalent")
+        return _DETAILS.get(level, self._detail)
+
+
+def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
+    """Read an instruction, which is text only."""
+    if raw is UNSET:
+        return ()
+    content, _ = wire.message(raw, wire.CONTENT, place)
+    texts: list[ir.Text] = []
+    for at, one in wire.items(content.parts, place.at("parts")):
+        fields = wire.fields_of(one, at)
+        if "text" not in fields:
+            raise at.refuse("an instruction holds text only")
+        texts += (part for part in _words(fields, at, None, thought=False) if isinstance(part, ir.Text))
+    return tuple(texts)
+
+
+def _append(parts: list[ir.Part], part: ir.Part) -> None:
+    """Add a part; a streamed thought comes back in pieces, and what signs it behind them."""
+    last = parts[-1] if parts else None
+    if isinstance(part, ir.Thinking) and isinstance(last, ir.Thinking) and last.signature is None:
+        parts[-1] = replace(part, text=last.text + part.text)
+    else:
+        parts.append(part)
+
+
+def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> Iterator[ir.Part]:
+    text = place.at("text").read(fields["text"], wire.TEXT) if "text" in fields else ""
+    if text or signature is not None:
+        yield ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
+
+
+def _lose_beside(fields: _Fields, kind: str, place: Place) -> None:
+    for name in fields.keys() - _CARRIED - {kind}:
+        place.lose(name, "not carried", _BESIDE.get(name, "hint"))
+
+
+def _inline(raw: Raw, place: Place) -> ir.Media:
+    blob, rest = wire.message(raw, wire.BLOB, place)
+    place.lose_unknown(rest, ())
+    path = f"{place.path}.data"
+    return media(blob.mime_type, data=blob.data or "", filename=blob.display_name, path=path, any_type=True)
+
+
+def _filed(raw: Raw, place: Place) -> ir.Media:
+    file, rest = wire.message(raw, wire.FILE, place)
+    place.lose_unknown(rest, ())
+    media_type = (file.mime_type or "application/octet-stream").partition(";")[0].strip().lower()
+    return ir.Media(media_type=media_type, url=file.file_uri, filename=file.display_name, path=f"{place.path}.fileUri")
+
+
+def _said(response: wire.Maybe) -> tuple[str, bool]:
+    """Give a result's words, and whether they are those of a failure; what is no plain text stays JSON."""
+    if response is UNSET:
+        return "", False
+    value = msgspec.json.decode(response)
+    if is_object(value) and len(value) == 1 and value.keys() <= _PLAIN:
+        ((name, said),) = value.items()
+        return said if isinstance(said, str) else msgspec.json.encode(said).decode(), name == "error"
+    return bytes(response).decode(), False
+
+
+def _place_id(place: Place) -> str:
+    """Name a call by its place: a history only grows, so its calls keep their names."""
+    return "call_" + "_".join(part for part in place.path.replace("]", "[").split("[") if part.isdigit())

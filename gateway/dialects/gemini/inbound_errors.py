@@ -1,0 +1,55 @@
+"""How Gemini callers are told of errors: google.rpc.Status, as a body and within a stream."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from gateway import errors
+from gateway.errors import GatewayError
+
+from .inbound_answer import JSON, encode
+
+__all__ = ["write_error"]
+
+_STATUS: Final[Mapping[type[GatewayError], str]] = {
+    errors.Unauthenticated: "UNAUTHENTICATED",
+    errors.PermissionDenied: "PERMISSION_DENIED",
+    errors.NotFound: "NOT_FOUND",
+    errors.MethodNotAllowed: "UNIMPLEMENTED",
+    errors.RequestTimeout: "DEADLINE_EXCEEDED",
+    errors.RateLimited: "RESOURCE_EXHAUSTED",
+    errors.CallerError: "INVALID_ARGUMENT",
+    errors.UpstreamRejected: "INVALID_ARGUMENT",
+    errors.UpstreamRateLimited: "RESOURCE_EXHAUSTED",
+    errors.UpstreamOverloaded: "UNAVAILABLE",
+    errors.UpstreamTimeout: "DEADLINE_EXCEEDED",
+    errors.NoCredential: "UNAVAILABLE",
+    errors.Draining: "UNAVAILABLE",
+    errors.NotImplementedHere: "UNIMPLEMENTED",
+    errors.GatewayError: "INTERNAL",
+}
+_TYPE: Final = "type.googleapis.com/google.rpc."
+_DOMAIN: Final = "asgi-llm-gateway"
+
+
+def write_error(error: GatewayError) -> bytes:
+    """Write the object whose first and only member is `error`: clients look for just that at its beginning."""
+    body: JSON = {"code": error.status, "message": error.message, "status": _status(error)}
+    details = [*_details(error)]
+    if details:
+        body["details"] = details
+    return encode({"error": body})
+
+
+def _status(error: GatewayError) -> str:
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+
+
+def _details(error: GatewayError) -> Iterator[JSON]:
+    if error.code is not None:
+        yield {"@type": f"{_TYPE}ErrorInfo", "reason": error.code.upper(), "domain": _DOMAIN}
+    if error.param is not None:
+        violation = {"field": error.param, "description": error.message}
+        yield {"@type": f"{_TYPE}BadRequest", "fieldViolations": [violation]}
+    if error.retry_after is not None:
+        yield {"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{max(1, math.ceil(error.retry_after))}s"}

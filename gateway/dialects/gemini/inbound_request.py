@@ -1,0 +1,74 @@
+"""Read a GenerateContentRequest, or what is to be counted. The path has said model and form of the answer.
+
+What was read is for every upstream; the caller's own bytes go along for one that speaks this dialect.
+"""
+
+from typing import Final
+
+from msgspec import UNSET, Raw
+
+from gateway import ir
+from gateway.dialects.content import decode
+from gateway.dialects.place import Place
+from gateway.routes import Route
+
+from . import inbound_wire as wire
+from .inbound_config import read_config
+from .inbound_contents import Conversation, read_system
+from .inbound_signatures import Envelopes
+from .inbound_tools import read_choice, read_tools
+
+__all__ = ["read_request"]
+
+_WHOLE: Final = "generateContentRequest"
+_MODEL: Final = "model"  # the path names it
+
+
+def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Request:
+    """Read a request; raise InvalidRequest with the path of what is wrong."""
+    decode(body, dict[str, Raw])  # its depth and its encoding, too
+    raw, place = Raw(body.strip()), Place()
+    if counting:
+        raw, place = _counted(raw, place)
+    given, extras = wire.message(raw, wire.REQUEST, place)
+    if given.contents is UNSET:
+        raise place.refuse("required, but missing", "contents")
+    options = read_config(given.generation_config, place.at("generationConfig"))
+    envelopes = Envelopes()
+    conversation = Conversation(envelopes, options.detail)
+    turns = conversation.turns(given.contents, place.at("contents"))
+    tools = read_tools(given.tools, place.at("tools"))
+    only = _cached(extras, place) or options.only or conversation.only
+    if only is not None and envelopes.found:
+        raise Place(only.path).refuse("cannot go along with signatures of this gateway, which need a translation")
+    return ir.Request(
+        model=route.model,
+        system=read_system(given.system_instruction, place.at("systemInstruction")),
+        turns=turns,
+        tools=tools,
+        tool_choice=read_choice(given.tool_config, tools, place.at("toolConfig")),
+        sampling=options.sampling,
+        reasoning=options.reasoning,
+        output=options.output,
+        stream=bool(route.streams),
+        include_usage=True,
+        session=given.session_id,
+        extras={name: value for name, value in extras.items() if name != _MODEL},
+        losses=tuple(place.losses),
+        # envelopes of ours never go upstream, so a conversation that holds one is translated
+        native=None if envelopes.found else ir.Native(dialect="gemini", body=raw, only=only),
+    )
+
+
+def _counted(raw: Raw, place: Place) -> tuple[Raw, Place]:
+    """Give the request that is to be counted: the body, or the one within it."""
+    inner = wire.message(raw, wire.COUNT, place)[0].generate_content_request
+    return (raw, place) if inner is UNSET else (inner, place.at(_WHOLE))
+
+
+def _cached(extras: dict[str, Raw], place: Place) -> ir.Loss | None:
+    """A cache holds the beginning of the conversation."""
+    if "cachedContent" not in extras:
+        return None
+    path = place.at("cachedContent").path
+    return ir.Loss(path, "what is cached at Google stays there", "content")

@@ -1,0 +1,179 @@
+"""Write a stream of GenerateContentResponses: events without names, or one JSON array.
+
+    chunk* (a chunk with finishReason and usage | an error)
+
+Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. An upstream that speaks
+the dialect itself tells its own chunks; these go out as they came, and what else is told of them is left out.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final
+
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.errors import GatewayError, StreamBroken
+
+from .inbound_answer import CHUNK, JSON, encode, ending, frame, one_line, part, sources
+from .inbound_errors import write_error
+
+__all__ = ["GeminiStream"]
+
+_HEAD: Final = b'{"candidates":[{"content":{"role":"model","parts":['
+
+
+class GeminiStream:
+    """The writer of one streamed answer."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._visible = bool(answering.request.reasoning.visible)
+        self._frame = frame(answering)
+        self._tail = b']},"index":0}],' + encode(self._frame)[1:]
+        self._out: list[bytes] = []
+        self._begun = self._native = self._said = self._ended = False
+        self._usage = ir.Usage()
+        self._block = ir.BlockStarted(kind="text")
+        self._pieces: list[str] = []
+        self._media: ir.MediaChunk | None = None
+        self._signature: ir.Signature | None = None
+        self._opaque: list[ir.OpaqueEvent] = []
+        self._citations: list[ir.CitationDelta] = []
+
+    def feed(self, events: Sequence[ir.Event]) -> bytes:
+        """Give the chunks for these events."""
+        for event in events:
+            take = (self._PASS if self._native else self._TAKE).get(type(event))
+            if take is not None and not self._ended:
+                take(self, event)
+        return self._written()
+
+    def close(self, error: GatewayError | None = None) -> bytes:
+        """End with the error; an answer without a finish is one too."""
+        if not self._ended:
+            self._fail(error or StreamBroken("the upstream's answer ended before it was complete"))
+        return self._written()
+
+    def _written(self) -> bytes:
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    # what surrounds a chunk
+
+    def _send(self, *chunk: bytes) -> None:
+        if self._answering.array:
+            self._out += (b",\r\n" if self._begun else b"[", *chunk)
+        else:
+            self._out += (b"data: ", *chunk, b"\r\n\r\n")
+        self._begun = True
+
+    def _end(self) -> None:
+        if self._answering.array:
+            self._out.append(b"]")
+        self._ended = True
+
+    def _fail(self, error: GatewayError) -> None:
+        self._send(write_error(error))
+        self._end()
+
+    # a translated answer
+
+    def _say(self, written: JSON) -> None:
+        self._said = True
+        self._send(_HEAD, encode(written), self._tail)
+
+    def _start(self, event: ir.Started) -> None:
+        self._usage = event.usage or self._usage
+
+    def _count(self, event: ir.UsageReported) -> None:
+        self._usage = event.usage
+
+    def _open(self, event: ir.BlockStarted) -> None:
+        self._block = event
+        self._pieces.clear()
+        self._media = self._signature = None
+
+    def _text(self, event: ir.TextDelta) -> None:
+        if event.text:
+            self._say({"text": event.text})
+
+    def _thought(self, event: ir.ThinkingDelta) -> None:
+        if event.text and self._visible:
+            self._say({"text": event.text, "thought": True})
+
+    def _argue(self, event: ir.ArgumentsDelta) -> None:
+        self._pieces.append(event.json)
+
+    def _show(self, event: ir.MediaChunk) -> None:
+        self._media = event
+
+    def _sign(self, event: ir.SignatureDelta) -> None:
+        self._signature = event.signature
+
+    def _cite(self, event: ir.CitationDelta) -> None:
+        self._citations.append(event)
+
+    def _close(self, _: ir.BlockEnded) -> None:
+        made = self._made()
+        if made is not None:
+            self._say(part(made, self._answering))
+
+    def _made(self) -> ir.ReplyPart | None:
+        """Give what is left to say of the block: a whole one, or the signature of words that are out."""
+        block, media, signature = self._block, self._media, self._signature
+        if block.kind == "tool_call":
+            given = Raw("".join(self._pieces).encode())
+            return ir.ToolCall(id=block.id, name=block.name, arguments=given, signature=signature)
+        if media is not None:
+            return ir.Media(media_type=media.media_type, data=media.data, signature=signature)
+        if signature is None or not self._answering.sealed:
+            return None
+        if block.kind == "thinking":
+            return ir.Thinking(text="", signature=signature) if self._visible else None
+        return ir.Text(text="", signature=signature)
+
+    def _finish(self, event: ir.Finished) -> None:
+        found = sources(self._opaque, self._citations)
+        ended = ending(event, self._usage, (), found, said=self._said)
+        self._send(encode({**ended, **self._frame}))
+        self._end()
+
+    # an upstream's own answer
+
+    def _tell(self, event: ir.OpaqueEvent) -> None:
+        if event.dialect != "gemini":
+            return
+        if event.kind == CHUNK:
+            self._native = True
+            self._send(one_line(bytes(event.value)))
+        else:
+            self._opaque.append(event)
+
+    def _finish_native(self, _: ir.Finished) -> None:
+        self._end()
+
+    def _break(self, event: ir.Failed) -> None:
+        self._fail(event.error)
+
+    _TAKE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        ir.Started: _start,
+        ir.UsageReported: _count,
+        ir.BlockStarted: _open,
+        ir.TextDelta: _text,
+        ir.ThinkingDelta: _thought,
+        ir.ArgumentsDelta: _argue,
+        ir.MediaChunk: _show,
+        ir.SignatureDelta: _sign,
+        ir.CitationDelta: _cite,
+        ir.BlockEnded: _close,
+        ir.OpaqueEvent: _tell,
+        ir.Finished: _finish,
+        ir.Failed: _break,
+    }
+    _PASS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        ir.OpaqueEvent: _tell,
+        ir.Finished: _finish_native,
+        ir.Failed: _break,
+    }

@@ -1,0 +1,110 @@
+"""The tools of a Gemini caller, and the choice among them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.place import Place
+
+from . import inbound_wire as wire
+from .inbound_schema import json_schema
+
+__all__ = ["read_choice", "read_tools"]
+
+_FUNCTIONS: Final = "functionDeclarations"
+# The others have no common name; who knows them does so by Google's.
+_BUILTIN: Final = {
+    "googleSearch": "web_search",
+    "googleSearchRetrieval": "web_search",
+    "urlContext": "web_fetch",
+    "codeExecution": "code_execution",
+}
+_MODES: Final[dict[str, ir.ToolChoice]] = {
+    "AUTO": ir.ToolChoice(mode="auto"),
+    "VALIDATED": ir.ToolChoice(mode="auto"),
+    "ANY": ir.ToolChoice(mode="required"),
+    "NONE": ir.ToolChoice(mode="none"),
+}
+_UNSAID: Final = frozenset({"", "MODE_UNSPECIFIED"})
+
+
+def read_tools(tools: wire.Maybe, place: Place) -> tuple[ir.Tool, ...]:
+    """Read the declared tools; one that is declared twice alike counts once."""
+    found: dict[str, ir.Tool] = {}
+    for at, raw in wire.items(tools, place):
+        for tool in _read(raw, at):
+            first = found.setdefault(tool.name, tool)
+            if replace(first, path=tool.path) != tool:
+                path = Place(tool.path)
+                raise path.refuse(f"the tool {tool.name!r} is declared twice, and not alike", "name")
+    return tuple(found.values())
+
+
+def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
+    """Read the choice; without functions there is none."""
+    if config is UNSET:
+        return None
+    given, rest = wire.message(config, wire.TOOL_CONFIG, place)
+    place.lose_unknown(rest, ())
+    if given.function_calling_config is UNSET:
+        return None
+    at = place.at("functionCallingConfig")
+    calling, rest = wire.message(given.function_calling_config, wire.CALLING, at)
+    at.lose_unknown(rest, ())
+    mode = (calling.mode or "").upper()
+    if mode not in _MODES and mode not in _UNSAID:
+        raise at.refuse(f"{calling.mode!r} is none of {', '.join(_MODES)}", "mode")
+    declared = {tool.name for tool in tools if tool.builtin is None}
+    names = wire.strings(calling.allowed_function_names)
+    for name in names:
+        if name not in declared:
+            raise at.refuse(f"no function {name!r} is declared", "allowedFunctionNames")
+    if mode in _UNSAID or not declared:
+        return None
+    choice = _MODES[mode]
+    named = choice.mode == "required" and len(names) == 1
+    return replace(choice, mode="named" if named else choice.mode, names=names)
+
+
+def _read(raw: Raw, place: Place) -> Iterator[ir.Tool]:
+    for kind, value in wire.fields_of(raw, place).items():
+        at = place.at(kind)
+        if kind == _FUNCTIONS:
+            for inner, declaration in wire.items(value, at):
+                yield _function(declaration, inner)
+        else:
+            for option in wire.fields_of(value, at):
+                at.lose(option, "not carried", "change")
+            builtin = _BUILTIN.get(kind, kind)
+            yield ir.Tool(name=builtin, builtin=builtin, path=at.path)
+
+
+def _function(raw: Raw, place: Place) -> ir.Tool:
+    declaration, rest = wire.message(raw, wire.DECLARATION, place)
+    place.lose_unknown(rest, ())
+    if declaration.parameters is not UNSET and declaration.parameters_json_schema is not UNSET:
+        raise place.refuse("excludes parameters", "parametersJsonSchema")
+    return ir.Tool(
+        name=declaration.name,
+        description=declaration.description,
+        schema=_schema(declaration, place),
+        path=place.path,
+    )
+
+
+def _schema(declaration: wire.Declaration, place: Place) -> Raw | None:
+    if declaration.parameters is not UNSET:
+        schema = json_schema(msgspec.json.decode(declaration.parameters))
+        return Raw(msgspec.json.encode(schema)) if isinstance(schema, dict) else _refuse(place, "parameters")
+    schema = declaration.parameters_json_schema
+    if schema is UNSET:
+        return None
+    return schema if bytes(schema).startswith(b"{") else _refuse(place, "parametersJsonSchema")
+
+
+def _refuse(place: Place, key: str) -> Raw:
+    raise place.refuse("must be a schema, an object", key)

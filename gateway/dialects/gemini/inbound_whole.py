@@ -1,0 +1,96 @@
+"""Write a whole GenerateContentResponse: translated, or an upstream's own chunks put together.
+
+One chunk goes out byte for byte. Of several the later word holds, parts follow each other, and words of one kind become
+one part, unless a signature is on them: that is good for its own words only.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Answering
+
+from .inbound_answer import CHUNK, JSON, encode, ending, frame, part, sources
+
+__all__ = ["write_whole"]
+
+_Fields = dict[str, Raw]
+
+_FIELDS: Final = msgspec.json.Decoder(_Fields)
+_LIST: Final = msgspec.json.Decoder(list[_Fields])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_WORDS: Final = frozenset({"text", "thought"})
+_EMPTY: Final = Raw(b'""')
+_NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
+
+
+def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
+    """Write the body of a whole answer."""
+    chunks = [event.value for event in reply.opaque if event.dialect == "gemini" and event.kind == CHUNK]
+    if chunks:
+        return bytes(chunks[0]) if len(chunks) == 1 else _joined(chunks)
+    visible = bool(answering.request.reasoning.visible)
+    shown = [block for block in reply.parts if visible or not isinstance(block, ir.Thinking)]
+    parts = [part(block, answering) for block in shown if _says(block)]
+    found = sources(reply.opaque, reply.citations)
+    ended = ending(reply.finish, reply.usage, parts, found, said=bool(parts))
+    return encode({**ended, **frame(answering)})
+
+
+def _says(block: ir.ReplyPart) -> bool:
+    return not isinstance(block, ir.Text | ir.Thinking) or bool(block.text or block.signature)
+
+
+def _joined(chunks: Sequence[Raw]) -> bytes:
+    whole: dict[str, object] = {}
+    usage: _Fields = {}
+    candidates: dict[bytes, _Candidate] = {}
+    for chunk in chunks:
+        fields = {name: value for name, value in _FIELDS.decode(chunk).items() if value not in _NOTHING}
+        usage |= _FIELDS.decode(fields.pop("usageMetadata", _NOTHING[1]))  # a later one may hold no counts
+        for one in _LIST.decode(fields.pop("candidates", _NOTHING[2])):
+            candidates.setdefault(bytes(one.get("index", b"0")), _Candidate()).add(one)
+        whole |= fields
+    said = {"candidates": [one.written() for one in candidates.values()]} if candidates else {}
+    counted = {"usageMetadata": usage} if usage else {}
+    return _encode({**said, **counted, **whole})
+
+
+class _Candidate:
+    """One candidate of all chunks."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, object] = {}
+        self._content: _Fields = {}
+        self._parts: list[_Fields] = []
+
+    def add(self, fields: _Fields) -> None:
+        """Take what a chunk says of it."""
+        given = {name: value for name, value in fields.items() if value not in _NOTHING}
+        content = _FIELDS.decode(given.pop("content", _NOTHING[1]))
+        parts = content.pop("parts", _NOTHING[2])
+        self._content |= content
+        self._fields |= given
+        for one in [] if parts in _NOTHING else _LIST.decode(parts):
+            self._join(one)
+
+    def written(self) -> JSON:
+        """Give it whole."""
+        parts = [one for one in self._parts if one != {"text": _EMPTY}] or self._parts[:1]
+        return {"content": {**self._content, "parts": parts}, **self._fields} if parts else self._fields
+
+    def _join(self, one: _Fields) -> None:
+        last = self._parts[-1] if self._parts else {}
+        if _is_words(one) and _is_words(last) and one.get("thought") == last.get("thought"):
+            last["text"] = Raw(_encode(_TEXT.decode(last["text"]) + _TEXT.decode(one["text"])))
+        else:
+            self._parts.append(one)
+
+
+def _is_words(one: _Fields) -> bool:
+    return one.keys() <= _WORDS and bytes(one.get("text", _NOTHING[0])).startswith(b'"')

@@ -1,0 +1,238 @@
+"""The wire structs of a GenerateContentRequest. They never leave this package.
+
+Proto JSON takes each name in camelCase and in snake_case, a single value where a list is meant, int64 as a string,
+and null for absent. What is nested stays `Raw` here and is read level by level, so that `message` sees every name.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.json import Decoder
+
+from gateway.dialects.place import Place, is_null
+
+__all__ = [
+    "BLOB",
+    "CALLING",
+    "CONFIG",
+    "CONTENT",
+    "COUNT",
+    "DECLARATION",
+    "FILE",
+    "FLAG",
+    "FUNCTION_CALL",
+    "FUNCTION_RESPONSE",
+    "REQUEST",
+    "RESOLUTION",
+    "TEXT",
+    "THINKING",
+    "TOOL_CONFIG",
+    "Blob",
+    "Calling",
+    "Config",
+    "Content",
+    "Count",
+    "Declaration",
+    "File",
+    "FunctionCall",
+    "FunctionResponse",
+    "Maybe",
+    "Request",
+    "Resolution",
+    "Thinking",
+    "ToolConfig",
+    "camel",
+    "fields_of",
+    "items",
+    "message",
+    "strings",
+]
+
+Maybe = Raw | UnsetType
+
+_T = TypeVar("_T", bound=Struct)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Request(Struct, rename="camel"):
+    """What is carried of the request; the rest is kept as it came."""
+
+    contents: Maybe = UNSET
+    system_instruction: Maybe = UNSET
+    tools: Maybe = UNSET
+    tool_config: Maybe = UNSET
+    generation_config: Maybe = UNSET
+    session_id: str | None = None
+
+
+class Count(Struct, rename="camel"):
+    """A count of tokens: of contents, or of a whole request."""
+
+    generate_content_request: Maybe = UNSET
+
+
+class Content(Struct):
+    """One turn."""
+
+    role: str | None = None
+    parts: Maybe = UNSET
+
+
+class Blob(Struct, rename="camel"):
+    """Media in base64."""
+
+    data: str | None = None
+    mime_type: str | None = None
+    display_name: str | None = None
+
+
+class File(Struct, rename="camel"):
+    """Media at an address."""
+
+    file_uri: str
+    mime_type: str | None = None
+    display_name: str | None = None
+
+
+class FunctionCall(Struct):
+    """A call of a tool."""
+
+    name: str
+    id: str | None = None
+    args: Maybe = UNSET
+
+
+class FunctionResponse(Struct):
+    """What the tool gave back; `parts` are media that belong to it."""
+
+    name: str | None = None
+    id: str | None = None
+    response: Maybe = UNSET
+    parts: Maybe = UNSET
+
+
+class Resolution(Struct):
+    """How closely to look at one picture."""
+
+    level: str | None = None
+
+
+class Declaration(Struct, rename="camel"):
+    """A function: its parameters as a Schema of the proto, or as JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters: Maybe = UNSET
+    parameters_json_schema: Maybe = UNSET
+
+
+class ToolConfig(Struct, rename="camel"):
+    """Around the choice of tools."""
+
+    function_calling_config: Maybe = UNSET
+
+
+class Calling(Struct, rename="camel"):
+    """Which functions may, must or must not be called."""
+
+    mode: str | None = None
+    allowed_function_names: list[str] | str | None = None
+
+
+class Config(Struct, rename="camel"):
+    """How the answer is made."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    candidate_count: int | None = None
+    max_output_tokens: int | None = None
+    stop_sequences: list[str] | str | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    response_mime_type: str | None = None
+    response_schema: Maybe = UNSET
+    response_json_schema: Maybe = UNSET
+    response_modalities: list[str] | str | None = None
+    media_resolution: str | None = None
+    thinking_config: Maybe = UNSET
+
+
+class Thinking(Struct, rename="camel"):
+    """How much to think."""
+
+    include_thoughts: bool | None = None
+    thinking_budget: int | None = None
+    thinking_level: str | None = None
+
+
+REQUEST: Final = Decoder(Request)
+COUNT: Final = Decoder(Count)
+CONTENT: Final = Decoder(Content)
+BLOB: Final = Decoder(Blob)
+FILE: Final = Decoder(File)
+FUNCTION_CALL: Final = Decoder(FunctionCall)
+FUNCTION_RESPONSE: Final = Decoder(FunctionResponse)
+RESOLUTION: Final = Decoder(Resolution)
+DECLARATION: Final = Decoder(Declaration)
+TOOL_CONFIG: Final = Decoder(ToolConfig)
+CALLING: Final = Decoder(Calling)
+CONFIG: Final = Decoder(Config, strict=False)
+THINKING: Final = Decoder(Thinking, strict=False)
+
+TEXT: Final = Decoder(str)
+FLAG: Final = Decoder(bool)
+_LIST: Final = Decoder(list[Raw])
+
+
+def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str, Raw]]:
+    """Read one message; give with it the members that its struct does not have."""
+    given = place.fields(raw)
+    fields = _camel(given)
+    if fields.keys() != given.keys():  # other spellings, or nulls
+        raw = Raw(_encode(fields))
+    known = _names(decoder.type)
+    return place.read(raw, decoder), {name: value for name, value in fields.items() if name not in known}
+
+
+def fields_of(raw: Raw, place: Place) -> dict[str, Raw]:
+    """Read the members of a message, by their camelCase names, without those that are null."""
+    return _camel(place.fields(raw))
+
+
+def items(raw: Maybe, place: Place) -> Iterator[tuple[Place, Raw]]:
+    """Give the elements of a repeated field; a single one may stand without its brackets."""
+    if raw is UNSET:
+        return
+    if not bytes(raw).startswith(b"["):
+        yield place, raw
+        return
+    found = place.read(raw, _LIST)
+    for index, one in enumerate(found):
+        yield place.item(index), one
+
+
+def strings(given: list[str] | str | None) -> tuple[str, ...]:
+    """Give the elements of a repeated string."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
+
+
+def camel(name: str) -> str:
+    """Give the camelCase form of a name of the proto."""
+    if "_" not in name:
+        return name
+    head, *rest = name.split("_")
+    return head + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def _camel(fields: dict[str, Raw]) -> dict[str, Raw]:
+    return {camel(name): value for name, value in fields.items() if not is_null(value)}
+
+
+@cache
+def _names(kind: type[Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))

@@ -1,0 +1,201 @@
+"""Calls in an upstream's own dialect that no codec here reads: they go to that upstream as they came, and so back.
+
+The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
+that does. A small body is read first, so that it can be sent again with another credential; a large one is sent as it
+comes.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from typing import Final
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Struct
+from starlette.types import Receive, Scope, Send
+
+from gateway.context import Principal, RequestContext, route_path
+from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout, UpstreamTimeout
+from gateway.middleware.model_map import may_use
+from gateway.relay import Relay
+from gateway.services import Services
+from gateway.streaming import Client, ClientGone, Watchdog
+from gateway.upstream import Forwarding, NativeAnswer, NativeCall
+
+__all__ = ["NativeCalls"]
+
+_SMALL_BYTES: Final = 1024 * 1024
+_SILENCE_S: Final = 60.0  # between two pieces of a body
+_FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
+
+
+class _Asked(Struct):
+    model: str = ""
+
+
+_ASKED: Final = msgspec.json.Decoder(_Asked)
+
+
+class NativeCalls:
+    """Answers native calls; one for each app."""
+
+    def __init__(self, services: Services, relay: Relay) -> None:
+        self._services = services
+        self._relay = relay
+
+    async def answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call; raise GatewayError for what can still become a status."""
+        headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold
+        body = _Body(receive)
+        content = await body.whole() if _is_small(headers) else body
+        adapter, model = self._choose(context, content, route_path(scope))
+        call = _call(context, scope, headers, content, model)
+        context.upstream = f"{adapter.name}/{model}" if model else adapter.name
+        context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
+        early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
+        client = Client(receive, send)
+        try:
+            with self._relay.held(client):
+                async with client:
+                    await self._pass(early or await adapter.forward(call), client)
+            context.end = "done"
+        except ClientGone:
+            context.end = "client_closed"
+        finally:
+            if early is not None:
+                early.close()
+
+    async def _pass(self, answer: NativeAnswer, client: Client) -> None:
+        idle_s = self._relay.idle
+        try:
+            await client.begin(answer.status, answer.headers)
+            with Watchdog(idle_s) as watchdog:
+                while data := await answer.read():
+                    watchdog.held = True
+                    await client.write(data)
+                    watchdog.held = False
+                    watchdog.feed()
+            await client.finish()
+        except TimeoutError:
+            raise UpstreamTimeout(f"the upstream fell silent for {idle_s:g} s (timeouts.idle)") from None
+        finally:
+            answer.close()
+
+    # where to
+
+    def _choose(self, context: RequestContext, content: object, path: str) -> tuple[Forwarding, str]:
+        """Give the upstream and its name of the model in the path."""
+        model = context.route.model
+        named = model or (_model_in(content) if isinstance(content, bytes) else "")
+        context.requested_model = named
+        _check(context.principal, named, path)
+        found = self._of_model(model) if model else self._any()
+        if found is None:
+            raise context.route.error or NotFound("no upstream here serves this")
+        return found
+
+    def _of_model(self, model: str) -> tuple[Forwarding, str] | None:
+        for target in self._services.resolver.resolve(model).targets:
+            if isinstance(target.adapter, Forwarding):
+                return target.adapter, target.model
+        return next(((one, model) for one in self._forwarding() if model in one.models()), None)
+
+    def _any(self) -> tuple[Forwarding, str] | None:
+        default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
+        first = default if isinstance(default, Forwarding) else next(iter(self._forwarding()), None)
+        return None if first is None else (first, "")
+
+    def _forwarding(self) -> list[Forwarding]:
+        return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, Forwarding)]
+
+
+class _Body(AsyncIterable[bytes]):
+    """A caller's body on its way; `error`: why it did not come to its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.error: Exception | None = None
+        self._receive = receive
+
+    async def whole(self) -> bytes:
+        """Read it to its end."""
+        return b"".join([piece async for piece in self])
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        try:
+            more = True
+            while more:
+                async with asyncio.timeout(_SILENCE_S):
+                    message = await self._receive()
+                if message["type"] != "http.request":
+                    raise ClientGone
+                more = message.get("more_body", False)
+                yield message.get("body", b"")
+        except TimeoutError:
+            self.error = RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s")
+            raise self.error from None
+        except Exception as error:  # whatever stands around the body refuses it by raising
+            self.error = error
+            raise
+
+
+async def _forward(adapter: Forwarding, call: NativeCall, body: _Body) -> NativeAnswer:
+    """Send a body as it comes; what stopped it is more than what the upstream makes of that."""
+    try:
+        return await adapter.forward(call)
+    except GatewayError:
+        if body.error is not None:
+            raise body.error from None
+        raise
+
+
+def _call(
+    context: RequestContext,
+    scope: Scope,
+    headers: Mapping[bytes, bytes],
+    content: bytes | AsyncIterable[bytes],
+    model: str,
+) -> NativeCall:
+    path = _raw_path(scope)
+    if any(step in (".", "..") for step in unquote(path).split("/")):
+        raise NotFound("a path may not lead upwards")
+    host = headers.get(b"host", b"").decode("latin-1")
+    return NativeCall(
+        method=scope["method"],
+        path=path,
+        query=scope.get("query_string", b"").decode("latin-1"),
+        headers=headers,
+        body=content,
+        model=model,
+        principal=context.principal.id,
+        origin=f"{scope.get('scheme', 'http')}://{host}{quote(scope.get('root_path', ''))}",
+    )
+
+
+def _raw_path(scope: Scope) -> str:
+    """Give the path below the mount point as it stood on the wire."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("latin-1").removeprefix(quote(scope.get("root_path", "")))
+
+
+def _check(principal: Principal, model: str, path: str) -> None:
+    """Hold a key to its models; a call that names none may still be about one."""
+    if model and not may_use(principal, model.removeprefix("models/")):
+        raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
+    if principal.models and not model and not _FILES.match(path):
+        raise PermissionDenied("this API key is held to its models, and this call names none")
+
+
+def _is_small(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell a body that can be kept; without a length there is none, unless it comes in chunks."""
+    length = headers.get(b"content-length", b"")
+    if b"transfer-encoding" in headers:
+        return False
+    return not length or (length.isdigit() and int(length) <= _SMALL_BYTES)
+
+
+def _model_in(content: bytes) -> str:
+    try:
+        return _ASKED.decode(content).model
+    except (ValueError, RecursionError):
+        return ""

@@ -1,0 +1,103 @@
+"""What the Gemini API names in a 400 is said otherwise, or left out, and the request is sent once more."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.errors import UpstreamRejected
+from tests.adapters.site import GEMINI_2, GEMINI_3, GeminiSite
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = (
+    "Invalid JSON payload received. Unknown name \"parametersJsonSchema\" at 'tools[0].function_declarations[0]': "
+    "Cannot find field."
+)
+SCHEMA = Raw(b'{"type":"object","properties":{"a":{"type":"integer","minimum":1}}}')
+TOOLS = (ir.Tool(name="f", schema=SCHEMA, path="tools[0]"),)
+
+
+def refusal(message: str) -> str:
+    """Direct the fake to refuse one call as a bad request."""
+    return "!refuse " + json.dumps({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
+
+
+def declared(gemini: GeminiSite) -> list[str]:
+    """Say how the parameters of the function went in each call."""
+    found: list[str] = []
+    for call in gemini.fake.calls():
+        (function,) = call.request["tools"][0]["functionDeclarations"]
+        found += [name for name in ("parameters", "parametersJsonSchema") if name in function]
+    return found
+
+
+async def test_a_server_that_does_not_know_json_schema_is_asked_in_its_own_and_remembered(gemini: GeminiSite) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal(UNKNOWN))
+    assert await gemini.ask(attempts=1, tools=TOOLS) == "hi"
+    assert await gemini.ask(attempts=1, tools=TOOLS) == "hi"
+    assert declared(gemini) == ["parametersJsonSchema", "parameters", "parameters"]
+
+
+async def test_a_schema_that_is_refused_is_said_in_full_for_this_request(gemini: GeminiSite) -> None:
+    await gemini.open()
+    path = "* GenerateContentRequest.tools[0].function_declarations[0].parameters_json_schema: too deep"
+    gemini.fake.script.push(refusal(path))
+    assert await gemini.ask(tools=TOOLS) == "hi"
+    assert await gemini.ask(tools=TOOLS) == "hi"
+    assert declared(gemini) == ["parametersJsonSchema", "parameters", "parametersJsonSchema"]
+
+
+async def test_the_schema_of_an_answer_falls_back_too(gemini: GeminiSite) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal("Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field."))
+    await gemini.ask(output=ir.Output(kind="schema", schema=SCHEMA))
+    assert "responseSchema" in gemini.fake.calls()[-1].request["generationConfig"]
+
+
+async def test_what_is_refused_again_is_the_callers_to_know(gemini: GeminiSite) -> None:
+    await gemini.open()
+    with pytest.raises(UpstreamRejected, match="Unknown name"):
+        await gemini.ask(refusal(UNKNOWN), tools=TOOLS)
+    assert len(gemini.fake.calls()) == 2
+
+
+async def test_penalties_are_dropped_for_models_without_them_and_told(gemini: GeminiSite) -> None:
+    await gemini.open()
+    begun = await gemini.begin(sampling=ir.Sampling(presence_penalty=0.5, seed=1), attempts=1)
+    begun.answer.close()
+    begun.journey.done(None)
+    assert [call.request["generationConfig"] for call in gemini.fake.calls()] == [
+        {"presencePenalty": 0.5, "seed": 1},
+        {"seed": 1},
+    ]
+    assert [loss.path for loss in begun.journey.losses] == ["presence_penalty"]
+
+
+async def test_in_strict_mode_nothing_is_dropped(gemini: GeminiSite) -> None:
+    gemini.translate = {"lossy": "strict"}
+    await gemini.open()
+    with pytest.raises(UpstreamRejected, match="Penalty is not enabled"):
+        await gemini.ask(sampling=ir.Sampling(presence_penalty=0.5))
+    assert len(gemini.fake.calls()) == 1
+
+
+@pytest.mark.parametrize("model", [GEMINI_3, GEMINI_2])
+async def test_a_refused_signature_is_left_out_once(gemini: GeminiSite, model: str) -> None:
+    await gemini.open()
+    signed = ir.Signature("gemini", "EkBGQUtF", "f")
+    history = (
+        ir.Turn(role="user", parts=(ir.Text(text="u"),)),
+        ir.Turn(role="assistant", parts=(ir.ToolCall(id="c1", name="f", arguments=Raw(b"{}"), signature=signed),)),
+        ir.Turn(role="user", parts=(ir.ToolResult(id="c1", parts=(ir.Text(text="1"),)),)),
+    )
+    gemini.fake.script.push(refusal("Thought signature is not valid."))
+    await gemini.ask(model=model, turns=history, tools=TOOLS)
+    sent: list[dict[str, Any]] = [call.request["contents"][1]["parts"][0] for call in gemini.fake.calls()]
+    assert [part.get("thoughtSignature") for part in sent] == [
+        "EkBGQUtF",
+        "skip_thought_signature_validator" if model == GEMINI_3 else None,
+    ]

@@ -1,0 +1,393 @@
+"""Native calls: what goes on and comes back unchanged, whose key they go with, and where an upload continues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.adapters.credential import Credential
+from gateway.adapters.gemini_owners import Owners, made_by, resources
+from gateway.adapters.gemini_uploads import Uploads, bare
+from gateway.errors import (
+    GatewayError,
+    NoCredential,
+    NotFound,
+    UpstreamCredential,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+)
+from gateway.redact import Secret
+from gateway.upstream import NativeCall
+from tests.adapters.site import GeminiSite
+from tests.clocks import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+EMBED = "gemini-embedding-001"
+HERE = "http://gateway.invalid/ai"
+
+
+class Heard:
+    """A whole answer."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def forward(
+    gemini: GeminiSite, method: str, path: str, body: Any = b"", *, model: str = "", query: str = "", **headers: str
+) -> Heard:
+    """Pass a call on; a body that is no bytes is written as JSON."""
+    adapter = gemini.adapter
+    assert adapter is not None
+    content = body if isinstance(body, bytes) or hasattr(body, "__aiter__") else json.dumps(body).encode()
+    given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    call = NativeCall(
+        method=method, path=path, query=query, headers=given, body=content, model=model, principal="alice", origin=HERE
+    )
+    answer = await adapter.forward(call)
+    pieces: list[bytes] = []
+    try:
+        while piece := await answer.read():
+            pieces.append(piece)
+    finally:
+        answer.close()
+    return Heard(answer.status, {n.decode(): v.decode() for n, v in answer.headers}, b"".join(pieces))
+
+
+async def embed(gemini: GeminiSite, model: str = EMBED) -> Heard:
+    body = {"content": {"parts": [{"text": "hi"}]}}
+    return await forward(gemini, "POST", f"/v1beta/models/{model}:embedContent", body, model=EMBED)
+
+
+async def upload(gemini: GeminiSite, data: bytes = b"words", name: str = "") -> Heard:
+    """Upload a file in one piece, as google-genai does."""
+    begun = await forward(
+        gemini,
+        "POST",
+        "/upload/v1beta/files",
+        {"file": {"name": name} if name else {}},
+        x_goog_upload_protocol="resumable",
+        x_goog_upload_command="start",
+        x_goog_upload_header_content_type="text/plain",
+    )
+    address = urlsplit(begun.headers["x-goog-upload-url"])
+    assert f"{address.scheme}://{address.netloc}" == "http://gateway.invalid"
+    return await forward(
+        gemini,
+        "POST",
+        address.path.removeprefix("/ai"),
+        data,
+        query=address.query,
+        x_goog_upload_command="upload, finalize",
+        x_goog_upload_offset="0",
+    )
+
+
+async def pieces(*data: bytes) -> AsyncIterator[bytes]:
+    for one in data:
+        yield one
+
+
+# the same both ways
+
+
+async def test_the_answer_comes_back_byte_for_byte(gemini: GeminiSite) -> None:
+    await gemini.open()
+    heard = await embed(gemini)
+    assert heard.status == 200
+    assert len(heard.json["embedding"]["values"]) == 3072
+    assert heard.headers["content-type"] == "application/json; charset=UTF-8"
+    assert heard.headers["content-length"] == str(len(heard.body))
+
+
+async def test_a_body_and_a_query_go_on_as_they_came(gemini: GeminiSite) -> None:
+    await gemini.open()
+    body = b'{ "content" : {"parts":[{"text":"\\u0068i"}]} }'
+    await forward(gemini, "POST", f"/v1beta/models/{EMBED}:embedContent", body, model=EMBED, query="alt=json&key=mine")
+    (call,) = gemini.fake.calls("embedContent")
+    assert call.raw == body
+    assert call.query == {"alt": "json"}
+
+
+async def test_a_body_in_pieces_is_sent_as_it_comes(gemini: GeminiSite) -> None:
+    await gemini.open()
+    body = b'{"content":{"parts":[{"text":"hi"}]}}'
+    path = f"/v1beta/models/{EMBED}:embedContent"
+    heard = await forward(gemini, "POST", path, pieces(body[:9], body[9:]), model=EMBED, content_length=str(len(body)))
+    assert heard.status == 200
+    (call,) = gemini.fake.calls("embedContent")
+    assert (call.raw, call.headers["content-length"]) == (body, str(len(body)))
+
+
+async def test_only_headers_that_are_google_s_business_go_along(gemini: GeminiSite) -> None:
+    await gemini.open()
+    await forward(
+        gemini,
+        "GET",
+        "/v1beta/files",
+        authorization="Bearer mine",
+        x_api_key="mine",
+        cookie="c=1",
+        x_forwarded_for="1.2.3.4",
+        x_goog_api_client="genai/1",
+        x_goog_user_project="p",
+        user_agent="them",
+        accept="application/json",
+        range="bytes=0-9",
+    )
+    (call,) = gemini.fake.calls("files.list")
+    sent = {
+        name: value for name, value in call.headers.items() if name not in ("host", "accept-encoding", "connection")
+    }
+    assert sent.pop("user-agent").startswith("asgi-llm-gateway/")
+    assert sent == {"accept": "application/json", "range": "bytes=0-9", "x-goog-api-key": "key-1"}
+
+
+async def test_headers_of_the_connection_stay_behind(gemini: GeminiSite) -> None:
+    await gemini.open()
+    assert set((await embed(gemini)).headers) == {"content-type", "content-length"}
+
+
+async def test_a_model_goes_by_the_upstreams_name(gemini: GeminiSite) -> None:
+    await gemini.open()
+    assert (await embed(gemini, model="alias%2Fof:it")).status == 200
+    assert gemini.fake.calls("embedContent")[0].path == f"/v1beta/models/{EMBED}:embedContent"
+
+
+async def test_a_refusal_is_the_callers_to_read(gemini: GeminiSite) -> None:
+    await gemini.open()
+    heard = await forward(gemini, "POST", f"/v1beta/models/{EMBED}:embedContent", {}, model=EMBED)
+    assert (heard.status, heard.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+async def test_an_upstream_that_cannot_be_reached_is_told(gemini: GeminiSite) -> None:
+    adapter = await gemini.open(base_url="http://127.0.0.1:1")
+    with pytest.raises(UpstreamUnavailable):
+        await embed(gemini)
+    assert adapter.leases == 0
+
+
+# whose key
+
+
+async def test_calls_on_a_model_take_turns(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    for _ in range(3):
+        await embed(gemini)
+    assert [key for key, _ in gemini.seen("embedContent")] == ["key-1", "key-2", "key-1"]
+
+
+@pytest.mark.parametrize("error", ["429_per_minute", "400_key_invalid", "403_key_suspended"])
+async def test_another_key_is_asked_while_one_rests_or_is_refused(gemini: GeminiSite, error: str) -> None:
+    await gemini.open("key-1", "key-2")
+    gemini.fake.fail(error, token="key-1", method="embedContent")
+    assert (await embed(gemini)).status == 200
+    assert (await embed(gemini)).status == 200
+    assert [key for key, _ in gemini.seen("embedContent")] == ["key-1", "key-2", "key-2"]
+
+
+async def test_the_last_keys_429_comes_as_it_is_and_then_the_pools_own(gemini: GeminiSite) -> None:
+    await gemini.open()
+    gemini.fake.fail("429_per_minute", method="embedContent")
+    heard = await embed(gemini)
+    assert heard.json["error"]["details"][2]["retryDelay"] == "38s"
+    with pytest.raises(UpstreamRateLimited):
+        await embed(gemini)
+
+
+@pytest.mark.parametrize(("keys", "error"), [(("key-1",), UpstreamCredential), (("key-1", "key-2"), NoCredential)])
+async def test_a_refused_key_is_never_the_callers(
+    gemini: GeminiSite, keys: tuple[str, ...], error: type[GatewayError]
+) -> None:
+    await gemini.open(*keys)
+    gemini.fake.fail("400_key_invalid", times=9)
+    with pytest.raises(error):
+        await embed(gemini)
+
+
+async def test_a_body_in_pieces_is_sent_once(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    gemini.fake.fail("429_per_minute", method="embedContent")
+    path = f"/v1beta/models/{EMBED}:embedContent"
+    heard = await forward(gemini, "POST", path, pieces(b'{"content":', b'{"parts":[{"text":"hi"}]}}'), model=EMBED)
+    assert heard.status == 429
+    assert len(gemini.seen("embedContent")) == 1
+
+
+# files and caches
+
+
+async def test_a_file_is_uploaded_through_the_gateway_and_found_again(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    made = await upload(gemini)
+    name = made.json["file"]["name"]
+    assert made.headers["x-goog-upload-status"] == "final"
+    assert (await forward(gemini, "GET", f"/v1beta/{name}")).json["sizeBytes"] == "5"
+    assert [file["name"] for file in (await forward(gemini, "GET", "/v1beta/files")).json["files"]] == [name]
+    assert (await forward(gemini, "DELETE", f"/v1beta/{name}")).status == 200
+
+
+async def test_what_belongs_to_a_key_goes_to_it_whoever_is_first(gemini: GeminiSite) -> None:
+    adapter = await gemini.open("key-1", "key-2")
+    name = (await upload(gemini)).json["file"]["name"]
+    adapter.credentials[0].cool("", 60)
+    other = (await upload(gemini)).json["file"]["name"]
+    assert [gemini.fake.files.stored[one].owner for one in (name, other)] == ["key-1", "key-2"]
+    await gemini.clock.advance(60)
+    assert (await forward(gemini, "GET", f"/v1beta/{other}")).status == 200
+    assert (await forward(gemini, "GET", f"/v1beta/{name}")).status == 200
+
+
+async def test_a_request_for_an_answer_goes_to_the_key_of_its_file(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    uri = (await upload(gemini)).json["file"]["uri"]
+    path, model = "/v1beta/models/gemini-2.5-flash:countTokens", "gemini-2.5-flash"
+    parts = [{"fileData": {"fileUri": uri, "mimeType": "text/plain"}}, {"text": "hi"}]
+    for _ in range(3):
+        assert (await forward(gemini, "POST", path, {"contents": [{"parts": parts}]}, model=model)).status == 200
+    assert {key for key, _ in gemini.seen("countTokens")} == {"key-1"}
+
+
+async def test_a_file_nobody_has_seen_made_is_explained_with_several_keys(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    with pytest.raises(NotFound, match="files/gone is not known to the first of 2 API keys"):
+        await forward(gemini, "GET", "/v1beta/files/gone")
+
+
+async def test_with_one_key_google_answers_for_itself(gemini: GeminiSite) -> None:
+    adapter = await gemini.open()
+    heard = await forward(gemini, "GET", "/v1beta/files/gone")
+    assert (heard.status, heard.json["error"]["status"]) == (403, "PERMISSION_DENIED")
+    assert adapter.usable
+
+
+async def test_a_cache_is_made_and_found_again(gemini: GeminiSite) -> None:
+    gemini.fake.caches.least_tokens = 1
+    await gemini.open("key-1", "key-2")
+    body = {"model": "models/gemini-2.5-flash", "contents": [{"parts": [{"text": "long"}]}]}
+    name = (await forward(gemini, "POST", "/v1beta/cachedContents", body)).json["name"]
+    assert (await forward(gemini, "GET", f"/v1beta/{name}")).json["model"] == "models/gemini-2.5-flash"
+
+
+async def test_an_upload_goes_on_with_its_key_after_a_restart(gemini: GeminiSite) -> None:
+    """The address says enough; nothing is remembered."""
+    adapter = await gemini.open("key-1", "key-2")
+    adapter.credentials[0].cool("", 60)
+    start = {"x_goog_upload_protocol": "resumable", "x_goog_upload_command": "start"}
+    begun = await forward(
+        gemini, "POST", "/upload/v1beta/files", {}, x_goog_upload_header_content_type="text/plain", **start
+    )
+    address = urlsplit(begun.headers["x-goog-upload-url"])
+    again = await gemini.open("key-1", "key-2")
+    assert again.vouched("/upload/v1beta/files", address.query.encode()) == "alice"
+    last = {"x_goog_upload_command": "upload, finalize", "x_goog_upload_offset": "0"}
+    heard = await forward(gemini, "POST", "/upload/v1beta/files", b"words", query=address.query, **last)
+    assert gemini.fake.files.stored[heard.json["file"]["name"]].owner == "key-2"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/upload/v1beta/files", b""),
+        ("/upload/v1beta/files", b"upload_id=1"),
+        ("/upload/v1beta/files", b"gateway_ticket=x.y.1.alice"),
+        ("/v1beta/files", b"gateway_ticket=a.b.c.d"),
+    ],
+)
+async def test_nobody_is_vouched_for_without_proof(gemini: GeminiSite, path: str, query: bytes) -> None:
+    adapter = await gemini.open()
+    assert adapter.vouched(path, query) == ""
+
+
+# addresses and names
+
+
+@pytest.fixture
+def uploads() -> tuple[Uploads, Credential, FakeClock]:
+    clock = FakeClock()
+    owner = Credential(Secret("key-1"), clock)
+    return Uploads([owner], clock), owner, clock
+
+
+def ticket(uploads: Uploads, owner: Credential, query: str = "upload_id=a%2Fb&x=") -> str:
+    return urlsplit(uploads.moved(f"https://google.invalid/upload/v1beta/files?{query}", HERE, owner, "alice")).query
+
+
+def test_an_address_is_good_however_its_query_is_written(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, _ = uploads
+    query = ticket(made, owner)
+    assert made.check(query) == (owner, "alice")
+    assert made.check(f"key=mine&{query}".replace("a%2Fb", "a/b")) == (owner, "alice")
+
+
+def test_an_address_is_good_for_its_upload_and_its_caller_only(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, _ = uploads
+    query = ticket(made, owner)
+    assert made.check(query.replace("upload_id=a", "upload_id=c")) is None
+    assert made.check(query.replace("alice", "bob")) is None
+
+
+async def test_an_address_ends_after_a_day(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, clock = uploads
+    query = ticket(made, owner)
+    await clock.advance(86_401)
+    assert made.check(query) is None
+
+
+def test_an_address_shows_no_key(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, _ = uploads
+    assert "key-1" not in ticket(made, owner)
+
+
+def test_google_sees_nothing_of_it() -> None:
+    assert bare("a=1&key=k&upload_id=a%2Fb&gateway_ticket=t&flag") == "a=1&upload_id=a%2Fb&flag"
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/v1beta/files", []),
+        ("/v1beta/files/f1", ["files/f1"]),
+        ("/download/v1beta/files/f1:download", ["files/f1"]),
+        ("/v1beta/fileSearchStores/s/documents/d", ["fileSearchStores/s/documents/d", "fileSearchStores/s"]),
+        ("/v1beta/models/m:embedContent", []),
+        ("/v1beta/models/veo/operations/o", ["models/veo/operations/o"]),
+        ("/v1/tunedModels/t", ["tunedModels/t"]),
+        ("/elsewhere/files/f1", []),
+    ],
+)
+def test_a_path_names_its_resources_the_innermost_first(path: str, names: list[str]) -> None:
+    assert resources(path) == names
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (b'{"name":"files/f1"}', "files/f1"),
+        (b'{"file":{"name":"files/f1"}}', "files/f1"),
+        (b'{"embedding":{}}', ""),
+        (b'{"name":1}', ""),
+        (b"[]", ""),
+        (b"[" * 50_000, ""),
+    ],
+)
+def test_an_answer_names_what_was_made(answer: bytes, name: str) -> None:
+    assert made_by(answer) == name
+
+
+def test_only_so_many_owners_are_remembered() -> None:
+    owners, owner = Owners(2), Credential(Secret("k"), FakeClock())
+    for name in ("a", "b", "a", "c"):
+        owners.note(name, owner)
+    assert [owners.of([name]) for name in "abc"] == [owner, None, owner]

@@ -1,0 +1,125 @@
+"""A Gemini caller's own request on its way to Code Assist."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.adapters.v1internal_native import pass_through, with_session
+
+CONTENTS = b'[{"role":"user","parts":[ {"text":"hi"} ]}]'
+
+
+def passed(body: bytes, *tools: ir.Tool, model: str = "gemini-3-flash") -> Any:
+    request = ir.Request(model=model, turns=(), tools=tools)
+    return pass_through(request, ir.Native(dialect="gemini", body=Raw(body)))
+
+
+def sent(body: bytes) -> bytes:
+    return bytes(passed(body).native)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{ "contents" : %b , "x" : 1.0e3 }' % CONTENTS,
+        b'{"generation_config":{"top_k":1},"contents":%b}' % CONTENTS,
+        b'{"contents":{"role":"model","parts":{"text":"hi"}}}',
+    ],
+)
+def test_a_request_goes_up_as_it_is(body: bytes) -> None:
+    assert sent(body) == body
+
+
+@pytest.mark.parametrize("name", ["model", "serviceTier", "service_tier", "store"])
+def test_what_code_assist_does_not_know_is_left_out_and_told(name: str) -> None:
+    written = passed(b'{"%b":1,"contents":%b, "x": 1.0}' % (name.encode(), CONTENTS))
+    assert bytes(written.native) == b'{"contents":%b,"x":1.0}' % CONTENTS
+    assert [(loss.path, loss.severity) for loss in written.losses] == [(name, "hint")]
+
+
+@pytest.mark.parametrize(
+    ("contents", "mended"),
+    [
+        (b'[{"parts":[ 1 ]}]', b'[{"parts":[ 1 ],"role":"user"}]'),
+        (b'[{"role":null,"parts":[ 1 ]}]', b'[{"role":"user","parts":[ 1 ]}]'),
+        (b'[{"role":"function","parts":[ 1 ]}]', b'[{"role":"user","parts":[ 1 ]}]'),
+        (b'[{"role":"tool","parts":[ 1 ]}]', b'[{"role":"user","parts":[ 1 ]}]'),
+        (b'{"parts":[ 1 ]}', b'[{"parts":[ 1 ],"role":"user"}]'),
+        (b'[{"role":"model"},{"parts":[ 1.0 ]}]', b'[{"role":"model"},{"parts":[ 1.0 ],"role":"user"}]'),
+    ],
+)
+def test_a_content_gets_its_role(contents: bytes, mended: bytes) -> None:
+    assert sent(b'{"contents":%b,"x":1.0}' % contents) == b'{"contents":%b,"x":1.0}' % mended
+
+
+U, M = (b'{"role":"%b","parts":%%b}' % role for role in (b"user", b"model"))
+
+
+@pytest.mark.parametrize(
+    ("contents", "mended"),
+    [
+        (M % b'[{"text":"a"},{"text":""}]', M % b'[{"text":"a"}]'),
+        (M % b'[{"text":"","thought":true},{"text":"a", "x":1.0}]', M % b'[{"text":"a", "x":1.0}]'),
+        (M % b'{"text":""}' + b"," + U % b'[{"text":"a"}]', U % b'[{"text":"a"}]'),
+        (U % b'[{"text":"a"}]' + b"," + U % b'[{"text":""}]', U % b'[{"text":"a"}]'),
+    ],
+)
+def test_empty_text_of_a_stream_s_end_is_left_out(contents: bytes, mended: bytes) -> None:
+    assert sent(b'{"contents":[%b]}' % contents) == b'{"contents":[%b]}' % mended
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        b'[{"text":"", "thoughtSignature":"QUJD"}]',
+        b'[{"text":"", "thought_signature":"QUJD"}]',
+        b'[{"text":"a", "b":""}]',
+        b'[{"functionCall":{"name":"f", "args":{"text":""}}}]',
+    ],
+)
+def test_what_is_not_empty_stays(parts: bytes) -> None:
+    body = b'{ "contents":[%b] }' % (U % parts)
+    assert sent(body) == body
+
+
+def test_nothing_but_empty_text_goes_up_as_it_is() -> None:
+    body = b'{ "contents":[%b] }' % (U % b'[{"text":""}]')
+    assert sent(body) == body
+
+
+def test_what_the_model_said_in_a_row_is_one_content() -> None:
+    said = [U % b'[{"text":"a"}]', M % b'[{"text":"b"}]', M % b'{"text":"c"}', M % b'[{"functionCall": {} }]']
+    body = b'{"contents":[%b]}' % b",".join([*said, U % b'[{"text":"d"}]', U % b'[{"text":"e"}]'])
+    joined = M % b'[{"text":"b"},{"text":"c"},{"functionCall": {} }]'
+    rest = [U % b'[{"text":"d"}]', U % b'[{"text":"e"}]']
+    assert sent(body) == b'{"contents":[%b]}' % b",".join([said[0], joined, *rest])
+
+
+def test_the_session_is_added_at_the_end() -> None:
+    assert bytes(with_session(Raw(b'{ "a":1 }'), "sessionId", 's"1')) == b'{ "a":1 ,"sessionId":"s\\"1"}'
+
+
+@pytest.mark.parametrize("name", ["sessionId", "session_id"])
+def test_a_session_that_is_there_stays(name: str) -> None:
+    body = json.dumps({name: "mine", "contents": []}).encode()
+    assert bytes(with_session(Raw(body), "sessionId", "ours")) == body
+
+
+@pytest.mark.parametrize(
+    ("tools", "kind"),
+    [
+        ((ir.Tool(name="web_search", builtin="web_search"),), {"tools": [{"googleSearch": {}}]}),
+        ((ir.Tool(name="f"),), {}),
+        ((), {}),
+    ],
+)
+def test_a_web_search_is_known_as_one(tools: tuple[ir.Tool, ...], kind: Any) -> None:
+    assert passed(b'{"contents":%b}' % CONTENTS, *tools).body == kind
+
+
+@pytest.mark.parametrize(("model", "draws"), [("gemini-3-pro-image", True), ("gemini-3-flash", False)])
+def test_a_drawing_model_is_known_as_one(model: str, draws: bool) -> None:
+    assert passed(b'{"contents":%b}' % CONTENTS, model=model).image_model is draws

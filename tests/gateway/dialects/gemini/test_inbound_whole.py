@@ -1,0 +1,195 @@
+"""Whole answers to Gemini callers: translated, and put together of an upstream's own chunks."""
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.inbound import Gemini
+from gateway.errors import InvalidRequest
+from gateway.routes import Route
+from gateway.upstream import ModelInfo
+
+from .caller import answering, fold, whole
+
+SIGNED = ir.Signature("claude", "c2ln")
+EVENTS: list[ir.Event] = [
+    ir.Started(id="up"),
+    ir.BlockStarted(kind="thinking"),
+    ir.ThinkingDelta("h"),
+    ir.ThinkingDelta("m"),
+    ir.SignatureDelta(SIGNED),
+    ir.BlockEnded(),
+    ir.BlockStarted(kind="text"),
+    ir.TextDelta("Rome"),
+    ir.CitationDelta(url="https://a.example/"),
+    ir.BlockEnded(),
+    ir.BlockStarted(kind="tool_call", id="c1", name="f"),
+    ir.ArgumentsDelta('{"a":1}'),
+    ir.BlockEnded(),
+    ir.UsageReported(ir.Usage(input=3, output=4, reasoning=1)),
+    ir.Finished(reason="tool_calls"),
+]
+
+
+def joined(*chunks: object) -> Any:
+    """Put an upstream's own chunks together."""
+    events: list[ir.Event] = [
+        ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(json.dumps(one).encode())) for one in chunks
+    ]
+    return whole([ir.Started(), *events, ir.Finished(reason="stop")])
+
+
+def said(*parts: object, **fields: object) -> dict[str, Any]:
+    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, "index": 0, **fields}]}
+
+
+def parts(answer: Any) -> Any:
+    return answer["candidates"][0]["content"]["parts"]
+
+
+def test_a_whole_answer() -> None:
+    sealed = base64.b64encode(ir.seal(SIGNED).encode()).decode()
+    assert whole(EVENTS) == {
+        "candidates": [
+            {
+                "content": {
+                    "role": "model",
+                    "parts": [
+                        {"text": "hm", "thought": True, "thoughtSignature": sealed},
+                        {"text": "Rome"},
+                        {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}},
+                    ],
+                },
+                "index": 0,
+                "finishReason": "STOP",
+                "groundingMetadata": {
+                    "groundingChunks": [{"web": {"uri": "https://a.example/", "title": ""}}],
+                    "groundingSupports": [{"segment": {}, "groundingChunkIndices": [0]}],
+                },
+            }
+        ],
+        "usageMetadata": {
+            "promptTokenCount": 3,
+            "candidatesTokenCount": 3,
+            "thoughtsTokenCount": 1,
+            "totalTokenCount": 7,
+        },
+        "modelVersion": "asked",
+        "createTime": "2023-11-14T22:13:20Z",
+        "responseId": "0f" * 12,
+    }
+
+
+def test_thoughts_that_nobody_asked_for_stay_here() -> None:
+    assert [*parts(whole(EVENTS, answering(visible=False)))[0]] == ["text"]
+
+
+def test_an_empty_answer_has_a_part() -> None:
+    assert parts(whole([ir.Started(), ir.Finished(reason="stop")])) == [{"text": ""}]
+
+
+def test_a_refused_prompt_has_no_candidates() -> None:
+    answer = whole([ir.Started(), ir.Finished(reason="content_filter", native="SAFETY")])
+    assert (answer["promptFeedback"], "candidates" in answer) == ({"blockReason": "SAFETY"}, False)
+
+
+# an upstream's own chunks
+
+
+def test_one_chunk_is_the_answer_byte_for_byte() -> None:
+    only = b'{ "candidates" : [],\n "x": 1.0e3, "y": "\xe2\x80\xa8" }'
+    events = [ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(only)), *EVENTS]
+    assert Gemini().write_whole(fold(events), answering()) == only
+
+
+def test_words_of_one_kind_become_one_part() -> None:
+    answer = joined(
+        said({"text": "a", "thought": True}),
+        said({"text": "b", "thought": True}),
+        said({"text": "c"}, {"text": "d"}),
+        said({"text": ""}, finishReason="STOP"),
+    )
+    assert parts(answer) == [{"text": "ab", "thought": True}, {"text": "cd"}]
+
+
+@pytest.mark.parametrize(
+    "signed", [{"text": "b", "thoughtSignature": "R0VN"}, {"text": "", "thoughtSignature": "R0VN"}]
+)
+def test_words_with_a_signature_stay_apart(signed: Any) -> None:
+    assert parts(joined(said({"text": "a"}), said(signed), said({"text": "c"}))) == [
+        {"text": "a"},
+        signed,
+        {"text": "c"},
+    ]
+
+
+def test_other_parts_keep_their_order() -> None:
+    call, image = {"functionCall": {"name": "f"}}, {"inlineData": {"data": "AAAA"}}
+    answer = joined(said({"text": "a"}, call), said(image), said({"text": "b"}))
+    assert parts(answer) == [{"text": "a"}, call, image, {"text": "b"}]
+
+
+def test_the_later_word_holds() -> None:
+    answer = joined(
+        {**said({"text": "a"}, safetyRatings=[1]), "usageMetadata": {"promptTokenCount": 3}, "responseId": "r"},
+        {**said({"text": "b"}, groundingMetadata={"a": 1}), "usageMetadata": {"totalTokenCount": 5}},
+        {"candidates": [{"finishReason": "STOP", "safetyRatings": []}], "usageMetadata": {"trafficType": "X"}},
+        {"usageMetadata": {}, "modelVersion": None, "extra": {"kept": True}},
+    )
+    assert answer == {
+        **said({"text": "ab"}, safetyRatings=[1], groundingMetadata={"a": 1}, finishReason="STOP"),
+        "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 5, "trafficType": "X"},
+        "responseId": "r",
+        "extra": {"kept": True},
+    }
+
+
+def test_candidates_stay_apart() -> None:
+    one, other = ({"content": {"parts": [{"text": text}]}, "index": index} for index, text in ((0, "a"), (1, "b")))
+    answer = joined({"candidates": [one, other]}, {"candidates": [other]})
+    assert [candidate["content"]["parts"] for candidate in answer["candidates"]] == [[{"text": "a"}], [{"text": "bb"}]]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [{"promptFeedback": {"blockReason": "SAFETY"}}, {"usageMetadata": {"promptTokenCount": 3}}],
+        [{}, {}],
+        [{"candidates": [{"content": {}}]}, {"candidates": [{"finishReason": "STOP"}]}],
+    ],
+)
+def test_an_answer_without_parts(chunks: Sequence[Any]) -> None:
+    answer = joined(*chunks)
+    assert "content" not in str(answer)
+
+
+def test_an_answer_of_empty_text_keeps_it() -> None:
+    assert parts(joined(said({"text": ""}), said({"text": ""}, finishReason="STOP"))) == [{"text": ""}]
+
+
+# the rest of the codec
+
+
+@pytest.mark.parametrize(("streams", "start"), [("array", b'[{"error":'), ("sse", b'{"error":'), ("", b'{"error":')])
+def test_an_error_where_an_array_was_to_come_is_an_array_of_one(streams: Any, start: bytes) -> None:
+    route = Route("gemini", "chat", "m", streams=streams)
+    status, body = Gemini().write_error(InvalidRequest("m"), "req_1", route=route)
+    assert (status, body.startswith(start)) == (400, True)
+    assert body.endswith(b"]") is (streams == "array")
+
+
+def test_a_count() -> None:
+    assert Gemini().write_count(7) == b'{"totalTokens":7}'
+
+
+def test_models() -> None:
+    info = ModelInfo(id="g", display_name="G", max_input=10, max_output=5)
+    body = json.loads(Gemini().write_models([("g", info), ("h", ModelInfo(id="h"))], {}))
+    assert [(model["name"], model["displayName"]) for model in body["models"]] == [("models/g", "G"), ("models/h", "h")]
+    assert body["models"][0] == json.loads(Gemini().write_model("g", info))
+    assert (body["models"][0]["inputTokenLimit"], body["models"][0]["outputTokenLimit"]) == (10, 5)

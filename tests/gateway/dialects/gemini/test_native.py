@@ -1,0 +1,67 @@
+"""An upstream's own chunks told beside their events, for callers of the same dialect."""
+
+import pytest
+
+from gateway import ir
+from gateway.dialects.gemini.wire import read_chunks, read_native
+from gateway.errors import GatewayError
+
+from .answering import chunk, payload, reader, text
+
+
+def told(events: list[ir.Event]) -> list[bytes]:
+    return [bytes(event.value) for event in events if isinstance(event, ir.OpaqueEvent) and event.kind == "chunk"]
+
+
+def test_a_chunk_stands_before_its_events() -> None:
+    one = reader(native=True)
+    events = one.feed([payload(chunk(text("a"))), payload(chunk(text("b"), finish="STOP"))]) + one.close()
+    assert [type(event).__name__ for event in events] == [
+        "OpaqueEvent",
+        "Started",
+        "BlockStarted",
+        "TextDelta",
+        "OpaqueEvent",
+        "TextDelta",
+        "BlockEnded",
+        "Finished",
+    ]
+
+
+def test_nothing_is_told_unless_asked_for() -> None:
+    assert told(reader().feed([payload(chunk(text("a")))])) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "chunks"),
+    [
+        ('{"response": {"a":  1.0} , "traceId":"t"}', [b'{"a":  1.0}']),
+        (' {"candidates":[ ]} ', [b'{"candidates":[ ]}']),
+        ('{"response":null,"a":1}', [b'{"response":null,"a":1}']),
+        ('[{"response":{"a":1}}, {"b":2}]', [b'{"a":1}', b'{"b":2}']),
+        ("[]", []),
+    ],
+)
+def test_chunks_come_out_of_their_envelope_byte_for_byte(sent: str, chunks: list[bytes]) -> None:
+    assert [bytes(one) for one in read_native(sent)] == chunks
+    assert [bytes(one) for one in read_native(sent.encode())] == chunks
+    assert len(read_chunks(sent)) == len(chunks)
+
+
+def test_an_error_is_told_as_an_error_only() -> None:
+    events = reader(native=True).feed([payload(chunk(text("a"))), '{"error":{"code":503,"message":"no"}}'])
+    assert len(told(events)) == 1
+    assert isinstance(events[-1], ir.Failed)
+    assert isinstance(events[-1].error, GatewayError)
+
+
+def test_what_cannot_be_read_is_left_out() -> None:
+    one = reader(native=True)
+    assert told(one.feed(["{", "5", '{"response":5}', payload({})])) == [b"{}"]
+    assert one.skipped == 3
+
+
+def test_an_error_that_is_none_is_not_told() -> None:
+    """google-genai takes whatever begins with `error` for one."""
+    sent = ['{"error":null}', '{ "error" : {}, "candidates":[]}', '{"candidates":[],"error":null}']
+    assert told(reader(native=True).feed(sent)) == [b'{"candidates":[],"error":null}']

@@ -1,0 +1,226 @@
+"""JSON Schema as the Gemini API reads it: what is kept, what is said otherwise, what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.dialects.gemini.schema import SchemaCache, light
+from gateway.dialects.gemini.schema_facets import Dropped
+from tests.gateway.dialects.gemini.schemas import GEMINI
+
+
+def written(schema: Any) -> Any:
+    return light(schema).schema
+
+
+def parameters(schema: Any) -> Any:
+    return light(schema, parameters=True).schema
+
+
+def prop(schema: Any) -> Any:
+    """Write a schema as that of the property `a`."""
+    return parameters({"type": "object", "properties": {"a": schema}})["properties"]["a"]
+
+
+KEPT = [
+    {"type": "string", "minLength": 1, "maxLength": 9, "pattern": "^a", "format": "date-time"},
+    {"type": "integer", "minimum": -1, "maximum": 5, "default": 3},
+    {"type": ["string", "null"], "description": "d", "title": "t"},
+    {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 2, "uniqueItems": True},
+    {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1, "maxProperties": 2},
+    {"type": "object", "properties": {}, "additionalProperties": False},
+    {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    {"enum": [1, "a", None, True]},
+]
+
+
+@pytest.mark.parametrize("schema", KEPT, ids=str)
+def test_what_the_api_reads_stays_as_it_is(schema: Any) -> None:
+    assert light({"type": "object", "properties": {"a": schema}}, parameters=True).dropped == ()
+    assert prop(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "STRING"}, {"type": "string"}),
+        ({"type": ["string"]}, {"type": "string"}),
+        ({"type": "any"}, {}),
+        ({"const": 5}, {"enum": [5]}),
+        ({"type": "string", "nullable": True}, {"type": ["string", "null"]}),
+        ({"type": "string", "enum": ["a"], "nullable": True}, {"type": ["string", "null"], "enum": ["a", None]}),
+        ({"anyOf": [{"type": "string"}], "nullable": True}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
+        ({"type": "integer", "exclusiveMaximum": 9}, {"type": "integer", "maximum": 8}),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, {"type": "integer", "minimum": 1}),
+        (
+            {"type": "number", "description": "d", "exclusiveMinimum": 0},
+            {"type": "number", "description": "d (exclusiveMinimum: 0)", "minimum": 0},
+        ),
+        ({"type": "array"}, {"type": "array", "items": {"type": "string"}}),
+        ({"type": "array", "items": True}, {"type": "array", "items": {"type": "string"}}),
+        ({"type": "array", "items": [{"type": "integer"}]}, {"type": "array", "items": {"type": "integer"}}),
+        (
+            {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]},
+            {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}},
+        ),
+        ({"minLength": 1.0, "maxLength": -1}, {"minLength": 1}),
+        ({"type": "string", "pattern": "(["}, {"type": "string"}),
+        (True, {}),
+        (None, {}),
+    ],
+)
+def test_what_it_reads_otherwise_is_said_so(schema: Any, expected: Any) -> None:
+    assert prop(schema) == expected
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "not",
+        "if",
+        "patternProperties",
+        "propertyNames",
+        "readOnly",
+        "examples",
+        "contentEncoding",
+        "x-vendor",
+        "multipleOf",
+    ],
+)
+def test_what_it_does_not_read_is_left_out_and_named(keyword: str) -> None:
+    cleaned = light({"type": "object", "properties": {"a": {"type": "string", keyword: {}}}}, parameters=True)
+    assert cleaned.schema == {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert cleaned.dropped == (Dropped(f"properties.a.{keyword}", keyword, hint=False),)
+
+
+def test_what_says_nothing_is_left_out_without_a_word() -> None:
+    schema = {"$schema": "s", "$id": "i", "$comment": "c", "type": "object", "properties": {"a": {}}}
+    assert light(schema, parameters=True).dropped == ()
+    assert parameters(schema) == {"type": "object", "properties": {"a": {}}}
+
+
+def test_names_of_properties_are_data() -> None:
+    names = {"title", "format", "const", "required", "$ref", "type", "default", "allOf"}
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    assert set(parameters(schema)["properties"]) == names
+
+
+def test_only_properties_are_required_and_one_may_say_so_itself() -> None:
+    schema = {"properties": {"a": {}, "b": {"required": True}}, "required": ["a", "gone"]}
+    assert parameters(schema)["required"] == ["a", "b"]
+
+
+# references
+
+
+def test_a_reference_stays_one_with_its_definition_below_defs() -> None:
+    schema = {"definitions": {"A": {"type": "integer"}, "Unused": {}}, "properties": {"a": {"$ref": "#/definitions/A"}}}
+    assert parameters(schema) == {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/A"}},
+        "$defs": {"A": {"type": "integer"}},
+    }
+
+
+def test_a_recursive_schema_stays_recursive() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    schema = {"$defs": {"Node": node}, "properties": {"list": {"$ref": "#/$defs/Node"}}}
+    assert parameters(schema)["$defs"] == {"Node": node}
+
+
+def test_a_reference_to_the_root_or_a_property_gets_a_definition() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"$ref": "#/properties/a"}, "c": {"$ref": "#"}},
+    }
+    found = parameters(schema)
+    assert found["properties"]["b"] == {"$ref": "#/$defs/a"}
+    assert found["$defs"]["a"] == {"type": "integer"}
+    assert found["$defs"]["root"]["properties"]["c"] == {"$ref": "#/$defs/root"}
+
+
+def test_two_definitions_of_one_name_are_kept_apart() -> None:
+    schema = {
+        "$defs": {"A": {"type": "integer"}},
+        "definitions": {"A": {"type": "string"}},
+        "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"$ref": "#/definitions/A"}},
+    }
+    found = parameters(schema)
+    names = [found["properties"][name]["$ref"].rpartition("/")[2] for name in "ab"]
+    assert [found["$defs"][name]["type"] for name in names] == ["integer", "string"]
+
+
+def test_a_description_may_stand_beside_a_reference() -> None:
+    schema = {"$defs": {"A": {"type": "integer"}}, "properties": {"a": {"$ref": "#/$defs/A", "description": "d"}}}
+    assert parameters(schema)["properties"]["a"] == {"$ref": "#/$defs/A", "description": "d"}
+
+
+def test_more_beside_a_reference_is_joined_with_what_it_leads_to() -> None:
+    schema = {
+        "$defs": {"A": {"type": "integer", "minimum": 1}},
+        "properties": {"a": {"$ref": "#/$defs/A", "maximum": 9}},
+    }
+    assert parameters(schema)["properties"]["a"] == {"type": "integer", "minimum": 1, "maximum": 9}
+
+
+def test_an_optional_reference_is_one_of_two() -> None:
+    """As OpenAPI 3.0 writes it; expanded, a tree of such nodes would have no end."""
+    node = {"type": "object", "properties": {"left": {"allOf": [{"$ref": "#/$defs/N"}], "nullable": True}}}
+    schema = {"$defs": {"N": node}, "properties": {"tree": {"$ref": "#/$defs/N"}}}
+    left = parameters(schema)["$defs"]["N"]["properties"]["left"]
+    assert left == {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/Gone", "https://example.invalid/x.json", 5])
+def test_a_reference_that_leads_nowhere_is_an_object(ref: object) -> None:
+    assert prop({"$ref": ref}) == {"type": "object"}
+
+
+def test_a_root_that_is_a_reference_is_what_it_leads_to() -> None:
+    schema = {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"x": {"type": "string"}}}}}
+    assert parameters(schema) == {"type": "object", "properties": {"x": {"type": "string"}}}
+
+
+def test_all_of_one_is_that_one_and_of_several_their_sum() -> None:
+    assert prop({"allOf": [{"type": "string"}], "description": "d"}) == {"type": "string", "description": "d"}
+    both = {"allOf": [{"properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}, "required": ["b"]}]}
+    assert parameters(both) == {"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a", "b"]}
+
+
+def test_a_definition_that_is_itself_ends() -> None:
+    schema = {"$defs": {"A": {"$ref": "#/$defs/A", "type": "object"}}, "$ref": "#/$defs/A"}
+    assert light(schema, parameters=True).schema is None
+
+
+# the whole
+
+
+@pytest.mark.parametrize("schema", [None, {}, True, {"type": "object"}, {"type": "object", "properties": None}])
+def test_parameters_that_say_nothing_are_left_out(schema: object) -> None:
+    assert parameters(schema) is None
+
+
+def test_properties_without_their_wrapper_are_wrapped() -> None:
+    assert parameters({"a": {"type": "string"}}) == {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+def test_an_answer_may_be_of_any_type() -> None:
+    assert written({"type": "array", "items": {"type": "integer"}}) == {"type": "array", "items": {"type": "integer"}}
+
+
+def test_a_tree_that_never_ends_is_cut() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(200):
+        schema = {"type": "object", "properties": {"a": schema}}
+    cleaned = light(schema, parameters=True)
+    assert [drop.keyword for drop in cleaned.dropped] == ["depth"]
+
+
+def test_the_cache_keeps_it_apart_from_the_full_pass() -> None:
+    cache, raw = SchemaCache(), b'{"properties":{"a":{"type":"string","minLength":1}}}'
+    assert cache.light_raw(raw) is cache.light_raw(raw)
+    assert cache.light_raw(raw) != cache.clean_raw(raw, GEMINI)
