@@ -112,10 +112,11 @@ class Forward:
         return answer
 
     def _led(self, name: str, value: str, owner: Credential) -> str:
-        """Lead an upload on through this gateway."""
-        if name not in _ADDRESSES:
+        """Lead an upload on through this gateway, unless it goes on at another host."""
+        base = self._backend.bases[0]
+        if name not in _ADDRESSES or not value.startswith(f"{base}/"):
             return value
-        return self._uploads.moved(value, self._call.origin, owner, self._call.principal)
+        return self._call.origin + self._uploads.moved(value.removeprefix(base), owner, self._call.principal)
 
     # refusals
 

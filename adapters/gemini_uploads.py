@@ -7,7 +7,7 @@ key, so that any worker of this gateway can check it.
 import hmac
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode
 
 from gateway.adapters.credential import Credential
 from gateway.clock import Clock
@@ -27,13 +27,12 @@ class Uploads:
         self._by_id: Mapping[str, Credential] = {one.id[:_ID_DIGITS]: one for one in credentials}
         self._clock = clock
 
-    def moved(self, address: str, origin: str, owner: Credential, principal: str) -> str:
-        """Give the address here for one at the upstream."""
-        there, here = urlsplit(address), urlsplit(origin)
+    def moved(self, address: str, owner: Credential, principal: str) -> str:
+        """Give the address here for one at the upstream: both without what stands before the path."""
+        path, _, query = address.partition("?")
         said = f"{owner.id[:_ID_DIGITS]}.{int(self._clock.time()) + _LIFE_S}.{principal}"
-        ticket = urlencode({_TICKET: f"{owner.sign(_signed(there.query, said))}.{said}"})
-        query = f"{there.query}&{ticket}" if there.query else ticket
-        return urlunsplit((here.scheme, here.netloc, here.path + there.path, query, ""))
+        ticket = urlencode({_TICKET: f"{owner.sign(_signed(query, said))}.{said}"})
+        return f"{path}?{query}&{ticket}" if query else f"{path}?{ticket}"
 
     def check(self, query: str) -> tuple[Credential, str] | None:
         """Give the API key and the principal of an address that was made here; None for any other."""

@@ -5,8 +5,10 @@ POST /openai/deployments/{model}/chat/completions           OpenAI Chat, as Azur
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon
-*    /v1beta/…  /upload/v1beta/…  /download/v1beta/…        Gemini, as it is, to an upstream that has it
+*    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
 *    the rest below /v1 and /openai                         OpenAI; Anthropic when anthropic-version is sent
+
+Below /v1 files and the like are Google's only with a key where its SDK puts it; OpenAI has some, too.
 """
 
 import re
@@ -35,7 +37,7 @@ _DEPLOYMENTS: Final = "/openai/deployments/"
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
-_GEMINI: Final = ("/v1beta", "/upload/v1beta", "/download/v1beta")
+_GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
 _VERSIONS: Final = ("/v1beta/", "/v1/")
 _COLLECTIONS: Final = ("models/", "tunedModels/")
 _VERBS: Final[dict[str, Operation]] = {
@@ -47,7 +49,10 @@ _STREAM: Final = "streamGenerateContent"
 _FORMS: Final[dict[str, Streaming]] = {"": "array", "json": "array", "sse": "sse"}
 _OPERATIONS: Final = "/operations/"
 _ON_MODEL: Final = re.compile(r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)")
-_BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/")
+_VERSION: Final = re.compile(r".*?/v1(?:beta)?/")
+_BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
+# OpenAI has some of these names, too
+_COLLECTION: Final = re.compile(r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora)(?:/.+)?")
 # What Google's own API has, and not every upstream.
 _ABSENT: Final = (
     ("embed", "embeddings"),
@@ -103,9 +108,11 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
             if path != prefix and not model:
                 break
             return Route(dialect, "model" if model else "models", model)
-    error = NotFound(f"{method} {path[:200]} is not served here{_reason(path)}")
-    passed_on = _passed_on(path)
-    return Route(dialect, "none", error=error) if passed_on is None else Route("gemini", "native", passed_on, error)
+    passed_on = _passed_on(path, headers, query)
+    absent = f"{method} {path[:200]} is not served here"
+    if passed_on is None:
+        return Route(dialect, "none", error=NotFound(absent))
+    return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
 
 
 def _deployment(path: str) -> str:
@@ -125,13 +132,13 @@ def _native(path: str) -> tuple[str, str] | None:
     return None
 
 
-def _passed_on(path: str) -> str | None:
+def _passed_on(path: str, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
     """Give the model, or "" for none, of a path that Google's own API may have; None for any other."""
     found = _ON_MODEL.fullmatch(path)
     if found is not None:
         return unquote(found[1] or found[2])
-    beside = path.startswith(_BESIDE) and "/models/" not in path and not path.endswith("/")
-    return "" if beside else None
+    googles = path.startswith(_BESIDE) or (_COLLECTION.fullmatch(path) and _has_google_key(headers, query))
+    return "" if googles and "/models/" not in path and not path.endswith("/") else None
 
 
 def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
@@ -151,22 +158,20 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> Dialect
         return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
-    if path.startswith("/v1/models") and (b"x-goog-api-key" in headers or _has_key(query)):
+    if path.startswith("/v1/models") and _has_google_key(headers, query):
         return "gemini"
     return "anthropic" if b"anthropic-version" in headers else "openai-chat"
 
 
 def _reason(path: str) -> str:
     """Say why a native call of Gemini is not served."""
-    if not path.startswith((*_GEMINI, "/v1/models/")):
-        return ""
-    last = path.rpartition(":" if ":" in path else "v1beta/")[2]
+    last = path.rpartition(":")[2] if ":" in path else _VERSION.sub("", path, count=1)
     found = next((what for start, what in _ABSENT if last.startswith(start)), None)
     return f": no upstream here has {found}" if found else ""
 
 
-def _has_key(query: bytes) -> bool:
-    return query.startswith(b"key=") or b"&key=" in query
+def _has_google_key(headers: Mapping[bytes, bytes], query: bytes) -> bool:
+    return b"x-goog-api-key" in headers or query.startswith(b"key=") or b"&key=" in query
 
 
 def _wrong_method(dialect: DialectName, method: str, path: str, allow: str, streams: Streaming = "") -> Route:

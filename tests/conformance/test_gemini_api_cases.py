@@ -145,7 +145,7 @@ async def test_results_stand_in_the_order_of_their_calls(google: Served) -> None
         for one, name in (("c1", "f"), ("c2", "g"))
     ]
     results = [{"role": "tool", "tool_call_id": one, "content": one} for one in ("c2", "c1")]
-    said = ["u", {"role": "assistant", "content": None, "tool_calls": calls}, *results, "next"]
+    said: list[Any] = ["u", {"role": "assistant", "content": None, "tool_calls": calls}, *results, "next"]
     response = await google.post(CHAT, *said, tools=chat_tools("f", "g"))
     assert response.status_code == 200, response.text
     assert [content["role"] for content in google.contents] == ["user", "model", "user", "user"]

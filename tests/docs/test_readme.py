@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8045"
-VARIABLES = {"GATEWAY_KEY": "sk-mine", "OAUTH_CLIENT_ID": "a", "OAUTH_CLIENT_SECRET": "b", "REFRESH_TOKEN": "1//c"}
+VARIABLES = {
+    "GATEWAY_KEY": "sk-mine",
+    "GEMINI_API_KEY": "AIza",
+    "OAUTH_CLIENT_ID": "a",
+    "OAUTH_CLIENT_SECRET": "b",
+    "REFRESH_TOKEN": "1//c",
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -55,7 +61,7 @@ def test_a_configuration_is_accepted(number: int, tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text(blocks("toml")[number])
     made: Gateway = create_app(load(file, environ=VARIABLES)).state.gateway
-    assert made.adapters["antigravity"].state() == "usable: 1 of 1 credentials"
+    assert [adapter.state() for adapter in made.adapters.values()] == ["usable: 1 of 1 credentials"]
 
 
 def test_the_example_gateway_toml_is_accepted() -> None:

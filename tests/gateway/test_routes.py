@@ -133,10 +133,13 @@ def test_another_form_of_the_answer_is_a_bad_request(verb: str, query: bytes, st
         ("/v1beta/files", "files"),
         ("/upload/v1beta/files", "files"),
         ("/v1beta/cachedContents/c1", "context caches"),
+        ("/upload/v1/files", "files"),
+        ("/v1/cachedContents", "context caches"),
+        ("/v1beta/models/veo:predictLongRunning", "image and video generation by predict"),
     ],
 )
 def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> None:
-    error = match("POST", path, {}).error
+    error = match("POST", path, {b"x-goog-api-key": b"k"}).error
     assert error is not None
     assert error.message.endswith(f"no upstream here has {what}")
 
@@ -144,3 +147,48 @@ def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> Non
 def test_a_wrong_method_names_the_right_one() -> None:
     calls = match("GET", "/v1beta/models/m:streamGenerateContent", {}), match("POST", "/v1beta/models/m", {})
     assert [call.error and call.error.headers for call in calls] == [{"allow": "POST"}, {"allow": "GET"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1beta/models/m:embedContent", "m"),
+        ("/v1/models/a%2Fb:batchEmbedContents", "a/b"),
+        ("/v1beta/models/ft:a:b:embedContent", "ft:a:b"),
+        ("/v1beta/models/veo/operations/o1", "veo"),
+        ("/v1beta/tunedModels/t:transferOwnership", "tunedModels/t"),
+        ("/v1beta/tunedModels/t", ""),
+        ("/v1beta/files/f1", ""),
+        ("/v1beta/anything/new", ""),
+        ("/upload/v1beta/files", ""),
+        ("/download/v1/files/f1:download", ""),
+    ],
+)
+def test_a_native_call_names_its_model_if_it_has_one(path: str, model: str) -> None:
+    route = match("GET", path, {})
+    assert (route.dialect, route.operation, route.model) == ("gemini", "native", model)
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/files/f1", "/v1/batches", "/v1/cachedContents/c1"])
+@pytest.mark.parametrize(
+    ("headers", "query", "operation"),
+    [
+        ({}, b"", ("openai-chat", "none")),
+        ({b"authorization": b"Bearer k"}, b"", ("openai-chat", "none")),
+        ({b"x-goog-api-key": b"k"}, b"", ("gemini", "native")),
+        ({}, b"a=1&key=k", ("gemini", "native")),
+    ],
+)
+def test_below_v1_files_are_googles_with_a_key_of_its_kind(
+    path: str, headers: dict[bytes, bytes], query: bytes, operation: tuple[str, str]
+) -> None:
+    route = match("GET", path, headers, query)
+    assert (route.dialect, route.operation) == operation
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1beta", "/v1beta/files/", "/v1beta/models/:embedContent", "/v1/embeddings", "/v2/files", "/v1/filesystem"],
+)
+def test_other_paths_are_passed_on_to_nobody(path: str) -> None:
+    assert match("GET", path, {b"x-goog-api-key": b"k"}).operation == "none"

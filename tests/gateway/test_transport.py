@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.transport import ConnectFailed, FirstByteTimeout, TooLarge, Transport
+from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TooLarge, Transport
 from tests.gateway.wire import CHUNKED, OK, Answer, post, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +53,39 @@ async def test_url_is_not_quoted_again(transport: Transport) -> None:
     async with upstream(saying(OK)) as server:
         await transport.send("GET", server.url + path, headers={})
     assert server.requests[0].startswith(b"GET " + path.encode() + b" HTTP/1.1\r\n")
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield b'{"a":'
+    yield b"1}"
+
+
+async def test_a_body_in_pieces_has_the_length_that_was_given(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        await transport.send("POST", server.url, headers={"content-length": "7"}, body=pieces())
+    assert server.requests[0].endswith(b'content-length: 7\r\n\r\n{"a":1}')
+
+
+async def test_without_a_length_it_comes_in_chunks(transport: Transport) -> None:
+    chunks: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chunks.append(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(OK)
+
+    async with upstream(answer) as server:
+        await transport.send("POST", server.url, headers={}, body=pieces())
+    assert chunks == [b'5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n']
+
+
+async def test_a_body_that_breaks_off_breaks_the_exchange(transport: Transport) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ValueError
+
+    async with upstream(silence) as server:
+        with pytest.raises(Broken):
+            await transport.send("POST", server.url, headers={"content-length": "9"}, body=broken())
 
 
 @pytest.mark.parametrize("size", [0, 1024 * 1024, 3 * 1024 * 1024])

@@ -1,6 +1,7 @@
 import base64
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -140,3 +141,41 @@ async def test_always_means_without_any_key_but_not_with_a_wrong_one() -> None:
     app = Auth(Inner(), keys(), allow_anonymous="always")
     assert (await ask(app, client="10.0.0.7")).status == 200
     assert (await ask(app, *at("bearer", "sk-wrong"))).status == 401
+
+
+# addresses that the gateway has made
+
+
+def vouching(path: str, query: bytes) -> str:
+    """Vouch for alice at one address."""
+    return "a" if (path, query) == ("/upload/v1beta/files", b"ticket") else ""
+
+
+def upload(query: str, headers: dict[str, str] | None = None) -> Any:
+    return scope_of("/upload/v1beta/files", query=query, headers=headers, client="10.0.0.9")
+
+
+async def test_an_address_of_our_own_needs_no_key() -> None:
+    inner = Inner()
+    assert (await call(Auth(inner, keys(), vouch=vouching), upload("ticket"))).status == 200
+    assert inner.context.principal.name == "alice"
+
+
+async def test_any_other_address_does() -> None:
+    assert (await call(Auth(Inner(), keys(), vouch=vouching), upload("tickets"))).status == 401
+
+
+async def test_a_wrong_key_counts_for_more_than_the_address() -> None:
+    scope = upload("ticket", {"x-goog-api-key": "sk-wrong"})
+    assert (await call(Auth(Inner(), keys(), vouch=vouching), scope)).status == 401
+
+
+async def test_an_address_ends_with_its_key() -> None:
+    expired = keys(expires=date(2020, 1, 1))
+    assert (await call(Auth(Inner(), expired, vouch=vouching), upload("ticket"))).status == 401
+    assert (await call(Auth(Inner(), {}, vouch=vouching), upload("ticket"))).status == 401
+
+
+async def test_nobody_is_not_somebody_without_a_hash() -> None:
+    nameless = {"": (Principal(name="nameless", id=""), None)}
+    assert (await call(Auth(Inner(), nameless, vouch=vouching), upload("tickets"))).status == 401

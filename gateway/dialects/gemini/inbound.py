@@ -60,7 +60,7 @@ def _model(name: str, info: ModelInfo) -> dict[str, object]:
     model: dict[str, object] = {
         "name": f"models/{name}",
         "displayName": info.display_name or name,
-        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "supportedGenerationMethods": info.methods or ("generateContent", "countTokens"),
     }
     if info.max_input is not None:
         model["inputTokenLimit"] = info.max_input

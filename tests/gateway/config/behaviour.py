@@ -46,6 +46,8 @@ BEHAVIOUR: dict[str, str] = {
     "upstream.*.type": "test_the_type_says_who_answers",
     "upstream.*.models": "test_configured_models_are_the_list_with_what_is_known_of_them",
     "upstream.*.alias.*": "test_an_upstreams_alias_takes_unlisted_names",
+    "upstream.*.api_key": "test_api_keys_are_the_credentials",
+    "upstream.*.base_url": "test_the_base_url_is_where_the_keys_go",
     "upstream.*.base_urls": "test_base_urls_are_asked_in_their_order",
     "upstream.*.user_agent": "test_an_operator_may_give_another_name_and_further_headers",
     "upstream.*.headers.*": "test_an_operator_may_give_another_name_and_further_headers",

@@ -9,8 +9,9 @@ from gateway.app import create_app, lifespan
 from gateway.config import CooldownConfig
 from gateway.errors import NoCredential
 from tests.adapters.pools import pool_of
-from tests.adapters.site import Site
+from tests.adapters.site import GeminiSite, Site
 from tests.clocks import FakeClock
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.config.asking import ask
 
@@ -24,7 +25,14 @@ async def site(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator
     await made.close()
 
 
-@pytest.mark.parametrize(("kind", "status"), [("demo", 200), ("v1internal", 503)])
+@pytest.fixture
+async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[GeminiSite]:
+    made = GeminiSite(fake_gemini, tmp_path / "data")
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("demo", 200), ("v1internal", 503), ("gemini", 503)])
 async def test_the_type_says_who_answers(kind: str, status: int) -> None:
     assert (await ask(create_app({"upstream": {"x": {"type": kind}}, "log": {"level": "error"}}))).status == status
 
@@ -55,6 +63,20 @@ async def test_the_e_mail_is_asked_for_at_userinfo_url(site: Site) -> None:
     await site.open(pool={"project_ids": {"user1@example.invalid": "mine"}})
     await site.ask()
     assert len(site.fake.calls("userinfo")) == 1
+
+
+async def test_api_keys_are_the_credentials(gemini: GeminiSite) -> None:
+    adapter = await gemini.open("key-1", "key-2")
+    assert adapter.state() == "usable: 2 of 2 credentials"
+    await gemini.ask()
+    assert gemini.fake.calls()[0].headers["x-goog-api-key"] == "key-1"
+
+
+@pytest.mark.parametrize("below", ["", "/mirror"])
+async def test_the_base_url_is_where_the_keys_go(gemini: GeminiSite, below: str) -> None:
+    await gemini.open(base_url=gemini.fake.url + below)
+    await gemini.ask()
+    assert gemini.fake.calls()[0].path.startswith(f"{below}/v1beta/models/")
 
 
 async def test_refresh_tokens_are_the_credentials(site: Site) -> None:

@@ -1,0 +1,196 @@
+"""Gemini callers before the public Gemini API: requests and answers go through byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.routes import Streaming
+from tests.conformance.gemini import FORMS, agree, ask, chunks_of, said, tools, user
+from tests.conformance.gemini_api import GEMINI_2, GEMINI_3, public
+from tests.conformance.recordings import NAMES, family
+from tests.conformance.recordings import agree as agree_with
+from tests.conformance.served import DIALECTS, Served
+from tests.conformance.test_gemini_api_cases import THINKING
+from tests.conformance.test_gemini_native import ODD
+from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.gemini_api_wire import printed
+
+pytestmark = pytest.mark.anyio
+
+FORM = pytest.mark.parametrize("form", FORMS)
+OF_GEMINI = [name for name in NAMES if family(name) == "gemini"]
+LIMITED = "25_error_first_event"
+THOUGHTS = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+
+
+@pytest.fixture
+def google(lasting_google: Served) -> Served:
+    """Forget what was asked before."""
+    lasting_google.fake.reset()
+    return lasting_google
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+# requests
+
+
+@FORM
+async def test_the_body_is_the_callers_own(google: Served, form: Streaming) -> None:
+    verb = {"": "generateContent", "sse": "streamGenerateContent?alt=sse", "array": "streamGenerateContent"}[form]
+    response = await google.http.post(f"/v1beta/models/{GEMINI_3}:{verb}", content=ODD)
+    assert response.status_code == 200, response.text
+    assert digest(google.fake.requests[-1].raw) == digest(ODD)
+
+
+@pytest.mark.parametrize(("form", "method"), [("", "generateContent"), ("sse", "streamGenerateContent")])
+async def test_a_whole_answer_is_asked_for_whole(google: Served, form: Streaming, method: str) -> None:
+    await ask(google, "hi", form=form, model=GEMINI_3)
+    assert google.fake.requests[-1].method == method
+
+
+async def test_a_model_in_the_body_is_that_of_the_path(google: Served) -> None:
+    body = b'{ "model":"models/mine", "contents":[ {"parts":[{"text":"\\u0068i"}]} ] }'
+    response = await google.http.post(f"/v1beta/models/google%2F{GEMINI_3}:generateContent", content=body)
+    assert response.status_code == 200, response.text
+    sent = google.fake.requests[-1].raw
+    assert json.loads(sent)["model"] == f"models/{GEMINI_3}"
+    assert b'[ {"parts":[{"text":"\\u0068i"}]} ]' in sent
+
+
+async def test_nothing_of_the_configuration_is_added(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    over: dict[str, Any] = {"defaults": {"temperature": 0.3}, "thinking": {"gemini-*": {"include": True}}}
+    async with public(fake_gemini, tmp_path, **over) as google:
+        await ask(google, "hi", model=GEMINI_2)
+    assert fake_gemini.requests[-1].body == {"contents": [user("hi")]}
+
+
+async def test_what_only_google_can_carry_goes_along(google: Served) -> None:
+    given = {"text": "hi", "partMetadata": {"a": 1}}
+    fields: dict[str, Any] = {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}]}
+    response = await ask(google, user(given), model=GEMINI_3, **fields)
+    assert (response.status_code, response.headers.get("x-gateway-lossy")) == (200, None)
+    assert google.fake.requests[-1].body["contents"][0]["parts"] == [given]
+
+
+async def test_what_google_refuses_it_refuses_itself(google: Served) -> None:
+    response = await ask(google, "hi", neverHeardOf=1, model=GEMINI_3)
+    assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "neverHeardOf" in response.json()["error"]["message"]
+
+
+# answers
+
+
+async def test_a_whole_answer_is_googles_own(google: Served) -> None:
+    """Indented as Google does it, with every candidate."""
+    config = {"candidateCount": 2}
+    response = await ask(google, "!say <b>", model=GEMINI_2, generationConfig=config)
+    answer = response.json()
+    assert len(answer["candidates"]) == 2
+    assert response.content == printed(answer)
+
+
+async def test_the_chunks_of_a_stream_are_googles_own(google: Served) -> None:
+    response = await ask(google, "one <two> three four five", model=GEMINI_3, form="sse")
+    chunks = [printed(one, None) for one in chunks_of(response, "sse")]
+    assert response.content == b"".join(b"data: %b\r\n\r\n" % one for one in chunks)
+    assert len(chunks) > 1
+
+
+@FORM
+@pytest.mark.parametrize("model", [GEMINI_2, GEMINI_3])
+async def test_a_tool_loop_goes_round_with_its_signatures(google: Served, form: Streaming, model: str) -> None:
+    directed = '!think hm\n!tool f {"a": 1}\n!then\n!say done'
+    asked: dict[str, Any] = {"tools": tools("f"), "model": model, **THOUGHTS}
+    first = said(await ask(google, directed, form=form, **asked), form)
+    assert (first.thoughts, [call["name"] for call in first.calls]) == ("hm", ["f"])
+    result = user({"functionResponse": {**_id(first.calls[0]), "name": "f", "response": {"output": "x"}}})
+    parts = [part for part in first.parts if part != {"text": ""}]
+    second = await ask(google, directed, {"role": "model", "parts": parts}, result, form=form, **asked)
+    assert said(second, form).text == "done"
+
+
+def _id(call: dict[str, Any]) -> dict[str, Any]:
+    return {"id": call["id"]} if "id" in call else {}
+
+
+# recorded streams
+
+
+@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@FORM
+@pytest.mark.parametrize("name", [name for name in OF_GEMINI if name != LIMITED])
+async def test_a_recorded_stream_is_as_expected(google: Served, name: str, form: Streaming, sending: str) -> None:
+    response = await ask(google, f"!fixture {name}{sending}", form=form, model=GEMINI_3)
+    agree(name, said(response, form), form=form, native=True)
+
+
+@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("name", [name for name in OF_GEMINI if name != LIMITED])
+async def test_it_is_as_expected_by_the_other_callers(google: Served, name: str, dialect: str, sending: str) -> None:
+    for stream in (True, False):
+        heard = await google.hear(dialect, f"!fixture {name}{sending}", stream=stream, **THINKING[dialect])
+        agree_with(name, dialect, heard, streamed=stream)
+
+
+# errors
+
+
+@FORM
+@pytest.mark.parametrize(
+    ("error", "status", "word"),
+    [
+        ("400_invalid_argument", 400, "INVALID_ARGUMENT"),
+        ("400_key_invalid", 502, "INTERNAL"),
+        ("429_per_minute", 429, "RESOURCE_EXHAUSTED"),
+        ("503_overloaded", 503, "UNAVAILABLE"),
+    ],
+)
+async def test_a_refusal_is_in_googles_form(
+    fake_gemini: FakeGemini, tmp_path: Path, form: Streaming, error: str, status: int, word: str
+) -> None:
+    """H1, H2, H6"""
+    async with public(fake_gemini, tmp_path, retry={"attempts": 1}) as google:
+        response = await ask(google, f"!error {error}", form=form, model=GEMINI_3)
+    (body,) = chunks_of(response, form)
+    assert (response.status_code, body["error"]["code"], body["error"]["status"]) == (status, status, word)
+    assert "key-1" not in response.text
+
+
+async def test_a_stream_that_breaks_off_ends_in_an_error(google: Served) -> None:
+    """H4"""
+    response = await ask(google, "!drop 2\none two three four five six seven", form="sse", model=GEMINI_3)
+    last = chunks_of(response, "sse")[-1]
+    assert list(last) == ["error"]
+
+
+async def test_a_file_that_is_another_keys_is_explained(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    async with public(fake_gemini, tmp_path, "key-1", "key-2") as google:
+        uri = f"{fake_gemini.url}/v1beta/files/gone"
+        response = await ask(google, user({"fileData": {"fileUri": uri}}), model=GEMINI_3)
+        assert google.gateway.usable
+    assert response.status_code == 404
+    assert "the API key that made it" in response.json()["error"]["message"]
+
+
+# counts
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_tokens_are_counted_by_google(google: Served, wrapped: bool) -> None:
+    """I5"""
+    request = {"contents": [user("one two three")]}
+    whole = request | {"systemInstruction": {"parts": [{"text": "Be brief."}]}, "model": f"models/{GEMINI_3}"}
+    body = {"generateContentRequest": whole} if wrapped else request
+    response = await google.http.post(f"/v1beta/models/{GEMINI_3}:countTokens", json=body)
+    assert response.json()["totalTokens"] > 0
+    assert "x-gateway-token-count" not in response.headers

@@ -1,0 +1,162 @@
+"""Native calls inside the gateway: how bodies go on, how answers come back, and how both end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway import native
+from gateway.errors import StreamBroken, UpstreamRateLimited
+from gateway.upstream import NativeAnswer, NativeCall
+from tests.scripted import Scripted, app_of
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/v1beta/files"
+Pieces = Sequence[bytes | Exception | asyncio.Event]
+
+
+class Speaking(Scripted):
+    """An upstream that speaks Gemini and answers each native call with the same pieces."""
+
+    def __init__(self, *pieces: bytes | Exception | asyncio.Event, status: int = 200) -> None:
+        super().__init__([])
+        self.pieces: Pieces = pieces
+        self.status = status
+        self.asked: list[NativeCall] = []
+        self.bodies: list[bytes] = []
+        self.ended = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def forward(self, call: NativeCall) -> NativeAnswer:
+        self.asked.append(call)
+        if self.error is not None:
+            raise self.error
+        body = call.body
+        if isinstance(body, AsyncIterable):
+            body = b"".join([piece async for piece in body])
+        self.bodies.append(body)
+        return _Answer(self)
+
+    def vouched(self, path: str, query: bytes) -> str:
+        return ""
+
+
+class _Answer:
+    def __init__(self, upstream: Speaking) -> None:
+        self.status = upstream.status
+        self.headers = [(b"content-type", b"text/plain"), (b"x-goog-upload-status", b"final")]
+        self._pieces = iter(upstream.pieces)
+        self._upstream = upstream
+
+    async def read(self) -> bytes:
+        piece = next(self._pieces, b"")
+        if isinstance(piece, asyncio.Event):
+            await piece.wait()
+            return await self.read()
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    def close(self) -> None:
+        self._upstream.ended.set()
+
+
+def running(upstream: Speaking, config: Mapping[str, object] | None = None) -> Any:
+    return serve(app_of(upstream, config=config))
+
+
+async def test_status_headers_and_body_come_back() -> None:
+    upstream = Speaking(b"a", b"b", status=206)
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        response = await http.get(PATH)
+    assert (response.status_code, response.content) == (206, b"ab")
+    assert (response.headers["content-type"], response.headers["x-goog-upload-status"]) == ("text/plain", "final")
+    assert response.headers["x-gateway-upstream"] == "demo"
+    assert upstream.ended.is_set()
+
+
+async def test_each_piece_comes_as_soon_as_it_is_there() -> None:
+    gate = asyncio.Event()
+    upstream = Speaking(b"one", gate, b"two")
+    async with (
+        running(upstream) as url,
+        httpx.AsyncClient(base_url=url) as http,
+        http.stream("GET", PATH) as response,
+    ):
+        pieces = response.aiter_raw()
+        assert await anext(pieces) == b"one"
+        gate.set()
+        assert await anext(pieces) == b"two"
+
+
+async def test_a_call_carries_what_the_upstream_must_know() -> None:
+    upstream = Speaking()
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post("/v1beta/files%2Fx?a=%2F&b=", content=b"{}", headers={"x-goog-upload-offset": "0"})
+    (call,) = upstream.asked
+    assert (call.method, call.path, call.query) == ("POST", "/v1beta/files%2Fx", "a=%2F&b=")
+    assert (call.model, call.principal, call.origin) == ("", "anonymous", url)
+    assert call.headers[b"x-goog-upload-offset"] == b"0"
+
+
+async def test_a_small_body_is_read_first_and_a_large_one_sent_as_it_comes() -> None:
+    upstream = Speaking()
+    large = bytes(3_000_000)
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post(PATH, content=b"small")
+        await http.post(PATH, content=large)
+    assert [isinstance(call.body, bytes) for call in upstream.asked] == [True, False]
+    assert upstream.bodies == [b"small", large]
+
+
+async def test_an_error_before_the_answer_is_in_the_callers_form() -> None:
+    upstream = Speaking()
+    upstream.error = UpstreamRateLimited("slowly", retry_after=7)
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        response = await http.get(PATH)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert response.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+
+
+async def test_an_answer_that_breaks_off_is_not_completed() -> None:
+    upstream = Speaking(b"one", StreamBroken("cut"))
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.get(PATH)
+    assert upstream.ended.is_set()
+
+
+async def test_silence_ends_the_answer() -> None:
+    upstream = Speaking(b"one", asyncio.Event())
+    async with running(upstream, {"timeouts": {"idle": 0.05}}) as url, httpx.AsyncClient(base_url=url) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.get(PATH)
+    assert upstream.ended.is_set()
+
+
+async def test_a_caller_that_leaves_ends_the_call() -> None:
+    upstream = Speaking(b"one", asyncio.Event())
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        async with http.stream("GET", PATH) as response:
+            assert await anext(response.aiter_raw()) == b"one"
+        async with asyncio.timeout(5):
+            await upstream.ended.wait()
+
+
+@pytest.mark.parametrize("length", ["9", "9999999"], ids=["small", "large"])
+async def test_a_body_that_falls_silent_is_408(monkeypatch: pytest.MonkeyPatch, length: str) -> None:
+    monkeypatch.setattr(native, "_SILENCE_S", 0.05)
+    async with running(Speaking()) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{{".encode())
+        status = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    assert status.split()[1] == b"408"
