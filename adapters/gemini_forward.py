@@ -42,19 +42,24 @@ class Forward:
         """Return when the answer begins."""
         while True:
             lease = self._borrow()
-            begun = False
             try:
                 response = await self._send(lease.credential)
-                if response.status < 400:
-                    answer = await self._begin(response, lease)
-                    begun = True
-                    return answer
-                refused = await _refusal(response)
             except TransportError as error:
+                lease.release()
                 raise unreachable(error).error from None
-            finally:
-                if not begun:
-                    lease.release()
+            except BaseException:
+                lease.release()
+                raise
+            answer = Passed(response, self._shown(response, lease.credential), lease)
+            try:
+                if response.status < 400:
+                    await self._note_made(answer, response, lease.credential)
+                    return answer
+                refused = Refused(answer.status, answer.headers, await answer.whole(_MAX_ERROR_BYTES))
+            except BaseException:
+                answer.close()
+                raise
+            answer.close()
             if not self._learn(lease.credential, refused, response):
                 return self._explained(refused)
 
@@ -101,15 +106,15 @@ class Forward:
             call.method, url, headers=headers, body=body, first_byte_s=self._first_byte_s
         )
 
-    async def _begin(self, response: Response, lease: Lease[Credential]) -> NativeAnswer:
-        owner = lease.credential
-        headers = [(name, self._led(name, value, owner)) for name, value in shown(response)]
-        answer = Passed(response, headers, lease)
+    def _shown(self, response: Response, owner: Credential) -> list[tuple[str, str]]:
+        return [(name, self._led(name, value, owner)) for name, value in shown(response)]
+
+    async def _note_made(self, answer: Passed, response: Response, owner: Credential) -> None:
+        """Remember whose a new resource is; its description is short."""
         if self._call.method in _MAKES and _is_small_json(response):
             name = made_by(await answer.whole(_MAX_NOTED_BYTES))
             if name:
                 self._backend.owners.note(name, owner)
-        return answer
 
     def _led(self, name: str, value: str, owner: Credential) -> str:
         """Lead an upload on through this gateway, unless it goes on at another host."""
@@ -150,13 +155,6 @@ class Forward:
                 "what is made belongs to the key that made it"
             )
         return refused
-
-
-async def _refusal(response: Response) -> Refused:
-    try:
-        return Refused(response.status, shown(response), await response.read_all(_MAX_ERROR_BYTES))
-    finally:
-        response.close()
 
 
 def _is_small_json(response: Response) -> bool:

@@ -74,9 +74,9 @@ def shown(response: Response) -> list[tuple[str, str]]:
 class Refused:
     """A refusal, as it came."""
 
-    def __init__(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
         self.status = status
-        self.headers: Headers = _raw(headers)
+        self.headers = headers
         self.body = body
         self._rest = body
 
@@ -94,7 +94,7 @@ class Passed:
 
     def __init__(self, response: Response, headers: Iterable[tuple[str, str]], lease: Lease[Credential]) -> None:
         self.status = response.status
-        self.headers: Headers = _raw(headers)
+        self.headers: Headers = [(name.encode(), value.encode(errors="surrogateescape")) for name, value in headers]
         self._response = response
         self._lease = lease
         self._kept = b""
@@ -121,7 +121,3 @@ class Passed:
         """Drop the connection, and give back the key."""
         self._response.close()
         self._lease.release()
-
-
-def _raw(headers: Iterable[tuple[str, str]]) -> Headers:
-    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]

@@ -25,6 +25,7 @@ from gateway.upstream import Forwarding, NativeAnswer, NativeCall
 
 __all__ = ["NativeCalls"]
 
+_TUNED: Final = "tunedModels/"
 _SMALL_BYTES: Final = 1024 * 1024
 _SILENCE_S: Final = 60.0  # between two pieces of a body
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
@@ -46,6 +47,13 @@ class NativeCalls:
 
     async def answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; raise GatewayError for what can still become a status."""
+        try:
+            await self._answer(context, scope, receive, send)
+            context.end = "done"
+        except ClientGone:
+            context.end = "client_closed"
+
+    async def _answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold
         body = _Body(receive)
         content = await body.whole() if _is_small(headers) else body
@@ -54,14 +62,11 @@ class NativeCalls:
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
         early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
-        client = Client(receive, send)
+        client = Client(receive, send)  # listens from now on, so the body must be read
         try:
             with self._relay.held(client):
                 async with client:
                     await self._pass(early or await adapter.forward(call), client)
-            context.end = "done"
-        except ClientGone:
-            context.end = "client_closed"
         finally:
             if early is not None:
                 early.close()
@@ -96,6 +101,9 @@ class NativeCalls:
         return found
 
     def _of_model(self, model: str) -> tuple[Forwarding, str] | None:
+        if model.startswith(_TUNED):  # no list has these
+            found = self._any()
+            return None if found is None else (found[0], model)
         for target in self._services.resolver.resolve(model).targets:
             if isinstance(target.adapter, Forwarding):
                 return target.adapter, target.model

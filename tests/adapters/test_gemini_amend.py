@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.errors import UpstreamRejected
-from tests.adapters.site import GEMINI_2, GEMINI_3, GeminiSite
+from tests.adapters.site import GEMINI_2, GEMINI_3, GeminiSite, asking
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +101,19 @@ async def test_a_refused_signature_is_left_out_once(gemini: GeminiSite, model: s
         "EkBGQUtF",
         "skip_thought_signature_validator" if model == GEMINI_3 else None,
     ]
+
+
+async def test_a_callers_own_words_are_never_changed(gemini: GeminiSite) -> None:
+    await gemini.open()
+    body = Raw(b'{"contents":[{"parts":[{"text":"hi"}]}],"tools":[]}')
+    gemini.fake.script.push(refusal(UNKNOWN))
+    with pytest.raises(UpstreamRejected, match="Unknown name"):
+        await gemini.ask(stream=True, native=ir.Native(dialect="gemini", body=body))
+    assert [call.raw for call in gemini.fake.calls()] == [bytes(body)]
+
+
+async def test_the_body_of_the_next_call_is_known_without_network(gemini: GeminiSite) -> None:
+    adapter = await gemini.open()
+    journey = adapter.open(asking("hi"))
+    assert json.loads(bytes(journey.body())) == {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    assert gemini.fake.requests == []

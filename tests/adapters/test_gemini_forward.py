@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,11 +16,13 @@ from gateway.errors import (
     GatewayError,
     NoCredential,
     NotFound,
+    StreamBroken,
     UpstreamCredential,
     UpstreamRateLimited,
     UpstreamUnavailable,
 )
 from gateway.redact import Secret
+from gateway.transport import Broken, TransportError
 from gateway.upstream import NativeCall
 from tests.adapters.site import GeminiSite
 from tests.clocks import FakeClock
@@ -42,6 +44,30 @@ class Heard:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class Stub:
+    """A transport and its one answer."""
+
+    status = 200
+
+    def __init__(self, headers: dict[str, str], error: TransportError | None = None) -> None:
+        self.headers = headers
+        self._error = error
+
+    async def send(self, *_: object, **__: object) -> Stub:
+        return self
+
+    async def read(self) -> bytes:
+        if self._error is not None:
+            raise self._error
+        return b""
+
+    async def read_all(self, limit: int) -> bytes:
+        return await self.read()
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 async def forward(
@@ -286,23 +312,21 @@ async def test_an_upload_leads_through_the_gateway_also_before_a_mirror(gemini: 
 
 
 async def test_an_upload_that_goes_on_elsewhere_is_left_alone(gemini: GeminiSite) -> None:
-    class Elsewhere:
-        status = 200
-        headers: ClassVar = {"x-goog-upload-url": "https://other.invalid/upload?upload_id=1"}
-
-        async def send(self, *_: object, **__: object) -> Elsewhere:
-            return self
-
-        async def read(self) -> bytes:
-            return b""
-
-        def close(self) -> None:
-            """Nothing is open."""
-
     adapter = await gemini.open()
-    adapter._backend.transport = Elsewhere()  # type: ignore[assignment]  # all that is asked of it
+    server = Stub({"x-goog-upload-url": "https://other.invalid/upload?upload_id=1"})
+    adapter._backend.transport = server  # type: ignore[assignment]  # all that is asked of it
     heard = await forward(gemini, "POST", "/upload/v1beta/files", {})
-    assert heard.headers == Elsewhere.headers
+    assert heard.headers == server.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_breaks_off_gives_the_key_back(gemini: GeminiSite, method: str) -> None:
+    adapter = await gemini.open()
+    server = Stub({"content-type": "application/json", "content-length": "9"}, Broken("cut"))
+    adapter._backend.transport = server  # type: ignore[assignment]  # all that is asked of it
+    with pytest.raises(StreamBroken):
+        await forward(gemini, method, "/v1beta/files")
+    assert adapter.leases == 0
 
 
 async def test_an_upload_goes_on_with_its_key_after_a_restart(gemini: GeminiSite) -> None:

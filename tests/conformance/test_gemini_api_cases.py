@@ -12,6 +12,7 @@ from tests.automata import Heard
 from tests.conformance.gemini_api import GEMINI_2, GEMINI_3, public
 from tests.conformance.replies import FC, T, Th, chunk, usage
 from tests.conformance.served import CHAT, DIALECTS, MESSAGES, Served, events, user, values
+from tests.conformance.test_cases_ends import ENDS, PLACES
 from tests.conformance.test_cases_schemas import REFERRING, RICH
 from tests.conformance.test_cases_tools import TOOL_ENDS, TOOLS, chat_tools, messages_tools
 from tests.fakes.gemini_api import FakeGemini
@@ -294,6 +295,20 @@ async def test_arguments_of_earlier_calls_are_left_alone(google: Served) -> None
 
 
 # ends and counts
+
+
+@STREAM
+@DIALECT
+@pytest.mark.parametrize("native", ENDS)
+async def test_every_finish_reason_has_its_word(
+    lasting_google: Served, native: str, dialect: str, stream: bool
+) -> None:
+    """G1"""
+    said = script(chunk(T("a")), chunk(fin=native))
+    heard = await lasting_google.hear(dialect, said, stream=stream, max_tokens=50)
+    ends = ENDS[native]
+    assert heard.finish == (ends and ends[PLACES[dialect]])
+    assert (heard.error is None) == (ends is not None)
 
 
 @STREAM

@@ -74,6 +74,12 @@ async def test_another_upstream_that_lists_the_model_first_does_not_hide_it(
     assert "no upstream here has" in absent.json()["error"]["message"]
 
 
+async def test_a_tuned_model_is_the_upstreams_that_can_have_one(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    async with public(fake_gemini, tmp_path, upstream=DEMO) as google:
+        response = await google.http.get("/v1beta/tunedModels/t1:transferOwnership")
+    assert response.headers["x-gateway-upstream"] == "google/tunedModels/t1"
+
+
 @pytest.mark.parametrize("default", ["", "second", "demo"])
 async def test_a_call_without_a_model_goes_to_the_default_or_the_first(
     fake_gemini: FakeGemini, tmp_path: Path, default: str

@@ -8,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from gateway import native
+from gateway.app import lifespan
 from gateway.errors import StreamBroken, UpstreamRateLimited
 from gateway.upstream import NativeAnswer, NativeCall
+from tests.middleware.asgi import scope_of
 from tests.scripted import Scripted, app_of
 from tests.serving import serve
 
@@ -160,3 +163,23 @@ async def test_a_body_that_falls_silent_is_408(monkeypatch: pytest.MonkeyPatch, 
         writer.close()
         await writer.wait_closed()
     assert status.split()[1] == b"408"
+
+
+@pytest.mark.parametrize("length", [b"9", b"9999999"], ids=["small", "large"])
+async def test_a_caller_that_leaves_within_its_body_is_no_defect(
+    length: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    app = app_of(Speaking())
+    async with lifespan(app):
+        await app(scope_of(PATH, headers={"content-length": length.decode()}), receive, send)
+    assert said == []
+    assert "defect" not in capsys.readouterr().err

@@ -1,0 +1,129 @@
+"""What each refusal of the Gemini API means."""
+
+import json
+import typing
+from typing import Any
+
+import pytest
+
+from gateway.adapters import failures
+from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.gemini_errors import AMENDABLE, RULES, read_failure
+from gateway.errors import (
+    GatewayError,
+    ModelNotFound,
+    NotFound,
+    UpstreamCredential,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from tests.fakes.gemini_api_errors import NAMED
+from tests.fakes.v1internal_errors import Refusal
+
+NOW = 1_800_000_000.0  # midnight in California
+
+MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
+    "400_key_invalid": ("key", UpstreamCredential, None),
+    "400_key_expired": ("key", UpstreamCredential, None),
+    "400_location": ("location", UpstreamUnavailable, None),
+    "400_invalid_argument": ("final", UpstreamRejected, None),
+    "403_key_suspended": ("banned", UpstreamCredential, None),
+    "403_key_leaked": ("banned", UpstreamCredential, None),
+    "403_service_disabled": ("service", UpstreamCredential, None),
+    "429_bare": ("rate_limit", UpstreamRateLimited, None),
+    "429_per_minute": ("rate_limit", UpstreamRateLimited, 38),
+    "429_per_day": ("rate_limit", UpstreamRateLimited, 86_400),
+    "429_tokens_per_minute": ("rate_limit", UpstreamRateLimited, 26),
+    "429_limit_zero": ("rate_limit", UpstreamRateLimited, 86_400),
+    "499_cancelled": ("cancelled", UpstreamUnavailable, None),
+    "500_internal": ("server", UpstreamUnavailable, None),
+    "503_high_demand": ("capacity", UpstreamOverloaded, None),
+    "503_overloaded": ("capacity", UpstreamOverloaded, None),
+    "504_deadline": ("server", UpstreamTimeout, None),
+}
+
+
+def read(refusal: Refusal) -> Failure:
+    return read_failure(refusal.status, json.dumps(refusal.body).encode(), {}, NOW)
+
+
+def said(status: int, message: str, **info: Any) -> Failure:
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info}] if info else []
+    error = {"code": status, "message": message, "details": details}
+    return read_failure(status, json.dumps({"error": error}).encode(), {}, NOW)
+
+
+def test_every_refusal_that_is_known_has_its_meaning() -> None:
+    assert MEANT.keys() == NAMED.keys()
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_published_refusals(name: str) -> None:
+    cause, kind, wait_s = MEANT[name]
+    failure = read(NAMED[name]("gemini-3-flash-preview"))
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+    assert failure.wait_s == failure.error.retry_after == wait_s
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "cause", "kind"),
+    [
+        (400, "Unknown name \"parametersJsonSchema\" at 'tools[0]': Cannot find field.", "schemas", UpstreamRejected),
+        (400, "* …function_declarations[0].parameters_json_schema: keyword", "schemas", UpstreamRejected),
+        (400, "* …generation_config.response_json_schema: too deep", "schemas", UpstreamRejected),
+        (400, "Thought signature is not valid.", "signatures", UpstreamRejected),
+        (400, "Function call is missing a thought_signature in functionCall parts.", "signatures", UpstreamRejected),
+        (400, "Penalty is not enabled for models/gemini-2.5-flash", "penalties", UpstreamRejected),
+        (400, "Gemini API free tier is not available in your country.", "location", UpstreamUnavailable),
+        (401, "Request had invalid authentication credentials.", "key", UpstreamCredential),
+        (403, "Method doesn't allow unregistered callers.", "forbidden", UpstreamCredential),
+        (403, "You do not have permission to access the File f or it may not exist.", "resource", NotFound),
+        (403, "CachedContent not found (or permission denied)", "resource", NotFound),
+        (403, "The caller does not have permission", "resource", NotFound),
+        (404, "models/x is not found for API version v1beta", "missing", ModelNotFound),
+        (409, "aborted", "final", UpstreamRejected),
+        (520, "", "server", UpstreamUnavailable),
+    ],
+)
+def test_refusals_by_their_words(status: int, message: str, cause: Cause, kind: type[GatewayError]) -> None:
+    failure = said(status, message)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+@pytest.mark.parametrize("reason", ["API_KEY_SERVICE_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED"])
+def test_a_key_with_restrictions_is_the_operators_matter(reason: str) -> None:
+    failure = said(403, "Requests are blocked.", reason=reason)
+    assert (failure.cause, type(failure.error)) == ("key", UpstreamCredential)
+
+
+def test_an_error_event_goes_by_its_own_code() -> None:
+    refusal = NAMED["400_key_invalid"]("m")
+    assert read_failure(200, json.dumps(refusal.body).encode(), {}, NOW).cause == "key"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"\xff\xfe", b"[" * 50_000])
+def test_a_refusal_that_cannot_be_read_goes_by_its_status(body: bytes) -> None:
+    assert read_failure(502, body, {}, NOW).cause == "server"
+    assert type(read_failure(200, body, {}, NOW).error) is UpstreamMalformed
+
+
+def test_no_rule_goes_on_for_ever() -> None:
+    """Steps that retry.attempts does not count are bounded: once for each credential, or by the pool's size."""
+    for rule in RULES.values():
+        assert rule.base is False
+        assert rule.waits is False or rule.again == 0
+
+
+def test_what_is_left_out_is_left_out_once() -> None:
+    for cause in AMENDABLE:
+        assert RULES[cause].renew == "body"
+        assert RULES[cause].again == RULES[cause].others == 0
+
+
+def test_every_cause_that_needs_no_answer_has_a_rule() -> None:
+    below = {"server", "unreachable", "broken", "malformed", "final", "cooling"}
+    assert below <= RULES.keys() <= set(typing.get_args(failures.Cause))
