@@ -103,20 +103,29 @@ class Pool(Generic[_C]):
 
     def pick(self, model: str, *, besides: Collection[str] = ()) -> Lease[_C] | None:
         """Lend the next credential that can serve a model now, none of `besides`."""
-        free = self._free(model, besides)
-        if not free:
-            return None
-        if self._current not in free or self._uses >= self._config.uses_per_turn:
-            self._turns += 1
-            self._uses = 0
-            self._current = min(free, key=lambda credential: credential.turn)
-            self._current.turn = self._turns
         credential = self._current
-        assert credential is not None
+        if credential is None or not self._may_stay(credential, model, besides):
+            free = self._free(model, besides)
+            if not free:
+                return None
+            if credential not in free or self._uses >= self._config.uses_per_turn:
+                credential = self._turn(free)
         self._uses += 1
-        uses = f"{self._uses}/{self._config.uses_per_turn}"
-        self._logger.debug("credential", upstream=self.name, credential=credential.label, use=uses)
+        self._logger.debug("credential", upstream=self.name, credential=credential.label, use=self._uses)
         return self.lend(credential)
+
+    def _may_stay(self, credential: _C, model: str, besides: Collection[str]) -> bool:
+        """Tell whether the turn goes on, without a look at the others."""
+        if self._uses >= self._config.uses_per_turn or self._problem:
+            return False
+        return credential.id not in besides and self.lends(credential, model)
+
+    def _turn(self, free: Sequence[_C]) -> _C:
+        self._turns += 1
+        self._uses = 0
+        self._current = min(free, key=lambda credential: credential.turn)
+        self._current.turn = self._turns
+        return self._current
 
     def lend(self, credential: _C) -> Lease[_C]:
         """Lend this credential, outside of the turns."""

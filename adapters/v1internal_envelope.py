@@ -9,7 +9,6 @@ The envelope is a form; the name in it is always this gateway's, or the one that
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal
-from uuid import uuid4
 
 import msgspec
 
@@ -17,6 +16,7 @@ from gateway import ir
 from gateway.adapters.exchange import NAME, USER_AGENT
 from gateway.adapters.v1internal_native import with_session
 from gateway.config import V1InternalConfig
+from gateway.context import new_uuid
 from gateway.dialects.gemini.request import Written
 from gateway.upstream import Call
 
@@ -43,7 +43,7 @@ class Envelope:
     def _antigravity(self, written: Written, model: str, project: str, session: str) -> dict[str, object]:
         return {
             "project": project,
-            "requestId": f"agent-{uuid4()}",
+            "requestId": f"agent-{new_uuid()}",
             "model": model,
             "userAgent": self._user_agent,
             "requestType": _request_type(written),
@@ -54,7 +54,7 @@ class Envelope:
         return {
             "model": model,
             "project": project,
-            "user_prompt_id": str(uuid4()),
+            "user_prompt_id": new_uuid(),
             "request": _inner(written, "session_id", session),
         }
 

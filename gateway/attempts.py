@@ -23,7 +23,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from gateway.streaming import Watchdog
+from gateway.grace import Grace, Watchdog
 from gateway.upstream import Answer, Journey, Step, Target
 
 __all__ = ["Begun", "Policy", "begin"]
@@ -62,6 +62,7 @@ async def begin(
     policy: Policy,
     clock: Clock,
     *,
+    grace: Grace | None = None,
     tried: Callable[[Target], None] = lambda _: None,
 ) -> Begun:
     """Try the members of a chain in turn until one begins to answer.
@@ -76,7 +77,7 @@ async def begin(
         except NoCredential as error:
             failure = error
             continue
-        member = _Member(target, journey, policy, clock, may_wait=last, tried=tried)
+        member = _Member(target, journey, policy, clock, may_wait=last, grace=grace, tried=tried)
         try:
             return await member.begin()
         except _fail_over as error:
@@ -105,6 +106,7 @@ class _Member:
         clock: Clock,
         *,
         may_wait: bool,
+        grace: Grace | None,
         tried: Callable[[Target], None],
     ) -> None:
         self._target = target
@@ -112,6 +114,7 @@ class _Member:
         self._policy = policy
         self._clock = clock
         self._may_wait = may_wait
+        self._grace = grace
         self._tried = tried
         self._counted = 1
         self._empty = 0
@@ -163,7 +166,7 @@ class _Member:
         self._tried(self._target)
         answer: Answer | None = None
         try:
-            with Watchdog(self._policy.first_byte) as watchdog:
+            with Watchdog(self._policy.first_byte, self._grace) as watchdog:
                 answer = await self._journey.go()
                 return await self._first_content(answer, watchdog)
         except TimeoutError:

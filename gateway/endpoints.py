@@ -38,12 +38,12 @@ class Endpoints:
             if context.route.operation == "chat":
                 await self._relay.answer(context, dialect_of(context), receive, send)
             elif context.route.operation == "count_tokens":
-                await Client(receive, send).respond(await self._count(context))
+                await Client(receive, send, self._relay.grace).respond(await self._count(context))
             elif context.route.operation == "native":
                 await self._native.answer(context, scope, receive, send)
             else:
                 query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-                await Client(receive, send).respond(self._models(context, query))
+                await Client(receive, send, self._relay.grace).respond(self._models(context, query))
         except GatewayError as error:
             if context.status is not None:
                 raise

@@ -17,10 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.context import Principal, RequestContext, route_path
 from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout, UpstreamTimeout
+from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_use
 from gateway.relay import Relay
 from gateway.services import Services
-from gateway.streaming import Client, ClientGone, Watchdog
+from gateway.streaming import Client, ClientGone
 from gateway.upstream import Forwarding, NativeAnswer, NativeCall
 
 __all__ = ["NativeCalls"]
@@ -62,7 +63,7 @@ class NativeCalls:
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
         early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
-        client = Client(receive, send)  # listens from now on, so the body must be read
+        client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
         try:
             with self._relay.held(client):
                 async with client:
@@ -74,8 +75,8 @@ class NativeCalls:
     async def _pass(self, answer: NativeAnswer, client: Client) -> None:
         idle_s = self._relay.idle
         try:
-            await client.begin(answer.status, answer.headers)
-            with Watchdog(idle_s) as watchdog:
+            await client.open(answer.status, answer.headers)
+            with Watchdog(idle_s, self._relay.grace) as watchdog:
                 while data := await answer.read():
                     watchdog.held = True
                     await client.write(data)

@@ -18,10 +18,11 @@ from gateway.config import Config
 from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, StreamWriter
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
+from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
 from gateway.policy import prepare
 from gateway.signatures import SignatureMemory
-from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone, Watchdog
+from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
 from gateway.upstream import Call, Journey, Target
 
 __all__ = ["Relay"]
@@ -38,6 +39,7 @@ class Relay:
         self._config = config
         self._clock = clock
         self.memory = SignatureMemory(clock)
+        self.grace = Grace()
         self._open: set[Client] = set()
         self._policy = Policy(
             attempts=config.retry.attempts,
@@ -71,7 +73,14 @@ class Relay:
         stream = bool(request.stream)
         keepalive_s = self._config.timeouts.keepalive if stream else 0
         media_type = JSON if context.route.streams == "array" else EVENT_STREAM
-        client = Client(receive, send, keepalive=dialect.keepalive, keepalive_s=keepalive_s, media_type=media_type)
+        client = Client(
+            receive,
+            send,
+            self.grace,
+            keepalive=dialect.keepalive,
+            keepalive_s=keepalive_s,
+            media_type=media_type,
+        )
         exchange = _Exchange(self, context, dialect, client)
         self._open.add(client)
         try:
@@ -119,6 +128,7 @@ class Relay:
             lambda target: self.embark(context, target),
             self._policy,
             self._clock,
+            grace=self.grace,
             tried=tried,
         )
         context.upstream = begun.target.label
@@ -206,7 +216,7 @@ class _Exchange:
             begun.journey.done(usage)
 
     async def _follow(self, begun: Begun, take: _Take) -> None:
-        with Watchdog(self._relay.idle) as watchdog:
+        with Watchdog(self._relay.idle, self._relay.grace) as watchdog:
             while (events := await begun.answer.read()) is not None:
                 if events:
                     watchdog.held = True

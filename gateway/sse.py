@@ -3,9 +3,12 @@
 httpx-sse does the parsing. It wants a response to iterate over with `await`; `_Body` is one that awaits a
 single thing, "this read is used up", so a plain `send` drives it and no event loop takes part:
 
-    feed(bytes) ─► UTF-8 ─► _Body ─► EventSource.aiter_sse() ─► [data, …]
-      ▲                       │
-      └──────── used up ──────┘
+    feed(bytes) ─┬─ whole events of one line each ─► split ────────────► [data, …]
+                 └─ all else ─► UTF-8 ─► _Body ─► aiter_sse() ─────────► [data, …]
+                      ▲                    │
+                      └───── used up ──────┘
+
+Most reads of a model's stream are of the first kind, and cost a fifth that way.
 """
 
 import codecs
@@ -22,6 +25,7 @@ __all__ = ["Decoder", "EventTooLarge", "event", "json_line"]
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
 _DONE: Final = "[DONE]"
+_BLANK_LINES: Final = (b"\n\n", b"\r\n\r\n")
 _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
     ("\u2028", b"\xe2\x80\xa8", b"\\u2028"),
     ("\u2029", b"\xe2\x80\xa9", b"\\u2029"),
@@ -40,45 +44,89 @@ class Decoder:
     A lone CR at the end of a read may be half of a CRLF, so its line counts from the next read on.
     """
 
-    __slots__ = ("_body", "_events", "_held", "_max_event", "_parser", "_utf8")
+    __slots__ = ("_between", "_held", "_max_event", "_parser", "_started")
 
     def __init__(self, *, max_event: int = MAX_EVENT_BYTES) -> None:
         self._max_event = max_event
         self._held = 0  # bytes since the last event
-        self._events: list[str] = []
-        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("replace")  # strips a BOM, which hides `data`
-        self._body = _Body()
-        self._parser = _parse(self._body, self._events.append)
-        _start(self._parser)
+        self._started = False
+        self._between = True  # the last read ended with an event
+        self._parser: _Parser | None = None
 
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that this read completed; the limit is checked once a read."""
-        self._body.text = self._utf8.decode(data)
-        self._parser.send(None)
-        if self._events:
-            self._held = 0
-            return self._taken()
-        self._held += len(data)
+        events = _split(data) if self._between else None
+        if events is None:
+            events = self._parsed(data)
+        self._started = True
+        self._held = 0 if events else self._held + len(data)
         if self._held > self._max_event:
             self.abort()
             raise EventTooLarge(f"upstream event is larger than {self._max_event} bytes")
-        return []
+        return events
 
     def close(self) -> list[str]:
         """End the body; return the event that no blank line ended, if there is one."""
+        return [] if self._parser is None else self._parser.close()
+
+    def abort(self) -> None:
+        """Drop what is held; nothing more comes out."""
+        if self._parser is not None:
+            self._parser.abort()
+
+    def _parsed(self, data: bytes) -> list[str]:
+        if self._parser is None:
+            self._parser = _Parser("utf-8" if self._started else "utf-8-sig")  # a BOM is one at the start only
+        self._between = data.endswith(_BLANK_LINES)
+        return self._parser.feed(data)
+
+
+def _split(data: bytes) -> list[str] | None:
+    """Give the data of events that are whole and one line `data: …` each; None for what else there is to read."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if not text.startswith("data: ") or not text.endswith("\n\n") or "\r" in text:
+        return None
+    events = text[6:-2].split("\n\ndata: ")
+    if text.count("\n") != 2 * len(events):
+        return None
+    return [event for event in events if event and event != _DONE]
+
+
+class _Parser:
+    """Drives httpx-sse: reads in any pieces, data of the events that they complete out."""
+
+    __slots__ = ("_body", "_coroutine", "_events", "_utf8")
+
+    def __init__(self, encoding: str) -> None:
+        self._events: list[str] = []
+        self._utf8 = codecs.getincrementaldecoder(encoding)("replace")
+        self._body = _Body()
+        self._coroutine = _parse(self._body, self._events.append)
+        _start(self._coroutine)
+
+    def feed(self, data: bytes) -> list[str]:
+        self._body.text = self._utf8.decode(data)
+        self._coroutine.send(None)
+        return self._taken()
+
+    def close(self) -> list[str]:
         if not self._body.ended:
             self._body.ended = True
             self._body.text = self._utf8.decode(b"", final=True) + "\n\n"
             with suppress(StopIteration):
-                self._parser.send(None)
+                self._coroutine.send(None)
         return self._taken()
 
     def abort(self) -> None:
-        """Drop what is held; nothing more comes out."""
         if not self._body.ended:
             self._body.ended = True
             with suppress(_Aborted):  # coroutine.close() does not reach into async generators before 3.13
-                self._parser.throw(_Aborted())
+                self._coroutine.throw(_Aborted())
 
     def __del__(self) -> None:
         self.abort()

@@ -1,6 +1,7 @@
 """The caller's side of one answer: sends, signs of life, the listener for its leaving, and the ends.
 
-The main task reads upstream and writes here. Beside it stand one task that waits for `http.disconnect` and one timer:
+The main task reads upstream and writes here. Beside it stand, for an answer that lasts longer than a moment, one task
+that waits for `http.disconnect` and one timer:
     caller leaves      the listener cancels the main task, `ClientGone` comes out
     shutdown           `abort(error)` cancels it, `error` comes out
     silence            the timer sends the dialect's keep-alive, opening the reply if need be
@@ -17,7 +18,9 @@ from typing import Self
 
 from starlette.types import Receive, Send
 
-__all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone", "Watchdog"]
+from gateway.grace import Grace
+
+__all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone"]
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 JSON = b"application/json"
@@ -32,48 +35,6 @@ class ClientGone(Exception):
     """The caller closed the connection before the answer was complete."""
 
 
-class Watchdog:
-    """Raise TimeoutError in the current task after `limit_s` without `feed()`.
-
-    One lazy timer: feeding notes the time, the timer looks at it when it fires. `held` stops the clock while
-    the task waits for somebody else.
-    """
-
-    __slots__ = ("_cancelling", "_expired", "_handle", "_last", "_limit", "_loop", "_task", "held")
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit = limit_s
-        self._expired = False
-        self.held = False
-
-    def feed(self) -> None:
-        """Note a sign of life."""
-        self._last = self._loop.time()
-
-    def __enter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
-        assert task is not None
-        self._task, self._cancelling = task, task.cancelling()
-        self._last = self._loop.time()
-        self._handle = self._loop.call_later(self._limit, self._look)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._handle.cancel()
-        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise TimeoutError
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        due = (now if self.held else self._last) + self._limit
-        if now >= due:
-            self._expired = True
-            self._task.cancel()
-        else:
-            self._handle = self._loop.call_later(due - now, self._look)
-
-
 class Client:
     """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`.
 
@@ -84,6 +45,7 @@ class Client:
         self,
         receive: Receive,
         send: Send,
+        grace: Grace,
         *,
         keepalive: bytes = b"",
         keepalive_s: float = 0,
@@ -91,10 +53,12 @@ class Client:
     ) -> None:
         self._receive = receive
         self._send = send
+        self._grace = grace
         self._keepalive = keepalive
         self._keepalive_s = keepalive_s
         self._media_type = media_type
         self._cause: Exception | None = None
+        self._listener: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writing = False
@@ -106,16 +70,25 @@ class Client:
         task = asyncio.current_task(self._loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
-        self._listener = self._loop.create_task(self._listen())
         self._last = self._loop.time()
+        self._grace.add(self, self._loop, self._last)
+        return self
+
+    def begin(self) -> None:
+        """Listen for the caller's leaving, and time the signs of life."""
+        self._listener = self._loop.create_task(self._listen())
         if self._keepalive_s:
             self._timer = self._loop.call_at(self._last + self._keepalive_s, self._beat)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed = True
+        if not self._grace.discard(self):
+            await self._end()
+        self.check(kind)
+
+    async def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         for task in (self._listener, self._pulse):
@@ -123,7 +96,6 @@ class Client:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        self.check(kind)
 
     def check(self, kind: type[BaseException] | None) -> None:
         """Turn a cancellation that `abort` or the caller's leaving caused into its cause."""
@@ -171,7 +143,7 @@ class Client:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})
 
-    async def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    async def open(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Open a reply that is not ours; `write` and `finish` send its body."""
         self.started = True
         try:

@@ -16,11 +16,9 @@ import os
 import re
 import zlib
 from collections.abc import AsyncIterable, Mapping
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
-from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -100,7 +98,7 @@ class Transport:
 
     def __init__(self, *, connect_s: float = 10.0) -> None:
         self._proxies = getproxies()
-        self._open: WeakSet[Response] = WeakSet()
+        self._open: set[Response] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
@@ -131,15 +129,19 @@ class Transport:
         """
         try:
             target = _target(url)
-            async with nullcontext() if first_byte_s is None else asyncio.timeout(first_byte_s):
-                raw = await self._session.request(
-                    method,
-                    target,
-                    headers=headers,
-                    data=_payload(body),
-                    allow_redirects=False,
-                    proxy=self._proxy(target),
-                )
+            asking = self._session.request(
+                method,
+                target,
+                headers=headers,
+                data=_payload(body),
+                allow_redirects=False,
+                proxy=self._proxy(target) if self._proxies else None,
+            )
+            if first_byte_s is None:
+                raw = await asking
+            else:
+                async with asyncio.timeout(first_byte_s):
+                    raw = await asking
         except _NOT_SENT as error:
             raise ConnectFailed(_reason(error)) from None
         except TimeoutError:
@@ -185,9 +187,9 @@ class Transport:
 class Response:
     """An answer whose headers are here and whose body is still to be read."""
 
-    __slots__ = ("__weakref__", "_inflater", "_open", "_raw", "headers", "status")
+    __slots__ = ("_inflater", "_open", "_raw", "headers", "status")
 
-    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "WeakSet[Response]") -> None:
+    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]") -> None:
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw

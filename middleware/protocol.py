@@ -7,9 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError, RequestTimeout, UnsupportedMediaType
+from gateway.grace import Grace, Watchdog
 from gateway.refusal import dialect_of, refuse
 from gateway.services import Services
-from gateway.streaming import ClientGone, Watchdog
+from gateway.streaming import ClientGone
 
 __all__ = ["BODY_SILENCE_S", "Protocol"]
 
@@ -28,6 +29,7 @@ class Protocol:
     def __init__(self, app: ASGIApp, *, stream: bool = False) -> None:
         self.app = app
         self.stream = stream
+        self._grace = Grace()
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
@@ -58,7 +60,7 @@ class Protocol:
             return
         if b"content-encoding" in context.headers:
             raise UnsupportedMediaType("compressed bodies need body_limit in pipeline.order")
-        body = await _body(receive)
+        body = await _body(receive, self._grace)
         request = dialect_of(context).read_request(body, counting=route.operation == "count_tokens", route=route)
         if request.stream is None and route.dialect == "openai-chat":
             request = replace(request, stream=self.stream)
@@ -66,10 +68,10 @@ class Protocol:
         context.requested_model = request.model
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive, grace: Grace) -> bytes:
     pieces: list[bytes] = []
     try:
-        with Watchdog(BODY_SILENCE_S) as watchdog:
+        with Watchdog(BODY_SILENCE_S, grace) as watchdog:
             while (message := await receive())["type"] == "http.request":
                 watchdog.feed()
                 pieces.append(message.get("body", b""))

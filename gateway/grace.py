@@ -1,0 +1,106 @@
+"""What only long requests need, begun only for those: timers and tasks are the dearest part of a short one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol, Self
+
+__all__ = ["Grace", "Watchdog"]
+
+GRACE_S: Final = 0.02
+
+
+class Lasting(Protocol):
+    """Something that has use for a timer or a task of its own when it lasts."""
+
+    def begin(self) -> None:
+        """Start it."""
+        ...
+
+
+class Grace:
+    """Begins what lasts longer than `delay_s`, in the order it came, with one timer of the event loop for all."""
+
+    __slots__ = ("_delay", "_loop", "_timer", "_waiting")
+
+    def __init__(self, delay_s: float = GRACE_S) -> None:
+        self._delay = delay_s
+        self._waiting: dict[Lasting, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, lasting: Lasting, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """Begin it after the delay, if it is not discarded before."""
+        self._waiting[lasting] = now + self._delay
+        if self._timer is None or self._loop is not loop:
+            self._loop = loop
+            self._timer = loop.call_later(self._delay, self._look)
+
+    def discard(self, lasting: Lasting) -> bool:
+        """Forget it; False when it has begun."""
+        return self._waiting.pop(lasting, None) is not None
+
+    def _look(self) -> None:
+        assert self._loop is not None
+        self._timer = None
+        now = self._loop.time()
+        for lasting, due in tuple(self._waiting.items()):
+            if due > now:
+                self._timer = self._loop.call_at(due, self._look)
+                break
+            del self._waiting[lasting]
+            lasting.begin()
+
+
+class Watchdog:
+    """Raise TimeoutError in the current task after `limit_s` without `feed()`.
+
+    One lazy timer: feeding notes the time, the timer looks at it when it fires. `held` stops the clock while
+    the task waits for somebody else.
+    """
+
+    __slots__ = ("_cancelling", "_expired", "_grace", "_handle", "_last", "_limit", "_loop", "_task", "held")
+
+    def __init__(self, limit_s: float, grace: Grace | None = None) -> None:
+        self._limit = limit_s
+        self._grace = grace if limit_s > GRACE_S else None
+        self._expired = False
+        self._handle: asyncio.TimerHandle | None = None
+        self.held = False
+
+    def feed(self) -> None:
+        """Note a sign of life."""
+        self._last = self._loop.time()
+
+    def begin(self) -> None:
+        """Set the timer."""
+        self._handle = self._loop.call_at(self._last + self._limit, self._look)
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        self._last = self._loop.time()
+        if self._grace is None:
+            self.begin()
+        else:
+            self._grace.add(self, self._loop, self._last)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        elif self._grace is not None:
+            self._grace.discard(self)
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = (now if self.held else self._last) + self._limit
+        if now >= due:
+            self._expired = True
+            self._task.cancel()
+        else:
+            self._handle = self._loop.call_later(due - now, self._look)

@@ -1,0 +1,109 @@
+"""Timers and tasks are begun for what lasts, in order, once, and on the loop that runs now."""
+
+import asyncio
+
+import pytest
+
+from gateway.grace import GRACE_S, Grace, Watchdog
+
+pytestmark = pytest.mark.anyio
+
+
+class Thing:
+    def __init__(self, begun: list[str], name: str = "thing") -> None:
+        self.name = name
+        self.began = asyncio.Event()
+        self._begun = begun
+
+    def begin(self) -> None:
+        self._begun.append(self.name)
+        self.began.set()
+
+
+def add(grace: Grace, *things: Thing) -> None:
+    loop = asyncio.get_running_loop()
+    for thing in things:
+        grace.add(thing, loop, loop.time())
+
+
+async def test_what_lasts_is_begun_once() -> None:
+    begun: list[str] = []
+    grace, thing = Grace(), Thing(begun)
+    add(grace, thing)
+    await asyncio.wait_for(thing.began.wait(), 5)
+    assert begun == ["thing"]
+    assert not grace.discard(thing)
+
+
+async def test_what_ends_before_is_not_begun() -> None:
+    begun: list[str] = []
+    grace, short, later = Grace(), Thing(begun, "short"), Thing(begun, "later")
+    add(grace, short, later)
+    assert grace.discard(short)
+    await asyncio.wait_for(later.began.wait(), 5)
+    assert begun == ["later"]
+
+
+async def test_first_come_first_begun() -> None:
+    begun: list[str] = []
+    grace, one, two = Grace(), Thing(begun, "one"), Thing(begun, "two")
+    add(grace, one)
+    await asyncio.sleep(GRACE_S / 4)
+    add(grace, two)
+    await asyncio.wait_for(two.began.wait(), 5)
+    assert begun == ["one", "two"]
+
+
+async def test_it_begins_again_after_a_pause() -> None:
+    begun: list[str] = []
+    grace, one, two = Grace(), Thing(begun, "one"), Thing(begun, "two")
+    add(grace, one)
+    await asyncio.wait_for(one.began.wait(), 5)
+    add(grace, two)
+    await asyncio.wait_for(two.began.wait(), 5)
+    assert begun == ["one", "two"]
+
+
+def test_a_new_loop_gets_a_timer_of_its_own() -> None:
+    grace = Grace()
+    begun: list[str] = []
+
+    async def leave_waiting() -> None:
+        add(grace, Thing(begun, "left"))
+
+    async def wait() -> None:
+        thing = Thing(begun, "begun")
+        add(grace, thing)
+        await asyncio.wait_for(thing.began.wait(), 5)
+
+    asyncio.run(leave_waiting())
+    asyncio.run(wait())
+    assert "begun" in begun
+
+
+@pytest.mark.parametrize("limit_s", [GRACE_S / 4, GRACE_S * 2])
+@pytest.mark.parametrize("grace", [None, Grace()], ids=["alone", "graced"])
+async def test_silence_raises(limit_s: float, grace: Grace | None) -> None:
+    start = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError), Watchdog(limit_s, grace):
+        await asyncio.Event().wait()
+    assert asyncio.get_running_loop().time() - start >= limit_s - 0.002
+
+
+async def test_feeding_puts_it_off() -> None:
+    with Watchdog(0.5, Grace()) as watchdog:
+        for _ in range(4):
+            await asyncio.sleep(0.2)
+            watchdog.feed()
+
+
+async def test_a_foreign_cancellation_passes() -> None:
+    async def waiting() -> None:
+        with Watchdog(60, Grace()):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(waiting())
+    await asyncio.sleep(GRACE_S * 2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
