@@ -1,16 +1,16 @@
 """Is an answer right? One check for each wire and form; each raises WrongAnswer with the reason."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
-from bench.script import Script
+from bench.script import Script, Wire
 
-__all__ = ["CHECKS", "Check", "Wire", "WrongAnswer"]
+__all__ = ["CHECKS", "Check", "WrongAnswer"]
 
 T = TypeVar("T")
-Wire = str  # "chat": OpenAI Chat Completions; "v1internal": the upstream's own
 Check = Callable[[Script, bytes], None]
 
 
@@ -45,6 +45,9 @@ class _Candidate(msgspec.Struct):
     finish_reason: str | None = msgspec.field(default=None, name="finishReason")
 
 
+Read = Callable[[bytes], list[_Candidate]]
+
+
 class _Response(msgspec.Struct):
     candidates: list[_Candidate]
 
@@ -54,6 +57,7 @@ class _Envelope(msgspec.Struct):
 
 
 _chat = msgspec.json.Decoder(_Chat)
+_bare = msgspec.json.Decoder(_Response)
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
@@ -96,23 +100,34 @@ def check_chat_whole(script: Script, body: bytes) -> None:
         raise WrongAnswer(f"message {texts}, finish reason {choices[0].finish_reason if choices else None}")
 
 
-def check_v1internal_stream(script: Script, body: bytes) -> None:
+def check_google_stream(read: Read, script: Script, body: bytes) -> None:
     """Each piece in a chunk of its own, one STOP."""
-    candidates = [one for event in _events(body) for one in _decoded(_envelope, event).response.candidates]
+    candidates = [one for event in _events(body) for one in read(event)]
     texts = [one.content.parts[0].text for one in candidates]
     _expect(script, texts, [one.finish_reason for one in candidates], "STOP")
 
 
-def check_v1internal_whole(script: Script, body: bytes) -> None:
+def check_google_whole(read: Read, script: Script, body: bytes) -> None:
     """One candidate with the whole text."""
-    candidates = _decoded(_envelope, body).response.candidates
-    if [one.content.parts[0].text for one in candidates] != [script.text]:
+    if [one.content.parts[0].text for one in read(body)] != [script.text]:
         raise WrongAnswer("another text")
+
+
+def read_gemini(data: bytes) -> list[_Candidate]:
+    """Read a GenerateContentResponse."""
+    return _decoded(_bare, data).candidates
+
+
+def read_v1internal(data: bytes) -> list[_Candidate]:
+    """Read one in the envelope of v1internal."""
+    return _decoded(_envelope, data).response.candidates
 
 
 CHECKS: dict[tuple[Wire, bool], Check] = {  # by wire and "is it a stream"
     ("chat", True): check_chat_stream,
     ("chat", False): check_chat_whole,
-    ("v1internal", True): check_v1internal_stream,
-    ("v1internal", False): check_v1internal_whole,
+    ("gemini", True): partial(check_google_stream, read_gemini),
+    ("gemini", False): partial(check_google_whole, read_gemini),
+    ("v1internal", True): partial(check_google_stream, read_v1internal),
+    ("v1internal", False): partial(check_google_whole, read_v1internal),
 }

@@ -8,7 +8,7 @@ Each connection is kept alive and asks again as soon as its answer is whole: a c
 import argparse
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
@@ -17,8 +17,8 @@ import httptools
 import msgspec
 import uvloop
 
-from bench.answers import CHECKS, Wire, WrongAnswer
-from bench.script import FIRST_WORD, Script, read_script
+from bench.answers import CHECKS, WrongAnswer
+from bench.script import FIRST_WORD, Script, Wire, read_script, stamps, unstamped
 
 __all__ = ["Plan", "Tally", "drive", "quantile"]
 
@@ -57,24 +57,41 @@ def _chat(prompt: str, stream: bool) -> tuple[str, object]:
     return "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": stream}
 
 
+def _gemini(prompt: str, stream: bool) -> tuple[str, object]:
+    return f"/v1beta/models/{MODEL}:{METHODS[stream]}", _content(prompt)
+
+
 def _v1internal(prompt: str, stream: bool) -> tuple[str, object]:
-    request = {
+    body = {"model": MODEL, "project": "bench-project", "request": _content(prompt)}
+    return f"/v1internal:{METHODS[stream]}", body
+
+
+def _content(prompt: str) -> object:
+    return {
         "contents": [{"role": "user", "parts": [{"text": prompt}]}],
         "systemInstruction": {"role": "user", "parts": [{"text": SYSTEM}]},
     }
-    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-    return f"/v1internal:{method}", {"model": MODEL, "project": "bench-project", "request": request}
 
 
-_WIRES = {"chat": _chat, "v1internal": _v1internal}
+METHODS = {True: "streamGenerateContent?alt=sse", False: "generateContent"}
+_WIRES: dict[Wire, Callable[[str, bool], tuple[str, object]]] = {
+    "chat": _chat,
+    "gemini": _gemini,
+    "v1internal": _v1internal,
+}
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came back. Times are seconds from the last byte asked to the first chunk and to the end."""
+    """What came back, in seconds.
+
+    `first_s`, `whole_s`: from the last byte asked to the first chunk and to the end. `chunk_s`: from the upstream's
+    write of a paced chunk to its arrival.
+    """
 
     first_s: list[float] = field(default_factory=list[float])
     whole_s: list[float] = field(default_factory=list[float])
+    chunk_s: list[float] = field(default_factory=list[float])
     errors: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -86,6 +103,7 @@ class Connection(asyncio.Protocol):
         self.tally = tally
         self.request = plan.request()
         self.check = CHECKS[plan.wire, plan.stream]
+        self.paced = plan.script.kind == "pace"
         self.left = plan.requests
         self.parser = httptools.HttpResponseParser(self)
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -114,6 +132,7 @@ class Connection(asyncio.Protocol):
             self.done.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        self.now = perf_counter()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as problem:
@@ -123,6 +142,7 @@ class Connection(asyncio.Protocol):
     def ask(self) -> None:
         self.media = b""
         self.body = bytearray()
+        self.reads: list[tuple[int, float]] = []  # the length after each, and its time
         self.first = 0.0
         self.began = perf_counter()
         self.transport.write(self.request)
@@ -133,18 +153,20 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self.body += body
+        if self.paced:
+            self.reads.append((len(self.body), self.now))
         if not self.first and MARK in self.body:
-            self.first = perf_counter()
+            self.first = self.now
 
     def on_message_complete(self) -> None:
-        ended = perf_counter()
         try:
             self.judge()
         except WrongAnswer as problem:
             self.tally.errors[str(problem)] += 1
         else:
             self.tally.first_s.append(self.first - self.began)
-            self.tally.whole_s.append(ended - self.began)
+            self.tally.whole_s.append(self.now - self.began)
+            self.tally.chunk_s += self.waits()
         self.left -= 1
         if self.left:
             self.ask()
@@ -158,7 +180,18 @@ class Connection(asyncio.Protocol):
             raise WrongAnswer(f"status {status}: {bytes(self.body[:200])!r}")
         if not self.media.startswith(MEDIA[self.plan.stream]):
             raise WrongAnswer(f"content type {self.media!r}")
-        self.check(self.plan.script, bytes(self.body))
+        self.check(self.plan.script, unstamped(self.body) if self.paced else bytes(self.body))
+
+    def waits(self) -> list[float]:
+        """Return how long each paced chunk was under way."""
+        reads = iter(self.reads)
+        length, arrived = 0, 0.0
+        waits: list[float] = []
+        for end, written in stamps(self.body):
+            while length < end:
+                length, arrived = next(reads)
+            waits.append(arrived - written)
+        return waits
 
 
 async def drive(plan: Plan) -> Tally:
@@ -190,7 +223,11 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--requests", type=int, default=1, help="on each connection")
     tally = uvloop.run(drive(Plan(**vars(parser.parse_args()))))
-    for name, values in (("first chunk", tally.first_s), ("whole answer", tally.whole_s)):
+    for name, values in (
+        ("first chunk", tally.first_s),
+        ("whole answer", tally.whole_s),
+        ("a paced chunk", tally.chunk_s),
+    ):
         p50, p99 = (quantile(values, part) * 1000 for part in (0.5, 0.99))
         print(f"{name:14}{p50:9.2f} ms p50{p99:9.2f} ms p99")
     print(f"{len(tally.whole_s)} right, {tally.errors.total()} wrong", *tally.errors.items(), sep="\n  ")

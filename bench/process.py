@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["children", "cpu_s", "free_port", "pinned", "rss_mb", "running"]
+__all__ = ["ROOT", "children", "cpu_s", "free_port", "machine_cpu_s", "pinned", "rss_mb", "running"]
 
 ROOT = Path(__file__).parents[1]
 PROC = Path("/proc")
@@ -32,11 +32,11 @@ def pinned(cores: set[int]) -> Generator[None, None, None]:
 
 @contextmanager
 def running(
-    command: Sequence[str], cores: set[int], environment: Mapping[str, str], log: Path
+    command: Sequence[str], cores: set[int], environment: Mapping[str, str], log: Path, folder: Path = ROOT
 ) -> Generator[subprocess.Popen[bytes], None, None]:
-    """Start a command in the repository's root with its output in `log`; end it with the block."""
+    """Start a command in a folder, the repository's root, with its output in `log`; end it with the block."""
     with log.open("wb") as output, pinned(cores):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
         yield process
     finally:
@@ -58,13 +58,18 @@ def free_port() -> int:
 
 def cpu_s(pid: int) -> float:
     """Return the CPU seconds used so far by a process and its descendants."""
-    return sum(time.clock_gettime((~one << 3) | CPUCLOCK_SCHED) for one in (pid, *children(pid)))
+    return sum(_clock_s(one) for one in (pid, *children(pid)))
+
+
+def machine_cpu_s() -> float:
+    """Return the seconds for which the cores were busy since the machine started, or taken from it."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, (PROC / "stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mb(pid: int) -> float:
     """Return the resident memory of a process and its descendants in MB."""
-    pages = sum(int((PROC / str(one) / "statm").read_text().split()[1]) for one in (pid, *children(pid)))
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return sum(_pages(one) for one in (pid, *children(pid))) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def children(pid: int) -> list[int]:
@@ -77,6 +82,20 @@ def children(pid: int) -> list[int]:
         waiting += [child for child, its_parent in parents.items() if its_parent == parent]
         found.append(parent)
     return found[1:]
+
+
+def _clock_s(pid: int) -> float:
+    try:
+        return time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)
+    except OSError:  # it has ended since it was listed
+        return 0.0
+
+
+def _pages(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _parents() -> dict[int, int]:

@@ -1,101 +1,90 @@
-"""The figures of a run and the table made of them.
-
-Machines wander, so a figure of the table is the least of all rounds, and the ratio that counts is the least
-of the gateway over the least of the pass-through. A run with one wrong answer has no ratios.
-"""
+"""A run as tables: every figure of every system, then the goals."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
-import msgspec
-
+from bench.figures import FLOOR, GATEWAY, ROUNDS, Figure, Report
+from bench.goals import judge
 from bench.scenarios import Scenario
 
-__all__ = ["Figures", "Report", "Round", "Start", "write_table"]
+__all__ = ["write_table"]
 
-Figure = Literal["cpu_us", "first_p50_ms", "whole_p50_ms"]
-COLUMNS = (24, 18, 12, 7, 7, 19, 5)
-TITLES = ("scenario", "figure", "pass-through", "gateway", "added", "ratio of each round", "ratio", "target")
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """One scenario against one system."""
-
-    cpu_us: float  # for each request or chunk, as the scenario says
-    first_p50_ms: float
-    first_p99_ms: float
-    whole_p50_ms: float
-    whole_p99_ms: float
-    rss_mb: float
-    answers: int
-    errors: dict[str, int]
-
-
-Round = dict[str, dict[str, Figures]]  # by scenario, then by system
-
-
-class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """From the start of a process to its first right answer, and its memory then."""
-
-    ready_s: float
-    rss_mb: float
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run."""
-
-    starts: dict[str, Start]  # by system
-    rounds: list[Round]
-
-    @property
-    def errors(self) -> list[str]:
-        """Return a line for each kind of wrong answer."""
-        return [
-            f"round {number}, {scenario}, {system}: {count} times {reason}"
-            for number, measured in enumerate(self.rounds, 1)
-            for scenario, by_system in measured.items()
-            for system, figures in by_system.items()
-            for reason, count in figures.errors.items()
-        ]
+SHORT_RUN = f"a quick run, or fewer than {ROUNDS} rounds: no verdicts"
+WORDS = {True: "met", False: "MISSED"}
 
 
 def write_table(report: Report, scenarios: Sequence[Scenario]) -> str:
-    """Return the table, or the errors when there are any."""
+    """Return the tables, or the errors when there are any."""
     if report.errors:
         return "\n".join(["wrong answers, so no ratios:", *report.errors])
-    lines = [_line(TITLES)]
+    figures = _columns([_titles(report), *_rows(report, scenarios)])
+    verdicts = _columns([*_verdicts(report)]) if report.sound else [SHORT_RUN]
+    return "\n".join([*_host(report), "", *figures, "", *verdicts, "", *_memory(report)])
+
+
+def _host(report: Report) -> Iterator[str]:
+    host = report.host
+    apart = f"servers on core {host.measured}, upstream and load on {host.rest}"
+    yield apart if host.measured != host.rest else "one core for everything: load and servers disturb each other"
+    load = " ".join(f"{one:.2f}" for one in host.load)
+    mean, most = sum(report.others) / len(report.others), max(report.others)
+    yield f"load average at the start {load}; others took {mean:.0%} of {host.cores} cores, at most {most:.0%}"
+    yield ", ".join([f"Python {host.python}", *(f"{name} {version}" for name, version in host.versions.items())])
+
+
+def _titles(report: Report) -> Sequence[str]:
+    each = f"{GATEWAY}/{FLOOR} of each round, of all"
+    return "scenario", "figure", *report.starts, "added", each, ""
+
+
+def _rows(report: Report, scenarios: Sequence[Scenario]) -> Iterator[Sequence[str]]:
     for scenario in scenarios:
-        lines.append(_row(report, scenario, "cpu_us", f"CPU µs a {scenario.per}", scenario.limit))
-        lines += [_row(report, scenario, figure, name, None) for figure, name in _waits(scenario)]
-    return "\n".join([*lines, "", *_memory(report)])
+        yield _row(report, scenario, "cpu_us", f"CPU µs a {scenario.per}")
+        for figure, name in _waits(scenario):
+            yield _row(report, scenario, figure, name)
 
 
 def _waits(scenario: Scenario) -> Iterator[tuple[Figure, str]]:
-    if scenario.connections == 1 and scenario.per == "request":
+    if scenario.script.kind == "pace":
+        yield "chunk_p50_ms", "chunk under way ms p50"
+    elif scenario.connections == 1 and scenario.per == "request":
         yield ("first_p50_ms", "first chunk ms p50") if scenario.stream else ("whole_p50_ms", "answer ms p50")
 
 
-def _row(report: Report, scenario: Scenario, figure: Figure, name: str, limit: float | None) -> str:
-    rounds = [one[scenario.name] for one in report.rounds]
-    ours: list[float] = [getattr(one["gateway"], figure) for one in rounds]
-    floors: list[float] = [getattr(one["passthrough"], figure) for one in rounds]
-    ratio = min(ours) / min(floors)
+def _row(report: Report, scenario: Scenario, figure: Figure, name: str) -> Sequence[str]:
+    ours, floors = (report.each(system, scenario.name, figure) for system in (GATEWAY, FLOOR))
     each = " ".join(f"{our / floor:.2f}" for our, floor in zip(ours, floors, strict=True))
-    verdict = f"≤ {limit} {'met' if ratio <= limit else 'MISSED'}" if limit else ""
-    digits = 2 if figure != "cpu_us" else 1
-    figures = (f"{one:.{digits}f}" for one in (min(floors), min(ours), min(ours) - min(floors)))
-    return _line((scenario.name, name, *figures, each, f"{ratio:.2f}", verdict))
+    digits = 1 if figure == "cpu_us" else 3
+    figures = [*(report.least(system, scenario.name, figure) for system in report.starts), min(ours) - min(floors)]
+    return scenario.name, name, *(f"{one:.{digits}f}" for one in figures), each, f"{min(ours) / min(floors):.2f}"
+
+
+def _verdicts(report: Report) -> Iterator[Sequence[str]]:
+    for goal, verdict in judge(report):
+        must = f"must ≤ {goal.form(goal.must)} {WORDS[verdict.meets_must]}"
+        yield (
+            goal.name,
+            goal.title,
+            goal.form(verdict.value),
+            must,
+            f"goal ≤ {goal.form(goal.goal)} {WORDS[verdict.meets_goal]}",
+        )
 
 
 def _memory(report: Report) -> Iterator[str]:
     for name, start in report.starts.items():
-        most = max(by_system[name].rss_mb for one in report.rounds for by_system in one.values())
         yield (
-            f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, at most {most:.0f} MB later"
+            f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, "
+            f"at most {report.most_mb(name):.0f} MB later"
         )
 
 
-def _line(cells: Sequence[str]) -> str:
-    names = [f"{cell:<{width}}" for cell, width in zip(cells[:2], COLUMNS, strict=False)]
-    figures = [f"{cell:>{width}}" for cell, width in zip(cells[2:-1], COLUMNS[2:], strict=True)]
-    return "  ".join([*names, *figures, cells[-1]]).rstrip()
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align words to the left and figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            f"{cell:{'<' if place < 2 else '>'}{width}}"
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -4,21 +4,27 @@
 |---|---|
 | `whole` | one chunk |
 | `burst N` | N chunks, one write each, as fast as the loop turns |
-| `pace N MS` | N chunks, one every MS milliseconds |
+| `pace N MS` | N chunks, one every MS milliseconds, each with a stamp: when it was written |
 
 The upstream plays a script and the load driver knows from the same script what must arrive.
 """
 
+import re
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Literal
 
-__all__ = ["FIRST_WORD", "WHOLE", "Kind", "Script", "read_script"]
+__all__ = ["FIRST_WORD", "WHOLE", "Kind", "Script", "Wire", "read_script", "stamped", "stamps", "unstamped"]
 
 Kind = Literal["whole", "burst", "pace"]
+Wire = Literal["chat", "gemini", "v1internal"]  # OpenAI Chat Completions; the Gemini API; Code Assist
 
 FIRST_WORD = "Northbound"
 # Two texts in turn: proxies exist that abort a stream after many equal chunks.
 PIECES = (FIRST_WORD + " trains leave ", "at nine, or later. ")
+# Microseconds of the clock that all processes of a machine share; of one length, so that frames are built once.
+UNSTAMPED = b"@000000000000000"
+STAMP = re.compile(rb"@(\d{15})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ class Script:
     @property
     def pieces(self) -> list[str]:
         """The text of each chunk."""
-        return [PIECES[number % 2] for number in range(self.chunks)]
+        stamp = UNSTAMPED.decode() if self.kind == "pace" else ""
+        return [PIECES[number % 2] + stamp for number in range(self.chunks)]
 
     @property
     def text(self) -> str:
@@ -60,3 +67,18 @@ def read_script(prompt: str) -> Script:
             return Script("pace", int(chunks), int(pace_ms))
         case _:
             raise ValueError(f"not a script: {prompt!r}")
+
+
+def stamped(frame: bytes) -> bytes:
+    """Put the time into the text of a paced chunk."""
+    return frame.replace(UNSTAMPED, b"@%015d" % (perf_counter_ns() // 1000))
+
+
+def stamps(body: bytes | bytearray) -> list[tuple[int, float]]:
+    """Give the place after each stamp and its time in seconds."""
+    return [(found.end(), int(found[1]) / 1e6) for found in STAMP.finditer(body)]
+
+
+def unstamped(body: bytes | bytearray) -> bytes:
+    """Give the body as the script tells it."""
+    return STAMP.sub(UNSTAMPED, body)

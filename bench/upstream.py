@@ -1,8 +1,7 @@
-"""A cheap fake upstream that speaks v1internal: `python -m bench.upstream PORT`.
+"""A cheap fake upstream that speaks v1internal and the Gemini API: `python -m bench.upstream PORT`.
 
 The last user text of a request names the script of its answer (see `bench.script`). Every byte is built once
-for each script, so that on the measuring machine almost all time is left to what is measured. An SSE event is
-one HTTP chunk, in the envelope `{"response": …, "traceId": …}`, with usage on each and STOP on the last.
+for each script, so that on the measuring machine almost all time is left to what is measured.
 """
 
 import asyncio
@@ -15,31 +14,12 @@ import httptools
 import msgspec
 import uvloop
 
-from bench.script import Script, read_script
+from bench.frames import Answers, plain
+from bench.script import Script, Wire, read_script, stamped
 
-__all__ = ["Answers", "Upstream", "serve"]
+__all__ = ["Upstream", "serve"]
 
-PROJECT = "bench-project"
-MODEL = "gemini-3-flash"
-CONTROL: dict[str, object] = {
-    "/token": {"access_token": "bench-access-token", "expires_in": 3599, "token_type": "Bearer"},
-    "/userinfo": {"id": "1", "email": "bench@example.com", "verified_email": True, "name": "Bench"},
-    "/v1internal:loadCodeAssist": {
-        "currentTier": {"id": "standard-tier", "name": "Bench", "hasAcceptedTos": True},
-        "allowedTiers": [{"id": "standard-tier", "isDefault": True}],
-        "cloudaicompanionProject": PROJECT,
-    },
-    "/v1internal:onboardUser": {
-        "name": "operations/bench",
-        "done": True,
-        "response": {"cloudaicompanionProject": {"id": PROJECT, "name": PROJECT}},
-    },
-    "/v1internal:fetchAvailableModels": {
-        "models": {MODEL: {"displayName": "Bench", "maxOutputTokens": 65536, "quotaInfo": {"remainingFraction": 1}}}
-    },
-    "/v1internal:countTokens": {"totalTokens": 12},
-}
-NOT_FOUND = {"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}}
+METHODS = (b":streamGenerateContent", b":generateContent")
 
 
 class _Part(msgspec.Struct):
@@ -51,71 +31,16 @@ class _Content(msgspec.Struct):
     role: str = "user"
 
 
-class _Inner(msgspec.Struct):
+class _Generate(msgspec.Struct):
     contents: list[_Content]
 
 
-class _Generate(msgspec.Struct):
-    request: _Inner
+class _Envelope(msgspec.Struct):
+    request: _Generate
 
 
-_generate = msgspec.json.Decoder(_Generate)
-
-
-def _plain(status: str, value: object) -> bytes:
-    body = msgspec.json.encode(value)
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _envelope(text: str, tokens: int, *, last: bool) -> dict[str, object]:
-    candidate: dict[str, object] = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
-    if last:
-        candidate["finishReason"] = "STOP"
-    usage = {"promptTokenCount": 12, "candidatesTokenCount": tokens, "totalTokenCount": 12 + tokens}
-    response = {
-        "candidates": [candidate],
-        "usageMetadata": usage,
-        "modelVersion": MODEL,
-        "responseId": "bench",
-    }
-    return {"response": response, "traceId": "184a257032f8d8c6"}
-
-
-def _frames(script: Script) -> list[bytes]:
-    """One HTTP chunk an event; the first carries the head, the last the end of the body."""
-    frames: list[bytes] = []
-    for number, piece in enumerate(script.pieces, 1):
-        envelope = _envelope(piece, number, last=number == script.chunks)
-        event = b"data: " + msgspec.json.encode(envelope) + b"\n\n"
-        frames.append(b"%x\r\n%b\r\n" % (len(event), event))
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    frames[0] = head + frames[0]
-    frames[-1] += b"0\r\n\r\n"
-    return frames
-
-
-class Answers:
-    """Every answer as bytes, built when first asked for."""
-
-    def __init__(self) -> None:
-        self.control = {path.encode(): _plain("200 OK", value) for path, value in CONTROL.items()}
-        self.not_found = _plain("404 Not Found", NOT_FOUND)
-        self._streams: dict[Script, list[bytes]] = {}
-        self._wholes: dict[Script, bytes] = {}
-
-    def stream(self, script: Script) -> list[bytes]:
-        """Return the writes of a streamed answer."""
-        if script not in self._streams:
-            self._streams[script] = _frames(script)
-        return self._streams[script]
-
-    def whole(self, script: Script) -> bytes:
-        """Return a `generateContent` answer."""
-        if script not in self._wholes:
-            envelope = _envelope(script.text, script.chunks, last=True)
-            self._wholes[script] = _plain("200 OK", envelope)
-        return self._wholes[script]
+_bare = msgspec.json.Decoder(_Generate)
+_envelope = msgspec.json.Decoder(_Envelope)
 
 
 class Grid:
@@ -177,24 +102,28 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         path = self.url.partition(b"?")[0]
-        if not path.endswith((b":streamGenerateContent", b":generateContent")):
+        if not path.endswith(METHODS):
             self.transport.write(self.answers.control.get(path, self.answers.not_found))
             return
+        wire: Wire = "v1internal" if path.startswith(b"/v1internal:") else "gemini"
         try:
-            script = read_script(_generate.decode(self.body).request.contents[-1].parts[-1].text)
+            script = _script(wire, self.body)
         except (msgspec.DecodeError, IndexError, ValueError) as problem:
             error = {"code": 400, "message": str(problem), "status": "INVALID_ARGUMENT"}
-            self.transport.write(_plain("400 Bad Request", {"error": error}))
+            self.transport.write(plain("400 Bad Request", {"error": error}))
             return
         if path.endswith(b":generateContent"):
-            self.transport.write(self.answers.whole(script))
+            self.transport.write(self.answers.whole(wire, script))
         elif script.kind == "pace":
-            self.place = self.grid.join(script.pace_ms)
-            pace_ms, tick = self.place
-            grid_start_ms = self.loop.time() * 1000 // pace_ms * pace_ms
-            self._pace(self.answers.stream(script), 0, pace_ms / 1000, (grid_start_ms + tick) / 1000)
+            self._join(self.answers.stream(wire, script), script.pace_ms)
         else:
-            self._burst(self.answers.stream(script), 0)
+            self._burst(self.answers.stream(wire, script), 0)
+
+    def _join(self, writes: Sequence[bytes], pace_ms: int) -> None:
+        """Take a place in the grid and begin."""
+        self.place = self.grid.join(pace_ms)
+        grid_start_ms = self.loop.time() * 1000 // pace_ms * pace_ms
+        self._pace(writes, 0, pace_ms / 1000, (grid_start_ms + self.place[1]) / 1000)
 
     def _burst(self, writes: Sequence[bytes], number: int) -> None:
         """Write one chunk in each turn of the loop."""
@@ -204,7 +133,7 @@ class Upstream(asyncio.Protocol):
 
     def _pace(self, writes: Sequence[bytes], number: int, pace_s: float, due: float) -> None:
         """Write one chunk and plan the next; due times are absolute, so a stream does not drift."""
-        self.transport.write(writes[number])
+        self.transport.write(stamped(writes[number]))
         if number + 1 == len(writes):
             self._leave()
         else:
@@ -215,6 +144,12 @@ class Upstream(asyncio.Protocol):
         if self.place is not None:
             self.grid.leave(self.place)
             self.place = None
+
+
+def _script(wire: Wire, body: bytes) -> Script:
+    """Read the last user text; raise what a body without one makes."""
+    request = _envelope.decode(body).request if wire == "v1internal" else _bare.decode(body)
+    return read_script(request.contents[-1].parts[-1].text)
 
 
 async def serve(port: int) -> None:

@@ -1,0 +1,178 @@
+"""The servers of a run, each started alone on its cores and timed until its first right answer."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figures import Start
+from bench.frames import MODEL
+from bench.load import Plan, drive
+from bench.peers import Peer, start_command
+from bench.process import free_port, rss_mb, running
+from bench.scenarios import Scenario
+from bench.script import WHOLE, Wire
+
+__all__ = ["Machine", "NotReady", "System", "wait_ready"]
+
+KEY = "sk-bench-0123456789abcdef"
+START_S = 60.0
+CONFIGURING = ("GATEWAY_", "LOG_LEVEL")
+SERVER = (
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+    "--no-access-log",
+    "--no-server-header",
+    "--backlog",
+    "4096",
+)
+
+# The pipeline is the default one: every middleware that this version serves. The limit is never reached.
+GATEWAY_TOML = """
+[auth]
+keys = ["{key}"]
+[limits]
+requests_per_minute = 1_000_000_000
+[log]
+level = "info"
+format = "json"
+"""
+UPSTREAM_TOML: Mapping[Wire, str] = {
+    "v1internal": """
+[upstream.bench]
+type = "v1internal"
+base_urls = ["{upstream}"]
+models = ["{model}"]
+[upstream.bench.oauth]
+client_id = "bench"
+client_secret = "bench"
+authorize_url = "{upstream}/authorize"
+token_url = "{upstream}/token"
+userinfo_url = "{upstream}/userinfo"
+[upstream.bench.pool]
+refresh_tokens = ["bench-refresh-token"]
+""",
+    "gemini": """
+[upstream.bench]
+type = "gemini"
+base_url = "{upstream}"
+api_key = "bench"
+models = ["{model}"]
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A server process that answers on `port` in its own wire format."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    port: int
+    wire: Wire
+    peer: bool = False
+
+    def asked(self, scenario: Scenario) -> Scenario:
+        """Return the scenario as it is put to this system."""
+        return scenario.for_peer if self.peer else scenario
+
+    def plan(self, scenario: Scenario) -> Plan:
+        """Return the plan that puts a scenario to this system."""
+        asked = self.asked(scenario)
+        return Plan(
+            port=self.port,
+            wire=self.wire,
+            script=asked.script,
+            stream=asked.stream,
+            connections=asked.connections,
+            requests=asked.requests,
+            key=KEY,
+        )
+
+
+class NotReady(Exception):
+    """A system never gave a right answer."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} gives no right answer: {reason}")
+        self.log = f"{name}.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The cores and the folder of a run, and what upstream speaks; what it starts ends with `stack`."""
+
+    measured: set[int]
+    rest: set[int]
+    folder: Path
+    stack: ExitStack
+    wire: Wire
+
+    def upstream(self) -> str:
+        """Start the fake upstream; return its base URL."""
+        port = free_port()
+        self._start("upstream", [sys.executable, "-m", "bench.upstream", str(port)], self.rest, _inherited())
+        return f"http://127.0.0.1:{port}"
+
+    def passthrough(self, upstream: str) -> System:
+        """Start the floor."""
+        return self._serve("passthrough", "bench.passthrough:app", self.wire, BENCH_UPSTREAM=upstream)
+
+    def gateway(self, app: str, upstream: str) -> System:
+        """Start the gateway, or another ASGI app in its place."""
+        template = GATEWAY_TOML + UPSTREAM_TOML[self.wire]
+        config = self._configure("gateway.toml", template, upstream)
+        return self._serve("gateway", app, "chat", GATEWAY_CONFIG=config)
+
+    def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
+        """Start another gateway; of the caller's variables it gets only where programs are."""
+        config = self._configure(f"{peer.name}.config", peer.settings, upstream)
+        port = free_port()
+        command = start_command(peer, programs, config=config, port=str(port))
+        home = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
+        run = running(command, self.measured, home | dict(peer.environment), self._log(peer.name), self.folder)
+        process = self.stack.enter_context(run)
+        return System(peer.name, process, port, "chat", peer=True)
+
+    def _configure(self, name: str, template: str, upstream: str) -> str:
+        config = self.folder / name
+        config.write_text(template.format(key=KEY, upstream=upstream, model=MODEL))
+        return str(config)
+
+    def _serve(self, name: str, app: str, wire: Wire, **environment: str) -> System:
+        """Start an ASGI app on the measured core."""
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *SERVER]
+        return System(name, self._start(name, command, self.measured, _inherited() | environment), port, wire)
+
+    def _start(
+        self, name: str, command: Sequence[str], cores: set[int], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start a command in the repository."""
+        return self.stack.enter_context(running(command, cores, environment, self._log(name)))
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+async def wait_ready(system: System) -> Start:
+    """Wait for the first right answer."""
+    began = time.perf_counter()
+    plan = Plan(port=system.port, wire=system.wire, script=WHOLE, stream=False, key=KEY, timeout_s=START_S)
+    while (tally := await drive(plan)).errors:
+        if time.perf_counter() - began > START_S or system.process.poll() is not None:
+            raise NotReady(system.name, "; ".join(tally.errors))
+        await asyncio.sleep(0.01)
+    return Start(ready_s=time.perf_counter() - began, rss_mb=rss_mb(system.process.pid))
+
+
+def _inherited() -> dict[str, str]:
+    """Return the caller's variables without those that would change the gateway."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(CONFIGURING)}

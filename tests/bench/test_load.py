@@ -1,0 +1,71 @@
+"""The load driver against the fake upstream itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bench.frames import Answers
+from bench.load import Plan, drive, quantile
+from bench.script import WHOLE, Script, Wire
+from bench.upstream import Grid, Upstream
+
+pytestmark = pytest.mark.anyio
+WIRES: tuple[Wire, ...] = ("gemini", "v1internal")
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    answers, grid = Answers(), Grid()
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(answers, grid), "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_every_answer_is_counted_once(port: int, wire: Wire, stream: bool) -> None:
+    plan = Plan(port, wire, Script("burst", 5), stream, connections=3, requests=2)
+    tally = await drive(plan)
+    assert not tally.errors
+    assert len(tally.whole_s) == len(tally.first_s) == 6
+    assert not tally.chunk_s
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_every_paced_chunk_is_timed(port: int, wire: Wire) -> None:
+    tally = await drive(Plan(port, wire, Script("pace", 10, 2), stream=True, connections=2))
+    assert not tally.errors
+    assert len(tally.chunk_s) == 20
+    assert all(0 < wait < 10 for wait in tally.chunk_s)
+
+
+async def test_an_answer_of_another_kind_is_an_error(port: int) -> None:
+    tally = await drive(Plan(port, "chat", WHOLE, stream=False, requests=2))
+    assert tally.errors.total() == 2
+    assert not tally.whole_s
+
+
+async def test_a_server_that_is_not_there_is_an_error(port: int) -> None:
+    with_nobody = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    gone: int = with_nobody.sockets[0].getsockname()[1]
+    with_nobody.close()
+    await with_nobody.wait_closed()
+    tally = await drive(Plan(gone, "gemini", WHOLE, stream=False, connections=2, requests=3))
+    assert tally.errors.total() == 6
+
+
+async def test_a_silent_server_is_an_error() -> None:
+    silent = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    plan = Plan(silent.sockets[0].getsockname()[1], "gemini", WHOLE, stream=False, timeout_s=0.05)
+    async with silent:
+        assert (await drive(plan)).errors == {"not done in time": 1}
+
+
+def test_a_quantile_is_one_of_the_values() -> None:
+    assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert quantile([3.0, 1.0, 2.0], 0.99) == 3.0
+    assert quantile([], 0.5) == 0
