@@ -11,18 +11,22 @@ from typing import Any, Final, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 __all__ = ["Imported", "ImportedCredential", "read_credentials"]
 
 
 class ImportedCredential(Struct, frozen=True, kw_only=True):
-    """One account of a file."""
+    """One account of a file. `place`: where it stands there; `other`: its fields that nothing here reads."""
 
     refresh_token: str
     project_id: str | None = None
     email: str | None = None
     enabled: bool | None = None
     disabled_reason: str | None = None
+    client_id: str | None = None
+    place: str = ""
+    other: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"ImportedCredential(enabled={self.enabled})"
@@ -40,6 +44,15 @@ class Imported(Struct, frozen=True, kw_only=True):
         return f"Imported({len(self.credentials)} credentials)"
 
 
+class _Account(Struct):
+    refresh_token: str
+    project_id: str | None = None
+    email: str | None = None
+    enabled: bool | None = None
+    disabled_reason: str | None = None
+    client_id: str | None = None
+
+
 class _Client(Struct):
     client_id: str | None = None
     client_secret: str | None = None
@@ -48,6 +61,7 @@ class _Client(Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder()
+_READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
 
 
 def read_credentials(data: bytes) -> Imported:
@@ -56,10 +70,11 @@ def read_credentials(data: bytes) -> Imported:
         content = _DECODER.decode(data)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
-    found = [_credential(entry, where) for entry, where in _entries(content)]
+    entries = list(_entries(content))
+    found = [_credential(entry, where) for entry, where in entries]
     if not found:
         raise ValueError("holds no refresh_token")
-    client = _client(content)
+    client = _client(content, [entry for entry, _ in entries])
     return Imported(
         credentials=tuple(found),
         client_id=client.client_id or "",
@@ -93,19 +108,19 @@ def _listed(entries: list[object], where: str) -> Iterator[tuple[dict[str, Any],
 
 def _credential(entry: dict[str, Any], where: str) -> ImportedCredential:
     try:
-        found = msgspec.convert(entry, ImportedCredential)
+        found = msgspec.convert(entry, _Account)
     except msgspec.ValidationError as error:
         raise ValueError(f"{where or 'the account'}: {error}") from None
     if not found.refresh_token.strip():
         raise ValueError(f"{where or 'the account'}: refresh_token is empty")
-    return found
+    other = {name: value for name, value in entry.items() if name not in _READ}
+    return ImportedCredential(**asdict(found), place=where, other=other)
 
 
-def _client(content: object) -> _Client:
-    if not isinstance(content, dict):
-        return _Client()
-    table = cast(dict[str, Any], content)
-    given = table.get("oauth_config", table)
+def _client(content: object, entries: list[dict[str, Any]]) -> _Client:
+    """Read the OAuth client: of the file, else of the first account that names one."""
+    table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
+    given = table.get("oauth_config") or next((one for one in (table, *entries) if one.get("client_id")), table)
     try:
         return msgspec.convert(given, _Client)
     except msgspec.ValidationError as error:

@@ -54,6 +54,9 @@ Cause = Literal[
     "cooling",
     "schemas",
     "signatures",
+    "unsigned",
+    "thinking",
+    "level",
     "penalties",
     "final",
 ]
@@ -134,10 +137,14 @@ _CLASSES: Final[Mapping[type, Cause]] = {
     UpstreamMalformed: "malformed",
 }
 _DAY_S: Final = 86_400.0
+_UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
 class Causes(Struct, frozen=True):
-    """How an upstream says what is wrong: Google's own reasons, (status, words in lower case), and mere statuses."""
+    """How an upstream says what is wrong: Google's own reasons, (status, words), and mere statuses.
+
+    Words are in lower case and without quotation marks: the same refusal comes with backticks and without.
+    """
 
     reasons: Mapping[str, Cause]
     words: tuple[tuple[frozenset[int], str, Cause], ...]
@@ -147,7 +154,7 @@ class Causes(Struct, frozen=True):
         """Give the cause of a refusal; of several words the first that fit."""
         if details.reason in self.reasons:
             return self.reasons[details.reason]
-        said = details.message.lower()
+        said = details.message.lower().translate(_UNQUOTED)
         for statuses, words, cause in self.words:
             if code in statuses and words in said:
                 return cause
@@ -159,7 +166,10 @@ def unreachable(error: TransportError) -> Failure:
     if isinstance(error, FirstByteTimeout):
         return Failure(UpstreamTimeout(f"the upstream stayed silent: {error}"), "server", status=504)
     if isinstance(error, ConnectFailed):
-        return Failure(UpstreamUnavailable(f"the upstream cannot be reached: {error}"), "unreachable")
+        return Failure(
+            UpstreamUnavailable(f"the upstream cannot be reached: {error}; check its base_url and the network"),
+            "unreachable",
+        )
     if isinstance(error, Broken) and error.before_response:
         return Failure(UpstreamUnavailable(f"the upstream closed the connection: {error}"), "broken")
     if isinstance(error, Broken):

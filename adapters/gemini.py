@@ -5,14 +5,14 @@ native call ─► the same bytes, its key replaced by one of ours ─► the sa
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.adapters.amendments import without
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import USER_AGENT, fetch
 from gateway.adapters.failures import Cause, Failure
@@ -24,15 +24,15 @@ from gateway.adapters.gemini_native import pass_through
 from gateway.adapters.gemini_owners import Owners, named_in
 from gateway.adapters.gemini_uploads import Uploads
 from gateway.adapters.keeping import restore
-from gateway.adapters.model_list import Catalogue, ModelList
+from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
+from gateway.adapters.pooled import PooledUpstream
 from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.logs import logger_of
-from gateway.transport import Transport
 from gateway.upstream import Call, Journey, ModelInfo, NativeAnswer, NativeCall
 
 __all__ = ["GeminiAPI"]
@@ -53,34 +53,20 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class GeminiAPI:
+class GeminiAPI(PooledUpstream[Credential]):
     """One upstream; raises ConfigError for a credential store that cannot be opened."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         config = loaded.config.upstream[name]
         assert isinstance(config, GeminiConfig)
-        self.name = name
-        self._translate = loaded.config.translate
-        self._first_byte_s = loaded.config.timeouts.first_byte
-        self._clock = clock
-        self._lists = not config.models
-        self._schemas = SchemaCache()
-        self._tasks: set[asyncio.Task[Any]] = set()
         logger = logger_of(loaded.config.log)
         keys = {key.id: key for key in (Credential(secret, clock) for secret in config.api_key)}
         kept = restore(name, loaded, keys, logger)
-        self._keeper = kept.keeper
-        self._pool = Pool(
-            name,
-            list(keys.values()),
-            config=config.pool,
-            oauth=None,
-            clock=clock,
-            keeper=kept.keeper,
-            logger=logger,
+        pool = Pool(
+            name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
         )
         self._backend = GeminiBackend(
-            pool=self._pool,
+            pool=pool,
             bases=(config.base_url or _GOOGLE,),
             headers={"user-agent": USER_AGENT, "content-type": "application/json"},
             rules=RULES,
@@ -89,43 +75,15 @@ class GeminiAPI:
             clock=clock,
             logger=logger,
             owners=Owners(),
-            strict=self._translate.lossy == "strict",
+            strict=loaded.config.translate.lossy == "strict",
         )
-        self._uploads = Uploads(self._pool.credentials, clock)
-        self._list = ModelList(
-            name,
-            configured=config.models,
-            shipped=SHIPPED,
-            fetched=kept.fetched,
-            keeper=kept.keeper,
-            clock=clock,
-            logger=logger,
-        )
+        super().__init__(self._backend, kept, set(), configured=config.models, shipped=SHIPPED)
+        self._translate = loaded.config.translate
+        self._first_byte_s = loaded.config.timeouts.first_byte
+        self._schemas = SchemaCache()
+        self._uploads = Uploads(pool.credentials, clock)
 
     # serving
-
-    @property
-    def usable(self) -> bool:
-        """Whether any key could serve."""
-        return self._pool.usable
-
-    @property
-    def credentials(self) -> Sequence[Credential]:
-        """The keys, in the order in which they are configured."""
-        return self._pool.credentials
-
-    @property
-    def leases(self) -> int:
-        """How many keys are in use by requests now."""
-        return self._pool.leases
-
-    def state(self) -> str:
-        """Say how many keys can serve, or why none."""
-        return self._pool.state()
-
-    def models(self) -> Mapping[str, ModelInfo]:
-        """List the configured models, else those fetched last, else the shipped table."""
-        return self._list.models
 
     def open(self, call: Call) -> Journey:
         """Translate a call."""
@@ -148,7 +106,7 @@ class GeminiAPI:
         found = self._uploads.check(query.decode("latin-1")) if path.startswith(_UPLOADS) else None
         return found[1] if found is not None else ""
 
-    def _write(self, request: ir.Request, without: frozenset[Cause]) -> Written:
+    def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
             return pass_through(request, request.native)
         info = self._list.info(request.model)
@@ -156,18 +114,17 @@ class GeminiAPI:
             model=request.model,
             family="gemini",
             surface="gemini",
-            json_schemas="schemas" not in without,
-            penalties="penalties" not in without,
             max_output=info.max_output if info is not None else None,
             thinking_conflict=self._translate.thinking_conflict,
-            signatures=self._translate.signatures != "off" and "signatures" not in without,
+            signatures=self._translate.signatures != "off",
             schemas=self._schemas,
         )
-        return write_request(request, target)
+        return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
         native = request.native
-        prompt = self._write(request, self._backend.lacks).body if native is None else _FIELDS.decode(native.body)
+        lacks = self._backend.lacks.of(request.model)
+        prompt = self._write(request, lacks).body if native is None else _FIELDS.decode(native.body)
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
         path = f"{model_path(request.model)}:countTokens"
@@ -175,22 +132,6 @@ class GeminiAPI:
         return None if answer is None else _COUNT.decode(answer).total_tokens or None
 
     # the model list
-
-    async def start(self, transport: Transport) -> None:
-        """Take the transport; without configured models fetch the list in the background."""
-        self._backend.transport = transport
-        self._pool.start(transport)
-        if self._lists:
-            self._tasks.add(asyncio.get_running_loop().create_task(self._list.keep(self._fetch)))
-
-    async def stop(self) -> None:
-        """End background work, and write down what is left to write."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
-        await self._keeper.close()
 
     async def _fetch(self) -> Catalogue | None:
         models: dict[str, ModelInfo] = {}
@@ -215,7 +156,7 @@ class GeminiAPI:
         url = f"{backend.bases[0]}/v1beta/{path}"
         headers = {**backend.headers, "x-goog-api-key": await self._pool.token(key)}
         try:
-            return (await fetch(backend.transport, method, url, headers, body, read_failure, self._clock)).body
+            return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
         except Failure as failure:
             if RULES[failure.cause].mark == "disable":
                 backend.disable(key, failure)

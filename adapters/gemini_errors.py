@@ -10,17 +10,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from gateway.adapters.amendments import AMENDED, REFUSED
 from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
-__all__ = ["AMENDABLE", "RULES", "read_failure"]
-
-# What can be left out of a body, or said otherwise, when the upstream does not take it.
-AMENDABLE: Final[tuple[Cause, ...]] = ("schemas", "signatures", "penalties")
+__all__ = ["RULES", "read_failure"]
 
 RULES: Final[Rules] = {
     **COMMON,
+    **AMENDED,
     "capacity": Rule(again=math.inf),  # of the model, whoever asks
     "server": Rule(others=1, counted=True, again=math.inf),
     "unreachable": Rule(again=math.inf),
@@ -32,7 +31,6 @@ RULES: Final[Rules] = {
     "missing": Rule(others=1, always=True),
     "resource": Rule(),
     "location": Rule(),
-    **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
 }
 
 _400: Final = frozenset({400})
@@ -57,10 +55,7 @@ _CAUSES: Final = Causes(
         (_400, "parameters_json_schema", "schemas"),
         (_400, "responsejsonschema", "schemas"),
         (_400, "response_json_schema", "schemas"),
-        (_400, "thought_signature", "signatures"),
-        (_400, "thought signature", "signatures"),
-        (_400, "thoughtsignature", "signatures"),
-        (_400, "penalty is not enabled", "penalties"),
+        *REFUSED,
         (_403, "leaked", "banned"),
         (_403, "permission to access", "resource"),
         (_403, "or permission denied", "resource"),

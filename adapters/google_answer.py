@@ -100,6 +100,7 @@ def reader_of(written: Written, family: ir.Family, salt: str) -> StreamReader:
         salt=salt,
         placeholders=written.placeholders,
         parallel=written.parallel,
+        answer=written.answer,
         native=written.native is not None,
     )
     return StreamReader(options)

@@ -1,28 +1,32 @@
 """One request's way over the credentials and base URLs of an upstream, until an answer begins.
 
 `go` borrows a credential and calls; `after` looks the failure up in the upstream's rules and turns to the next base,
-credential or pause. A credential stays borrowed until it is left or the request is done.
+credential or pause, or amends the body. A credential stays borrowed until it is left or the request is done.
 """
 
 import math
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final, Generic, Literal, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
+from gateway.adapters.amendments import Draft, Lacks, Write
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import begin
 from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
 from gateway.adapters.pool import Lease, Pool
 from gateway.clock import Clock
 from gateway.config import RetryConfig
+from gateway.config.problems import did_you_mean
 from gateway.errors import GatewayError
+from gateway.redact import MASK
 from gateway.transport import Response, Transport
-from gateway.upstream import Answer, Call, Step
+from gateway.upstream import Answer, Call, Outgoing, Step
 
 __all__ = ["Backend", "PoolJourney"]
 
@@ -34,7 +38,11 @@ _LONGEST_PAUSE_S: Final = 2.0
 
 
 class Backend(Struct, Generic[_C], kw_only=True):
-    """What all journeys of one upstream share. `rules` and `read_failure`: what its refusals mean."""
+    """What all journeys of one upstream share.
+
+    `rules` and `read_failure`: what its refusals mean. `lacks`: what it has been seen not to take. `strict`: nothing
+    may be lost by an amendment.
+    """
 
     pool: Pool[_C]
     bases: tuple[str, ...]
@@ -44,7 +52,14 @@ class Backend(Struct, Generic[_C], kw_only=True):
     retry: RetryConfig
     clock: Clock
     logger: FilteringBoundLogger
+    models: Callable[[], Iterable[str]] = tuple  # those that it is known to have
+    strict: bool = False
+    lacks: Lacks = field(default_factory=Lacks)
     transport: Transport | None = None
+
+    def draft(self, call: Call, write: Write) -> Draft:
+        """Write a request as far as is known of what is taken."""
+        return Draft(call.request, write, self.lacks, strict=self.strict)
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Response:
         """Post a call; return when its headers say 200, raise Failure for all else."""
@@ -62,11 +77,9 @@ class PoolJourney(ABC, Generic[_C]):
     `only`: the one credential that can serve it; None: any of the pool.
     """
 
-    def __init__(
-        self, call: Call, losses: tuple[ir.Loss, ...], backend: Backend[_C], *, only: _C | None = None
-    ) -> None:
+    def __init__(self, call: Call, draft: Draft, backend: Backend[_C], *, only: _C | None = None) -> None:
         self.request = call.request
-        self.losses = losses
+        self._draft = draft
         self._model = call.request.model
         self._shared = backend
         self._only = only
@@ -79,6 +92,11 @@ class PoolJourney(ABC, Generic[_C]):
         self._renewed: set[tuple[str, str]] = set()
         self._counts: Counter[tuple[Literal["tries", "others", "pauses"], Cause]] = Counter()
 
+    @property
+    def losses(self) -> tuple[ir.Loss, ...]:
+        """What the body lacks, as it is written now."""
+        return self._draft.written.losses
+
     # calling
 
     @abstractmethod
@@ -86,12 +104,27 @@ class PoolJourney(ABC, Generic[_C]):
         """Give the body of the next call."""
 
     @abstractmethod
+    def _url(self) -> str:
+        """Give the URL of the next call."""
+
+    @abstractmethod
+    def _headers(self, secret: str) -> dict[str, str]:
+        """Give the headers of the next call; `secret`: the credential's token or key."""
+
+    def outgoing(self) -> Outgoing:
+        """Describe the next call besides its body."""
+        return Outgoing(method="POST", url=self._url(), headers=self._headers(MASK), varies=self._varies())
+
+    def _varies(self) -> dict[str, str]:
+        return {}
+
+    @abstractmethod
     async def _call(self, credential: _C) -> Answer:
         """Make one call with a credential; raise Failure."""
 
-    @abstractmethod
-    def _renew(self, what: Renew, credential: _C, failure: Failure) -> bool:
-        """Drop what was refused, so that the next call has it anew; False when that cannot help."""
+    def _renew(self, what: Renew, credential: _C) -> None:
+        """Drop what was refused, so that the next call has it anew."""
+        raise NotImplementedError(what)
 
     async def go(self) -> Answer:
         """Make one call; return when its headers say 200."""
@@ -175,15 +208,17 @@ class PoolJourney(ABC, Generic[_C]):
         return rule.always or failure.status is None or failure.status in self._shared.retry.on
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
-        """Renew what was refused, once for each credential."""
+        """Amend the body, once for each cause, or renew what was refused, once for each credential."""
         if rule.renew is None or self._lease is None:
             return None
+        if rule.renew == "body":
+            return Step(counted=False) if self._draft.amend(failure) else None
         credential = self._lease.credential
-        what = failure.cause if rule.renew == "body" else rule.renew
-        if (credential.id, what) in self._renewed:
+        if (credential.id, rule.renew) in self._renewed:
             return None
-        self._renewed.add((credential.id, what))
-        return Step(counted=False) if self._renew(rule.renew, credential, failure) else None
+        self._renewed.add((credential.id, rule.renew))
+        self._renew(rule.renew, credential)
+        return Step(counted=False)
 
     def _next_base(self, rule: Rule) -> Step | None:
         if not rule.base or self._bases_tried >= len(self._shared.bases):
@@ -239,9 +274,19 @@ class PoolJourney(ABC, Generic[_C]):
     def _verdict(self, failure: Failure, rule: Rule) -> GatewayError:
         """Give the error to answer with: the last one, or why the pool has nothing left."""
         error = failure.error
+        if failure.cause == "missing":
+            self._name_model(error)
         if rule.shortage:
             return self._shared.pool.shortage(self._model, self._only) or error
         if rule.mark == "cool_briefly" and error.retry_after is None:
             rest_s = self._shared.pool.rest_s(self._model)
             error.retry_after = rest_s if 0 < rest_s < math.inf else None
         return error
+
+    def _name_model(self, error: GatewayError) -> None:
+        """Say which model an upstream may not have; its own words seldom do."""
+        known = tuple(self._shared.models())
+        if known and self._model not in known:
+            name = self._model[:100]
+            missing = f"upstream {self._shared.pool.name} lists no model {name!r}{did_you_mean(name, known)}"
+            error.message = f"{error.message.rstrip('.')}: {missing}"

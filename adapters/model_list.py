@@ -1,5 +1,6 @@
 """The models of an upstream: those that are configured, else those fetched last, else a shipped table."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -50,6 +51,8 @@ class ModelList:
         self._keeper = keeper
         self._clock = clock
         self._logger = logger
+        self._asked = asyncio.Event()
+        self._trouble = ""
         self.models: Mapping[str, ModelInfo] = {}
         self.renamed: Mapping[str, str] = {}
         self._take(_stored(fetched) or Catalogue(dict(shipped)))
@@ -67,17 +70,26 @@ class ModelList:
         pause_s = _FETCH_AGAIN_S
         while True:
             fetched = await self._fetch(fetch)
+            self._asked.set()
             await self._clock.sleep(_FETCH_EVERY_S if fetched else pause_s)
             pause_s = _FETCH_AGAIN_S if fetched else min(2 * pause_s, _FETCH_EVERY_S)
+
+    async def asked(self) -> str:
+        """Wait until `keep` has asked once; say why that gave no list, "" when it did."""
+        await self._asked.wait()
+        return self._trouble
 
     async def _fetch(self, fetch: Callable[[], Awaitable[Catalogue | None]]) -> bool:
         try:
             catalogue = await fetch()
         except (Failure, RefreshFailed, ValueError) as error:
-            self._logger.info("no model list", upstream=self._upstream, reason=str(error))
+            self._trouble = str(error)
+            self._logger.info("no model list", upstream=self._upstream, reason=self._trouble)
             return False
         if catalogue is None:
+            self._trouble = "no usable credential"
             return False
+        self._trouble = ""
         self._take(catalogue)
         await self._keeper.save_models(StoredModels(msgspec.json.encode(catalogue).decode(), self._clock.time()))
         return True

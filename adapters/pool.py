@@ -83,6 +83,12 @@ class Pool(Generic[_C]):
         return "" if known else f"no OAuth client: set upstream.{self.name}.oauth"
 
     @property
+    def _remedy(self) -> str:
+        if self._oauth is None:
+            return f"give upstream.{self.name}.api_key another key"
+        return f"log the account in again, and give upstream.{self.name}.pool its new refresh token"
+
+    @property
     def usable(self) -> bool:
         """Whether any credential could serve some model."""
         return not self._problem and any(credential.state == "active" for credential in self.credentials)
@@ -158,7 +164,9 @@ class Pool(Generic[_C]):
             return None
         asked = self._among(only)
         if math.isinf(rest_s):
-            words = f"upstream {self.name} has no usable credential: {self._why(asked)}"
+            words = (
+                f"upstream {self.name} has no usable credential: {self._why(asked)}; this gateway's operator must act"
+            )
             # one API key is no pool: that it is refused is the upstream's answer
             return (
                 UpstreamCredential(words) if self._oauth is None and len(self.credentials) == 1 else NoCredential(words)
@@ -204,7 +212,7 @@ class Pool(Generic[_C]):
         """Use a credential no more."""
         if credential.state != "disabled":
             credential.disable(reason, lasting=lasting)
-            self._changed(credential, "a credential is disabled", reason=reason)
+            self._changed(credential, "a credential is disabled", reason=reason, hint=self._remedy)
 
     def need_verification(self, credential: _C, link: str | None) -> None:
         """Use a credential no more until its owner has acted."""
@@ -223,7 +231,7 @@ class Pool(Generic[_C]):
 
     async def _saved(self, credential: _C) -> None:
         if credential.state == "disabled":
-            self._tell(credential, "a credential is disabled", reason=credential.reason)
+            self._tell(credential, "a credential is disabled", reason=credential.reason, hint=self._remedy)
         await self._keeper.now(credential.stored)
 
     def _changed(self, credential: _C, event: str, **fields: Any) -> None:

@@ -6,17 +6,18 @@ The gateway says its own name everywhere; whether the service answers it is the 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.account import Account
-from gateway.adapters.failures import Failure
+from gateway.adapters.amendments import without
+from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.google_oauth import RefreshFailed
-from gateway.adapters.model_list import Catalogue, ModelList
+from gateway.adapters.model_list import Catalogue
+from gateway.adapters.pooled import PooledUpstream
 from gateway.adapters.v1internal_control import Control, countable
 from gateway.adapters.v1internal_envelope import Envelope, headers_of
 from gateway.adapters.v1internal_errors import RULES, read_failure
@@ -32,8 +33,7 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.logs import logger_of
-from gateway.transport import Transport
-from gateway.upstream import Call, Journey, ModelInfo
+from gateway.upstream import Call, Journey
 
 __all__ = ["V1Internal"]
 
@@ -43,26 +43,20 @@ _PROD: Final = "https://cloudcode-pa.googleapis.com"
 _COUNT_S: Final = 5.0
 
 
-class V1Internal:
+class V1Internal(PooledUpstream[Account]):
     """One upstream; raises ConfigError for credentials that cannot be read."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         config = loaded.config.upstream[name]
         assert isinstance(config, V1InternalConfig)
-        self.name = name
-        self._lists = not config.models and config.envelope == "antigravity"  # the other one has no such call
-        self._translate = loaded.config.translate
-        self._clock = clock
-        self._logger = logger_of(loaded.config.log)
-        self._schemas = SchemaCache()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._pool, kept = set_up(name, config, loaded, clock, self._logger, self._tasks)
-        self._keeper = kept.keeper
+        logger = logger_of(loaded.config.log)
+        tasks: set[asyncio.Task[Any]] = set()
+        pool, kept = set_up(name, config, loaded, clock, logger, tasks)
         headers = headers_of(config)
         self._control = Control(config.base_urls or (_PROD, _DAILY), headers, clock, config.oauth.userinfo_url)
         self._backend = V1InternalBackend(
-            pool=self._pool,
-            projects=Projects(config.pool, self._pool, self._control),
+            pool=pool,
+            projects=Projects(config.pool, pool, self._control),
             bases=config.base_urls or (_DAILY, _PROD),
             headers=headers,
             envelope=Envelope(config),
@@ -70,42 +64,15 @@ class V1Internal:
             read_failure=read_failure,
             retry=loaded.config.retry,
             clock=clock,
-            logger=self._logger,
+            logger=logger,
+            strict=loaded.config.translate.lossy == "strict",
         )
-        self._list = ModelList(
-            name,
-            configured=config.models,
-            shipped=SHIPPED,
-            fetched=kept.fetched,
-            keeper=kept.keeper,
-            clock=clock,
-            logger=self._logger,
-        )
+        lists = config.envelope == "antigravity"  # the other one has no such call
+        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=lists)
+        self._translate = loaded.config.translate
+        self._schemas = SchemaCache()
 
     # serving
-
-    @property
-    def usable(self) -> bool:
-        """Whether any credential could serve."""
-        return self._pool.usable
-
-    @property
-    def credentials(self) -> Sequence[Account]:
-        """The pool's credentials, in the order in which they are configured."""
-        return self._pool.credentials
-
-    @property
-    def leases(self) -> int:
-        """How many credentials are in use by requests now."""
-        return self._pool.leases
-
-    def state(self) -> str:
-        """Say how many credentials can serve, or why none."""
-        return self._pool.state()
-
-    def models(self) -> Mapping[str, ModelInfo]:
-        """List the configured models, else those fetched last, else the shipped table."""
-        return self._list.models
 
     def renamed(self) -> Mapping[str, str]:
         """Give the new ids of retired models."""
@@ -114,7 +81,7 @@ class V1Internal:
     def open(self, call: Call) -> Journey:
         """Translate a call."""
         call = self._renamed(call)
-        return V1InternalJourney(call, self._write(call.request), self._backend)
+        return V1InternalJourney(call, self._write, self._backend)
 
     async def count(self, call: Call) -> int | None:
         """Count the conversation upstream, and estimate what it does not count: instructions and tools."""
@@ -133,7 +100,7 @@ class V1Internal:
         model = self._list.current(call.request.model)
         return call if model == call.request.model else replace(call, request=replace(call.request, model=model))
 
-    def _write(self, request: ir.Request) -> Written:
+    def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
             return pass_through(request, request.native)
         info = self._list.info(request.model)
@@ -145,39 +112,24 @@ class V1Internal:
             signatures=self._translate.signatures != "off",
             schemas=self._schemas,
         )
-        return write_request(request, target)
+        return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
         credential = self._pool.any_active(request.model)
         transport = self._backend.transport
         if credential is None or transport is None:
             return None
-        contents = countable(self._write(replace(request, native=None)).body["contents"])
+        lacks = self._backend.lacks.of(request.model)
+        contents = countable(self._write(replace(request, native=None), lacks).body["contents"])
         token = await self._pool.token(credential)
         return await self._control.count(transport, token, request.model, contents)
 
     # the model list
 
-    async def start(self, transport: Transport) -> None:
-        """Take the transport; without configured models fetch the list in the background."""
-        self._backend.transport = transport
-        self._pool.start(transport)
-        if self._lists:
-            fetching = self._list.keep(partial(self._fetch, transport))
-            self._tasks.add(asyncio.get_running_loop().create_task(fetching))
-
-    async def stop(self) -> None:
-        """End background work, and write down what is left to write."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks.clear()
-        await self._keeper.close()
-
-    async def _fetch(self, transport: Transport) -> Catalogue | None:
+    async def _fetch(self) -> Catalogue | None:
         account = self._pool.any_active()
-        if account is None:
+        transport = self._backend.transport
+        if account is None or transport is None:
             return None
         token = await self._pool.token(account)
         return read_models(await self._control.models(transport, token, account.project))

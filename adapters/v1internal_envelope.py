@@ -30,11 +30,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Envelope:
-    """Writes the bodies of one upstream's generating calls."""
+    """Writes the bodies of one upstream's generating calls. `call_id`: the field that is new for each call."""
 
     def __init__(self, config: V1InternalConfig) -> None:
         self._wrap = self._gemini_cli if config.envelope == "gemini-cli" else self._antigravity
         self._user_agent = config.user_agent or NAME
+        self.call_id = "user_prompt_id" if config.envelope == "gemini-cli" else "requestId"
 
     def write(self, written: Written, model: str, project: str, session: str) -> bytes:
         """Write the whole body; each call is an attempt of its own."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.adapters.amendments import AMENDED, REFUSED
 from gateway.adapters.failures import COMMON, Causes, Failure, Rule, Rules, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import UpstreamCredential, UpstreamRateLimited
@@ -17,6 +18,7 @@ __all__ = ["RULES", "read_failure"]
 
 RULES: Final[Rules] = {
     **COMMON,
+    **AMENDED,
     "quota": Rule(mark="cool", others=math.inf, waits=True),
     # without details it may be the answer to a client that is not welcome: not every credential shall run into it
     "bare_429": Rule(base=True, mark="cool_briefly", others=1),
@@ -55,6 +57,7 @@ _CAUSES: Final = Causes(
         (frozenset({403}), "named user", "banned"),
         (frozenset({403}), "no longer supported", "final"),
         (frozenset({404}), "projects/", "project"),
+        *REFUSED,
     ),
     statuses={
         401: "token",

@@ -51,7 +51,7 @@ def _alternating(contents: _Contents) -> _Contents:
         said = list(run)
         if role == bytes(_MODEL) and len(said) > 1:
             parts = [part for one in said for part in _parts(one.get("parts", _NO_PARTS))]
-            said = [{**said[0], "parts": Raw(_encode(parts))}]
+            said = [{name: value for one in said for name, value in one.items()} | {"parts": Raw(_encode(parts))}]
         joined += said
     return joined
 

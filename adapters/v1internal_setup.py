@@ -1,4 +1,4 @@
-"""Gather an upstream's credentials at start: from gateway.toml, from an imported file, and what the store knows."""
+"""Gather an upstream's credentials at start: from gateway.toml, from a file that it names, and from the store."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.account import Account
 from gateway.adapters.credential_files import Imported, ImportedCredential, read_credentials
-from gateway.adapters.keeping import Kept, restore
+from gateway.adapters.keeping import Kept, reopen
 from gateway.adapters.pool import Pool
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded, OAuthConfig, V1InternalConfig
@@ -32,8 +32,16 @@ def set_up(
         *(ImportedCredential(refresh_token=token.reveal()) for token in config.pool.refresh_tokens),
         *imported.credentials,
     ]
-    accounts = {account.id: account for account in _accounts(given, config.pool.project_ids, clock, tasks)}
-    kept = restore(name, loaded, accounts, logger)
+    kept = reopen(name, loaded, logger)
+    stored = [
+        ImportedCredential(refresh_token=one.refresh_token, email=one.email, project_id=one.project_id)
+        for one in kept.accounts
+    ]
+    projects = config.pool.project_ids
+    accounts = {account.id: account for account in _accounts(given, projects, clock, tasks)}
+    for account in _accounts(stored, projects, clock, tasks):
+        accounts.setdefault(account.id, account)
+    kept.tell(accounts)
     pool = Pool(
         name,
         list(accounts.values()),

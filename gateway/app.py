@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
-from gateway.config import Config, ConfigError, KeyPath, Loaded, Problem, load
-from gateway.context import attach
+from gateway.config import Config, ConfigError, KeyPath, Loaded, Problem, load, missing_extras
+from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError
 from gateway.logs import logger_of
@@ -34,7 +34,7 @@ from gateway.services import Services
 from gateway.transport import Transport
 from gateway.upstream import Adapter
 
-__all__ = ["Gateway", "assemble", "check", "create_app", "lifespan"]
+__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
@@ -57,7 +57,7 @@ class Gateway:
         self.clock = clock or System()
         self.transport: Transport | None = None
         self.logger: FilteringBoundLogger = logger_of(config.log)
-        self.adapters = adapters or {name: self._adapter(name) for name in config.upstream}
+        self.adapters = adapters or adapters_of(loaded, self.clock)
         self.services = Services(
             loaded=loaded,
             clock=self.clock,
@@ -73,11 +73,6 @@ class Gateway:
         self.late = asyncio.Lock()
         self._lock = asyncio.Lock()
         self._users = 0
-
-    def _adapter(self, name: str) -> Adapter:
-        kind = self.loaded.config.upstream[name].type
-        make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", kind))  # an entry point is not typed
-        return make(name, self.loaded, self.clock)
 
     @property
     def started(self) -> bool:
@@ -162,9 +157,18 @@ def settle() -> None:
     gc.set_threshold(*_THRESHOLDS)
 
 
+def adapters_of(loaded: Loaded, clock: Clock) -> dict[str, Adapter]:
+    """Make every upstream; raise ConfigError for what one cannot work with."""
+    made: dict[str, Adapter] = {}
+    for name, upstream in loaded.config.upstream.items():
+        make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", upstream.type))  # no entry point is typed
+        made[name] = make(name, loaded, clock)
+    return made
+
+
 def check(loaded: Loaded) -> None:
-    """Refuse an upstream that this version has no adapter for, and an order of the pipeline that cannot work."""
-    problems = [*_unserved(loaded), *misordered(loaded)]
+    """Refuse an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
+    problems = [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
     if problems:
         raise ConfigError(problems)
 
@@ -207,11 +211,14 @@ class Outermost:
         if not self._gateway.started:
             await self._start_late()
         context, send = attach(scope, send, self._gateway.clock)
-        health = scope["path"].endswith(_HEALTH)  # a route matches by regular expression, so few paths try
+        health = scope["path"].endswith(_HEALTH) and route_path(scope) in _HEALTH
         try:
             if self._gateway.services.draining and not health:
                 raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
-            await (self._health if health else self._gateway.pipeline)(scope, receive, send)
+            if health:  # the router has an eye of its own for mount points
+                await self._health({**scope, "path": route_path(scope), "root_path": ""}, receive, send)
+            else:
+                await self._gateway.pipeline(scope, receive, send)
         except GatewayError as error:
             if context.status is not None:
                 raise

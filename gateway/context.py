@@ -41,12 +41,16 @@ ANONYMOUS = Principal(name="anonymous", id="anonymous")
 
 
 class RequestContext(Struct, kw_only=True):
-    """All that the layers tell each other. Times are of the monotonic clock, in seconds."""
+    """All that the layers tell each other. Times are of the monotonic clock, in seconds.
+
+    `root`: the mount point below which the path led to `route`.
+    """
 
     request_id: str
     route: Route
     headers: dict[bytes, bytes]
     started: float
+    root: str = ""
     principal: Principal = ANONYMOUS
     request: ir.Request | None = None
     requested_model: str = ""
@@ -77,8 +81,12 @@ def route_path(scope: Scope) -> str:
     """Give the path below the mount point."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        return path[len(root) :]
+    if not root:
+        return path
+    # what stands before the app that we are mounted in may not be in the path: a proxy has cut it
+    for prefix in (root, root.removeprefix(scope.get("app_root_path", ""))):
+        if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+            return path[len(prefix) :]
     return path
 
 
@@ -88,17 +96,25 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
         context = scope["state"]["gateway"]
     except KeyError:
         context = None
+    root: str = scope.get("root_path", "")
     if isinstance(context, RequestContext):
+        if context.root != root:  # made outside of a mount, where the path meant something else
+            context.root, context.route = root, _route(scope, context.headers)
         return context, send
     headers = dict(scope["headers"])
     context = RequestContext(
         request_id=f"req_{new_id()}",
-        route=match(scope["method"], route_path(scope), headers, scope.get("query_string", b"")),
+        root=root,
+        route=_route(scope, headers),
         headers=headers,
         started=clock.monotonic(),
     )
     scope.setdefault("state", {})["gateway"] = context
     return context, _noting(context, send, clock)
+
+
+def _route(scope: Scope, headers: dict[bytes, bytes]) -> Route:
+    return match(scope["method"], route_path(scope), headers, scope.get("query_string", b""))
 
 
 def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:

@@ -41,6 +41,8 @@ class Endpoints:
                 await Client(receive, send, self._relay.grace).respond(await self._count(context))
             elif context.route.operation == "native":
                 await self._native.answer(context, scope, receive, send)
+            elif context.route.error is not None:
+                raise context.route.error
             else:
                 query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
                 await Client(receive, send, self._relay.grace).respond(self._models(context, query))

@@ -59,7 +59,7 @@ class NativeCalls:
         body = _Body(receive)
         content = await body.whole() if _is_small(headers) else body
         adapter, model = self._choose(context, content, route_path(scope))
-        call = _call(context, scope, headers, content, model)
+        call = _call(context, scope, headers, content, model, self._origin(scope, headers))
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
         early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
@@ -87,6 +87,12 @@ class NativeCalls:
             raise UpstreamTimeout(f"the upstream fell silent for {idle_s:g} s (timeouts.idle)") from None
         finally:
             answer.close()
+
+    def _origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+        """Give the address at which callers see this gateway, with its mount point."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        seen = f"{scope.get('scheme', 'http')}://{host}{quote(scope.get('root_path', ''))}"
+        return self._services.loaded.config.server.public_url or seen
 
     # where to
 
@@ -164,11 +170,11 @@ def _call(
     headers: Mapping[bytes, bytes],
     content: bytes | AsyncIterable[bytes],
     model: str,
+    origin: str,
 ) -> NativeCall:
     path = _raw_path(scope)
     if any(step in (".", "..") for step in unquote(path).split("/")):
         raise NotFound("a path may not lead upwards")
-    host = headers.get(b"host", b"").decode("latin-1")
     return NativeCall(
         method=scope["method"],
         path=path,
@@ -177,14 +183,16 @@ def _call(
         body=content,
         model=model,
         principal=context.principal.id,
-        origin=f"{scope.get('scheme', 'http')}://{host}{quote(scope.get('root_path', ''))}",
+        origin=origin,
     )
 
 
 def _raw_path(scope: Scope) -> str:
     """Give the path below the mount point as it stood on the wire."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-    return raw.decode("latin-1").removeprefix(quote(scope.get("root_path", "")))
+    mount = scope["path"].removesuffix(route_path(scope))
+    _, *steps = raw.decode("latin-1").split("/")
+    return "".join(f"/{step}" for step in steps[mount.count("/") :])
 
 
 def _check(principal: Principal, model: str, path: str) -> None:

@@ -4,21 +4,26 @@ A middleware class says what it `provides` to those inside it and what it `requi
 requirement that ends in `?` holds only when something in the order provides it.
 """
 
-from collections.abc import Mapping
-from inspect import signature
-from typing import Protocol, cast
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from inspect import Parameter, signature
+from operator import attrgetter
+from typing import Literal, Protocol, cast
 
 from starlette.types import ASGIApp
 
-from gateway.config import Config, KeyPath, Loaded, Problem
-from gateway.registry import import_path, load, names
+from gateway.config import Config, ConfigError, KeyPath, Loaded, PipelineConfig, Problem
+from gateway.config.problems import did_you_mean
+from gateway.registry import load, names
 from gateway.services import Services
 
-__all__ = ["REQUIRED", "Middleware", "build", "misordered", "propose", "resolve", "violations"]
+__all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
 
 REQUIRED = ("protocol", "model_map")
 LATER = frozenset({"metrics", "usage"})  # built-in names that this version does not serve yet
 _ORDER: KeyPath = ("pipeline", "order")
+_DEFAULT = PipelineConfig().order
+_NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
 class Middleware(Protocol):
@@ -28,40 +33,126 @@ class Middleware(Protocol):
     requires: frozenset[str]
 
 
+class Unusable(Exception):
+    """A middleware of somebody else's cannot be taken; the message says why."""
+
+
 def resolve(config: Config) -> dict[str, type]:
-    """Import every middleware that the order names, in order; ImportError and AttributeError pass."""
-    found: dict[str, type] = {}
-    registered = names("gateway.middleware")
-    for name in config.pipeline.order:
-        if name in config.middleware:
-            found[name] = cast(type, import_path(config.middleware[name].use))
-        elif name in registered:
-            found[name] = cast(type, load("gateway.middleware", name))
-        elif name not in LATER:
-            found[name] = cast(type, import_path(name))
-    return found
+    """Import every middleware that the order names, in order; raise Unusable."""
+    return {name: _class(name, config) for name in config.pipeline.order if name not in LATER}
 
 
 def misordered(loaded: Loaded) -> list[Problem]:
     """Say what is wrong with the configured order, with an order that works; [] = it works."""
-    try:
-        order = resolve(loaded.config)
-    except (ImportError, AttributeError) as error:
-        return [loaded.problem(_ORDER, str(error))]
-    found = violations(order, anonymous=loaded.config.auth.allow_anonymous == "always")
-    problems = [loaded.problem(_ORDER, f"{text}; an order that works: {propose(order)}") for text in found]
-    return problems + [problem for name, cls in order.items() if (problem := _misfit(name, cls, loaded))]
+    config, problems, order = loaded.config, list[Problem](), dict[str, type]()
+    for index, name in enumerate(config.pipeline.order):
+        if name in config.pipeline.order[:index]:
+            problems.append(loaded.problem((*_ORDER, index), f'"{name}" stands there twice'))
+        elif name not in LATER:
+            try:
+                order[name] = _class(name, config)
+            except Unusable as error:
+                problems.append(loaded.problem(_place(name, config, "use"), str(error)))
+    if problems:
+        return problems
+    anonymous = config.auth.allow_anonymous == "always"
+    found = violations(order, anonymous=anonymous)
+    way = _way_out(order, anonymous=anonymous)
+    problems = [loaded.problem(_ORDER, text + way) for text in found]
+    for name, cls in order.items():
+        where = _place(name, config, "options")
+        problems += [loaded.problem(where, text) for text in _misfits(name, cls, config)]
+    return problems
 
 
-def _misfit(name: str, cls: type, loaded: Loaded) -> Problem | None:
-    """Say which option of [middleware.NAME] its class does not take."""
-    if name not in loaded.config.middleware:
-        return None
+def _way_out(order: Mapping[str, type], *, anonymous: bool) -> str:
+    """Show an order that works, with what must not be left out, if there is one."""
+    complete = list(order)
+    for name in _needed(anonymous=anonymous):
+        if name not in order:
+            inside = _DEFAULT[_DEFAULT.index(name) :]
+            complete.insert(next((n for n, other in enumerate(complete) if other in inside), len(complete)), name)
+    whole = {name: order.get(name) or cast(type, load("gateway.middleware", name)) for name in complete}
+    proposed = propose(whole)
+    works = not violations({name: whole[name] for name in proposed}, anonymous=anonymous)
+    return f"; an order that works: {proposed}" if works else ""
+
+
+def _needed(*, anonymous: bool) -> tuple[str, ...]:
+    return REQUIRED if anonymous else ("auth", *REQUIRED)
+
+
+def _place(name: str, config: Config, key: Literal["use", "options"]) -> KeyPath:
+    """Say which key of the configuration names a middleware of somebody else's, or gives its options."""
+    own = config.middleware.get(name)
+    if own is None:
+        return (*_ORDER, config.pipeline.order.index(name))
+    return ("middleware", name, key if own.options else "use")
+
+
+def _class(name: str, config: Config) -> type:
+    if name in config.middleware:
+        return _imported(config.middleware[name].use)
+    if name in names("gateway.middleware"):
+        return cast(type, load("gateway.middleware", name))
+    return _imported(name)
+
+
+def _imported(path: str) -> type:
+    """Import `package.module:Class`."""
+    where, _, name = path.partition(":")
     try:
-        signature(cls).bind(None, **loaded.config.middleware[name].options)
-    except TypeError as error:
-        return loaded.problem(("middleware", name, "options"), f"{cls.__name__}: {error}")
-    return None
+        module = import_module(where)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{where}.".startswith(f"{error.name}."):
+            raise Unusable(f'"{where}" cannot be imported: {_line(error)}') from error
+        raise Unusable(
+            f'there is no module "{error.name}" where Python looks for it; '
+            "install it, or put its folder into PYTHONPATH"
+        ) from None
+    except Exception as error:  # whatever a module of somebody else's does while it is imported
+        raise Unusable(f'"{where}" cannot be imported: {_line(error)}') from error
+    try:
+        found = attrgetter(name)(module)
+    except AttributeError:
+        raise Unusable(f'"{where}" has no "{name}"{did_you_mean(name, vars(module))}') from None
+    if not callable(found):
+        raise Unusable(f'"{path}" is {_kind(found)}, not a class that takes the app')
+    if isinstance(found, type) and not any("__call__" in vars(base) for base in found.__mro__):
+        raise Unusable(f'"{path}" is no ASGI middleware: it needs `async def __call__(self, scope, receive, send)`')
+    return cast(type, found)  # or a function that makes one
+
+
+def _misfits(name: str, cls: type, config: Config) -> Iterator[str]:
+    """Say which options a middleware of somebody else's does not take, and which it misses."""
+    if hasattr(cls, "configured") and name not in config.middleware:
+        return
+    try:
+        parameters = list(signature(cls).parameters.values())
+    except ValueError:  # written in C
+        return
+    if not parameters or parameters[0].kind in (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD):
+        yield f"{cls.__name__} does not take the app as its first argument"
+        return
+    own = config.middleware.get(name)
+    given = own.options if own else {}
+    known = {each.name: each for each in parameters[1:] if each.kind in _NAMED}
+    if not any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
+        for option in given.keys() - known:
+            yield f'{cls.__name__} takes no option "{option}"{did_you_mean(option, known)}'
+    where = "" if own else "; options stand in a [middleware.NAME] with `use`"
+    for option, parameter in known.items():
+        if parameter.default is Parameter.empty and option not in given:
+            yield f'{cls.__name__} needs the option "{option}"{where}'
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
@@ -69,8 +160,8 @@ def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
 
     `anonymous`: auth.allow_anonymous is "always", so `auth` may be left out.
     """
-    needed = REQUIRED if anonymous else (*REQUIRED, "auth")
-    problems = [f"leaves out {name!r}, without which nothing works" for name in needed if name not in order]
+    needed = [name for name in _needed(anonymous=anonymous) if name not in order]
+    problems = [f"leaves out {name!r}, without which nothing works" for name in needed]
     offered = {mark for cls in order.values() for mark in _marks(cls, "provides")}
     seen: set[str] = {"principal"} if anonymous and "auth" not in order else set()
     for name, cls in order.items():
@@ -106,15 +197,28 @@ def propose(order: Mapping[str, type]) -> list[str]:
 
 
 def build(app: ASGIApp, services: Services) -> ASGIApp:
-    """Wrap `app` in the configured middlewares, the first of the order outermost."""
-    config = services.loaded.config
-    for name, cls in reversed(resolve(config).items()):
+    """Wrap `app` in the configured middlewares, the first of the order outermost; raise ConfigError."""
+    loaded = services.loaded
+    for name, cls in reversed(resolve(loaded.config).items()):
         configured = getattr(cls, "configured", None)
-        if name in config.middleware:
-            app = cls(app, **config.middleware[name].options)
+        if configured is not None and name not in loaded.config.middleware:
+            app = configured(app, services)
         else:
-            app = configured(app, services) if configured is not None else cls(app)
+            app = _made(name, cls, app, loaded)
     return app
+
+
+def _made(name: str, cls: type, app: ASGIApp, loaded: Loaded) -> ASGIApp:
+    """Give a middleware its options."""
+    own = loaded.config.middleware.get(name)
+    where = _place(name, loaded.config, "options")
+    try:
+        made = cls(app, **(own.options if own else {}))
+    except Exception as error:  # whatever a class of somebody else's says to its options
+        raise ConfigError([loaded.problem(where, f"{cls.__name__} cannot be made: {_line(error)}")]) from error
+    if not callable(made):
+        raise ConfigError([loaded.problem(where, f"{cls.__name__} made {_kind(made)}, not an ASGI app")])
+    return cast(ASGIApp, made)
 
 
 def _marks(cls: type, which: str) -> frozenset[str]:

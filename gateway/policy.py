@@ -60,10 +60,16 @@ def prepare(
         request = _translated(request, upstream)
     if variants:
         request = _varied(request, variants, case)
-    reasoning = request.reasoning
+    reasoning, losses = request.reasoning, request.losses
     if reasoning.mode == "unset":
         reasoning = _reasoning(reasoning, case)
-    return replace(request, model=model, sampling=_sampling(request.sampling, case), reasoning=reasoning)
+        if request.reasoning.visible and not reasoning.visible:
+            path = request.paths.get("thinking", "thinking")
+            losses += (
+                ir.Loss(path, "there are no thoughts to show: [thinking] has this model answer without", "hint"),
+            )
+    sampling = _sampling(request.sampling, case)
+    return replace(request, model=model, sampling=sampling, reasoning=reasoning, losses=losses)
 
 
 class _Case(Struct):
@@ -82,10 +88,17 @@ class _Case(Struct):
 
 
 def _passes(request: ir.Request, model: str) -> bool:
-    """Tell whether a Gemini caller's words suit the model: Claude has rules of its own for tools and for thoughts."""
+    """Tell whether a Gemini caller's words suit the model.
+
+    Claude has rules of its own for tools and for thoughts, and it has no JSON mode.
+    """
     if ir.family_of(model) == "gemini":
         return True
-    return not request.tools and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
+    return (
+        request.output.kind == "text"
+        and not request.tools
+        and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
+    )
 
 
 def _translated(request: ir.Request, upstream: str) -> ir.Request:

@@ -1,9 +1,13 @@
-"""Write an error as the answer, in the dialect of the path. Every layer refuses through here."""
+"""Write an error as the answer, in the dialect of the path. Every layer refuses through here.
+
+At a path of no dialect, such as one of an app that a middleware of ours stands in, it is plain JSON.
+"""
 
 import math
 from functools import cache
 from typing import cast
 
+import msgspec
 from starlette.types import Send
 
 from gateway.context import RequestContext
@@ -32,7 +36,10 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
     """Answer with an error; the context keeps it for the log."""
     context.error = error
     context.end = "error"
-    status, body = dialect_of(context).write_error(error, context.request_id, route=context.route)
+    if context.route.foreign:
+        status, body = error.status, msgspec.json.encode({"error": {"code": error.code, "message": error.message}})
+    else:
+        status, body = dialect_of(context).write_error(error, context.request_id, route=context.route)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),

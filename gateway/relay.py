@@ -14,7 +14,7 @@ from starlette.types import Receive, Send
 from gateway import ir
 from gateway.attempts import Begun, Policy, begin
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, StreamWriter
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
@@ -95,16 +95,19 @@ class Relay:
         finally:
             self._open.discard(client)
 
-    def embark(self, context: RequestContext, target: Target) -> Journey:
-        """Translate the request for one target, without network; strict mode refuses losses here."""
-        request = self.prepared(context, target)
+    def embark(self, context: RequestContext, target: Target, notes: list[Decision] | None = None) -> Journey:
+        """Translate the request for one target, without network; strict mode refuses losses here.
+
+        `notes` takes a decision for each thing that is filled in.
+        """
+        request = self.prepared(context, target, notes)
         call = Call(request=request, request_id=context.request_id, principal=context.principal.id)
         journey = target.adapter.open(call)
         if self._config.translate.lossy == "strict":
             _refuse_losses((*journey.request.losses, *journey.losses))
         return journey
 
-    def prepared(self, context: RequestContext, target: Target) -> ir.Request:
+    def prepared(self, context: RequestContext, target: Target, notes: list[Decision] | None = None) -> ir.Request:
         """Give the request as one target shall get it, with every policy of gateway.toml applied."""
         assert context.request is not None
         return prepare(
@@ -115,6 +118,7 @@ class Relay:
             dialect=context.route.dialect,
             config=self._config,
             variants=target.variants,
+            notes=notes,
         )
 
     async def begin(self, context: RequestContext) -> Begun:

@@ -72,7 +72,7 @@ class Route(Struct, frozen=True):
 
     `error` stands in for an operation that does not exist, and for a native one where no upstream has it. `model`: the
     id that stands in the path, "" where the body says it. `streams`: whether and how a Gemini path asks for a stream;
-    the other dialects say it in the body.
+    the other dialects say it in the body. `foreign`: no dialect has such a path, it may be another app's.
     """
 
     dialect: DialectName
@@ -80,6 +80,7 @@ class Route(Struct, frozen=True):
     model: str = ""
     error: GatewayError | None = None
     streams: Streaming = ""
+    foreign: bool = False
 
 
 def is_dialect_path(path: str) -> bool:
@@ -111,7 +112,8 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     passed_on = _passed_on(path, headers, query)
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
-        return Route(dialect, "none", error=NotFound(absent))
+        foreign = dialect != "gemini" and not is_dialect_path(path)
+        return Route(dialect, "none", error=NotFound(absent), foreign=foreign)
     return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
 
 

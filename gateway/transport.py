@@ -14,6 +14,7 @@ import asyncio
 import io
 import os
 import re
+import ssl
 import zlib
 from collections.abc import AsyncIterable, Mapping
 from functools import lru_cache
@@ -310,9 +311,16 @@ def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | 
 def _reason(error: Exception) -> str:
     """Say what failed without what was sent: aiohttp's own words and `__cause__` hold URLs and headers."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return str(error)
+        return f"no connection to {error.host}:{error.port}: {_words(error.os_error)}"
     if isinstance(error, ValueError):
         return "the URL or a header of the request holds what must not be sent"
     if isinstance(error, OSError) and error.errno:
-        return f"{type(error).__name__}: {os.strerror(error.errno)}"
+        return f"{type(error).__name__}: {_words(error)}"
     return type(error).__name__
+
+
+def _words(error: OSError) -> str:
+    """Give the system's words, in whose place event loops put addresses; TLS and name resolution have their own."""
+    if isinstance(error, ssl.SSLError) or not error.errno or error.errno < 0:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

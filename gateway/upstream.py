@@ -19,12 +19,15 @@ __all__ = [
     "Call",
     "Forwarding",
     "Journey",
+    "Listing",
     "ModelInfo",
     "NativeAnswer",
     "NativeCall",
+    "Outgoing",
     "Renaming",
     "Step",
     "Target",
+    "Telling",
 ]
 
 
@@ -107,6 +110,27 @@ class Journey(Protocol):
         ...
 
 
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """Where and how a call goes out. The credential in its headers is masked.
+
+    `varies`: the fields of the body that the next call may have otherwise, and why.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    varies: Mapping[str, str] = {}
+
+
+@runtime_checkable
+class Telling(Journey, Protocol):
+    """A journey that can say where its next call goes."""
+
+    def outgoing(self) -> Outgoing:
+        """Describe the next call besides its body, without network."""
+        ...
+
+
 class Adapter(Protocol):
     """One configured upstream."""
 
@@ -139,6 +163,15 @@ class Adapter(Protocol):
     @property
     def usable(self) -> bool:
         """Whether a request could be served now."""
+        ...
+
+
+@runtime_checkable
+class Listing(Adapter, Protocol):
+    """An upstream that asks for its models once it has started."""
+
+    async def listed(self) -> str:
+        """Wait for the answer to the first question; say why it was no list, "" when it was or none was asked for."""
         ...
 
 

@@ -48,7 +48,7 @@ def _fields(context: RequestContext, now: float) -> dict[str, object]:
     fields: dict[str, object] = {
         "request_id": context.request_id,
         "key": context.principal.name,
-        "dialect": context.route.dialect,
+        "dialect": None if context.route.foreign else context.route.dialect,
         "status": context.status,
         "end": context.end or "done",
         "ms": _ms(now - context.started),

@@ -76,9 +76,10 @@ _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", 
 class Auth:
     """ASGI middleware; gives `context.principal` to those inside.
 
-    `vouch`: gives the id of the principal for whom the gateway made the address (path, query) of a call without key.
-    `keys`: SHA-256 (hex) of each key → its principal and expiry. `accept`: the places, in order; only the first one
-    present is checked. `allow_anonymous`: never; loopback = as long as `keys` is empty; always = without any key.
+    `keys`: a list of keys; or each with a name, `{"alice": "sk-…"}`; or its SHA-256 (hex) → its principal and expiry.
+    `accept`: the places, in order; only the first one present is checked. `allow_anonymous`: never; loopback = as long
+    as `keys` is empty; always = without any key. `vouch`: gives the id of the principal for whom the gateway made the
+    address (path, query) of a call without key.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"principal"})
@@ -87,18 +88,21 @@ class Auth:
     def __init__(
         self,
         app: ASGIApp,
-        keys: Mapping[str, Key] | None = None,
+        keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str] = (),
         accept: Sequence[Place] = tuple(PLACES),
         allow_anonymous: Anonymous = "loopback",
         vouch: Vouch | None = None,
     ) -> None:
         self.app = app
-        self._keys = dict(keys or {})
+        self._keys = _indexed(keys)
         self._by_id = {key[0].id: key for key in self._keys.values()}
-        self._vouch = vouch or (lambda _, __: "")
+        self._vouch = vouch or _vouch_for_nobody
         self._by_prefix: dict[str, list[str]] = {}
         for digest in self._keys:
             self._by_prefix.setdefault(digest[:8], []).append(digest)
+        unknown = set(accept) - PLACES.keys()
+        if unknown:
+            raise ValueError(f"accept: {', '.join(sorted(unknown))} is none of {', '.join(PLACES)}")
         self._places = [PLACES[place] for place in accept]
         self._anonymous = allow_anonymous
 
@@ -168,12 +172,13 @@ def _voucher(adapters: Iterable[Adapter]) -> Vouch:
     return vouch
 
 
+def _vouch_for_nobody(_: str, __: bytes) -> str:
+    return ""
+
+
 def keys_of(config: Config) -> dict[str, Key]:
     """Index every key of the configuration by its hash."""
-    keys: dict[str, Key] = {}
-    for number, secret in enumerate(config.auth.keys):
-        digest = _digest(secret.reveal())
-        keys[digest] = (Principal(name=f"key-{number + 1}", id=digest[:16]), None)
+    keys = _indexed([secret.reveal() for secret in config.auth.keys])
     for entry in config.key:
         digest = entry.sha256 or (_digest(entry.secret.reveal()) if entry.secret else "")
         principal = Principal(
@@ -185,6 +190,19 @@ def keys_of(config: Config) -> dict[str, Key]:
         )
         keys[digest] = (principal, entry.expires)
     return keys
+
+
+def _indexed(keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str]) -> dict[str, Key]:
+    if isinstance(keys, str):
+        raise TypeError("keys: one text is neither a list of keys nor a name for each")
+    named = keys if isinstance(keys, Mapping) else {f"key-{number}": key for number, key in enumerate(keys, 1)}
+    found: dict[str, Key] = {}
+    for name, key in named.items():
+        if not key:
+            raise ValueError(f"keys: {name} is empty")
+        digest = _digest(key) if isinstance(key, str) else name
+        found[digest] = (Principal(name=name, id=digest[:16]), None) if isinstance(key, str) else key
+    return found
 
 
 def _digest(key: str) -> str:

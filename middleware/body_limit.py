@@ -17,19 +17,20 @@ _PLAIN = (b"", b"identity")
 
 
 class BodyLimit:
-    """ASGI middleware; `limit` in bytes, counted after decompression."""
+    """ASGI middleware; `limit` in bytes, counted after decompression; `setting`: where an operator changes it."""
 
     provides: ClassVar[frozenset[str]] = frozenset({"bounded_body"})
     requires: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, app: ASGIApp, limit: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, app: ASGIApp, limit: int = 32 * 1024 * 1024, setting: str = "") -> None:
         self.app = app
         self.limit = limit
+        self._too_large = f"the body is longer than {limit} bytes" + (f" ({setting})" if setting else "")
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read server.max_body."""
-        return cls(app, services.loaded.config.server.max_body)
+        return cls(app, services.loaded.config.server.max_body, "server.max_body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -38,42 +39,54 @@ class BodyLimit:
             return
         context, send = attach(scope, send)
         try:
-            body = _Body(context, receive, self.limit)
-            if b"content-encoding" in context.headers:  # what is inside sees a plain body
-                gone = (b"content-encoding", b"content-length")
-                scope["headers"] = [header for header in scope["headers"] if header[0] not in gone]
-                del context.headers[b"content-encoding"]
-            await self.app(scope, body.receive, send)
-        except _Refused as refused:
+            body = _Body(context, receive, self.limit, self._too_large)
+        except GatewayError as error:
+            await refuse(context, send, error)
+            return
+        if b"content-encoding" in context.headers:  # what is inside sees a plain body
+            gone = (b"content-encoding", b"content-length")
+            scope["headers"] = [header for header in scope["headers"] if header[0] not in gone]
+            del context.headers[b"content-encoding"]
+        try:
+            await self.app(scope, body.receive, send if body.is_known else body.guard(send))
+        except _Refused:
             if context.status is not None:
                 raise
-            await refuse(context, send, refused.error)
-        except (BodyTooLarge, UnsupportedMediaType) as error:
-            await refuse(context, send, error)
+        if body.refused is not None and context.status is None:
+            await refuse(context, send, body.refused)
 
 
 class _Refused(Exception):
-    """Carries a refusal out of `receive` through whatever stands inside."""
-
-    def __init__(self, error: GatewayError) -> None:
-        super().__init__(error.message)
-        self.error = error
+    """Ends what reads the body."""
 
 
 class _Body:
-    """One request's body."""
+    """One request's body. `is_known`: its length was said, and fits. `refused`: why it was not handed on."""
 
-    def __init__(self, context: RequestContext, receive: Receive, limit: int) -> None:
+    def __init__(self, context: RequestContext, receive: Receive, limit: int, too_large: str) -> None:
+        self.refused: GatewayError | None = None
+        self._context = context
         self._receive = receive
         self._limit = limit
+        self._too_large = too_large
         self._seen = 0
         encoding = context.headers.get(b"content-encoding", b"").strip().lower()
         if encoding not in _PLAIN and encoding not in _WINDOWS:
             raise UnsupportedMediaType("the body's content-encoding must be gzip, deflate or none")
         self._inflate = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
         length = context.headers.get(b"content-length", b"")
+        self.is_known = length.isdigit() and self._inflate is None
         if length.isdigit() and int(length) > limit:
-            raise self._too_large()
+            raise BodyTooLarge(too_large)
+
+    def guard(self, send: Send) -> Send:
+        """Keep back what an app makes of the refusal by itself, as FastAPI does; ours says more."""
+
+        async def guarded(message: Message) -> None:
+            if self.refused is None or self._context.status is not None:
+                await send(message)
+
+        return guarded
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -85,7 +98,7 @@ class _Body:
             message = {**message, "body": piece}
         self._seen += len(piece)
         if self._seen > self._limit:
-            raise _Refused(self._too_large())
+            raise self._refuse(BodyTooLarge(self._too_large))
         return message
 
     def _inflated(self, piece: bytes, *, last: bool) -> bytes:
@@ -93,10 +106,11 @@ class _Body:
         try:
             plain = self._inflate.decompress(piece, self._limit - self._seen + 1)
         except zlib.error:
-            raise _Refused(InvalidRequest("the body is not what its content-encoding says")) from None
+            raise self._refuse(InvalidRequest("the body is not what its content-encoding says")) from None
         if last and not self._inflate.eof and self._seen + len(plain) <= self._limit:
-            raise _Refused(InvalidRequest("the compressed body is cut short"))
+            raise self._refuse(InvalidRequest("the compressed body is cut short"))
         return plain
 
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the body is longer than {self._limit} bytes (server.max_body)")
+    def _refuse(self, error: GatewayError) -> _Refused:
+        self.refused = error
+        return _Refused()

@@ -1,12 +1,14 @@
 """Find out where the request goes: the name the caller wrote → upstreams and their own names, in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import ClassVar, Self
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.context import Principal, attach
+from gateway import ir
+from gateway.context import Principal, RequestContext, attach
 from gateway.errors import GatewayError, PermissionDenied
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
@@ -16,19 +18,29 @@ __all__ = ["ModelMap", "may_use"]
 
 
 class ModelMap:
-    """ASGI middleware; gives `context.targets` to those inside. `resolve` raises ModelNotFound."""
+    """ASGI middleware; holds a key to its models and renames what the caller asked for.
+
+    `resolve`: gives `context.targets` to those inside, or raises ModelNotFound. `models`: names and globs → the model
+    that `context.request` names inside, the first one that matches; any other name stays as it is.
+    """
 
     provides: ClassVar[frozenset[str]] = frozenset({"targets"})
     requires: ClassVar[frozenset[str]] = frozenset({"principal", "request"})
 
-    def __init__(self, app: ASGIApp, resolve: Callable[[str], Resolution]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        models: Mapping[str, str] | None = None,
+        resolve: Callable[[str], Resolution] | None = None,
+    ) -> None:
         self.app = app
+        self._models = models or {}
         self._resolve = resolve
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Take the app's rules."""
-        return cls(app, services.resolver.resolve)
+        return cls(app, resolve=services.resolver.resolve)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -38,14 +50,21 @@ class ModelMap:
         context, send = attach(scope, send)
         if context.request is not None:
             try:
-                name = context.request.model.removeprefix("models/")
-                if not may_use(context.principal, name):
-                    raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
-                context.targets = self._resolve(name).targets
+                self._map(context, context.request)
             except GatewayError as error:
                 await refuse(context, send, error)
                 return
         await self.app(scope, receive, send)
+
+    def _map(self, context: RequestContext, request: ir.Request) -> None:
+        name = request.model.removeprefix("models/")
+        if not may_use(context.principal, name):
+            raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
+        if self._models:
+            name = next((model for glob, model in self._models.items() if fnmatchcase(name, glob)), name)
+            context.request = replace(request, model=name)
+        if self._resolve is not None:
+            context.targets = self._resolve(name).targets
 
 
 def may_use(principal: Principal, name: str) -> bool:

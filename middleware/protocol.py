@@ -3,7 +3,7 @@
 from typing import ClassVar, Self
 
 from msgspec.structs import replace
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError, RequestTimeout, UnsupportedMediaType
@@ -18,23 +18,25 @@ BODY_SILENCE_S = 60.0  # between two pieces of a body
 
 
 class Protocol:
-    """ASGI middleware; gives `context.request` to those inside.
+    """ASGI middleware; gives `context.request` to those inside. A path that no dialect has is left to them.
 
-    `stream`: whether OpenAI Chat streams when the caller does not say (defaults.stream).
+    `stream`: whether OpenAI Chat streams when the caller does not say (defaults.stream). `replay`: those inside may
+    read the body once more, as the endpoints of other apps do.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"request"})
     requires: ClassVar[frozenset[str]] = frozenset({"bounded_body?"})
 
-    def __init__(self, app: ASGIApp, *, stream: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, stream: bool = False, replay: bool = True) -> None:
         self.app = app
         self.stream = stream
+        self.replay = replay
         self._grace = Grace()
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read defaults.stream."""
-        return cls(app, stream=bool(services.loaded.config.defaults.stream))
+        return cls(app, stream=bool(services.loaded.config.defaults.stream), replay=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -42,22 +44,20 @@ class Protocol:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send)
-        try:
-            await self._read(context, receive)
-        except GatewayError as error:
-            await refuse(context, send, error)
-            return
-        except ClientGone:
-            context.end = "client_closed"
-            return
+        if context.route.operation in ("chat", "count_tokens"):
+            try:
+                body = await self._read(context, receive)
+            except GatewayError as error:
+                await refuse(context, send, error)
+                return
+            except ClientGone:
+                context.end = "client_closed"
+                return
+            receive = _replaying(body, receive) if self.replay else receive
         await self.app(scope, receive, send)
 
-    async def _read(self, context: RequestContext, receive: Receive) -> None:
+    async def _read(self, context: RequestContext, receive: Receive) -> bytes:
         route = context.route
-        if route.error is not None and route.operation != "native":  # some upstream may serve that
-            raise route.error
-        if route.operation not in ("chat", "count_tokens"):
-            return
         if b"content-encoding" in context.headers:
             raise UnsupportedMediaType("compressed bodies need body_limit in pipeline.order")
         body = await _body(receive, self._grace)
@@ -66,6 +66,16 @@ class Protocol:
             request = replace(request, stream=self.stream)
         context.request = request
         context.requested_model = request.model
+        return body
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replaying() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replaying
 
 
 async def _body(receive: Receive, grace: Grace) -> bytes:

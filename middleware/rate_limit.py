@@ -1,12 +1,12 @@
 """Bound requests and concurrent answers for each key; over a limit is 429 with `retry-after`.
 
-A request counts once, at admission. Model lists and token counts do not count.
+A request counts once, at admission. Model lists and token counts do not count. Every answer that counts says what is
+left of the tightest limit on requests, in the headers of its dialect.
 """
 
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache, lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import ClassVar, Final, Self
 
 from limits import (
@@ -16,45 +16,69 @@ from limits import (
     RateLimitItemPerMinute,
     RateLimitItemPerSecond,
 )
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config import Limit
-from gateway.context import Principal, RequestContext, attach
+from gateway.clock import Clock, System
+from gateway.config import Limit, parse_limits
+from gateway.context import RequestContext, attach
 from gateway.errors import RateLimited
+from gateway.middleware.rate_headers import Window, rate_headers
 from gateway.refusal import refuse
 from gateway.services import Services
 from gateway.store.counters import LazyMemory
 
 __all__ = ["RateLimit"]
 
-_ITEMS: Final[Mapping[str, type[RateLimitItem]]] = {
+_ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "second": RateLimitItemPerSecond,
     "minute": RateLimitItemPerMinute,
     "hour": RateLimitItemPerHour,
     "day": RateLimitItemPerDay,
 }
-_MONTH_S = 32 * 86_400
+_DAY_S = 86_400
+_MONTH_S = 32 * _DAY_S
 _CONCURRENT_RETRY_S = 1
 
 
+class _Rule(Struct, frozen=True):
+    """A limit on one caller's requests. `key`: of its counter; `seconds`: of its window, 0 for the calendar month."""
+
+    what: str
+    key: str
+    amount: int
+    seconds: int
+
+
+class _Plan(Struct, frozen=True):
+    """All limits of one caller. `at_once`: how many answers may be open."""
+
+    at_once: int | None
+    rules: tuple[_Rule, ...]
+
+
 class RateLimit:
-    """ASGI middleware. `limits`: for every caller; a principal's own take the place of those on the same thing."""
+    """ASGI middleware. `limits`: for every caller; a principal's own take the place of those on the same thing.
+
+    They are written as in gateway.toml: `{"requests_per_minute": 60, "concurrent": 4}`.
+    """
 
     provides: ClassVar[frozenset[str]] = frozenset({"rate_limit"})
     requires: ClassVar[frozenset[str]] = frozenset({"principal"})
 
-    def __init__(self, app: ASGIApp, limits: tuple[Limit, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: Mapping[str, float] | tuple[Limit, ...] = (), clock: Clock | None = None
+    ) -> None:
         self.app = app
-        self._defaults = limits
-        self._storage = LazyMemory()
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._defaults = limits if isinstance(limits, tuple) else parse_limits(limits)
+        self._clock = clock or System()
+        self._storage = LazyMemory(self._clock.time)
         self._open: dict[str, int] = {}
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read [limits]."""
-        return cls(app, services.loaded.config.limits)
+        return cls(app, services.loaded.config.limits, services.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -62,15 +86,14 @@ class RateLimit:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send)
-        limits = self._limits(context.principal)
-        if not limits or not _counts(context):
+        who, own = context.principal.id, context.principal.limits
+        if not (own or self._defaults) or not _counts(context):
             await self.app(scope, receive, send)
             return
-        refusal = await self._admit(context.principal, limits)
+        refusal = await self._admit(context, who, _plan(who, own, self._defaults))
         if refusal is not None:
             await refuse(context, send, refusal)
             return
-        who = context.principal.id
         self._open[who] = self._open.get(who, 0) + 1
         try:
             await self.app(scope, receive, send)
@@ -84,82 +107,71 @@ class RateLimit:
         """How many answers each caller has open."""
         return self._open
 
-    def _limits(self, principal: Principal) -> tuple[Limit, ...]:
-        if not principal.limits:
-            return self._defaults
-        own = {(limit.resource, limit.window) for limit in principal.limits}
-        rest = (limit for limit in self._defaults if (limit.resource, limit.window) not in own)
-        return (*principal.limits, *rest)
-
-    async def _admit(self, principal: Principal, limits: tuple[Limit, ...]) -> RateLimited | None:
+    async def _admit(self, context: RequestContext, who: str, plan: _Plan) -> RateLimited | None:
         """Count the request against each limit, or against none when one refuses it."""
-        who = principal.id
-        windows = [limit for limit in limits if limit.resource == "requests"]
-        for limit in limits:
-            if limit.resource == "concurrent" and self._open.get(who, 0) >= limit.amount:
-                return _over(f"{int(limit.amount)} at once", _CONCURRENT_RETRY_S)
-        for limit in windows[:-1]:
-            if not await self._fits(who, limit):
-                return await self._exceeded(who, limit)
-        for limit in reversed(windows):  # the first of these has not been tested: its hit does that
-            if not await self._hit(who, limit):
-                return await self._exceeded(who, limit)
-        return None
+        now = self._clock.time()
+        windows = [await self._window(rule, now) for rule in plan.rules]
+        tightest = min(windows, key=_room) if windows else None
+        refusal = None
+        if tightest is not None and not tightest.left:
+            refusal = _over(tightest.what, tightest.wait)
+        elif plan.at_once is not None and self._open.get(who, 0) >= plan.at_once:
+            refusal = _over(f"{plan.at_once} at once", _CONCURRENT_RETRY_S)
+        else:
+            for rule, window in zip(plan.rules, windows, strict=True):  # still in the same step of the loop
+                await self._hit(rule, now)
+                window.current += 1
+        if tightest is not None:
+            context.reply_headers += rate_headers(context.route.dialect, tightest, now)
+        return refusal
 
-    async def _fits(self, who: str, limit: Limit) -> bool:
-        """Tell whether one more request has room."""
-        if limit.window == "month":
-            return await self._storage.get(_month_key(who)) < limit.amount
-        return limit.amount >= 1 and await self._limiter.test(_item(limit), who)
+    async def _window(self, rule: _Rule, now: float) -> Window:
+        if not rule.seconds:
+            month, end = _month(int(now // _DAY_S))
+            return Window(rule.what, rule.amount, 0, await self._storage.get(rule.key + month), end - now, 0)
+        previous, _, current, ends = await self._storage.get_sliding_window(rule.key, rule.seconds)
+        return Window(rule.what, rule.amount, previous, current, ends - rule.seconds, rule.seconds)
 
-    async def _hit(self, who: str, limit: Limit) -> bool:
-        """Count one more request if it has room."""
-        if limit.window != "month":
-            return limit.amount >= 1 and await self._storage.acquire_sliding_window_entry(*_entry(limit, who))
-        fits = await self._fits(who, limit)
-        if fits:
-            await self._storage.incr(_month_key(who), _MONTH_S)
-        return fits
-
-    async def _exceeded(self, who: str, limit: Limit) -> RateLimited:
-        return _over(f"{int(limit.amount)} requests a {limit.window}", await self._wait(who, limit))
-
-    async def _wait(self, who: str, limit: Limit) -> float:
-        """Seconds until one more request fits."""
-        if limit.window == "month":
-            return _until_next_month()
-        if limit.amount < 1:
-            return float(_item(limit).get_expiry())
-        stats = await self._limiter.get_window_stats(_item(limit), who)
-        return max(stats.reset_time - time.time(), 1.0)
+    async def _hit(self, rule: _Rule, now: float) -> None:
+        if rule.seconds:
+            await self._storage.acquire_sliding_window_entry(rule.key, rule.amount, rule.seconds)
+        else:
+            await self._storage.incr(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S)
 
 
 def _counts(context: RequestContext) -> bool:
     return context.route.operation in ("chat", "native", "none")
 
 
-@cache
-def _item(limit: Limit) -> RateLimitItem:
-    assert limit.window is not None
-    return _ITEMS[limit.window](max(1, int(limit.amount)))
+def _room(window: Window) -> tuple[int, float]:
+    return window.left, -window.wait
 
 
 @lru_cache(maxsize=4096)
-def _entry(limit: Limit, who: str) -> tuple[str, int, int]:
-    """Give key, amount and seconds of a window as the library's limiter hands them to the storage."""
-    item = _item(limit)
-    return item.key_for(who), item.amount, item.get_expiry()
+def _plan(who: str, own: tuple[Limit, ...], defaults: tuple[Limit, ...]) -> _Plan:
+    """Sort what holds for a caller; of two limits on the same thing its own."""
+    limits = {(limit.resource, limit.window): limit for limit in (*defaults, *own)}
+    at_once = limits.get(("concurrent", None))
+    rules = tuple(_rule(who, limit) for (resource, _), limit in limits.items() if resource == "requests")
+    return _Plan(None if at_once is None else int(at_once.amount), rules)
+
+
+def _rule(who: str, limit: Limit) -> _Rule:
+    amount = int(limit.amount)
+    what = f"{amount} requests {'an' if limit.window == 'hour' else 'a'} {limit.window}"
+    if limit.window == "month":
+        return _Rule(what, f"{who}/", amount, 0)
+    item = _ITEMS[limit.window](max(1, amount))
+    return _Rule(what, item.key_for(who), amount, item.get_expiry())
 
 
 def _over(what: str, wait: float) -> RateLimited:
-    return RateLimited(f"this key may make {what}; wait and try again", retry_after=wait)
+    return RateLimited(f"this key may make {what}; wait and try again", retry_after=max(wait, 1.0))
 
 
-def _month_key(who: str) -> str:
-    return f"{who}/{datetime.now(UTC):%Y-%m}"
-
-
-def _until_next_month() -> float:
-    now = datetime.now(UTC)
-    first = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
-    return (first - now).total_seconds()
+@lru_cache(maxsize=8)
+def _month(day: int) -> tuple[str, float]:
+    """Name the month of a day since 1970, and give its end in Unix seconds."""
+    date = datetime.fromtimestamp(day * _DAY_S, UTC)
+    end = (date.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return f"{date:%Y-%m}", end.timestamp()

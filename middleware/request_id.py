@@ -32,5 +32,6 @@ class RequestId:
             context.request_id = given.decode()
         value = context.request_id.encode()
         # Anthropic's SDK reads only request-id, OpenAI's only x-request-id
-        context.reply_headers += ((b"x-request-id", value), (b"request-id", value))
+        if (b"request-id", value) not in context.reply_headers:  # an app around this one may have said so
+            context.reply_headers += ((b"x-request-id", value), (b"request-id", value))
         await self.app(scope, receive, send)

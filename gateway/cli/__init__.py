@@ -7,7 +7,13 @@ import click
 
 from gateway import __version__
 from gateway.cli.check import check
+from gateway.cli.explain import explain
+from gateway.cli.generate_key import generate_key
+from gateway.cli.import_ import import_
+from gateway.cli.init import init
+from gateway.cli.models import models
 from gateway.cli.run import run
+from gateway.cli.version import version
 
 __all__ = ["main"]
 
@@ -27,13 +33,7 @@ def _gateway() -> None:
     """An LLM gateway: one address for OpenAI and Anthropic clients, any upstream behind it."""
 
 
-@click.command
-def version() -> None:
-    """Print the version."""
-    click.echo(__version__)
-
-
-for _command in (run, check, version):
+for _command in (run, init, check, models, explain, import_, generate_key, version):
     _gateway.add_command(_command)
 
 

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import Loaded, Row, refuses_bind, report
+from gateway.config import Loaded, Row, missing_extras, refuses_bind, report
 
 __all__ = ["check"]
 
@@ -32,7 +32,7 @@ def _problems(found: Loaded) -> list[str]:
     """Say what `gateway run` would refuse besides what loading has; a type without adapter is in the table."""
     misordered = import_module("gateway.pipeline").misordered  # loads every middleware
     refusal = refuses_bind(found.config)
-    return [*map(str, misordered(found)), *([refusal] if refusal else [])]
+    return [*map(str, [*missing_extras(found), *misordered(found)]), *([refusal] if refusal else [])]
 
 
 def _table(found: Loaded, rows: list[Row]) -> str:

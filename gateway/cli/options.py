@@ -1,5 +1,6 @@
 """Options that several commands share, and the configuration they lead to."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,7 +29,10 @@ def configuration(command: _F) -> _F:
 def loaded(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
     """Load the configuration; print every problem and exit 2 when it cannot be used."""
     try:
-        return load(config, no_config=no_config, dotenv=not no_dotenv, overrides=flags)
+        found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=flags)
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
+    if str(found.folder) not in sys.path:
+        sys.path.append(str(found.folder))  # a middleware of one's own may stand beside the configuration
+    return found

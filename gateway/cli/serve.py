@@ -9,6 +9,7 @@ import uvicorn
 
 from gateway import __version__
 from gateway.app import Gateway, create_app
+from gateway.cli.curl import curl
 from gateway.config import Loaded
 from gateway.logs import Forward
 from gateway.server import Server
@@ -95,6 +96,4 @@ def _keys(loaded: Loaded) -> str:
 
 def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:
     model = next(iter(gateway.services.resolver.listing()), "demo")
-    key = " -H 'authorization: Bearer YOUR_KEY'" if keyed else ""
-    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-    return f"curl {address}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'"
+    return curl(address, model, "YOUR_KEY" if keyed else "")

@@ -3,6 +3,7 @@
 from gateway.config.check import Row, report
 from gateway.config.decisions import Decision
 from gateway.config.effect import NOT_IN_EFFECT
+from gateway.config.extras import missing_extras
 from gateway.config.limits import Limit, parse_limits
 from gateway.config.load import Loaded, load
 from gateway.config.problems import ConfigError, Problem
@@ -103,6 +104,7 @@ __all__ = [
     "dotted",
     "is_loopback",
     "load",
+    "missing_extras",
     "parse_limits",
     "refuses_bind",
     "report",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from gateway.config.values import ModelRule
 from gateway.redact import MASK, Secret, redact
 
 __all__ = ["Row", "report"]
+
+_OF_ACCOUNTS: Final = frozenset({"refresh_tokens", "import", "refresh_before", "project_ids", "project_fallback"})
 
 
 class Row(Struct, frozen=True):
@@ -46,10 +48,15 @@ def report(loaded: Loaded, not_in_effect: Mapping[str, str] = NOT_IN_EFFECT) -> 
 
 
 def _unserved(loaded: Loaded, path: KeyPath, not_in_effect: Mapping[str, str]) -> str:
-    """Say why nothing of an upstream has an effect: its type."""
+    """Say why nothing of an upstream has an effect: its type; nor of a middleware: nobody names it."""
+    if path[0] == "middleware":
+        return "" if path[1] in loaded.config.pipeline.order else "not in pipeline.order"
     if path[0] != "upstream":
         return ""
-    return why_not("upstream.*.type", loaded.config.upstream[str(path[1])].type, not_in_effect)
+    kind = loaded.config.upstream[str(path[1])].type
+    if kind != "v1internal" and path[2] == "pool" and path[3] in _OF_ACCOUNTS:
+        return "an API key has none"
+    return why_not("upstream.*.type", kind, not_in_effect)
 
 
 def _leaves(value: object, path: KeyPath, pattern: str) -> Iterator[tuple[KeyPath, str, object]]:

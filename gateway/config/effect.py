@@ -13,7 +13,6 @@ __all__ = ["NOT_IN_EFFECT", "why_not"]
 NOT_IN_EFFECT: Final[Mapping[str, str]] = {
     'pipeline.order=*"metrics"*': "metrics is not served",
     'pipeline.order=*"usage"*': "usage is not served",
-    "server.public_url": "no web login",
     "store.database": "SQLite only",
     "store.redis": "one process only",
     "limits.tokens_per_*": "requests and concurrent only",

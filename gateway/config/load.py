@@ -40,12 +40,16 @@ _LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
-    """A configuration and where it came from. `file` is None when no file is in use."""
+    """A configuration and where it came from. `file` is None when no file is in use.
+
+    `read_only`: what stands below data_dir is read, and nothing is made or changed there.
+    """
 
     config: Config
     file: Path | None
     folder: Path
     sources: Mapping[KeyPath, Source]
+    read_only: bool = False
 
     def source(self, path: KeyPath) -> Source:
         """Give the source of a key's value; a variable or a flag gives a list as a whole."""

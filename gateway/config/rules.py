@@ -87,8 +87,8 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
             yield ("key", index, "sha256"), message
 
 
-def _pipeline(config: Config, _: Draft) -> Findings:
-    known = {*PipelineConfig().order, *config.middleware}
+def _pipeline(config: Config, draft: Draft) -> Findings:
+    known = {*PipelineConfig().order, *(as_tree(draft.tree.get("middleware")) or {})}
     for index, name in enumerate(config.pipeline.order):
         if name not in known and not _CLASS.fullmatch(name):
             yield ("pipeline", "order", index), f'unknown middleware "{name}"{did_you_mean(name, known)}'

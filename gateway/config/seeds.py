@@ -12,7 +12,7 @@ from gateway.config.problems import Problem, did_you_mean
 from gateway.config.sources import Draft, KeyPath, Source, Text
 from gateway.config.variables import Variables
 
-__all__ = ["apply_seeds"]
+__all__ = ["SEEDS", "apply_seeds"]
 
 _SCALARS: Final[Mapping[str, KeyPath]] = {
     "LOG_FILE": ("log", "file"),
@@ -43,6 +43,19 @@ _MODELS: Final = {
     "gemini": {"BIG_MODEL": "gemini-2.5-pro", "SMALL_MODEL": "gemini-2.5-flash"},
 }
 
+_TURNS: Final = "TOKEN_ROTATION_COUNT"
+
+# each variable, and the one without which it means nothing
+SEEDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys((*_SCALARS, *_KEYS, "USE_VERTEX_AUTH", "PREFERRED_PROVIDER", *_SIZES, _TURNS), ""),
+    **{
+        name: "" if place == 0 else next(iter(keys.values()))
+        for keys in _UPSTREAMS.values()
+        for place, name in enumerate(keys.values())
+    },
+    **dict.fromkeys(_VERTEX.values(), "USE_VERTEX_AUTH"),
+}
+
 
 def apply_seeds(draft: Draft, variables: Variables) -> None:
     """Build the set-up that these variables describe."""
@@ -58,11 +71,11 @@ def apply_seeds(draft: Draft, variables: Variables) -> None:
         for key, name in _VERTEX.items():
             _put(draft, ("upstream", upstream, key), name, variables)
     _put_models(draft, variables)
-    if variables.get("TOKEN_ROTATION_COUNT"):
-        source = variables.source("TOKEN_ROTATION_COUNT")
+    if variables.get(_TURNS):
+        source = variables.source(_TURNS)
         draft.put(("upstream", "antigravity", "type"), "v1internal", source)
         draft.put(("upstream", "antigravity", "pool", "strategy"), "round_robin", source)
-        _put(draft, ("upstream", "antigravity", "pool", "uses_per_turn"), "TOKEN_ROTATION_COUNT", variables)
+        _put(draft, ("upstream", "antigravity", "pool", "uses_per_turn"), _TURNS, variables)
 
 
 def _put(draft: Draft, path: KeyPath, name: str, variables: Variables) -> None:

@@ -56,7 +56,8 @@ class Media(Struct, frozen=True, tag="media", kw_only=True):
     """An image, document or sound: base64 `data`, or a `url` for upstreams that fetch.
 
     `media_type` is normalised: lower case, no parameters, image/jpeg not image/jpg.
-    `detail`: low | high | auto | original, as OpenAI callers say it. `path`: where it stood, for errors.
+    `detail`: low | high | auto | original, as OpenAI callers say it; `detail_path`: where it stood. `path`: where the
+    data or the address stood, for errors.
     """
 
     media_type: str
@@ -64,6 +65,7 @@ class Media(Struct, frozen=True, tag="media", kw_only=True):
     url: str | None = None
     filename: str | None = None
     detail: str | None = None
+    detail_path: str = ""
     path: str = ""
     signature: Signature | None = None
 
@@ -108,10 +110,14 @@ Part = Text | Media | Thinking | ToolCall | ToolResult | Opaque
 
 
 class Turn(Struct, frozen=True, kw_only=True):
-    """One message. Role `system` only in mid-conversation: what leads goes to `Request.system`."""
+    """One message. Role `system` only in mid-conversation: what leads goes to `Request.system`.
+
+    `places`: for each part, where its thoughts and its signature stood, if it has any; () when no part has.
+    """
 
     role: Literal["user", "assistant", "system"]
     parts: tuple[Part, ...]
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 class Tool(Struct, frozen=True, kw_only=True):
@@ -119,7 +125,7 @@ class Tool(Struct, frozen=True, kw_only=True):
 
     `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
     `free_form`: it takes plain text, which travels as the one argument `input`.
-    `path`: where it stood in the request, such as `tools[3]`.
+    `path`: where it stood in the request, such as `tools[3]`; `schema_path`: where its schema stands below that.
     """
 
     name: str
@@ -129,6 +135,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     builtin: str | None = None
     free_form: bool = False
     path: str = ""
+    schema_path: str = ""
 
 
 class ToolChoice(Struct, frozen=True, kw_only=True):
@@ -171,9 +178,13 @@ class Reasoning(Struct, frozen=True, kw_only=True):
 
 
 class Output(Struct, frozen=True, kw_only=True):
-    """The form of the answer: free text, any JSON, or JSON by `schema`."""
+    """The form of the answer: free text, any JSON, or JSON by `schema`.
+
+    `modalities`: text, image; () = as the model likes.
+    """
 
     kind: Literal["text", "json", "schema"] = "text"
+    modalities: tuple[str, ...] = ()
     schema: Raw | None = None
     name: str | None = None
     strict: bool | None = None
@@ -196,6 +207,8 @@ class Request(Struct, frozen=True, kw_only=True):
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
     `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
+    `paths`: how the caller calls an option, by its name here, if it is another; also `thinking`, the `schema` of the
+    output, the `filename` of media.
     `native`: set where the upstream may get the caller's own words instead of a translation.
     """
 
@@ -213,4 +226,5 @@ class Request(Struct, frozen=True, kw_only=True):
     session: str | None = None
     extras: dict[str, Raw] = {}
     losses: tuple[Loss, ...] = ()
+    paths: dict[str, str] = {}
     native: Native | None = None

@@ -1,6 +1,7 @@
 """What is learnt about credentials and models, in SQLite, so that a restart knows it.
 
-Blocking: call it at start, or from a worker thread. A refresh token is kept only when the upstream gave a new one.
+Blocking: call it at start, or from a worker thread. The refresh tokens of accounts that were taken in live here; of one
+that the configuration gives, only the newer token is kept that the upstream gave in its place.
 With keys it is encrypted, and so is a proof of the key: a file that none of the keys opens is refused unchanged.
 """
 
@@ -9,18 +10,32 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, Executable, RowMapping, case, create_engine, event, select, update
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Executable,
+    RowMapping,
+    case,
+    create_engine,
+    delete,
+    event,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from gateway.store.tables import credentials, metadata, models, settings
+from gateway.store.tables import accounts, credentials, metadata, models, settings
 
-__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredCredential", "StoredModels"]
+__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredAccount", "StoredCredential", "StoredModels"]
 
 _BUSY_MS: Final = 5000
 _ENCRYPTED: Final = "gAAAA"  # how every Fernet token begins
@@ -56,6 +71,20 @@ class StoredCredential(Struct, frozen=True, kw_only=True):
         return f"StoredCredential({self.id[:8]}, {self.state})"
 
 
+class StoredAccount(Struct, frozen=True, kw_only=True):
+    """An account that was taken in; `other` is JSON, kept for who asks for it."""
+
+    id: str
+    refresh_token: str
+    email: str = ""
+    project_id: str = ""
+    other: str = "{}"
+    added_at: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"StoredAccount({self.id[:8]})"
+
+
 class StoredModels(Struct, frozen=True):
     """A fetched model list and its time in Unix seconds."""
 
@@ -64,19 +93,27 @@ class StoredModels(Struct, frozen=True):
 
 
 class CredentialStore:
-    """The credentials and models of every upstream in one file; `keys` are Fernet's, newest first."""
+    """The credentials and models of every upstream in one file; `keys` are Fernet's, newest first.
 
-    def __init__(self, file: Path, keys: Sequence[str] = ()) -> None:
+    `read_only`: a file is read as it stands, and none is made.
+    """
+
+    def __init__(self, file: Path, keys: Sequence[str] = (), *, read_only: bool = False) -> None:
         self.file = file
+        self._read_only = read_only
         try:
             self._newest = Fernet(keys[0]) if keys else None
             self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         except ValueError:
             raise KeyProblem("is not a key: 32 bytes in URL-safe base64") from None
-        self._engine = _engine(file)
+        self._engine = _reader(file) if read_only else _engine(file)
 
     def open(self) -> None:
         """Make the file if there is none, and see that the keys fit; raise KeyProblem or StoreFailed."""
+        if self._read_only:
+            for proof in self._select(select(settings.c.value).where(settings.c.name == _PROOF)):
+                self._decrypted(proof["value"])
+            return
         try:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
@@ -104,6 +141,28 @@ class CredentialStore:
             statement.on_conflict_do_update(index_elements=["upstream", "id"], set_=row | _lasting(statement))
         )
 
+    def accounts(self, upstream: str) -> list[StoredAccount]:
+        """Read the accounts that were taken in, in that order."""
+        if self._read_only and not self._has_accounts():
+            return []  # an older version made the file
+        order = (accounts.c.added_at, accounts.c.id)
+        rows = self._select(select(accounts).where(accounts.c.upstream == upstream).order_by(*order))
+        return [self._read_account(row) for row in rows]
+
+    def take_in(self, upstream: str, account: StoredAccount, *, instead_of: str = "") -> None:
+        """Write an account, in the place of another one, of which all is forgotten."""
+        row = msgspec.structs.asdict(account) | {
+            "upstream": upstream,
+            "refresh_token": self._encrypted(account.refresh_token),
+            "other": self._encrypted(account.other),
+        }
+        forgotten = (
+            delete(table).where(table.c.upstream == upstream, table.c.id == instead_of)
+            for table in (accounts, credentials)
+            if instead_of
+        )
+        self._execute(*forgotten, insert(accounts).values(row).on_conflict_do_nothing())
+
     def load_models(self, upstream: str) -> StoredModels | None:
         """Read an upstream's model list."""
         for row in self._select(select(models).where(models.c.upstream == upstream)):
@@ -116,16 +175,25 @@ class CredentialStore:
         self._execute(insert(models).values(row).on_conflict_do_update(index_elements=["upstream"], set_=row))
 
     def _select(self, query: Executable) -> Sequence[RowMapping]:
+        if self._read_only and not self.file.exists():
+            return ()
         try:
             with self._engine.connect() as connection:
                 return connection.execute(query).mappings().all()
         except SQLAlchemyError as error:
             raise StoreFailed(_reason(error)) from None
 
-    def _execute(self, statement: Executable) -> None:
+    def _execute(self, *statements: Executable) -> None:
         try:
             with self._engine.begin() as connection:
-                connection.execute(statement)
+                for statement in statements:
+                    connection.execute(statement)
+        except SQLAlchemyError as error:
+            raise StoreFailed(_reason(error)) from None
+
+    def _has_accounts(self) -> bool:
+        try:
+            return self.file.exists() and inspect(self._engine).has_table(accounts.name)
         except SQLAlchemyError as error:
             raise StoreFailed(_reason(error)) from None
 
@@ -134,6 +202,11 @@ class CredentialStore:
         fields["refresh_token"] = self._decrypted(row["refresh_token"])
         fields["cooling"] = _COOLING.decode(row["cooling"])
         return StoredCredential(**fields)
+
+    def _read_account(self, row: RowMapping) -> StoredAccount:
+        fields: dict[str, Any] = {name: row[name] for name in StoredAccount.__struct_fields__}
+        fields |= {name: self._decrypted(row[name]) for name in ("refresh_token", "other")}
+        return StoredAccount(**fields)
 
     # encryption
 
@@ -149,7 +222,12 @@ class CredentialStore:
         """Bring what is in clear, or under an older key, under the newest one."""
         if self._newest is None:
             return
-        columns = ((credentials, credentials.c.refresh_token), (settings, settings.c.value))
+        columns = (
+            (credentials, credentials.c.refresh_token),
+            (accounts, accounts.c.refresh_token),
+            (accounts, accounts.c.other),
+            (settings, settings.c.value),
+        )
         for table, column in columns:
             for value in connection.scalars(select(column)).all():
                 if value and not _opens(self._newest, value):
@@ -188,6 +266,13 @@ def _engine(file: Path) -> Engine:
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
     return engine
+
+
+def _reader(file: Path) -> Engine:
+    """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
+    mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
+    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={**mode, "uri": "true"})
+    return create_engine(url, poolclass=NullPool, hide_parameters=True)
 
 
 def _connected(connection: sqlite3.Connection, _: object) -> None:

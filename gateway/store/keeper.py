@@ -6,7 +6,7 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.store.credentials import CredentialStore, StoredCredential, StoredModels, StoreFailed
+from gateway.store.credentials import CredentialStore, StoredAccount, StoredCredential, StoredModels, StoreFailed
 
 __all__ = ["Keeper", "Take"]
 
@@ -35,6 +35,14 @@ class Keeper:
         except StoreFailed as error:
             self._tell(error)
             return {}, None
+
+    def accounts(self) -> list[StoredAccount]:
+        """Read the accounts that were taken in; after `load`. Raise KeyProblem."""
+        try:
+            return self._store.accounts(self._upstream)
+        except StoreFailed as error:
+            self._tell(error)
+            return []
 
     def later(self, take: Take) -> None:
         """Write a credential soon; `close` waits for it."""

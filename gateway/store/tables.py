@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, Float, MetaData, Table, Text
 
-__all__ = ["credentials", "metadata", "models", "settings"]
+__all__ = ["accounts", "credentials", "metadata", "models", "settings"]
 
 metadata: Final = MetaData()
 
@@ -20,6 +20,18 @@ credentials: Final = Table(
     Column("refresh_token", Text, nullable=False),  # "" as long as the upstream gave no new one
     Column("cooling", Text, nullable=False),  # JSON, model → Unix seconds
     Column("updated_at", Float, nullable=False),
+)
+
+accounts: Final = Table(
+    "accounts",
+    metadata,
+    Column("upstream", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # of the row in credentials that says how it is
+    Column("refresh_token", Text, nullable=False),  # as it was given; a newer one is in credentials
+    Column("email", Text, nullable=False),
+    Column("project_id", Text, nullable=False),
+    Column("other", Text, nullable=False),  # JSON: what the file it came from said besides
+    Column("added_at", Float, nullable=False),
 )
 
 models: Final = Table(

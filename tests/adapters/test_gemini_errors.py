@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gateway.adapters import failures
+from gateway.adapters.amendments import AMENDABLE
 from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.gemini_errors import AMENDABLE, RULES, read_failure
+from gateway.adapters.gemini_errors import RULES, read_failure
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -76,7 +77,9 @@ def test_published_refusals(name: str) -> None:
         (400, "* …function_declarations[0].parameters_json_schema: keyword", "schemas", UpstreamRejected),
         (400, "* …generation_config.response_json_schema: too deep", "schemas", UpstreamRejected),
         (400, "Thought signature is not valid.", "signatures", UpstreamRejected),
-        (400, "Function call is missing a thought_signature in functionCall parts.", "signatures", UpstreamRejected),
+        (400, "Function call is missing a thought_signature in functionCall parts.", "unsigned", UpstreamRejected),
+        (400, "Corrupted thought signature.", "signatures", UpstreamRejected),
+        (400, "Thinking level is not supported for this model.", "level", UpstreamRejected),
         (400, "Penalty is not enabled for models/gemini-2.5-flash", "penalties", UpstreamRejected),
         (400, "Gemini API free tier is not available in your country.", "location", UpstreamUnavailable),
         (401, "Request had invalid authentication credentials.", "key", UpstreamCredential),

@@ -119,7 +119,8 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
     assert shortage.message == (
-        "upstream google has no usable credential: 2 disabled: invalid_grant, 1 must be verified by the owner"
+        "upstream google has no usable credential: 2 disabled: invalid_grant, 1 must be verified by the owner; "
+        "this gateway's operator must act"
     )
     assert not pool.usable
 

@@ -28,8 +28,13 @@ ERRORS = Path(__file__).parents[1] / "fixtures" / "v1internal" / "errors"
 NOW = datetime(2026, 4, 20, 9, 19, 0, tzinfo=UTC).timestamp()
 
 RECORDED: list[tuple[str, Cause, type[GatewayError], float | None]] = [
-    ("400_array_wrapped", "final", UpstreamRejected, None),
-    ("400_claude_invalid_signature", "final", UpstreamRejected, None),
+    ("400_array_wrapped", "signatures", UpstreamRejected, None),
+    ("400_claude_expected_thinking", "thinking", UpstreamRejected, None),
+    ("400_claude_invalid_signature", "signatures", UpstreamRejected, None),
+    ("400_claude_prefill", "final", UpstreamRejected, None),
+    ("400_claude_schema_draft", "final", UpstreamRejected, None),
+    ("400_claude_signature_required", "signatures", UpstreamRejected, None),
+    ("400_gemini_missing_thought_signature", "unsigned", UpstreamRejected, None),
     ("400_invalid_argument_schema", "final", UpstreamRejected, None),
     ("401_unauthenticated", "token", UpstreamCredential, None),
     ("403_permission_denied_license", "banned", UpstreamCredential, None),
@@ -80,6 +85,14 @@ def test_the_link_of_a_verification_is_kept_for_the_operator() -> None:
 @pytest.mark.parametrize(
     ("status", "message", "cause"),
     [
+        (400, "Invalid thought signature.", "signatures"),
+        (400, "Corrupted thought signature.", "signatures"),
+        (400, "Invalid 'signature' in 'thinking' block", "signatures"),
+        (400, "Expected thinking or redacted_thinking, but found text.", "thinking"),
+        (400, "Unable to submit request because function call `f` is missing a `thought_signature`.", "unsigned"),
+        (400, "Unable to submit request because thinking_level MEDIUM is not supported by this model.", "level"),
+        (400, "Unknown name \"thinkingLevel\" at 'request.generation_config': Cannot find field.", "level"),
+        (400, "Penalty is not enabled for this model", "penalties"),
         (403, "The caller does not have permission", "forbidden"),
         (403, "This client is no longer supported for individuals", "final"),
         (403, "You must be a named user of this product", "banned"),

@@ -98,6 +98,12 @@ def test_what_the_model_said_in_a_row_is_one_content() -> None:
     assert sent(body) == b'{"contents":[%b]}' % b",".join([said[0], joined, *rest])
 
 
+def test_what_stands_beside_the_parts_of_a_joined_content_stays() -> None:
+    said = b'{"role":"model","parts":[{"text":"a"}],"x":1},{"role":"model","parts":[{"text":"b"}],"y":2.0}'
+    joined = b'{"role":"model","parts":[{"text":"a"},{"text":"b"}],"x":1,"y":2.0}'
+    assert sent(b'{"contents":[%b]}' % said) == b'{"contents":[%b]}' % joined
+
+
 def test_the_session_is_added_at_the_end() -> None:
     assert bytes(with_session(Raw(b'{ "a":1 }'), "sessionId", 's"1')) == b'{ "a":1 ,"sessionId":"s\\"1"}'
 

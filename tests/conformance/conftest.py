@@ -1,14 +1,20 @@
-"""A gateway for each test, or one for a whole module whose tests leave no trace in it."""
+"""A gateway for each test, or one for a whole module whose tests leave no trace in it.
+
+`either` and `every` run a test before each upstream: Code Assist with a Gemini model, the public Gemini API, and for
+`every` also Code Assist with a Claude model.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.gemini_api import public
 from tests.conformance.served import Served, settings, standing
+from tests.conformance.upstreams import EITHER, EVERY, Gateways, Upstream, before
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 
@@ -26,14 +32,6 @@ async def served(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterat
         yield one
 
 
-@pytest.fixture(scope="module")
-async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """Run a gateway for the tests of one module."""
-    folder = tmp_path_factory.mktemp("gateway")
-    async with FakeV1Internal() as fake, standing(fake, settings(fake, folder)) as one:
-        yield one
-
-
 @pytest.fixture
 async def google(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[Served]:
     """Run a gateway before the public Gemini API."""
@@ -42,7 +40,45 @@ async def google(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[Serve
 
 
 @pytest.fixture(scope="module")
-async def lasting_google(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    """Run one for the tests of one module."""
-    async with FakeGemini() as fake, public(fake, tmp_path_factory.mktemp("gateway")) as one:
+async def gateways(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateways]:
+    """Keep the gateways of one module."""
+    async with AsyncExitStack() as stack:
+        yield Gateways(stack, lambda: tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture
+async def lasting(gateways: Gateways) -> Served:
+    """Give the module's gateway before Code Assist."""
+    return await gateways.before("v1internal")
+
+
+@pytest.fixture
+async def lasting_google(gateways: Gateways) -> Served:
+    """Give the module's gateway before the public Gemini API."""
+    return await gateways.before("gemini")
+
+
+@pytest.fixture(params=EVERY)
+async def every(request: pytest.FixtureRequest, gateways: Gateways) -> Served:
+    """Give the module's gateway before each upstream, without the calls of other tests."""
+    return (await gateways.before(request.param)).reset()
+
+
+@pytest.fixture(params=EITHER)
+async def either(request: pytest.FixtureRequest, gateways: Gateways) -> Served:
+    """Give the module's gateway before each upstream that serves Gemini, without the calls of other tests."""
+    return (await gateways.before(request.param)).reset()
+
+
+@pytest.fixture(params=EITHER)
+def upstream(request: pytest.FixtureRequest) -> Upstream:
+    """Name each upstream that serves Gemini, for tests that run gateways of their own."""
+    name: Upstream = request.param
+    return name
+
+
+@pytest.fixture
+async def fresh(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
+    """Run a gateway before each upstream for one test, which may leave a trace in it."""
+    async with before(upstream, tmp_path) as one:
         yield one

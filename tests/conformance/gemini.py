@@ -10,10 +10,10 @@ import httpx
 
 from gateway.routes import Streaming
 from tests.conformance.recordings import EXPECTED, FENCED, stream
-from tests.conformance.served import GEMINI_3, Served
+from tests.conformance.served import Served
 from tests.gateway.dialects.gemini.caller import Answer, array, heard, sse
 
-__all__ = ["FORMS", "agree", "ask", "chunks_of", "natives", "said", "tools", "user"]
+__all__ = ["FORMS", "VERBS", "agree", "ask", "chunks_of", "natives", "said", "tools", "user"]
 
 Json = dict[str, Any]
 
@@ -50,11 +50,12 @@ def tools(*names: str, schema: Any = None) -> list[Json]:
 
 
 async def ask(
-    served: Served, *contents: Any, form: Streaming = "", model: str = GEMINI_3, version: str = "v1beta", **fields: Any
+    served: Served, *contents: Any, form: Streaming = "", model: str = "", version: str = "v1beta", **fields: Any
 ) -> httpx.Response:
     """Post a request of these contents; a text is what the user says."""
-    said = [user(one) if isinstance(one, str) else one for one in contents]
-    return await served.http.post(f"/{version}/models/{model}:{VERBS[form]}", json={"contents": said, **fields})
+    said = [user(served.directed(one)) if isinstance(one, str) else one for one in contents]
+    path = f"/{version}/models/{model or served.model}:{VERBS[form]}"
+    return await served.http.post(path, json={"contents": said, **fields})
 
 
 def chunks_of(response: httpx.Response, form: Streaming) -> list[Json]:

@@ -40,5 +40,5 @@ def settings(fake: FakeGemini, folder: Path, *keys: str, **over: Any) -> Json:
 async def public(fake: FakeGemini, folder: Path, *keys: str, **over: Any) -> AsyncIterator[Served]:
     """Run a gateway with these API keys; what reads its calls reads those of either fake alike."""
     async with standing(cast(FakeV1Internal, fake), settings(fake, folder, *keys, **over)) as served:
-        served.model = GEMINI_3
+        served.model, served.older, served.enveloped = GEMINI_3, GEMINI_2, False
         yield served

@@ -7,10 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway import ir
 from tests.automata import Heard
+from tests.fakes.gemini_api_wire import unwrapped
 
-__all__ = ["EXPECTED", "FIXTURES", "NAMES", "agree", "family", "stream"]
+__all__ = ["EXPECTED", "FIXTURES", "LIMITED", "NAMES", "SENT", "agree", "bare", "family", "stream"]
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1internal"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text())
@@ -27,12 +30,27 @@ ERRORS = {
     "upstream_truncated": ("upstream_truncated", "api_error"),
 }
 # the upstream counted nothing; Messages callers are given an estimate, for no prompt is empty
+LIMITED = "25_error_first_event"
 UNCOUNTED = "33_outdated_client_notice"
+
+
+# every stream in one piece, byte by byte, and in pieces; one that is tried again after a pause, in one piece only
+SENT = [
+    pytest.param(name, sending, id=f"{name}-{sending[-2:] or 'whole'}")
+    for name in NAMES
+    for sending in ("", "\n!bytes 1", "\n!bytes 97")
+    if name != LIMITED and not (sending and name == "24_error_midstream")
+]
 
 
 def stream(name: str) -> bytes:
     """Give the bytes of a recorded stream."""
     return (FIXTURES / f"{name}.sse").read_bytes()
+
+
+def bare(name: str) -> bytes:
+    """Give the bytes of a recorded stream as the public API would send them: in the same framing, without envelopes."""
+    return b"".join(unwrapped(stream(name)))
 
 
 def family(name: str) -> ir.Family:

@@ -1,4 +1,4 @@
-"""The real gateway before the strict fake of Code Assist, over real sockets on both sides."""
+"""The real gateway before a strict fake of its upstream, over real sockets on both sides."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from starlette.applications import Starlette
 
 from gateway.app import Gateway, create_app
 from tests.automata import STREAMS, WHOLES, Heard
+from tests.fakes.server import STREAM
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.v1internal_record import Record
 from tests.serving import serve
 
 __all__ = [
@@ -44,9 +46,15 @@ STREAM_OPTIONS = {"openai-chat": {"stream_options": {"include_usage": True}}, "a
 
 
 class Served:
-    """One running gateway; `fake` is what stands behind it, `model` what is asked unless a test says otherwise."""
+    """One running gateway; `fake` is what stands behind it, `model` what is asked unless a test says otherwise.
+
+    `older` is a model that takes budgets in place of levels. Where the upstream has an envelope for its chunks, scripts
+    are written in it.
+    """
 
     model = GEMINI_3
+    older = GEMINI_2
+    enveloped = True
 
     def __init__(self, fake: FakeV1Internal, app: Starlette, http: httpx.AsyncClient) -> None:
         self.fake = fake
@@ -56,10 +64,24 @@ class Served:
 
     async def post(self, path: str, *messages: Json | str, model: str = "", **fields: Any) -> httpx.Response:
         """Post a request of these messages; a text is what the user says."""
-        said = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
-        return await self.http.post(
-            path, json={"model": model or self.model, "messages": said or [user("hi")], **fields}
-        )
+        given = [user(one) if isinstance(one, str) else one for one in messages] or [user("hi")]
+        said = [one | {"content": self.directed(one["content"])} if one.get("content") else one for one in given]
+        return await self.http.post(path, json={"model": model or self.model, "messages": said, **fields})
+
+    def directed(self, content: Any) -> Any:
+        """Write the scripted chunks of a text as this upstream sends them."""
+        if self.enveloped or not isinstance(content, str):
+            return content
+        return "\n".join(map(_bare, content.split("\n")))
+
+    def reset(self) -> Self:
+        """Forget the calls and pushed directives."""
+        self.fake.reset()
+        return self
+
+    def push(self, *texts: str) -> None:
+        """Direct the next answers, whatever is asked."""
+        self.fake.script.push(*map(self.directed, texts))
 
     async def hear(self, dialect: str, *messages: Json | str, stream: bool, **fields: Any) -> Heard:
         """Ask, and walk the answer through the automaton of its dialect."""
@@ -70,9 +92,14 @@ class Served:
         return (STREAMS if streamed else WHOLES)[dialect](response.content)
 
     @property
+    def calls(self) -> list[Record]:
+        """The generating calls that the upstream received; only the public API is asked for a whole answer."""
+        return [call for call in self.fake.requests if call.method in (STREAM, "generateContent")]
+
+    @property
     def sent(self) -> Json:
         """What the upstream received last: the inner request."""
-        return self.fake.calls()[-1].request
+        return self.calls[-1].request
 
     @property
     def contents(self) -> list[Json]:
@@ -85,6 +112,14 @@ class Served:
         """Its generationConfig."""
         config: Json = self.sent.get("generationConfig", {})
         return config
+
+
+def _bare(line: str) -> str:
+    word, _, rest = line.partition(" ")
+    if word != "!chunk":
+        return line
+    said = json.loads(rest)
+    return f"!chunk {json.dumps(said.get('response', said))}"
 
 
 def user(content: Any) -> Json:

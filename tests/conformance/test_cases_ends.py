@@ -54,19 +54,12 @@ UNCLEAR = [
 PLACES = {"openai-chat": 0, "anthropic": 1}
 
 
-@pytest.fixture
-def served(lasting: Served) -> Served:
-    """Forget what was asked before; no end says anything about the account."""
-    lasting.fake.reset()
-    return lasting
-
-
 @STREAM
 @DIALECT
 @pytest.mark.parametrize("native", ENDS)
-async def test_every_finish_reason_has_its_word(served: Served, native: str, dialect: str, stream: bool) -> None:
+async def test_every_finish_reason_has_its_word(either: Served, native: str, dialect: str, stream: bool) -> None:
     """G1"""
-    heard = await served.hear(dialect, script(chunk(T("a")), chunk(fin=native)), stream=stream, max_tokens=50)
+    heard = await either.hear(dialect, script(chunk(T("a")), chunk(fin=native)), stream=stream, max_tokens=50)
     ends = ENDS[native]
     assert heard.finish == (ends and ends[PLACES[dialect]])
     assert (heard.error is None) == (ends is not None)
@@ -77,29 +70,29 @@ async def test_every_finish_reason_has_its_word(served: Served, native: str, dia
 @DIALECT
 @pytest.mark.parametrize("native", [*UNCLEAR, *(native for native, ends in ENDS.items() if ends is None)])
 async def test_an_unclear_end_without_content_is_tried_again_and_then_an_error(
-    served: Served, native: str, dialect: str, stream: bool
+    either: Served, native: str, dialect: str, stream: bool
 ) -> None:
     """G1: nothing has been sent, so it is a status."""
-    response = await served.post(DIALECTS[dialect], script(chunk(fin=native)), stream=stream, max_tokens=50)
+    response = await either.post(DIALECTS[dialect], script(chunk(fin=native)), stream=stream, max_tokens=50)
     assert response.status_code == 502
-    assert len(served.fake.calls()) >= 2
+    assert len(either.calls) >= 2
 
 
 @STREAM
 @DIALECT
 @pytest.mark.parametrize("last", [chunk(fin="STOP"), chunk(fin="OTHER"), chunk(T(""))], ids=["stop", "other", "none"])
-async def test_a_complete_call_makes_the_end_a_tool_turn(served: Served, last: Any, dialect: str, stream: bool) -> None:
+async def test_a_complete_call_makes_the_end_a_tool_turn(either: Served, last: Any, dialect: str, stream: bool) -> None:
     """G1: STOP, OTHER or no reason at all, after a call anywhere in the stream."""
     said = script(chunk(FC("f", {})), last)
-    heard = await served.hear(dialect, said, stream=stream, tools=TOOLS[dialect]("f"), max_tokens=50)
+    heard = await either.hear(dialect, said, stream=stream, tools=TOOLS[dialect]("f"), max_tokens=50)
     assert (heard.error, heard.finish) == (None, TOOL_ENDS[dialect])
 
 
 @STREAM
 @DIALECT
-async def test_text_without_a_finish_reason_is_no_clean_end(served: Served, dialect: str, stream: bool) -> None:
+async def test_text_without_a_finish_reason_is_no_clean_end(either: Served, dialect: str, stream: bool) -> None:
     """G1: the stream ended with no finishReason"""
-    heard = await served.hear(dialect, script(chunk(T("a"))), stream=stream, max_tokens=50)
+    heard = await either.hear(dialect, script(chunk(T("a"))), stream=stream, max_tokens=50)
     assert heard.finish is None
     assert heard.error is not None
 
@@ -107,29 +100,29 @@ async def test_text_without_a_finish_reason_is_no_clean_end(served: Served, dial
 @STREAM
 @pytest.mark.parametrize(("dialect", "finish"), [("openai-chat", "content_filter"), ("anthropic", "refusal")])
 async def test_a_blocked_prompt_is_a_refusal_with_its_tokens(
-    served: Served, dialect: str, finish: str, stream: bool
+    either: Served, dialect: str, finish: str, stream: bool
 ) -> None:
     """G2"""
     counts = {"promptTokenCount": 13}
     blocked = script({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": counts})
-    heard = await served.hear(dialect, blocked, stream=stream, max_tokens=50)
+    heard = await either.hear(dialect, blocked, stream=stream, max_tokens=50)
     assert (heard.text, heard.finish) == ("", finish)
     assert heard.usage["prompt_tokens" if dialect == "openai-chat" else "input_tokens"] == 13
-    assert len(served.fake.calls()) == 1
+    assert len(either.calls) == 1
 
 
-async def test_a_refused_chat_message_says_why_without_content(served: Served) -> None:
+async def test_a_refused_chat_message_says_why_without_content(either: Served) -> None:
     """G2"""
-    response = await served.post(CHAT, script({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}))
+    response = await either.post(CHAT, script({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}))
     message = response.json()["choices"][0]["message"]
     assert message["content"] is None
     assert message["refusal"]
 
 
-async def test_a_refused_message_holds_one_empty_text(served: Served) -> None:
+async def test_a_refused_message_holds_one_empty_text(either: Served) -> None:
     """G2"""
     blocked = script({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})
-    answer = (await served.post(MESSAGES, blocked, max_tokens=50)).json()
+    answer = (await either.post(MESSAGES, blocked, max_tokens=50)).json()
     assert answer["content"] == [{"type": "text", "text": ""}]
     assert answer["stop_details"]["type"] == "refusal"
 
@@ -144,33 +137,33 @@ async def test_a_refused_message_holds_one_empty_text(served: Served) -> None:
     ids=["thoughts apart", "thoughts inside"],
 )
 async def test_thoughts_are_counted_once(
-    served: Served, counted: Any, chat: tuple[int, ...], output: int, stream: bool
+    either: Served, counted: Any, chat: tuple[int, ...], output: int, stream: bool
 ) -> None:
     """G4"""
     said = script(chunk(T("a"), fin="STOP", usage=counted))
-    heard = await served.hear("openai-chat", said, stream=stream)
+    heard = await either.hear("openai-chat", said, stream=stream)
     tokens = heard.usage
     reasoning = tokens["completion_tokens_details"]["reasoning_tokens"]
     assert (tokens["prompt_tokens"], tokens["completion_tokens"], tokens["total_tokens"], reasoning) == chat
-    heard = await served.hear("anthropic", said, stream=stream, max_tokens=50)
+    heard = await either.hear("anthropic", said, stream=stream, max_tokens=50)
     assert heard.usage["output_tokens"] == output
 
 
 @STREAM
-async def test_cached_tokens_are_in_the_prompt_here_and_beside_the_input_there(served: Served, stream: bool) -> None:
+async def test_cached_tokens_are_in_the_prompt_here_and_beside_the_input_there(either: Served, stream: bool) -> None:
     """G5"""
     said = script(chunk(T("a"), fin="STOP", usage=usage(1000, 10, 1010, cached=800)))
-    chat = (await served.hear("openai-chat", said, stream=stream)).usage
+    chat = (await either.hear("openai-chat", said, stream=stream)).usage
     assert (chat["prompt_tokens"], chat["prompt_tokens_details"]["cached_tokens"]) == (1000, 800)
-    messages = (await served.hear("anthropic", said, stream=stream, max_tokens=50)).usage
+    messages = (await either.hear("anthropic", said, stream=stream, max_tokens=50)).usage
     assert (messages["input_tokens"], messages["cache_read_input_tokens"]) == (200, 800)
 
 
 @STREAM
-async def test_usage_without_numbers_changes_nothing(served: Served, stream: bool) -> None:
+async def test_usage_without_numbers_changes_nothing(either: Served, stream: bool) -> None:
     """G6"""
     said = script(chunk(T("a"), usage=usage(3, 2, 5)), chunk(fin="STOP", usage={"trafficType": "ON_DEMAND"}))
-    chat = (await served.hear("openai-chat", said, stream=stream)).usage
+    chat = (await either.hear("openai-chat", said, stream=stream)).usage
     assert (chat["prompt_tokens"], chat["completion_tokens"], chat["total_tokens"]) == (3, 2, 5)
-    messages = (await served.hear("anthropic", said, stream=stream, max_tokens=50)).usage
+    messages = (await either.hear("anthropic", said, stream=stream, max_tokens=50)).usage
     assert (messages["input_tokens"], messages["output_tokens"]) == (3, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from google import genai
 
 from tests.conformance.served import GEMINI_3, Served, settings, standing
 from tests.conformance.test_cases_tools import NUMBERS, messages_tools
+from tests.conformance.upstreams import Upstream, before
 from tests.fakes.v1internal import FakeV1Internal
 
 pytestmark = pytest.mark.anyio
@@ -37,13 +39,13 @@ async def count(served: Served, **fields: Any) -> int:
     return int(tokens)
 
 
-async def test_tokens_are_counted_without_a_network(served: Served) -> None:
+async def test_tokens_are_counted_without_a_network(fresh: Served) -> None:
     """I1"""
-    await served.fake.stop_base("a")
+    await fresh.fake.stop_base("a")
     took_s: list[float] = []
     for _ in range(3):  # the figure is for an idle machine
         began = time.monotonic()
-        response = await served.post(COUNT, "How long is this?")
+        response = await fresh.post(COUNT, "How long is this?")
         took_s.append(time.monotonic() - began)
         assert (response.status_code, response.json()["input_tokens"] > 0) == (200, True)
         assert response.headers["x-gateway-token-count"] == "estimate"
@@ -60,27 +62,27 @@ async def test_tokens_are_counted_without_an_upstream_that_counts(
 
 
 @pytest.mark.parametrize("reachable", [True, False])
-async def test_instructions_and_tools_count_and_the_same_counts_the_same(served: Served, reachable: bool) -> None:
+async def test_instructions_and_tools_count_and_the_same_counts_the_same(fresh: Served, reachable: bool) -> None:
     """I2"""
     if not reachable:
-        await served.fake.stop_base("a")
-    bare = await count(served)
-    full = await count(served, system="Be brief.", tools=messages_tools("add", schema=NUMBERS))
+        await fresh.fake.stop_base("a")
+    bare = await count(fresh)
+    full = await count(fresh, system="Be brief.", tools=messages_tools("add", schema=NUMBERS))
     assert full > bare
-    assert await count(served) == bare
+    assert await count(fresh) == bare
 
 
-async def test_counting_costs_no_answer(served: Served) -> None:
+async def test_counting_costs_no_answer(fresh: Served) -> None:
     """I1: a burst of counts at start-up must not use up what answers need."""
     for _ in range(5):
-        await count(served)
-    assert served.fake.calls() == []
+        await count(fresh)
+    assert fresh.calls == []
 
 
 @pytest.fixture
-async def listing(fake_v1internal: FakeV1Internal, tmp_path: Path) -> Any:
+async def listing(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
     """Run a gateway with a fixed list of models."""
-    async with standing(fake_v1internal, settings(fake_v1internal, tmp_path, google={"models": MODELS})) as one:
+    async with before(upstream, tmp_path, google={"models": MODELS}) as one:
         yield one
 
 

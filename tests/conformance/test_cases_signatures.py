@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.replies import FC, T, Th, chunk, script
-from tests.conformance.served import CHAT, CLAUDE, MESSAGES, Served, settings, standing, user, values
+from tests.conformance.served import CHAT, CLAUDE, MESSAGES, Served, user, values
 from tests.conformance.test_cases_tools import chat_tools, messages_tools
-from tests.fakes.v1internal import FakeV1Internal
+from tests.conformance.upstreams import Upstream, again, fake_of
 from tests.gateway.dialects.anthropic.reader import content, parse
 from tests.gateway.dialects.openai_chat.chat import Stream
 
@@ -30,7 +30,7 @@ def signatures(served: Served) -> list[Any]:
 
 async def first_message(served: Served) -> dict[str, Any]:
     """Let a Chat client stream one call, and put its message together."""
-    served.fake.script.push(CALLED)
+    served.push(CALLED)
     response = await served.post(CHAT, ASK, stream=True, tools=chat_tools("f"))
     return Stream(response.content).message()
 
@@ -42,75 +42,82 @@ async def reply(served: Served, message: dict[str, Any]) -> None:
     assert response.status_code == 200, response.text
 
 
-async def test_a_messages_client_brings_the_signature_of_a_call_back(served: Served) -> None:
+async def test_a_messages_client_brings_the_signature_of_a_call_back(either: Served) -> None:
     """E1"""
-    served.fake.script.push(CALLED)
-    first = await served.post(MESSAGES, ASK, stream=True, tools=messages_tools("f"), max_tokens=50)
+    either.push(CALLED)
+    first = await either.post(MESSAGES, ASK, stream=True, tools=messages_tools("f"), max_tokens=50)
     blocks = content(parse(first.content))
     result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
     history = [user(ASK), {"role": "assistant", "content": blocks}, user([result])]
-    second = await served.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
+    second = await either.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
     assert second.status_code == 200
-    assert signatures(served) == [S1]
+    assert signatures(either) == [S1]
 
 
-async def test_a_messages_client_brings_it_back_to_a_restarted_gateway(
-    fake_v1internal: FakeV1Internal, tmp_path: Path
-) -> None:
+async def test_a_messages_client_brings_it_back_to_a_restarted_gateway(upstream: Upstream, tmp_path: Path) -> None:
     """E1: the signature travels in the client's hands, not in the gateway's memory."""
-    config = settings(fake_v1internal, tmp_path)
-    async with standing(fake_v1internal, config) as served:
-        fake_v1internal.script.push(CALLED)
-        first = await served.post(MESSAGES, ASK, tools=messages_tools("f"), max_tokens=50)
-    blocks = first.json()["content"]
-    result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
-    async with standing(fake_v1internal, config) as served:
-        history = [user(ASK), {"role": "assistant", "content": blocks}, user([result])]
-        await served.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
-        assert signatures(served) == [S1]
+    async with fake_of(upstream) as fake:
+        async with again(upstream, fake, tmp_path) as served:
+            served.push(CALLED)
+            first = await served.post(MESSAGES, ASK, tools=messages_tools("f"), max_tokens=50)
+        blocks = first.json()["content"]
+        result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "done"}
+        async with again(upstream, fake, tmp_path) as served:
+            history = [user(ASK), {"role": "assistant", "content": blocks}, user([result])]
+            await served.post(MESSAGES, *history, tools=messages_tools("f"), max_tokens=50)
+            assert signatures(served) == [S1]
 
 
 async def test_a_chat_client_that_keeps_extra_content_brings_the_signature_back(
-    fake_v1internal: FakeV1Internal, tmp_path: Path
+    upstream: Upstream, tmp_path: Path
 ) -> None:
     """E2: kept, also over a restart."""
-    config = settings(fake_v1internal, tmp_path)
-    async with standing(fake_v1internal, config) as served:
-        message = await first_message(served)
-        assert "extra_content" in message["tool_calls"][0]
-    async with standing(fake_v1internal, config) as served:
-        await reply(served, message)
-        assert signatures(served) == [S1]
+    async with fake_of(upstream) as fake:
+        async with again(upstream, fake, tmp_path) as served:
+            message = await first_message(served)
+            assert "extra_content" in message["tool_calls"][0]
+        async with again(upstream, fake, tmp_path) as served:
+            await reply(served, message)
+            assert signatures(served) == [S1]
 
 
-async def test_a_chat_client_that_drops_it_is_remembered(served: Served) -> None:
+async def test_a_chat_client_that_drops_it_is_remembered(either: Served) -> None:
     """E2: dropped, cache warm"""
-    message = await first_message(served)
+    message = await first_message(either)
     del message["tool_calls"][0]["extra_content"]
-    await reply(served, message)
-    assert signatures(served) == [S1]
+    await reply(either, message)
+    assert signatures(either) == [S1]
 
 
-async def test_a_restarted_gateway_sends_the_sentinel_instead(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
+async def test_a_restarted_gateway_sends_the_sentinel_instead(upstream: Upstream, tmp_path: Path) -> None:
     """E2: dropped, gateway restarted"""
-    config = settings(fake_v1internal, tmp_path)
-    async with standing(fake_v1internal, config) as served:
-        message = await first_message(served)
-    del message["tool_calls"][0]["extra_content"]
-    async with standing(fake_v1internal, config) as served:
-        await reply(served, message)
-        assert signatures(served) == [SENTINEL]
+    async with fake_of(upstream) as fake:
+        async with again(upstream, fake, tmp_path) as served:
+            message = await first_message(served)
+        del message["tool_calls"][0]["extra_content"]
+        async with again(upstream, fake, tmp_path) as served:
+            await reply(served, message)
+            assert signatures(served) == [SENTINEL]
 
 
 @pytest.mark.parametrize("signature", ["claude#abc", "gw1.c.t.YWJj.00000000", "not base64 at all"])
-async def test_a_signature_of_unknown_origin_does_not_go_upstream(served: Served, signature: str) -> None:
+async def test_a_signature_of_unknown_origin_does_not_go_upstream(either: Served, signature: str) -> None:
     """E5"""
     thought = {"type": "thinking", "thinking": "hm", "signature": signature}
     spoken = {"role": "assistant", "content": [thought, {"type": "text", "text": "hello"}]}
     thinking = {"type": "enabled", "budget_tokens": 1024}
-    response = await served.post(MESSAGES, "one", spoken, "two", max_tokens=4000, thinking=thinking)
+    response = await either.post(MESSAGES, "one", spoken, "two", max_tokens=4000, thinking=thinking)
     assert response.status_code == 200
-    assert signature not in values("thoughtSignature", served.contents)
+    assert signature not in values("thoughtSignature", either.contents)
+
+
+async def test_what_is_no_signature_of_a_chat_client_does_not_go_upstream(every: Served) -> None:
+    """E5 of Chat"""
+    extra = {"google": {"thought_signature": "claude#abc"}}
+    spoken = {"role": "assistant", "content": "hello", "extra_content": extra}
+    response = await every.post(CHAT, "one", spoken, "two")
+    assert response.status_code == 200
+    assert not values("thoughtSignature", every.contents)
 
 
 async def test_a_claude_thought_comes_home_before_its_call(served: Served) -> None:
@@ -134,18 +141,18 @@ async def test_a_claude_thought_comes_home_before_its_call(served: Served) -> No
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_thoughts_are_reasoning_content(served: Served, stream: bool) -> None:
+async def test_thoughts_are_reasoning_content(either: Served, stream: bool) -> None:
     """E8"""
     said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
-    heard = await served.hear("openai-chat", said, stream=stream, reasoning_effort="low")
+    heard = await either.hear("openai-chat", said, stream=stream, reasoning_effort="low")
     assert (heard.thoughts, heard.text) == ("ab", "c")
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_no_thoughts_are_shown_to_who_switched_reasoning_off(served: Served, stream: bool) -> None:
+async def test_no_thoughts_are_shown_to_who_switched_reasoning_off(either: Served, stream: bool) -> None:
     """E8"""
     said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
-    response = await served.post(CHAT, said, stream=stream, reasoning_effort="none")
+    response = await either.post(CHAT, said, stream=stream, reasoning_effort="none")
     assert "reasoning_content" not in response.text
     assert '"c"' in response.text
 
@@ -155,10 +162,10 @@ async def test_no_thoughts_are_shown_to_who_switched_reasoning_off(served: Serve
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_messages_client_sees_the_thoughts_it_asked_for(
-    served: Served, thinking: Any, shown: str, stream: bool
+    either: Served, thinking: Any, shown: str, stream: bool
 ) -> None:
     """E8 of Messages: thoughts are shown only to callers who asked for thinking."""
     said = script(chunk(Th("a")), chunk(Th("b")), chunk(T("c"), fin="STOP"))
     fields = {"thinking": thinking} if thinking else {}
-    heard = await served.hear("anthropic", said, stream=stream, max_tokens=4000, **fields)
+    heard = await either.hear("anthropic", said, stream=stream, max_tokens=4000, **fields)
     assert (heard.thoughts, heard.text) == (shown, "c")

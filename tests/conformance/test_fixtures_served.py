@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.automata import WHOLES
-from tests.conformance.recordings import NAMES, agree, family
+from tests.conformance.recordings import LIMITED, SENT, agree, family
 from tests.conformance.served import CLAUDE, DIALECTS, GEMINI_3, Served, settings, standing
 from tests.fakes.v1internal import FakeV1Internal
 
@@ -20,7 +20,6 @@ THINKING: dict[str, dict[str, Any]] = {
     "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 4000},
 }
 DIALECT = pytest.mark.parametrize("dialect", DIALECTS)
-LIMITED = "25_error_first_event"
 
 
 @pytest.fixture
@@ -30,9 +29,8 @@ def served(lasting: Served) -> Served:
     return lasting
 
 
-@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@pytest.mark.parametrize(("name", "sending"), SENT)
 @DIALECT
-@pytest.mark.parametrize("name", [name for name in NAMES if name != LIMITED])
 async def test_a_recorded_stream_is_as_expected(served: Served, name: str, dialect: str, sending: str) -> None:
     for stream in (True, False):
         fields = THINKING[dialect] | {"model": MODELS[family(name)]}

@@ -16,7 +16,7 @@ from gateway.dialects.openai_chat import OpenAIChat
 from gateway.errors import GatewayError
 from gateway.sse import Decoder
 from tests.automata import STREAMS, WHOLES
-from tests.conformance.recordings import EXPECTED, NAMES, agree, family, stream
+from tests.conformance.recordings import EXPECTED, NAMES, agree, bare, family, stream
 
 CODECS: dict[str, Dialect] = {"openai-chat": OpenAIChat(), "anthropic": Anthropic()}
 DIALECT = pytest.mark.parametrize("dialect", CODECS)
@@ -108,6 +108,14 @@ def test_any_cut_into_two_reads_writes_the_same_bytes(name: str) -> None:
     uncut = outputs(name, data)
     for place in range(len(data) + 1):
         assert outputs(name, data[:place], data[place:]) == uncut, place
+
+
+@NAME
+def test_a_stream_without_envelopes_writes_the_same_bytes(name: str) -> None:
+    """As the public API sends it, in pieces of several sizes."""
+    expected, data = outputs(name, stream(name)), bare(name)
+    for size in (len(data), 1, 7, 100, 1000):
+        assert outputs(name, *(data[place : place + size] for place in range(0, len(data), size))) == expected, size
 
 
 @NAME

@@ -12,7 +12,7 @@ import pytest
 from gateway.routes import Streaming
 from tests.conformance.gemini import FORMS, agree, ask, chunks_of, said, tools, user
 from tests.conformance.gemini_api import GEMINI_2, GEMINI_3, public
-from tests.conformance.recordings import NAMES, family
+from tests.conformance.recordings import LIMITED, SENT
 from tests.conformance.recordings import agree as agree_with
 from tests.conformance.served import DIALECTS, Served
 from tests.conformance.test_gemini_api_cases import THINKING
@@ -23,8 +23,7 @@ from tests.fakes.gemini_api_wire import printed
 pytestmark = pytest.mark.anyio
 
 FORM = pytest.mark.parametrize("form", FORMS)
-OF_GEMINI = [name for name in NAMES if family(name) == "gemini"]
-LIMITED = "25_error_first_event"
+SENT_SO = pytest.mark.parametrize(("name", "sending"), SENT)
 THOUGHTS = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
 
 
@@ -125,21 +124,39 @@ def _id(call: dict[str, Any]) -> dict[str, Any]:
 # recorded streams
 
 
-@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@SENT_SO
 @FORM
-@pytest.mark.parametrize("name", [name for name in OF_GEMINI if name != LIMITED])
 async def test_a_recorded_stream_is_as_expected(google: Served, name: str, form: Streaming, sending: str) -> None:
     response = await ask(google, f"!fixture {name}{sending}", form=form, model=GEMINI_3)
     agree(name, said(response, form), form=form, native=True)
 
 
-@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@SENT_SO
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("name", [name for name in OF_GEMINI if name != LIMITED])
 async def test_it_is_as_expected_by_the_other_callers(google: Served, name: str, dialect: str, sending: str) -> None:
     for stream in (True, False):
         heard = await google.hear(dialect, f"!fixture {name}{sending}", stream=stream, **THINKING[dialect])
         agree_with(name, dialect, heard, streamed=stream)
+
+
+@FORM
+async def test_an_error_in_the_first_event_is_a_status(
+    fake_gemini: FakeGemini, tmp_path: Path, form: Streaming
+) -> None:
+    async with public(fake_gemini, tmp_path) as google:
+        response = await ask(google, f"!fixture {LIMITED}", form=form)
+    assert response.status_code == 429
+    agree(LIMITED, said(response, form), form=form, native=True)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_it_is_a_status_for_the_other_callers(
+    fake_gemini: FakeGemini, tmp_path: Path, dialect: str, stream: bool
+) -> None:
+    async with public(fake_gemini, tmp_path) as google:
+        heard = await google.hear(dialect, f"!fixture {LIMITED}", stream=stream, max_tokens=50)
+    agree_with(LIMITED, dialect, heard, streamed=False)
 
 
 # errors

@@ -13,6 +13,7 @@ import pytest
 from gateway import ir
 from tests.conformance.gemini import FORMS, ask, said, tools, user
 from tests.conformance.served import CLAUDE, GEMINI_2, GEMINI_3, Served, settings, standing, values
+from tests.conformance.test_cases_schemas import ALLOWED, REFERRING, RICH, nodes
 from tests.fakes.v1internal import FakeV1Internal
 
 pytestmark = pytest.mark.anyio
@@ -217,6 +218,29 @@ async def test_tools_of_claude_are_translated_for_its_rules(served: Served) -> N
     assert declared["parameters"]["properties"]["a"]["type"] == "string"
     answer = said(await ask(served, f"!tool {renamed['name']} {{}}", tools=given, model=CLAUDE), "")
     assert [call["name"] for call in answer.calls] == ["g.h"]
+
+
+@pytest.mark.parametrize("surface", ["parameters", "parametersJsonSchema"])
+@pytest.mark.parametrize("schema", [REFERRING, RICH, {"type": "object", "properties": {"a": {"type": "array"}}}, {}])
+async def test_any_schema_is_made_one_for_claude(served: Served, schema: Any, surface: str) -> None:
+    """F1, F3, F5 of Gemini callers: references and unknown keywords are the gateway's to resolve here."""
+    given = [{"functionDeclarations": [{"name": "f", surface: schema}]}]
+    response = await ask(served, "!say well", tools=given, model=CLAUDE)
+    assert response.status_code == 200, response.text
+    ((declared,),) = (tool["functionDeclarations"] for tool in served.sent["tools"])
+    keywords = {key for node in nodes(declared.get("parameters", {})) for key in node}
+    assert keywords <= ALLOWED
+
+
+async def test_arguments_of_earlier_calls_are_left_alone_for_claude(served: Served) -> None:
+    """F6 of Gemini callers"""
+    arguments = {"format": "x", "title": "y", "const": 1}
+    called = {"functionCall": {"id": "c1", "name": "f", "args": arguments}}
+    result = {"functionResponse": {"id": "c1", "name": "f", "response": {"output": "x"}}}
+    history = ["go", {"role": "model", "parts": [called]}, user(result)]
+    response = await ask(served, *history, tools=tools("f"), model=CLAUDE)
+    assert response.status_code == 200, response.text
+    assert values("args", served.contents) == [arguments]
 
 
 @pytest.mark.parametrize("form", FORMS)

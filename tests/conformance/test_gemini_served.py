@@ -8,7 +8,7 @@ import pytest
 
 from gateway.routes import Streaming
 from tests.conformance.gemini import FORMS, agree, ask, chunks_of, natives, said
-from tests.conformance.recordings import EXPECTED, NAMES, family
+from tests.conformance.recordings import EXPECTED, LIMITED, NAMES, SENT, family
 from tests.conformance.served import CLAUDE, GEMINI_3, Served, settings, standing
 from tests.conformance.test_gemini_written import events_of, one_line
 from tests.fakes.v1internal import FakeV1Internal
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.anyio
 
 MODELS = {"gemini": GEMINI_3, "claude": CLAUDE}
 FORM = pytest.mark.parametrize("form", FORMS)
-LIMITED = "25_error_first_event"
 ANSWERED = [name for name in NAMES if EXPECTED[name]["outcome"] in ("ok", "blocked", "empty")]
 
 
@@ -28,9 +27,8 @@ def served(lasting: Served) -> Served:
     return lasting
 
 
-@pytest.mark.parametrize("sending", ["", "\n!bytes 1"], ids=["whole", "bytes"])
+@pytest.mark.parametrize(("name", "sending"), SENT)
 @FORM
-@pytest.mark.parametrize("name", [name for name in NAMES if name != LIMITED])
 async def test_a_recorded_stream_is_as_expected(served: Served, name: str, form: Streaming, sending: str) -> None:
     response = await ask(served, f"!fixture {name}{sending}", form=form, model=MODELS[family(name)])
     agree(name, said(response, form), form=form, native=True)

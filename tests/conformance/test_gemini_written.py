@@ -18,7 +18,7 @@ from gateway.ir.grammar import check
 from gateway.routes import Streaming
 from gateway.sse import Decoder
 from tests.conformance.gemini import FORMS, agree, natives
-from tests.conformance.recordings import EXPECTED, NAMES, family, stream
+from tests.conformance.recordings import EXPECTED, NAMES, bare, family, stream
 from tests.gateway.dialects.gemini.caller import answering, array, heard, sse
 
 FORM = pytest.mark.parametrize("form", FORMS)
@@ -114,6 +114,18 @@ def test_any_cut_into_two_reads_writes_the_same_bytes(name: str) -> None:
     uncut = outputs(name, data)
     for place in range(len(data) + 1):
         assert outputs(name, data[:place], data[place:]) == uncut, place
+
+
+@FORM
+@NATIVE
+@NAME
+def test_an_answer_without_envelopes_is_as_expected(name: str, native: bool, form: Streaming) -> None:
+    """As the public API sends it, in pieces of several sizes."""
+    data = bare(name)
+    for size in (len(data), 1, 7, 100, 1000):
+        pieces = [data[place : place + size] for place in range(0, len(data), size)]
+        written = write(batches(name, pieces, native=native), form)
+        agree(name, heard(READERS[form](written), native=native), form=form, native=native)
 
 
 @NAME

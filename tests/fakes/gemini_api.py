@@ -61,6 +61,8 @@ class FakeGemini(Fake[str]):
         self.tuned_models: list[Json] = []
         self.files = Files()
         self.caches = Caches()
+        self.levels_known = True
+        self.all_signed = False  # older models want signatures too
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer what is under a version."""
@@ -120,7 +122,15 @@ class FakeGemini(Fake[str]):
 
     async def _generate(self, request: web.Request, visit: Visit) -> web.StreamResponse:
         record, name = visit.record, visit.route.name
-        call = generation(record.body, name, visit.model(), headers=record.headers, signatures=self.signatures)
+        call = generation(
+            record.body,
+            name,
+            visit.model(),
+            headers=record.headers,
+            signatures=self.signatures,
+            levels_known=self.levels_known,
+            all_signed=self.all_signed,
+        )
         self.files.judge(call, visit.key)
         cached = self.caches.used(call, name, visit.key)
         plan = await self.planned(call, record)

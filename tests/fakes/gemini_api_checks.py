@@ -66,7 +66,7 @@ CONFIG: tuple[Check, ...] = (
     config.output_in_range,
     own_config.in_range,
     own_config.candidates_enabled,
-    own_config.penalties_enabled,
+    config.penalties_enabled,
     own_config.categories_once,
     config.stops_in_range,
     config.one_response_schema,
@@ -96,11 +96,22 @@ PROMPT: tuple[Check, ...] = (*SHAPE, *TOOLS)
 CHECKS: tuple[Check, ...] = (turns.contents_present, *SHAPE, *TOOLS, *CONFIG, *HISTORY)
 
 
-def generation(body: Any, name: str, model: Model, *, headers: Mapping[str, str], signatures: Signatures) -> Call:
+def generation(
+    body: Any,
+    name: str,
+    model: Model,
+    *,
+    headers: Mapping[str, str],
+    signatures: Signatures,
+    levels_known: bool = True,
+    all_signed: bool = False,
+) -> Call:
     """Decode and judge the body of a generating method, called for the model of this resource name."""
     request = PROTO.decode("GenerateContentRequest", body)
     same_model(request, name, "GenerateContentRequest")
-    return judged(request, model, CHECKS, headers, signatures)
+    if all_signed:
+        model = replace(model, signed_calls=True)
+    return judged(request, model, CHECKS, headers, signatures, levels_known=levels_known)
 
 
 def counting(body: Any, name: str, model: Model) -> Call:
@@ -124,11 +135,19 @@ def judged(
     checks: Collection[Check],
     headers: Mapping[str, str] | None = None,
     signatures: Signatures | None = None,
+    *,
+    levels_known: bool = True,
 ) -> Call:
-    """Run checks over a decoded request."""
+    """Run checks over a decoded request; no current model has penalties."""
     contents = own_turns.with_roles(request.get("contents") or [])
     call = Call(
-        {"request": request | {"contents": contents}}, model, signatures or Signatures(), headers or {}, root=""
+        {"request": request | {"contents": contents}},
+        model,
+        signatures or Signatures(),
+        headers or {},
+        levels_known,
+        penalties_known=False,
+        root="",
     )
     whole = replace(call, envelope={"request": request | {"contents": own_turns.joined(contents)}})
     for check in checks:

@@ -6,7 +6,7 @@ from tests.fakes.v1internal_call import Call
 from tests.fakes.v1internal_errors import invalid
 from tests.fakes.v1internal_turns import unread_types
 
-__all__ = ["candidates_enabled", "categories_once", "in_range", "media_known", "penalties_enabled"]
+__all__ = ["candidates_enabled", "categories_once", "in_range", "media_known"]
 
 MOST_CANDIDATES = 8
 RANGES = {"temperature": 2.0, "topP": 1.0}
@@ -33,12 +33,6 @@ def candidates_enabled(call: Call) -> None:
             "* GenerateContentRequest.generation_config.candidate_count: "
             f"candidate_count must be in the range [1, {MOST_CANDIDATES}].\n"
         )
-
-
-def penalties_enabled(call: Call) -> None:
-    """No current model has penalties."""
-    if any(call.config.get(field) for field in ("presencePenalty", "frequencyPenalty")):
-        raise invalid(f"Penalty is not enabled for models/{call.model.name}")
 
 
 def categories_once(call: Call) -> None:

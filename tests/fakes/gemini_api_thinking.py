@@ -40,7 +40,7 @@ def level_known(call: Call) -> None:
     level = unknown_level(call)
     if level is None:
         return
-    if not call.model.levels:
+    if not (call.levels_known and call.model.levels):
         raise invalid("Thinking level is not supported for this model.")
     raise invalid(f"Thinking level {level} is not supported for this model. Please retry with other thinking level.")
 
@@ -71,3 +71,5 @@ def signatures_readable(call: Call) -> None:
             continue
         if value in SENTINELS or value.startswith("R"):  # Claude's begin so
             raise invalid("Thought signature is not valid.")
+        if value in call.signatures.revoked:
+            raise invalid("Corrupted thought signature.")

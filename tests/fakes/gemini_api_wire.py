@@ -40,10 +40,22 @@ def streamed_list(chunks: Iterable[Json]) -> Iterator[bytes]:
 
 
 def unwrapped(recording: bytes) -> Iterator[bytes]:
-    """Take the chunks of a recording out of their envelopes; what cannot be read stays as it is."""
+    """Take the chunks of a recording out of their envelopes; the framing, and what cannot be read, stay as they are."""
     for data in events(recording):
         chunk = read_event(data)
-        yield event(chunk["response"]) if chunk is not None and "response" in chunk else data
+        yield _bare(data, chunk["response"]) if chunk is not None and "response" in chunk else data
+
+
+def _bare(data: bytes, response: Json) -> bytes:
+    """Write the response where the data of an event stood: on one line, or on many."""
+    lines = data.splitlines(keepends=True)
+    places = [place for place, line in enumerate(lines) if line.startswith(b"data:")]
+    first = lines[places[0]]
+    name, end = (b"data: " if first.startswith(b"data: ") else b"data:"), first[len(first.rstrip(b"\r\n")) :]
+    one_line = {"separators": (",", ":")} if len(places) == 1 else {"indent": 1}
+    text = json.dumps(response, ensure_ascii=False, **one_line)
+    written = [name + line + end for line in text.encode().split(b"\n")]
+    return b"".join([*lines[: places[0]], *written, *lines[places[-1] + 1 :]])
 
 
 def read(pieces: Iterable[bytes]) -> list[Json]:

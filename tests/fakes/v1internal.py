@@ -65,6 +65,8 @@ class FakeV1Internal(Fake[Account]):
         self.projects: set[str] | None = None
         self.array_wrapped = False
         self.levels_known = True
+        self.penalties_known = True
+        self.all_signed = False  # older models of Gemini want signatures too
 
     def pages(self) -> dict[str, Page]:
         """Give the OAuth pages too."""
@@ -146,6 +148,8 @@ class FakeV1Internal(Fake[Account]):
             headers=record.headers,
             signatures=self.signatures,
             levels_known=self.levels_known,
+            penalties_known=self.penalties_known,
+            all_signed=self.all_signed,
             projects=self.projects,
         )
         plan = await self.planned(call, record)

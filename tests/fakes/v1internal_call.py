@@ -63,6 +63,7 @@ class Call:
     signatures: Signatures = field(default_factory=Signatures)
     headers: Mapping[str, str] = field(default_factory=dict)
     levels_known: bool = True
+    penalties_known: bool = True
     root: str = "request."
 
     @cached_property

@@ -7,6 +7,7 @@ decoding, the outer envelope and the rules of counting come first.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.fakes import v1internal_claude as anthropic
@@ -58,6 +59,7 @@ GENERATION: tuple[Check, ...] = (
     tools.allowed_names_in_mode,
     config.output_in_range,
     config.temperature_in_range,
+    config.penalties_enabled,
     config.stops_in_range,
     config.one_response_schema,
     config.json_without_functions,
@@ -101,13 +103,17 @@ def generation(
     headers: Mapping[str, str],
     signatures: Signatures,
     levels_known: bool = True,
+    penalties_known: bool = True,
+    all_signed: bool = False,
     projects: Collection[str] | None = None,
 ) -> Call:
     """Decode and judge the body of a generating method."""
     envelope = _decoded("GenerateContent", body)
     _addressed(envelope, served, projects)
     model = describe(envelope["model"])
-    call = Call(envelope, model, signatures, headers, levels_known)
+    if all_signed and model.family == "gemini":
+        model = replace(model, signed_calls=True)
+    call = Call(envelope, model, signatures, headers, levels_known, penalties_known)
     for check in (*SHAPE, *GENERATION, *(CLAUDE if model.is_claude else OTHERS), *EXCHANGES):
         check(call)
     return call

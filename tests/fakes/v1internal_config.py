@@ -26,6 +26,13 @@ def temperature_in_range(call: Call) -> None:
         raise _out_of_range("temperature", temperature, "0 (inclusive)", "2.0001 (exclusive)")
 
 
+def penalties_enabled(call: Call) -> None:
+    """The service knows penalties; newer models have none."""
+    given = any(call.config.get(field) for field in ("presencePenalty", "frequencyPenalty"))
+    if given and not call.penalties_known:
+        raise invalid(f"Penalty is not enabled for models/{call.model.name}")
+
+
 def stops_in_range(call: Call) -> None:
     """There are one to five stop sequences, none of them empty."""
     stops = call.config.get("stopSequences")

@@ -2,7 +2,7 @@
 
 Claude's are base64 twice, so they begin with `R`; Gemini's are base64 once. The sentinel stands for a missing
 signature on a function call, on Gemini only. The text of a thought that this fake signed may be left out on return,
-but not changed.
+but not changed. Signatures do not live for ever: they end with a change of route, of account or of model.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ SENTINEL = "skip_thought_signature_validator"
 
 @dataclass
 class Signatures:
-    """Issues signatures and remembers whose they are and what they signed."""
+    """Issues signatures and remembers whose they are, what they signed, and which are good no more."""
 
     issued: dict[str, tuple[Family, str]] = field(default_factory=dict)
+    revoked: set[str] = field(default_factory=set)
 
     def sign(self, family: Family, text: str = "") -> str:
         """Make a signature of this family over one thought."""
@@ -31,8 +32,14 @@ class Signatures:
         self.issued[value] = (family, text)
         return value
 
+    def revoke(self, *values: str) -> None:
+        """Refuse these from now on; without any, all that were issued so far."""
+        self.revoked.update(values or self.issued)
+
     def signs(self, value: str, thought: str) -> bool:
         """Say whether Claude made this signature, for this thought."""
+        if value in self.revoked:
+            return False
         if value in self.issued:
             family, signed = self.issued[value]
             return family == "claude" and thought in {"", signed}

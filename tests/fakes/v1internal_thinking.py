@@ -68,12 +68,12 @@ def wrong_budget(call: Call) -> int | None:
 
 
 def signatures_readable(call: Call) -> None:
-    """A signature is Gemini's base64, or the sentinel on a function call; Claude's are refused."""
+    """A signature is Gemini's base64, or the sentinel on a function call; Claude's and revoked ones are refused."""
     for _, part in call.parts:
         value = part.get("thoughtSignature")
         if value is None or (value == SENTINEL and "functionCall" in part):
             continue
-        if value == SENTINEL or not decodes(value):
+        if value == SENTINEL or not decodes(value) or value in call.signatures.revoked:
             raise invalid("Corrupted thought signature.")
         if value.startswith("R"):
             raise recorded("400_array_wrapped")

@@ -119,12 +119,12 @@ ROWS: list[tuple[Any, str, Any, str]] = [
     ),
     (own_config.candidates_enabled, GEMINI_2, configured(candidateCount=9), "in the range [1, 8]"),
     (
-        own_config.penalties_enabled,
+        config.penalties_enabled,
         GEMINI_2,
         configured(presencePenalty=0.5),
         "Penalty is not enabled for models/gemini-2.5-flash",
     ),
-    (own_config.penalties_enabled, GEMINI_3, configured(frequencyPenalty=-1), "Penalty is not enabled for"),
+    (config.penalties_enabled, GEMINI_3, configured(frequencyPenalty=-1), "Penalty is not enabled for"),
     (
         own_config.categories_once,
         GEMINI_3,

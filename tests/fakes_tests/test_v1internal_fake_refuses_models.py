@@ -391,7 +391,9 @@ def test_the_check_refuses_by_itself(check: Any, sent: Any, words: str) -> None:
 def test_each_check_is_made_to_refuse() -> None:
     tables = (checks.SHAPE, checks.GENERATION, checks.CLAUDE, checks.OTHERS, checks.EXCHANGES)
     known = {check for table in tables for check in table}
-    assert known - {config.drawing_in_one_piece} == {row[0] for row in (*TURNS_AND_TOOLS, *ROWS)}
+    assert known - {config.drawing_in_one_piece, config.penalties_enabled} == {
+        row[0] for row in (*TURNS_AND_TOOLS, *ROWS)
+    }
 
 
 async def test_a_chunked_upload_to_a_drawing_model_is_a_bare_429(client: Client) -> None:

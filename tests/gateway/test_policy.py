@@ -154,6 +154,16 @@ def test_the_policy_is_for_callers_who_asked_for_nothing(mode: Any) -> None:
     assert prepared(model="claude-sonnet-4-5", reasoning=asked).reasoning == asked
 
 
+@pytest.mark.parametrize(("visible", "paths"), [(True, ["google.thinking_config"]), (False, []), (None, [])])
+def test_thoughts_that_the_policy_does_not_let_be_are_told(visible: bool | None, paths: list[str]) -> None:
+    asked: dict[str, Any] = {
+        "reasoning": ir.Reasoning(visible=visible),
+        "paths": {"thinking": "google.thinking_config"},
+    }
+    given = prepared(model="claude-sonnet-4-6", **asked)
+    assert [(loss.path, loss.severity) for loss in given.losses] == [(path, "hint") for path in paths]
+
+
 def test_a_suffix_goes_before_the_policy() -> None:
     assert prepared("-nothinking", model="claude-a-thinking").reasoning.budget is None
 

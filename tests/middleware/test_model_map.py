@@ -19,7 +19,7 @@ def resolver() -> Resolver:
 
 
 async def ask(inner: Inner, model: str, principal: Principal | None = None) -> Outcome:
-    app = Protocol(ModelMap(inner, resolver().resolve))
+    app = Protocol(ModelMap(inner, resolve=resolver().resolve))
 
     async def outer(scope: Scope, receive: Receive, send: Send) -> None:
         context, send = attach(scope, send)

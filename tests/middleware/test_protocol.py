@@ -36,10 +36,18 @@ async def test_a_body_that_cannot_be_read_is_400(path: str, body: bytes) -> None
     assert (outcome.status, outcome.json["error"]["type"]) == (400, "invalid_request_error")
 
 
-async def test_an_unknown_path_is_404_and_a_wrong_method_405_with_allow() -> None:
-    assert (await call(Protocol(Inner(reads=False)), scope_of("/v1/nothing"))).status == 404
-    outcome = await call(Protocol(Inner(reads=False)), scope_of("/v1/messages", method="GET"))
-    assert (outcome.status, outcome.headers["allow"]) == (405, "POST")
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/nothing"), ("GET", "/v1/messages"), ("POST", "/own")])
+async def test_what_it_cannot_read_is_left_to_those_inside(method: str, path: str) -> None:
+    inner = Inner()
+    await call(Protocol(inner), scope_of(path, method=method), [CHAT])
+    assert (inner.body, inner.context.request) == (CHAT, None)
+
+
+@pytest.mark.parametrize(("replay", "read"), [(True, CHAT), (False, b"")])
+async def test_those_inside_read_the_body_once_more_if_they_may(replay: bool, read: bytes) -> None:
+    inner = Inner(reads=replay)
+    await call(Protocol(inner, replay=replay), scope_of(), [CHAT[:10], CHAT[10:]])
+    assert inner.body == read
 
 
 async def test_a_caller_that_leaves_while_sending_ends_quietly() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.packaging.wheel import Built, build, install
 
-__all__ = ["WHEEL", "built", "programs", "programs_with_fastapi"]
+__all__ = ["WHEEL", "built", "programs", "programs_with_fastapi", "programs_with_gunicorn"]
 
 WHEEL = pytest.mark.timeout(180)
 
@@ -36,6 +36,13 @@ def programs(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def programs_with_fastapi(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install FastAPI in an environment that sees the one of the wheel."""
     return once(tmp_path_factory, "host", lambda folder: install(folder, "fastapi", beside=programs.parent)) / "bin"
+
+
+@pytest.fixture(scope="session")
+def programs_with_gunicorn(built: Built, programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the extra `gunicorn` in an environment that sees the one of the wheel."""
+    extra = f"{built.wheel}[gunicorn]"
+    return once(tmp_path_factory, "extra", lambda folder: install(folder, extra, beside=programs.parent)) / "bin"
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

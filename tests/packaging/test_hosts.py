@@ -32,16 +32,12 @@ async def lifespan(app):
 app = Starlette(routes=[Mount("/ai", inner)], lifespan=lifespan)
 """
 
-# its own packages have the names of two folders of this project
 FASTAPI = """
 from contextlib import asynccontextmanager
 
 import gateway
-from adapters.rates import RATE
 from fastapi import FastAPI
-from gateway.adapters.demo import Demo
-from gateway.middleware.auth import Auth as GatewayAuth
-from middleware.auth import Auth
+from gateway.middleware import Auth, RequestId
 
 inner = gateway.create_app({})
 
@@ -51,14 +47,37 @@ async def lifespan(app):
         yield
 
 app = FastAPI(lifespan=lifespan)
-app.add_middleware(Auth)
+app.add_middleware(Auth, allow_anonymous="always")
+app.add_middleware(RequestId)
 app.mount("/ai", inner)
 
-@app.get("/own")
-async def own():
-    return {"rate": RATE, "modules": [Auth.__module__, GatewayAuth.__module__, Demo.__module__]}
+@app.get("/own/{number}")
+async def own(number: int):
+    return {"number": number}
 """
-FASTAPI_AUTH = """
+
+# its own packages have the names of two folders of this project, and one of them stands in the gateway's pipeline
+OWN_PACKAGES = {
+    "host.py": """
+from adapters.rates import RATE
+from middleware.auth import Auth
+
+import gateway
+from gateway.adapters.demo import Demo
+from gateway.middleware.auth import Auth as GatewayAuth
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+async def own(request):
+    return JSONResponse({"rate": RATE, "modules": [Auth.__module__, GatewayAuth.__module__, Demo.__module__]})
+
+order = ["middleware.auth:Auth", "request_id", "auth", "protocol", "model_map"]
+inner = gateway.create_app({"pipeline": {"order": order}, "auth": {"keys": ["sk-gateway"]}})
+app = Starlette(routes=[Route("/own", own), Mount("/ai", inner)])
+""",
+    "middleware/__init__.py": "",
+    "middleware/auth.py": """
 class Auth:
     def __init__(self, app):
         self.app = app
@@ -70,7 +89,11 @@ class Auth:
             await send(message)
 
         await self.app(scope, receive, marked if scope["type"] == "http" else send)
-"""
+""",
+    "middleware/rate_limit.py": "raise ImportError('not the one of the gateway')",
+    "adapters/rates.py": "RATE = 7",
+    "adapters/demo.py": "raise ImportError('not the one of the gateway')",
+}
 
 BARE = """
 import gateway
@@ -91,9 +114,9 @@ def uvicorn(programs: Path, *arguments: str) -> list[str | Path]:
     return [python_of(programs), "-m", "uvicorn", "--port", "0", *arguments]
 
 
-def ask(base: str, **fields: object) -> httpx.Response:
+def ask(base: str, key: str = "any", **fields: object) -> httpx.Response:
     body = {"model": "demo", "messages": [{"role": "user", "content": "Hello, host"}], **fields}
-    return httpx.post(f"{base}/v1/chat/completions", json=body, timeout=20)
+    return httpx.post(f"{base}/v1/chat/completions", json=body, headers={"x-api-key": key}, timeout=20)
 
 
 def said(answer: httpx.Response) -> str:
@@ -119,11 +142,18 @@ def starlette_host(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="module")
 def fastapi_host(programs_with_fastapi: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("fastapi")
-    files = {"host.py": FASTAPI, "middleware/auth.py": FASTAPI_AUTH, "adapters/rates.py": "RATE = 7\n"}
-    for name, text in files.items():
+    (folder / "host.py").write_text(FASTAPI)
+    with running(uvicorn(programs_with_fastapi, "host:app"), folder) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def own_packages(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    folder = tmp_path_factory.mktemp("own")
+    for name, text in OWN_PACKAGES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    with running(uvicorn(programs_with_fastapi, "host:app"), folder) as program:
+    with running(uvicorn(programs, "host:app"), folder) as program:
         yield program
 
 
@@ -159,17 +189,38 @@ def test_lifespan_of_the_host_starts_the_gateway(starlette_host: Program) -> Non
     assert "started by the first request" not in starlette_host.output
 
 
-def test_fastapi_host_answers_below_its_prefix(fastapi_host: Program) -> None:
+def test_fastapi_host_answers_and_streams_below_its_prefix(fastapi_host: Program) -> None:
     answer = ask(f"{fastapi_host.url}/ai")
-    assert said(answer) == "Hello, host"
-    assert answer.headers["x-host-auth"] == "passed"
+    assert (said(answer), answer.headers["x-request-id"]) == ("Hello, host", answer.headers["request-id"])
+    assert streamed(ask(f"{fastapi_host.url}/ai", stream=True)) == "Hello, host"
+    assert "started by the first request" not in fastapi_host.output
 
 
-def test_packages_of_the_host_keep_their_names(fastapi_host: Program) -> None:
-    assert httpx.get(f"{fastapi_host.url}/own").json() == {
+def test_fastapi_host_keeps_its_own_paths(fastapi_host: Program) -> None:
+    assert httpx.get(f"{fastapi_host.url}/own/7").json() == {"number": 7}
+    assert httpx.get(f"{fastapi_host.url}/own/x").status_code == 422
+    assert "/own/{number}" in httpx.get(f"{fastapi_host.url}/openapi.json").json()["paths"]
+
+
+def test_packages_of_the_host_keep_their_names(own_packages: Program) -> None:
+    assert httpx.get(f"{own_packages.url}/own").json() == {
         "rate": 7,
         "modules": ["middleware.auth", "gateway.middleware.auth", "gateway.adapters.demo"],
     }
+
+
+def test_packages_of_the_host_replace_nothing_of_the_gateway(own_packages: Program) -> None:
+    refused = ask(f"{own_packages.url}/ai")
+    passed = ask(f"{own_packages.url}/ai", key="sk-gateway")
+    assert (refused.status_code, said(passed)) == (401, "Hello, host")
+    assert refused.headers["x-host-auth"] == passed.headers["x-host-auth"] == "passed"
+
+
+def test_gunicorn_serves_it(programs_with_gunicorn: Path, tmp_path: Path) -> None:
+    gunicorn = programs_with_gunicorn / "gunicorn"
+    with running([gunicorn, "-k", "asgi", "-w", "2", "-b", "127.0.0.1:0", "gateway.asgi:app"], tmp_path) as program:
+        assert said(ask(program.url)) == "Hello, host"
+        assert streamed(ask(program.url, stream=True)) == "Hello, host"
 
 
 def test_bare_host_without_lifespan_is_started_by_its_first_request(programs: Path, tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def test_wheel_says_that_it_is_typed_and_how_it_is_licensed(built: Built, path: 
     assert any(name.endswith(path) for name in ZipFile(built.wheel).namelist())
 
 
-def test_source_distribution_holds_the_readme_and_the_license(built: Built) -> None:
+def test_source_distribution_holds_the_readme_the_license_and_the_examples(built: Built) -> None:
     with tarfile.open(built.sdist) as archive:
         names = {PurePosixPath(name).name for name in archive.getnames()}
-    assert {"README.md", "LICENSE", "pyproject.toml", "py.typed"} <= names
+    assert {"README.md", "LICENSE", "pyproject.toml", "py.typed", ".env.example", "tokens.json.example"} <= names
 
 
 def test_every_entry_point_loads(programs: Path, tmp_path: Path) -> None:
@@ -79,7 +79,8 @@ def test_every_entry_point_loads(programs: Path, tmp_path: Path) -> None:
 
 
 def test_version_command_prints_the_version(programs: Path, tmp_path: Path) -> None:
-    assert run(programs, tmp_path, "gateway", "version").strip() == PROJECT["version"]
+    first = run(programs, tmp_path, "gateway", "version").splitlines()[0]
+    assert first.split() == [PROJECT["name"], PROJECT["version"]]
 
 
 def test_importing_gateway_loads_neither_server_nor_client(programs: Path, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_importing_gateway_loads_neither_server_nor_client(programs: Path, tmp_p
 
 def test_version_command_loads_neither_server_nor_client(programs: Path, tmp_path: Path) -> None:
     code = "import sys; from gateway.cli import main\ntry: main(['version'])\nexcept SystemExit: print(*sys.modules)"
-    loaded = set(run(programs, tmp_path, "python", "-c", code).split())
+    loaded = set(run(programs, tmp_path, "python", "-c", code).splitlines()[-1].split())
     assert "gateway.cli" in loaded
     assert not {"uvicorn", "aiohttp"} & loaded
 

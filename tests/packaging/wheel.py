@@ -13,7 +13,10 @@ from shutil import copytree, ignore_patterns
 __all__ = ["Built", "build", "install", "python_of"]
 
 ROOT = Path(__file__).parents[2]
-NOT_SOURCES = (".*", "*.egg-info", "__pycache__", "bench", "build", "data", "dist", "docs", "node_modules", "tests")
+NOT_SOURCES = (
+    *(".[!e]*", ".env", "*.egg-info", "__pycache__"),
+    *("bench", "build", "data", "dist", "docs", "node_modules", "tests"),
+)
 
 
 @dataclass

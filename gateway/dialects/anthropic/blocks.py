@@ -12,13 +12,19 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, media
+from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
 
 from .wire import Content
 
 __all__ = ["read_system", "read_turn"]
 
+_Carried = tuple[ir.Signature, Place] | None
+
 _PDF: Final = "application/pdf"
+_TEXT: Final = "text/plain"
+# the fields that say something, by the type of a source
+_SAYING: Final = {"base64": ("media_type", "data"), "text": ("data",), "content": ("content",), "url": ("url",)}
 
 
 class Text(Struct, tag="text"):
@@ -29,7 +35,7 @@ class Text(Struct, tag="text"):
             yield ir.Text(text=self.text)
 
 
-class Source(Struct):
+class Source(Closed):
     """What an image or document consists of, by `type`."""
 
     type: Literal["base64", "text", "content", "url", "file"]
@@ -38,25 +44,35 @@ class Source(Struct):
     url: str | None = None
     content: Content = None
 
+    def lose_unread(self, place: Place) -> None:
+        """Note what this type of source does not read."""
+        for field in ("media_type", "data", "url", "content"):
+            value = getattr(self, field)
+            if value and field not in _SAYING.get(self.type, ()) and value != _TEXT:
+                place.lose(field, f"not read in a source of type {self.type}")
+
 
 class Image(Struct, tag="image"):
     source: Source
 
     def parts(self, place: Place) -> Iterator[ir.Part]:
-        yield _media(self.source, place.at("source"))
+        at = place.at("source")
+        self.source.lose_unread(at)
+        yield _media(self.source, at)
 
 
 class Document(Struct, tag="document"):
     source: Source
 
     def parts(self, place: Place) -> Iterator[ir.Part]:
-        source = self.source
+        source, at = self.source, place.at("source")
+        source.lose_unread(at)
         if source.type == "text":
             yield from _words(source.data)
         elif source.type == "content":
-            yield from _read(source.content, place.at("source.content"), _DOCUMENT)
+            yield from _read(source.content, at.at("content"), _DOCUMENT)
         else:
-            yield _media(source, place.at("source"), _PDF)
+            yield _media(source, at, _PDF)
 
 
 class SearchResult(Struct, tag="search_result"):
@@ -73,8 +89,10 @@ class Thinking(Struct, tag="thinking"):
     thinking: str
     signature: str | None = None
 
-    def parts(self, _: Place) -> Iterator[ir.Part]:
+    def parts(self, place: Place) -> Iterator[ir.Part]:
         signature = ir.unseal(self.signature or "")
+        if self.signature and signature is None:
+            place.lose("signature", "the signature is damaged")
         if self.thinking or signature is not None:
             yield ir.Thinking(text=self.thinking, signature=signature)
 
@@ -157,16 +175,52 @@ def read_system(content: Content, place: Place) -> tuple[ir.Text, ...]:
 
 def read_turn(role: Literal["user", "assistant", "system"], content: Content, place: Place) -> ir.Turn:
     """Read one message."""
-    parts = _read(content, place, _TURN[role])
-    return ir.Turn(role=role, parts=tuple(_signed(parts) if role == "assistant" else parts))
+    if role == "assistant":
+        return _read_assistant(content, place)
+    return ir.Turn(role=role, parts=tuple(_read(content, place, _TURN[role])))
+
+
+def _read_assistant(content: Content, place: Place) -> ir.Turn:
+    """Read what the model said; a call gets the signature that an empty thinking block before it carries."""
+    parts: list[ir.Part] = []
+    places: list[tuple[str, ...]] = []
+    carried: _Carried = None
+    for at, part in _placed(content, place, _TURN["assistant"]):
+        match part:
+            case ir.Thinking(text="", signature=ir.Signature(kind="f") as signature):
+                carried = _handed(carried, (signature, at))
+            case ir.ToolCall() if carried is not None:
+                parts.append(replace(part, signature=carried[0]))
+                places.append((carried[1].path,))
+                carried = None
+            case _:
+                parts.append(part)
+                places.append((at.path,) if isinstance(part, ir.Thinking) else ())
+    _handed(carried, None)
+    return ir.Turn(role="assistant", parts=tuple(parts), places=tuple(places) if any(places) else ())
+
+
+def _handed(before: _Carried, after: _Carried) -> _Carried:
+    """Take the next signature; one that no call has taken until then is lost."""
+    if before is not None:
+        before[1].lose("signature", "no call follows that it could sign")
+    return after
 
 
 def _read(content: Content, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:
+    return (part for _, part in _placed(content, place, allowed))
+
+
+def _placed(content: Content, place: Place, allowed: frozenset[str]) -> Iterator[tuple[Place, ir.Part]]:
+    """Give the parts, each with the place of its block."""
     if isinstance(content, list):
         for index, raw in enumerate(content):
-            yield from _read_block(raw, place.item(index), allowed)
+            at = place.item(index)
+            for part in _read_block(raw, at, allowed):
+                yield at, part
     else:
-        yield from _words(content)
+        for part in _words(content):
+            yield place, part
 
 
 def _words(text: str | None) -> Iterator[ir.Part]:
@@ -185,21 +239,7 @@ def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.
         yield ir.Opaque(dialect="anthropic", kind=kind, value=raw, path=place.path)
         return
     place.lose_unknown(fields, _KNOWN[kind])
-    yield from place.read(raw, _BLOCK).parts(place)
-
-
-def _signed(parts: Iterator[ir.Part]) -> Iterator[ir.Part]:
-    """Give each call the signature that an empty thinking block before it carries."""
-    carried: ir.Signature | None = None
-    for part in parts:
-        match part:
-            case ir.Thinking(text="", signature=ir.Signature(kind="f") as carried):
-                pass
-            case ir.ToolCall() if carried is not None:
-                yield replace(part, signature=carried)
-                carried = None
-            case _:
-                yield part
+    yield from read_known(raw, _BLOCK, place).parts(place)
 
 
 def _media(source: Source, place: Place, media_type: str | None = None) -> ir.Media:

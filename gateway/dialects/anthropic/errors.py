@@ -24,6 +24,8 @@ _TYPES: Final = {
     529: "overloaded_error",
 }
 _TOO_LONG: Final = "prompt is too long"  # Claude Code compacts when a message starts so
+# Anthropic's word for it: at this one the tool runners of its SDKs send the whole conversation instead
+_DETAILS: Final = {"thread": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 
 
@@ -36,7 +38,9 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     """Write the error object, which is the same in a stream."""
     status = _status(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    detail = {"type": kind, "message": _message(error)}
+    detail: dict[str, object] = {"type": kind, "message": _message(error)}
+    if error.param in _DETAILS:
+        detail["details"] = _DETAILS[error.param]
     return encode({"type": "error", "error": detail, "request_id": request_id})
 
 

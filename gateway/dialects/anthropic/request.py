@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.content import decode
+from gateway.dialects.known import decode_known
 from gateway.dialects.place import FIELDS, Place, is_null
 
 from . import wire
@@ -39,11 +39,14 @@ _HINTS: Final = frozenset(
     }
 )
 _CARRIED: Final = frozenset(wire.Request.__struct_fields__)
-_INNER: Final = {
-    "metadata": frozenset(wire.Metadata.__struct_fields__),
-    "thinking": frozenset(wire.Thinking.__struct_fields__),
-    "output_config": frozenset(wire.OutputConfig.__struct_fields__),
-    "tool_choice": frozenset(wire.ToolChoice.__struct_fields__),
+# How an Anthropic caller calls what the neutral form has another name for; thinking is told apart below.
+_PATHS: Final = {
+    "stop": "stop_sequences",
+    "schema": "output_config.format.schema",
+    "response_format": "output_config.format",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "user": "metadata.user_id",
+    "session": "metadata.user_id",
 }
 _EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
@@ -51,8 +54,8 @@ _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value brea
 
 def read_request(body: bytes) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
-    request = decode(body, wire.Request)
     place = Place()
+    request = decode_known(body, wire.Request, place)
     extras = _extras(FIELDS.decode(body), place)
     system, turns = _conversation(request, place)
     tools = read_tools(request.tools or (), place.at("tools"))
@@ -71,7 +74,7 @@ def read_request(body: bytes) -> ir.Request:
             stop=tuple(filter(None, request.stop_sequences or ())),
         ),
         reasoning=_reasoning(request, place),
-        output=_output(request),
+        output=_output(request, place),
         stream=request.stream,
         include_usage=True,
         user=user,
@@ -79,6 +82,7 @@ def read_request(body: bytes) -> ir.Request:
         session=user if user and "session" in user else None,
         extras=extras,
         losses=tuple(place.losses),
+        paths=_paths(request),
     )
 
 
@@ -86,10 +90,6 @@ def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
     for name, why in _REFUSED.items():
         if fields.get(name, _EMPTY[0]) not in _EMPTY:
             raise place.refuse(why, name)
-    for name, known in _INNER.items():
-        raw = fields.get(name)
-        if raw is not None and not is_null(raw):
-            place.at(name).lose_unknown(FIELDS.decode(raw), known)
     others = {
         name: raw for name, raw in fields.items() if name not in _CARRIED and name not in _REFUSED and not is_null(raw)
     }
@@ -121,9 +121,13 @@ def _reasoning(request: wire.Request, place: Place) -> ir.Reasoning:
     effort = request.output_config.effort if request.output_config else None
     if effort and thinking and thinking.type in ("enabled", "disabled"):
         place.lose("output_config.effort", f"thinking is {thinking.type}")
+    if thinking is not None and thinking.budget_tokens is not None and thinking.type != "enabled":
+        place.lose("thinking.budget_tokens", f"thinking is {thinking.type}")
     if thinking is None:
         return ir.Reasoning(mode="level" if effort else "unset", level=effort, visible=False)
     if thinking.type == "disabled":
+        if thinking.display is not None:
+            place.lose("thinking.display", "thinking is disabled")
         return ir.Reasoning(mode="off", visible=False)
     visible, display = thinking.display != "omitted", thinking.display
     if thinking.type == "enabled" and thinking.budget_tokens is not None:
@@ -132,6 +136,26 @@ def _reasoning(request: wire.Request, place: Place) -> ir.Reasoning:
     return ir.Reasoning(mode="level" if effort else "auto", level=effort, visible=visible, display=display)
 
 
-def _output(request: wire.Request) -> ir.Output:
-    form = (request.output_config and request.output_config.format) or request.output_format
+def _by_effort(thinking: wire.Thinking | None) -> bool:
+    """Tell whether the effort, if there is one, says how much to think."""
+    return thinking is None or (
+        thinking.type != "disabled" and (thinking.type != "enabled" or not thinking.budget_tokens)
+    )
+
+
+def _output(request: wire.Request, place: Place) -> ir.Output:
+    form, older = request.output_config and request.output_config.format, request.output_format
+    if form and older:
+        place.lose("output_format", "output_config.format says it already")
+    form = form or older
     return ir.Output(kind="schema", schema=form.schema) if form else ir.Output()
+
+
+def _paths(request: wire.Request) -> dict[str, str]:
+    config = request.output_config
+    paths = _PATHS
+    if config is not None and config.effort is not None and _by_effort(request.thinking):
+        paths = paths | {"thinking": "output_config.effort"}
+    if request.output_format is not None and (config is None or config.format is None):
+        paths = paths | {"schema": "output_format.schema", "response_format": "output_format"}
+    return paths

@@ -45,7 +45,10 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
 
 def read_choice(choice: ToolChoice | None, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
     """Read the choice; without tools there is none."""
-    if choice is None or not tools:
+    if choice is None:
+        return None
+    if not tools:
+        place.lose("", "there are no tools")
         return None
     names: tuple[str, ...] = ()
     if choice.type == "tool":
@@ -64,7 +67,9 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
         return _function(place.read(raw, TOOL), place)
     typed = place.read(raw, TYPED_TOOL)
     if typed.type.startswith(_SEARCH):
-        place.lose("type", f"{typed.type} finds deferred tools; every tool is sent")
+        for key in fields:
+            if key != "name":
+                place.lose(key, f"{typed.type} finds deferred tools; every tool is sent")
         return None
     return _builtin(typed, fields, place)
 
@@ -79,6 +84,7 @@ def _function(tool: Tool, place: Place) -> ir.Tool:
         schema=schema,
         strict=tool.strict,
         path=place.path,
+        schema_path="input_schema",
     )
 
 
@@ -86,7 +92,7 @@ def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:
     for start, builtin in _BUILTIN.items():
         if tool.type.startswith(start):
             for key, value in fields.items():
-                if key not in ("type", "name") and not is_null(value):
+                if key != "type" and not is_null(value) and (key != "name" or tool.name != builtin):
                     place.lose(key, f"not carried with {builtin}", _SEVERITY.get(key, "hint"))
             return ir.Tool(name=tool.name or builtin, builtin=builtin, path=place.path)
     raise place.refuse(f"tool type {tool.type!r} is not available on this upstream", "type")

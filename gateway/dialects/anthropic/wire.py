@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
+from gateway.dialects.known import Closed
+
 __all__ = [
     "TOOL",
     "TYPED_TOOL",
@@ -31,20 +33,20 @@ Effort = Literal["low", "medium", "high", "xhigh", "max"]
 _Name = Annotated[str, Meta(min_length=1)]
 
 
-class Message(Struct):
-    """One turn. Further keys are not looked at: clients send back what a gateway once added."""
+class Message(Closed):
+    """One turn."""
 
     role: Literal["user", "assistant", "system"]
     content: str | list[Raw]
 
 
-class Metadata(Struct):
+class Metadata(Closed):
     """Whom the request is made for."""
 
     user_id: str | None = None
 
 
-class Thinking(Struct):
+class Thinking(Closed):
     """Whether and how much to think, and how much of it to show."""
 
     type: Literal["enabled", "adaptive", "between_tools", "disabled"]
@@ -52,21 +54,21 @@ class Thinking(Struct):
     display: Literal["summarized", "omitted", "updates"] | None = None
 
 
-class Format(Struct):
+class Format(Closed):
     """The schema that the answer's text must fit."""
 
     type: Literal["json_schema"]
     schema: Raw
 
 
-class OutputConfig(Struct):
+class OutputConfig(Closed):
     """How the answer is made. `format` stood at the top, as `output_format`, before it stood here."""
 
     effort: Effort | None = None
     format: Format | None = None
 
 
-class ToolChoice(Struct):
+class ToolChoice(Closed):
     """Which tools may, must or must not be called."""
 
     type: Literal["auto", "any", "tool", "none"]

@@ -22,6 +22,7 @@ from .signatures import Replay
 
 __all__ = ["Content", "Step", "arrange", "leads_with_thoughts", "write_contents"]
 
+_NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
 _CONTINUED: Final = ir.Text(text="(conversation continues)")
 _GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
@@ -99,9 +100,10 @@ def leads_with_thoughts(steps: Sequence[Step]) -> bool:
 def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[_Group]:
     groups: list[_Group] = []
     for turn in turns:
-        if any(isinstance(part, ir.Thinking) and part.redacted for part in turn.parts):
-            losses.append(ir.Loss("messages", "redacted thinking is only read by its issuer", "hint"))
-        for part in replay.parts(_spoken(turn)):
+        if not turn.places and any(isinstance(part, ir.Thinking) and part.redacted for part in turn.parts):
+            losses.append(ir.Loss("messages", _NOT_OURS, "hint"))
+        known = len(turn.places) == len(turn.parts)
+        for part in _replayed(turn, replay, losses) if known else replay.parts(_spoken(turn)):
             if not _readable(part, replay.family, losses):
                 continue
             model = _BY_MODEL.get(type(part), turn.role == "assistant")
@@ -109,6 +111,23 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
                 groups.append(_Group(model=model, parts=[]))
             groups[-1].parts.append(part)
     return groups
+
+
+def _replayed(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterator[ir.Part]:
+    """Give what goes back of a turn, and tell which thoughts and signatures do not."""
+    sent = replay.parts(turn.parts)
+    kept = next(sent, None)
+    for part, places in zip(turn.parts, turn.places, strict=True):
+        back = kept if kept is part or not isinstance(part, ir.Thinking) else None  # other parts always go back
+        if back is None or (places and _signed(part) and not _signed(back)):
+            losses += [ir.Loss(place, _NOT_OURS, "hint") for place in places]
+        if back is not None:
+            yield back
+            kept = next(sent, None)
+
+
+def _signed(part: ir.Part) -> bool:
+    return not isinstance(part, ir.ToolResult | ir.Opaque) and part.signature is not None
 
 
 def _spoken(turn: ir.Turn) -> Iterable[ir.Part]:
@@ -179,6 +198,9 @@ def _answers(
             if place in found:
                 losses.append(ir.Loss(found[place].path, "a later result for the same call holds", "change"))
             found[place] = part
+    for place, result in found.items():
+        if result.name is not None and result.name != calls[place][0].name:
+            losses.append(ir.Loss(f"{result.path}.name", "a result goes by the name of its call", "hint"))
     results = (
         replace(found.get(place) or _missing(call), id=upstream, name=call.name)
         for place, (call, upstream) in enumerate(calls)

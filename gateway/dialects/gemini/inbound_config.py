@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.place import Place
@@ -14,6 +15,8 @@ from .inbound_schema import json_schema
 __all__ = ["Options", "read_config"]
 
 _JSON: Final = "application/json"
+_SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
+_MODALITIES: Final = frozenset({"TEXT", "IMAGE", "AUDIO", "MODALITY_UNSPECIFIED"})
 _LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
 _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
 _UNSAID: Final = frozenset({"", "THINKING_LEVEL_UNSPECIFIED"})
@@ -34,13 +37,17 @@ _CHANGES: Final = frozenset(
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What a generationConfig says. `detail`: of all pictures. `only`: what no other dialect can carry."""
+    """What a generationConfig says. `detail`: of all pictures. `only`: what no other dialect can carry.
+
+    `schema`: the field in which the schema of the answer stands.
+    """
 
     sampling: ir.Sampling = ir.Sampling()
     output: ir.Output = ir.Output()
     reasoning: ir.Reasoning = ir.Reasoning(visible=False)
     detail: str | None = None
     only: ir.Loss | None = None
+    schema: str = _SCHEMAS[0]
 
 
 def read_config(raw: wire.Maybe, place: Place) -> Options:
@@ -52,10 +59,11 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
         place.lose(name, "not carried", "change" if name in _CHANGES else "hint")
     return Options(
         sampling=_sampling(config, place),
-        output=_output(config, place),
+        output=replace(_output(config, place), modalities=_modalities(config, place)),
         reasoning=_reasoning(config.thinking_config, place.at("thinkingConfig")),
         detail=_detail(config, place),
         only=_sound(config, place),
+        schema=_SCHEMAS[config.response_json_schema is not UNSET],
     )
 
 
@@ -79,6 +87,10 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
     form = config.response_mime_type or ""
     if form not in ("", "text/plain", _JSON):
         place.lose("responseMimeType", "answers are text or JSON", "change")
+    schemas = {"responseJsonSchema": config.response_json_schema, "responseSchema": config.response_schema}
+    given = [name for name, schema in schemas.items() if schema is not UNSET]
+    for name in given[form == _JSON :]:
+        place.lose(name, "not read beside responseJsonSchema" if form == _JSON else f"only read with {_JSON}", "change")
     if form != _JSON:
         return ir.Output()
     if config.response_json_schema is not UNSET:
@@ -87,6 +99,14 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
         schema = json_schema(msgspec.json.decode(config.response_schema))
         return ir.Output(kind="schema", schema=Raw(msgspec.json.encode(schema)))
     return ir.Output(kind="json")
+
+
+def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:
+    """Read what the answer may consist of, if it is not text alone."""
+    given = tuple(one.lower() for one in wire.strings(config.response_modalities))
+    if any(one.upper() not in _MODALITIES for one in given):
+        place.lose("responseModalities", "answers are text, images or sound", "change")
+    return given if "image" in given else ()
 
 
 def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
@@ -100,10 +120,14 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
     if level and level.upper() not in _UNSAID:
         if level not in _LEVELS:
             raise place.refuse(f"{thinking.thinking_level!r} is none of {', '.join(sorted(_LEVELS))}", "thinkingLevel")
+        if thinking.thinking_budget is not None:
+            place.lose("thinkingBudget", "thinkingLevel says it already")
         return ir.Reasoning(mode="level", level=level, visible=visible)
     budget = thinking.thinking_budget
     if budget is None:
         return ir.Reasoning(mode="auto" if visible else "unset", visible=visible)
+    if budget == 0 and visible:
+        place.lose("includeThoughts", "there are none: the budget is 0")
     if budget <= 0:
         return ir.Reasoning(mode="auto" if budget < 0 else "off", visible=visible and budget < 0)
     return ir.Reasoning(mode="budget", budget=budget, visible=visible)

@@ -32,6 +32,7 @@ _ROLES: Final[dict[str, Literal["user", "assistant"]]] = {
     "tool": "user",
     "model": "assistant",
 }
+_SPEAKERS: Final[dict[type, str]] = {ir.ToolCall: "assistant", ir.ToolResult: "user"}
 _READ: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 _OPAQUE: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _DATA: Final = _READ + _OPAQUE
@@ -79,13 +80,49 @@ class _Calls:
         return None
 
 
-class Conversation:
-    """Reads one conversation. `only`: the first thing in it that no other dialect can carry."""
+class _Said:
+    """The parts of one turn, and where thoughts and signatures among them stood."""
 
-    def __init__(self, envelopes: Envelopes, detail: str | None = None) -> None:
+    def __init__(self) -> None:
+        self.parts: list[ir.Part] = []
+        self._places: list[tuple[str, ...]] = []
+
+    def add(self, part: ir.Part, place: Place) -> None:
+        """Add a part; a streamed thought comes back in pieces, and what signs it behind them."""
+        last = self.parts[-1] if self.parts else None
+        where = _marked(part, place)
+        if isinstance(part, ir.Thinking) and isinstance(last, ir.Thinking) and last.signature is None:
+            self.parts[-1] = replace(part, text=last.text + part.text)
+            self._places[-1] += where
+        else:
+            self.parts.append(part)
+            self._places.append(where)
+
+    def turn(self, role: Literal["user", "assistant"]) -> ir.Turn:
+        """Give the turn."""
+        places = tuple(self._places) if any(self._places) else ()
+        return ir.Turn(role=role, parts=tuple(self.parts), places=places)
+
+
+def _marked(part: ir.Part, place: Place) -> tuple[str, ...]:
+    """Tell where its thoughts or its signature stood."""
+    if isinstance(part, ir.Thinking):
+        return (place.path,)
+    signed = isinstance(part, ir.Text | ir.Media | ir.ToolCall) and part.signature is not None
+    return (f"{place.path}.thoughtSignature",) if signed else ()
+
+
+class Conversation:
+    """Reads one conversation. `detail`: how closely to look at what does not say so itself.
+
+    `only`: the first thing in it that no other dialect can carry. `detailed`: whether it took that detail for anything.
+    """
+
+    def __init__(self, envelopes: Envelopes, detail: str | None = None, detail_path: str = "") -> None:
         self.only: ir.Loss | None = None
+        self.detailed = False
         self._envelopes = envelopes
-        self._detail = detail
+        self._detail = (detail, detail_path if detail else "")
         self._calls = _Calls()
 
     def turns(self, contents: Raw, place: Place) -> tuple[ir.Turn, ...]:
@@ -102,12 +139,14 @@ class Conversation:
         if role is None:
             raise place.refuse(f"{content.role!r} is neither user nor model", "role")
         self._calls.turn(model=role == "assistant")
-        parts: list[ir.Part] = []
+        said = _Said()
         for at, one in wire.items(content.parts, place.at("parts")):
             for part in self._part(one, at, role):
-                _append(parts, part)
-        if parts:
-            yield ir.Turn(role=role, parts=tuple(parts))
+                said.add(part, at)
+        if any(_SPEAKERS.get(type(part), role) != role for part in said.parts):
+            place.lose("role", "calls are the model's and results the user's, whatever the role")
+        if said.parts:
+            yield said.turn(role)
 
     def _part(self, raw: Raw, place: Place, role: str) -> Iterator[ir.Part]:
         fields = wire.fields_of(raw, place)
@@ -118,11 +157,15 @@ class Conversation:
         _lose_beside(fields, kind, place)
         thought = "thought" in fields and place.at("thought").read(fields["thought"], wire.FLAG)
         signature = self._signature(fields, kind, place)
+        if thought and (role == "user" or kind == "functionCall"):
+            place.lose("thought", "only what the model says can be one")
         if kind == "text":
             yield from _words(fields, place, signature, thought=thought and role == "assistant")
         elif kind == "functionCall":
             yield self._call(fields[kind], place.at(kind), signature)
         elif kind == "functionResponse":
+            if signature is not None:
+                place.lose("thoughtSignature", "results are not signed")
             yield self._result(fields[kind], place.at(kind))
         elif thought:
             place.lose(kind, "a draft that the model made while it thought")
@@ -162,48 +205,56 @@ class Conversation:
         result, rest = wire.message(raw, wire.FUNCTION_RESPONSE, place)
         place.lose_unknown(rest, ())
         call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
+        if result.id and result.id != call_id:
+            place.lose("id", "the call that it answers has none")
         words, is_error = _said(result.response)
         parts: list[ir.Text | ir.Media] = [ir.Text(text=words)] if words else []
-        parts += (self._media(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
+        parts += (self._given(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
         return ir.ToolResult(id=call_id, parts=tuple(parts), name=result.name, is_error=is_error, path=place.path)
+
+    def _given(self, fields: _Fields, place: Place) -> ir.Media:
+        """Read a part of a result."""
+        _lose_beside(fields, "inlineData" if "inlineData" in fields else "fileData", place)
+        return self._media(fields, place)
 
     def _media(self, fields: _Fields, place: Place) -> ir.Media:
         for kind, read in (("inlineData", _inline), ("fileData", _filed)):
             if kind in fields:
-                return replace(read(fields[kind], place.at(kind)), detail=self._resolution(fields, place))
+                detail, path = self._resolution(fields, place)
+                return replace(read(fields[kind], place.at(kind)), detail=detail, detail_path=path)
         raise place.refuse("holds neither inlineData nor fileData")
 
-    def _resolution(self, fields: _Fields, place: Place) -> str | None:
+    def _resolution(self, fields: _Fields, place: Place) -> tuple[str | None, str]:
+        """Tell how closely to look at it, and where that stands."""
         if "mediaResolution" not in fields:
+            self.detailed = True
             return self._detail
         at = place.at("mediaResolution")
-        level = wire.message(fields["mediaResolution"], wire.RESOLUTION, at)[0].level or ""
+        resolution, rest = wire.message(fields["mediaResolution"], wire.RESOLUTION, at)
+        at.lose_unknown(rest, ())
+        level = resolution.level or ""
         if level not in _DETAILS:
             at.lose("level", "there is no equivalent")
-        return _DETAILS.get(level, self._detail)
+            self.detailed = True
+            return self._detail
+        return _DETAILS[level], at.path
 
 
 def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
     """Read an instruction, which is text only."""
     if raw is UNSET:
         return ()
-    content, _ = wire.message(raw, wire.CONTENT, place)
+    content, rest = wire.message(raw, wire.CONTENT, place)
+    place.lose_unknown(rest, ())
     texts: list[ir.Text] = []
     for at, one in wire.items(content.parts, place.at("parts")):
         fields = wire.fields_of(one, at)
         if "text" not in fields:
             raise at.refuse("an instruction holds text only")
+        for name in fields.keys() - {"text"}:
+            at.lose(name, "an instruction is text only", _BESIDE.get(name, "hint"))
         texts += (part for part in _words(fields, at, None, thought=False) if isinstance(part, ir.Text))
     return tuple(texts)
-
-
-def _append(parts: list[ir.Part], part: ir.Part) -> None:
-    """Add a part; a streamed thought comes back in pieces, and what signs it behind them."""
-    last = parts[-1] if parts else None
-    if isinstance(part, ir.Thinking) and isinstance(last, ir.Thinking) and last.signature is None:
-        parts[-1] = replace(part, text=last.text + part.text)
-    else:
-        parts.append(part)
 
 
 def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> Iterator[ir.Part]:

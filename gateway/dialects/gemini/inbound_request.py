@@ -13,7 +13,7 @@ from gateway.dialects.place import Place
 from gateway.routes import Route
 
 from . import inbound_wire as wire
-from .inbound_config import read_config
+from .inbound_config import Options, read_config
 from .inbound_contents import Conversation, read_system
 from .inbound_signatures import Envelopes
 from .inbound_tools import read_choice, read_tools
@@ -22,6 +22,22 @@ __all__ = ["read_request"]
 
 _WHOLE: Final = "generateContentRequest"
 _MODEL: Final = "model"  # the path names it
+_PATHS: Final = {
+    "max_tokens": "generationConfig.maxOutputTokens",
+    "temperature": "generationConfig.temperature",
+    "top_p": "generationConfig.topP",
+    "top_k": "generationConfig.topK",
+    "seed": "generationConfig.seed",
+    "presence_penalty": "generationConfig.presencePenalty",
+    "frequency_penalty": "generationConfig.frequencyPenalty",
+    "n": "generationConfig.candidateCount",
+    "stop": "generationConfig.stopSequences",
+    "thinking": "generationConfig.thinkingConfig",
+    "response_format": "generationConfig.responseMimeType",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "session": "sessionId",
+    "messages": "contents",
+}
 
 
 def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Request:
@@ -35,8 +51,10 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
         raise place.refuse("required, but missing", "contents")
     options = read_config(given.generation_config, place.at("generationConfig"))
     envelopes = Envelopes()
-    conversation = Conversation(envelopes, options.detail)
+    conversation = Conversation(envelopes, options.detail, place.at("generationConfig.mediaResolution").path)
     turns = conversation.turns(given.contents, place.at("contents"))
+    if options.detail is not None and not conversation.detailed:
+        place.lose("generationConfig.mediaResolution", "there is nothing to look at")
     tools = read_tools(given.tools, place.at("tools"))
     only = _cached(extras, place) or options.only or conversation.only
     if only is not None and envelopes.found:
@@ -55,9 +73,17 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
         session=given.session_id,
         extras={name: value for name, value in extras.items() if name != _MODEL},
         losses=tuple(place.losses),
+        paths=_paths(options, place),
         # envelopes of ours never go upstream, so a conversation that holds one is translated
         native=None if envelopes.found else ir.Native(dialect="gemini", body=raw, only=only),
     )
+
+
+def _paths(options: Options, place: Place) -> dict[str, str]:
+    """Say how this dialect calls the options."""
+    paths = _PATHS | {"schema": f"generationConfig.{options.schema}"}
+    paths = {name: place.at(path).path for name, path in paths.items()} if place.path else paths
+    return paths | {"filename": "displayName"}
 
 
 def _counted(raw: Raw, place: Place) -> tuple[Raw, Place]:

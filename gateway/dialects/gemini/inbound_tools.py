@@ -30,6 +30,7 @@ _MODES: Final[dict[str, ir.ToolChoice]] = {
     "NONE": ir.ToolChoice(mode="none"),
 }
 _UNSAID: Final = frozenset({"", "MODE_UNSPECIFIED"})
+_VALIDATED: Final = "VALIDATED"
 
 
 def read_tools(tools: wire.Maybe, place: Place) -> tuple[ir.Tool, ...]:
@@ -64,8 +65,14 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
         if name not in declared:
             raise at.refuse(f"no function {name!r} is declared", "allowedFunctionNames")
     if mode in _UNSAID or not declared:
+        if names or mode not in _UNSAID:
+            at.lose("", "there are no functions" if not declared else "without a mode it says nothing")
         return None
     choice = _MODES[mode]
+    if names and choice.mode == "none":
+        at.lose("allowedFunctionNames", f"not read in mode {mode}")
+    if mode == _VALIDATED:
+        at.lose("mode", "the nearest of most models is AUTO")
     named = choice.mode == "required" and len(names) == 1
     return replace(choice, mode="named" if named else choice.mode, names=names)
 
@@ -93,6 +100,7 @@ def _function(raw: Raw, place: Place) -> ir.Tool:
         description=declaration.description,
         schema=_schema(declaration, place),
         path=place.path,
+        schema_path="parameters" if declaration.parameters is not UNSET else "parametersJsonSchema",
     )
 
 

@@ -4,7 +4,7 @@ The body is built, never copied: no field of the caller's dialect can slip throu
 not know is a 400. What has no place is told in `Written.losses`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.errors import InvalidRequest
 
 from .history import Step, arrange, leads_with_thoughts, write_contents
+from .leftover import RESOLUTIONS, media_of, told
 from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
@@ -28,11 +29,6 @@ _BUILTIN: Final = {
     "code_execution": "codeExecution",
 }
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
-_RESOLUTIONS: Final = {
-    "low": "MEDIA_RESOLUTION_LOW",
-    "high": "MEDIA_RESOLUTION_HIGH",
-    "original": "MEDIA_RESOLUTION_HIGH",
-}
 _SAMPLING: Final = {
     "temperature": "temperature",
     "top_p": "topP",
@@ -44,6 +40,12 @@ _SAMPLING: Final = {
 _PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
 _NOT_CLAUDE: Final = _PENALTIES | {"seed"}
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
+_DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
+    True: ("this model decides by itself", "hint"),
+    False: ("this model does not draw", "change"),
+}
+_ANSWER: Final = "structured_output"
+_ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
 _JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
 
@@ -51,7 +53,9 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     """The model that a request is for: its upstream `model` name, and what the configuration says about it.
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
-    [translate]. `json_schemas` and `penalties`: whether it takes them, as far as the public API is asked.
+    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, `levels` of thinking;
+    and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not good; `sentinels`:
+    calls without one are not, whatever the model.
     """
 
     model: str
@@ -59,24 +63,36 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     surface: Literal["v1internal", "gemini"] = "v1internal"
     json_schemas: bool = True
     penalties: bool = True
+    levels: bool = True
+    thinks: bool = True
+    refused: bool = False
+    sentinels: bool = False
     max_output: int | None = None
     thinking_conflict: Conflict = "clamp"
     signatures: bool = True
     schemas: SchemaCache | None = None
 
 
+class _Root(Struct):
+    """What a schema says of its root."""
+
+    type: object = None
+
+
 class Written(Struct, frozen=True, kw_only=True):
     """A request ready to be encoded, and what the reader of its answer must know.
 
     `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
-    `parallel`: whether more than one call may be passed on. `native`: the caller's own request, to be sent in the place
-    of `body`, which then only tells what kind of request it is.
+    `parallel`: whether more than one call may be passed on. `answer`: the tool whose arguments are the answer's text.
+    `native`: the caller's own request, to be sent in the place of `body`, which then only tells what kind of request it
+    is.
     """
 
     body: dict[str, object]
     names: NameMap
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
+    answer: str = ""
     losses: tuple[ir.Loss, ...] = ()
     image_model: bool = False
     native: Raw | None = None
@@ -101,11 +117,14 @@ class _Writer:
         self.losses = [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
         self.functions = _functions(request)
+        self.media = media_of(request.turns)
         self.names = NameMap(_names(request))
         self.placeholders: dict[str, Cleaned] = {}
+        self.answer = ""
 
     def write(self) -> Written:
         thinking, steps = self._conversation()
+        self.answer = _ANSWER if self._answers_by_tool(thinking) else ""
         contents = write_contents(steps, self.names, self._replay(thinking))
         system = self._system()
         if self.image and system:  # a drawing model takes no instruction: it leads the user's words
@@ -114,7 +133,7 @@ class _Writer:
         fields: dict[str, object] = {
             "contents": contents,
             "systemInstruction": system and {"role": "user", "parts": system},
-            "tools": self._tools() if self.request.tools else [],
+            "tools": self._tools() if self.request.tools or self.answer else [],
             "toolConfig": self._tool_config(thinking),
             "generationConfig": self._config(thinking),
         }
@@ -123,9 +142,14 @@ class _Writer:
             names=self.names,
             placeholders=self.placeholders,
             parallel=self._parallel(),
-            losses=tuple(self.losses),
+            answer=self.answer,
+            losses=told(self.request, fields, self.losses, self.media, public=self.public),
             image_model=self.image,
         )
+
+    def _refused(self, name: str, reason: str) -> InvalidRequest:
+        path = self.request.paths.get(name, name)
+        return InvalidRequest(f"{path}: {reason}", param=path)
 
     def _lose(self, path: str, reason: str, severity: ir.Severity = "change") -> None:
         self.losses.append(ir.Loss(path, reason, severity))
@@ -137,17 +161,28 @@ class _Writer:
         thinking = self._plan(self._max_tokens())
         if self.claude and not asked and self._forced():
             thinking = Plan(max_tokens=self._limited())  # the caller's choice of a tool excludes them
+        if thinking.thinks and not self.target.thinks:
+            thinking = self._thoughtless("the upstream misses thoughts in this conversation", asked=asked)
         lost: list[ir.Loss] = []
         steps = arrange(self.request.turns, self._replay(thinking), lost)
-        if self.claude and thinking.config and not leads_with_thoughts(steps):
+        if self.claude and thinking.thinks and not leads_with_thoughts(steps):
             # With thinking on, Claude wants its thoughts before the calls of the current loop, and they are gone.
-            reason = "thinking is off: this tool loop came back without its signed thoughts"
-            self._lose("thinking", reason, "change" if asked else "hint")
-            thinking = Plan(max_tokens=self._limited())
+            thinking = self._thoughtless("this tool loop came back without its signed thoughts", asked=asked)
             lost = []
             steps = arrange(self.request.turns, self._replay(thinking), lost)
         self.losses += [*thinking.losses, *lost]
+        if self.target.refused:
+            lacking = "thoughts" if self.claude else "signatures"
+            self._lose(
+                "messages",
+                f"sent without its {lacking}: the upstream refuses them",
+                "change" if self.claude else "hint",
+            )
         return thinking, steps
+
+    def _thoughtless(self, reason: str, *, asked: bool) -> Plan:
+        self._lose("thinking", f"thinking is off: {reason}", "change" if asked else "hint")
+        return Plan(max_tokens=self._limited())
 
     def _forced(self) -> bool:
         choice = self.request.tool_choice
@@ -162,15 +197,17 @@ class _Writer:
             family=target.family,
             limit=target.max_output,
             conflict=target.thinking_conflict,
+            levels=target.levels,
         )
 
     def _replay(self, thinking: Plan) -> Replay:
         target = self.target
         return Replay(
             family=target.family,
-            thoughts=thinking.config is not None,
+            thoughts=thinking.thinks,
             latest=self.latest,
-            trusted=target.signatures,
+            trusted=target.signatures and not target.refused,
+            sentinels=target.sentinels,
         )
 
     def _max_tokens(self) -> int | None:
@@ -191,9 +228,16 @@ class _Writer:
             texts.append(self._instruction())
         return [{"text": text} for text in texts if (text.strip() if self.claude else text)]
 
+    def _answers_by_tool(self, thinking: Plan) -> bool:
+        """Tell whether a tool that must be called stands for JSON mode, which Claude does not have here."""
+        if not self.claude or thinking.thinks or self._forced() or _ANSWER in _names(self.request):
+            return False
+        schema = self.request.output.schema
+        return schema is not None and msgspec.json.decode(schema, type=_Root, strict=False).type == "object"
+
     def _in_words(self) -> bool:
         """Tell whether JSON can only be asked for in words."""
-        if self.request.output.kind == "text" or self.image:
+        if self.request.output.kind == "text" or self.image or self.answer:
             return False
         # Before Gemini 3, JSON mode and tools exclude each other; the other families have no JSON mode here.
         return self.target.family != "gemini" or (not self.latest and bool(self.request.tools))
@@ -207,7 +251,7 @@ class _Writer:
 
     def _output(self) -> dict[str, object]:
         output = self.request.output
-        if self._in_words():
+        if self._in_words() or self.answer:
             return {}
         if self.image:
             self._lose("response_format", "a drawing model has no JSON mode")
@@ -230,6 +274,7 @@ class _Writer:
                 self._lose(tool.path, "a drawing model takes no tools")
             return []
         functions = [self._declare(tool) for tool in self.functions]
+        functions += [self._declare_answer()] if self.answer else []
         declared: list[dict[str, object]] = [{"functionDeclarations": functions}] if functions else []
         if functions and not self._combines():
             for tool in builtin:
@@ -255,7 +300,7 @@ class _Writer:
             cleaned = self.schemas.light_raw(schema)
         else:
             cleaned = self.schemas.clean_raw(schema, Profile.CLAUDE if self.claude else Profile.GEMINI)
-        self._lose_keywords(tool.path, cleaned)
+        self._lose_keywords(f"{tool.path}.{tool.schema_path}".rstrip("."), cleaned)
         if self.claude:
             self.placeholders[name] = cleaned
         declaration: dict[str, object] = {"name": name}
@@ -265,12 +310,19 @@ class _Writer:
             declaration["parametersJsonSchema" if self.light else "parameters"] = cleaned.schema
         return declaration
 
+    def _declare_answer(self) -> dict[str, object]:
+        self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
+        schema = self.request.output.schema
+        return self._declare(ir.Tool(name=_ANSWER, description=_ANSWERS, schema=schema, path="response_format"))
+
     def _lose_keywords(self, path: str, cleaned: Cleaned) -> None:
         for dropped in cleaned.dropped:
             reason = "moved into the description" if dropped.hint else "not known upstream"
             self._lose(f"{path}.{dropped.path}", reason, "hint")
 
     def _tool_config(self, thinking: Plan) -> dict[str, object]:
+        if self.answer:
+            return {"functionCallingConfig": self._calling_answer()}
         if not self.functions or self.image:
             return {}
         calling = self._calling(thinking)
@@ -287,12 +339,19 @@ class _Writer:
         calling: dict[str, object] = {"mode": _MODES[mode]}
         if self.claude and mode == "auto":
             calling["mode"] = "VALIDATED"
-        elif self.claude and thinking.config and self._forced():
+        elif self.claude and thinking.thinks and self._forced():
             self._lose("tool_choice", "Claude cannot be made to call a tool while it thinks")
             calling["mode"] = "VALIDATED"
         elif choice and choice.names and self._forced():
             calling["allowedFunctionNames"] = [self.names.upstream(name) for name in choice.names]
         return calling
+
+    def _calling_answer(self) -> dict[str, object]:
+        """Let nothing but a call be the answer: of the tool that stands for it, or of one of the caller's."""
+        choice = self.request.tool_choice
+        if self.functions and (choice is None or choice.mode == "auto"):
+            return {"mode": "ANY"}
+        return {"mode": "ANY", "allowedFunctionNames": [self.answer]}
 
     def _parallel(self) -> bool:
         choice = self.request.tool_choice
@@ -306,10 +365,10 @@ class _Writer:
     def _config(self, thinking: Plan) -> dict[str, object]:
         sampling = self.request.sampling
         if sampling.n is not None and sampling.n > 1:
-            raise InvalidRequest("n: this upstream gives one answer a request", param="n")
+            raise self._refused("n", "this upstream gives one answer a request")
         values = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
         if self.claude:
-            values = self._for_claude(values, thinks=thinking.config is not None)
+            values = self._for_claude(values, thinks=thinking.thinks)
         elif not self.target.penalties:
             for name in _PENALTIES & values.keys():
                 del values[name]
@@ -322,8 +381,18 @@ class _Writer:
             "stopSequences": self._stops(),
             "thinkingConfig": thinking.config,
             "mediaResolution": self._resolution(),
+            "responseModalities": self._modalities(),
         }
         return config | {name: value for name, value in optional.items() if value}
+
+    def _modalities(self) -> list[str]:
+        """Ask for pictures: models that draw do so by themselves, the public API's also on demand."""
+        wanted = self.request.output.modalities
+        if self.image and self.public:
+            return [one.upper() for one in wanted]
+        if wanted:
+            self._lose("modalities", *_DRAWING[self.image])
+        return []
 
     def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
         kept = dict(values)
@@ -344,16 +413,16 @@ class _Writer:
     def _stops(self) -> list[str]:
         stops = [stop for stop in self.request.sampling.stop if (stop.strip() if self.claude else stop)]
         if len(stops) > _MAX_STOPS:
-            raise InvalidRequest(f"stop: this upstream takes up to {_MAX_STOPS} stop sequences", param="stop")
+            raise self._refused("stop", f"this upstream takes up to {_MAX_STOPS} stop sequences")
         return stops
 
     def _resolution(self) -> str | None:
         """Give the first detail that a caller asked for; there is one for the whole request."""
         if self.target.family != "gemini":
             return None
-        for part in _media(self.request.turns):
-            if part.detail in _RESOLUTIONS:
-                return _RESOLUTIONS[part.detail]
+        for part in self.media:
+            if part.detail in RESOLUTIONS:
+                return RESOLUTIONS[part.detail]
         return None
 
 
@@ -368,15 +437,6 @@ def _names(request: ir.Request) -> set[str]:
     declared = {tool.name for tool in request.tools if tool.builtin is None}
     called = {part.name for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolCall)}
     return declared | called
-
-
-def _media(turns: Iterable[ir.Turn]) -> Iterator[ir.Media]:
-    for turn in turns:
-        for part in turn.parts:
-            if isinstance(part, ir.Media):
-                yield part
-            elif isinstance(part, ir.ToolResult):
-                yield from (inner for inner in part.parts if isinstance(inner, ir.Media))
 
 
 def _beside_thinking(name: str, value: float) -> bool:

@@ -54,8 +54,8 @@ _MAX_LISTED = 64
 class Dropped(msgspec.Struct, frozen=True):
     """A keyword that could not be carried; `hint` says that the description mentions it instead.
 
-    `path` is the place inside the schema (``properties.a.format``). Two keywords are ours: ``size`` and
-    ``depth`` mark the place where a schema too large or too deep was cut.
+    `path` is the place inside the schema (``properties.a.format``). Three keywords are ours: ``size`` and
+    ``depth`` mark the place where a schema too large or too deep was cut, ``schema`` what is no schema at all.
     """
 
     path: str
@@ -108,6 +108,12 @@ class Facets(msgspec.Struct):
             held = [kind for kind, known in classes if any(isinstance(value, known) for value in self.enum)]
             return held or self.types
         return self.types or [self._inferred()]
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing says what type a value has: it is taken for a string, for there must be one."""
+        said = (self.types, self.properties, self.items, self.enum, self.implied, self.format)
+        return not any(said)
 
     def source(self, schema: object, step: str) -> Source:
         """Name a sub-schema of this one, to be read later."""

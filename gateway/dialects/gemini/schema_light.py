@@ -65,9 +65,12 @@ class _Light:
         self._waiting: list[str] = []
 
     def write(self, *, parameters: bool) -> Schema:
-        root = self.root if is_object(self.root) else {}
+        root: Schema = self.root if is_object(self.root) else {}
         if parameters:
-            root = {"properties": root} if is_property_map(root) else root
+            if is_property_map(root):
+                root = {"properties": root}
+            if "type" in root and kinds_of(root) - {"object", "OBJECT"}:
+                self._drop(_At(), "type")
             root = {**root, "type": "object"}  # beside a reference it makes the two one
         written = self.node(root, _At())
         if parameters:
@@ -81,7 +84,11 @@ class _Light:
 
     def node(self, schema: object, at: _At) -> Schema:
         """Write one schema; one that says nothing, or lies too deep, takes anything."""
-        if not is_object(schema) or not self._affords(schema, at):
+        if not is_object(schema):
+            if not isinstance(schema, bool) and at.path:
+                self.dropped.append(Dropped(at.path.rstrip("."), "schema", hint=False))
+            return {}
+        if not self._affords(schema, at):
             return {}
         joined, at = self._joined(schema, at)
         written: Schema = {}

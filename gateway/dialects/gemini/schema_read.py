@@ -101,7 +101,10 @@ def _cut(source: Source, keyword: str, text: str | None) -> Facets:
 
 
 def _anything(source: Source) -> Facets:
-    return Facets(path=source.path, types=["object"])
+    anything = Facets(path=source.path, types=["object"])
+    if not is_object(source.schema) and not isinstance(source.schema, bool) and source.path:
+        anything.notes.append(Note(source.path.rstrip("."), "schema", None))
+    return anything
 
 
 def _parts(value: object, source: Source) -> list[Source]:

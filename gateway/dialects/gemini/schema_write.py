@@ -102,6 +102,8 @@ class SchemaWriter:
 
     def _typed(self, facets: Facets, depth: int) -> dict[str, object]:
         kinds = facets.kinds()
+        if facets.guessed and all(note.keyword != "type" for note in facets.notes):
+            facets.note("type")
         self._note_misplaced(facets, kinds)
         if len(kinds) == 1:
             return self._shaped(facets, kinds[0], depth)

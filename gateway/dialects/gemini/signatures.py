@@ -27,13 +27,14 @@ class Replay(Struct, frozen=True, kw_only=True):
     """What one target takes back.
 
     `latest`: whether it is Gemini 3 or later. `thoughts`: whether thinking is on. `trusted`: whether signatures
-    are used at all.
+    are used at all. `sentinels`: whether older models of Gemini want them too.
     """
 
     family: ir.Family
     latest: bool
     thoughts: bool
     trusted: bool = True
+    sentinels: bool = False
 
     def parts(self, parts: Iterable[ir.Part]) -> Iterator[ir.Part]:
         """Give a model's turn with the thoughts and signatures that go upstream, and no others."""
@@ -52,7 +53,8 @@ class Replay(Struct, frozen=True, kw_only=True):
 
     def lead(self, calls: list[ir.ToolCall]) -> list[ir.ToolCall]:
         """Put the sentinel on the first of parallel calls if it is not signed; the others stay as they are."""
-        if not self.latest or not calls or calls[0].signature is not None:
+        wanted = self.family == "gemini" and (self.latest or self.sentinels)
+        if not wanted or not calls or calls[0].signature is not None:
             return calls
         return [replace(calls[0], signature=ir.Signature("gemini", SENTINEL, "f")), *calls[1:]]
 

@@ -87,6 +87,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     salt: str
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
+    answer: str = ""
     native: bool = False
 
 
@@ -107,6 +108,7 @@ class StreamReader:
         self._open: ir.BlockKind | None = None
         self._texts = 0
         self._call_ids: set[str] = set()
+        self._answered = False
         self._finish: str | None = None
         self._finish_message: str | None = None
         self._blocked: Feedback | None = None
@@ -259,6 +261,9 @@ class StreamReader:
             code = _MALFORMED["MALFORMED_FUNCTION_CALL"]
             self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
             return
+        if call.name == self._options.answer:
+            self._answer(call)
+            return
         call_id = self._call_id(call.id or "")
         name = self._options.names.original(call.name)
         self._whole(
@@ -266,6 +271,12 @@ class StreamReader:
             ir.Signature(self._options.family, signature, "f") if signature else None,
             ir.ArgumentsDelta(self._arguments(call.name, call.args)),
         )
+
+    def _answer(self, call: Call) -> None:
+        """Take the arguments of the tool that stands for JSON mode as the answer's text."""
+        if not self._answered:
+            self._answered = True
+            self._words(self._arguments(self._options.answer, call.args), None, thought=False)
 
     def _call_id(self, given: str) -> str:
         """Keep a legal id that is new here, else make one: the same for the same answer."""
@@ -357,8 +368,8 @@ class StreamReader:
     def _ending(self) -> ir.Finished | GatewayError:
         native = self._finish
         # a call comes whole, so a tool turn may end without a reason; not where an event got lost, perhaps another call
-        if self._call_ids and (native is not None or not self.skipped):
-            return ir.Finished(reason="tool_calls", native=native)
+        if (self._call_ids or self._answered) and (native is not None or not self.skipped):
+            return ir.Finished(reason="tool_calls" if self._call_ids else "stop", native=native)
         if native is None:
             return self._unfinished()
         reason = _FINISHED.get(native)

@@ -1,6 +1,7 @@
 """How much a model may think, in the words that it takes.
 
-Gemini 3 and later take a level, Gemini 2.5 a budget, never both; a name that ends in a level has made the choice.
+Gemini 3 and later take a level, or a budget where a server does not know levels, Gemini 2.5 a budget, never both; a
+name that ends in a level has made the choice.
 Claude takes a budget that must stay below the output limit. Older models and gpt-oss take nothing.
 """
 
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 
-__all__ = ["Conflict", "Generation", "Plan", "generation_of", "plan"]
+__all__ = ["BUDGETS", "Conflict", "Generation", "Plan", "generation_of", "plan"]
 
 Conflict = Literal["clamp", "raise", "drop"]
 Generation = tuple[int, int]
@@ -21,7 +22,7 @@ Generation = tuple[int, int]
 _T = TypeVar("_T")
 
 _DYNAMIC: Final = -1
-_BUDGETS: Final = {
+BUDGETS: Final = {
     "none": 0,
     "minimal": 512,
     "low": 1024,
@@ -42,11 +43,15 @@ _LEVELS: Final = (
     (re.compile(r"flash"), ("minimal", "low", "medium", "high")),
     (re.compile(r""), ("low", "medium", "high")),
 )
-# Lowest and highest budget of Gemini 2.5, and the one that means off.
+# Lowest and highest budget, and the one that means off: of Gemini 2.5, and of what came later, which always thinks.
 _RANGES: Final = (
     (re.compile(r"flash-lite"), (512, 24576, 0)),
     (re.compile(r"flash"), (1, 24576, 0)),
     (re.compile(r""), (128, 32768, 128)),
+)
+_LATER_RANGES: Final = (
+    (re.compile(r"-pro\b"), (128, 32768, 128)),
+    (re.compile(r""), (1, 65535, 1)),
 )
 
 _CLAUDE_LEAST: Final = 1024
@@ -61,6 +66,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     losses: tuple[ir.Loss, ...] = ()
 
+    @property
+    def thinks(self) -> bool:
+        """Whether Claude thinks: a configuration may also say that it does not."""
+        return self.config is not None and bool(self.config["includeThoughts"])
+
 
 def plan(
     reasoning: ir.Reasoning,
@@ -70,8 +80,12 @@ def plan(
     family: ir.Family,
     limit: int | None,
     conflict: Conflict,
+    levels: bool = True,
 ) -> Plan:
-    """Choose the thinking of one request; `max_tokens` is already within the model's `limit`."""
+    """Choose the thinking of one request; `max_tokens` is already within the model's `limit`.
+
+    `levels`: whether the server knows them, where the model should.
+    """
     if family == "claude" and reasoning.include is False and reasoning.budget == 0:  # the policy says so in figures
         return Plan(config={"includeThoughts": False, "thinkingBudget": 0}, max_tokens=max_tokens)
     reasoning = _plain(reasoning)
@@ -86,10 +100,13 @@ def plan(
         return Plan(max_tokens=max_tokens, losses=lost)
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
     if generation and generation < (3, 0):
-        return _budgeted(config, reasoning, max_tokens, model)
+        return _budgeted(config, reasoning, max_tokens, _first(_RANGES, model))
     level = _level(reasoning)
-    if level and generation and not _LEVEL_IN_NAME.search(model):
-        config["thinkingLevel"] = _nearest(level, _first(_LEVELS, model))
+    if level is None or generation is None or _LEVEL_IN_NAME.search(model):
+        return Plan(config=config, max_tokens=max_tokens)
+    if not levels:
+        return _budgeted(config, reasoning, max_tokens, _first(_LATER_RANGES, model))
+    config["thinkingLevel"] = _nearest(level, _first(_LEVELS, model))
     return Plan(config=config, max_tokens=max_tokens)
 
 
@@ -126,12 +143,14 @@ def _nearest(level: str, levels: tuple[str, ...]) -> str:
 def _budget(reasoning: ir.Reasoning) -> int | None:
     """Give the wanted budget; None leaves it to the model."""
     if reasoning.mode == "level":
-        return _BUDGETS[reasoning.level or "none"]
+        return BUDGETS[reasoning.level or "none"]
     return reasoning.budget if reasoning.mode == "budget" else None
 
 
-def _budgeted(config: dict[str, object], reasoning: ir.Reasoning, max_tokens: int | None, model: str) -> Plan:
-    least, most, off = _first(_RANGES, model)
+def _budgeted(
+    config: dict[str, object], reasoning: ir.Reasoning, max_tokens: int | None, limits: tuple[int, int, int]
+) -> Plan:
+    least, most, off = limits
     budget = _budget(reasoning)
     if reasoning.mode == "off":
         config["thinkingBudget"] = off
@@ -143,7 +162,7 @@ def _budgeted(config: dict[str, object], reasoning: ir.Reasoning, max_tokens: in
 def _claude(reasoning: ir.Reasoning, max_tokens: int | None, limit: int, conflict: Conflict) -> Plan:
     if reasoning.mode in ("unset", "off"):
         return Plan(max_tokens=max_tokens)
-    budget = max(_budget(reasoning) or _BUDGETS["high"], _CLAUDE_LEAST)
+    budget = max(_budget(reasoning) or BUDGETS["high"], _CLAUDE_LEAST)
     if max_tokens is None or reasoning.mode != "budget":
         budget = min(budget, max(limit - _ANSWER, limit // 2, _CLAUDE_LEAST))
     if max_tokens is None or (max_tokens <= budget and conflict == "raise"):

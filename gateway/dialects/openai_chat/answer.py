@@ -65,10 +65,17 @@ class Google(Struct):
     thought_signature: str
 
 
+class Kept(Struct):
+    """What a signature of thoughts is for: the Node SDK's streams keep only the last piece of `reasoning_content`."""
+
+    thoughts: str
+
+
 class ExtraContent(Struct):
     """The envelope around it."""
 
     google: Google
+    gateway: Kept | UnsetType = UNSET
 
 
 class Call(Struct, kw_only=True):
@@ -243,6 +250,11 @@ class MessageSignature:
         self._how = how
         self._text: ir.Signature | None = None
         self._thoughts: list[ir.Signature | None] = []
+        self._pieces: list[str] = []
+
+    def piece(self, thought: str) -> None:
+        """Note a piece of thoughts that goes out by itself."""
+        self._pieces.append(thought)
 
     def text(self, signature: ir.Signature | None) -> None:
         """Note a text block's end."""
@@ -256,7 +268,11 @@ class MessageSignature:
     def chosen(self) -> ExtraContent | UnsetType:
         """Give the field for the message."""
         thought = self._thoughts[0] if len(self._thoughts) == 1 else None
-        return signed(self._text or thought, self._how)
+        extra = signed(self._text or thought, self._how)
+        signs_thoughts = thought is not None and self._text is None and thought.issuer != "gemini"
+        if extra is not UNSET and signs_thoughts and len(self._pieces) > 1:
+            extra.gateway = Kept("".join(self._pieces))
+        return extra
 
 
 def markdown(media_type: str, data: str) -> str:

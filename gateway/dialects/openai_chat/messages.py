@@ -3,25 +3,47 @@
 Leading system and developer messages become the system prompt; tool messages in a row become one user turn.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, structs
+from msgspec import Raw, structs
 
 from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.errors import InvalidRequest
 
 from . import wire
+from .thoughts import THOUGHTS, call_signature, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
 _SYSTEM: Final = ("system", "developer")
 _RESULTS: Final = ("tool", "function")
-_MARKS: Final = ("cache_control", "prompt_cache_breakpoint")
-_NO_MARKS: Final = "marks for the prompt cache are not carried"
 _AUDIO: Final = {"wav": "audio/wav", "mp3": "audio/mp3"}
+
+_SPOKEN: Final = (
+    "refusal",
+    "tool_calls",
+    "function_call",
+    *THOUGHTS,
+    "audio",
+    "annotations",
+)
+# What a message of this role may hold, and nothing reads.
+_UNREAD: Final = {
+    **dict.fromkeys(("system", "developer", "user"), (*_SPOKEN, "tool_call_id", "name")),
+    "tool": _SPOKEN,
+    "function": (*_SPOKEN, "tool_call_id"),
+    "assistant": ("annotations", "tool_call_id", "name"),
+}
+_unread: Final = {role: attrgetter(*fields, *wire.MARKS) for role, fields in _UNREAD.items()}
+_thoughts: Final = attrgetter(*THOUGHTS)
+_marks: Final = attrgetter(*wire.MARKS)
+_NOTHING: Final = (Raw(b"null"), Raw(b"[]"), Raw(b"{}"))
+
+_UNSIGNED: Final[tuple[None, tuple[str, ...]]] = (None, ())
 
 _Given = ir.Text | ir.Media
 
@@ -49,18 +71,17 @@ class _Messages:
     def read(self, message: wire.Message, index: int) -> None:
         """Take the next message."""
         path = f"messages[{index}]"
-        _note_marks(message, path, self._losses)
         role = message.role
+        if any(_unread[role](message)):
+            self._lose_unread(message, path)
         if role in _RESULTS:
             self._results.append(self._result(message, path))
             return
         self._end_results()
-        if message.name is not None:
-            self._losses.append(ir.Loss(f"{path}.name", "names of speakers are not carried", "hint"))
         if role == "user":
             self._turns.append(ir.Turn(role="user", parts=tuple(self._content(message, path))))
         elif role == "assistant":
-            self._turns.append(ir.Turn(role="assistant", parts=tuple(self._assistant(message, path, index))))
+            self._turns.append(self._assistant(message, path, index))
         elif self._turns:
             self._turns.append(ir.Turn(role="system", parts=tuple(self._texts(message, path))))
         else:
@@ -76,6 +97,20 @@ class _Messages:
             self._turns.append(ir.Turn(role="user", parts=tuple(self._results)))
             self._results = []
 
+    def _lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:
+        self._losses.append(ir.Loss(path, reason, severity))
+
+    def _lose_unread(self, message: wire.Message, path: str) -> None:
+        message.lose_marks(path, self._losses)
+        for field in _UNREAD[message.role]:
+            value = getattr(message, field)
+            if value and value not in _NOTHING:
+                named = field == "name"
+                reason = (
+                    "names of speakers are not carried" if named else f"not read in a message of role {message.role}"
+                )
+                self._lose(f"{path}.{field}", reason)
+
     def _content(self, message: wire.Message, path: str) -> list[_Given]:
         content = message.content
         if not content:
@@ -86,7 +121,8 @@ class _Messages:
         return [part for part in parts if not isinstance(part, ir.Text) or part.text]
 
     def _part(self, part: wire.Part, path: str) -> _Given:
-        _note_marks(part, path, self._losses)
+        if any(_marks(part)):
+            part.lose_marks(path, self._losses)
         return _PARTS[type(part)](part, path)
 
     def _texts(self, message: wire.Message, path: str) -> list[ir.Text]:
@@ -97,49 +133,47 @@ class _Messages:
             texts.append(part)
         return texts
 
-    def _assistant(self, message: wire.Message, path: str, index: int) -> list[ir.Part]:
-        if message.audio is not UNSET and bytes(message.audio) != b"null":
-            self._losses.append(ir.Loss(f"{path}.audio", "sound of an earlier answer is not kept", "content"))
-        parts: list[ir.Part] = [*_thoughts(message), *self._content(message, path)]
+    def _assistant(self, message: wire.Message, path: str, index: int) -> ir.Turn:
+        if wire.given(message.audio):
+            self._lose(f"{path}.audio", "sound of an earlier answer is not kept", "content")
+        thoughts = read_thoughts(message, path, self._losses) if any(_thoughts(message)) else []
+        parts: list[ir.Part] = [thought for thought, _ in thoughts]
+        places: list[tuple[str, ...]] = [(place,) for _, place in thoughts]
+        parts += self._content(message, path)
         if message.refusal:
             parts.append(ir.Text(text=message.refusal))
-        signature = self._signature(message.extra_content, path)
-        if signature is not None:
-            _sign(parts, signature)
-        return parts + self._calls(message, path, index)
+        places += [()] * (len(parts) - len(places))
+        if message.extra_content is not None:
+            sign(message, path, parts, places, self._losses)
+        for i, call in enumerate(message.tool_calls or ()):
+            at = f"{path}.tool_calls[{i}]"
+            signature, place = _UNSIGNED
+            if call.extra_content is not None or message.reasoning_details:
+                signature, place = call_signature(call, at, message, self._losses)
+            parts.append(self._call(call, at, i, signature))
+            places.append(place)
+        if message.function_call is not None:
+            parts.append(self._legacy_call(message.function_call, index))
+            places.append(())
+        return ir.Turn(role="assistant", parts=tuple(parts), places=tuple(places) if any(places) else ())
 
-    def _calls(self, message: wire.Message, path: str, index: int) -> list[ir.ToolCall]:
-        calls = [
-            self._call(call, f"{path}.tool_calls[{i}]", message) for i, call in enumerate(message.tool_calls or ())
-        ]
-        legacy = message.function_call
-        if legacy is not None:
-            # It has no id. Histories only grow, so the place of the message is one that stays.
-            self._legacy[legacy.name] = f"call_{index}"
-            made = ir.ToolCall(id=f"call_{index}", name=legacy.name, arguments=arguments(legacy.arguments))
-            calls.append(made)
-        return calls
-
-    def _call(self, call: wire.ToolCall, path: str, message: wire.Message) -> ir.ToolCall:
+    def _call(self, call: wire.ToolCall, path: str, place: int, signature: ir.Signature | None) -> ir.ToolCall:
+        if wire.given(call.index) and bytes(call.index) != b"%d" % place:
+            self._lose(f"{path}.index", "calls stand in the order of the list")
         if call.function is not None:
             name, given = call.function.name, arguments(call.function.arguments)
+            if call.custom is not None:
+                self._lose(f"{path}.custom", "not read beside function")
         elif call.custom is not None:
             name, given = call.custom.name, Raw(msgspec.json.encode({"input": call.custom.input or ""}))
         else:
             raise InvalidRequest(f"{path}.function: required, but missing", param=f"{path}.function")
-        signature = self._signature(call.extra_content, path) or _detail_signature(message, call.id)
-        if signature is not None and signature.issuer is None:
-            signature = ir.Signature(None, signature.value, "f")
         return ir.ToolCall(id=call.id, name=name, arguments=given, signature=signature)
 
-    def _signature(self, extra: wire.ExtraContent | None, path: str) -> ir.Signature | None:
-        if extra is None or extra.google is None or not extra.google.thought_signature:
-            return None
-        signature = ir.unseal(extra.google.thought_signature)
-        if signature is None:
-            place = f"{path}.extra_content.google.thought_signature"
-            self._losses.append(ir.Loss(place, "the signature is damaged", "hint"))
-        return signature
+    def _legacy_call(self, call: wire.FunctionCall, index: int) -> ir.ToolCall:
+        # It has no id. Histories only grow, so the place of the message is one that stays.
+        self._legacy[call.name] = f"call_{index}"
+        return ir.ToolCall(id=f"call_{index}", name=call.name, arguments=arguments(call.arguments))
 
     def _result(self, message: wire.Message, path: str) -> ir.ToolResult:
         if message.role == "tool":
@@ -151,49 +185,6 @@ class _Messages:
             raise InvalidRequest(f"{path}.{field}: required, but missing", param=f"{path}.{field}")
         parts = tuple(self._content(message, path))
         return ir.ToolResult(id=call_id, name=message.name, parts=parts, path=path)
-
-
-def _thoughts(message: wire.Message) -> Iterable[ir.Thinking]:
-    if message.thinking_blocks:
-        return [_block(block) for block in message.thinking_blocks]
-    words = message.reasoning_content or message.reasoning
-    if message.reasoning_details:
-        details = [d for d in message.reasoning_details if d.text or d.summary]
-        if details:
-            return [_thinking(d.text or d.summary or "", d.signature) for d in details]
-    return [ir.Thinking(text=words)] if words else []
-
-
-def _block(block: wire.ThinkingBlock) -> ir.Thinking:
-    if block.type == "redacted_thinking":
-        return ir.Thinking(text="", redacted=block.data)
-    return _thinking(block.thinking, block.signature)
-
-
-def _thinking(text: str, signature: str | None) -> ir.Thinking:
-    return ir.Thinking(text=text, signature=ir.unseal(signature) if signature else None)
-
-
-def _detail_signature(message: wire.Message, call_id: str) -> ir.Signature | None:
-    for detail in message.reasoning_details or ():
-        if detail.id == call_id and detail.data:
-            return ir.unseal(detail.data)
-    return None
-
-
-def _sign(parts: list[ir.Part], signature: ir.Signature) -> None:
-    """Give the message's signature to what it signs: Claude and OpenAI sign thoughts, Gemini its last text."""
-    thoughts = signature.issuer in ("claude", "openai")
-    for i in reversed(range(len(parts))):
-        part = parts[i]
-        if isinstance(part, ir.Thinking if thoughts else ir.Text):
-            if part.signature is None:
-                parts[i] = structs.replace(part, signature=signature)
-            return
-    if thoughts:
-        parts.insert(0, ir.Thinking(text="", signature=signature))
-    else:
-        parts.append(ir.Text(text="", signature=signature))
 
 
 def _text_part(part: wire.TextPart, path: str) -> ir.Text:  # noqa: ARG001 (the table's signature)
@@ -208,7 +199,8 @@ def _image_part(part: wire.ImagePart, path: str) -> ir.Media:
     image = part.image_url
     if isinstance(image, str):
         return media(url=image, path=f"{path}.image_url")
-    return media(url=image.url, detail=image.detail, path=f"{path}.image_url.url")
+    found = media(url=image.url, detail=image.detail, path=f"{path}.image_url.url")
+    return found if image.detail is None else structs.replace(found, detail_path=f"{path}.image_url.detail")
 
 
 def _audio_part(part: wire.AudioPart, path: str) -> ir.Media:
@@ -231,7 +223,3 @@ _PARTS: Final[dict[type, Callable[[Any, str], _Given]]] = {
     wire.AudioPart: _audio_part,
     wire.FilePart: _file_part,
 }
-
-
-def _note_marks(item: wire.Marked, path: str, losses: list[ir.Loss]) -> None:
-    losses += [ir.Loss(f"{path}.{mark}", _NO_MARKS, "hint") for mark in _MARKS if getattr(item, mark) is not UNSET]

@@ -1,9 +1,8 @@
 """Sampling, reasoning and output form of Chat Completions → the neutral form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, get_args
-
-from msgspec import UNSET
 
 from gateway import ir
 from gateway.errors import InvalidRequest
@@ -12,11 +11,23 @@ from . import wire
 
 __all__ = ["read_output", "read_reasoning", "read_sampling"]
 
-_NOTHING: Final = (None, None, None, None)
+_Control = str | wire.Reasoning | wire.Thinking | wire.ThinkingConfig
+_Amount = tuple[ir.Reasoning, Sequence[str]]  # and the fields beside it that say nothing then
+
+_SHOWN: Final[dict[type, str]] = {
+    wire.Reasoning: "exclude",
+    wire.Thinking: "display",
+    wire.ThinkingConfig: "include_thoughts",
+}
+_DISPLAYS: Final = (None, "summarized", "omitted")
+_JSON_SCHEMA: Final = "response_format.json_schema"
+_spellings: Final = attrgetter("reasoning_effort", "reasoning", "thinking", "google", "extra_body")
 
 
-def read_sampling(body: wire.Body) -> ir.Sampling:
+def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
     """Read how the answer is drawn."""
+    if body.max_tokens and body.max_completion_tokens:
+        losses.append(ir.Loss("max_tokens", "max_completion_tokens says it already", "hint"))
     stop = (body.stop,) if isinstance(body.stop, str) else body.stop or ()
     return ir.Sampling(
         max_tokens=body.max_completion_tokens or body.max_tokens,
@@ -31,34 +42,65 @@ def read_sampling(body: wire.Body) -> ir.Sampling:
     )
 
 
-def read_reasoning(body: wire.Body) -> ir.Reasoning:
-    """Read the first of the four spellings that says how much; any of them asks to see the thoughts or not to."""
-    config = _google_config(body)
-    given = (body.reasoning_effort, body.reasoning, body.thinking, config)
-    if given == _NOTHING:
-        return ir.Reasoning()
-    amount = ir.Reasoning()
-    for control in given:
-        if control is not None and amount.mode == "unset":
-            amount = _AMOUNTS[type(control)](control)
-    hidden = (
-        amount.mode == "off"
-        or (body.reasoning is not None and body.reasoning.exclude)
-        or (body.thinking is not None and body.thinking.display == "omitted")
-        or (config is not None and config.include_thoughts is False)
-    )
-    return ir.Reasoning(mode=amount.mode, level=amount.level, budget=amount.budget, visible=not hidden)
+def read_reasoning(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Reasoning, str]:
+    """Read the first of the spellings that says how much, and give its path; any of them may hide the thoughts."""
+    if not any(_spellings(body)):
+        return ir.Reasoning(), ""
+    given = {path: control for path, control in _controls(body) if control is not None}
+    amount, said = ir.Reasoning(), ""
+    for path, control in given.items():
+        read, unread = _AMOUNTS[type(control)](control)
+        losses += [ir.Loss(f"{path}.{field}", "not read beside the others", "hint") for field in unread]
+        if amount.mode == "unset":
+            amount, said = read, path
+        elif read.mode != "unset":
+            losses.append(ir.Loss(path, f"{said} says it already", "hint"))
+    if not given:
+        return amount, said
+    if amount.mode == "off":
+        losses += [ir.Loss(place, "there is nothing to show: thinking is off", "hint") for place in _showing(given)]
+    hidden = amount.mode == "off" or any(_hides(control) for control in given.values())
+    return ir.Reasoning(mode=amount.mode, level=amount.level, budget=amount.budget, visible=not hidden), said
 
 
-def _google_config(body: wire.Body) -> wire.ThinkingConfig | None:
-    options = body.google or (body.extra_body.google if body.extra_body else None)
-    return options.thinking_config if options else None
+def _controls(body: wire.Body) -> Iterator[tuple[str, _Control | None]]:
+    yield "reasoning_effort", body.reasoning_effort
+    yield "reasoning", body.reasoning
+    yield "thinking", body.thinking
+    wrapped = body.extra_body.google if body.extra_body is not None else None
+    for path, options in (("google", body.google), ("extra_body.google", wrapped)):
+        if options is None:
+            continue
+        if options.cached_content:
+            place = f"{path}.cached_content"
+            raise InvalidRequest(f"{place}: what is cached at Google stays there; send it whole", param=place)
+        yield f"{path}.thinking_config", options.thinking_config
 
 
-def _by_level(level: str) -> ir.Reasoning:
+def _showing(given: Mapping[str, _Control]) -> Iterator[str]:
+    """Give the paths that say whether the thoughts are to be shown."""
+    for path, control in given.items():
+        field = _SHOWN.get(type(control))
+        if field is not None and getattr(control, field) is not None:
+            yield f"{path}.{field}"
+
+
+def _hides(control: _Control) -> bool:
+    match control:
+        case wire.Reasoning():
+            return bool(control.exclude)
+        case wire.Thinking():
+            return control.display == "omitted"
+        case wire.ThinkingConfig():
+            return control.include_thoughts is False
+        case _:
+            return False
+
+
+def _by_level(level: str) -> _Amount:
     if level == "none":
-        return ir.Reasoning(mode="off")
-    return ir.Reasoning(mode="auto") if level == "auto" else ir.Reasoning(mode="level", level=level)
+        return ir.Reasoning(mode="off"), ()
+    return (ir.Reasoning(mode="auto") if level == "auto" else ir.Reasoning(mode="level", level=level)), ()
 
 
 def _by_budget(budget: int) -> ir.Reasoning:
@@ -67,36 +109,39 @@ def _by_budget(budget: int) -> ir.Reasoning:
     return ir.Reasoning(mode="auto") if budget < 0 else ir.Reasoning(mode="budget", budget=budget)
 
 
-def _router(control: wire.Reasoning) -> ir.Reasoning:
+def _router(control: wire.Reasoning) -> _Amount:
+    effort, budget = control.effort, control.max_tokens
+    unread = [field for field, value in (("effort", effort), ("max_tokens", budget)) if value is not None]
     if control.enabled is False:
-        return ir.Reasoning(mode="off")
-    if control.effort is not None:
-        return _by_level(control.effort)
-    if control.max_tokens is not None:
-        return _by_budget(control.max_tokens)
-    return ir.Reasoning(mode="auto" if control.enabled else "unset")
+        return ir.Reasoning(mode="off"), unread
+    if effort is not None:
+        return _by_level(effort)[0], unread[1:]
+    if budget is not None:
+        return _by_budget(budget), ()
+    return ir.Reasoning(mode="auto" if control.enabled else "unset"), ()
 
 
-def _anthropic(control: wire.Thinking) -> ir.Reasoning:
-    if control.type == "disabled":
-        return ir.Reasoning(mode="off")
-    if control.type == "enabled" and control.budget_tokens is not None:
-        return _by_budget(control.budget_tokens)
-    return ir.Reasoning(mode="auto")
+def _anthropic(control: wire.Thinking) -> _Amount:
+    budget = control.budget_tokens
+    unread = [] if control.display in _DISPLAYS else ["display"]
+    if control.type == "enabled" and budget is not None:
+        return _by_budget(budget), unread
+    unread += [] if budget is None else ["budget_tokens"]
+    return ir.Reasoning(mode="off" if control.type == "disabled" else "auto"), unread
 
 
-def _google(control: wire.ThinkingConfig) -> ir.Reasoning:
-    if control.level is not None:
-        level = control.level.lower()
-        if level not in _LEVELS:
-            param = "extra_body.google.thinking_config.thinking_level"
-            raise InvalidRequest(f"{param}: {control.level!r} is none of {', '.join(_LEVELS)}", param=param)
-        return _by_level(level)
-    return ir.Reasoning() if control.budget is None else _by_budget(control.budget)
+def _google(control: wire.ThinkingConfig) -> _Amount:
+    if control.level is None:
+        return (ir.Reasoning() if control.budget is None else _by_budget(control.budget)), ()
+    level = control.level.lower()
+    if level not in _LEVELS:
+        param = "extra_body.google.thinking_config.thinking_level"
+        raise InvalidRequest(f"{param}: {control.level!r} is none of {', '.join(_LEVELS)}", param=param)
+    return _by_level(level)[0], () if control.budget is None else ("thinking_budget",)
 
 
 _LEVELS: Final[tuple[str, ...]] = get_args(wire.Effort)
-_AMOUNTS: Final[dict[type, Callable[[Any], ir.Reasoning]]] = {
+_AMOUNTS: Final[dict[type, Callable[[Any], _Amount]]] = {
     str: _by_level,
     wire.Reasoning: _router,
     wire.Thinking: _anthropic,
@@ -104,17 +149,20 @@ _AMOUNTS: Final[dict[type, Callable[[Any], ir.Reasoning]]] = {
 }
 
 
-def read_output(body: wire.Body) -> ir.Output:
+def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
     """Read the form of the answer."""
     form = body.response_format
-    if form is None or form.type == "text":
+    if form is None:
         return ir.Output()
-    if form.type == "json_object":
-        return ir.Output(kind="json")
     schema = form.json_schema
+    if form.type != "json_schema":
+        if schema is not None:
+            losses.append(ir.Loss(_JSON_SCHEMA, f"not read beside {form.type}", "hint"))
+        return ir.Output(kind="json" if form.type == "json_object" else "text")
     if schema is None:
-        param = "response_format.json_schema"
-        raise InvalidRequest(f"{param}: required, but missing", param=param)
-    if schema.schema is UNSET or bytes(schema.schema) == b"null":
-        return ir.Output(kind="json", name=schema.name)
+        raise InvalidRequest(f"{_JSON_SCHEMA}: required, but missing", param=_JSON_SCHEMA)
+    if schema.description:
+        losses.append(ir.Loss(f"{_JSON_SCHEMA}.description", "not carried", "hint"))
+    if not wire.given(schema.schema):
+        return ir.Output(kind="json", name=schema.name, strict=schema.strict)
     return ir.Output(kind="schema", schema=schema.schema, name=schema.name, strict=schema.strict)

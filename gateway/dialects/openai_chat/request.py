@@ -1,12 +1,14 @@
 """A Chat Completions body → the neutral request."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, structs
 
 from gateway import ir
-from gateway.dialects.content import decode
+from gateway.dialects.known import decode_known
+from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -22,29 +24,32 @@ _NOTHING: Final = (b"null", b"{}")
 
 def read_request(body: bytes, model: str = "") -> ir.Request:
     """Read a body; raise InvalidRequest that names the field. `model`: from the path, in place of the body's."""
-    given = decode(body, wire.Body)
+    place = Place()
+    given = decode_known(body, wire.Body, place)
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
     _refuse_sound(given)
-    losses = _changes(given)
+    losses = [*_changes(given), *place.losses]
     system, turns = read_messages(given.messages, losses)
     tools = read_tools(given, losses)
+    reasoning, thinking = read_reasoning(given, losses)
     return ir.Request(
         model=model,
         system=system,
         turns=turns,
         tools=tools,
-        tool_choice=read_choice(given, tools),
-        sampling=read_sampling(given),
-        reasoning=read_reasoning(given),
-        output=read_output(given),
+        tool_choice=read_choice(given, tools, losses),
+        sampling=read_sampling(given, losses),
+        reasoning=reasoning,
+        output=structs.replace(read_output(given, losses), modalities=_modalities(given)),
         stream=given.stream,
         include_usage=bool(given.stream_options and given.stream_options.include_usage),
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
         extras=_extras(body, given),
         losses=tuple(losses),
+        paths=_paths(given, thinking),
     )
 
 
@@ -56,19 +61,51 @@ def _refuse_sound(body: wire.Body) -> None:
         raise InvalidRequest("audio: answers in sound are not available here", param="audio")
 
 
+def _modalities(body: wire.Body) -> tuple[str, ...]:
+    """Read what the answer may consist of, if it is not text alone."""
+    given = tuple(body.modalities or ())
+    return given if "image" in given else ()
+
+
 def _changes(body: wire.Body) -> list[ir.Loss]:
-    """Options that no other dialect has, and whose absence shows in the answer."""
+    """Options that no other dialect has, mostly those whose absence shows in the answer."""
     given = {
         "logit_bias": body.logit_bias is not UNSET and bytes(body.logit_bias) not in _NOTHING,
         "logprobs": body.logprobs,
         "top_logprobs": body.top_logprobs,
         "prediction": body.prediction is not UNSET and bytes(body.prediction) not in _NOTHING,
     }
-    return [ir.Loss(field, "there is no equivalent", "change") for field, present in given.items() if present]
+    losses = [ir.Loss(field, "there is no equivalent", "change") for field, present in given.items() if present]
+    if body.user and body.safety_identifier:
+        losses.append(ir.Loss("safety_identifier", "user says it already", "hint"))
+    if body.stream_options is not None:
+        losses += _of_streams(body.stream_options, stream=bool(body.stream))
+    return losses
+
+
+def _of_streams(options: wire.StreamOptions, *, stream: bool) -> Iterator[ir.Loss]:
+    if options.include_usage is not None and not stream:
+        yield ir.Loss("stream_options.include_usage", "what is no stream always tells it", "hint")
+    if options.include_obfuscation is not None:
+        yield ir.Loss("stream_options.include_obfuscation", "chunks are not padded", "hint")
+
+
+def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
+    """Say where the options stand that have several names."""
+    paths = {"schema": "response_format.json_schema.schema"} if body.response_format is not None else {}
+    if thinking and thinking != "thinking":
+        paths["thinking"] = thinking
+    if body.max_completion_tokens:
+        paths["max_tokens"] = "max_completion_tokens"
+    if not body.user and body.safety_identifier:
+        paths["user"] = "safety_identifier"
+    if body.prompt_cache_key:
+        paths["session"] = "prompt_cache_key"
+    return paths
 
 
 def _extras(body: bytes, given: wire.Body) -> dict[str, Raw]:
-    """Keep raw what was not read; `modalities` too when it asks for more than text."""
+    """Keep raw what was not read; `modalities` too when it asks for more than text and pictures."""
     fields = _FIELDS.decode(body)
-    known = wire.KNOWN if set(given.modalities or ()) <= {"text"} else wire.KNOWN - {"modalities"}
+    known = wire.KNOWN if set(given.modalities or ()) <= {"text", "image"} else wire.KNOWN - {"modalities"}
     return {name: raw for name, raw in fields.items() if name not in known and bytes(raw) != b"null"}

@@ -138,6 +138,7 @@ class ChatStream:
 
     def _thought(self, event: ir.ThinkingDelta) -> None:
         if event.text and self._how.thoughts:
+            self._signature.piece(event.text)
             self._say(answer.Message(reasoning_content=event.text))
 
     def _sign(self, event: ir.SignatureDelta) -> None:

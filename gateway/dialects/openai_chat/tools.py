@@ -1,9 +1,10 @@
 """Tools and tool choice of Chat Completions, with the older `functions`, → the neutral form."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import UNSET, Raw, UnsetType, structs
+from msgspec import Raw, UnsetType, structs
 
 from gateway import ir
 from gateway.errors import InvalidRequest
@@ -15,6 +16,10 @@ __all__ = ["LEGACY", "read_choice", "read_tools"]
 LEGACY: Final = "functions["  # how the path of a tool from the older `functions` begins
 
 _FREE_FORM: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+_TEXT: Final = re.compile(rb'\{\s*"type"\s*:\s*"text"\s*\}')
+_OTHER: Final = {"function": "custom", "custom": "function"}
+_AROUND: Final = ("tool_choice", "parallel_tool_calls", "function_call")
+_NO_TOOLS: Final = "there are no tools"
 _MODES: Final = ("none", "auto", "required")
 
 
@@ -23,7 +28,7 @@ def read_tools(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Tool, ...]:
     tools: dict[str, ir.Tool] = {}
     for tool in _all(body, losses):
         known = tools.setdefault(tool.name, tool)
-        if structs.replace(known, path="") != structs.replace(tool, path=""):
+        if structs.replace(known, path="", schema_path="") != structs.replace(tool, path="", schema_path=""):
             message = f"{tool.path}: another tool is called {tool.name!r} too ({known.path})"
             raise InvalidRequest(message, param=tool.path)
     return tuple(tools.values())
@@ -35,15 +40,18 @@ def _all(body: wire.Body, losses: list[ir.Loss]) -> Iterator[ir.Tool]:
     for i, function in enumerate(body.functions or ()):
         yield _function(function, f"{LEGACY}{i}]")
     options = body.web_search_options
-    if options is not UNSET and bytes(options) != b"null":
+    if wire.given(options):
         if bytes(options) != b"{}":
             losses.append(ir.Loss("web_search_options", "only the search itself is carried", "hint"))
         yield ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
 
 
 def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
-    if tool.cache_control is not UNSET or tool.prompt_cache_breakpoint is not UNSET:
-        losses.append(ir.Loss(f"{path}.cache_control", "marks for the prompt cache are not carried", "hint"))
+    tool.lose_marks(path, losses)
+    if tool.function is not None and tool.custom is not None:
+        losses.append(
+            ir.Loss(f"{path}.{_OTHER.get(tool.type, 'custom')}", f"not read in a tool of type {tool.type}", "hint")
+        )
     if tool.type == "function":
         if tool.function is not None:
             return _function(tool.function, path)
@@ -57,58 +65,72 @@ def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
 
 
 def _function(function: wire.Function, path: str) -> ir.Tool:
+    schema_path = "parameters" if path.startswith(LEGACY) else "function.parameters"
     return ir.Tool(
         name=function.name,
         description=function.description,
-        schema=_schema(function.parameters, path),
+        schema=_schema(function.parameters, f"{path}.{schema_path}"),
         strict=function.strict,
         path=path,
+        schema_path=schema_path,
     )
 
 
 def _schema(parameters: Raw | UnsetType, path: str) -> Raw | None:
-    if parameters is UNSET or bytes(parameters) == b"null":
+    if not wire.given(parameters):
         return None
     if not bytes(parameters).startswith(b"{"):
-        place = f"{path}.parameters" if path.startswith(LEGACY) else f"{path}.function.parameters"
-        raise InvalidRequest(f"{place}: a JSON Schema is an object", param=place)
+        raise InvalidRequest(f"{path}: a JSON Schema is an object", param=path)
     return parameters
 
 
 def _custom(custom: wire.Custom, path: str, losses: list[ir.Loss]) -> ir.Tool:
-    if custom.format is not UNSET and b'"grammar"' in bytes(custom.format):
+    if wire.given(custom.format) and not _TEXT.fullmatch(bytes(custom.format)):
         losses.append(ir.Loss(f"{path}.custom.format", "the grammar is not enforced", "change"))
     return ir.Tool(name=custom.name, description=custom.description, schema=_FREE_FORM, free_form=True, path=path)
 
 
-def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...]) -> ir.ToolChoice | None:
+def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Loss]) -> ir.ToolChoice | None:
     """Read tool_choice and parallel_tool_calls; without tools they say nothing."""
     legacy = body.tool_choice is None and body.function_call is not None
-    choice = _legacy_choice(body.function_call) if legacy else _choice(body.tool_choice)
+    choice = _legacy_choice(body.function_call) if legacy else _choice(body.tool_choice, losses)
     declared = {tool.name for tool in tools}
     param = "function_call" if legacy else "tool_choice"
     for name in choice.names if choice else ():
         if name not in declared:
             raise InvalidRequest(f"{param}: names {name!r}, which is not among the tools", param=param)
+    if body.function_call is not None and not legacy:
+        losses.append(ir.Loss("function_call", "tool_choice says it already", "hint"))
     if not tools:
+        losses += [ir.Loss(field, _NO_TOOLS, "hint") for field in _AROUND if getattr(body, field) is not None]
         return None
     # A message of the older form holds one function_call at most.
-    parallel = False if tools[0].path.startswith(LEGACY) else body.parallel_tool_calls
+    older = tools[0].path.startswith(LEGACY)
+    if older and body.parallel_tool_calls is not None:
+        losses.append(ir.Loss("parallel_tool_calls", "functions are called one at a time", "hint"))
+    parallel = False if older else body.parallel_tool_calls
     if parallel is None:
         return choice
     return structs.replace(choice or ir.ToolChoice(mode="auto"), parallel=parallel)
 
 
-def _choice(choice: wire.ToolChoice | str | None) -> ir.ToolChoice | None:
+def _choice(choice: wire.ToolChoice | str | None, losses: list[ir.Loss]) -> ir.ToolChoice | None:
     if choice is None:
         return None
     if isinstance(choice, str):
         return _mode(choice, "tool_choice")
+    unread = {"function": choice.function, "custom": choice.custom, "allowed_tools": choice.allowed_tools}
     if choice.type == "allowed_tools" and choice.allowed_tools is not None:
+        del unread["allowed_tools"]
         allowed = choice.allowed_tools
         names = tuple(_name(tool, f"tool_choice.allowed_tools.tools[{i}]") for i, tool in enumerate(allowed.tools))
-        return ir.ToolChoice(mode=allowed.mode, names=names)
-    return ir.ToolChoice(mode="named", names=(_name(choice, "tool_choice"),))
+        found = ir.ToolChoice(mode=allowed.mode, names=names)
+    else:
+        found = ir.ToolChoice(mode="named", names=(_name(choice, "tool_choice"),))
+        del unread["function" if choice.function is not None else "custom"]
+    reason = f"not read in a choice of type {choice.type}"
+    losses += [ir.Loss(f"tool_choice.{field}", reason, "hint") for field, value in unread.items() if value is not None]
+    return found
 
 
 def _name(choice: wire.Choice, path: str) -> str:

@@ -3,12 +3,16 @@
 Null and absent mean the same to this dialect, except in `Raw` fields, where absent is UNSET.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeGuard
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from gateway import ir
+from gateway.dialects.known import Closed
+
 __all__ = [
     "KNOWN",
+    "MARKS",
     "AudioPart",
     "Body",
     "Custom",
@@ -30,14 +34,23 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolChoice",
+    "given",
 ]
 
 
-class Marked(Struct):
+class Marked(Closed):
     """What callers hang on messages, parts and tools to steer the prompt cache."""
 
     cache_control: Raw | UnsetType = UNSET
     prompt_cache_breakpoint: Raw | UnsetType = UNSET
+
+    def lose_marks(self, path: str, losses: list[ir.Loss]) -> None:
+        """Note that nothing here has such a cache."""
+        reason = "marks for the prompt cache are not carried"
+        losses += [ir.Loss(f"{path}.{mark}", reason, "hint") for mark in MARKS if given(getattr(self, mark))]
+
+
+MARKS: Final = Marked.__struct_fields__
 
 
 class TextPart(Marked, tag="text", kw_only=True):
@@ -52,7 +65,7 @@ class RefusalPart(Marked, tag="refusal", kw_only=True):
     refusal: str
 
 
-class ImageURL(Struct):
+class ImageURL(Closed):
     url: str
     detail: str | None = None
 
@@ -63,7 +76,7 @@ class ImagePart(Marked, tag="image_url", kw_only=True):
     image_url: ImageURL | str
 
 
-class InputAudio(Struct):
+class InputAudio(Closed):
     data: str
     format: str
 
@@ -74,7 +87,7 @@ class AudioPart(Marked, tag="input_audio", kw_only=True):
     input_audio: InputAudio
 
 
-class File(Struct):
+class File(Closed):
     file_data: str | None = None
     file_id: str | None = None
     filename: str | None = None
@@ -89,29 +102,34 @@ class FilePart(Marked, tag="file", kw_only=True):
 Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 
 
-class Google(Struct):
+class Google(Closed):
     thought_signature: str | None = None
 
 
-class ExtraContent(Struct):
-    """Where Google's own compatibility layer carries thought signatures."""
+class Kept(Closed):
+    thoughts: str | None = None
+
+
+class ExtraContent(Closed):
+    """Where Google's own compatibility layer carries thought signatures; `gateway` is ours."""
 
     google: Google | None = None
+    gateway: Kept | None = None
 
 
-class FunctionCall(Struct):
+class FunctionCall(Closed):
     """A function with its arguments as JSON text."""
 
     name: str
     arguments: str | None = None
 
 
-class CustomCall(Struct):
+class CustomCall(Closed):
     name: str
     input: str | None = None
 
 
-class ToolCall(Struct, kw_only=True):
+class ToolCall(Closed, kw_only=True):
     """One call in an assistant message, of a function or of a free-form tool."""
 
     id: str
@@ -119,9 +137,10 @@ class ToolCall(Struct, kw_only=True):
     function: FunctionCall | None = None
     custom: CustomCall | None = None
     extra_content: ExtraContent | None = None
+    index: Raw | UnsetType = UNSET
 
 
-class ThinkingBlock(Struct):
+class ThinkingBlock(Closed):
     """A thinking block as Anthropic writes it; some clients keep them in Chat histories."""
 
     type: str = "thinking"
@@ -130,7 +149,7 @@ class ThinkingBlock(Struct):
     data: str | None = None
 
 
-class ReasoningDetail(Struct):
+class ReasoningDetail(Closed):
     """The same as OpenRouter writes it. `id` of an encrypted one may name the tool call that it signs."""
 
     type: str = "reasoning.text"
@@ -157,9 +176,10 @@ class Message(Marked, kw_only=True):
     thinking_blocks: list[ThinkingBlock] | None = None
     extra_content: ExtraContent | None = None
     audio: Raw | UnsetType = UNSET
+    annotations: Raw | UnsetType = UNSET
 
 
-class Function(Struct, kw_only=True):
+class Function(Closed, kw_only=True):
     """A function that may be called."""
 
     name: Annotated[str, Meta(min_length=1)]
@@ -168,7 +188,7 @@ class Function(Struct, kw_only=True):
     strict: bool | None = None
 
 
-class Custom(Struct, kw_only=True):
+class Custom(Closed, kw_only=True):
     """A free-form tool: it takes text, not JSON."""
 
     name: Annotated[str, Meta(min_length=1)]
@@ -184,13 +204,13 @@ class Tool(Marked, kw_only=True):
     custom: Custom | None = None
 
 
-class Named(Struct):
+class Named(Closed):
     """A tool by its name."""
 
     name: str
 
 
-class Choice(Struct):
+class Choice(Closed):
     """One entry of `allowed_tools`."""
 
     type: str = "function"
@@ -198,7 +218,7 @@ class Choice(Struct):
     custom: Named | None = None
 
 
-class AllowedTools(Struct):
+class AllowedTools(Closed):
     tools: list[Choice]
     mode: Literal["auto", "required"] = "auto"
 
@@ -209,26 +229,27 @@ class ToolChoice(Choice):
     allowed_tools: AllowedTools | None = None
 
 
-class JSONSchema(Struct, kw_only=True):
+class JSONSchema(Closed, kw_only=True):
     name: str | None = None
     description: str | None = None
     schema: Raw | UnsetType = UNSET
     strict: bool | None = None
 
 
-class ResponseFormat(Struct):
+class ResponseFormat(Closed):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JSONSchema | None = None
 
 
-class StreamOptions(Struct):
+class StreamOptions(Closed):
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto"]
 
 
-class Reasoning(Struct):
+class Reasoning(Closed):
     """OpenRouter's control."""
 
     effort: Effort | None = None
@@ -237,7 +258,7 @@ class Reasoning(Struct):
     enabled: bool | None = None
 
 
-class Thinking(Struct):
+class Thinking(Closed):
     """Anthropic's control."""
 
     type: Literal["enabled", "adaptive", "between_tools", "disabled"]
@@ -245,7 +266,7 @@ class Thinking(Struct):
     display: str | None = None
 
 
-class ThinkingConfig(Struct, rename={"budget": "thinking_budget", "level": "thinking_level"}):
+class ThinkingConfig(Closed, rename={"budget": "thinking_budget", "level": "thinking_level"}):
     """Google's control."""
 
     budget: int | None = None
@@ -253,11 +274,12 @@ class ThinkingConfig(Struct, rename={"budget": "thinking_budget", "level": "thin
     include_thoughts: bool | None = None
 
 
-class GoogleOptions(Struct):
+class GoogleOptions(Closed):
     thinking_config: ThinkingConfig | None = None
+    cached_content: str | None = None
 
 
-class ExtraBody(Struct):
+class ExtraBody(Closed):
     google: GoogleOptions | None = None
 
 
@@ -312,3 +334,10 @@ class Body(Struct, kw_only=True):
 
 
 KNOWN: Final = frozenset(Body.__struct_fields__)
+
+_NULL: Final = Raw(b"null")
+
+
+def given(raw: Raw | UnsetType) -> TypeGuard[Raw]:
+    """Tell whether the caller wrote more than null."""
+    return raw is not UNSET and raw != _NULL

@@ -72,7 +72,7 @@ def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Wr
     order = 'order = ["zip", "auth", "protocol", "model_map"]'
     write(f"[pipeline]\n{order}\n[middleware.zip]\n{use}\noptions = {{ level = 3 }}\n")
     done = run("check")
-    problem = "GZipMiddleware: got an unexpected keyword argument 'level'"
+    problem = 'GZipMiddleware takes no option "level"'
     assert (done.code, done.err) == (2, f"gateway.toml:5: middleware.zip.options: {problem}\n")
 
 
@@ -100,9 +100,8 @@ def test_a_wrong_encryption_key_is_refused(run: Run) -> None:
     assert "short" not in done.err.replace("--encryption-key", "")
 
 
-@pytest.mark.parametrize("words", [("version",), ("--version",)])
-def test_the_version_is_printed(run: Run, words: tuple[str, ...]) -> None:
-    done = run(*words)
+def test_the_version_is_printed(run: Run) -> None:
+    done = run("--version")
     assert done.code == 0
     assert done.out.split()[-1].count(".") == 2
 

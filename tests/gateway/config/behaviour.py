@@ -6,6 +6,7 @@ A key stands either here or in `gateway.config.effect.NOT_IN_EFFECT`; `test_effe
 BEHAVIOUR: dict[str, str] = {
     "server.host": "test_the_configured_host_is_the_only_address",
     "server.port": "test_a_flag_beats_the_environment_which_beats_the_file",
+    "server.public_url": "test_public_url_is_where_uploads_go_on",
     "server.trusted_proxies": "test_only_a_trusted_proxy_says_who_the_client_is",
     "server.max_body": "test_max_body_bounds_the_body",
     "server.drain": "test_what_outlasts_the_drain_ends_with_an_error",

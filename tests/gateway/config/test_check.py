@@ -80,5 +80,11 @@ def test_a_value_without_effect_says_why() -> None:
     assert found["upstream.x.type"].in_effect
 
 
+def test_what_only_accounts_have_is_without_effect_on_api_keys() -> None:
+    found = rows(load({"upstream": {"x": {"type": "gemini", "api_key": "k"}}}, environ={}))
+    assert found["upstream.x.pool.refresh_tokens"].reason == "an API key has none"
+    assert found["upstream.x.pool.uses_per_turn"].in_effect
+
+
 def test_the_report_needs_no_file() -> None:
     assert report(load(Config()))

@@ -12,7 +12,14 @@ import pytest
 from cryptography.fernet import Fernet
 from msgspec.structs import replace
 
-from gateway.store.credentials import CredentialStore, KeyProblem, StoredCredential, StoredModels, StoreFailed
+from gateway.store.credentials import (
+    CredentialStore,
+    KeyProblem,
+    StoredAccount,
+    StoredCredential,
+    StoredModels,
+    StoreFailed,
+)
 
 ROW = StoredCredential(
     id="ab12",
@@ -182,3 +189,51 @@ def test_a_full_disk_fails_and_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_rows_do_not_show_their_tokens() -> None:
     assert "rotated" not in repr(ROW)
+
+
+# accounts that were taken in
+
+ACCOUNT = StoredAccount(
+    id="cd34", refresh_token="1//account", email="a@example.org", project_id="p", other='{"n":1}', added_at=1.5
+)
+
+
+def test_an_account_comes_back_as_it_was(tmp_path: Path) -> None:
+    opened(tmp_path).take_in("google", ACCOUNT)
+    assert opened(tmp_path).accounts("google") == [ACCOUNT]
+    assert opened(tmp_path).accounts("another") == []
+
+
+def test_an_account_that_is_there_stays(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.take_in("google", ACCOUNT)
+    store.take_in("google", replace(ACCOUNT, email="b@example.org"))
+    assert store.accounts("google") == [ACCOUNT]
+
+
+def test_an_account_takes_the_place_of_another(tmp_path: Path) -> None:
+    store, newer = opened(tmp_path), replace(ACCOUNT, id="ef56", refresh_token="1//newer")
+    store.take_in("google", ACCOUNT)
+    store.save("google", StoredCredential(id=ACCOUNT.id, state="disabled"))
+    store.take_in("google", newer, instead_of=ACCOUNT.id)
+    assert (store.accounts("google"), store.load("google")) == ([newer], {})
+
+
+def test_accounts_are_encrypted_from_the_first_start_with_a_key(tmp_path: Path) -> None:
+    opened(tmp_path).take_in("google", ACCOUNT)
+    assert b"1//account" in content(tmp_path)
+    new = key()
+    assert opened(tmp_path, new).accounts("google") == [ACCOUNT]
+    opened(tmp_path, new).take_in("google", replace(ACCOUNT, id="ef56", refresh_token="1//second"))
+    with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as connection:
+        rows = connection.execute("SELECT refresh_token, other FROM accounts").fetchall()
+    assert all(value.startswith("gAAAA") for row in rows for value in row)
+
+
+def test_a_file_of_an_older_version_is_read_without_accounts(tmp_path: Path) -> None:
+    opened(tmp_path)
+    file = tmp_path / "data" / "gateway.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP TABLE accounts")
+    assert CredentialStore(file, read_only=True).accounts("google") == []
+    assert CredentialStore(tmp_path / "none.db", read_only=True).accounts("google") == []

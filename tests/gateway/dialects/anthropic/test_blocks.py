@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.errors import InvalidRequest
@@ -229,4 +230,6 @@ def test_an_empty_message_has_no_parts() -> None:
 
 def test_unknown_keys_of_a_message_do_no_harm() -> None:
     message = {"role": "user", "content": "hi", "id": "msg_1", "gateway_note": 1}
-    assert read(messages=[message]) == read()
+    request = read(messages=[message])
+    assert replace(request, losses=()) == read()
+    assert lost(request) == ["messages[0].id", "messages[0].gateway_note"]

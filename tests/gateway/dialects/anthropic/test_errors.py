@@ -48,6 +48,13 @@ def test_status_and_type(error: GatewayError, status: int, kind: str) -> None:
     assert json.loads(body)["error"]["type"] == kind
 
 
+def test_a_thread_is_refused_in_the_words_at_which_sdks_send_all_of_it() -> None:
+    with pytest.raises(errors.InvalidRequest) as caught:
+        Anthropic().read_request(b'{"model":"m","messages":[{"role":"user","content":"a"}],"thread":{"type":"create"}}')
+    error = json.loads(Anthropic().write_error(caught.value, "req_1")[1])["error"]
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
 def test_the_body_as_the_wire_shows_it() -> None:
     assert Anthropic().write_error(errors.RateLimited("slow down"), "req_1")[1] == (
         b'{"type":"error","error":{"type":"rate_limit_error","message":"slow down"},"request_id":"req_1"}'

@@ -12,6 +12,14 @@ from gateway.errors import InvalidRequest
 
 from .asking import lost, read, read_raw
 
+PATHS = {
+    "stop": "stop_sequences",
+    "schema": "output_config.format.schema",
+    "response_format": "output_config.format",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "user": "metadata.user_id",
+    "session": "metadata.user_id",
+}
 HI = ir.Turn(role="user", parts=(ir.Text(text="hi"),))
 SCHEMA = {"type": "object"}
 
@@ -29,6 +37,7 @@ def test_the_smallest_request() -> None:
         turns=(HI,),
         reasoning=ir.Reasoning(visible=False),
         include_usage=True,
+        paths=PATHS,
     )
 
 

@@ -17,14 +17,23 @@ F = {"name": "f", "description": "d", "input_schema": {"type": "object"}}
 def test_a_callers_tool(kind: dict[str, Any]) -> None:
     request = read(tools=[F | kind | {"strict": True}])
     assert request.tools == (
-        ir.Tool(name="f", description="d", schema=Raw(b'{"type": "object"}'), strict=True, path="tools[0]"),
+        ir.Tool(
+            name="f",
+            description="d",
+            schema=Raw(b'{"type": "object"}'),
+            strict=True,
+            path="tools[0]",
+            schema_path="input_schema",
+        ),
     )
     assert request.losses == ()
 
 
 @pytest.mark.parametrize("schema", [{}, {"input_schema": None}])
 def test_a_tool_without_schema(schema: dict[str, Any]) -> None:
-    assert read(tools=[{"name": "f"} | schema]).tools == (ir.Tool(name="f", path="tools[0]"),)
+    assert read(tools=[{"name": "f"} | schema]).tools == (
+        ir.Tool(name="f", path="tools[0]", schema_path="input_schema"),
+    )
 
 
 def test_claude_codes_deferred_tool_is_a_tool() -> None:

@@ -103,7 +103,10 @@ def test_thinking(given: Any, reasoning: ir.Reasoning) -> None:
 def test_another_form_of_the_answer_is_told() -> None:
     given = config(responseMimeType="text/x.enum", responseSchema={"type": "STRING", "enum": ["a"]})
     assert given.output == ir.Output()
-    assert [(loss.path, loss.severity) for loss in given.losses] == [("generationConfig.responseMimeType", "change")]
+    assert [(loss.path, loss.severity) for loss in given.losses] == [
+        ("generationConfig.responseMimeType", "change"),
+        ("generationConfig.responseSchema", "change"),
+    ]
 
 
 def test_what_is_not_carried_is_told() -> None:

@@ -331,7 +331,7 @@ def test_gemini_3_has_json_and_tools() -> None:
     assert config(tools=(tool(),), output=ir.Output(kind="json")) == {"responseMimeType": "application/json"}
 
 
-@pytest.mark.parametrize(("model", "tools"), [(GEMINI_2, (tool(),)), (CLAUDE, ()), (GPT, ())])
+@pytest.mark.parametrize(("model", "tools"), [(GEMINI_2, (tool(),)), (GPT, ())])
 def test_elsewhere_json_is_asked_for_in_words(model: str, tools: tuple[ir.Tool, ...]) -> None:
     answer = written(model=model, tools=tools, output=ir.Output(kind="schema", schema=SCHEMA), system=texts("Be kind."))
     request = sent(answer)
@@ -343,7 +343,79 @@ def test_elsewhere_json_is_asked_for_in_words(model: str, tools: tuple[ir.Tool, 
     assert lost(answer, "change") == ["response_format"]
 
 
+BY_SCHEMA = ir.Output(kind="schema", schema=SCHEMA)
+ANSWER = "structured_output"
+
+
+def answers(**fields: Any) -> tuple[list[str], Any]:
+    """Ask Claude for JSON by a schema; give the declared tools and how they are called."""
+    request = sent(written(model=CLAUDE, output=BY_SCHEMA, **fields))
+    declared = [one["name"] for tool in request.get("tools", ()) for one in tool["functionDeclarations"]]
+    return declared, request.get("toolConfig", {}).get("functionCallingConfig")
+
+
+def test_claude_gives_json_as_the_arguments_of_a_tool() -> None:
+    answer = written(model=CLAUDE, output=BY_SCHEMA)
+    request = sent(answer)
+    ((declaration,),) = (one["functionDeclarations"] for one in request["tools"])
+    assert declaration["name"] == answer.answer == ANSWER
+    assert declaration["parameters"]["type"] == "object"
+    assert request["toolConfig"] == {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [ANSWER]}}
+    assert "systemInstruction" not in request
+    assert lost(answer, "change") == ["response_format"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "calling"),
+    [
+        (None, {"mode": "ANY"}),
+        (ir.ToolChoice(mode="auto"), {"mode": "ANY"}),
+        (ir.ToolChoice(mode="none"), {"mode": "ANY", "allowedFunctionNames": [ANSWER]}),
+    ],
+)
+def test_claude_answers_so_or_calls_the_callers_tools(choice: ir.ToolChoice | None, calling: Any) -> None:
+    assert answers(tools=(tool(),), tool_choice=choice) == (["f", ANSWER], calling)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning": thinks()},
+        {"tools": (tool(),), "tool_choice": ir.ToolChoice(mode="required")},
+        {"tools": (tool(ANSWER),)},
+    ],
+    ids=["while it thinks", "where a call is demanded", "where the name is taken"],
+)
+def test_claude_is_asked_in_words_where_no_tool_can_stand_for_the_answer(fields: Any) -> None:
+    answer = written(model=CLAUDE, output=BY_SCHEMA, **fields)
+    (instruction,) = sent(answer)["systemInstruction"]["parts"]
+    assert bytes(SCHEMA).decode() in instruction["text"]
+    assert (answer.answer, lost(answer, "change")) == ("", ["response_format"])
+
+
+@pytest.mark.parametrize("output", [ir.Output(kind="json"), ir.Output(kind="schema", schema=raw({"type": "array"}))])
+def test_claude_is_asked_in_words_for_what_is_no_object_by_a_schema(output: ir.Output) -> None:
+    request = sent(written(model=CLAUDE, output=output))
+    assert "tools" not in request
+    assert request["systemInstruction"]["parts"][0]["text"].startswith("Answer with one JSON value only")
+
+
 # images
+
+
+def test_pictures_are_asked_for_where_that_can_be_said() -> None:
+    output = ir.Output(modalities=("text", "image"))
+    assert config(model=IMAGE, output=output, target={"surface": "gemini"}) == {"responseModalities": ["TEXT", "IMAGE"]}
+    here, elsewhere = written(model=IMAGE, output=output), written(model=GEMINI_3, output=output)
+    assert "generationConfig" not in here.body | elsewhere.body
+    assert (lost(here, "hint"), lost(elsewhere, "change")) == (["modalities"], ["modalities"])
+
+
+def test_claude_that_does_not_think_keeps_its_temperature() -> None:
+    off = ir.Reasoning(mode="budget", budget=0, include=False)  # as [thinking] says it of plain Claude models
+    answer = written(model=CLAUDE, reasoning=off, sampling=ir.Sampling(temperature=0.3))
+    assert sent(answer)["generationConfig"]["temperature"] == 0.3
+    assert answer.losses == ()
 
 
 def test_drawing_model_gets_words_and_nothing_it_refuses() -> None:

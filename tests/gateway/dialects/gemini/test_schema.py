@@ -69,6 +69,26 @@ def test_every_lost_keyword_is_named_with_its_place() -> None:
     }
 
 
+@pytest.mark.parametrize("profile", [GEMINI, CLAUDE])
+@pytest.mark.parametrize(
+    ("schema", "dropped"),
+    [
+        ({"description": "anything"}, (Dropped("properties.a.type", "type", hint=False),)),
+        ({"minLength": 1}, (Dropped("properties.a.minLength", "minLength", hint=True),)),
+        ({"enum": ["x"]}, ()),
+        ({"format": "date-time", "description": "d"}, None),
+        (5, (Dropped("properties.a", "schema", hint=False),)),
+        (True, ()),
+    ],
+)
+def test_a_type_that_had_to_be_chosen_is_named(profile: Profile, schema: object, dropped: object) -> None:
+    found = clean({"type": "object", "properties": {"a": schema}}, profile).dropped
+    if dropped is None:
+        assert "type" not in {drop.keyword for drop in found}
+    else:
+        assert found == dropped
+
+
 @pytest.mark.parametrize("schema", [None, True, False, {}, [], "x", 5, {"type": "object"}, {"type": "string"}])
 def test_no_parameters_are_omitted_for_gemini(schema: object) -> None:
     assert clean(schema, GEMINI).schema is None

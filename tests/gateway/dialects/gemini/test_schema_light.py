@@ -103,6 +103,20 @@ def test_what_says_nothing_is_left_out_without_a_word() -> None:
     assert parameters(schema) == {"type": "object", "properties": {"a": {}}}
 
 
+@pytest.mark.parametrize(
+    ("schema", "dropped"),
+    [
+        ({"type": "string"}, (Dropped("type", "type", hint=False),)),
+        ({"type": ["object", "null"]}, (Dropped("type", "type", hint=False),)),
+        ({"type": "OBJECT"}, ()),
+        ({"type": "object", "properties": {"a": 5}}, (Dropped("properties.a", "schema", hint=False),)),
+        ({"type": "object", "properties": {"a": True}}, ()),
+    ],
+)
+def test_what_parameters_cannot_be_is_named(schema: object, dropped: object) -> None:
+    assert light(schema, parameters=True).dropped == dropped
+
+
 def test_names_of_properties_are_data() -> None:
     names = {"title", "format", "const", "required", "$ref", "type", "default", "allOf"}
     schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}

@@ -78,7 +78,13 @@ def test_user_content_may_be_a_string_or_parts() -> None:
     [
         (
             {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA", "detail": "low"}},
-            ir.Media(media_type="image/jpeg", data="AAAA", detail="low", path="messages[0].content[0].image_url.url"),
+            ir.Media(
+                media_type="image/jpeg",
+                data="AAAA",
+                detail="low",
+                detail_path="messages[0].content[0].image_url.detail",
+                path="messages[0].content[0].image_url.url",
+            ),
         ),
         (
             {"type": "image_url", "image_url": "data:image/png;base64,AAAA"},
@@ -217,6 +223,12 @@ def test_openrouter_details_carry_thoughts_and_the_signature_of_a_call() -> None
         ir.Thinking(text="a", signature=CLAUDE),
         ir.ToolCall(id="c1", name="f", arguments=Raw(b'{"a": 1}'), signature=ir.Signature(None, "R0VN", "f")),
     )
+
+
+def test_thoughts_that_came_with_their_signature_are_those_that_it_signs() -> None:
+    extra = signed(CLAUDE) | {"gateway": {"thoughts": "a whole thought"}}
+    thought, _ = parts(assistant(reasoning_content="thought", content="a", extra_content=extra))
+    assert thought == ir.Thinking(text="a whole thought", signature=CLAUDE)
 
 
 @pytest.mark.parametrize("signature", [GEMINI, ir.Signature(None, "R0VN", "f")])

@@ -130,8 +130,8 @@ def test_answers_in_sound_are_refused(fields: dict[str, Any]) -> None:
 
 
 def test_answers_in_pictures_are_kept_for_who_can() -> None:
-    assert read(modalities=["image"]).extras == {"modalities": Raw(b'["image"]')}
-    assert read(modalities=["text"]).extras == {}
+    assert read(modalities=["image"]).output.modalities == ("image",)
+    assert read(modalities=["text"]).output.modalities == ()
 
 
 json_values = st.recursive(

@@ -166,6 +166,18 @@ def test_the_signature_of_thoughts_fits_a_single_block_only(count: int, expected
     assert ("extra_content" in message) is expected
 
 
+@pytest.mark.parametrize(
+    ("issuer", "pieces", "kept"), [("claude", "ab", {"thoughts": "ab"}), ("claude", "a", None), ("gemini", "ab", None)]
+)
+def test_thoughts_that_came_in_pieces_go_with_their_signature(
+    issuer: ir.Family, pieces: str, kept: dict[str, str] | None
+) -> None:
+    """The Node SDK's streams keep the last `reasoning_content` only; Gemini's thoughts need not come back."""
+    signed = block("thinking", *map(ir.ThinkingDelta, pieces), ir.SignatureDelta(ir.Signature(issuer, "Q0xB")))
+    extra = write(answer(signed, text("c"))).message()["extra_content"]
+    assert extra.get("gateway") == kept
+
+
 def test_signatures_can_be_switched_off() -> None:
     made = call("f", "{}")
     made.insert(1, ir.SignatureDelta(SIGNATURE))

@@ -15,6 +15,7 @@ F = {"type": "function", "function": {"name": "f", "description": "d", "paramete
 G = {"type": "function", "function": {"name": "g"}}
 SQL = {"type": "custom", "custom": {"name": "sql", "description": "d"}}
 NAMED = {"type": "function", "function": {"name": "f"}}
+BELOW = "function.parameters"
 
 
 def read(**fields: Any) -> ir.Request:
@@ -30,12 +31,14 @@ def refused(**fields: Any) -> str | None:
 
 def test_a_function_keeps_its_schema_raw() -> None:
     schema = Raw(msgspec.json.encode(SCHEMA))
-    assert read(tools=[F]).tools == (ir.Tool(name="f", description="d", schema=schema, strict=True, path="tools[0]"),)
+    assert read(tools=[F]).tools == (
+        ir.Tool(name="f", description="d", schema=schema, strict=True, path="tools[0]", schema_path=BELOW),
+    )
 
 
 @pytest.mark.parametrize("function", [{"name": "g"}, {"name": "g", "parameters": None}])
 def test_a_function_may_have_no_parameters(function: dict[str, Any]) -> None:
-    assert read(tools=[{"function": function}]).tools == (ir.Tool(name="g", path="tools[0]"),)
+    assert read(tools=[{"function": function}]).tools == (ir.Tool(name="g", path="tools[0]", schema_path=BELOW),)
 
 
 def test_a_free_form_tool_is_a_function_of_one_text() -> None:
@@ -56,7 +59,8 @@ def test_the_grammar_of_a_free_form_tool_is_reported() -> None:
 
 def test_older_functions_are_read() -> None:
     request = read(functions=[{"name": "f", "parameters": SCHEMA}])
-    assert request.tools == (ir.Tool(name="f", schema=Raw(msgspec.json.encode(SCHEMA)), path="functions[0]"),)
+    schema = Raw(msgspec.json.encode(SCHEMA))
+    assert request.tools == (ir.Tool(name="f", schema=schema, path="functions[0]", schema_path="parameters"),)
     assert request.tool_choice == ir.ToolChoice(mode="auto", parallel=False)
 
 

@@ -1,7 +1,7 @@
-"""Tests with real command-line clients run where these are installed.
+"""Tests with command-line clients and SDKs from npm run where these are installed; a plugin of the root `conftest.py`.
 
-`GATEWAY_TEST_NODE_MODULES` is a folder `node_modules` with the clients and the npm package `node`. Without it the
-tests are deselected, but with `CI=true` they fail.
+`GATEWAY_TEST_NODE_MODULES` is a folder `node_modules` with these packages and the npm package `node`. Without it the
+tests are deselected, but with `CI=true` they fail. The SDKs are the newest ones, as a user's `npm install` gives them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
+__all__ = ["node_modules"]
+
 FOLDER = "GATEWAY_TEST_NODE_MODULES"
 PACKAGES = {
     "node@22": "node/bin/node",
     "@google/gemini-cli@0.61": "@google/gemini-cli/bundle/gemini.js",
     "@anthropic-ai/claude-code@2.1": ".bin/claude",
+    "openai@latest": "openai/index.mjs",
+    "@anthropic-ai/sdk@latest": "@anthropic-ai/sdk/index.mjs",
+    "@google/genai@latest": "@google/genai/dist/node/index.mjs",
 }
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"clients: needs command-line clients, see {FOLDER}")
+    config.addinivalue_line("markers", f"clients: needs packages from npm, see {FOLDER}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,9 +36,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """Give the folder of the installed clients."""
+    """Give the folder of the installed packages."""
     modules = Path(os.environ.get(FOLDER, ""))
     missing = [package for package, file in PACKAGES.items() if not (modules / file).exists()]
     if missing:

@@ -1,0 +1,108 @@
+"""What an upstream names in a 400 is said otherwise, or left out, and the request is sent once more.
+
+400 ─► Failure(cause) ─► Draft.amend ─► the body without that ─► the same credential
+
+A model, a server and the route to it differ in what they take of a request; none of it can be known beforehand, and it
+changes by the month. A caller's own words are not ours to change, and in strict mode nothing may be lost.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.adapters.failures import Cause, Failure, Rule, Rules
+from gateway.dialects.gemini.request import GeminiTarget, Written
+
+__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "Draft", "Lacks", "Write", "without"]
+
+Write = Callable[[ir.Request, frozenset[Cause]], Written]  # without what these causes are about
+
+_400: Final = frozenset({400})
+_encode: Final = msgspec.json.Encoder().encode
+
+# How a request is written once a cause is known.
+_CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
+    "schemas": {"json_schemas": False},  # in the server's own form of a schema
+    "signatures": {"refused": True},  # without what was signed; calls of Gemini's with the sentinel
+    "unsigned": {"sentinels": True},  # with the sentinel on the calls of an older Gemini too
+    "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
+    "level": {"levels": False},  # with a budget in its place
+    "penalties": {"penalties": False},
+}
+AMENDABLE: Final = tuple(_CHANGES)
+AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew="body", always=True))
+# Words of a 400, as `Causes` compares them: in lower case, without quotation marks.
+REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
+    (_400, "expected thinking or redacted_thinking", "thinking"),
+    (_400, "missing a thought_signature", "unsigned"),
+    (_400, "missing a thought signature", "unsigned"),
+    (_400, "thought_signature", "signatures"),
+    (_400, "thought signature", "signatures"),
+    (_400, "thoughtsignature", "signatures"),
+    (_400, "invalid signature", "signatures"),
+    (_400, "signature: field required", "signatures"),
+    (_400, "thinking_level", "level"),
+    (_400, "thinking level", "level"),
+    (_400, "thinkinglevel", "level"),
+    (_400, "penalty is not enabled", "penalties"),
+)
+
+_UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model
+_OF_MODEL: Final[frozenset[Cause]] = frozenset({"level", "penalties"})  # the others are about one conversation
+_NONE: Final[frozenset[Cause]] = frozenset()
+
+
+class Lacks:
+    """What an upstream has been seen not to take from anybody, so that it is not tried with every request."""
+
+    def __init__(self) -> None:
+        self._server = _NONE
+        self._models: dict[str, frozenset[Cause]] = {}
+
+    def of(self, model: str) -> frozenset[Cause]:
+        """Give what need not be tried with a model."""
+        return self._server | self._models.get(model, _NONE)
+
+    def note(self, model: str, failure: Failure) -> None:
+        """Remember a refusal if it holds for others too."""
+        refused: frozenset[Cause] = frozenset((failure.cause,))
+        if _UNKNOWN in failure.error.message.lower():
+            self._server |= refused
+        elif failure.cause in _OF_MODEL:
+            self._models[model] = self._models.get(model, _NONE) | refused
+
+
+class Draft:
+    """One request as it is written for one upstream. `written` changes with each amendment."""
+
+    def __init__(self, request: ir.Request, write: Write, lacks: Lacks, *, strict: bool) -> None:
+        self._request = request
+        self._write = write
+        self._lacks = lacks
+        self._strict = strict
+        self._without = lacks.of(request.model)
+        self.written = write(request, self._without)
+
+    def amend(self, failure: Failure) -> bool:
+        """Write the request without what was refused, once for each cause; False when that is no way out."""
+        if self.written.native is not None or failure.cause in self._without:
+            return False
+        refused: frozenset[Cause] = frozenset((failure.cause,))
+        amended = self._without | refused
+        written = self._write(self._request, amended)
+        if self._strict and any(loss.severity != "hint" for loss in written.losses):
+            return False
+        if _encode(written.body) == _encode(self.written.body):
+            return False  # what was refused stands elsewhere
+        self._lacks.note(self._request.model, failure)
+        self._without, self.written = amended, written
+        return True
+
+
+def without(target: GeminiTarget, causes: Iterable[Cause]) -> GeminiTarget:
+    """Describe a target that does not take what these causes are about."""
+    changes = {name: value for cause in causes for name, value in _CHANGES[cause].items()}
+    return replace(target, **changes) if changes else target

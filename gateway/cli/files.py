@@ -1,0 +1,112 @@
+"""What commands write: new files, and more lines for .env. Nothing that is there is changed."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gateway.config import ConfigError, Problem
+
+__all__ = ["Dotenv", "create", "new_key", "stop", "target_of", "unserved"]
+
+_PLAIN: Final = re.compile(r"[\w.:/+=@,-]*", re.ASCII)
+
+
+def target_of(config: str | None) -> Path:
+    """Name the gateway.toml that `gateway run` would use, also when there is none yet."""
+    return Path(config or os.environ.get("GATEWAY_CONFIG") or "gateway.toml")
+
+
+def create(file: Path, text: str, mode: int = 0o644) -> None:
+    """Make a file that is not there yet; raise ConfigError."""
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def new_key() -> str:
+    """Make a key for clients."""
+    return f"sk-{secrets.token_urlsafe(32)}"
+
+
+def stop(error: ConfigError) -> SystemExit:
+    """Print every problem, and end with 2."""
+    click.echo(str(error), err=True)
+    return SystemExit(2)
+
+
+def unserved(kind: str) -> str:
+    """Say that an upstream is for a later version."""
+    return f"this version cannot serve an upstream of type {kind} yet: `gateway run` refuses it"
+
+
+class Dotenv:
+    """The .env of a folder, and what is to be added to it; raises ConfigError for one that cannot be read.
+
+    `sealed`: it may not be changed.
+    """
+
+    def __init__(self, file: Path, environ: Mapping[str, str], *, sealed: bool = False) -> None:
+        self.file = file
+        self.new: dict[str, str] = {}
+        self.sealed = sealed
+        self._environ = environ
+        self._there = _read(file) if file.is_file() else {}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Give every variable as `gateway run` will see it."""
+        return {**self._there, **self.new, **self._environ}
+
+    @property
+    def privacy(self) -> str:
+        """Say who can read what was written."""
+        closed = not self.file.stat().st_mode & 0o077
+        return "which only you can read" if closed else f"which others can read, too: chmod 600 {self.file}"
+
+    def name_of(self, wanted: str, value: str) -> str:
+        """Give the variable that holds this value, `wanted` or one like it; "" when a sealed file has none."""
+        name, number = wanted, 1
+        while self.variables.get(name, value) != value:
+            number += 1
+            name = f"{wanted}_{number}"
+        if self._there.get(name) == value:
+            return name
+        if self.sealed:
+            return ""
+        self.new[name] = value
+        return name
+
+    def write(self) -> None:
+        """Add what is new; a file that is made is for its owner only. Raise ConfigError."""
+        if not self.new:
+            return
+        try:
+            with os.fdopen(os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "rb+") as opened:
+                before = opened.read()
+                lines = "".join(f"{name}={_quoted(value)}\n" for name, value in self.new.items())
+                opened.write(("" if not before or before.endswith(b"\n") else "\n").encode() + lines.encode())
+        except OSError as error:
+            raise ConfigError([Problem(str(self.file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "${:-$}{")  # else a variable's value
+    return f"'{escaped}'"

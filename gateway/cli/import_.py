@@ -1,0 +1,78 @@
+"""`gateway import`: take over the files of the systems that this gateway replaces."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from gateway.cli.files import stop, unserved
+from gateway.config import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from gateway.cli.import_work import Report, Row
+
+__all__ = ["import_"]
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-c", "--config", metavar="FILE", help="The gateway.toml to write, or the one that is there.")
+@click.option("-ek", "--encryption-key", metavar="KEY", help="Opens an encrypted FILE, and the store; `ps` shows it.")
+@click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_(
+    files: tuple[str, ...],
+    config: str | None,
+    encryption_key: str | None,
+    encryption_key_file: str | None,
+    as_json: bool,
+) -> None:
+    """Take over config.json, .env or tokens.json of an earlier proxy.
+
+    Settings become a gateway.toml, secrets go to .env beside it, accounts into the credential store. Every old setting
+    is listed with what it became, or why it became nothing. The files themselves are never changed, and importing them
+    again changes nothing. A gateway.toml that is there is left as it is: the lines that it lacks are printed, exit 1.
+    """
+    if encryption_key:
+        click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
+    try:
+        key = encryption_key or (_key_in(encryption_key_file) if encryption_key_file else "")
+        report: Report = import_module("gateway.cli.import_work").take_over(files, config, key)
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo(msgspec.json.encode(report) if as_json else _text(report, f" -c {config}" if config else ""))
+    for kind in report.unserved:
+        click.echo(unserved(kind), err=True)
+    if report.lacking:
+        raise SystemExit(1)
+
+
+def _key_in(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([Problem(file, None, f"cannot be read: {reason}")]) from None
+
+
+def _text(report: "Report", words: str) -> str:
+    blocks = [_block(file, rows) for file, rows in report.files.items()]
+    wrote = [f"wrote {each}" for each in report.wrote] or ["nothing new to write"]
+    commands = f"next: `gateway check{words}`, then `gateway run{words}`"
+    lines = f"{report.config} was left as it is; it lacks these lines, each in its table:\n\n{report.lacking}"
+    return "\n".join([*blocks, *wrote, lines if report.lacking else commands])
+
+
+def _block(file: str, rows: "Sequence[Row]") -> str:
+    width = min(max((len(row.old) for row in rows), default=0), 36)
+    lines = [f"  {row.old:{width}}  {_became(row)}" for row in rows]
+    return "\n".join([f"{file}:", *lines])
+
+
+def _became(row: "Row") -> str:
+    if not row.became:
+        return row.word
+    return f"→ {row.became}" + (f"   ({row.word})" if row.word else "")

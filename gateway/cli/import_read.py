@@ -1,0 +1,190 @@
+"""Read the files of the replaced systems: settings and accounts, JSON, .env or Fernet-encrypted. Nothing is written."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import dotenv
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from msgspec import Struct
+
+from gateway.adapters.credential_files import Imported, ImportedCredential, read_credentials
+from gateway.adapters.google_oauth import GOOGLE_TOKEN_URL
+from gateway.config import ConfigError, KeyPath, Problem, Secret
+from gateway.config.replaced import ANTIGRAVITY, Fate, Replaced, read_dotenv, read_settings
+from gateway.config.sources import Tree, as_list, as_tree
+
+__all__ = ["SHORT_LIVED", "Old", "read_old"]
+
+SHORT_LIVED: Final = frozenset(
+    {"access_token", "token", "id_token", "expires_at", "expires_in", "expiry", "expiry_date", "expired"}
+)
+_ENCRYPTED: Final = "gAAAA"  # how every Fernet token begins
+_CLIENT_PATHS: Final[tuple[KeyPath, ...]] = tuple(
+    (*ANTIGRAVITY, "oauth", name) for name in ("client_id", "client_secret", "token_url")
+)
+
+
+class Old(Struct, frozen=True, kw_only=True):
+    """What one file gives."""
+
+    label: str
+    replaced: Replaced
+    credentials: tuple[ImportedCredential, ...] = ()
+
+
+def read_old(file: Path, label: str, keys: Sequence[str]) -> list[Old]:
+    """Read a file and those that it names; `keys` open an encrypted one. Raise ConfigError."""
+    text = _decrypted(_text(file, label), label, keys)
+    if text.lstrip()[:1] not in ("{", "["):
+        return [Old(label=label, replaced=_variables(text, label))]
+    try:
+        content: Any = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _bad(label, f"is not JSON: {error}") from None
+    table = as_tree(content)
+    if table is None or _is_accounts(table):
+        return [_accounts(text, content, label)]
+    return list(_settings(file, text, table, label, keys))
+
+
+def _text(file: Path, label: str) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise _bad(label, f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise _bad(label, "cannot be read: it is not UTF-8 text") from None
+
+
+def _decrypted(text: str, label: str, keys: Sequence[str]) -> str:
+    if not text.lstrip().startswith(_ENCRYPTED):
+        return text
+    if not keys:
+        raise _bad(label, "is encrypted: give its key with --encryption-key-file")
+    try:
+        return MultiFernet([Fernet(key) for key in keys]).decrypt(text.strip()).decode()
+    except InvalidToken:
+        raise _bad(label, "is encrypted, and the key does not open it") from None
+    except ValueError:
+        raise _bad(label, "is encrypted, and the key given is none: 32 bytes in URL-safe base64") from None
+
+
+def _variables(text: str, label: str) -> Replaced:
+    found = dotenv.dotenv_values(stream=StringIO(text))
+    variables = {name: value for name, value in found.items() if value is not None}
+    if not variables:
+        raise _bad(label, "is none of config.json, tokens.json and .env")
+    return read_dotenv(variables, label)
+
+
+# JSON
+
+
+def _is_accounts(table: Tree) -> bool:
+    """Tell accounts, one or a map by e-mail, from settings."""
+    entries = [as_tree(value) for value in table.values()]
+    return "refresh_token" in table or any(entry is not None and "refresh_token" in entry for entry in entries)
+
+
+def _accounts(text: str, content: object, label: str) -> Old:
+    imported = _read(text, label)
+    values: dict[KeyPath, object] = {path: given for path, given in _client(imported) if given}
+    fates = [Fate(old=str(path[-1]), paths=(path,)) for path in values]
+    table = as_tree(content)
+    if table is not None and "refresh_token" not in table:
+        fates += [
+            Fate(old=name, word="not known here: an account has a refresh_token")
+            for name, entry in table.items()
+            if "refresh_token" not in (as_tree(entry) or {})
+        ]
+    return Old(
+        label=label,
+        replaced=_without_default(Replaced(values, (*fates, *_beside(imported)))),
+        credentials=imported.credentials,
+    )
+
+
+def _client(imported: Imported) -> Iterator[tuple[KeyPath, object]]:
+    given = (imported.client_id, Secret(imported.client_secret), imported.token_url)
+    return zip(_CLIENT_PATHS, given, strict=True)
+
+
+def _settings(file: Path, text: str, table: Tree, label: str, keys: Sequence[str]) -> Iterator[Old]:
+    """Read settings, the accounts among them, and the file of accounts that they name."""
+    replaced = read_settings(table, label)
+    imported = _read(text, label) if table.get("projects") else Imported(credentials=())
+    fates = [*_beside(imported)]
+    if as_list(table.get("projects")) == []:
+        fates.append(Fate(old="projects", word="is empty"))
+    named = table.get("credentials_file")
+    beside = file.parent / named if isinstance(named, str) and named else None
+    if named is not None:
+        fates.append(Fate(old="credentials_file", word=_said_of(beside)))
+    yield Old(
+        label=label,
+        replaced=_without_default(Replaced(replaced.values, (*replaced.fates, *fates))),
+        credentials=(*imported.credentials, *_single(table, label)),
+    )
+    if beside is not None and beside.is_file():
+        yield from read_old(beside, str(named), keys)
+
+
+def _said_of(file: Path | None) -> str:
+    if file is None:
+        return "names no file"
+    return "its accounts follow" if file.is_file() else f"{file} is not there, so it gives no account"
+
+
+def _single(table: Tree, label: str) -> tuple[ImportedCredential, ...]:
+    token, project = table.get("antigravity_refresh_token"), table.get("antigravity_project_id")
+    if not token:
+        return ()
+    if not isinstance(token, str) or not isinstance(project, str | None):
+        raise _bad(label, "antigravity_refresh_token and antigravity_project_id are strings")
+    return (ImportedCredential(refresh_token=token, project_id=project, place="antigravity_refresh_token"),)
+
+
+def _beside(imported: Imported) -> Iterable[Fate]:
+    """Say of the accounts' other fields what becomes of them."""
+    fields = dict.fromkeys((_field(one.place, name), name) for one in imported.credentials for name in one.other)
+    for old, name in fields:
+        if name in SHORT_LIVED:
+            yield Fate(old=old, word="not needed: the gateway gets its own access tokens")
+        else:
+            yield Fate(old=old, word="kept in the store beside its account; nothing reads it")
+    for one in imported.credentials:
+        if one.client_id and one.client_id != imported.client_id:
+            yield Fate(old=one.place, word="has another OAuth client than the first: Google will refuse it here")
+
+
+def _field(place: str, name: str) -> str:
+    table = re.sub(r"\[\d+\]$", "[]", place)
+    return f"{table if table.endswith('[]') else '*'}.{name}" if place else name
+
+
+def _without_default(replaced: Replaced) -> Replaced:
+    """Leave out the token address when it is Google's, which holds anyhow."""
+    path = _CLIENT_PATHS[-1]
+    if replaced.values.get(path) != GOOGLE_TOKEN_URL:
+        return replaced
+    values = {known: value for known, value in replaced.values.items() if known != path}
+    fates = tuple(
+        Fate(old=fate.old, word="Google's own, the default") if fate.paths == (path,) else fate
+        for fate in replaced.fates
+    )
+    return Replaced(values, fates, replaced.names)
+
+
+def _read(text: str, label: str) -> Imported:
+    try:
+        return read_credentials(text.encode())
+    except ValueError as error:
+        raise _bad(label, str(error)) from None
+
+
+def _bad(label: str, message: str) -> ConfigError:
+    return ConfigError([Problem(label, None, message)])

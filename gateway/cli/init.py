@@ -1,0 +1,124 @@
+"""`gateway init`: a first gateway.toml, and a key for it in .env."""
+
+import os
+from importlib import import_module
+from typing import Final
+
+import click
+from msgspec import Struct
+
+from gateway.cli.curl import curl
+from gateway.cli.files import Dotenv, create, new_key, stop, target_of, unserved
+from gateway.config import ConfigError, Problem
+
+__all__ = ["KINDS", "Kind", "init"]
+
+_KEY: Final = "GATEWAY_KEY"
+_ADDRESS: Final = "http://127.0.0.1:8045"
+_HEAD: Final = """\
+# The keys that are not here have their defaults: `gateway check` shows every one.
+[server]
+port = 8045
+
+[auth]
+keys = ["env:GATEWAY_KEY"]    # what your clients send; .env holds it
+
+"""
+
+
+class Kind(Struct, frozen=True):
+    """What --for chooses: the upstream's lines, the variables that they need, and a model to try."""
+
+    lines: str
+    needs: tuple[str, ...] = ()
+    model: str = "demo"
+    type: str = "demo"
+
+
+KINDS: Final = {
+    "demo": Kind(
+        '[upstream.demo]               # echoes, needs no account; `gateway init --for …` has others\ntype = "demo"\n'
+    ),
+    "antigravity": Kind(
+        "[upstream.antigravity]        # Google accounts: `gateway import FILE` brings them, or pool.refresh_tokens\n"
+        'oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }\n'
+        'pool.refresh_tokens = ["env:REFRESH_TOKEN"]\n',
+        ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "REFRESH_TOKEN"),
+        "gemini-3-flash",
+        "v1internal",
+    ),
+    "gemini": Kind(
+        '[upstream.gemini]\ntype = "gemini"\napi_key = "env:GEMINI_API_KEY"\n',
+        ("GEMINI_API_KEY",),
+        "gemini-2.5-flash",
+        "gemini",
+    ),
+    "openai": Kind(
+        '[upstream.openai]\ntype = "openai"\napi_key = "env:OPENAI_API_KEY"\n',
+        ("OPENAI_API_KEY",),
+        "gpt-4.1-mini",
+        "openai",
+    ),
+    "azure": Kind(
+        "[upstream.azure]              # a model name is the name of a deployment\n"
+        'endpoint = "env:AZURE_OPENAI_ENDPOINT"\napi_key = "env:AZURE_OPENAI_API_KEY"\n',
+        ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"),
+        "gpt-4o",
+        "azure",
+    ),
+    "vertex": Kind(
+        "[upstream.vertex]             # logs in as `gcloud auth application-default login` says, or the machine\n"
+        'project = "env:VERTEX_PROJECT"\nlocation = "us-central1"\n',
+        ("VERTEX_PROJECT",),
+        "gemini-2.5-flash",
+        "vertex",
+    ),
+    "anthropic": Kind(
+        '[upstream.anthropic]\ntype = "anthropic"\napi_key = "env:ANTHROPIC_API_KEY"\n',
+        ("ANTHROPIC_API_KEY",),
+        "claude-sonnet-4-5",
+        "anthropic",
+    ),
+}
+
+
+@click.command
+@click.option("--for", "kind", type=click.Choice(list(KINDS)), default="demo", help="The upstream behind it.")
+@click.option("-c", "--config", metavar="FILE", help="The file to write; without it GATEWAY_CONFIG, else gateway.toml.")
+def init(kind: str, config: str | None) -> None:
+    """Write a first gateway.toml, with a new key for your clients in .env beside it.
+
+    A file that is there is never changed; .env only gets the line with the key, if it has none.
+    """
+    target = target_of(config)
+    try:
+        env = Dotenv(target.parent / ".env", os.environ)
+        key = env.variables.get(_KEY, "").strip() or new_key()
+        if target.exists():
+            raise ConfigError([Problem(str(target), None, _there(config))])
+        env.name_of(_KEY, key)
+        create(target, _HEAD + KINDS[kind].lines)
+        env.write()
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo("\n".join([f"wrote {target}", _said(env), "", "Next:", *_next(KINDS[kind], env, config, key)]))
+
+
+def _said(env: Dotenv) -> str:
+    return f"wrote {_KEY} to {env.file}, {env.privacy}" if env.new else f"{_KEY} is set already, and stays"
+
+
+def _there(config: str | None) -> str:
+    other = "another name with -c" if config is None else "another name"
+    return f"is there already and was not changed: give {other}, or move it away first"
+
+
+def _next(kind: Kind, env: Dotenv, config: str | None, key: str) -> list[str]:
+    """Say what is left to do, in this order."""
+    unset = [name for name in kind.needs if not env.variables.get(name, "").strip()]
+    words = f" -c {config}" if config else ""
+    steps = [f"put into {env.file}:  {name}=…" for name in unset]
+    served = kind.type in import_module("gateway.registry").names("gateway.adapters")
+    steps += [f"gateway run{words}", curl(_ADDRESS, kind.model, key)] if served else [f"gateway check{words}"]
+    numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
+    return numbered if served else [*numbered, unserved(kind.type)]

@@ -1,0 +1,72 @@
+"""`gateway models`: every name that callers can use."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from gateway.cli.files import stop
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.cli.models_ask import Asked, Model
+
+__all__ = ["models"]
+
+_THINKS = {True: "yes", False: "no", None: "?"}
+
+
+@click.command
+@configuration
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
+    """List every model name that a caller can use, where it leads, and its limits in tokens.
+
+    The upstreams are asked for their lists, for 20 seconds at most; where one does not answer, its last list counts,
+    else the one that comes with the gateway. Ends with 3 when no upstream can be used.
+    """
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        asked: Asked = import_module("gateway.cli.models_ask").ask(found)
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo(msgspec.json.encode(asked) if as_json else _table(asked))
+    if not as_json:
+        click.echo("\n".join(_notes(asked)), err=True)
+    if not asked.usable:
+        click.echo("nothing usable: requests would get 503", err=True)
+        raise SystemExit(3)
+
+
+def _table(asked: "Asked") -> str:
+    head = ("MODEL", "LEADS TO", "INPUT", "OUTPUT", "THINKING", "VARIANT")
+    rows = [head, *(_row(model) for model in asked.models)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(model: "Model") -> tuple[str, ...]:
+    return (
+        model.name,
+        ", ".join(model.upstreams) or "nowhere",
+        _number(model.max_input),
+        _number(model.max_output),
+        _THINKS[model.thinking],
+        " ".join(reversed(model.variants)),
+    )
+
+
+def _number(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
+
+
+def _notes(asked: "Asked") -> list[str]:
+    """Say how each upstream is, and whose list is an older one."""
+    return [
+        f"upstream {one.name}: {one.state}" + (f"; its list is an older one: {one.trouble}" if one.trouble else "")
+        for one in asked.upstreams
+    ]

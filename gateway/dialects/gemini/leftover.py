@@ -1,0 +1,137 @@
+"""What a request says that the written body does not hold, each thing by the name that the caller has for it.
+
+The writer tells what it decides against; here is what has no field at all upstream, or not in that detail.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from gateway import ir
+
+from .schema_facets import is_object
+from .thinking import BUDGETS
+
+__all__ = ["RESOLUTIONS", "media_of", "told"]
+
+RESOLUTIONS: Final = {
+    "low": "MEDIA_RESOLUTION_LOW",
+    "high": "MEDIA_RESOLUTION_HIGH",
+    "original": "MEDIA_RESOLUTION_HIGH",
+}
+
+_JSON_SCHEMA: Final = "response_format.json_schema"
+_NO_FUNCTIONS: Final = "there are no functions to call"
+_UNSAID: Final = frozenset({None, "auto"})
+
+_Body = Mapping[str, object]
+
+
+def told(
+    request: ir.Request, body: _Body, losses: Iterable[ir.Loss], media: Iterable[ir.Media], *, public: bool
+) -> tuple[ir.Loss, ...]:
+    """Give all losses of a written request: the writer's own, and what is left over.
+
+    `media`: all of the request. `public`: whether it goes to the Gemini API.
+    """
+    found = list(losses)
+    config = body.get("generationConfig")
+    settings = config if is_object(config) else {}
+    if request.reasoning.include is None and all(loss.path != "thinking" for loss in found):
+        found += _thinking(request.reasoning, settings.get("thinkingConfig"))
+    if request.user is not None or request.session is not None:
+        found += _identity(request, public=public)
+    if request.tools:
+        found += _tools(request)
+    if request.tool_choice is not None and (not body.get("toolConfig") or not _has_functions(request)):
+        found += _choice(request.tool_choice)
+    if request.output.kind != "text":
+        found += _output(request.output)
+    for one in media:
+        found += _media(one, settings.get("mediaResolution"), request.paths)
+    return tuple(_spelt(loss, request.paths) for loss in found) if found and request.paths else tuple(found)
+
+
+def _spelt(loss: ir.Loss, paths: Mapping[str, str]) -> ir.Loss:
+    """Name a loss as the caller does; what is below `response_format` is about its schema."""
+    if "[" in loss.path:  # the caller's own name already
+        return loss
+    head, dot, rest = loss.path.partition(".")
+    if head == "response_format" and rest and not rest.startswith("json_schema"):
+        head = "schema"
+    path = paths.get(head)
+    return loss if path is None else ir.Loss(f"{path}{dot}{rest}", loss.reason, loss.severity)
+
+
+def _hint(path: str, reason: str) -> ir.Loss:
+    return ir.Loss(path, reason, "hint")
+
+
+def _thinking(reasoning: ir.Reasoning, config: object) -> Iterator[ir.Loss]:
+    """Compare what the caller wants to what the model takes."""
+    if not is_object(config):
+        return
+    level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
+    wanted = BUDGETS.get(reasoning.level or "") if reasoning.mode == "level" else reasoning.budget
+    if reasoning.mode == "off" and (level is not None or budget):
+        yield _hint("thinking", f"this model always thinks; the least is {level or budget}")
+    elif reasoning.mode in ("level", "budget", "off") and level is None and budget is None:
+        yield _hint("thinking", "the name of this model says how much")
+    elif level is not None and reasoning.mode != "auto" and level != reasoning.level:
+        yield _hint("thinking", f"the nearest that this model takes is {level}")
+    elif budget is not None and wanted is not None and 0 < wanted != budget:
+        yield _hint("thinking", f"the nearest that this model takes is {budget}")
+
+
+def _identity(request: ir.Request, *, public: bool) -> Iterator[ir.Loss]:
+    """The caller's key of a conversation goes to Code Assist, hashed; who the user is goes nowhere."""
+    if request.session is not None and public:
+        yield _hint("session", "this upstream has no sessions")
+    if request.user is not None and (public or request.user != request.session):
+        yield _hint("user", "this upstream is not told who asks")
+
+
+def _tools(request: ir.Request) -> Iterator[ir.Loss]:
+    choice = request.tool_choice
+    allowed = choice.names if choice is not None and choice.mode == "auto" else ()
+    for tool in request.tools:
+        if tool.strict:
+            yield _hint(f"{tool.path}.{tool.schema_path.rpartition('.')[0]}.strict".replace("..", "."), "not enforced")
+        if allowed and tool.builtin is None and tool.name not in allowed:
+            yield _hint(tool.path, "the choice leaves it out")
+
+
+def _has_functions(request: ir.Request) -> bool:
+    return any(tool.builtin is None for tool in request.tools)
+
+
+def _choice(choice: ir.ToolChoice) -> Iterator[ir.Loss]:
+    """Without functions there is nothing to choose from."""
+    yield _hint("tool_choice", _NO_FUNCTIONS)
+    if choice.parallel is not None:
+        yield _hint("parallel_tool_calls", _NO_FUNCTIONS)
+
+
+def _output(output: ir.Output) -> Iterator[ir.Loss]:
+    if output.name:
+        yield _hint(f"{_JSON_SCHEMA}.name", "schemas have no names here")
+    if output.strict:
+        yield _hint(f"{_JSON_SCHEMA}.strict", "this upstream always holds to a schema as far as it can")
+
+
+def media_of(turns: Iterable[ir.Turn]) -> list[ir.Media]:
+    """Give all media, those of results too."""
+    found: list[ir.Media] = []
+    for turn in turns:
+        for part in turn.parts:
+            if isinstance(part, ir.Media):
+                found.append(part)
+            elif isinstance(part, ir.ToolResult):
+                found += [inner for inner in part.parts if isinstance(inner, ir.Media)]
+    return found
+
+
+def _media(media: ir.Media, resolution: object, paths: Mapping[str, str]) -> Iterator[ir.Loss]:
+    if media.detail not in _UNSAID and RESOLUTIONS.get(media.detail or "") != resolution:
+        yield _hint(media.detail_path or media.path, "there is one detail for the whole request, of Gemini only")
+    if media.filename is not None:
+        yield _hint(f"{media.path.rpartition('.')[0]}.{paths.get('filename', 'filename')}", "files have no names here")

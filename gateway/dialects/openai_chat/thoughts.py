@@ -1,0 +1,145 @@
+"""Thoughts and signatures in the messages of an assistant: other servers added fields for them, each its own.
+
+    thinking_blocks, reasoning_details, what this gateway kept, reasoning_content, reasoning
+
+The first of them that says anything holds. A signature stands with the thoughts, a call, or the whole message.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import structs
+
+from gateway import ir
+
+from . import wire
+
+__all__ = ["THOUGHTS", "call_signature", "read_thoughts", "sign"]
+
+Places = tuple[str, ...]  # where thoughts, a signature, or both stood
+_Said = tuple[ir.Thinking, str]
+
+_SIGNATURE: Final = "extra_content.google.thought_signature"
+# the fields of a message that hold them
+THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content")
+
+
+def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> list[_Said]:
+    """Read the thoughts of a message, each with where it stood."""
+    given = [(field, said) for field, read in _SPELLINGS.items() if (said := list(read(message, f"{path}.{field}")))]
+    losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} says it already", "hint") for field, _ in given[1:]]
+    losses += _unused(message, path)
+    return given[0][1] if given else []
+
+
+def _blocks(message: wire.Message, path: str) -> Iterator[_Said]:
+    for i, block in enumerate(message.thinking_blocks or ()):
+        sealed = block.type == "redacted_thinking"
+        thought = ir.Thinking(text="", redacted=block.data) if sealed else _thinking(block.thinking, block.signature)
+        yield thought, f"{path}[{i}]"
+
+
+def _details(message: wire.Message, path: str) -> Iterator[_Said]:
+    for i, detail in enumerate(message.reasoning_details or ()):
+        if detail.text or detail.summary:
+            yield _thinking(detail.text or detail.summary or "", detail.signature), f"{path}[{i}]"
+
+
+def _kept(message: wire.Message, path: str) -> Iterator[_Said]:
+    """Give the thoughts as they were signed: of a stream, some clients keep only the last piece."""
+    extra = message.extra_content
+    if extra is not None and extra.gateway is not None and extra.gateway.thoughts:
+        yield ir.Thinking(text=extra.gateway.thoughts), path
+
+
+def _content(message: wire.Message, path: str) -> Iterator[_Said]:
+    if message.reasoning_content:
+        yield ir.Thinking(text=message.reasoning_content), path
+
+
+def _reasoning(message: wire.Message, path: str) -> Iterator[_Said]:
+    if message.reasoning:
+        yield ir.Thinking(text=message.reasoning), path
+
+
+_SPELLINGS: Final[dict[str, Callable[[wire.Message, str], Iterator[_Said]]]] = {
+    "thinking_blocks": _blocks,
+    "reasoning_details": _details,
+    "extra_content.gateway.thoughts": _kept,
+    "reasoning_content": _content,
+    "reasoning": _reasoning,
+}
+
+
+def _thinking(text: str, signature: str | None) -> ir.Thinking:
+    return ir.Thinking(text=text, signature=ir.unseal(signature) if signature else None)
+
+
+def _unused(message: wire.Message, path: str) -> Iterator[ir.Loss]:
+    """Tell what of blocks and details goes nowhere: it is beside the words, or signs no call of this message."""
+    for i, block in enumerate(message.thinking_blocks or ()):
+        if block.data and block.type != "redacted_thinking":
+            yield ir.Loss(f"{path}.thinking_blocks[{i}].data", "not read beside thinking", "hint")
+    calls = {call.id for call in message.tool_calls or ()}
+    for i, detail in enumerate(message.reasoning_details or ()):
+        place = f"{path}.reasoning_details[{i}]"
+        if detail.text and detail.summary:
+            yield ir.Loss(f"{place}.summary", "not read beside text", "hint")
+        if detail.data and detail.id not in calls:
+            yield ir.Loss(f"{place}.data", "it signs no call of this message", "hint")
+        if detail.id and (detail.id not in calls or not detail.data):
+            yield ir.Loss(f"{place}.id", "it names no call of this message", "hint")
+
+
+def call_signature(
+    call: wire.ToolCall, path: str, message: wire.Message, losses: list[ir.Loss]
+) -> tuple[ir.Signature | None, Places]:
+    """Read what signs a call: its own field, or an encrypted detail of the message that names it."""
+    signature, places = _carried(call.extra_content, path, losses), (f"{path}.{_SIGNATURE}",)
+    for i, detail in enumerate(message.reasoning_details or ()):
+        if detail.id != call.id or not detail.data:
+            continue
+        place = f"{path.rpartition('.')[0]}.reasoning_details[{i}]"
+        if signature is not None:
+            losses.append(ir.Loss(place, "the call is signed already", "hint"))
+        else:
+            signature, places = _unsealed(detail.data, f"{place}.data", losses), (place,)
+    return (None, ()) if signature is None else (_of_call(signature), places)
+
+
+def _of_call(signature: ir.Signature) -> ir.Signature:
+    return ir.Signature(None, signature.value, "f") if signature.issuer is None else signature
+
+
+def _carried(extra: wire.ExtraContent | None, path: str, losses: list[ir.Loss]) -> ir.Signature | None:
+    if extra is None or extra.google is None or not extra.google.thought_signature:
+        return None
+    return _unsealed(extra.google.thought_signature, f"{path}.{_SIGNATURE}", losses)
+
+
+def _unsealed(text: str, path: str, losses: list[ir.Loss]) -> ir.Signature | None:
+    signature = ir.unseal(text)
+    if signature is None:
+        losses.append(ir.Loss(path, "the signature is damaged", "hint"))
+    return signature
+
+
+def sign(message: wire.Message, path: str, parts: list[ir.Part], places: list[Places], losses: list[ir.Loss]) -> None:
+    """Give the message's signature to what it signs: Claude and OpenAI sign thoughts, Gemini its last text."""
+    signature = _carried(message.extra_content, path, losses)
+    if signature is None:
+        return
+    place = f"{path}.{_SIGNATURE}"
+    thoughts = signature.issuer in ("claude", "openai")
+    for i in reversed(range(len(parts))):
+        part = parts[i]
+        if isinstance(part, ir.Thinking if thoughts else ir.Text):
+            if part.signature is None:
+                parts[i] = structs.replace(part, signature=signature)
+                places[i] += (place,)
+            else:
+                losses.append(ir.Loss(place, "there is one already, closer to what it signs", "hint"))
+            return
+    at = 0 if thoughts else len(parts)
+    parts.insert(at, ir.Thinking(text="", signature=signature) if thoughts else ir.Text(text="", signature=signature))
+    places.insert(at, (place,))

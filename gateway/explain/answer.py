@@ -1,0 +1,107 @@
+"""What an explanation holds: the form that `--json` prints, and that the text is written from."""
+
+from collections.abc import Iterator
+
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.config import Decision, KeyPath, Loaded
+from gateway.errors import GatewayError
+
+__all__ = ["Explanation", "Member", "Refusal", "Step", "Way", "step_of"]
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One decision, the key that made it, and the place in the configuration that gave the key its value."""
+
+    name: str
+    gives: str
+    key: str
+    source: str
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """The error that a caller would get."""
+
+    status: int
+    code: str | None
+    message: str
+    param: str | None
+
+    @classmethod
+    def of(cls, error: GatewayError) -> "Refusal":
+        """Take what a person needs of an error."""
+        return cls(status=error.status, code=error.code, message=error.message, param=error.param)
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """One upstream that is tried. `body` None: nothing is sent; `passed_on`: the caller's own words are.
+
+    `state`: how the upstream is. `method`, `url`, `headers`: None where the upstream does not tell them. `varies`: the
+    fields of the body that a call may have otherwise, and why.
+    """
+
+    upstream: str
+    model: str
+    state: str
+    decisions: tuple[Step, ...] = ()
+    losses: tuple[ir.Loss, ...] = ()
+    error: Refusal | None = None
+    passed_on: bool = False
+    method: str | None = None
+    url: str | None = None
+    headers: dict[str, str] | None = None
+    varies: dict[str, str] = {}
+    body: Raw | None = None
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """One way of the model's name: the members of its chain in the order in which they are tried."""
+
+    share: float
+    decisions: tuple[Step, ...] = ()
+    members: tuple[Member, ...] = ()
+    error: Refusal | None = None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """All that is known of a request before its transport. `ways` is empty where it is refused before.
+
+    `why`: how its dialect is known. `ran`: the middlewares that it went through.
+    """
+
+    configuration: str | None
+    dialect: str
+    why: str
+    path: str
+    model: str
+    stream: bool | None
+    ran: tuple[str, ...]
+    decisions: tuple[Step, ...]
+    ways: tuple[Way, ...]
+    error: Refusal | None
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """Every error in it."""
+        ways = [way.error for way in self.ways]
+        members = [member.error for way in self.ways for member in way.members]
+        return [error for error in (self.error, *ways, *members) if error is not None]
+
+
+def step_of(decision: Decision, loaded: Loaded) -> Step:
+    """Say which place in the configuration made a decision."""
+    places = dict.fromkeys(_places(decision.path, loaded))
+    return Step(name=decision.name, gives=decision.gives, key=decision.key, source=", ".join(places))
+
+
+def _places(path: KeyPath, loaded: Loaded) -> Iterator[str]:
+    """Name the place of a key; for the table of a rule also whatever else sets one of its keys."""
+    source = loaded.source(path)
+    inner = [one for known, one in loaded.sources.items() if known[: len(path)] == path and one.kind != source.kind]
+    if source.kind != "default":
+        yield str(source)
+    elif not inner:
+        yield "the upstream's own list" if path[-1] == "models" else "built-in default"
+    if source.kind == "default" or path[0] != "upstream":
+        yield from map(str, inner)

@@ -1,0 +1,92 @@
+"""What is to be explained: a recorded request, or the smallest one that asks for a model, with its dialect and path."""
+
+import json
+from typing import Final, cast
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.config.problems import did_you_mean
+from gateway.explain.signs import DIALECTS, Fields, detected
+from gateway.routes import DialectName
+
+__all__ = ["DIALECTS", "Asking", "read_dialect", "recorded", "smallest"]
+
+_MESSAGES: Final[Fields] = {"messages": [{"role": "user", "content": "Hello"}]}
+_SMALLEST: Final[dict[DialectName, Fields]] = {
+    "openai-chat": _MESSAGES,
+    "anthropic": _MESSAGES,
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+}
+_PATHS: Final[dict[DialectName, str]] = {"openai-chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
+
+_RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Asking(Struct, frozen=True, kw_only=True):
+    """One request as it would arrive. `why`: how its dialect is known. `streams`: whether it says if it streams."""
+
+    dialect: DialectName
+    why: str
+    model: str
+    path: str
+    body: bytes
+    streams: bool
+
+
+def read_dialect(name: str) -> DialectName:
+    """Accept the name of a dialect that callers can speak; ValueError names the nearest one."""
+    for dialect in DIALECTS:
+        if name == dialect:
+            return dialect
+    raise ValueError(f'"{name}" is none of {", ".join(DIALECTS)}{did_you_mean(name, DIALECTS)}')
+
+
+def smallest(model: str, dialect: DialectName | None) -> Asking:
+    """Ask a model for a word."""
+    chosen = dialect or "openai-chat"
+    fields = _SMALLEST[chosen]
+    return _asking(chosen, "the smallest request", model, fields, msgspec.json.encode(fields))
+
+
+def recorded(data: bytes, model: str, dialect: DialectName | None) -> Asking:
+    """Take a request's body; `model` goes before the one in it. ValueError says what is missing."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    fields = _read(data)
+    found = (dialect, "as you say") if dialect else detected(fields)
+    if found[0] == "gemini" and not model:
+        raise ValueError(f"a Gemini request ({found[1]}) has its model in the path: say MODEL, too")
+    return _asking(*found, model, fields, data)
+
+
+def _asking(dialect: DialectName, why: str, model: str, fields: Fields, body: bytes) -> Asking:
+    path = _PATHS.get(dialect) or f"/v1beta/models/{quote(model.removeprefix('models/'), safe='')}:generateContent"
+    if model and dialect != "gemini":
+        body = _renamed(body, model)
+    named = model or str(fields.get("model") or "")
+    streams = fields.get("stream") is not None
+    return Asking(dialect=dialect, why=why, model=named, path=path, body=body, streams=streams)
+
+
+def _renamed(body: bytes, model: str) -> bytes:
+    """Write another model into a body; all else stays byte for byte."""
+    try:
+        fields = _RAW_FIELDS.decode(body)
+    except (ValueError, RecursionError):
+        return body  # the dialect's own reader says what is wrong with it
+    return msgspec.json.encode({"model": model, **{name: value for name, value in fields.items() if name != "model"}})
+
+
+def _read(data: bytes) -> Fields:
+    try:
+        found: object = json.loads(data.decode())
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise ValueError("is not a JSON object, which the body of a request is")  # noqa: TRY004 - a reader has one error
+    return cast(Fields, found)  # JSON's keys are strings

@@ -1,0 +1,104 @@
+"""An explanation for a person at a terminal."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.explain.answer import Explanation, Member, Refusal, Step, Way
+
+__all__ = ["written"]
+
+_LONG: Final = re.compile(r'"((?:data:[^",]{1,100},)?[A-Za-z0-9+/_=-]{201,})"')
+_KEPT: Final = 40
+_STEERING: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # a terminal, or its reader
+
+
+def written(explanation: Explanation) -> str:
+    """Write it: what was asked, then each way, each upstream of it, and the exact body that it would get."""
+    return "\n".join(_lines(explanation))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    yield from _table(_head(explanation), "")
+    steps = explanation.decisions
+    if explanation.error is not None:
+        yield from ("", *_table(_steps(steps)), _refused(explanation.error))
+        return
+    for number, way in enumerate(explanation.ways, 1):
+        yield ""
+        if len(explanation.ways) > 1:
+            share = f"{100 * way.share:.3g} % of the requests"
+            yield f"way {number} of {len(explanation.ways)}, {share}"
+        yield from _table(_steps((*way.decisions, *steps)))
+        if way.error is not None:
+            yield _refused(way.error)
+        yield from _members(way)
+
+
+def _head(explanation: Explanation) -> Iterator[Sequence[str]]:
+    yield "model", explanation.model or "not said"
+    yield "request", f"POST {explanation.path}"
+    yield "dialect", f"{explanation.dialect}: {explanation.why}"
+    yield "configuration", explanation.configuration or "none, built-in defaults"
+    yield "middlewares", ", ".join(explanation.ran)
+
+
+def _members(way: Way) -> Iterator[str]:
+    for number, member in enumerate(way.members, 1):
+        yield ""
+        place = f"{number} of {len(way.members)}, tried in order: " if len(way.members) > 1 else ""
+        yield _plain(f"{place}{member.upstream}/{member.model} ({member.state})")
+        yield from _member(member)
+
+
+def _member(member: Member) -> Iterator[str]:
+    yield from _table(_steps(member.decisions))
+    if member.losses:
+        yield f"  lost, {len(member.losses)}:"
+        yield from _table(((loss.severity, loss.path, loss.reason) for loss in member.losses), "    ")
+    else:
+        yield "  lost: nothing"
+    if member.error is not None:
+        yield _refused(member.error)
+    if member.url is not None:
+        yield _plain(f"  {member.method} {member.url}")
+        yield from _table(((f"{name}:", value) for name, value in (member.headers or {}).items()), "    ")
+    if member.body is not None:
+        words = ", the caller's own words" if member.passed_on else ""
+        yield f"  body, {len(bytes(member.body)):,} bytes{words}:"
+        yield _body(bytes(member.body))
+    for name, why in member.varies.items():
+        yield _plain(f"  {name}: {why}")
+
+
+def _body(body: bytes) -> str:
+    """Indent a body; long base64 is cut, and its length said."""
+    text = _LONG.sub(_cut, msgspec.json.format(body, indent=2).decode())
+    return "\n".join(map(_plain, text.split("\n")))
+
+
+def _cut(found: re.Match[str]) -> str:
+    return f'"{found[1][:_KEPT]}… {len(found[1]):,} characters"'
+
+
+def _refused(error: Refusal) -> str:
+    code = f" {error.code}" if error.code else ""
+    return _plain(f"  refused, {error.status}{code}: {error.message}")
+
+
+def _steps(steps: Iterable[Step]) -> Iterator[Sequence[str]]:
+    return ((step.name, f"→ {step.gives}", step.source, step.key) for step in steps)
+
+
+def _table(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[str]:
+    """Align the columns of some rows."""
+    cells = [[_plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield indent + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _plain(text: str) -> str:
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

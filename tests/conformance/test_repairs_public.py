@@ -1,0 +1,104 @@
+"""What the public Gemini API names in a 400 is said otherwise once, with the same key, and the caller is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance import gemini
+from tests.conformance.gemini_api import GEMINI_2, GEMINI_3, public
+from tests.conformance.served import CHAT, MESSAGES, Served, user
+from tests.conformance.test_cases_signatures import SENTINEL, first_message, reply, signatures
+from tests.conformance.test_cases_tools import chat_tools, messages_tools
+from tests.conformance.test_repairs import LOW, PENALTY, S1, statuses
+from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.server import STREAM
+
+pytestmark = pytest.mark.anyio
+
+
+def called(number: str) -> list[dict[str, Any]]:
+    """Write a step of a Chat caller: a call, and its result."""
+    call = {"id": number, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": number, "content": "1"},
+    ]
+
+
+async def test_a_call_whose_signature_is_refused_carries_the_sentinel(google: Served) -> None:
+    message = await first_message(google)
+    google.fake.signatures.revoke(S1)
+    await reply(google, message)
+    assert (statuses(google), signatures(google)) == ([200, 400, 200], [SENTINEL])
+
+
+async def test_a_gemini_before_3_that_wants_signatures_gets_the_sentinel(google: Served) -> None:
+    google.fake.all_signed = True
+    response = await google.post(CHAT, "hi", *called("a"), *called("b"), model=GEMINI_2, tools=chat_tools("f"))
+    assert (response.status_code, statuses(google)) == (200, [400, 200])
+    assert signatures(google) == [SENTINEL, SENTINEL]
+
+
+async def test_a_messages_caller_s_call_is_signed_so_too(google: Served) -> None:
+    google.fake.all_signed = True
+    history = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+        user([{"type": "tool_result", "tool_use_id": "a", "content": "1"}]),
+    ]
+    response = await google.post(MESSAGES, "hi", *history, model=GEMINI_2, tools=messages_tools("f"), max_tokens=50)
+    assert (response.status_code, statuses(google), signatures(google)) == (200, [400, 200], [SENTINEL])
+
+
+@pytest.mark.parametrize(("effort", "budget"), [("minimal", 512), ("low", 1024), ("high", 24576)])
+async def test_where_levels_are_unknown_a_budget_is_sent(google: Served, effort: str, budget: int) -> None:
+    google.fake.levels_known = False
+    for _ in range(2):
+        response = await google.post(CHAT, "hi", reasoning_effort=effort)
+        assert response.status_code == 200
+        assert google.config["thinkingConfig"] == {"includeThoughts": True, "thinkingBudget": budget}
+    assert statuses(google) == [400, 200, 200]
+
+
+async def test_penalties_are_dropped_told_and_remembered(google: Served) -> None:
+    for _ in range(2):
+        response = await google.post(CHAT, "hi", **PENALTY)
+        assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1")
+    assert (statuses(google), google.config) == ([400, 200, 200], {})
+
+
+async def test_several_refusals_are_mended_one_by_one(google: Served) -> None:
+    google.fake.levels_known = False
+    response = await google.post(CHAT, "hi", **PENALTY, **LOW)
+    assert (response.status_code, statuses(google)) == (200, [400, 400, 200])
+
+
+async def test_the_second_call_is_the_same_keys_and_counts_for_nothing(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    async with public(fake_gemini, tmp_path, "key-1", "key-2", retry={"attempts": 1}) as google:
+        assert (await google.post(CHAT, "hi", **PENALTY)).status_code == 200
+    assert [(call.credential, call.status) for call in fake_gemini.calls()] == [("key-1", 400), ("key-1", 200)]
+
+
+async def test_strict_mode_loses_nothing(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    async with public(fake_gemini, tmp_path, translate={"lossy": "strict"}) as google:
+        response = await google.post(CHAT, "hi", **PENALTY)
+    assert (response.status_code, len(fake_gemini.calls())) == (400, 1)
+    assert "Penalty is not enabled" in response.json()["error"]["message"]
+
+
+async def test_a_gemini_callers_own_words_are_not_changed(google: Served) -> None:
+    config = {"presencePenalty": 0.5}
+    response = await gemini.ask(google, "hi", model=GEMINI_3, generationConfig=config)
+    assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    (call,) = google.fake.calls("generateContent")
+    assert call.request["generationConfig"] == config
+
+
+async def test_a_stream_that_begins_with_the_refusal_is_mended_like_a_status(google: Served) -> None:
+    refusal = '{"error":{"code":400,"message":"Thinking level is not supported for this model."}}'
+    google.fake.script.push(f"!chunk {refusal}")
+    response = await google.post(CHAT, "hi", stream=True, **LOW)
+    assert (response.status_code, len(google.fake.calls(STREAM))) == (200, 2)
+    assert google.config["thinkingConfig"] == {"includeThoughts": True, "thinkingBudget": 1024}

@@ -1,0 +1,122 @@
+"""`gateway models`: every name that a caller can use, from lists that are configured, fetched or shipped."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.cli.conftest import Done, Run
+
+pytestmark = pytest.mark.anyio
+
+Write = Callable[[str], Path]
+
+ALIASES = """
+[models.alias]
+"best" = ["gemini/gemini-2.5-pro", "gemini/gemini-2.5-flash"]
+"either" = { "gemini/gemini-2.5-pro" = 1, "gemini/gemini-2.5-flash" = 2 }
+"gpt*" = "gemini-2.5-pro"
+[upstream.gemini]
+api_key = "AIza-test"
+models = ["gemini-2.5-pro", "gemini-2.5-flash"]
+"""
+TABLE = """\
+MODEL  LEADS TO   INPUT  OUTPUT  THINKING  VARIANT
+demo   demo/demo  ?      8192    yes
+"""
+
+
+async def json_of(run: Run) -> tuple[Done, dict[str, Any]]:
+    done = await asyncio.to_thread(run, "models", "--json")
+    return done, json.loads(done.out)
+
+
+def gemini(fake: FakeGemini) -> str:
+    return f'[upstream.gemini]\nbase_url = "{fake.url}"\napi_key = "key-1"\n'
+
+
+def antigravity(fake: FakeV1Internal) -> str:
+    return (
+        f'[upstream.antigravity]\nbase_urls = ["{fake.base("a")}"]\npool.refresh_tokens = ["rt-1"]\n'
+        f'oauth = {{ client_id = "a", client_secret = "b", token_url = "{fake.token_url}" }}\n'
+    )
+
+
+async def test_without_a_configuration_there_is_the_demo(run: Run) -> None:
+    done = await asyncio.to_thread(run, "models")
+    assert (done.code, done.out) == (0, TABLE)
+    assert done.err == "upstream demo: usable, no account needed\n"
+
+
+async def test_each_name_says_where_it_leads(run: Run, write: Write) -> None:
+    write(ALIASES)
+    done, said = await json_of(run)
+    models = {one["name"]: one for one in said["models"]}
+    assert done.code == 0
+    assert models["best"]["upstreams"] == ["gemini/gemini-2.5-pro", "gemini/gemini-2.5-flash"]
+    assert models["either"]["upstreams"] == ["gemini/gemini-2.5-pro", "gemini/gemini-2.5-flash"]
+    assert models["gemini-2.5-pro"] == {
+        "name": "gemini-2.5-pro",
+        "upstreams": ["gemini/gemini-2.5-pro"],
+        "display_name": "Gemini 2.5 Pro",
+        "max_input": 1048576,
+        "max_output": 65536,
+        "thinking": True,
+        "variants": [],
+    }
+    assert models["gemini-2.5-pro-nothinking"]["variants"] == ["-nothinking"]
+    assert models["gemini-2.5-pro-nothinking"]["thinking"] is False
+    assert "gpt*" not in models
+
+
+async def test_a_list_is_fetched_and_kept(run: Run, write: Write, folder: Path, fake_gemini: FakeGemini) -> None:
+    write(gemini(fake_gemini))
+    del fake_gemini.models[1:]
+    _, said = await json_of(run)
+    assert said["upstreams"] == [
+        {"name": "gemini", "type": "gemini", "usable": True, "state": "usable: 1 of 1 credentials", "trouble": None}
+    ]
+    bare = [one["name"] for one in said["models"] if not one["variants"]]
+    assert bare == fake_gemini.models
+    assert (folder / "data" / "gateway.db").exists()
+
+
+async def test_the_accounts_of_a_pool_are_asked(run: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
+    write(antigravity(fake_v1internal))
+    done, said = await json_of(run)
+    assert (done.code, said["upstreams"][0]["trouble"]) == (0, None)
+    assert [call.status for call in fake_v1internal.calls("fetchAvailableModels")] == [200]
+
+
+async def test_where_none_is_fetched_the_last_one_counts(run: Run, write: Write, fake_gemini: FakeGemini) -> None:
+    write(gemini(fake_gemini))
+    _, before = await json_of(run)
+    fake_gemini.fail("500_internal", times=99)
+    done, after = await json_of(run)
+    assert (done.code, after["models"]) == (0, before["models"])
+    assert after["upstreams"][0]["trouble"]
+
+
+async def test_without_a_usable_credential_it_ends_with_3(
+    run: Run, write: Write, fake_v1internal: FakeV1Internal
+) -> None:
+    write(antigravity(fake_v1internal))
+    fake_v1internal.oauth.fail("invalid_grant")
+    done = await asyncio.to_thread(run, "models")
+    assert done.code == 3
+    assert "upstream antigravity: no credential: 1 disabled: invalid_grant; its list is an older one: " in done.err
+    assert done.err.endswith("nothing usable: requests would get 503\n")
+    assert "claude-sonnet-4-5" in done.out
+
+
+@pytest.mark.parametrize("toml", ['[upstream.openai]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
+async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) -> None:
+    write(toml)
+    done = await asyncio.to_thread(run, "models")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("gateway.toml:")
