@@ -13,6 +13,7 @@ import pytest
 from tests.packaging import served
 from tests.packaging.served import KEY, Google
 from tests.processes import Program
+from tests.sdk.node_sdks import Node, standing
 
 Serve = Callable[[str], Program]
 
@@ -59,6 +60,13 @@ def accepting(google: Google) -> Iterator[Google]:
     yield google
     assert google.requests
     assert not google.refused
+
+
+@pytest.fixture(scope="session")
+def node(programs: Path, node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Run a gateway before two upstreams for the SDKs of Node."""
+    with standing(programs, node_modules, tmp_path_factory.mktemp("node")) as one:
+        yield one
 
 
 @pytest.fixture

@@ -190,6 +190,20 @@ def test_streamed_parallel_calls(claude: anthropic.Anthropic, accepting: Google,
 
 
 @MODELS
+def test_functions_are_called_by_the_sdk(claude: anthropic.Anthropic, google: Google, model: str) -> None:
+    """It asks for a thread first, hears that there are none, and sends the whole conversation."""
+
+    @anthropic.beta_tool
+    def weather(city: str) -> str:
+        """Tell the weather of a city."""
+        return f"sunny in {city}"
+
+    runner = claude.beta.messages.tool_runner(model=model, max_tokens=500, messages=user(TWO_CALLS), tools=[weather])
+    assert text(runner.until_done()) == "it is sunny in both"
+    assert outputs(google) == [{"output": "sunny in Rome"}, {"output": "sunny in Oslo"}]
+
+
+@MODELS
 def test_result_with_a_picture(claude: anthropic.Anthropic, accepting: Google, model: str) -> None:
     messages = user(TWO_CALLS.partition("\n")[2])
     asked = claude.messages.create(model=model, max_tokens=500, messages=messages, tools=[WEATHER])
