@@ -68,7 +68,12 @@ class GeminiAPI(PooledUpstream[Credential]):
         self._backend = GeminiBackend(
             pool=pool,
             bases=(config.base_url or _GOOGLE,),
-            headers={"user-agent": USER_AGENT, "content-type": "application/json"},
+            headers={
+                "user-agent": USER_AGENT,
+                "content-type": "application/json",
+                "accept": "*/*",
+                "accept-encoding": "identity",
+            },
             rules=RULES,
             read_failure=read_failure,
             retry=loaded.config.retry,

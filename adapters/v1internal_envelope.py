@@ -66,6 +66,7 @@ def headers_of(config: V1InternalConfig) -> dict[str, str]:
         "user-agent": config.user_agent or USER_AGENT,
         "content-type": "application/json",
         "accept": "application/json",
+        "accept-encoding": "identity",
     }
     return {**ours, **_lower(config.headers)}
 

@@ -46,7 +46,7 @@ _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON rea
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
 
-_NEVER_ADDED: Final = ("accept", "accept-encoding", "content-type", "user-agent")
+_NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 
 # ValueError: a header or URL that must not be written. ClientHttpProxyError: the proxy refused the tunnel.
@@ -104,7 +104,6 @@ class Transport:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_NEVER_ADDED,
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
         )
@@ -136,6 +135,8 @@ class Transport:
                 headers=headers,
                 data=_payload(body),
                 allow_redirects=False,
+                # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
+                skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
                 proxy=self._proxy(target) if self._proxies else None,
             )
             if first_byte_s is None:
