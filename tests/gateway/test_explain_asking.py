@@ -88,7 +88,7 @@ def test_what_is_not_clear_is_refused(body: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"messages": [\n  1,\n]}', r"is not JSON: .* \(line 3, column 1\)"),
+        (b'{"messages": [\n  one\n]}', r"is not JSON: .* \(line 2, column 3\)"),
         (b"", "is not JSON"),
         (b"\xff\xfe", "is not UTF-8 text"),
         (b"[]", "is not a JSON object"),
