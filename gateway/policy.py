@@ -6,6 +6,8 @@ words come first, then the suffix of the model's name, then the policies.
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -28,6 +30,8 @@ _SAME: Final[Mapping[str, frozenset[str]]] = {"gemini": frozenset({"v1internal",
 _RULED: Final = (ir.ToolCall, ir.ToolResult, ir.Thinking)
 _LEVELS: Final = ("-minimal", "-low", "-medium", "-high")
 _SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
+_defaults: Final = attrgetter(*_SAMPLING)
+_NO_DEFAULTS: Final = (None,) * len(_SAMPLING)
 _BUILTIN: Final = {"google_search": "web_search"}
 # What a model takes of it is the codec's business: the most it may think, the least where it cannot stop.
 _THINKING: Final[Mapping[str, ir.Reasoning]] = {
@@ -136,13 +140,13 @@ def _varied(request: ir.Request, suffixes: tuple[str, ...], case: _Case) -> ir.R
 
 
 def _sampling(sampling: ir.Sampling, case: _Case) -> ir.Sampling:
-    defaults = case.config.defaults
+    defaults = _defaults(case.config.defaults)
     filled: dict[str, float | int | None] = {}
-    for name in _SAMPLING:
-        default = getattr(defaults, name)
-        if default is not None and getattr(sampling, name) is None:
-            filled[name] = default
-            case.note(name, default, "defaults", name)
+    if defaults != _NO_DEFAULTS:
+        for name, default in zip(_SAMPLING, defaults, strict=True):
+            if default is not None and getattr(sampling, name) is None:
+                filled[name] = default
+                case.note(name, default, "defaults", name)
     if case.dialect == "anthropic" and sampling.max_tokens is None and "max_tokens" not in filled:
         # Anthropic's own API demands it; callers of the replaced proxies leave it out
         limit = case.info.max_output if case.info is not None else None
@@ -157,9 +161,16 @@ def _reasoning(reasoning: ir.Reasoning, case: _Case) -> ir.Reasoning:
     model, config = case.model, case.config
     if config.upstream[case.upstream].type != "v1internal" or "image" in model or model.endswith(_LEVELS):
         return replace(reasoning, visible=hidden)
-    for glob, rule in config.thinking.items():
-        if fnmatchcase(model, glob):
-            case.note("thinking", f"include {rule.include}, budget {rule.budget}", "thinking", glob)
-            visible = rule.include and hidden is not False
-            return ir.Reasoning(mode="budget", budget=rule.budget, visible=visible, include=rule.include)
-    return replace(reasoning, visible=hidden)
+    glob = _first_match(model, tuple(config.thinking))
+    if glob is None:
+        return replace(reasoning, visible=hidden)
+    rule = config.thinking[glob]
+    if case.notes is not None:
+        case.note("thinking", f"include {rule.include}, budget {rule.budget}", "thinking", glob)
+    visible = rule.include and hidden is not False
+    return ir.Reasoning(mode="budget", budget=rule.budget, visible=visible, include=rule.include)
+
+
+@lru_cache(maxsize=256)
+def _first_match(name: str, globs: tuple[str, ...]) -> str | None:
+    return next((glob for glob in globs if fnmatchcase(name, glob)), None)

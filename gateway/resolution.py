@@ -229,7 +229,7 @@ def _lookup(rules: Mapping[str, ModelRule], name: str) -> tuple[str, ModelRule] 
     """Exact names first, then globs, top to bottom."""
     if name in rules:
         return name, rules[name]
-    return next(_matching(rules, name), None)
+    return next(_matching(rules, name), None) if rules else None
 
 
 def _matching(rules: Mapping[str, ModelRule], name: str) -> Iterator[tuple[str, ModelRule]]:

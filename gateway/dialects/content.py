@@ -16,6 +16,7 @@ MAX_DEPTH: Final = 200
 
 _T = TypeVar("_T")
 
+_SHORT: Final = 2 * MAX_DEPTH  # bytes; what is no longer than that is no deeper
 _EMPTY: Final = Raw(b"{}")
 _BOM: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -52,7 +53,7 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
         raise InvalidRequest(f"the request body is not valid JSON: {_fault(body, str(error))}") from None
     except RecursionError:
         raise _too_deep() from None
-    if _deep(body):
+    if len(body) > _SHORT and _deep(body):
         raise _too_deep()
     return value
 
@@ -100,8 +101,6 @@ def _deep(body: bytes) -> bool:
 
 def _may_be_deep(body: bytes) -> bool:
     """Tell whether there are more than MAX_DEPTH opening brackets; find() skips what is none a word at a time."""
-    if len(body) <= 2 * MAX_DEPTH:
-        return False
     count = 0
     for bracket in (b"{", b"["):
         at = body.find(bracket)

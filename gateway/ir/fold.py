@@ -1,7 +1,7 @@
 """Fold a stream of events into a whole reply, so that whole answers need no mapping of their own."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec import Raw
 
@@ -13,6 +13,9 @@ from .signature import Signature
 
 __all__ = ["Fold"]
 
+_NOTHING_SAID: Final = ev.Started()
+_NOTHING_USED: Final = ev.Usage()
+
 
 class Fold:
     """Take events as they come; `reply()` when the stream has ended.
@@ -21,11 +24,11 @@ class Fold:
     """
 
     def __init__(self) -> None:
-        self._started = ev.Started()
+        self._started = _NOTHING_SAID
         self._parts: list[ev.ReplyPart] = []
         self._citations: list[ev.CitationDelta] = []
         self._opaque: list[ev.OpaqueEvent] = []
-        self._usage = ev.Usage()
+        self._usage = _NOTHING_USED
         self._end: ev.Finished | ev.Failed | None = None
         self._block: ev.BlockStarted | None = None
         self._words: list[str] = []
@@ -34,10 +37,9 @@ class Fold:
 
     def feed(self, events: Iterable[ev.Event]) -> None:
         """Take the next events."""
+        take = self._TAKE
         for event in events:
-            take = self._TAKE.get(type(event))
-            if take is not None:
-                take(self, event)
+            take[type(event)](self, event)
 
     def reply(self) -> ev.Reply:
         """Give the whole answer."""

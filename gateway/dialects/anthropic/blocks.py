@@ -3,7 +3,7 @@
 Which kinds may stand where is a table; server tool blocks stay whole, as `ir.Opaque`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from msgspec import Raw, Struct
@@ -170,7 +170,7 @@ _TURN: Final = {
 
 def read_system(content: Content, place: Place) -> tuple[ir.Text, ...]:
     """Read words that may only be text."""
-    return tuple(part for part in _read(content, place, _SYSTEM) if isinstance(part, ir.Text))
+    return tuple([part for part in _read(content, place, _SYSTEM) if isinstance(part, ir.Text)])
 
 
 def read_turn(role: Literal["user", "assistant", "system"], content: Content, place: Place) -> ir.Turn:
@@ -207,8 +207,10 @@ def _handed(before: _Carried, after: _Carried) -> _Carried:
     return after
 
 
-def _read(content: Content, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:
-    return (part for _, part in _placed(content, place, allowed))
+def _read(content: Content, place: Place, allowed: frozenset[str]) -> Iterable[ir.Part]:
+    if isinstance(content, list):
+        return [part for _, part in _placed(content, place, allowed)]
+    return _words(content)
 
 
 def _placed(content: Content, place: Place, allowed: frozenset[str]) -> Iterator[tuple[Place, ir.Part]]:
@@ -223,9 +225,8 @@ def _placed(content: Content, place: Place, allowed: frozenset[str]) -> Iterator
             yield place, part
 
 
-def _words(text: str | None) -> Iterator[ir.Part]:
-    if text:
-        yield ir.Text(text=text)
+def _words(text: str | None) -> tuple[ir.Part, ...]:
+    return (ir.Text(text=text),) if text else ()
 
 
 def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.Part]:

@@ -48,6 +48,7 @@ _PATHS: Final = {
     "user": "metadata.user_id",
     "session": "metadata.user_id",
 }
+_FREE: Final = ir.Output()
 _EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
@@ -56,22 +57,24 @@ def read_request(body: bytes) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
     place = Place()
     request = decode_known(body, wire.Request, place)
-    extras = _extras(FIELDS.decode(body), place)
+    fields = FIELDS.decode(body)
+    extras = {} if _CARRIED.issuperset(fields) else _extras(fields, place)
     system, turns = _conversation(request, place)
-    tools = read_tools(request.tools or (), place.at("tools"))
+    tools = read_tools(request.tools, place.at("tools")) if request.tools else ()
+    choice = request.tool_choice
     user = request.metadata.user_id if request.metadata else None
     return ir.Request(
         model=request.model,
         system=system,
         turns=turns,
         tools=tools,
-        tool_choice=read_choice(request.tool_choice, tools, place.at("tool_choice")),
+        tool_choice=None if choice is None else read_choice(choice, tools, place.at("tool_choice")),
         sampling=ir.Sampling(
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
             top_k=request.top_k,
-            stop=tuple(filter(None, request.stop_sequences or ())),
+            stop=tuple(filter(None, request.stop_sequences)) if request.stop_sequences else (),
         ),
         reasoning=_reasoning(request, place),
         output=_output(request, place),
@@ -100,13 +103,14 @@ def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
 
 
 def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...]]:
-    system = list(read_system(request.system, place.at("system")))
+    system = list(read_system(request.system, place.at("system"))) if request.system else []
     if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
         del system[0]
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
     for index, message in enumerate(request.messages):
-        at = place.at(f"messages[{index}].content")
+        # words alone have nothing in them whose place could matter
+        at = place if isinstance(message.content, str) else place.at(f"messages[{index}].content")
         if message.role == "system" and not turns:
             system += read_system(message.content, at)
         else:
@@ -148,7 +152,7 @@ def _output(request: wire.Request, place: Place) -> ir.Output:
     if form and older:
         place.lose("output_format", "output_config.format says it already")
     form = form or older
-    return ir.Output(kind="schema", schema=form.schema) if form else ir.Output()
+    return ir.Output(kind="schema", schema=form.schema) if form else _FREE
 
 
 def _paths(request: wire.Request) -> dict[str, str]:

@@ -43,10 +43,8 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
     return tuple(found.values())
 
 
-def read_choice(choice: ToolChoice | None, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
+def read_choice(choice: ToolChoice, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
     """Read the choice; without tools there is none."""
-    if choice is None:
-        return None
     if not tools:
         place.lose("", "there are no tools")
         return None

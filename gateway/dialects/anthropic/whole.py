@@ -29,20 +29,22 @@ __all__ = ["write_whole"]
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write the body of a whole answer."""
     content = [*_blocks(reply, answering)] or [text_block("")]
-    found = [*search(reply.citations, answering)]
-    calls = any(isinstance(part, ir.ToolCall) for part in reply.parts)
+    found = [*search(reply.citations, answering)] if reply.citations else []
     counted = usage(reply.usage, answering, searches=len(found) // 2)
-    stopped = stop(reply.finish, calls=calls)
+    stopped = stop(reply.finish, calls=ir.ToolCall in map(type, reply.parts))
     return encode(message(answering, [*content, *found], stopped, counted))
 
 
 def _blocks(reply: ir.Reply, answering: Answering) -> Iterator[JSON]:
-    last = max((at for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)), default=None)
+    last = _last_text(reply) if reply.citations else None
     calls = 0
     for at, part in enumerate(reply.parts):
         match part:
             case ir.Text():
-                yield from _text(part, reply.citations if at == last else ())
+                if at == last:
+                    yield _cited(part, reply.citations)
+                elif part.text:
+                    yield text_block(part.text)
             case ir.Thinking():
                 yield from _thinking(part, answering)
             case ir.Media():
@@ -52,11 +54,12 @@ def _blocks(reply: ir.Reply, answering: Answering) -> Iterator[JSON]:
                 calls += 1
 
 
-def _text(part: ir.Text, sources: tuple[ir.CitationDelta, ...]) -> Iterator[JSON]:
-    if sources:
-        yield {**text_block(part.text), "citations": [citation(source) for source in sources]}
-    elif part.text:
-        yield text_block(part.text)
+def _last_text(reply: ir.Reply) -> int | None:
+    return max((at for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)), default=None)
+
+
+def _cited(part: ir.Text, sources: tuple[ir.CitationDelta, ...]) -> JSON:
+    return {**text_block(part.text), "citations": [citation(source) for source in sources]}
 
 
 def _thinking(part: ir.Thinking, answering: Answering) -> Iterator[JSON]:

@@ -99,23 +99,41 @@ def leads_with_thoughts(steps: Sequence[Step]) -> bool:
 
 def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[_Group]:
     groups: list[_Group] = []
+    group: _Group | None = None
+    claude = replay.family == "claude"
     for turn in turns:
-        if not turn.places and any(isinstance(part, ir.Thinking) and part.redacted for part in turn.parts):
-            losses.append(ir.Loss("messages", _NOT_OURS, "hint"))
-        known = len(turn.places) == len(turn.parts)
-        for part in _replayed(turn, replay, losses) if known else replay.parts(_spoken(turn)):
-            if not _readable(part, replay.family, losses):
+        said = turn.role == "assistant"
+        for part in _sent(turn, replay, losses):
+            if isinstance(part, ir.Text):
+                # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
+                if not (part.text.strip() if claude else part.text or part.signature):
+                    continue
+            elif isinstance(part, ir.Opaque) and not _readable(part, losses):
                 continue
-            model = _BY_MODEL.get(type(part), turn.role == "assistant")
-            if not groups or groups[-1].model is not model:
-                groups.append(_Group(model=model, parts=[]))
-            groups[-1].parts.append(part)
+            model = _BY_MODEL.get(type(part), said)
+            if group is None or group.model is not model:
+                group = _Group(model=model, parts=[])
+                groups.append(group)
+            group.parts.append(part)
     return groups
+
+
+def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:
+    """Give what goes back of a turn."""
+    if turn.places and len(turn.places) == len(turn.parts):
+        return _replayed(turn, replay, losses)
+    if ir.Thinking in map(type, turn.parts) and not turn.places and _sealed(turn):
+        losses.append(ir.Loss("messages", _NOT_OURS, "hint"))
+    return replay.parts(_reminder(turn) if turn.role == "system" else turn.parts)
+
+
+def _sealed(turn: ir.Turn) -> bool:
+    return any(isinstance(part, ir.Thinking) and part.redacted for part in turn.parts)
 
 
 def _replayed(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterator[ir.Part]:
     """Give what goes back of a turn, and tell which thoughts and signatures do not."""
-    sent = replay.parts(turn.parts)
+    sent = iter(replay.parts(turn.parts))
     kept = next(sent, None)
     for part, places in zip(turn.parts, turn.places, strict=True):
         back = kept if kept is part or not isinstance(part, ir.Thinking) else None  # other parts always go back
@@ -130,19 +148,14 @@ def _signed(part: ir.Part) -> bool:
     return not isinstance(part, ir.ToolResult | ir.Opaque) and part.signature is not None
 
 
-def _spoken(turn: ir.Turn) -> Iterable[ir.Part]:
-    if turn.role != "system":
-        return turn.parts
+def _reminder(turn: ir.Turn) -> Sequence[ir.Part]:
     rule = "\n".join(part.text for part in turn.parts if isinstance(part, ir.Text))
     others = [part for part in turn.parts if not isinstance(part, ir.Text)]
     return [ir.Text(text=f"<system-reminder>\n{rule}\n</system-reminder>"), *others] if rule.strip() else others
 
 
-def _readable(part: ir.Part, family: ir.Family, losses: list[ir.Loss]) -> bool:
-    if isinstance(part, ir.Text):
-        # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
-        return bool(part.text.strip() if family == "claude" else part.text or part.signature)
-    if isinstance(part, ir.Opaque) and part.dialect != "gemini":  # of a service that the caller's vendor hosts
+def _readable(part: ir.Opaque, losses: list[ir.Loss]) -> bool:
+    if part.dialect != "gemini":  # of a service that the caller's vendor hosts
         losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", "hint"))
         return False
     return True
@@ -179,9 +192,11 @@ def _unique(call_id: str, used: set[str]) -> str:
 
 
 def _answers(
-    calls: list[tuple[ir.ToolCall, str]], parts: Iterable[ir.Part], losses: list[ir.Loss]
+    calls: list[tuple[ir.ToolCall, str]], parts: Sequence[ir.Part], losses: list[ir.Loss]
 ) -> tuple[tuple[ir.Part, ...], tuple[ir.Part, ...]]:
     """Part the user's turn into one result for each call, and the rest."""
+    if not calls and ir.ToolResult not in map(type, parts):
+        return (), tuple(parts)
     places: dict[str, list[int]] = {}
     for place, (call, _) in enumerate(calls):
         places.setdefault(call.id, []).append(place)
@@ -233,7 +248,7 @@ def write_contents(steps: Iterable[Step], names: NameMap, replay: Replay) -> lis
 
 def _content(step: Step, names: NameMap, replay: Replay) -> Content:
     parts: list[object] = [_part(part, names, replay) for part in step.parts]
-    if not replay.latest:  # before Gemini 3, media of results have their place after all of these
+    if step.role == "tool" and not replay.latest:  # before Gemini 3, media of results stand after all of these
         media = (inner for part in step.parts if isinstance(part, ir.ToolResult) for inner in _media(part))
         parts += [_inline(inner, replay.family) for inner in media]
     return {"role": "model" if step.role == "model" else "user", "parts": parts}
@@ -241,12 +256,12 @@ def _content(step: Step, names: NameMap, replay: Replay) -> Content:
 
 def _part(part: ir.Part, names: NameMap, replay: Replay) -> dict[str, object] | Raw:
     match part:
+        case ir.Text():
+            written: dict[str, object] = {"text": part.text}
         case ir.Opaque():
             return part.value
         case ir.ToolResult():
             return {"functionResponse": _function_response(part, names, replay)}
-        case ir.Text():
-            written: dict[str, object] = {"text": part.text}
         case ir.Media():
             written = _inline(part, replay.family)
         case ir.Thinking():

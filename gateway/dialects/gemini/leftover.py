@@ -11,7 +11,7 @@ from gateway import ir
 from .schema_facets import is_object
 from .thinking import BUDGETS
 
-__all__ = ["RESOLUTIONS", "media_of", "told"]
+__all__ = ["RESOLUTIONS", "told"]
 
 RESOLUTIONS: Final = {
     "low": "MEDIA_RESOLUTION_LOW",
@@ -36,8 +36,9 @@ def told(
     found = list(losses)
     config = body.get("generationConfig")
     settings = config if is_object(config) else {}
-    if request.reasoning.include is None and all(loss.path != "thinking" for loss in found):
-        found += _thinking(request.reasoning, settings.get("thinkingConfig"))
+    untold = request.reasoning.include is None and "thinkingConfig" in settings
+    if untold and all(loss.path != "thinking" for loss in found):
+        found += _thinking(request.reasoning, settings["thinkingConfig"])
     if request.user is not None or request.session is not None:
         found += _identity(request, public=public)
     if request.tools:
@@ -116,18 +117,6 @@ def _output(output: ir.Output) -> Iterator[ir.Loss]:
         yield _hint(f"{_JSON_SCHEMA}.name", "schemas have no names here")
     if output.strict:
         yield _hint(f"{_JSON_SCHEMA}.strict", "this upstream always holds to a schema as far as it can")
-
-
-def media_of(turns: Iterable[ir.Turn]) -> list[ir.Media]:
-    """Give all media, those of results too."""
-    found: list[ir.Media] = []
-    for turn in turns:
-        for part in turn.parts:
-            if isinstance(part, ir.Media):
-                found.append(part)
-            elif isinstance(part, ir.ToolResult):
-                found += [inner for inner in part.parts if isinstance(inner, ir.Media)]
-    return found
 
 
 def _media(media: ir.Media, resolution: object, paths: Mapping[str, str]) -> Iterator[ir.Loss]:

@@ -28,12 +28,16 @@ class NameMap:
         self._upstream: dict[str, str] = {}
         self._original: dict[str, str] = {}
         # Legal names first: they keep themselves. Sorted: the order of the tools must not matter.
-        for original in sorted(set(originals), key=lambda name: (not legal(name), name)):
+        for original in sorted(set(originals), key=_legal_first):
             self._add(original)
 
     def upstream(self, original: str) -> str:
         """Give the name to send; a name not announced before joins the map."""
         return self._upstream.get(original) or self._add(original)
+
+    def known(self, original: str) -> bool:
+        """Tell whether a client's name has been announced."""
+        return original in self._upstream
 
     def original(self, upstream: str) -> str:
         """Give the client's name for one that came back; an unknown one is itself."""
@@ -46,6 +50,10 @@ class NameMap:
             salt += 1
         self._upstream[original], self._original[name] = name, original
         return name
+
+
+def _legal_first(name: str) -> tuple[bool, str]:
+    return not legal(name), name
 
 
 def legal(name: str) -> bool:

@@ -4,7 +4,8 @@ The body is built, never copied: no field of the caller's dialect can slip throu
 not know is a 400. What has no place is told in `Written.losses`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Final, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from gateway import ir
 from gateway.errors import InvalidRequest
 
 from .history import Step, arrange, leads_with_thoughts, write_contents
-from .leftover import RESOLUTIONS, media_of, told
+from .leftover import RESOLUTIONS, told
 from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
@@ -37,8 +38,10 @@ _SAMPLING: Final = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
 }
+_drawn: Final = attrgetter(*_SAMPLING)
 _PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
 _NOT_CLAUDE: Final = _PENALTIES | {"seed"}
+_NOT_DRAWN: Final = (None,) * len(_SAMPLING)
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
 _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     True: ("this model decides by itself", "hint"),
@@ -113,39 +116,44 @@ class _Writer:
         self.image = "image" in target.model
         self.latest = target.family == "gemini" and (generation_of(target.model) or (3, 0)) >= (3, 0)
         self.public = target.surface == "gemini"
-        self.light = self.public and target.json_schemas
-        self.losses = [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
+        self.losses: list[ir.Loss] = []
+        if request.extras:
+            self.losses += [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
-        self.functions = _functions(request)
-        self.media = media_of(request.turns)
-        self.names = NameMap(_names(request))
+        self.functions = _functions(request) if request.tools else []
+        self.media, called = _found(request.turns)
+        self.names = NameMap(_declared(request) | called if request.tools else called)
         self.placeholders: dict[str, Cleaned] = {}
         self.answer = ""
 
     def write(self) -> Written:
-        thinking, steps = self._conversation()
-        self.answer = _ANSWER if self._answers_by_tool(thinking) else ""
-        contents = write_contents(steps, self.names, self._replay(thinking))
+        thinking, replay, steps = self._conversation()
+        self.answer = _ANSWER if self.claude and self._answers_by_tool(thinking) else ""
+        contents = write_contents(steps, self.names, replay)
+        body: dict[str, object] = {"contents": contents}
         system = self._system()
-        if self.image and system:  # a drawing model takes no instruction: it leads the user's words
+        if system and self.image:  # a drawing model takes no instruction: it leads the user's words
             contents[0]["parts"][:0] = system
-            system = []
-        fields: dict[str, object] = {
-            "contents": contents,
-            "systemInstruction": system and {"role": "user", "parts": system},
-            "tools": self._tools() if self.request.tools or self.answer else [],
-            "toolConfig": self._tool_config(thinking),
-            "generationConfig": self._config(thinking),
-        }
+        elif system:
+            body["systemInstruction"] = {"role": "user", "parts": system}
+        if self.request.tools or self.answer:
+            self._add_tools(body, thinking)
+        if config := self._config(thinking):
+            body["generationConfig"] = config
         return Written(
-            body={name: value for name, value in fields.items() if value},
+            body=body,
             names=self.names,
             placeholders=self.placeholders,
-            parallel=self._parallel(),
+            parallel=not self.functions or self._parallel(),
             answer=self.answer,
-            losses=told(self.request, fields, self.losses, self.media, public=self.public),
+            losses=told(self.request, body, self.losses, self.media, public=self.public),
             image_model=self.image,
         )
+
+    @property
+    def light(self) -> bool:
+        """Whether schemas stay JSON Schema."""
+        return self.public and self.target.json_schemas
 
     def _refused(self, name: str, reason: str) -> InvalidRequest:
         path = self.request.paths.get(name, name)
@@ -156,21 +164,24 @@ class _Writer:
 
     # conversation and thinking depend on each other
 
-    def _conversation(self) -> tuple[Plan, list[Step]]:
+    def _conversation(self) -> tuple[Plan, Replay, list[Step]]:
         asked = self.request.reasoning.include is None  # else it is the configuration that wants thoughts
-        thinking = self._plan(self._max_tokens())
+        thinking = self._plan()
         if self.claude and not asked and self._forced():
             thinking = Plan(max_tokens=self._limited())  # the caller's choice of a tool excludes them
-        if thinking.thinks and not self.target.thinks:
+        if not self.target.thinks and thinking.thinks:
             thinking = self._thoughtless("the upstream misses thoughts in this conversation", asked=asked)
         lost: list[ir.Loss] = []
-        steps = arrange(self.request.turns, self._replay(thinking), lost)
+        replay = self._replay(thinking)
+        steps = arrange(self.request.turns, replay, lost)
         if self.claude and thinking.thinks and not leads_with_thoughts(steps):
             # With thinking on, Claude wants its thoughts before the calls of the current loop, and they are gone.
             thinking = self._thoughtless("this tool loop came back without its signed thoughts", asked=asked)
             lost = []
-            steps = arrange(self.request.turns, self._replay(thinking), lost)
-        self.losses += [*thinking.losses, *lost]
+            replay = self._replay(thinking)
+            steps = arrange(self.request.turns, replay, lost)
+        if thinking.losses or lost:
+            self.losses += [*thinking.losses, *lost]
         if self.target.refused:
             lacking = "thoughts" if self.claude else "signatures"
             self._lose(
@@ -178,7 +189,7 @@ class _Writer:
                 f"sent without its {lacking}: the upstream refuses them",
                 "change" if self.claude else "hint",
             )
-        return thinking, steps
+        return thinking, replay, steps
 
     def _thoughtless(self, reason: str, *, asked: bool) -> Plan:
         self._lose("thinking", f"thinking is off: {reason}", "change" if asked else "hint")
@@ -188,11 +199,13 @@ class _Writer:
         choice = self.request.tool_choice
         return bool(self.functions) and choice is not None and choice.mode in ("required", "named")
 
-    def _plan(self, max_tokens: int | None) -> Plan:
-        target = self.target
+    def _plan(self) -> Plan:
+        target, limited = self.target, self._limited()
+        if limited != self.request.sampling.max_tokens:
+            self._lose("max_tokens", f"cut to the model's limit of {limited}", "hint")
         return plan(
             self.request.reasoning,
-            max_tokens,
+            limited,
             model=target.model,
             family=target.family,
             limit=target.max_output,
@@ -210,12 +223,6 @@ class _Writer:
             sentinels=target.sentinels,
         )
 
-    def _max_tokens(self) -> int | None:
-        wanted, limited = self.request.sampling.max_tokens, self._limited()
-        if wanted != limited:
-            self._lose("max_tokens", f"cut to the model's limit of {limited}", "hint")
-        return limited
-
     def _limited(self) -> int | None:
         wanted, limit = self.request.sampling.max_tokens, self.target.max_output
         return wanted if wanted is None or limit is None else min(wanted, limit)
@@ -224,20 +231,20 @@ class _Writer:
 
     def _system(self) -> list[dict[str, object]]:
         texts = [block.text for block in self.request.system]
-        if self._in_words():
+        if self.request.output.kind != "text" and self._in_words():
             texts.append(self._instruction())
-        return [{"text": text} for text in texts if (text.strip() if self.claude else text)]
+        return [{"text": text} for text in texts if (text.strip() if self.claude else text)] if texts else []
 
     def _answers_by_tool(self, thinking: Plan) -> bool:
         """Tell whether a tool that must be called stands for JSON mode, which Claude does not have here."""
-        if not self.claude or thinking.thinks or self._forced() or _ANSWER in _names(self.request):
+        if thinking.thinks or self._forced() or self.names.known(_ANSWER):
             return False
         schema = self.request.output.schema
         return schema is not None and msgspec.json.decode(schema, type=_Root, strict=False).type == "object"
 
     def _in_words(self) -> bool:
         """Tell whether JSON can only be asked for in words."""
-        if self.request.output.kind == "text" or self.image or self.answer:
+        if self.image or self.answer:
             return False
         # Before Gemini 3, JSON mode and tools exclude each other; the other families have no JSON mode here.
         return self.target.family != "gemini" or (not self.latest and bool(self.request.tools))
@@ -266,6 +273,12 @@ class _Writer:
         return config
 
     # tools
+
+    def _add_tools(self, body: dict[str, object], thinking: Plan) -> None:
+        if tools := self._tools():
+            body["tools"] = tools
+        if config := self._tool_config(thinking):
+            body["toolConfig"] = config
 
     def _tools(self) -> list[dict[str, object]]:
         builtin = [tool for tool in self.request.tools if tool.builtin is not None]
@@ -355,7 +368,7 @@ class _Writer:
 
     def _parallel(self) -> bool:
         choice = self.request.tool_choice
-        if choice is None or choice.parallel is not False or not self.functions:
+        if choice is None or choice.parallel is not False:
             return True
         self._lose("parallel_tool_calls", "emulated: only the first call of an answer is passed on")
         return False
@@ -366,32 +379,38 @@ class _Writer:
         sampling = self.request.sampling
         if sampling.n is not None and sampling.n > 1:
             raise self._refused("n", "this upstream gives one answer a request")
-        values = {name: value for name in _SAMPLING if (value := getattr(sampling, name)) is not None}
+        values = _drawn(sampling)
+        config = {} if values == _NOT_DRAWN else self._sampling(values, thinking)
+        if self.request.output.kind != "text":
+            config |= self._output()
+        if thinking.max_tokens:
+            config["maxOutputTokens"] = thinking.max_tokens
+        if sampling.stop and (stops := self._stops()):
+            config["stopSequences"] = stops
+        if thinking.config:
+            config["thinkingConfig"] = thinking.config
+        if self.media and (resolution := self._resolution()):
+            config["mediaResolution"] = resolution
+        if self.request.output.modalities and (modalities := self._modalities()):
+            config["responseModalities"] = modalities
+        return config
+
+    def _sampling(self, drawn: tuple[float | None, ...], thinking: Plan) -> dict[str, object]:
+        values = {name: value for name, value in zip(_SAMPLING, drawn, strict=True) if value is not None}
         if self.claude:
             values = self._for_claude(values, thinks=thinking.thinks)
         elif not self.target.penalties:
             for name in _PENALTIES & values.keys():
                 del values[name]
                 self._lose(name, "this model has no penalties")
-        config: dict[str, object] = {_SAMPLING[name]: value for name, value in values.items()}
-        if self.request.output.kind != "text":
-            config |= self._output()
-        optional: dict[str, object] = {
-            "maxOutputTokens": thinking.max_tokens,
-            "stopSequences": self._stops(),
-            "thinkingConfig": thinking.config,
-            "mediaResolution": self._resolution(),
-            "responseModalities": self._modalities(),
-        }
-        return config | {name: value for name, value in optional.items() if value}
+        return {_SAMPLING[name]: value for name, value in values.items()}
 
     def _modalities(self) -> list[str]:
         """Ask for pictures: models that draw do so by themselves, the public API's also on demand."""
         wanted = self.request.output.modalities
         if self.image and self.public:
             return [one.upper() for one in wanted]
-        if wanted:
-            self._lose("modalities", *_DRAWING[self.image])
+        self._lose("modalities", *_DRAWING[self.image])
         return []
 
     def _for_claude(self, values: dict[str, float], *, thinks: bool) -> dict[str, float]:
@@ -433,10 +452,25 @@ def _functions(request: ir.Request) -> list[ir.Tool]:
     return [tool for tool in request.tools if tool.builtin is None and (not allowed or tool.name in allowed)]
 
 
-def _names(request: ir.Request) -> set[str]:
-    declared = {tool.name for tool in request.tools if tool.builtin is None}
-    called = {part.name for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolCall)}
-    return declared | called
+def _declared(request: ir.Request) -> set[str]:
+    return {tool.name for tool in request.tools if tool.builtin is None}
+
+
+def _found(turns: Iterable[ir.Turn]) -> tuple[list[ir.Media], set[str]]:
+    """Find all media, those of results too, and the names of the functions that were called."""
+    media: list[ir.Media] = []
+    called: set[str] = set()
+    for turn in turns:
+        for part in turn.parts:
+            if type(part) is ir.Text:
+                continue
+            if isinstance(part, ir.ToolCall):
+                called.add(part.name)
+            elif isinstance(part, ir.ToolResult):
+                media += [inner for inner in part.parts if isinstance(inner, ir.Media)]
+            elif isinstance(part, ir.Media):
+                media.append(part)
+    return media, called
 
 
 def _beside_thinking(name: str, value: float) -> bool:

@@ -7,7 +7,7 @@ loop; there is no sentinel for it, and what another family signed is refused. En
 
 import binascii
 from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -36,20 +36,27 @@ class Replay(Struct, frozen=True, kw_only=True):
     trusted: bool = True
     sentinels: bool = False
 
-    def parts(self, parts: Iterable[ir.Part]) -> Iterator[ir.Part]:
+    def parts(self, parts: Iterable[ir.Part]) -> list[ir.Part]:
         """Give a model's turn with the thoughts and signatures that go upstream, and no others."""
+        kept: list[ir.Part] = []
         for part in parts:
-            match part:
-                case ir.Thinking():
-                    if self._returns(part):
-                        yield part
-                case ir.ToolCall() if part.signature is not None:
-                    yield replace(part, signature=self._gemini(part.signature))
-                case ir.Text() | ir.Media() if part.signature is not None:
-                    known = part.signature.issuer is not None
-                    yield replace(part, signature=self._gemini(part.signature) if known else None)
-                case _:
-                    yield part
+            if isinstance(part, ir.Text) and part.signature is None:
+                kept.append(part)
+            elif not isinstance(part, ir.Thinking):
+                kept.append(self._signed(part))
+            elif self._returns(part):
+                kept.append(part)
+        return kept
+
+    def _signed(self, part: ir.Part) -> ir.Part:
+        match part:
+            case ir.ToolCall() if part.signature is not None:
+                return replace(part, signature=self._gemini(part.signature))
+            case ir.Text() | ir.Media() if part.signature is not None:
+                known = part.signature.issuer is not None
+                return replace(part, signature=self._gemini(part.signature) if known else None)
+            case _:
+                return part
 
     def lead(self, calls: list[ir.ToolCall]) -> list[ir.ToolCall]:
         """Put the sentinel on the first of parallel calls if it is not signed; the others stay as they are."""

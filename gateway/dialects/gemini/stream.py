@@ -103,12 +103,11 @@ class StreamReader:
         self._options = options
         self._events: list[ir.Event] = []
         self._tally = Tally()
-        self._started = self._ended = self._visible = False
+        self._started = self._ended = self._visible = self._answered = False
         self._id = ""
         self._open: ir.BlockKind | None = None
         self._texts = 0
         self._call_ids: set[str] = set()
-        self._answered = False
         self._finish: str | None = None
         self._finish_message: str | None = None
         self._blocked: Feedback | None = None
@@ -121,13 +120,14 @@ class StreamReader:
 
     def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
         """Take the data of the next events of the stream."""
+        native = self._options.native
         for payload in payloads:
             try:
                 chunks = read_chunks(payload)
             except ValueError:
                 self.skipped += 1
                 continue
-            if self._options.native:
+            if native:
                 self._pass(chunks, read_native(payload))
                 continue
             for chunk in chunks:
@@ -171,7 +171,7 @@ class StreamReader:
                     self._events.insert(place, ir.OpaqueEvent(dialect="gemini", kind="chunk", value=native))
 
     def _take(self, chunk: Chunk) -> None:
-        if chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING:
+        if chunk.error and bytes(chunk.error) not in _NOTHING:
             self._fail(read_error(200, b'{"error":%b}' % bytes(chunk.error), {}))
             return
         if chunk.usage_metadata is not None:
@@ -181,9 +181,8 @@ class StreamReader:
         for candidate in chunk.candidates or ():
             if not candidate.index:  # the others are alternatives that nobody asked for
                 self._candidate(candidate)
-        feedback = chunk.prompt_feedback
-        if feedback is not None and feedback.block_reason:
-            self._blocked = feedback
+        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
+            self._blocked = chunk.prompt_feedback
 
     def _start(self, chunk: Chunk) -> None:
         if not (chunk.candidates or chunk.response_id or chunk.model_version or self._tally or chunk.prompt_feedback):
@@ -208,9 +207,9 @@ class StreamReader:
         if candidate.finish_reason:
             self._finish = candidate.finish_reason
             self._finish_message = candidate.finish_message
-        if candidate.grounding_metadata is not UNSET:
+        if candidate.grounding_metadata:
             self._source("groundingMetadata", candidate.grounding_metadata)
-        if candidate.citation_metadata is not UNSET:
+        if candidate.citation_metadata:
             self._source("citationMetadata", candidate.citation_metadata)
 
     # parts
@@ -218,12 +217,21 @@ class StreamReader:
     def _part(self, part: Part) -> None:
         signature = part.thought_signature or part.thought_signature_twin
         call = part.function_call or part.function_call_twin
-        blob = part.inline_data or part.inline_data_twin
         if call is not None:
             self._call(call, signature)  # also when it is marked as a thought
         elif part.text:
-            self._words(part.text, signature, thought=bool(part.thought))
-        elif blob is not None:
+            kind: ir.BlockKind = "thinking" if part.thought else "text"
+            if self._open != kind:
+                self._begin(kind)
+            self._events.append(ir.ThinkingDelta(part.text) if part.thought else ir.TextDelta(part.text))
+            if signature:
+                self._sign(signature, thought=bool(part.thought))
+        else:
+            self._wordless(part, signature)
+
+    def _wordless(self, part: Part, signature: str | None) -> None:
+        blob = part.inline_data or part.inline_data_twin
+        if blob is not None:
             if not part.thought:  # a thought's picture is a draft
                 self._media(blob, signature)
         elif (code := part.executable_code) is not None:
@@ -232,18 +240,6 @@ class StreamReader:
             self._code("output", ran.output or "")
         elif signature and part.tool_call is UNSET and part.tool_response is UNSET:  # these sign themselves
             self._sign(signature, thought=bool(part.thought))
-
-    def _words(self, text: str, signature: str | None, *, thought: bool) -> None:
-        kind: ir.BlockKind = "thinking" if thought else "text"
-        if self._open != kind:
-            self._begin(kind)
-        if thought:
-            self._events.append(ir.ThinkingDelta(text))
-        else:
-            self._visible = True
-            self._events.append(ir.TextDelta(text))
-        if signature:
-            self._sign(signature, thought=thought)
 
     def _sign(self, signature: str, *, thought: bool) -> None:
         """Sign the open block; a thought's signature ends it, and stands alone when its words are withheld."""
@@ -276,7 +272,7 @@ class StreamReader:
         """Take the arguments of the tool that stands for JSON mode as the answer's text."""
         if not self._answered:
             self._answered = True
-            self._words(self._arguments(self._options.answer, call.args), None, thought=False)
+            self._part(Part(text=self._arguments(self._options.answer, call.args)))
 
     def _call_id(self, given: str) -> str:
         """Keep a legal id that is new here, else make one: the same for the same answer."""
@@ -328,9 +324,12 @@ class StreamReader:
         self._events += (delta, ir.BlockEnded())
 
     def _begin(self, kind: ir.BlockKind) -> None:
-        self._end_block()
+        if self._open is not None:
+            self._end_block()
         self._open = kind
-        self._texts += kind == "text"
+        if kind == "text":
+            self._visible = True
+            self._texts += 1
         self._events.append(ir.BlockStarted(kind=kind))
 
     def _end_block(self) -> None:
@@ -358,7 +357,8 @@ class StreamReader:
 
     def _end(self, ending: ir.Finished) -> None:
         self._end_block()
-        self._tell_sources()
+        if self._sources:
+            self._tell_sources()
         if self._tally:
             self._events.append(ir.UsageReported(self._tally.usage()))
         self._events.append(ending)

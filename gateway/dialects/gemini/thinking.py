@@ -101,7 +101,7 @@ def plan(
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
     if generation and generation < (3, 0):
         return _budgeted(config, reasoning, max_tokens, _first(_RANGES, model))
-    level = _level(reasoning)
+    level = _level(reasoning) if reasoning.mode != "auto" else None
     if level is None or generation is None or _LEVEL_IN_NAME.search(model):
         return Plan(config=config, max_tokens=max_tokens)
     if not levels:

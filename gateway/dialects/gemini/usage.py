@@ -10,13 +10,15 @@ __all__ = ["Tally"]
 class Tally:
     """Keep the highest value of each counter: reports are cumulative, and some come without numbers."""
 
-    __slots__ = ("_cached", "_candidates", "_prompt", "_thoughts", "_tool_use", "_total")
+    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_tool_use", "_total")
 
     def __init__(self) -> None:
+        self._counted: ir.Usage | None = None  # until the next report
         self._prompt = self._candidates = self._thoughts = self._cached = self._tool_use = self._total = 0
 
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
+        self._counted = None
         if (count := report.prompt_token_count) and count > self._prompt:
             self._prompt = count
         if (count := report.candidates_token_count) and count > self._candidates:
@@ -35,15 +37,17 @@ class Tally:
 
     def usage(self) -> ir.Usage:
         """Give the counts so far: input with cached and tool-use tokens, output with thoughts."""
-        input_tokens = self._prompt + self._tool_use
-        output = self._output(input_tokens)
-        return ir.Usage(
-            input=input_tokens,
-            output=output,
-            cache_read=min(self._cached, input_tokens),
-            reasoning=min(self._thoughts, output),
-            total=max(self._total, input_tokens + output) if self._total else None,
-        )
+        if self._counted is None:
+            input_tokens = self._prompt + self._tool_use
+            output = self._output(input_tokens)
+            self._counted = ir.Usage(
+                input=input_tokens,
+                output=output,
+                cache_read=min(self._cached, input_tokens) if self._cached else 0,
+                reasoning=min(self._thoughts, output) if self._thoughts else 0,
+                total=max(self._total, input_tokens + output) if self._total else None,
+            )
+        return self._counted
 
     def _output(self, input_tokens: int) -> int:
         # total = prompt + toolUsePrompt + candidates + thoughts; but some servers count the thoughts among the

@@ -140,7 +140,7 @@ class Envelope(Chunk, gc=False):
         """Give the chunk, whichever way it came."""
         if self.response is None:
             return self
-        if self.error is not UNSET:
+        if self.error:
             self.response.error = self.error
         return self.response
 

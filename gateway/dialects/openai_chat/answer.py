@@ -42,6 +42,7 @@ _FINISH: Final[dict[ir.FinishReason, str]] = {
 }
 # Gemini's pause cuts the answer; Anthropic's hands the turn back
 _NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {("pause", "CONTINUATION"): "length"}
+_NONE: Final[frozenset[str]] = frozenset()
 _WITHHELD: Final = "The answer was withheld by a content filter."
 
 
@@ -177,7 +178,7 @@ def manner(answering: Answering) -> Manner:
         legacy=bool(tools) and tools[0].path.startswith(LEGACY),
         beside=answering.images == "images",
         sealed=answering.sealed,
-        free_form=frozenset(tool.name for tool in tools if tool.free_form),
+        free_form=frozenset(tool.name for tool in tools if tool.free_form) if tools else _NONE,
     )
 
 
@@ -267,6 +268,8 @@ class MessageSignature:
 
     def chosen(self) -> ExtraContent | UnsetType:
         """Give the field for the message."""
+        if self._text is None and not self._thoughts:
+            return UNSET
         thought = self._thoughts[0] if len(self._thoughts) == 1 else None
         extra = signed(self._text or thought, self._how)
         signs_thoughts = thought is not None and self._text is None and thought.issuer != "gemini"

@@ -77,25 +77,26 @@ class _Messages:
         if role in _RESULTS:
             self._results.append(self._result(message, path))
             return
-        self._end_results()
+        if self._results:
+            self._end_results()
         if role == "user":
-            self._turns.append(ir.Turn(role="user", parts=tuple(self._content(message, path))))
+            self._turns.append(ir.Turn(role="user", parts=self._content(message, path)))
         elif role == "assistant":
             self._turns.append(self._assistant(message, path, index))
         elif self._turns:
-            self._turns.append(ir.Turn(role="system", parts=tuple(self._texts(message, path))))
+            self._turns.append(ir.Turn(role="system", parts=self._texts(message, path)))
         else:
             self.system += self._texts(message, path)
 
     def turns(self) -> list[ir.Turn]:
         """Give all turns."""
-        self._end_results()
+        if self._results:
+            self._end_results()
         return self._turns
 
     def _end_results(self) -> None:
-        if self._results:
-            self._turns.append(ir.Turn(role="user", parts=tuple(self._results)))
-            self._results = []
+        self._turns.append(ir.Turn(role="user", parts=tuple(self._results)))
+        self._results = []
 
     def _lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:
         self._losses.append(ir.Loss(path, reason, severity))
@@ -111,27 +112,27 @@ class _Messages:
                 )
                 self._lose(f"{path}.{field}", reason)
 
-    def _content(self, message: wire.Message, path: str) -> list[_Given]:
+    def _content(self, message: wire.Message, path: str) -> tuple[_Given, ...]:
         content = message.content
         if not content:
-            return []
+            return ()
         if isinstance(content, str):
-            return [ir.Text(text=content)]
+            return (ir.Text(text=content),)
         parts = [self._part(part, f"{path}.content[{i}]") for i, part in enumerate(content)]
-        return [part for part in parts if not isinstance(part, ir.Text) or part.text]
+        return tuple([part for part in parts if not isinstance(part, ir.Text) or part.text])
 
     def _part(self, part: wire.Part, path: str) -> _Given:
         if any(_marks(part)):
             part.lose_marks(path, self._losses)
         return _PARTS[type(part)](part, path)
 
-    def _texts(self, message: wire.Message, path: str) -> list[ir.Text]:
+    def _texts(self, message: wire.Message, path: str) -> tuple[ir.Text, ...]:
         texts: list[ir.Text] = []
         for part in self._content(message, path):
             if not isinstance(part, ir.Text):
                 raise InvalidRequest(f"{part.path}: a {message.role} message holds text only", param=part.path)
             texts.append(part)
-        return texts
+        return tuple(texts)
 
     def _assistant(self, message: wire.Message, path: str, index: int) -> ir.Turn:
         if wire.given(message.audio):
@@ -183,8 +184,7 @@ class _Messages:
             call_id, field = self._legacy.pop(name, name), "name"
         if not call_id:
             raise InvalidRequest(f"{path}.{field}: required, but missing", param=f"{path}.{field}")
-        parts = tuple(self._content(message, path))
-        return ir.ToolResult(id=call_id, name=message.name, parts=parts, path=path)
+        return ir.ToolResult(id=call_id, name=message.name, parts=self._content(message, path), path=path)
 
 
 def _text_part(part: wire.TextPart, path: str) -> ir.Text:  # noqa: ARG001 (the table's signature)

@@ -19,6 +19,8 @@ _SHOWN: Final[dict[type, str]] = {
     wire.Thinking: "display",
     wire.ThinkingConfig: "include_thoughts",
 }
+_UNSAID: Final = (ir.Reasoning(), "")
+_FREE: Final = ir.Output()
 _DISPLAYS: Final = (None, "summarized", "omitted")
 _JSON_SCHEMA: Final = "response_format.json_schema"
 _spellings: Final = attrgetter("reasoning_effort", "reasoning", "thinking", "google", "extra_body")
@@ -28,7 +30,7 @@ def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
     """Read how the answer is drawn."""
     if body.max_tokens and body.max_completion_tokens:
         losses.append(ir.Loss("max_tokens", "max_completion_tokens says it already", "hint"))
-    stop = (body.stop,) if isinstance(body.stop, str) else body.stop or ()
+    stop = (body.stop,) if isinstance(body.stop, str) else body.stop
     return ir.Sampling(
         max_tokens=body.max_completion_tokens or body.max_tokens,
         temperature=body.temperature,
@@ -37,7 +39,7 @@ def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
         seed=body.seed,
         presence_penalty=body.presence_penalty,
         frequency_penalty=body.frequency_penalty,
-        stop=tuple(word for word in stop if word),
+        stop=tuple(filter(None, stop)) if stop else (),
         n=body.n if body.n != 1 else None,
     )
 
@@ -45,7 +47,7 @@ def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
 def read_reasoning(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Reasoning, str]:
     """Read the first of the spellings that says how much, and give its path; any of them may hide the thoughts."""
     if not any(_spellings(body)):
-        return ir.Reasoning(), ""
+        return _UNSAID
     given = {path: control for path, control in _controls(body) if control is not None}
     amount, said = ir.Reasoning(), ""
     for path, control in given.items():
@@ -153,7 +155,7 @@ def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
     """Read the form of the answer."""
     form = body.response_format
     if form is None:
-        return ir.Output()
+        return _FREE
     schema = form.json_schema
     if form.type != "json_schema":
         if schema is not None:

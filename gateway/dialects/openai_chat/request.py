@@ -20,6 +20,17 @@ __all__ = ["read_request"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _NOTHING: Final = (b"null", b"{}")
+_SHOWN: Final = frozenset({"text", "image"})
+# The fields of a few readers: where a body has none of them, there is nothing to read.
+_SOUND: Final = frozenset({"modalities", "audio"})
+_FOREIGN: Final = frozenset(
+    {"logit_bias", "logprobs", "top_logprobs", "prediction", "safety_identifier", "stream_options"}
+)
+_OF_TOOLS: Final = frozenset(
+    {"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"}
+)
+_DRAWN: Final = frozenset({*ir.Sampling.__struct_fields__, "max_completion_tokens"})
+_NOT_DRAWN: Final = ir.Sampling()
 
 
 def read_request(body: bytes, model: str = "") -> ir.Request:
@@ -29,25 +40,29 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
-    _refuse_sound(given)
-    losses = [*_changes(given), *place.losses]
+    fields = _FIELDS.decode(body)
+    lacks = fields.keys().isdisjoint
+    if not lacks(_SOUND):
+        _refuse_sound(given)
+    losses = place.losses if lacks(_FOREIGN) else [*_changes(given), *place.losses]
     system, turns = read_messages(given.messages, losses)
-    tools = read_tools(given, losses)
+    without_tools = lacks(_OF_TOOLS)
+    tools = () if without_tools else read_tools(given, losses)
     reasoning, thinking = read_reasoning(given, losses)
     return ir.Request(
         model=model,
         system=system,
         turns=turns,
         tools=tools,
-        tool_choice=read_choice(given, tools, losses),
-        sampling=read_sampling(given, losses),
+        tool_choice=None if without_tools else read_choice(given, tools, losses),
+        sampling=_NOT_DRAWN if lacks(_DRAWN) else read_sampling(given, losses),
         reasoning=reasoning,
-        output=structs.replace(read_output(given, losses), modalities=_modalities(given)),
+        output=_output(given, losses),
         stream=given.stream,
         include_usage=bool(given.stream_options and given.stream_options.include_usage),
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
-        extras=_extras(body, given),
+        extras=_extras(fields, given),
         losses=tuple(losses),
         paths=_paths(given, thinking),
     )
@@ -61,10 +76,12 @@ def _refuse_sound(body: wire.Body) -> None:
         raise InvalidRequest("audio: answers in sound are not available here", param="audio")
 
 
-def _modalities(body: wire.Body) -> tuple[str, ...]:
-    """Read what the answer may consist of, if it is not text alone."""
-    given = tuple(body.modalities or ())
-    return given if "image" in given else ()
+def _output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
+    """Read the form of the answer, and what it may consist of if that is not text alone."""
+    output = read_output(body, losses)
+    if body.modalities and "image" in body.modalities:
+        return structs.replace(output, modalities=tuple(body.modalities))
+    return output
 
 
 def _changes(body: wire.Body) -> list[ir.Loss]:
@@ -104,8 +121,11 @@ def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
     return paths
 
 
-def _extras(body: bytes, given: wire.Body) -> dict[str, Raw]:
+def _extras(fields: dict[str, Raw], given: wire.Body) -> dict[str, Raw]:
     """Keep raw what was not read; `modalities` too when it asks for more than text and pictures."""
-    fields = _FIELDS.decode(body)
-    known = wire.KNOWN if set(given.modalities or ()) <= {"text", "image"} else wire.KNOWN - {"modalities"}
+    known = wire.KNOWN
+    if given.modalities and not _SHOWN.issuperset(given.modalities):
+        known -= {"modalities"}
+    if known.issuperset(fields):
+        return {}
     return {name: raw for name, raw in fields.items() if name not in known and bytes(raw) != b"null"}

@@ -65,26 +65,26 @@ class _Message:
     def wire(self) -> answer.Message:
         """Give the message."""
         content = "".join(self._content)
-        said = bool(content or self._calls or self._pictures)
-        refusal = None if said or self.finish_reason != "content_filter" else answer.refusal(self._reply.finish)
+        refusal = None
+        if self.finish_reason == "content_filter" and not (content or self._calls or self._pictures):
+            refusal = answer.refusal(self._reply.finish)
         message = answer.Message(
             role="assistant",
             content=content or (None if self._calls or refusal else ""),
             refusal=refusal,
-            annotations=[self._annotation(source) for source in self._reply.citations] or UNSET,
             images=self._pictures or UNSET,
             extra_content=self._signature.chosen(),
         )
-        thoughts = "".join(self._thoughts)
-        if thoughts and self._how.thoughts:
-            message.reasoning_content = thoughts
-        self._add_calls(message)
+        if self._reply.citations:
+            message.annotations = [self._annotation(source) for source in self._reply.citations]
+        if self._thoughts and self._how.thoughts:
+            message.reasoning_content = "".join(self._thoughts) or UNSET
+        if self._calls:
+            self._add_calls(message)
         return message
 
     def _add_calls(self, message: answer.Message) -> None:
         calls = [answer.call(made, self._how) for made in self._calls]
-        if not calls:
-            return
         if self._how.legacy:
             message.function_call = calls[0].function
         else:
@@ -93,7 +93,8 @@ class _Message:
     def _take(self, part: ir.ReplyPart) -> None:
         match part:
             case ir.Text(text=text, signature=signature):
-                self._texts.append((text, sum(map(len, self._content))))
+                if self._reply.citations:
+                    self._texts.append((text, sum(map(len, self._content))))
                 self._content.append(text)
                 self._signature.text(signature)
             case ir.Thinking(text=text, signature=signature):
