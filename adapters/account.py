@@ -97,9 +97,12 @@ class Account(Credential):
 
     def rests_s(self, model: str) -> float:
         """Give the seconds for which it cannot serve a model, also for want of a token; 0 for none."""
+        cools = self.cools_s(model)
+        if not self._retry_at:
+            return cools
         left = self._retry_at - self._clock.monotonic()
         without_token = left if left > EARLY_S and self._left() <= _LAST_S else 0.0
-        return max(self.cools_s(model), without_token)
+        return max(cools, without_token)
 
     async def _renew(self, refresh: Refresh, saved: Saved) -> None:
         try:

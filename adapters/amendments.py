@@ -6,7 +6,7 @@ A model, a server and the route to it differ in what they take of a request; non
 changes by the month. A caller's own words are not ours to change, and in strict mode nothing may be lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -64,7 +64,7 @@ class Lacks:
 
     def of(self, model: str) -> frozenset[Cause]:
         """Give what need not be tried with a model."""
-        return self._server | self._models.get(model, _NONE)
+        return self._server | self._models[model] if model in self._models else self._server
 
     def note(self, model: str, failure: Failure) -> None:
         """Remember a refusal if it holds for others too."""
@@ -102,7 +102,9 @@ class Draft:
         return True
 
 
-def without(target: GeminiTarget, causes: Iterable[Cause]) -> GeminiTarget:
+def without(target: GeminiTarget, causes: Collection[Cause]) -> GeminiTarget:
     """Describe a target that does not take what these causes are about."""
+    if not causes:
+        return target
     changes = {name: value for cause in causes for name, value in _CHANGES[cause].items()}
-    return replace(target, **changes) if changes else target
+    return replace(target, **changes)

@@ -29,6 +29,7 @@ class Credential:
 
     def __init__(self, secret: Secret, clock: Clock) -> None:
         self.id = credential_id(secret)
+        self.label = self.id[:8]  # its name in logs
         self.state: State = "active"
         self.reason = ""
         self.link = ""
@@ -38,11 +39,6 @@ class Credential:
         self._secret = secret
         self._clock = clock
         self._lasting = True
-
-    @property
-    def label(self) -> str:
-        """Name it in logs."""
-        return self.id[:8]
 
     async def token(self, refresh: Refresh, saved: Saved, early_s: float) -> str:
         """Give what a call shows: an API key needs no refresh."""
@@ -56,7 +52,8 @@ class Credential:
 
     def cools_s(self, model: str) -> float:
         """Give the seconds for which it is rate-limited for a model, 0 for none."""
-        left = self.cooling.get(model, 0.0) - self._clock.monotonic()
+        until = self.cooling.get(model)
+        left = until - self._clock.monotonic() if until is not None else 0.0
         return left if left > EARLY_S else 0.0
 
     def rests_s(self, model: str) -> float:

@@ -7,9 +7,9 @@ credential or pause, or amends the body. A credential stays borrowed until it is
 import math
 import random
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Final, Generic, Literal, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from msgspec import Raw, Struct, field
 from structlog.typing import FilteringBoundLogger
@@ -61,10 +61,10 @@ class Backend(Struct, Generic[_C], kw_only=True):
         """Write a request as far as is known of what is taken."""
         return Draft(call.request, write, self.lacks, strict=self.strict)
 
-    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Response:
+    def send(self, url: str, headers: dict[str, str], body: bytes) -> Coroutine[Any, Any, Response]:
         """Post a call; return when its headers say 200, raise Failure for all else."""
         assert self.transport is not None, "the upstream is used before start"
-        return await begin(self.transport, url, headers, body, self.read_failure, self.clock)
+        return begin(self.transport, url, headers, body, self.read_failure, self.clock)
 
     def disable(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more that the upstream refuses."""
@@ -90,7 +90,7 @@ class PoolJourney(ABC, Generic[_C]):
         self._tries = 0
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
-        self._counts: Counter[tuple[Literal["tries", "others", "pauses"], Cause]] = Counter()
+        self._counts: defaultdict[tuple[Literal["tries", "others", "pauses"], Cause], int] = defaultdict(int)
 
     @property
     def losses(self) -> tuple[ir.Loss, ...]:
@@ -144,14 +144,13 @@ class PoolJourney(ABC, Generic[_C]):
         pool = self._shared.pool
         if self._lease is not None and not pool.lends(self._lease.credential, self._model):
             self._leave()  # another request has learnt something about it
-        if self._lease is None:
-            self._lease = self._pick()
-        if self._lease is None:
+        lease = self._lease = self._lease or self._pick()
+        if lease is None:
             shortage = pool.shortage(self._model, self._only)
             assert shortage is not None, "the pool lends none, but has one"
             raise Failure(shortage, "cooling")
-        self._used.add(self._lease.credential.id)
-        return self._lease.credential
+        self._used.add(lease.credential.id)
+        return lease.credential
 
     def _pick(self) -> Lease[_C] | None:
         pool = self._shared.pool

@@ -6,7 +6,7 @@ disabled, waits for its owner or rests for the model is left out. Every request 
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -69,6 +69,8 @@ class Pool(Generic[_C]):
         self._current: _C | None = None
         self._uses = 0
         self._turns = 0
+        known = oauth is None or oauth.client_id
+        self._problem = "" if known else f"no OAuth client: set upstream.{name}.oauth"
 
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
@@ -76,11 +78,6 @@ class Pool(Generic[_C]):
         active = sum(credential.state == "active" for credential in self.credentials)
         if active < self._config.min_credentials or self._problem:
             self._logger.warning("few credentials", upstream=self.name, state=self.state())
-
-    @property
-    def _problem(self) -> str:
-        known = self._oauth is None or self._oauth.client_id
-        return "" if known else f"no OAuth client: set upstream.{self.name}.oauth"
 
     @property
     def _remedy(self) -> str:
@@ -197,9 +194,9 @@ class Pool(Generic[_C]):
 
     # learning
 
-    async def token(self, credential: _C) -> str:
+    def token(self, credential: _C) -> Coroutine[Any, Any, str]:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
-        return await credential.token(self._refresh, partial(self._saved, credential), self._config.refresh_before)
+        return credential.token(self._refresh, partial(self._saved, credential), self._config.refresh_before)
 
     def cool(self, credential: _C, model: str, wait_s: float | None, *, at_most_s: float = math.inf) -> None:
         """Let a credential rest for a model, within the configured bounds."""

@@ -95,7 +95,9 @@ def _request_type(written: Written) -> RequestType:
 
 
 def _first_text(request: ir.Request) -> str:
-    texts = (
-        part.text for turn in request.turns if turn.role == "user" for part in turn.parts if isinstance(part, ir.Text)
-    )
-    return next(texts, "")
+    for turn in request.turns:
+        if turn.role == "user":
+            for part in turn.parts:
+                if isinstance(part, ir.Text):
+                    return part.text
+    return ""

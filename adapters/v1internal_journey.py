@@ -60,20 +60,14 @@ class V1InternalJourney(PoolJourney[Account]):
     async def _call(self, credential: Account) -> Answer:
         backend = self._backend
         assert backend.transport is not None, "the upstream is used before start"
-        self._token = await self._access(credential)
-        self._project = await backend.projects.of(credential, self._token, backend.transport)
-        response = await backend.send(self._url(), self._headers(self._token), self._body(self._project))
+        try:
+            self._token = token = await backend.pool.token(credential)
+        except RefreshFailed as failed:
+            raise _without_token(failed) from None
+        self._project = project = await backend.projects.of(credential, token, backend.transport)
+        response = await backend.send(self._url(), self._headers(token), self._body(project))
         reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt)
         return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
-
-    async def _access(self, credential: Account) -> str:
-        try:
-            return await self._backend.pool.token(credential)
-        except RefreshFailed as failed:
-            words = f"no access token: {failed.reason}"
-            if failed.permanent:
-                raise Failure(UpstreamCredential(words), "login") from None
-            raise Failure(UpstreamUnavailable(words), "refresh") from None
 
     def _renew(self, what: Renew, credential: Account) -> None:
         if what == "token":
@@ -83,3 +77,10 @@ class V1InternalJourney(PoolJourney[Account]):
 
     def _body(self, project: str) -> bytes:
         return self._backend.envelope.write(self._draft.written, self._model, project, self._session)
+
+
+def _without_token(failed: RefreshFailed) -> Failure:
+    words = f"no access token: {failed.reason}"
+    if failed.permanent:
+        return Failure(UpstreamCredential(words), "login")
+    return Failure(UpstreamUnavailable(words), "refresh")

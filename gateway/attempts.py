@@ -5,7 +5,7 @@ next one follows. A wait is taken only when nothing else is left. Nothing is ret
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState
@@ -26,9 +26,10 @@ from gateway.errors import (
 from gateway.grace import Grace, Watchdog
 from gateway.upstream import Answer, Journey, Step, Target
 
-__all__ = ["Begun", "Policy", "begin"]
+__all__ = ["ENDS", "Begun", "Policy", "begin"]
 
 EMPTY_RETRIES = 2
+ENDS = (ir.Finished, ir.Failed)  # nothing follows them
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -189,7 +190,7 @@ class _Member:
             end = batch[-1]
             if isinstance(end, ir.Failed) and not _has_content(events, hidden=hidden):
                 raise end.error
-            ended = isinstance(end, (ir.Finished, ir.Failed))
+            ended = isinstance(end, ENDS)
             if _has_content(batch, hidden=hidden):
                 return Begun(self._target, self._journey, answer, events, ended)
             if isinstance(end, ir.Finished):
@@ -204,8 +205,10 @@ class _Member:
         raise error
 
 
-def _has_content(events: Iterable[ir.Event], *, hidden: bool) -> bool:
-    return any(isinstance(event, ir.BlockStarted) and not (hidden and event.kind == "thinking") for event in events)
+def _has_content(events: Sequence[ir.Event], *, hidden: bool) -> bool:
+    if ir.BlockStarted not in map(type, events):
+        return False
+    return not hidden or any(isinstance(event, ir.BlockStarted) and event.kind != "thinking" for event in events)
 
 
 def _close(answer: Answer | None) -> None:

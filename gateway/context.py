@@ -4,6 +4,7 @@ The outermost layer makes it; a middleware that stands alone in somebody else's 
 per request notes the status and adds the reply headers that any layer has asked for.
 """
 
+from collections.abc import Awaitable
 from random import getrandbits
 from typing import TYPE_CHECKING
 
@@ -96,21 +97,26 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
         context = scope["state"]["gateway"]
     except KeyError:
         context = None
-    root: str = scope.get("root_path", "")
-    if isinstance(context, RequestContext):
-        if context.root != root:  # made outside of a mount, where the path meant something else
-            context.root, context.route = root, _route(scope, context.headers)
-        return context, send
+    if not isinstance(context, RequestContext):
+        context = _begun(scope, clock)
+        return context, _noting(context, send, clock)
+    root = scope.get("root_path", "")
+    if root != context.root:  # made outside of a mount, where the path meant something else
+        context.root, context.route = root, _route(scope, context.headers)
+    return context, send
+
+
+def _begun(scope: Scope, clock: Clock) -> RequestContext:
     headers = dict(scope["headers"])
     context = RequestContext(
         request_id=f"req_{new_id()}",
-        root=root,
+        root=scope.get("root_path", ""),
         route=_route(scope, headers),
         headers=headers,
         started=clock.monotonic(),
     )
     scope.setdefault("state", {})["gateway"] = context
-    return context, _noting(context, send, clock)
+    return context
 
 
 def _route(scope: Scope, headers: dict[bytes, bytes]) -> Route:
@@ -118,12 +124,12 @@ def _route(scope: Scope, headers: dict[bytes, bytes]) -> Route:
 
 
 def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
-    async def noting(message: Message) -> None:
+    def noting(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             context.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *context.reply_headers]
         elif context.first_byte is None and message.get("body"):
             context.first_byte = clock.monotonic()
-        await send(message)
+        return send(message)
 
     return noting

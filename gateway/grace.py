@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task, get_running_loop
 from typing import Final, Protocol, Self
 
 __all__ = ["Grace", "Watchdog"]
@@ -77,15 +78,16 @@ class Watchdog:
         self._handle = self._loop.call_at(self._last + self._limit, self._look)
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
+        self._loop = loop = get_running_loop()
+        task = current_task(loop)
         assert task is not None
-        self._task, self._cancelling = task, task.cancelling()
-        self._last = self._loop.time()
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._last = now = loop.time()
         if self._grace is None:
             self.begin()
         else:
-            self._grace.add(self, self._loop, self._last)
+            self._grace.add(self, loop, now)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -22,7 +22,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 def logger_of(config: LogConfig) -> FilteringBoundLogger:
     """Make a logger that writes to standard error by [log] level and format."""
     console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
-    processors: list[Processor] = [structlog.processors.add_log_level, _exception, _redacted]
+    processors: list[Processor] = [_complete]
     if console:
         stamp = structlog.processors.TimeStamper("iso", utc=True)
         processors += [stamp, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -57,8 +57,11 @@ def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
-def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask what looks like a secret in the fields that carry foreign text."""
+def _complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add the level and the exception, and mask what looks like a secret in the fields that carry foreign text."""
+    event["level"] = method
+    if "exc_info" in event:
+        event = _add_exception(logger, method, event)
     for name in _FOREIGN.intersection(event):
         text: Any = event[name]
         if isinstance(text, str):
@@ -66,4 +69,4 @@ def _redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-_exception = structlog.processors.ExceptionRenderer()
+_add_exception = structlog.processors.ExceptionRenderer()

@@ -7,12 +7,13 @@ import asyncio
 import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Final
 
 from starlette.types import Receive, Send
 
 from gateway import ir
-from gateway.attempts import Begun, Policy, begin
+from gateway.attempts import ENDS, Begun, Policy, begin
 from gateway.clock import Clock
 from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
@@ -129,16 +130,16 @@ class Relay:
 
         begun = await begin(
             context.targets,
-            lambda target: self.embark(context, target),
+            partial(self.embark, context),
             self._policy,
             self._clock,
             grace=self.grace,
             tried=tried,
         )
-        context.upstream = begun.target.label
-        context.losses = (*begun.journey.request.losses, *begun.journey.losses)
-        context.reply_headers.append((b"x-gateway-upstream", _header(begun.target.label)))
-        lost = sum(loss.severity != "hint" for loss in context.losses)
+        context.upstream = label = begun.target.label
+        context.reply_headers.append((b"x-gateway-upstream", _header(label)))
+        context.losses = losses = begun.journey.request.losses + begun.journey.losses
+        lost = sum(loss.severity != "hint" for loss in losses) if losses else 0
         if lost:
             context.reply_headers.append((b"x-gateway-lossy", str(lost).encode()))
         return begun
@@ -225,6 +226,8 @@ class _Exchange:
                 if events:
                     watchdog.held = True
                     await self._take(events, take)
+                    if isinstance(events[-1], ENDS):
+                        return
                     watchdog.held = False
                     watchdog.feed()
 
@@ -257,6 +260,7 @@ def _refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
         raise InvalidRequest(f"translate.lossy is strict and this upstream cannot carry: {listed}", param=lost[0].path)
 
 
+@lru_cache(maxsize=256)
 def _header(text: str) -> bytes:
     """Make a header value of a model name: visible ASCII only."""
     return _HIDDEN.sub(b"?", text.encode("ascii", "replace"))

@@ -66,12 +66,13 @@ class Client:
         self.started = False
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
+        self._loop = loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
-        self._task, self._cancelling = task, task.cancelling()
-        self._last = self._loop.time()
-        self._grace.add(self, self._loop, self._last)
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._last = now = loop.time()
+        self._grace.add(self, loop, now)
         return self
 
     def begin(self) -> None:
@@ -86,7 +87,8 @@ class Client:
         self._closed = True
         if not self._grace.discard(self):
             await self._end()
-        self.check(kind)
+        if self._cause is not None:
+            self.check(kind)
 
     async def _end(self) -> None:
         if self._timer is not None:
@@ -137,11 +139,13 @@ class Client:
 
     async def respond(self, body: bytes, status: int = 200) -> None:
         """Send a whole JSON answer."""
-        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
         self.started = self._writing = self._closed = True
-        with suppress(OSError):
+        try:
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})
+        except OSError:  # the caller has gone, and nothing is left to do
+            return
 
     async def open(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Open a reply that is not ours; `write` and `finish` send its body."""

@@ -196,8 +196,8 @@ class Response:
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
         self._open = open_responses
-        encoding = raw.headers.get("content-encoding", "").strip().lower()
-        self._inflater = None if encoding in _PLAIN else _Inflater(encoding)
+        encoding = raw.headers.get("content-encoding")
+        self._inflater = _inflater(encoding) if encoding else None
         open_responses.add(self)
 
     async def read(self) -> bytes:
@@ -228,8 +228,9 @@ class Response:
 
     def close(self) -> None:
         """Drop the connection, unless the whole body came; any number of times."""
-        self._open.discard(self)
-        self._raw.close()
+        if self in self._open:
+            self._open.remove(self)
+            self._raw.close()
 
     async def _inflated(self) -> bytes:
         inflater = self._inflater
@@ -294,6 +295,11 @@ class _Inflater:
         self._taken += len(piece)
         if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * self._received:
             raise TooLarge(f"upstream's compressed answer inflates more than {_MAX_RATIO} times")
+
+
+def _inflater(encoding: str) -> _Inflater | None:
+    name = encoding.strip().lower()
+    return None if name in _PLAIN else _Inflater(name)
 
 
 @lru_cache(maxsize=256)

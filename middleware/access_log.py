@@ -35,37 +35,43 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send, self._clock)
-        path, peer = route_path(scope), (scope.get("client") or ("",))[0]
+        method, path, peer = scope["method"], route_path(scope), (scope.get("client") or ("",))[0]
         try:
             await self.app(scope, receive, send)
         finally:
-            self._logger.info(
-                "request", method=scope["method"], path=path, client=peer, **_fields(context, self._clock.monotonic())
-            )
+            self._logger.info("request", **_fields(method, path, peer, context, self._clock.monotonic()))
 
 
-def _fields(context: RequestContext, now: float) -> dict[str, object]:
+def _fields(method: str, path: str, peer: str, context: RequestContext, now: float) -> dict[str, object]:
+    route, started = context.route, context.started
     fields: dict[str, object] = {
+        "method": method,
+        "path": path,
+        "client": peer,
         "request_id": context.request_id,
         "key": context.principal.name,
-        "dialect": None if context.route.foreign else context.route.dialect,
+        "dialect": None if route.foreign else route.dialect,
         "status": context.status,
         "end": context.end or "done",
-        "ms": _ms(now - context.started),
+        "ms": _ms(now - started),
     }
     if context.requested_model:
         fields["model"] = context.requested_model[:200]
     if context.upstream:
-        fields |= {"upstream": context.upstream, "attempts": context.attempts}
+        fields["upstream"] = context.upstream
+        fields["attempts"] = context.attempts
     if context.first_byte is not None:
-        fields["first_byte_ms"] = _ms(context.first_byte - context.started)
-    if context.usage is not None:
-        usage = context.usage
-        fields |= {"input_tokens": usage.input, "cached_tokens": usage.cache_read, "output_tokens": usage.output}
+        fields["first_byte_ms"] = _ms(context.first_byte - started)
+    usage = context.usage
+    if usage is not None:
+        fields["input_tokens"] = usage.input
+        fields["cached_tokens"] = usage.cache_read
+        fields["output_tokens"] = usage.output
     if context.losses:
         fields["losses"] = len(context.losses)
     if context.error is not None:
-        fields |= {"error": type(context.error).__name__, "message": context.error.message[:300]}
+        fields["error"] = type(context.error).__name__
+        fields["message"] = context.error.message[:300]
     return fields
 
 

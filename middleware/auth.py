@@ -25,16 +25,24 @@ Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "qu
 Key = tuple[Principal, date | datetime | None]
 Anonymous = Literal["never", "loopback", "always"]
 Vouch = Callable[[str, bytes], str]
+_Read = Callable[[Mapping[bytes, bytes], bytes], str | None]  # headers, query → the key, None where there is none
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-def _bearer(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
-    return _scheme(headers, b"bearer")
+def _scheme(wanted: bytes) -> _Read:
+    def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
+        scheme, __, value = headers.get(b"authorization", b"").partition(b" ")
+        return value.strip().decode("latin-1") if scheme.lower() == wanted else None
+
+    return read
 
 
-def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
-    given = _scheme(headers, b"basic")
+_credentials: Final = _scheme(b"basic")
+
+
+def _basic(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
+    given = _credentials(headers, query)
     if given is None:
         return None
     try:
@@ -43,7 +51,7 @@ def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
         return ""
 
 
-def _header(name: bytes) -> Callable[[Mapping[bytes, bytes], bytes], str | None]:
+def _header(name: bytes) -> _Read:
     def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
         value = headers.get(name)
         return None if value is None else value.decode("latin-1")
@@ -57,13 +65,8 @@ def _query(_: Mapping[bytes, bytes], query: bytes) -> str | None:
     return next((v for k, v in parse_qsl(query.decode("latin-1"), keep_blank_values=True) if k == "key"), None)
 
 
-def _scheme(headers: Mapping[bytes, bytes], wanted: bytes) -> str | None:
-    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
-    return value.strip().decode("latin-1") if scheme.lower() == wanted else None
-
-
-PLACES: Final[Mapping[Place, Callable[[Mapping[bytes, bytes], bytes], str | None]]] = {
-    "bearer": _bearer,
+PLACES: Final[Mapping[Place, _Read]] = {
+    "bearer": _scheme(b"bearer"),
     "x-api-key": _header(b"x-api-key"),
     "x-goog-api-key": _header(b"x-goog-api-key"),
     "api-key": _header(b"api-key"),

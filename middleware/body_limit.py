@@ -12,8 +12,8 @@ from gateway.services import Services
 
 __all__ = ["BodyLimit"]
 
-_WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}  # zlib's wbits; 47 tells zlib from gzip by itself
-_PLAIN = (b"", b"identity")
+# zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
+_WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47, b"identity": 0, b"": 0}
 
 
 class BodyLimit:
@@ -70,14 +70,14 @@ class _Body:
         self._limit = limit
         self._too_large = too_large
         self._seen = 0
-        encoding = context.headers.get(b"content-encoding", b"").strip().lower()
-        if encoding not in _PLAIN and encoding not in _WINDOWS:
-            raise UnsupportedMediaType("the body's content-encoding must be gzip, deflate or none")
-        self._inflate = zlib.decompressobj(_WINDOWS[encoding]) if encoding in _WINDOWS else None
+        encoding = context.headers.get(b"content-encoding")
+        wbits = _wbits(encoding) if encoding else 0
+        self._inflate = zlib.decompressobj(wbits) if wbits else None
         length = context.headers.get(b"content-length", b"")
-        self.is_known = length.isdigit() and self._inflate is None
-        if length.isdigit() and int(length) > limit:
+        said = length.isdigit()
+        if said and int(length) > limit:
             raise BodyTooLarge(too_large)
+        self.is_known = said and self._inflate is None
 
     def guard(self, send: Send) -> Send:
         """Keep back what an app makes of the refusal by itself, as FastAPI does; ours says more."""
@@ -114,3 +114,11 @@ class _Body:
     def _refuse(self, error: GatewayError) -> _Refused:
         self.refused = error
         return _Refused()
+
+
+def _wbits(encoding: bytes) -> int:
+    """Give zlib's wbits for a content-encoding, 0 for a plain one."""
+    wbits = _WINDOWS.get(encoding.strip().lower())
+    if wbits is None:
+        raise UnsupportedMediaType("the body's content-encoding must be gzip, deflate or none")
+    return wbits

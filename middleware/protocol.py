@@ -83,10 +83,11 @@ async def _body(receive: Receive, grace: Grace) -> bytes:
     try:
         with Watchdog(BODY_SILENCE_S, grace) as watchdog:
             while (message := await receive())["type"] == "http.request":
-                watchdog.feed()
-                pieces.append(message.get("body", b""))
+                piece: bytes = message.get("body", b"")
                 if not message.get("more_body", False):
-                    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+                    return b"".join((*pieces, piece)) if pieces else piece
+                watchdog.feed()
+                pieces.append(piece)
     except TimeoutError:
         raise RequestTimeout(f"the body fell silent for {BODY_SILENCE_S:g} s") from None
     raise ClientGone

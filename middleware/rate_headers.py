@@ -39,8 +39,10 @@ class Window(Struct):
     @property
     def left(self) -> int:
         """How many more requests fit now."""
-        faded = self.previous * self.remains / self.fades if self.previous else 0
-        return max(0, self.amount - int(faded + self.current))
+        used = self.current
+        if self.previous:
+            used = int(self.previous * self.remains / self.fades + used)
+        return self.amount - used if used < self.amount else 0
 
     def until(self, below: int) -> float:
         """Seconds until fewer than this count, if no more are made."""

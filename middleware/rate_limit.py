@@ -4,7 +4,7 @@ A request counts once, at admission. Model lists and token counts do not count. 
 left of the tightest limit on requests, in the headers of its dialect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar, Final, Self
@@ -25,6 +25,7 @@ from gateway.context import RequestContext, attach
 from gateway.errors import RateLimited
 from gateway.middleware.rate_headers import Window, rate_headers
 from gateway.refusal import refuse
+from gateway.routes import Operation
 from gateway.services import Services
 from gateway.store.counters import LazyMemory
 
@@ -36,6 +37,7 @@ _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "hour": RateLimitItemPerHour,
     "day": RateLimitItemPerDay,
 }
+_COUNTED: Final[frozenset[Operation]] = frozenset({"chat", "native", "none"})
 _DAY_S = 86_400
 _MONTH_S = 32 * _DAY_S
 _CONCURRENT_RETRY_S = 1
@@ -87,7 +89,7 @@ class RateLimit:
             return
         context, send = attach(scope, send)
         who, own = context.principal.id, context.principal.limits
-        if not (own or self._defaults) or not _counts(context):
+        if not (own or self._defaults) or context.route.operation not in _COUNTED:
             await self.app(scope, receive, send)
             return
         refusal = await self._admit(context, who, _plan(who, own, self._defaults))
@@ -110,8 +112,8 @@ class RateLimit:
     async def _admit(self, context: RequestContext, who: str, plan: _Plan) -> RateLimited | None:
         """Count the request against each limit, or against none when one refuses it."""
         now = self._clock.time()
-        windows = [await self._window(rule, now) for rule in plan.rules]
-        tightest = min(windows, key=_room) if windows else None
+        windows = [self._window(rule, now) for rule in plan.rules]
+        tightest = min(windows, key=_room) if len(windows) > 1 else windows[0] if windows else None
         refusal = None
         if tightest is not None and not tightest.left:
             refusal = _over(tightest.what, tightest.wait)
@@ -125,22 +127,18 @@ class RateLimit:
             context.reply_headers += rate_headers(context.route.dialect, tightest, now)
         return refusal
 
-    async def _window(self, rule: _Rule, now: float) -> Window:
-        if not rule.seconds:
+    def _window(self, rule: _Rule, now: float) -> Window:
+        seconds = rule.seconds
+        if not seconds:
             month, end = _month(int(now // _DAY_S))
-            return Window(rule.what, rule.amount, 0, await self._storage.get(rule.key + month), end - now, 0)
-        previous, _, current, ends = await self._storage.get_sliding_window(rule.key, rule.seconds)
-        return Window(rule.what, rule.amount, previous, current, ends - rule.seconds, rule.seconds)
+            return Window(rule.what, rule.amount, 0, self._storage.count(rule.key + month, now), end - now, 0)
+        hits = self._storage.windows(rule.key, seconds, now)
+        return Window(rule.what, rule.amount, hits.previous, hits.current, seconds - now % seconds, seconds)
 
-    async def _hit(self, rule: _Rule, now: float) -> None:
+    def _hit(self, rule: _Rule, now: float) -> Awaitable[object]:
         if rule.seconds:
-            await self._storage.acquire_sliding_window_entry(rule.key, rule.amount, rule.seconds)
-        else:
-            await self._storage.incr(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S)
-
-
-def _counts(context: RequestContext) -> bool:
-    return context.route.operation in ("chat", "native", "none")
+            return self._storage.acquire_sliding_window_entry(rule.key, rule.amount, rule.seconds)
+        return self._storage.incr(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S)
 
 
 def _room(window: Window) -> tuple[int, float]:

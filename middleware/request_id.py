@@ -27,8 +27,8 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send)
-        given = context.headers.get(b"x-request-id", b"")
-        if _PLAIN.fullmatch(given):
+        given = context.headers.get(b"x-request-id")
+        if given and _PLAIN.fullmatch(given):
             context.request_id = given.decode()
         value = context.request_id.encode()
         # Anthropic's SDK reads only request-id, OpenAI's only x-request-id

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
 from msgspec import Struct
 
-__all__ = ["LazyMemory"]
+__all__ = ["LazyMemory", "Windows"]
 
 _SWEEP_AT = 4096
 
 
-class _Windows(Struct):
+class Windows(Struct):
     """The hits in window `number`, counted from 1970, and in the one before."""
 
     number: int
@@ -22,7 +22,7 @@ class _Windows(Struct):
     current: int = 0
 
 
-class LazyMemory(Storage, SlidingWindowCounterSupport):
+class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round every method is wrapped twice
     """Counters of one process; nothing here suspends, so a check and its hits are one step of the loop.
 
     `now`: the wall clock, in Unix seconds.
@@ -34,7 +34,7 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
         super().__init__()
         self._now = now
         self._counts: dict[str, tuple[int, float]] = {}
-        self._windows: dict[tuple[str, int], _Windows] = {}
+        self._windows: dict[tuple[str, int], Windows] = {}
         self._sweep_at = _SWEEP_AT
 
     @property
@@ -54,8 +54,7 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
 
     async def get(self, key: str) -> int:
         """Read a counter; 0 when it has expired."""
-        count, until = self._counts.get(key, (0, 0.0))
-        return count if until > self._now() else 0
+        return self.count(key, self._now())
 
     async def get_expiry(self, key: str) -> float:
         """Read when a counter expires, in Unix seconds."""
@@ -79,7 +78,7 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count a hit if the weighted windows allow it."""
         now = self._now()
-        windows = self._turned(key, expiry, now)
+        windows = self.windows(key, expiry, now)
         left = expiry - now % expiry
         if int(windows.previous * left / expiry + windows.current) + amount > limit:
             return False
@@ -89,7 +88,7 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """Give the count and the seconds left of the previous and of the current window."""
         now = self._now()
-        windows = self._turned(key, expiry, now)
+        windows = self.windows(key, expiry, now)
         left = expiry - now % expiry
         return windows.previous, left if windows.previous else 0.0, windows.current, left + expiry
 
@@ -97,15 +96,20 @@ class LazyMemory(Storage, SlidingWindowCounterSupport):
         """Forget both windows."""
         self._windows.pop((key, expiry), None)
 
-    def _turned(self, key: str, expiry: int, now: float) -> _Windows:
-        """Give the windows of this moment; a clock that was set back stays in the later one."""
+    def count(self, key: str, now: float) -> int:
+        """Read a counter as it stands at a moment."""
+        count, until = self._counts.get(key, (0, 0.0))
+        return count if until > now else 0
+
+    def windows(self, key: str, expiry: int, now: float) -> Windows:
+        """Give the windows of this moment, which a hit changes; a clock that was set back stays in the later one."""
         number = int(now // expiry)
         windows = self._windows.get((key, expiry))
         if windows is not None and windows.number >= number:
             return windows
         self._make_room(now)
         previous = windows.current if windows is not None and windows.number == number - 1 else 0
-        windows = self._windows[key, expiry] = _Windows(number, previous)
+        windows = self._windows[key, expiry] = Windows(number, previous)
         return windows
 
     def _make_room(self, now: float) -> None:

@@ -130,7 +130,7 @@ async def test_a_refused_request_takes_nothing() -> None:
 async def state(app: RateLimit, amount: int) -> Window:
     rules = _plan(ANONYMOUS.id, (), app._defaults).rules
     rule = next(rule for rule in rules if rule.amount == amount)
-    return await app._window(rule, app._clock.time())
+    return app._window(rule, app._clock.time())
 
 
 async def test_too_many_at_once_takes_nothing_either() -> None:
