@@ -228,8 +228,8 @@ class Response:
 
     def close(self) -> None:
         """Drop the connection, unless the whole body came; any number of times."""
-        if self in self._open:
-            self._open.remove(self)
+        if self in self._open or self._raw.connection is not None:  # it may still be sending
+            self._open.discard(self)
             self._raw.close()
 
     async def _inflated(self) -> bytes:
