@@ -7,18 +7,41 @@ changes by the month. A caller's own words are not ours to change, and in strict
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.failures import Cause, Failure, Rule, Rules
-from gateway.dialects.gemini.request import GeminiTarget, Written
+from gateway.dialects.gemini.request import GeminiTarget
 
-__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "Draft", "Lacks", "Write", "without"]
+__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "Draft", "Lacks", "Write", "Written", "without"]
 
-Write = Callable[[ir.Request, frozenset[Cause]], Written]  # without what these causes are about
+
+class Written(Protocol):
+    """A request as a codec has written it. `native`: the caller's own words, in the place of `body`."""
+
+    @property
+    def body(self) -> Mapping[str, object]:
+        """Give the body, not yet encoded."""
+        ...
+
+    @property
+    def native(self) -> Raw | None:
+        """Give the caller's own words, if these go on."""
+        ...
+
+    @property
+    def losses(self) -> tuple[ir.Loss, ...]:
+        """Give what does not go on."""
+        ...
+
+
+_W = TypeVar("_W", bound=Written)
+
+Write = Callable[[ir.Request, frozenset[Cause]], _W]  # without what these causes are about
 
 _400: Final = frozenset({400})
 _encode: Final = msgspec.json.Encoder().encode
@@ -51,7 +74,8 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
 )
 
 _UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model
-_OF_MODEL: Final[frozenset[Cause]] = frozenset({"level", "penalties"})  # the others are about one conversation
+# what a model does not take from anybody; the others are about one conversation
+_OF_MODEL: Final[frozenset[Cause]] = frozenset({"level", "penalties", "limit", "effort", "drawing", "counting"})
 _NONE: Final[frozenset[Cause]] = frozenset()
 
 
@@ -75,10 +99,10 @@ class Lacks:
             self._models[model] = self._models.get(model, _NONE) | refused
 
 
-class Draft:
+class Draft(Generic[_W]):
     """One request as it is written for one upstream. `written` changes with each amendment."""
 
-    def __init__(self, request: ir.Request, write: Write, lacks: Lacks, *, strict: bool) -> None:
+    def __init__(self, request: ir.Request, write: Write[_W], lacks: Lacks, *, strict: bool) -> None:
         self._request = request
         self._write = write
         self._lacks = lacks

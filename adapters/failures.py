@@ -58,6 +58,12 @@ Cause = Literal[
     "thinking",
     "level",
     "penalties",
+    "limit",
+    "effort",
+    "effort_value",
+    "drawing",
+    "counting",
+    "address",
     "final",
 ]
 Mark = Literal["cool", "cool_briefly", "disable", "verify"]
@@ -141,7 +147,7 @@ _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
 class Causes(Struct, frozen=True):
-    """How an upstream says what is wrong: Google's own reasons, (status, words), and mere statuses.
+    """How an upstream says what is wrong: its own reasons, (status, words), and mere statuses.
 
     Words are in lower case and without quotation marks: the same refusal comes with backticks and without.
     """
@@ -150,11 +156,11 @@ class Causes(Struct, frozen=True):
     words: tuple[tuple[frozenset[int], str, Cause], ...]
     statuses: Mapping[int, Cause]
 
-    def find(self, code: int, details: Details) -> Cause:
+    def find(self, code: int, reason: str, message: str) -> Cause:
         """Give the cause of a refusal; of several words the first that fit."""
-        if details.reason in self.reasons:
-            return self.reasons[details.reason]
-        said = details.message.lower().translate(_UNQUOTED)
+        if reason in self.reasons:
+            return self.reasons[reason]
+        said = message.lower().translate(_UNQUOTED)
         for statuses, words, cause in self.words:
             if code in statuses and words in said:
                 return cause

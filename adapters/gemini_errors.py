@@ -86,7 +86,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     if code == 429:
         # the wait that is named beside a day's quota is that of the minute
         error.retry_after = quota_wait(details, error.retry_after, now, believed=False)
-    cause = _CAUSES.find(code, details)
+    cause = _CAUSES.find(code, details.reason, details.message)
     if cause in _TOLD:
         kind, words = _TOLD[cause]
         error = kind(f"{words}: {details.message}")

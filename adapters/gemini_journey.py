@@ -11,6 +11,7 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.gemini_owners import Owners, named_in
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.journey import Backend, PoolJourney
+from gateway.dialects.gemini.request import Written
 from gateway.upstream import Answer, Call
 
 __all__ = ["GeminiBackend", "GeminiJourney", "model_path"]
@@ -24,10 +25,10 @@ class GeminiBackend(Backend[Credential], kw_only=True):
     owners: Owners
 
 
-class GeminiJourney(PoolJourney[Credential]):
+class GeminiJourney(PoolJourney[Credential, Written]):
     """The calls of one request."""
 
-    def __init__(self, call: Call, write: Write, backend: GeminiBackend) -> None:
+    def __init__(self, call: Call, write: Write[Written], backend: GeminiBackend) -> None:
         draft = backend.draft(call, write)
         native = draft.written.native
         # a caller's own words may name files, which belong to a key

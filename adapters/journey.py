@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, field
 from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
-from gateway.adapters.amendments import Draft, Lacks, Write
+from gateway.adapters.amendments import Draft, Lacks, Write, Written
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import begin
 from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
@@ -31,6 +31,7 @@ from gateway.upstream import Answer, Call, Outgoing, Step
 __all__ = ["Backend", "PoolJourney"]
 
 _C = TypeVar("_C", bound=Credential)
+_W = TypeVar("_W", bound=Written)
 
 _BRIEFLY_S: Final = 30.0
 _LEAST_PAUSE_S: Final = 0.25
@@ -57,7 +58,7 @@ class Backend(Struct, Generic[_C], kw_only=True):
     lacks: Lacks = field(default_factory=Lacks)
     transport: Transport | None = None
 
-    def draft(self, call: Call, write: Write) -> Draft:
+    def draft(self, call: Call, write: Write[_W]) -> Draft[_W]:
         """Write a request as far as is known of what is taken."""
         return Draft(call.request, write, self.lacks, strict=self.strict)
 
@@ -71,13 +72,13 @@ class Backend(Struct, Generic[_C], kw_only=True):
         self.pool.disable(credential, f"{self.rules[failure.cause].words}: {failure.error.message}")
 
 
-class PoolJourney(ABC, Generic[_C]):
+class PoolJourney(ABC, Generic[_C, _W]):
     """The calls of one request; an upstream says how one call is made and what can be renewed for it.
 
     `only`: the one credential that can serve it; None: any of the pool.
     """
 
-    def __init__(self, call: Call, draft: Draft, backend: Backend[_C], *, only: _C | None = None) -> None:
+    def __init__(self, call: Call, draft: Draft[_W], backend: Backend[_C], *, only: _C | None = None) -> None:
         self.request = call.request
         self._draft = draft
         self._model = call.request.model

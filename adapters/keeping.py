@@ -1,19 +1,17 @@
 """Begin with what an earlier run has learnt: the credential store of one upstream."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import Credential
 from gateway.config import ConfigError, Loaded
+from gateway.store import FILE
 from gateway.store.credentials import CredentialStore, KeyProblem, StoredAccount, StoredCredential, StoredModels
 from gateway.store.keeper import Keeper
 
 __all__ = ["Kept", "reopen", "restore", "store_of"]
-
-_FILE: Final = "gateway.db"
 
 
 class Kept(Struct, frozen=True):
@@ -50,7 +48,7 @@ def reopen(name: str, loaded: Loaded, logger: FilteringBoundLogger) -> Kept:
 def store_of(loaded: Loaded) -> CredentialStore:
     """Give the store of a configuration, not opened yet; raise ConfigError for a key that is none."""
     keys = [key.reveal() for key in loaded.config.store.encryption_key]
-    file = loaded.resolve(loaded.config.server.data_dir) / _FILE
+    file = loaded.resolve(loaded.config.server.data_dir) / FILE
     try:
         return CredentialStore(file, keys, read_only=loaded.read_only)
     except KeyProblem as problem:

@@ -78,7 +78,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     code = status if status >= 400 else details.code or error.status
     if code == 429:
         error.retry_after = quota_wait(details, error.retry_after, now)
-    cause = _CAUSES.find(code, details)
+    cause = _CAUSES.find(code, details.reason, details.message)
     if cause == "rate_limit" and not (error.retry_after is not None or details.reason or details.quota_ids):
         cause = "bare_429"
     if cause == "project":  # the operator's matter, no unknown model

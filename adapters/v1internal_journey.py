@@ -13,6 +13,7 @@ from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.v1internal_envelope import Envelope, session_id
 from gateway.adapters.v1internal_projects import Projects
+from gateway.dialects.gemini.request import Written
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.upstream import Answer, Call
 
@@ -28,10 +29,10 @@ class V1InternalBackend(Backend[Account], kw_only=True):
     envelope: Envelope
 
 
-class V1InternalJourney(PoolJourney[Account]):
+class V1InternalJourney(PoolJourney[Account, Written]):
     """The calls of one request."""
 
-    def __init__(self, call: Call, write: Write, backend: V1InternalBackend) -> None:
+    def __init__(self, call: Call, write: Write[Written], backend: V1InternalBackend) -> None:
         super().__init__(call, backend.draft(call, write), backend)
         self._backend = backend
         self._session = session_id(call)

@@ -31,6 +31,7 @@ from gateway.registry import names
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.services import Services
+from gateway.threads import Threads
 from gateway.transport import Transport
 from gateway.upstream import Adapter
 
@@ -65,10 +66,11 @@ class Gateway:
             adapters=self.adapters,
             resolver=Resolver(config, self.adapters),
         )
-        self.relay = Relay(config, self.clock)
+        self.threads = Threads(loaded, self.clock, self.logger)
+        self.relay = Relay(config, self.clock, self.threads.keep)
         for dialect in names("gateway.dialects"):
             load_plugin("gateway.dialects", dialect)  # now, not while the first request waits
-        self.pipeline = build(Endpoints(self.services, self.relay), self.services)
+        self.pipeline = build(Endpoints(self.services, self.relay, self.threads), self.services)
         self.settles = False  # set where the process is the gateway's own
         self.late = asyncio.Lock()
         self._lock = asyncio.Lock()
@@ -92,6 +94,7 @@ class Gateway:
                 self.transport = Transport(connect_s=self.loaded.config.timeouts.connect)
                 for adapter in self.adapters.values():
                     await adapter.start(self.transport)
+                await self.threads.start()
 
     async def stop(self) -> None:
         """End it when the last starter ends."""
@@ -101,6 +104,7 @@ class Gateway:
                 for adapter in self.adapters.values():
                     await adapter.stop()
                 await self.transport.close()
+                await self.threads.stop()
 
     def drain(self) -> None:
         """Refuse new work from now on."""

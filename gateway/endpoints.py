@@ -1,9 +1,9 @@
-"""What stands inside the pipeline: answers, token counts, model lists, and calls that go on as they came."""
+"""What stands inside the pipeline: answers, token counts, what is kept or listed, and calls that go on as they came."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
@@ -16,9 +16,12 @@ from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
 from gateway.services import Services
 from gateway.streaming import Client
+from gateway.threads import Threads
 from gateway.upstream import Call, ModelInfo
 
 __all__ = ["Endpoints"]
+
+_Kept = Callable[[RequestContext, Mapping[str, Sequence[str]]], Awaitable[bytes]]
 
 _COUNT_S: Final = 2.0  # then the local estimate is better than waiting
 
@@ -26,16 +29,23 @@ _COUNT_S: Final = 2.0  # then the local estimate is better than waiting
 class Endpoints:
     """ASGI app; the operation of the path decides."""
 
-    def __init__(self, services: Services, relay: Relay) -> None:
+    def __init__(self, services: Services, relay: Relay, threads: Threads) -> None:
         self._services = services
         self._relay = relay
+        self._threads = threads
         self._native = NativeCalls(services, relay)
+        self._kept: Mapping[str, _Kept] = {
+            "response": threads.read,
+            "response_delete": threads.delete,
+            "response_items": threads.items,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         context, send = attach(scope, send)
         try:
             if context.route.operation == "chat":
+                await self._threads.resume(context, dialect_of(context))
                 await self._relay.answer(context, dialect_of(context), receive, send)
             elif context.route.operation == "count_tokens":
                 await Client(receive, send, self._relay.grace).respond(await self._count(context))
@@ -44,14 +54,19 @@ class Endpoints:
             elif context.route.error is not None:
                 raise context.route.error
             else:
-                query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-                await Client(receive, send, self._relay.grace).respond(self._models(context, query))
+                query: str = scope.get("query_string", b"").decode("latin-1")
+                await Client(receive, send, self._relay.grace).respond(await self._read(context, query))
         except GatewayError as error:
             if context.status is not None:
                 raise
             await refuse(context, send, error)
 
+    async def _read(self, context: RequestContext, query: str) -> bytes:
+        kept = self._kept.get(context.route.operation)
+        return self._models(context, dict(parse_qsl(query))) if kept is None else await kept(context, parse_qs(query))
+
     async def _count(self, context: RequestContext) -> bytes:
+        await self._threads.resume(context, dialect_of(context))
         request = context.request
         assert request is not None, "the pipeline has no protocol middleware"
         tokens = await self._upstream_count(context)

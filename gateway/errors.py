@@ -3,7 +3,8 @@
     GatewayError
     ├── CallerError                  the request must change
     │   ├── InvalidRequest           400  bad JSON, bad field, an option that nothing can carry
-    │   │   └── ContextTooLong       400  prompt too long
+    │   │   ├── ContextTooLong       400  prompt too long
+    │   │   └── PreviousNotFound     400  the response to go on from is not kept
     │   ├── Unauthenticated          401  no key, or a wrong one
     │   ├── PermissionDenied         403  this key may not do that
     │   ├── NotFound                 404  unknown path
@@ -45,6 +46,7 @@ __all__ = [
     "NotFound",
     "NotImplementedHere",
     "PermissionDenied",
+    "PreviousNotFound",
     "RateLimited",
     "RequestTimeout",
     "ServiceError",
@@ -112,6 +114,12 @@ class ContextTooLong(InvalidRequest):
     """The prompt does not fit into the model's context."""
 
     code = "context_length_exceeded"
+
+
+class PreviousNotFound(InvalidRequest):
+    """The conversation that the request goes on from is not kept here."""
+
+    code = "previous_response_not_found"
 
 
 class Unauthenticated(CallerError):

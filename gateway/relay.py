@@ -5,7 +5,7 @@ targets → attempts.begin → upstream events → the caller's codec → send, 
 
 import asyncio
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Final
@@ -17,7 +17,7 @@ from gateway.attempts import ENDS, Begun, Policy, begin
 from gateway.clock import Clock
 from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
-from gateway.dialects import Answering, Dialect, StreamWriter
+from gateway.dialects import Answering, Dialect, StreamWriter, Threaded
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
@@ -26,19 +26,21 @@ from gateway.signatures import SignatureMemory
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
 from gateway.upstream import Call, Journey, Target
 
-__all__ = ["Relay"]
+__all__ = ["Keep", "Relay"]
 
+Keep = Callable[[RequestContext, bytes], Awaitable[None]]  # takes a complete answer before its end is sent
 _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
 
 
 class Relay:
-    """Answers chat requests; one for each app."""
+    """Answers chat requests; one for each app. `keep`: for conversations that the server keeps."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, keep: Keep | None = None) -> None:
         self._config = config
         self._clock = clock
+        self.keep = keep
         self.memory = SignatureMemory(clock)
         self.grace = Grace()
         self._open: set[Client] = set()
@@ -176,6 +178,8 @@ class _Exchange:
         self._dialect = dialect
         self._client = client
         self._writer: StreamWriter | None = None
+        thread = context.request.thread if context.request is not None else None
+        self._keep = relay.keep if thread is not None and thread.store else None
 
     async def stream(self) -> None:
         """Send the answer as it comes."""
@@ -196,15 +200,20 @@ class _Exchange:
         fold = ir.Fold()
         begun = await self._relay.begin(self._context)
         await self._pass(begun, fold.feed)
-        answering = self._relay.answering(self._context, begun)
-        await self._client.respond(self._dialect.write_whole(fold.reply(), answering))
+        reply, answering = fold.reply(), self._relay.answering(self._context, begun)
+        if self._keep is not None and isinstance(self._dialect, Threaded):
+            await self._keep(self._context, self._dialect.write_kept(reply, answering))
+        await self._client.respond(self._dialect.write_whole(reply, answering))
 
     async def _stream(self) -> None:
         begun = await self._relay.begin(self._context)
         writer = self._dialect.stream_writer(self._relay.answering(self._context, begun))
         self._writer = writer
         await self._pass(begun, writer.feed)
-        await self._client.finish(writer.close())
+        end = writer.close()
+        if self._keep is not None:
+            await self._kept(self._keep)
+        await self._client.finish(end)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
         try:
@@ -236,8 +245,17 @@ class _Exchange:
         if isinstance(events[-1], ir.Failed):
             self._note(events[-1].error)
         data = take(events)
+        if self._keep is not None:
+            await self._kept(self._keep)
         if data:
             await self._client.write(data)
+
+    async def _kept(self, keep: Keep) -> None:
+        """Hand over what was streamed, once its end is written."""
+        response: bytes | None = getattr(self._writer, "response", None)
+        if response is not None:
+            self._keep = None
+            await keep(self._context, response)
 
     async def _fail(self, error: GatewayError) -> None:
         if not self._client.started:

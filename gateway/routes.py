@@ -2,6 +2,8 @@
 
 POST /v1/chat/completions  /openai/v1/chat/completions      OpenAI Chat
 POST /openai/deployments/{model}/chat/completions           OpenAI Chat, as Azure's clients call it
+POST /v1/responses  /v1/responses/input_tokens              OpenAI Responses; also below /openai/v1 and /openai
+GET  /v1/responses/{id}  …/input_items    DELETE …/{id}     OpenAI Responses that are kept
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon
@@ -22,8 +24,10 @@ from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFo
 
 __all__ = ["DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
 
-DialectName = Literal["openai-chat", "anthropic", "gemini"]
-Operation = Literal["chat", "count_tokens", "models", "model", "native", "none"]
+DialectName = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
+Operation = Literal[
+    "chat", "count_tokens", "models", "model", "response", "response_delete", "response_items", "native", "none"
+]
 Streaming = Literal["", "sse", "array"]
 
 _EXACT: dict[str, tuple[str, DialectName, Operation]] = {
@@ -34,6 +38,17 @@ _EXACT: dict[str, tuple[str, DialectName, Operation]] = {
 }
 _CHAT: Final = "/chat/completions"
 _DEPLOYMENTS: Final = "/openai/deployments/"
+_RESPONSES: Final = re.compile(r"(?:/v1|/openai/v1|/openai)/responses(?:/([^/]+)(?:/([^/]+))?)?")
+_KEEPING: Final[DialectName] = "openai-responses"
+_BELOW_RESPONSES: Final = ("/v1/responses/", "/openai/v1/responses/", "/openai/responses/")
+_ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind the id: the methods
+    "": {"GET": "response", "DELETE": "response_delete"},
+    "input_items": {"GET": "response_items"},
+}
+_NO_RESPONSE: Final = {  # in the place of an id, or behind one
+    "cancel": "only answers that are made in the background can be cancelled, and none is here",
+    "compact": "conversations are not compacted here; ask for a summary",
+}
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
@@ -71,8 +86,9 @@ class Route(Struct, frozen=True):
     """What a request asks for.
 
     `error` stands in for an operation that does not exist, and for a native one where no upstream has it. `model`: the
-    id that stands in the path, "" where the body says it. `streams`: whether and how a Gemini path asks for a stream;
-    the other dialects say it in the body. `foreign`: no dialect has such a path, it may be another app's.
+    id that stands in the path, of a model or of a kept response, "" where the body says it. `streams`: whether and how
+    a Gemini path asks for a stream; the other dialects say it in the body. `foreign`: no dialect has such a path, it
+    may be another app's.
     """
 
     dialect: DialectName
@@ -97,6 +113,9 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
         if method == wanted:
             return Route(dialect, operation, model)
         return _wrong_method(dialect, method, path, wanted)
+    responses = _RESPONSES.fullmatch(path)
+    if responses is not None:
+        return _response(method, path, responses[1] or "", responses[2] or "")
     native = _native(path)
     if native is not None:
         return _call(method, path, *native, query)
@@ -122,6 +141,22 @@ def _deployment(path: str) -> str:
     if not path.startswith(_DEPLOYMENTS) or not path.endswith(_CHAT):
         return ""
     return unquote(path[len(_DEPLOYMENTS) : -len(_CHAT)])
+
+
+def _response(method: str, path: str, name: str, what: str) -> Route:
+    """Give the route of a call of Responses: to make one, to count, or on one that is kept."""
+    if not what and name in ("", "input_tokens"):
+        methods: dict[str, Operation] = {"POST": "count_tokens" if name else "chat"}
+        name = ""
+    else:
+        methods = {} if name == "compact" else _ON_RESPONSE.get(what, {})
+    if not methods:
+        reason = _NO_RESPONSE.get(what or name)
+        error = NotFound(f"{method} {path[:200]} is not served here{f': {reason}' if reason else ''}")
+        return Route(_KEEPING, "none", error=error)
+    if method not in methods:
+        return _wrong_method(_KEEPING, method, path, ", ".join(methods))
+    return Route(_KEEPING, methods[method], unquote(name))
 
 
 def _native(path: str) -> tuple[str, str] | None:
@@ -156,6 +191,8 @@ def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
 
 
 def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> DialectName:
+    if path.startswith(_BELOW_RESPONSES):
+        return _KEEPING
     if path.startswith(_GEMINI) or ("/models/" in path and ":" in path.rpartition("/models/")[2]):
         return "gemini"
     if path.startswith("/v1/messages"):

@@ -40,14 +40,15 @@ class EventTooLarge(ValueError):
 class Decoder:
     """Turn the bytes of one upstream SSE body into the data of its events.
 
-    Only data comes out: names, ids and comments are dropped, and so are empty data and `[DONE]`.
+    Only data comes out: names, ids and comments are dropped, and so are empty data and `[DONE]`; `done` keeps that.
     A lone CR at the end of a read may be half of a CRLF, so its line counts from the next read on.
     """
 
-    __slots__ = ("_between", "_held", "_max_event", "_parser", "_started")
+    __slots__ = ("_between", "_dropped", "_held", "_max_event", "_parser", "_started")
 
-    def __init__(self, *, max_event: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, *, max_event: int = MAX_EVENT_BYTES, done: bool = False) -> None:
         self._max_event = max_event
+        self._dropped = "" if done else _DONE
         self._held = 0  # bytes since the last event
         self._started = False
         self._between = True  # the last read ended with an event
@@ -55,7 +56,7 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that this read completed; the limit is checked once a read."""
-        events = _split(data) if self._between else None
+        events = _split(data, self._dropped) if self._between else None
         if events is None:
             events = self._parsed(data)
         self._started = True
@@ -76,12 +77,13 @@ class Decoder:
 
     def _parsed(self, data: bytes) -> list[str]:
         if self._parser is None:
-            self._parser = _Parser("utf-8" if self._started else "utf-8-sig")  # a BOM is one at the start only
+            encoding = "utf-8" if self._started else "utf-8-sig"  # a BOM is one at the start only
+            self._parser = _Parser(encoding, self._dropped)
         self._between = data.endswith(_BLANK_LINES)
         return self._parser.feed(data)
 
 
-def _split(data: bytes) -> list[str] | None:
+def _split(data: bytes, dropped: str) -> list[str] | None:
     """Give the data of events that are whole and one line `data: …` each; None for what else there is to read."""
     try:
         text = data.decode()
@@ -94,7 +96,7 @@ def _split(data: bytes) -> list[str] | None:
     events = text[6:-2].split("\n\ndata: ")
     if text.count("\n") != 2 * len(events):
         return None
-    return [event for event in events if event and event != _DONE]
+    return [event for event in events if event and event != dropped]
 
 
 class _Parser:
@@ -102,11 +104,11 @@ class _Parser:
 
     __slots__ = ("_body", "_coroutine", "_events", "_utf8")
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, dropped: str) -> None:
         self._events: list[str] = []
         self._utf8 = codecs.getincrementaldecoder(encoding)("replace")
         self._body = _Body()
-        self._coroutine = _parse(self._body, self._events.append)
+        self._coroutine = _parse(self._body, self._events.append, dropped)
         _start(self._coroutine)
 
     def feed(self, data: bytes) -> list[str]:
@@ -170,10 +172,10 @@ class _Body:
         return text
 
 
-async def _parse(body: _Body, emit: Callable[[str], None]) -> None:
+async def _parse(body: _Body, emit: Callable[[str], None], dropped: str) -> None:
     source = EventSource(cast(httpx.Response, body))  # it reads .headers and .aiter_text() only
     async for sse in source.aiter_sse():
-        if sse.data and sse.data != _DONE:
+        if sse.data and sse.data != dropped:
             emit(sse.data)
 
 

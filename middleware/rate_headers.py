@@ -86,6 +86,7 @@ def _anthropic(window: Window, now: float) -> Headers:
 
 _WRITERS: Final[Mapping[DialectName, Callable[[Window, float], Headers]]] = {
     "openai-chat": _openai,
+    "openai-responses": _openai,
     "anthropic": _anthropic,
 }
 

@@ -1,6 +1,6 @@
 """What a caller hears in an answer, whichever the dialect and whether it streams: checked by the letter, then compared.
 
-The automata of the two dialects are those that the codecs' own tests walk; nothing here asks the product.
+The automata of the dialects are those that the codecs' own tests walk; nothing here asks the product.
 """
 
 from __future__ import annotations
@@ -13,8 +13,20 @@ from typing import Any
 
 from tests.gateway.dialects.anthropic import reader as messages
 from tests.gateway.dialects.openai_chat.chat import Stream
+from tests.gateway.dialects.openai_responses.responses import Stream as ResponseStream
 
-__all__ = ["Call", "Heard", "chat_stream", "chat_whole", "messages_stream", "messages_whole"]
+__all__ = [
+    "STREAMS",
+    "WHOLES",
+    "Call",
+    "Heard",
+    "chat_stream",
+    "chat_whole",
+    "messages_stream",
+    "messages_whole",
+    "responses_stream",
+    "responses_whole",
+]
 
 Json = dict[str, Any]
 
@@ -32,7 +44,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Heard:
-    """One answer. `usage` is in the dialect's own words; `error` stands in the place of `finish`."""
+    """One answer. `usage` is in the dialect's own words; `error` stands in the place of `finish`.
+
+    `finish` of Responses is the reason why it is incomplete, or its status.
+    """
 
     text: str = ""
     thoughts: str = ""
@@ -79,6 +94,17 @@ def messages_whole(body: bytes) -> Heard:
     return _message(answer["content"], answer["stop_reason"], answer["usage"])
 
 
+def responses_stream(data: bytes) -> Heard:
+    """Walk a stream of Responses events; AssertionError where it leaves its grammar."""
+    return _response(ResponseStream(data).response)
+
+
+def responses_whole(body: bytes) -> Heard:
+    """Read a Response object, or an error."""
+    answer = json.loads(body)
+    return _response(answer) if answer.get("object") == "response" else Heard(error=answer["error"])
+
+
 def _chat(message: Json, finish: str | None, usage: Json, error: Json | None = None) -> Heard:
     text, images = _images(message.get("content") or "")
     calls = (
@@ -94,6 +120,26 @@ def _message(blocks: Iterable[Json], stop: str | None, usage: Json, error: Json 
     text, images = _images("".join(_words(blocks, "text")))
     calls = tuple(Call(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use")
     return Heard(text, "".join(_words(blocks, "thinking")), calls, images, stop, usage, error)
+
+
+def _response(response: Json) -> Heard:
+    output, error = response["output"], response["error"]
+    assert (error is None) == (response["status"] != "failed")
+    said = [part for item in output if item["type"] == "message" for part in item["content"]]
+    thoughts = [part for item in output if item["type"] == "reasoning" for part in item["summary"]]
+    calls = tuple(
+        Call(item["call_id"], item["name"], _arguments(item["arguments"], error))
+        for item in output
+        if item["type"] == "function_call" and item["status"] == "completed"  # one that broke off is none
+    )
+    images = tuple(
+        f"data:image/{item['output_format']};base64,{item['result']}"
+        for item in output
+        if item["type"] == "image_generation_call"
+    )
+    finish = None if error else (response["incomplete_details"] or {}).get("reason") or response["status"]
+    text, thought = ("".join(part.get("text", "") for part in parts) for parts in (said, thoughts))
+    return Heard(text, thought, calls, images, finish, response["usage"] or {}, error)
 
 
 def _unfinished(events: list[Json]) -> list[Json]:
@@ -125,5 +171,13 @@ def _arguments(text: str, error: Json | None) -> Any:
         return text
 
 
-STREAMS: dict[str, Callable[[bytes], Heard]] = {"openai-chat": chat_stream, "anthropic": messages_stream}
-WHOLES: dict[str, Callable[[bytes], Heard]] = {"openai-chat": chat_whole, "anthropic": messages_whole}
+STREAMS: dict[str, Callable[[bytes], Heard]] = {
+    "openai-chat": chat_stream,
+    "openai-responses": responses_stream,
+    "anthropic": messages_stream,
+}
+WHOLES: dict[str, Callable[[bytes], Heard]] = {
+    "openai-chat": chat_whole,
+    "openai-responses": responses_whole,
+    "anthropic": messages_whole,
+}

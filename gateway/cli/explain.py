@@ -15,7 +15,7 @@ from gateway.config import ConfigError
 
 __all__ = ["explain"]
 
-_DIALECTS = ("openai-chat", "anthropic", "gemini")
+_DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
 
 
 def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
@@ -30,7 +30,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[st
     "--dialect",
     metavar="NAME",
     shell_complete=_complete,
-    help="openai-chat, anthropic or gemini; without it the body tells.",
+    help="openai-chat, openai-responses, anthropic or gemini; without it the body tells.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(

@@ -1,16 +1,16 @@
 """The seam of the inbound dialects: one codec each, bytes in and bytes out, no I/O and no clock."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.errors import GatewayError
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-__all__ = ["Answering", "Dialect", "StreamWriter"]
+__all__ = ["Answering", "Dialect", "StreamWriter", "Threaded"]
 
 
 class Answering(Struct, frozen=True, kw_only=True):
@@ -90,4 +90,21 @@ class Dialect(Protocol):
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:
         """Write one model."""
+        ...
+
+
+@runtime_checkable
+class Threaded(Dialect, Protocol):
+    """A dialect whose conversations the server keeps."""
+
+    def resume(self, request: ir.Request, items: Sequence[Raw]) -> ir.Request:
+        """Put what was said before, oldest first, before the request's own turns; raise InvalidRequest."""
+        ...
+
+    def response_of(self, answering: Answering) -> str:
+        """Give the id that the answer carries, by which it can be asked for."""
+        ...
+
+    def write_kept(self, reply: ir.Reply, answering: Answering) -> bytes:
+        """Write a whole answer as it is kept: with all that one who goes on from it needs."""
         ...

@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["MAX_DEPTH", "arguments", "decode", "media"]
+__all__ = ["MAX_DEPTH", "arguments", "decode", "media", "wrapped"]
 
 MAX_DEPTH: Final = 200
 
@@ -123,10 +123,15 @@ def arguments(raw: str | bytes | None) -> Raw:
     try:
         value = decode(data, object)
     except InvalidRequest:
-        return Raw(msgspec.json.encode({"input": data.decode("utf-8", "replace")}))
+        return wrapped(data.decode("utf-8", "replace"))
     if isinstance(value, dict):
         return Raw(data)
     return _EMPTY if value is None else Raw(b'{"input":%b}' % data.strip())
+
+
+def wrapped(text: str) -> Raw:
+    """Give the arguments of a free-form tool: its text under `input`."""
+    return Raw(msgspec.json.encode({"input": text}))
 
 
 def media(

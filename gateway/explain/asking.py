@@ -16,10 +16,15 @@ __all__ = ["DIALECTS", "Asking", "read_dialect", "recorded", "smallest"]
 _MESSAGES: Final[Fields] = {"messages": [{"role": "user", "content": "Hello"}]}
 _SMALLEST: Final[dict[DialectName, Fields]] = {
     "openai-chat": _MESSAGES,
+    "openai-responses": {"input": "Hello"},
     "anthropic": _MESSAGES,
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
 }
-_PATHS: Final[dict[DialectName, str]] = {"openai-chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
+_PATHS: Final[dict[DialectName, str]] = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+}
 
 _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 

@@ -10,8 +10,10 @@ __all__ = ["DIALECTS", "Fields", "detected"]
 
 Fields = dict[str, object]
 
-DIALECTS: Final[tuple[DialectName, ...]] = ("openai-chat", "anthropic", "gemini")
+DIALECTS: Final[tuple[DialectName, ...]] = ("openai-chat", "openai-responses", "anthropic", "gemini")
 
+# What was said stands in a field of its own; two dialects have messages.
+_SAID: Final[dict[str, DialectName | None]] = {"messages": None, "contents": "gemini", "input": "openai-responses"}
 # Fields that only one of the two dialects with `messages` has; compatible clients send many others to both.
 _FIELDS: Final[dict[DialectName, frozenset[str]]] = {
     "anthropic": frozenset(
@@ -72,13 +74,17 @@ _Sign = tuple[DialectName, str]
 
 def detected(fields: Fields) -> _Sign:
     """Tell the dialect by what only it has; ValueError when that is none or two."""
-    if ("contents" in fields) == ("messages" in fields):
-        has = "both messages and contents" if "contents" in fields else "neither messages nor contents"
-        if "input" in fields:
-            has += ", but input; OpenAI Responses is not served"
+    said = [field for field in _SAID if field in fields]
+    if not said and "previous_response_id" in fields:
+        return "openai-responses", "it has previous_response_id"
+    if len(said) != 1:
+        has = " and ".join(said) if said else f"none of {', '.join(_SAID)}"
         raise ValueError(f"the dialect is not clear: it has {has}; say --dialect {' | '.join(DIALECTS)}")
-    if "contents" in fields:
-        return "gemini", "it has contents"
+    dialect = _SAID[said[0]]
+    return (dialect, f"it has {said[0]}") if dialect else _of_messages(fields)
+
+
+def _of_messages(fields: Fields) -> _Sign:
     signs: dict[DialectName, str] = {}
     for dialect, sign in _signs(fields):
         signs.setdefault(dialect, sign)

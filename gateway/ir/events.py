@@ -167,7 +167,7 @@ ReplyPart = Text | Media | Thinking | ToolCall
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """A whole answer: its events folded."""
+    """A whole answer: its events folded. `cited`: for each citation which of the `parts` is the text that it is for."""
 
     parts: tuple[ReplyPart, ...]
     finish: Finished
@@ -176,4 +176,5 @@ class Reply(Struct, frozen=True, kw_only=True):
     model: str | None = None
     created: int | None = None
     citations: tuple[CitationDelta, ...] = ()
+    cited: tuple[int, ...] = ()
     opaque: tuple[OpaqueEvent, ...] = ()

@@ -27,6 +27,7 @@ class Fold:
         self._started = _NOTHING_SAID
         self._parts: list[ev.ReplyPart] = []
         self._citations: list[ev.CitationDelta] = []
+        self._cited: list[int] = []
         self._opaque: list[ev.OpaqueEvent] = []
         self._usage = _NOTHING_USED
         self._end: ev.Finished | ev.Failed | None = None
@@ -53,6 +54,7 @@ class Fold:
             created=self._started.created,
             parts=tuple(self._parts),
             citations=tuple(self._citations),
+            cited=tuple(self._cited),
             opaque=tuple(self._opaque),
             usage=self._usage,
             finish=self._end,
@@ -80,6 +82,7 @@ class Fold:
 
     def _cite(self, event: ev.CitationDelta) -> None:
         self._citations.append(event)
+        self._cited.append(len(self._parts))  # the open block is the next part
 
     def _keep(self, event: ev.OpaqueEvent) -> None:
         self._opaque.append(event)

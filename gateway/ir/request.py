@@ -23,6 +23,7 @@ __all__ = [
     "Severity",
     "Text",
     "Thinking",
+    "Thread",
     "Tool",
     "ToolCall",
     "ToolChoice",
@@ -126,6 +127,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
     `free_form`: it takes plain text, which travels as the one argument `input`.
     `path`: where it stood in the request, such as `tools[3]`; `schema_path`: where its schema stands below that.
+    `namespace`: the caller's (namespace, name), of which `name` is made; calls go back under these.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     free_form: bool = False
     path: str = ""
     schema_path: str = ""
+    namespace: tuple[str, str] | None = None
 
 
 class ToolChoice(Struct, frozen=True, kw_only=True):
@@ -201,15 +204,29 @@ class Native(Struct, frozen=True, kw_only=True):
     only: Loss | None = None
 
 
+class Thread(Struct, frozen=True, kw_only=True):
+    """What OpenAI Responses adds: a conversation that the server keeps.
+
+    `items`: this request's own input, as items, raw. `previous`: the id of the response that it goes on from. `store`:
+    whether the answer is kept. `echo`: the fields that the Response object repeats, raw.
+    """
+
+    items: tuple[Raw, ...] = ()
+    previous: str | None = None
+    store: bool = True
+    echo: dict[str, Raw] = {}
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """One request for an answer, in no dialect.
 
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
-    `extras`: unknown top-level fields, raw, for an upstream of the same dialect.
+    `extras`: unknown top-level fields, raw, for an upstream of the same `dialect`.
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
     `paths`: how the caller calls an option, by its name here, if it is another; also `thinking`, the `schema` of the
     output, the `filename` of media.
-    `native`: set where the upstream may get the caller's own words instead of a translation.
+    `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
+    dialect whose conversations the server keeps.
     """
 
     model: str
@@ -224,7 +241,9 @@ class Request(Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     user: str | None = None
     session: str | None = None
+    dialect: str = ""
     extras: dict[str, Raw] = {}
     losses: tuple[Loss, ...] = ()
     paths: dict[str, str] = {}
     native: Native | None = None
+    thread: Thread | None = None

@@ -1,1 +1,7 @@
-"""What outlives a request: counters in memory, credentials in the database."""
+"""What outlives a request: counters in memory, credentials and responses in the database."""
+
+from typing import Final
+
+__all__ = ["FILE"]
+
+FILE: Final = "gateway.db"  # below server.data_dir

@@ -5,50 +5,23 @@ that the configuration gives, only the newer token is kept that the upstream gav
 With keys it is encrypted, and so is a proof of the key: a file that none of the keys opens is refused unchanged.
 """
 
-import os
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    Executable,
-    RowMapping,
-    case,
-    create_engine,
-    delete,
-    event,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Executable, RowMapping, case, delete, inspect, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from gateway.store.tables import accounts, credentials, metadata, models, settings
+from gateway.store.database import Cipher, engine, prepare, reader, reason
+from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.tables import accounts, credentials, models, settings
 
 __all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredAccount", "StoredCredential", "StoredModels"]
 
-_BUSY_MS: Final = 5000
-_ENCRYPTED: Final = "gAAAA"  # how every Fernet token begins
-_PROOF: Final = "encryption"
 _COOLING: Final = msgspec.json.Decoder(dict[str, float])
-
-
-class KeyProblem(Exception):
-    """The encryption keys and the file do not fit together."""
-
-
-class StoreFailed(Exception):
-    """The file cannot be opened, read or written."""
 
 
 class StoredCredential(Struct, frozen=True, kw_only=True):
@@ -101,28 +74,16 @@ class CredentialStore:
     def __init__(self, file: Path, keys: Sequence[str] = (), *, read_only: bool = False) -> None:
         self.file = file
         self._read_only = read_only
-        try:
-            self._newest = Fernet(keys[0]) if keys else None
-            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
-        except ValueError:
-            raise KeyProblem("is not a key: 32 bytes in URL-safe base64") from None
-        self._engine = _reader(file) if read_only else _engine(file)
+        self._cipher = Cipher(keys, file)
+        self._engine = reader(file) if read_only else engine(file)
 
     def open(self) -> None:
         """Make the file if there is none, and see that the keys fit; raise KeyProblem or StoreFailed."""
         if self._read_only:
-            for proof in self._select(select(settings.c.value).where(settings.c.name == _PROOF)):
-                self._decrypted(proof["value"])
+            for proof in self._select(select(settings.c.value)):
+                self._cipher.decrypt_text(proof["value"])
             return
-        try:
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
-            with self._engine.begin() as connection:
-                metadata.create_all(connection)
-                self._prove(connection)
-                self._encrypt_all(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreFailed(_reason(error)) from None
+        prepare(self._engine, self.file, self._cipher, self._encrypt_all)
 
     def load(self, upstream: str) -> dict[str, StoredCredential]:
         """Read an upstream's credentials by id."""
@@ -133,7 +94,7 @@ class CredentialStore:
         """Write one credential."""
         row = msgspec.structs.asdict(credential) | {
             "upstream": upstream,
-            "refresh_token": self._encrypted(credential.refresh_token),
+            "refresh_token": self._cipher.encrypt_text(credential.refresh_token),
             "cooling": msgspec.json.encode(credential.cooling).decode(),
         }
         statement = insert(credentials).values(row)
@@ -153,8 +114,8 @@ class CredentialStore:
         """Write an account, in the place of another one, of which all is forgotten."""
         row = msgspec.structs.asdict(account) | {
             "upstream": upstream,
-            "refresh_token": self._encrypted(account.refresh_token),
-            "other": self._encrypted(account.other),
+            "refresh_token": self._cipher.encrypt_text(account.refresh_token),
+            "other": self._cipher.encrypt_text(account.other),
         }
         forgotten = (
             delete(table).where(table.c.upstream == upstream, table.c.id == instead_of)
@@ -181,7 +142,7 @@ class CredentialStore:
             with self._engine.connect() as connection:
                 return connection.execute(query).mappings().all()
         except SQLAlchemyError as error:
-            raise StoreFailed(_reason(error)) from None
+            raise StoreFailed(reason(error)) from None
 
     def _execute(self, *statements: Executable) -> None:
         try:
@@ -189,63 +150,37 @@ class CredentialStore:
                 for statement in statements:
                     connection.execute(statement)
         except SQLAlchemyError as error:
-            raise StoreFailed(_reason(error)) from None
+            raise StoreFailed(reason(error)) from None
 
     def _has_accounts(self) -> bool:
         try:
             return self.file.exists() and inspect(self._engine).has_table(accounts.name)
         except SQLAlchemyError as error:
-            raise StoreFailed(_reason(error)) from None
+            raise StoreFailed(reason(error)) from None
 
     def _read(self, row: RowMapping) -> StoredCredential:
         fields: dict[str, Any] = {name: row[name] for name in StoredCredential.__struct_fields__}
-        fields["refresh_token"] = self._decrypted(row["refresh_token"])
+        fields["refresh_token"] = self._cipher.decrypt_text(row["refresh_token"])
         fields["cooling"] = _COOLING.decode(row["cooling"])
         return StoredCredential(**fields)
 
     def _read_account(self, row: RowMapping) -> StoredAccount:
         fields: dict[str, Any] = {name: row[name] for name in StoredAccount.__struct_fields__}
-        fields |= {name: self._decrypted(row[name]) for name in ("refresh_token", "other")}
+        fields |= {name: self._cipher.decrypt_text(row[name]) for name in ("refresh_token", "other")}
         return StoredAccount(**fields)
-
-    # encryption
-
-    def _prove(self, connection: Connection) -> None:
-        """Open the proof that the first start with a key left behind, or leave one."""
-        proof = connection.scalar(select(settings.c.value).where(settings.c.name == _PROOF))
-        if proof is not None:
-            self._decrypted(proof)
-        elif self._fernet is not None:
-            connection.execute(insert(settings).values(name=_PROOF, value=self._encrypted(_PROOF)))
 
     def _encrypt_all(self, connection: Connection) -> None:
         """Bring what is in clear, or under an older key, under the newest one."""
-        if self._newest is None:
-            return
         columns = (
             (credentials, credentials.c.refresh_token),
             (accounts, accounts.c.refresh_token),
             (accounts, accounts.c.other),
-            (settings, settings.c.value),
         )
         for table, column in columns:
             for value in connection.scalars(select(column)).all():
-                if value and not _opens(self._newest, value):
-                    renewed = self._encrypted(self._decrypted(value))
-                    connection.execute(update(table).where(column == value).values({column: renewed}))
-
-    def _encrypted(self, text: str) -> str:
-        return self._fernet.encrypt(text.encode()).decode() if self._fernet is not None and text else text
-
-    def _decrypted(self, text: str) -> str:
-        if not text.startswith(_ENCRYPTED):
-            return text
-        if self._fernet is None:
-            raise KeyProblem(f"is not set, but {self.file} is encrypted")
-        try:
-            return self._fernet.decrypt(text).decode()
-        except InvalidToken:
-            raise KeyProblem(f"does not open {self.file}; the file was left as it is") from None
+                renewed = self._cipher.renewed(value.encode())
+                if renewed is not None:
+                    connection.execute(update(table).where(column == value).values({column: renewed.decode()}))
 
 
 def _lasting(statement: Insert) -> dict[str, object]:
@@ -259,42 +194,3 @@ def _lasting(statement: Insert) -> dict[str, object]:
         "project_id": case((new.project_id == "", old.project_id), else_=new.project_id),
         "project_source": case((new.project_id == "", old.project_source), else_=new.project_source),
     }
-
-
-def _engine(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool, hide_parameters=True)
-    event.listen(engine, "connect", _connected)
-    event.listen(engine, "begin", _begun)
-    return engine
-
-
-def _reader(file: Path) -> Engine:
-    """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
-    mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
-    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={**mode, "uri": "true"})
-    return create_engine(url, poolclass=NullPool, hide_parameters=True)
-
-
-def _connected(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
-
-
-def _begun(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # of several processes that start, one makes the tables
-
-
-def _opens(fernet: Fernet, value: str) -> bool:
-    try:
-        fernet.decrypt(value)
-    except InvalidToken:
-        return False
-    return True
-
-
-def _reason(error: Exception) -> str:
-    """Say what failed without the statement and its values."""
-    if isinstance(error, OSError):
-        return os.strerror(error.errno or 0)
-    return str(getattr(error, "orig", None) or type(error).__name__)

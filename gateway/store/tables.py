@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Float, MetaData, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
-__all__ = ["accounts", "credentials", "metadata", "models", "settings"]
+__all__ = ["accounts", "credentials", "metadata", "models", "responses", "responses_size", "settings"]
 
 metadata: Final = MetaData()
 
@@ -47,4 +47,25 @@ settings: Final = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+responses: Final = Table(
+    "responses",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("principal", Text, nullable=False),
+    Column("previous", Text),  # the response that it goes on from
+    Column("created_at", Float, nullable=False),
+    Column("bytes", Integer, nullable=False),  # of the two last columns
+    Column("key", Text, nullable=False),  # which key they are encrypted with, "" = none
+    Column("items", LargeBinary, nullable=False),  # JSON array: the input
+    Column("response", LargeBinary, nullable=False),  # JSON object, with the output
+)
+Index("responses_by_age", responses.c.created_at)
+
+responses_size: Final = Table(
+    "responses_size",
+    metadata,
+    Column("id", Integer, primary_key=True),  # 1: there is one row
+    Column("bytes", Integer, nullable=False),  # the sum over all responses, so that nobody has to add them up
 )

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.site import GeminiSite, Site
+from tests.adapters.site import GeminiSite, OpenAISite, Site
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 
 
@@ -24,6 +25,16 @@ async def site(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator
 async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[GeminiSite]:
     """Give a place for upstreams of type gemini; no key may be lent when the test is over."""
     made = GeminiSite(fake_gemini, tmp_path / "data")
+    yield made
+    leases = made.adapter.leases if made.adapter is not None else 0
+    await made.close()
+    assert leases == 0
+
+
+@pytest.fixture
+async def openai(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[OpenAISite]:
+    """Give a place for upstreams of type openai; no key may be lent when the test is over."""
+    made = OpenAISite(fake_openai, tmp_path / "data")
     yield made
     leases = made.adapter.leases if made.adapter is not None else 0
     await made.close()

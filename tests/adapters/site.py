@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from gateway import ir
 from gateway.adapters.gemini import GeminiAPI
+from gateway.adapters.openai import OpenAI
 from gateway.adapters.v1internal import V1Internal
 from gateway.attempts import Begun, Policy, begin
 from gateway.config import Loaded, load
@@ -17,9 +18,11 @@ from gateway.transport import Transport
 from gateway.upstream import Call, Target
 from tests.clocks import FakeClock
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import CHAT, RESPONSES, FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.v1internal_record import Record
 
-A = TypeVar("A", V1Internal, GeminiAPI)
+A = TypeVar("A", V1Internal, GeminiAPI, OpenAI)
 
 MODEL = "gemini-3-flash"
 GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
@@ -185,6 +188,44 @@ class GeminiSite(Place[GeminiAPI]):
     def seen(self, method: str = STREAM) -> list[tuple[str, int]]:
         """List key and status of the calls so far."""
         return [(call.credential, call.status) for call in self.fake.calls(method)]
+
+
+class OpenAISite(Place[OpenAI]):
+    """Upstreams of type openai; the keys take turns with every request."""
+
+    model = "gpt-4.1"
+
+    def __init__(self, fake: FakeOpenAI, folder: Path) -> None:
+        super().__init__(folder)
+        self.fake = fake
+
+    def loaded(self, *keys: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
+        """Load a configuration with these keys; the model list is configured, so nothing is fetched."""
+        table = {
+            "type": "openai",
+            "base_url": f"{self.fake.url}/v1",
+            "api_key": list(keys),
+            "models": ["gpt-4.1", "gpt-5", "o4-mini"],
+            "pool": {"uses_per_turn": 1, **(pool or {})},
+            **upstream,
+        }
+        return self.configured(table)
+
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> OpenAI:
+        return OpenAI("google", self.loaded(*(secrets or ("key-1",)), pool=pool, **upstream), self.clock)
+
+    def fail(self, error: str, *, times: float = 1, **where: str) -> None:
+        """Fail the next calls of either API that fit."""
+        self.fake.fail(error, times=times, **where)
+
+    @property
+    def calls(self) -> list[Record]:
+        """The calls of both APIs so far."""
+        return [call for call in self.fake.requests if call.method in (CHAT, RESPONSES)]
+
+    def seen(self) -> list[tuple[str, int]]:
+        """List key and status of the calls so far."""
+        return [(call.credential, call.status) for call in self.calls]
 
 
 def asking(text: str, model: str = MODEL, *, principal: str = "alice", **request: Any) -> Call:

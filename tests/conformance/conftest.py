@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.gemini_api import public
+from tests.conformance.openai_api import OpenAIServed
+from tests.conformance.openai_api import before as before_openai
 from tests.conformance.served import Served, settings, standing
 from tests.conformance.upstreams import EITHER, EVERY, Gateways, Upstream, before
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 
 
@@ -82,3 +85,37 @@ async def fresh(upstream: Upstream, tmp_path: Path) -> AsyncIterator[Served]:
     """Run a gateway before each upstream for one test, which may leave a trace in it."""
     async with before(upstream, tmp_path) as one:
         yield one
+
+
+@pytest.fixture(params=["chat", "responses"])
+async def openai(
+    request: pytest.FixtureRequest, fake_openai: FakeOpenAI, tmp_path: Path
+) -> AsyncIterator[OpenAIServed]:
+    """Run a gateway that asks by this API."""
+    async with before_openai(fake_openai, tmp_path, request.param) as served:
+        yield served
+
+
+@pytest.fixture
+async def chat(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[OpenAIServed]:
+    """Run a gateway that asks by Chat Completions."""
+    async with before_openai(fake_openai, tmp_path, "chat") as served:
+        yield served
+
+
+@pytest.fixture
+async def responses(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[OpenAIServed]:
+    """Run a gateway that asks by Responses."""
+    async with before_openai(fake_openai, tmp_path, "responses") as served:
+        yield served
+
+
+@pytest.fixture
+async def plain(tmp_path: Path) -> AsyncIterator[OpenAIServed]:
+    """Run a gateway before a server that is only compatible."""
+    async with (
+        FakeOpenAI(plain=True, keys=()) as fake,
+        before_openai(fake, tmp_path, "chat", openai={"api_key": []}) as served,
+    ):
+        served.model = "qwen"
+        yield served

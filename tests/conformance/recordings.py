@@ -20,14 +20,26 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").re
 NAMES = sorted(EXPECTED)
 
 FENCED = re.compile(r"\n```\w*\n.*?\n```\n", re.DOTALL)
-FINISHES = {"openai-chat": "openai_finish", "anthropic": "anthropic_stop"}
-# how an error of the stream is called: Chat's `code`, Messages' `type`
+FINISHES = {"openai-chat": "openai_finish", "openai-responses": "openai_finish", "anthropic": "anthropic_stop"}
+# how Responses calls the ends that Chat has a word for
+ENDS = {
+    "stop": "completed",
+    "tool_calls": "completed",
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
+# how an error of the stream is called: `code` of Chat, and of the errors of Responses; Messages' `type`; and `code` of
+# a streamed Response that failed, of which there are but few
 ERRORS = {
-    "upstream_malformed_tool_call": ("upstream_malformed_tool_call", "api_error"),
-    "upstream_unexpected_tool_call": ("upstream_unexpected_tool_call", "api_error"),
-    "upstream_error_in_stream": ("overloaded", "overloaded_error"),
-    "rate_limited": ("rate_limit_exceeded", "rate_limit_error"),
-    "upstream_truncated": ("upstream_truncated", "api_error"),
+    "upstream_malformed_tool_call": ("upstream_malformed_tool_call", "api_error", "server_error"),
+    "upstream_unexpected_tool_call": ("upstream_unexpected_tool_call", "api_error", "server_error"),
+    "upstream_error_in_stream": ("overloaded", "overloaded_error", "server_error"),
+    "rate_limited": ("rate_limit_exceeded", "rate_limit_error", "rate_limit_exceeded"),
+    "upstream_truncated": ("upstream_truncated", "api_error", "server_error"),
+}
+OPENAI_COUNTS = {
+    "openai-chat": ("prompt_tokens", "completion_tokens"),
+    "openai-responses": ("input_tokens", "output_tokens"),
 }
 # the upstream counted nothing; Messages callers are given an estimate, for no prompt is empty
 LIMITED = "25_error_first_event"
@@ -67,7 +79,8 @@ def agree(name: str, dialect: str, heard: Heard, *, streamed: bool, thoughts: bo
             _agree_words(expected, heard, thoughts=thoughts)
         return
     assert heard.error is None
-    assert heard.finish == expected[FINISHES[dialect]]
+    finish = expected[FINISHES[dialect]]
+    assert heard.finish == (ENDS[finish] if dialect == "openai-responses" else finish)
     _agree_words(expected, heard, thoughts=thoughts)
     _agree_calls(expected, heard)
     _agree_usage(name, dialect, heard.usage)
@@ -75,10 +88,14 @@ def agree(name: str, dialect: str, heard: Heard, *, streamed: bool, thoughts: bo
 
 
 def _agree_error(expected: dict[str, Any], dialect: str, heard: Heard) -> None:
-    code, kind = ERRORS[expected["error_kind"]]
+    code, kind, failed = ERRORS[expected["error_kind"]]
     assert heard.finish is None
     assert heard.error is not None
-    assert (heard.error["code"] == code) if dialect == "openai-chat" else (heard.error["type"] == kind)
+    if dialect == "anthropic":
+        assert heard.error["type"] == kind
+    else:
+        within = dialect == "openai-responses" and "type" not in heard.error  # a Response that failed
+        assert heard.error["code"] == (failed if within else code)
 
 
 def _agree_words(expected: dict[str, Any], heard: Heard, *, thoughts: bool) -> None:
@@ -97,10 +114,12 @@ def _agree_calls(expected: dict[str, Any], heard: Heard) -> None:
 
 
 def _agree_usage(name: str, dialect: str, usage: dict[str, Any]) -> None:
-    if dialect == "openai-chat":
+    if dialect in OPENAI_COUNTS:
         wanted = EXPECTED[name]["usage_openai"]
-        details = usage["prompt_tokens_details"] | usage["completion_tokens_details"]
-        assert {key: (usage | details)[key] for key in wanted} == wanted
+        prompt, completion = OPENAI_COUNTS[dialect]
+        details = usage[f"{prompt}_details"] | usage[f"{completion}_details"]
+        counted = usage | details | {"prompt_tokens": usage[prompt], "completion_tokens": usage[completion]}
+        assert {key: counted[key] for key in wanted} == wanted
         return
     wanted = dict(EXPECTED[name]["usage_anthropic"])
     given = {key: usage[key] for key in wanted}

@@ -22,13 +22,16 @@ __all__ = [
     "CHAT",
     "CLAUDE",
     "DIALECTS",
+    "EACH_DIALECT",
     "GEMINI_2",
     "GEMINI_3",
     "MESSAGES",
+    "RESPONSES",
     "Served",
     "events",
     "settings",
     "standing",
+    "turns",
     "user",
     "values",
 ]
@@ -37,12 +40,14 @@ Json = dict[str, Any]
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
 GEMINI_2 = "gemini-2.5-flash"
 GEMINI_3 = "gemini-3-flash"
 CLAUDE = "claude-sonnet-4-6"
 
 DIALECTS = {"openai-chat": CHAT, "anthropic": MESSAGES}
-STREAM_OPTIONS = {"openai-chat": {"stream_options": {"include_usage": True}}, "anthropic": {}}
+EACH_DIALECT = {**DIALECTS, "openai-responses": RESPONSES}
+STREAM_OPTIONS = {"openai-chat": {"stream_options": {"include_usage": True}}}
 
 
 class Served:
@@ -66,7 +71,7 @@ class Served:
         """Post a request of these messages; a text is what the user says."""
         given = [user(one) if isinstance(one, str) else one for one in messages] or [user("hi")]
         said = [one | {"content": self.directed(one["content"])} if one.get("content") else one for one in given]
-        return await self.http.post(path, json={"model": model or self.model, "messages": said, **fields})
+        return await self.http.post(path, json={"model": model or self.model, turns(path): said, **fields})
 
     def directed(self, content: Any) -> Any:
         """Write the scripted chunks of a text as this upstream sends them."""
@@ -85,8 +90,8 @@ class Served:
 
     async def hear(self, dialect: str, *messages: Json | str, stream: bool, **fields: Any) -> Heard:
         """Ask, and walk the answer through the automaton of its dialect."""
-        fields = (STREAM_OPTIONS[dialect] | fields) if stream else fields
-        response = await self.post(DIALECTS[dialect], *messages, stream=stream, **fields)
+        fields = (STREAM_OPTIONS.get(dialect, {}) | fields) if stream else fields
+        response = await self.post(EACH_DIALECT[dialect], *messages, stream=stream, **fields)
         streamed = response.headers["content-type"].startswith("text/event-stream")
         assert streamed is (stream and response.status_code == 200)
         return (STREAMS if streamed else WHOLES)[dialect](response.content)
@@ -120,6 +125,11 @@ def _bare(line: str) -> str:
         return line
     said = json.loads(rest)
     return f"!chunk {json.dumps(said.get('response', said))}"
+
+
+def turns(path: str) -> str:
+    """Name the field that holds what was said."""
+    return "input" if path.startswith(RESPONSES) else "messages"
 
 
 def user(content: Any) -> Json:

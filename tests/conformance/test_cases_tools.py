@@ -33,7 +33,11 @@ def messages_tools(*names: str, schema: Any = NUMBERS) -> list[Any]:
     return [{"name": name, "input_schema": schema} for name in names]
 
 
-TOOLS = {"openai-chat": chat_tools, "anthropic": messages_tools}
+def responses_tools(*names: str, schema: Any = NUMBERS) -> list[Any]:
+    return [{"type": "function", "name": name, "parameters": schema} for name in names]
+
+
+TOOLS = {"openai-chat": chat_tools, "openai-responses": responses_tools, "anthropic": messages_tools}
 TOOL_ENDS = {"openai-chat": "tool_calls", "anthropic": "tool_use"}
 
 

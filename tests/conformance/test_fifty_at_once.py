@@ -14,7 +14,7 @@ import pytest
 
 from gateway.adapters.v1internal import V1Internal
 from tests.automata import STREAMS, WHOLES
-from tests.conformance.served import CLAUDE, DIALECTS, GEMINI_3, Served, settings, standing
+from tests.conformance.served import CLAUDE, EACH_DIALECT, GEMINI_3, Served, settings, standing, turns
 from tests.fakes.v1internal import FakeV1Internal
 
 pytestmark = pytest.mark.anyio
@@ -35,14 +35,15 @@ SAID = [
 
 async def visit(served: Served, dice: random.Random, ended: list[bool]) -> None:
     """Ask for something; stay to the end, or leave at some moment before."""
-    dialect, stream = dice.choice(list(DIALECTS)), dice.random() < 0.7
+    dialect, stream = dice.choice(list(EACH_DIALECT)), dice.random() < 0.7
+    path = EACH_DIALECT[dialect]
     body = {"model": dice.choice([GEMINI_3, CLAUDE]), "max_tokens": 500, "stream": stream}
-    body["messages"] = [{"role": "user", "content": dice.choice(SAID)}]
+    body[turns(path)] = [{"role": "user", "content": dice.choice(SAID)}]
     patience_s = dice.choice([0.005, 0.02, 0.05, 0.1, 20, 20])
     # a connection of its own: what is left half-way is closed, not pooled
     async with httpx.AsyncClient(base_url=served.url, timeout=20) as http:
         with anyio.move_on_after(patience_s):
-            response = await http.post(DIALECTS[dialect], json=body)
+            response = await http.post(path, json=body)
             streamed = response.headers["content-type"].startswith("text/event-stream")
             (STREAMS if streamed else WHOLES)[dialect](response.content)
             ended.append(True)

@@ -1,4 +1,4 @@
-"""Every recorded stream of Code Assist as both dialects write it, streamed and whole, however the network cuts it."""
+"""Every recorded stream of Code Assist as each dialect writes it, streamed and whole, however the network cuts it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,32 @@ from gateway.dialects.anthropic import Anthropic
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.stream import ReadOptions, StreamReader
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.errors import GatewayError
 from gateway.sse import Decoder
 from tests.automata import STREAMS, WHOLES
 from tests.conformance.recordings import EXPECTED, NAMES, agree, bare, family, stream
 
-CODECS: dict[str, Dialect] = {"openai-chat": OpenAIChat(), "anthropic": Anthropic()}
+CODECS: dict[str, Dialect] = {
+    "openai-chat": OpenAIChat(),
+    "openai-responses": OpenAIResponses(),
+    "anthropic": Anthropic(),
+}
 DIALECT = pytest.mark.parametrize("dialect", CODECS)
 NAME = pytest.mark.parametrize("name", NAMES)
 
-# Messages has no place for the signature of a text
-SIGNED = {
-    "openai-chat": [name for name in NAMES if "signature" in EXPECTED[name]],
-    "anthropic": [name for name in NAMES if "signature" in EXPECTED[name] and family(name) == "claude"],
-}
+HAVING = [name for name in NAMES if "signature" in EXPECTED[name]]
+# Messages and Responses have no place for the signature of a text
+OF_THOUGHTS = [name for name in HAVING if family(name) == "claude"]
+SIGNED = {"openai-chat": HAVING, "openai-responses": OF_THOUGHTS, "anthropic": OF_THOUGHTS}
 
-REQUEST = ir.Request(model="m", turns=(), reasoning=ir.Reasoning(mode="auto", visible=True), include_usage=True)
+REQUEST = ir.Request(
+    model="m",
+    turns=(),
+    reasoning=ir.Reasoning(mode="auto", visible=True),
+    include_usage=True,
+    thread=ir.Thread(store=False),  # so that Responses hands out what seals the thoughts
+)
 ANSWERING = Answering(
     request=REQUEST, model="asked", id="0f" * 12, created=1_700_000_000, request_id="req_1", estimate=lambda: 5
 )

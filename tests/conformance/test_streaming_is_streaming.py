@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.conformance.replies import FC, T, Th, chunk, script
-from tests.conformance.served import CHAT, CLAUDE, DIALECTS, GEMINI_3, Served
+from tests.conformance.served import CHAT, CLAUDE, DIALECTS, EACH_DIALECT, GEMINI_3, Served, turns
 from tests.conformance.test_cases_tools import TOOL_ENDS, TOOLS
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 THINKING: dict[str, Json] = {
     "openai-chat": {"reasoning_effort": "low"},
+    "openai-responses": {"reasoning": {"effort": "low", "summary": "auto"}},
     "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 4000},
 }
 WORDS = ["hm, ", "well, ", "one ", "two ", "three"]
@@ -46,18 +47,27 @@ def messages_news(event: Json) -> str:
     return "".join(delta.get(kind, "") for kind in ("text", "thinking", "partial_json"))
 
 
-NEWS: dict[str, Callable[[Json], str]] = {"openai-chat": chat_news, "anthropic": messages_news}
+def responses_news(event: Json) -> str:
+    """Give what an event adds."""
+    return str(event.get("delta", ""))
+
+
+NEWS: dict[str, Callable[[Json], str]] = {
+    "openai-chat": chat_news,
+    "openai-responses": responses_news,
+    "anthropic": messages_news,
+}
 # what ends the stream, as a piece of its last event
-ENDS = {"openai-chat": "[DONE]", "anthropic": '"message_stop"'}
+ENDS = {"openai-chat": "[DONE]", "openai-responses": '"response.completed"', "anthropic": '"message_stop"'}
 
 
 async def listen(served: Served, dialect: str, said: str, **fields: Any) -> tuple[list[str], str]:
     """Acknowledge each piece of news; give all of it, and the last line."""
-    body = {"messages": [{"role": "user", "content": said}], "stream": True, **fields}
+    body = {turns(EACH_DIALECT[dialect]): [{"role": "user", "content": said}], "stream": True, **fields}
     news: list[str] = []
     last = ""
     with anyio.fail_after(5):
-        async with served.http.stream("POST", DIALECTS[dialect], json=body) as response:
+        async with served.http.stream("POST", EACH_DIALECT[dialect], json=body) as response:
             async for line in response.aiter_lines():
                 if not line.startswith("data: "):
                     continue
@@ -68,7 +78,7 @@ async def listen(served: Served, dialect: str, said: str, **fields: Any) -> tupl
     return news, last
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", EACH_DIALECT)
 async def test_every_chunk_goes_out_before_the_next_one_comes(served: Served, dialect: str) -> None:
     fields = THINKING[dialect] | {"tools": TOOLS[dialect]("f"), "model": GEMINI_3}
     news, last = await listen(served, dialect, MIXED, **fields)
@@ -77,7 +87,7 @@ async def test_every_chunk_goes_out_before_the_next_one_comes(served: Served, di
     assert ENDS[dialect] in last
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", EACH_DIALECT)
 async def test_claudes_thoughts_and_words_go_out_one_by_one(served: Served, dialect: str) -> None:
     """Its signature is a chunk without words: nobody can acknowledge that one, so the caller's next word does."""
     served.fake.ack()  # for the chunk that carries the signature only
@@ -96,7 +106,7 @@ async def test_a_caller_without_thoughts_is_not_kept_waiting_for_them(served: Se
     assert (news, last) == (["one ", "two"], "data: [DONE]")
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", EACH_DIALECT)
 async def test_bytes_of_a_chunk_wait_for_its_end_only(served: Served, dialect: str) -> None:
     """One byte a segment changes nothing."""
     news, last = await listen(served, dialect, f"{MIXED}\n!bytes 1", model=GEMINI_3, **THINKING[dialect])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 
 
@@ -23,4 +24,12 @@ async def fake_gemini(anyio_backend_name: str) -> AsyncIterator[FakeGemini]:
     """Run the fake of the public Gemini API in the loop of the test."""
     assert anyio_backend_name == "asyncio"
     async with FakeGemini() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def fake_openai(anyio_backend_name: str) -> AsyncIterator[FakeOpenAI]:
+    """Run the fake of the OpenAI API in the loop of the test."""
+    assert anyio_backend_name == "asyncio"
+    async with FakeOpenAI() as fake:
         yield fake

@@ -14,11 +14,10 @@ from typing import Any, Generic, Self, TypeVar
 
 from aiohttp import web
 
-from tests.fakes.v1internal_call import Call
 from tests.fakes.v1internal_errors import Refusal, google
 from tests.fakes.v1internal_ports import Ports
 from tests.fakes.v1internal_record import WAIT_S, Fault, Log, Record
-from tests.fakes.v1internal_script import Plan, Script
+from tests.fakes.v1internal_script import Conversation, Plan, Script
 from tests.fakes.v1internal_signatures import Signatures
 from tests.fakes.v1internal_wire import Wire, reset
 
@@ -202,7 +201,7 @@ class Fake(ABC, Generic[Caller]):
             return web.Response()
         raise self.named(fault.error, record)
 
-    async def planned(self, call: Call, record: Record) -> Plan:
+    async def planned(self, call: Conversation, record: Record) -> Plan:
         """Plan the answer to a judged call: wait where the plan waits, refuse where it refuses."""
         plan = self.script.plan(call)
         if plan.slow_s:

@@ -14,9 +14,9 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from tests.fakes.v1internal_call import Call, Json
+from tests.fakes.v1internal_call import Json, Turn
 from tests.fakes.v1internal_errors import RECORDINGS, invalid
 
 # clients add such texts beside what a person wrote
@@ -164,7 +164,16 @@ def steps(text: str) -> list[str]:
     return ["\n".join(lines) for lines in found]
 
 
-def directing_text(call: Call) -> tuple[str, int]:
+class Conversation(Protocol):
+    """What a call says, cut into turns."""
+
+    @property
+    def turns(self) -> list[Turn]:
+        """Give the turns."""
+        ...
+
+
+def directing_text(call: Conversation) -> tuple[str, int]:
     """Find the text that directs, and how many turns of function responses came after it."""
     answered = 0
     for turn in reversed(call.turns):
@@ -191,7 +200,7 @@ class Script:
         self.pushed.clear()
         self.refused.clear()
 
-    def plan(self, call: Call) -> Plan:
+    def plan(self, call: Conversation) -> Plan:
         """Plan the answer to a call."""
         text, answered = (self.pushed.popleft(), 0) if self.pushed else directing_text(call)
         planned = steps(text)

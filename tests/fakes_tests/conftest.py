@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes_tests.gemini_api_bodies import GeminiClient
+from tests.fakes_tests.openai_api_bodies import OpenAIClient
 from tests.fakes_tests.v1internal_bodies import Client
 
 
@@ -27,3 +29,9 @@ async def gemini(fake_gemini: FakeGemini) -> AsyncIterator[GeminiClient]:
         client = GeminiClient(fake_gemini, session)
         yield client
         client.close()
+
+
+@pytest.fixture
+async def openai(fake_openai: FakeOpenAI) -> AsyncIterator[OpenAIClient]:
+    async with aiohttp.ClientSession() as session:
+        yield OpenAIClient(fake_openai, session)

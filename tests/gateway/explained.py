@@ -28,6 +28,13 @@ BODIES: Mapping[str, Json] = {
         "user": "u-1",
         "logit_bias": {"5": 1},
     },
+    "openai-responses": {
+        "instructions": "Be brief.",
+        "input": "Tell me of the sea.",
+        "tools": [{"type": "function", **_TOOL}],
+        "user": "u-1",
+        "top_logprobs": 1,
+    },
     "anthropic": {
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
         "messages": [_TEXT],

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.InvalidRequest: (400, 400, None, "invalid_request_error"),
     errors.ContextTooLong: (400, 400, "context_length_exceeded", "invalid_request_error"),
+    errors.PreviousNotFound: (400, 400, "previous_response_not_found", "invalid_request_error"),
     errors.Unauthenticated: (401, 401, "invalid_api_key", "authentication_error"),
     errors.PermissionDenied: (403, 403, "permission_denied", "permission_error"),
     errors.NotFound: (404, 404, "not_found", "not_found_error"),

@@ -61,6 +61,11 @@ def test_a_message_tells(message: dict[str, Any], dialect: str, why: str) -> Non
     assert (asking.dialect, asking.why) == (dialect, f"it has {why}")
 
 
+def test_an_input_is_of_responses() -> None:
+    asking = recorded(b'{"model": "m", "input": "x"}', "", None)
+    assert (asking.dialect, asking.why, asking.path) == ("openai-responses", "it has input", "/v1/responses")
+
+
 def test_contents_are_geminis() -> None:
     asking = recorded(b'{"contents": []}', "models/a b/c", None)
     assert (asking.dialect, asking.why, asking.path) == (
@@ -70,13 +75,20 @@ def test_contents_are_geminis() -> None:
     )
 
 
+@pytest.mark.parametrize("fields", [{"input": "hi"}, {"previous_response_id": "resp_1"}])
+def test_input_is_of_responses(fields: dict[str, Any]) -> None:
+    asking = recorded(encode({"model": "m", **fields}), "", None)
+    assert (asking.dialect, asking.path) == ("openai-responses", "/v1/responses")
+    assert asking.why == f"it has {next(iter(fields))}"
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"messages": MESSAGES, "system": "s", "n": 2}, r"it may be anthropic \(system\) or openai-chat \(n\)"),
-        ({"messages": MESSAGES, "contents": []}, "both messages and contents"),
-        ({"prompt": "x"}, "neither messages nor contents; say --dialect openai-chat"),
-        ({"input": "x"}, "but input; OpenAI Responses is not served"),
+        ({"messages": MESSAGES, "contents": []}, "it has messages and contents"),
+        ({"messages": MESSAGES, "input": "x"}, "it has messages and input"),
+        ({"prompt": "x"}, "none of messages, contents, input; say --dialect openai-chat"),
         ({"contents": []}, r"a Gemini request \(it has contents\) has its model in the path: say MODEL, too"),
     ],
 )

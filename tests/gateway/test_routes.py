@@ -15,6 +15,23 @@ from gateway.routes import match
         ("POST", "/openai/deployments/gpt-4o/embeddings", {}, ("openai-chat", "none", 404)),
         ("POST", "/openai/deployments//chat/completions", {}, ("openai-chat", "none", 404)),
         ("POST", "/openai/deployments/chat/completions", {}, ("openai-chat", "none", 404)),
+        ("POST", "/v1/responses", {}, ("openai-responses", "chat", 0)),
+        ("POST", "/openai/v1/responses", {}, ("openai-responses", "chat", 0)),
+        ("POST", "/openai/responses", {}, ("openai-responses", "chat", 0)),
+        ("POST", "/v1/responses/input_tokens", {}, ("openai-responses", "count_tokens", 0)),
+        ("GET", "/v1/responses/resp_1", {}, ("openai-responses", "response", 0)),
+        ("DELETE", "/openai/v1/responses/resp_1", {}, ("openai-responses", "response_delete", 0)),
+        ("GET", "/v1/responses/resp_1/input_items", {}, ("openai-responses", "response_items", 0)),
+        ("GET", "/v1/responses", {}, ("openai-responses", "none", 405)),
+        ("GET", "/v1/responses/input_tokens", {}, ("openai-responses", "none", 405)),
+        ("POST", "/v1/responses/resp_1", {}, ("openai-responses", "none", 405)),
+        ("POST", "/v1/responses/resp_1/input_items", {}, ("openai-responses", "none", 405)),
+        ("POST", "/v1/responses/resp_1/cancel", {}, ("openai-responses", "none", 404)),
+        ("POST", "/v1/responses/compact", {}, ("openai-responses", "none", 404)),
+        ("GET", "/v1/responses/", {}, ("openai-responses", "none", 404)),
+        ("GET", "/v1/responses/resp_1/", {}, ("openai-responses", "none", 404)),
+        ("GET", "/v1/responses/resp_1/input_items/1", {}, ("openai-responses", "none", 404)),
+        ("GET", "/v1/responses/resp_1/surprise", {b"anthropic-version": b"1"}, ("openai-responses", "none", 404)),
         ("POST", "/v1/messages", {}, ("anthropic", "chat", 0)),
         ("POST", "/v1/messages/count_tokens", {}, ("anthropic", "count_tokens", 0)),
         ("GET", "/v1/models", {}, ("openai-chat", "models", 0)),
@@ -68,6 +85,26 @@ def test_the_name_of_a_deployment_is_the_model(name: str, model: str) -> None:
 
 def test_the_id_of_a_model_is_unquoted() -> None:
     assert match("GET", "/v1/models/antigravity%2Fclaude", {}).model == "antigravity/claude"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/openai/v1/responses/resp%5F1/input_items"])
+def test_the_id_of_a_kept_response_stands_in_the_path(path: str) -> None:
+    assert match("GET", path, {}).model == "resp_1"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/input_tokens"])
+def test_the_model_of_a_response_stands_in_the_body(path: str) -> None:
+    assert match("POST", path, {}).model == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("/v1/responses/resp_1/cancel", "in the background"), ("/v1/responses/compact", "ask for a summary")],
+)
+def test_what_responses_cannot_do_here_says_why(path: str, why: str) -> None:
+    error = match("POST", path, {}).error
+    assert error is not None
+    assert why in error.message
 
 
 @given(st.text(), st.text(), st.dictionaries(st.binary(), st.binary()), st.binary())
@@ -145,8 +182,10 @@ def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> Non
 
 
 def test_a_wrong_method_names_the_right_one() -> None:
-    calls = match("GET", "/v1beta/models/m:streamGenerateContent", {}), match("POST", "/v1beta/models/m", {})
-    assert [call.error and call.error.headers for call in calls] == [{"allow": "POST"}, {"allow": "GET"}]
+    paths = ("GET", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m"), ("PUT", "/v1/responses/r")
+    calls = [match(method, path, {}) for method, path in paths]
+    allowed = [call.error and call.error.headers for call in calls]
+    assert allowed == [{"allow": "POST"}, {"allow": "GET"}, {"allow": "GET, DELETE"}]
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,9 @@ def test_json_line_escapes_line_separators_only(data: str, expected: bytes) -> N
 
 def test_json_line_keeps_bytes_that_are_not_utf8() -> None:
     assert json_line(b'"\xff\xe2\x80\xa8\xe2"') == b'"\xff\\u2028\xe2"'
+
+
+@pytest.mark.parametrize("stream", [b"data: a\n\ndata: [DONE]\n\n", b"event: x\ndata: a\n\ndata:[DONE]\n\n"])
+def test_done_comes_out_only_where_it_is_asked_for(stream: bytes) -> None:
+    assert Decoder().feed(stream) == ["a"]
+    assert Decoder(done=True).feed(stream) == ["a", "[DONE]"]

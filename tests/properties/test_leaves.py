@@ -14,8 +14,14 @@ from .leaves.chat import CHATS, SOUND
 from .leaves.contents import CONTENTS
 from .leaves.material import Json
 from .leaves.messages import MESSAGES
+from .leaves.responses import RESPONSES
 
-REQUESTS: dict[DialectName, dict[str, Json]] = {"openai-chat": CHATS, "anthropic": MESSAGES, "gemini": CONTENTS}
+REQUESTS: dict[DialectName, dict[str, Json]] = {
+    "openai-chat": CHATS,
+    "openai-responses": RESPONSES,
+    "anthropic": MESSAGES,
+    "gemini": CONTENTS,
+}
 TARGET = pytest.mark.parametrize("target", TARGETS)
 
 

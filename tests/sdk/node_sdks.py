@@ -30,6 +30,7 @@ __all__ = [
     "PUBLIC",
     "Node",
     "asked",
+    "both",
     "each",
     "refused",
     "replayed",
@@ -100,15 +101,22 @@ class Node:
 @contextmanager
 def standing(programs: Path, node_modules: Path, folder: Path) -> Generator[Node, None, None]:
     """Run it."""
-    home = folder / "gateway"
-    home.mkdir()
     scripts = copytree(PROGRAMS, folder / "node")
     (scripts / "node_modules").symlink_to(node_modules)
+    home = folder / "gateway"
+    home.mkdir()
+    with both(programs, home) as (gateway, code_assist, public):
+        yield Node(gateway, code_assist, public, node_modules / "node/bin/node", scripts)
+
+
+@contextmanager
+def both(programs: Path, folder: Path) -> Generator[tuple[Program, Google, Google], None, None]:
+    """Run a gateway that does not try again before Code Assist and the public Gemini API."""
     fake = [sys.executable, "-m", "tests.fakes.gemini_api", "--port", "0"]
     with served.google() as code_assist, running(fake, ROOT) as public:
         more = MORE.format(url=public.url)
-        with served.gateway(programs, home, code_assist, more) as gateway:
-            yield Node(gateway, code_assist, Google(public.url), node_modules / "node/bin/node", scripts)
+        with served.gateway(programs, folder, code_assist, more) as gateway:
+            yield gateway, code_assist, Google(public.url)
 
 
 def each(models: Sequence[str], outcome: Any) -> Json:

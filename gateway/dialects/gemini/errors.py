@@ -20,7 +20,7 @@ from gateway.redact import redact
 
 from .wire import epoch
 
-__all__ = ["Details", "mask", "read_details", "read_error"]
+__all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_error"]
 
 _MAX_MESSAGE: Final = 2000
 _MAX_SNIPPET: Final = 200
@@ -256,7 +256,7 @@ def _cause(code: int, details: Details) -> type[GatewayError]:
 
 def _delay(parts: list[_Detail], metadata: dict[str, str]) -> float | None:
     given = [part.delay for part in parts if part.delay] + [metadata.get("quotaResetDelay") or ""]
-    return next((delay for text in given if (delay := _duration(text)) is not None), None)
+    return next((delay for text in given if (delay := duration(text)) is not None), None)
 
 
 def _wait(details: Details, header: str | None, now: float | None) -> float | None:
@@ -264,13 +264,14 @@ def _wait(details: Details, header: str | None, now: float | None) -> float | No
         return details.delay_s
     if details.reset_at is not None and now is not None:
         return max(details.reset_at - now, 0.0)
-    if header and (wait := _header_wait(header.strip(), now)) is not None:
+    if header and (wait := header_wait(header.strip(), now)) is not None:
         return wait
     spoken = _SPOKEN.search(details.message)
-    return _duration(spoken[1]) if spoken else None
+    return duration(spoken[1]) if spoken else None
 
 
-def _header_wait(header: str, now: float | None) -> float | None:
+def header_wait(header: str, now: float | None) -> float | None:
+    """Read `retry-after`: seconds, or a date, which needs `now` (Unix seconds)."""
     if re.fullmatch(r"\d{1,12}(?:\.\d{1,12})?", header):
         return float(header)
     try:
@@ -280,7 +281,7 @@ def _header_wait(header: str, now: float | None) -> float | None:
     return None if now is None else max(moment.timestamp() - now, 0.0)
 
 
-def _duration(text: str) -> float | None:
+def duration(text: str) -> float | None:
     """Read a duration as Go and proto JSON write them, such as `25h20m26.17s` or `479.417207ms`."""
     if not _DURATION.fullmatch(text):
         return None

@@ -20,9 +20,19 @@ from gateway.errors import InvalidRequest
 from .names import NameMap, map_id
 from .signatures import Replay
 
-__all__ = ["Content", "Step", "arrange", "leads_with_thoughts", "write_contents"]
+__all__ = [
+    "NOT_OURS",
+    "Content",
+    "Step",
+    "answers",
+    "arrange",
+    "leads_with_thoughts",
+    "text_of",
+    "unique",
+    "write_contents",
+]
 
-_NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
+NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
 _CONTINUED: Final = ir.Text(text="(conversation continues)")
 _GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
@@ -123,7 +133,7 @@ def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.P
     if turn.places and len(turn.places) == len(turn.parts):
         return _replayed(turn, replay, losses)
     if ir.Thinking in map(type, turn.parts) and not turn.places and _sealed(turn):
-        losses.append(ir.Loss("messages", _NOT_OURS, "hint"))
+        losses.append(ir.Loss("messages", NOT_OURS, "hint"))
     return replay.parts(_reminder(turn) if turn.role == "system" else turn.parts)
 
 
@@ -138,7 +148,7 @@ def _replayed(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterator[
     for part, places in zip(turn.parts, turn.places, strict=True):
         back = kept if kept is part or not isinstance(part, ir.Thinking) else None  # other parts always go back
         if back is None or (places and _signed(part) and not _signed(back)):
-            losses += [ir.Loss(place, _NOT_OURS, "hint") for place in places]
+            losses += [ir.Loss(place, NOT_OURS, "hint") for place in places]
         if back is not None:
             yield back
             kept = next(sent, None)
@@ -167,21 +177,21 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
     for group in groups:
         if group.model:
             parts = sorted(group.parts, key=lambda part: _ORDER.get(type(part), 1))
-            calls = [(part, _unique(part.id, used)) for part in parts if isinstance(part, ir.ToolCall)]
+            calls = [(part, unique(part.id, used)) for part in parts if isinstance(part, ir.ToolCall)]
             sent = replay.lead([replace(call, id=upstream) for call, upstream in calls])
             yield Step("model", (*parts[: len(parts) - len(sent)], *sent))
             continue
-        results, words = _answers(calls, group.parts, losses)
+        results, words = answers(calls, group.parts, losses)
         calls = []
         if results:
             yield Step("tool", results)
         if words:
             yield Step("user", words)
     if calls:
-        yield Step("tool", _answers(calls, [], losses)[0])
+        yield Step("tool", answers(calls, [], losses)[0])
 
 
-def _unique(call_id: str, used: set[str]) -> str:
+def unique(call_id: str, used: set[str]) -> str:
     """Give the id to send: legal, and not used before in this conversation."""
     upstream, count = map_id(call_id), 1
     while upstream in used:
@@ -191,7 +201,7 @@ def _unique(call_id: str, used: set[str]) -> str:
     return upstream
 
 
-def _answers(
+def answers(
     calls: list[tuple[ir.ToolCall, str]], parts: Sequence[ir.Part], losses: list[ir.Loss]
 ) -> tuple[tuple[ir.Part, ...], tuple[ir.Part, ...]]:
     """Part the user's turn into one result for each call, and the rest."""
@@ -229,7 +239,7 @@ def _missing(call: ir.ToolCall) -> ir.ToolResult:
 
 def _orphan(result: ir.ToolResult, losses: list[ir.Loss]) -> Iterator[ir.Part]:
     losses.append(ir.Loss(result.path, "the call of this result is not in the conversation: sent as text", "change"))
-    yield ir.Text(text=f"[tool result {result.id}] {_text(result)}".rstrip())
+    yield ir.Text(text=f"[tool result {result.id}] {text_of(result)}".rstrip())
     yield from _media(result)
 
 
@@ -237,7 +247,8 @@ def _media(result: ir.ToolResult) -> list[ir.Media]:
     return [part for part in result.parts if isinstance(part, ir.Media)]
 
 
-def _text(result: ir.ToolResult) -> str:
+def text_of(result: ir.ToolResult) -> str:
+    """Give the words of a result."""
     return "\n".join(part.text for part in result.parts if isinstance(part, ir.Text))
 
 
@@ -275,7 +286,7 @@ def _part(part: ir.Part, names: NameMap, replay: Replay) -> dict[str, object] | 
 
 
 def _function_response(result: ir.ToolResult, names: NameMap, replay: Replay) -> dict[str, object]:
-    text = _text(result)
+    text = text_of(result)
     if result.is_error:
         response: object = {"error": text}
     else:

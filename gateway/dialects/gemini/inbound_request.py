@@ -23,6 +23,7 @@ __all__ = ["read_request"]
 _WHOLE: Final = "generateContentRequest"
 _MODEL: Final = "model"  # the path names it
 _PATHS: Final = {
+    "modalities": "generationConfig.responseModalities",
     "max_tokens": "generationConfig.maxOutputTokens",
     "temperature": "generationConfig.temperature",
     "top_p": "generationConfig.topP",

@@ -11,7 +11,7 @@ from gateway import ir
 from .schema_facets import is_object
 from .thinking import BUDGETS
 
-__all__ = ["RESOLUTIONS", "told"]
+__all__ = ["RESOLUTIONS", "spelt", "told"]
 
 RESOLUTIONS: Final = {
     "low": "MEDIA_RESOLUTION_LOW",
@@ -49,16 +49,17 @@ def told(
         found += _output(request.output)
     for one in media:
         found += _media(one, settings.get("mediaResolution"), request.paths)
-    return tuple(_spelt(loss, request.paths) for loss in found) if found and request.paths else tuple(found)
+    return tuple(spelt(loss, request.paths) for loss in found) if found and request.paths else tuple(found)
 
 
-def _spelt(loss: ir.Loss, paths: Mapping[str, str]) -> ir.Loss:
+def spelt(loss: ir.Loss, paths: Mapping[str, str]) -> ir.Loss:
     """Name a loss as the caller does; what is below `response_format` is about its schema."""
     if "[" in loss.path:  # the caller's own name already
         return loss
     head, dot, rest = loss.path.partition(".")
-    if head == "response_format" and rest and not rest.startswith("json_schema"):
-        head = "schema"
+    if head == "response_format" and rest:
+        head = _JSON_SCHEMA if rest.startswith("json_schema.") else "schema"
+        rest = rest.removeprefix("json_schema.")
     path = paths.get(head)
     return loss if path is None else ir.Loss(f"{path}{dot}{rest}", loss.reason, loss.severity)
 

@@ -47,6 +47,7 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     True: ("this model decides by itself", "hint"),
     False: ("this model does not draw", "change"),
 }
+_TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
 _ANSWER: Final = "structured_output"
 _ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
 _JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
@@ -118,7 +119,7 @@ class _Writer:
         self.public = target.surface == "gemini"
         self.losses: list[ir.Loss] = []
         if request.extras:
-            self.losses += [ir.Loss(name, "this upstream does not know it", "hint") for name in request.extras]
+            self.losses += [_unknown(name, value) for name, value in request.extras.items()]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
         self.functions = _functions(request) if request.tools else []
         self.media, called = _found(request.turns)
@@ -443,6 +444,11 @@ class _Writer:
             if part.detail in RESOLUTIONS:
                 return RESOLUTIONS[part.detail]
         return None
+
+
+def _unknown(name: str, value: Raw) -> ir.Loss:
+    severity: ir.Severity = "change" if name in _TELLING and bytes(value) != b"{}" else "hint"
+    return ir.Loss(name, "this upstream does not know it", severity)
 
 
 def _functions(request: ir.Request) -> list[ir.Tool]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 
-__all__ = ["BUDGETS", "Conflict", "Generation", "Plan", "generation_of", "plan"]
+__all__ = ["BUDGETS", "Conflict", "Generation", "Plan", "generation_of", "nearest", "plan"]
 
 Conflict = Literal["clamp", "raise", "drop"]
 Generation = tuple[int, int]
@@ -106,7 +106,7 @@ def plan(
         return Plan(config=config, max_tokens=max_tokens)
     if not levels:
         return _budgeted(config, reasoning, max_tokens, _first(_LATER_RANGES, model))
-    config["thinkingLevel"] = _nearest(level, _first(_LEVELS, model))
+    config["thinkingLevel"] = nearest(level, _first(_LEVELS, model))
     return Plan(config=config, max_tokens=max_tokens)
 
 
@@ -135,7 +135,8 @@ def _level(reasoning: ir.Reasoning) -> str | None:
     return reasoning.level if reasoning.mode == "level" else None
 
 
-def _nearest(level: str, levels: tuple[str, ...]) -> str:
+def nearest(level: str, levels: tuple[str, ...]) -> str:
+    """Give the level of these that is next to the wanted one, of two the higher."""
     wanted = _RANKS[level]
     return min(levels, key=lambda one: (abs(_RANKS[one] - wanted), -_RANKS[one]))
 

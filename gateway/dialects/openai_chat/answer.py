@@ -24,6 +24,7 @@ __all__ = [
     "call",
     "completion_id",
     "finish_reason",
+    "free_text",
     "manner",
     "markdown",
     "refusal",
@@ -216,7 +217,7 @@ def call(made: ir.ToolCall, how: Manner, index: int | UnsetType = UNSET) -> Call
     arguments = bytes(made.arguments).decode()
     extra = signed(made.signature, how)
     if made.name in how.free_form:
-        custom = Custom(made.name, _input(arguments))
+        custom = Custom(made.name, free_text(arguments))
         return Call(index=index, id=made.id, type="custom", custom=custom, extra_content=extra)
     function = Function(name=made.name, arguments=arguments)
     return Call(index=index, id=made.id, type="function", function=function, extra_content=extra)
@@ -226,7 +227,8 @@ class _FreeForm(Struct):
     input: str
 
 
-def _input(arguments: str) -> str:
+def free_text(arguments: str) -> str:
+    """Unwrap what a free-form tool is called with; what is not wrapped is itself."""
     try:
         return msgspec.json.decode(arguments, type=_FreeForm).input
     except msgspec.DecodeError:

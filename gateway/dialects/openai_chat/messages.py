@@ -7,21 +7,20 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-import msgspec
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.content import arguments, media
+from gateway.dialects.content import arguments, wrapped
 from gateway.errors import InvalidRequest
 
 from . import wire
+from .parts import audio_part, file_part, image_part, refusal_part, text_part
 from .thoughts import THOUGHTS, call_signature, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
 _SYSTEM: Final = ("system", "developer")
 _RESULTS: Final = ("tool", "function")
-_AUDIO: Final = {"wav": "audio/wav", "mp3": "audio/mp3"}
 
 _SPOKEN: Final = (
     "refusal",
@@ -166,7 +165,7 @@ class _Messages:
             if call.custom is not None:
                 self._lose(f"{path}.custom", "not read beside function")
         elif call.custom is not None:
-            name, given = call.custom.name, Raw(msgspec.json.encode({"input": call.custom.input or ""}))
+            name, given = call.custom.name, wrapped(call.custom.input or "")
         else:
             raise InvalidRequest(f"{path}.function: required, but missing", param=f"{path}.function")
         return ir.ToolCall(id=call.id, name=name, arguments=given, signature=signature)
@@ -187,39 +186,10 @@ class _Messages:
         return ir.ToolResult(id=call_id, name=message.name, parts=self._content(message, path), path=path)
 
 
-def _text_part(part: wire.TextPart, path: str) -> ir.Text:  # noqa: ARG001 (the table's signature)
-    return ir.Text(text=part.text)
-
-
-def _refusal_part(part: wire.RefusalPart, path: str) -> ir.Text:  # noqa: ARG001 (the table's signature)
-    return ir.Text(text=part.refusal)
-
-
-def _image_part(part: wire.ImagePart, path: str) -> ir.Media:
-    image = part.image_url
-    if isinstance(image, str):
-        return media(url=image, path=f"{path}.image_url")
-    found = media(url=image.url, detail=image.detail, path=f"{path}.image_url.url")
-    return found if image.detail is None else structs.replace(found, detail_path=f"{path}.image_url.detail")
-
-
-def _audio_part(part: wire.AudioPart, path: str) -> ir.Media:
-    kind = part.input_audio.format.lower()
-    return media(_AUDIO.get(kind, f"audio/{kind}"), data=part.input_audio.data, path=f"{path}.input_audio.data")
-
-
-def _file_part(part: wire.FilePart, path: str) -> ir.Media:
-    file = part.file
-    if file.file_id is not None:
-        place = f"{path}.file.file_id"
-        raise InvalidRequest(f"{place}: files of another account cannot be read here; send file_data", param=place)
-    return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data")
-
-
 _PARTS: Final[dict[type, Callable[[Any, str], _Given]]] = {
-    wire.TextPart: _text_part,
-    wire.RefusalPart: _refusal_part,
-    wire.ImagePart: _image_part,
-    wire.AudioPart: _audio_part,
-    wire.FilePart: _file_part,
+    wire.TextPart: text_part,
+    wire.RefusalPart: refusal_part,
+    wire.ImagePart: image_part,
+    wire.AudioPart: audio_part,
+    wire.FilePart: file_part,
 }

@@ -9,7 +9,7 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 
-__all__ = ["read_output", "read_reasoning", "read_sampling"]
+__all__ = ["by_level", "output_of", "read_output", "read_reasoning", "read_sampling"]
 
 _Control = str | wire.Reasoning | wire.Thinking | wire.ThinkingConfig
 _Amount = tuple[ir.Reasoning, Sequence[str]]  # and the fields beside it that say nothing then
@@ -99,10 +99,15 @@ def _hides(control: _Control) -> bool:
             return False
 
 
-def _by_level(level: str) -> _Amount:
+def by_level(level: str) -> ir.Reasoning:
+    """Read an effort."""
     if level == "none":
-        return ir.Reasoning(mode="off"), ()
-    return (ir.Reasoning(mode="auto") if level == "auto" else ir.Reasoning(mode="level", level=level)), ()
+        return ir.Reasoning(mode="off")
+    return ir.Reasoning(mode="auto") if level == "auto" else ir.Reasoning(mode="level", level=level)
+
+
+def _by_effort(level: str) -> _Amount:
+    return by_level(level), ()
 
 
 def _by_budget(budget: int) -> ir.Reasoning:
@@ -117,7 +122,7 @@ def _router(control: wire.Reasoning) -> _Amount:
     if control.enabled is False:
         return ir.Reasoning(mode="off"), unread
     if effort is not None:
-        return _by_level(effort)[0], unread[1:]
+        return by_level(effort), unread[1:]
     if budget is not None:
         return _by_budget(budget), ()
     return ir.Reasoning(mode="auto" if control.enabled else "unset"), ()
@@ -139,12 +144,12 @@ def _google(control: wire.ThinkingConfig) -> _Amount:
     if level not in _LEVELS:
         param = "extra_body.google.thinking_config.thinking_level"
         raise InvalidRequest(f"{param}: {control.level!r} is none of {', '.join(_LEVELS)}", param=param)
-    return _by_level(level)[0], () if control.budget is None else ("thinking_budget",)
+    return by_level(level), () if control.budget is None else ("thinking_budget",)
 
 
 _LEVELS: Final[tuple[str, ...]] = get_args(wire.Effort)
 _AMOUNTS: Final[dict[type, Callable[[Any], _Amount]]] = {
-    str: _by_level,
+    str: _by_effort,
     wire.Reasoning: _router,
     wire.Thinking: _anthropic,
     wire.ThinkingConfig: _google,
@@ -163,8 +168,13 @@ def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
         return ir.Output(kind="json" if form.type == "json_object" else "text")
     if schema is None:
         raise InvalidRequest(f"{_JSON_SCHEMA}: required, but missing", param=_JSON_SCHEMA)
+    return output_of(schema, _JSON_SCHEMA, losses)
+
+
+def output_of(schema: wire.JSONSchema, path: str, losses: list[ir.Loss]) -> ir.Output:
+    """Read an answer by schema; `path`: where its fields stand."""
     if schema.description:
-        losses.append(ir.Loss(f"{_JSON_SCHEMA}.description", "not carried", "hint"))
+        losses.append(ir.Loss(f"{path}.description", "not carried", "hint"))
     if not wire.given(schema.schema):
         return ir.Output(kind="json", name=schema.name, strict=schema.strict)
     return ir.Output(kind="schema", schema=schema.schema, name=schema.name, strict=schema.strict)

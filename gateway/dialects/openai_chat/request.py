@@ -19,13 +19,10 @@ from .tools import read_choice, read_tools
 __all__ = ["read_request"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
-_NOTHING: Final = (b"null", b"{}")
 _SHOWN: Final = frozenset({"text", "image"})
 # The fields of a few readers: where a body has none of them, there is nothing to read.
 _SOUND: Final = frozenset({"modalities", "audio"})
-_FOREIGN: Final = frozenset(
-    {"logit_bias", "logprobs", "top_logprobs", "prediction", "safety_identifier", "stream_options"}
-)
+_FOREIGN: Final = frozenset({"logprobs", "top_logprobs", "safety_identifier", "stream_options"})
 _OF_TOOLS: Final = frozenset(
     {"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"}
 )
@@ -62,6 +59,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         include_usage=bool(given.stream_options and given.stream_options.include_usage),
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
+        dialect="openai-chat",
         extras=_extras(fields, given),
         losses=tuple(losses),
         paths=_paths(given, thinking),
@@ -85,12 +83,10 @@ def _output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
 
 
 def _changes(body: wire.Body) -> list[ir.Loss]:
-    """Options that no other dialect has, mostly those whose absence shows in the answer."""
+    """Options whose absence shows in the answer."""
     given = {
-        "logit_bias": body.logit_bias is not UNSET and bytes(body.logit_bias) not in _NOTHING,
         "logprobs": body.logprobs,
         "top_logprobs": body.top_logprobs,
-        "prediction": body.prediction is not UNSET and bytes(body.prediction) not in _NOTHING,
     }
     losses = [ir.Loss(field, "there is no equivalent", "change") for field, present in given.items() if present]
     if body.user and body.safety_identifier:

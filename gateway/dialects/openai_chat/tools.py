@@ -1,7 +1,7 @@
 """Tools and tool choice of Chat Completions, with the older `functions`, → the neutral form."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Raw, UnsetType, structs
@@ -11,7 +11,17 @@ from gateway.errors import InvalidRequest
 
 from . import wire
 
-__all__ = ["LEGACY", "read_choice", "read_tools"]
+__all__ = [
+    "LEGACY",
+    "NO_TOOLS",
+    "check_names",
+    "distinct",
+    "free_form",
+    "mode_of",
+    "read_choice",
+    "read_tools",
+    "schema_of",
+]
 
 LEGACY: Final = "functions["  # how the path of a tool from the older `functions` begins
 
@@ -19,14 +29,19 @@ _FREE_FORM: Final = Raw(b'{"type":"object","properties":{"input":{"type":"string
 _TEXT: Final = re.compile(rb'\{\s*"type"\s*:\s*"text"\s*\}')
 _OTHER: Final = {"function": "custom", "custom": "function"}
 _AROUND: Final = ("tool_choice", "parallel_tool_calls", "function_call")
-_NO_TOOLS: Final = "there are no tools"
+NO_TOOLS: Final = "there are no tools"
 _MODES: Final = ("none", "auto", "required")
 
 
 def read_tools(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Tool, ...]:
-    """Read all tools; the same one twice counts once, two of one name are refused."""
+    """Read all tools."""
+    return distinct(_all(body, losses))
+
+
+def distinct(given: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
+    """Count the same tool once; refuse two of one name."""
     tools: dict[str, ir.Tool] = {}
-    for tool in _all(body, losses):
+    for tool in given:
         known = tools.setdefault(tool.name, tool)
         if structs.replace(known, path="", schema_path="") != structs.replace(tool, path="", schema_path=""):
             message = f"{tool.path}: another tool is called {tool.name!r} too ({known.path})"
@@ -69,14 +84,15 @@ def _function(function: wire.Function, path: str) -> ir.Tool:
     return ir.Tool(
         name=function.name,
         description=function.description,
-        schema=_schema(function.parameters, f"{path}.{schema_path}"),
+        schema=schema_of(function.parameters, f"{path}.{schema_path}"),
         strict=function.strict,
         path=path,
         schema_path=schema_path,
     )
 
 
-def _schema(parameters: Raw | UnsetType, path: str) -> Raw | None:
+def schema_of(parameters: Raw | UnsetType, path: str) -> Raw | None:
+    """Read the schema of a tool's parameters, if it has any."""
     if not wire.given(parameters):
         return None
     if not bytes(parameters).startswith(b"{"):
@@ -85,8 +101,13 @@ def _schema(parameters: Raw | UnsetType, path: str) -> Raw | None:
 
 
 def _custom(custom: wire.Custom, path: str, losses: list[ir.Loss]) -> ir.Tool:
+    return free_form(custom, path, f"{path}.custom.format", losses)
+
+
+def free_form(custom: wire.Custom, path: str, format_path: str, losses: list[ir.Loss]) -> ir.Tool:
+    """Read a tool that takes text, as a function of one argument."""
     if wire.given(custom.format) and not _TEXT.fullmatch(bytes(custom.format)):
-        losses.append(ir.Loss(f"{path}.custom.format", "the grammar is not enforced", "change"))
+        losses.append(ir.Loss(format_path, "the grammar is not enforced", "change"))
     return ir.Tool(name=custom.name, description=custom.description, schema=_FREE_FORM, free_form=True, path=path)
 
 
@@ -94,15 +115,11 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
     """Read tool_choice and parallel_tool_calls; without tools they say nothing."""
     legacy = body.tool_choice is None and body.function_call is not None
     choice = _legacy_choice(body.function_call) if legacy else _choice(body.tool_choice, losses)
-    declared = {tool.name for tool in tools}
-    param = "function_call" if legacy else "tool_choice"
-    for name in choice.names if choice else ():
-        if name not in declared:
-            raise InvalidRequest(f"{param}: names {name!r}, which is not among the tools", param=param)
+    check_names(choice, tools, "function_call" if legacy else "tool_choice")
     if body.function_call is not None and not legacy:
         losses.append(ir.Loss("function_call", "tool_choice says it already", "hint"))
     if not tools:
-        losses += [ir.Loss(field, _NO_TOOLS, "hint") for field in _AROUND if getattr(body, field) is not None]
+        losses += [ir.Loss(field, NO_TOOLS, "hint") for field in _AROUND if getattr(body, field) is not None]
         return None
     # A message of the older form holds one function_call at most.
     older = tools[0].path.startswith(LEGACY)
@@ -114,11 +131,19 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
     return structs.replace(choice or ir.ToolChoice(mode="auto"), parallel=parallel)
 
 
+def check_names(choice: ir.ToolChoice | None, tools: Iterable[ir.Tool], param: str) -> None:
+    """Refuse a choice of what is not there."""
+    declared = {tool.name for tool in tools}
+    for name in choice.names if choice else ():
+        if name not in declared:
+            raise InvalidRequest(f"{param}: names {name!r}, which is not among the tools", param=param)
+
+
 def _choice(choice: wire.ToolChoice | str | None, losses: list[ir.Loss]) -> ir.ToolChoice | None:
     if choice is None:
         return None
     if isinstance(choice, str):
-        return _mode(choice, "tool_choice")
+        return mode_of(choice, "tool_choice")
     unread = {"function": choice.function, "custom": choice.custom, "allowed_tools": choice.allowed_tools}
     if choice.type == "allowed_tools" and choice.allowed_tools is not None:
         del unread["allowed_tools"]
@@ -143,10 +168,11 @@ def _name(choice: wire.Choice, path: str) -> str:
 def _legacy_choice(choice: wire.Named | str | None) -> ir.ToolChoice | None:
     if isinstance(choice, wire.Named):
         return ir.ToolChoice(mode="named", names=(choice.name,))
-    return None if choice is None else _mode(choice, "function_call")
+    return None if choice is None else mode_of(choice, "function_call")
 
 
-def _mode(word: str, param: str) -> ir.ToolChoice:
+def mode_of(word: str, param: str) -> ir.ToolChoice:
+    """Read a choice that is a word."""
     for mode in _MODES:
         if word == mode:
             return ir.ToolChoice(mode=mode)

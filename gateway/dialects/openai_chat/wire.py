@@ -327,10 +327,8 @@ class Body(Struct, kw_only=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
 
-    logit_bias: Raw | UnsetType = UNSET
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    prediction: Raw | UnsetType = UNSET
 
 
 KNOWN: Final = frozenset(Body.__struct_fields__)

@@ -29,15 +29,16 @@ def test_the_annotated_configuration_passes(annotated: Any) -> None:
 
 
 def test_an_upstream_without_adapter_is_shown_as_without_effect(annotated: Any) -> None:
-    types = {name: annotated[f"upstream.{name}.type"] for name in ("openai", "vertex", "azure", "anthropic")}
+    types = {name: annotated[f"upstream.{name}.type"] for name in ("vertex", "azure", "anthropic")}
     assert {row["reason"] for row in types.values()} == {"no adapter"}
     assert not any(row["in_effect"] for row in types.values())
     assert annotated["upstream.antigravity.type"]["in_effect"]
     assert annotated["upstream.gemini.api_key"]["in_effect"]
+    assert annotated["upstream.openai.max_tokens_field"]["in_effect"]
 
 
 def test_nothing_of_such_an_upstream_is_in_effect(annotated: Any) -> None:
-    assert annotated["upstream.openai.models"]["reason"] == "no adapter"
+    assert annotated["upstream.anthropic.models"]["reason"] == "no adapter"
     assert annotated["upstream.antigravity.models"]["in_effect"]
 
 

@@ -107,7 +107,7 @@ def test_a_request_is_explained_for_a_program(run: Run, write: Write, put: Put) 
     assert demo["body"] == {"model": "demo", "text": "hi"}
 
 
-@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses", "anthropic", "gemini"])
 def test_a_model_is_explained_in_the_dialect_that_one_says(dialect: str, run: Run) -> None:
     told = json.loads(run("explain", "demo", "--dialect", dialect, "--json").out)
     assert (told["dialect"], told["error"]) == (dialect, None)
@@ -115,16 +115,16 @@ def test_a_model_is_explained_in_the_dialect_that_one_says(dialect: str, run: Ru
 
 def test_losses_are_printed_with_severity_path_and_reason(run: Run, write: Write, put: Put) -> None:
     write("[upstream.demo]")
-    done = run("explain", "--request", put(CHAT | {"logit_bias": {"5": 1}}))
-    assert "  lost, 1:\n    change  logit_bias  " in done.out
+    done = run("explain", "--request", put(CHAT | {"logprobs": True}))
+    assert "  lost, 1:\n    change  logprobs  " in done.out
     assert done.code == 0
 
 
 def test_strict_mode_is_exit_1_with_the_loss_and_no_body(run: Run, write: Write, put: Put) -> None:
     write('[upstream.demo]\n[translate]\nlossy = "strict"')
-    done = run("explain", "--request", put(CHAT | {"logit_bias": {"5": 1}}))
+    done = run("explain", "--request", put(CHAT | {"logprobs": True}))
     assert done.code == 1
-    assert "refused, 400: translate.lossy is strict and this upstream cannot carry: logit_bias" in done.out
+    assert "refused, 400: translate.lossy is strict and this upstream cannot carry: logprobs" in done.out
     assert "gateway.toml:3" in done.out
     assert "body," not in done.out
 
@@ -177,7 +177,10 @@ def test_a_gemini_request_takes_its_model_from_the_command_line(run: Run, write:
         (
             ["demo", "--dialect", "antropic"],
             None,
-            '--dialect: "antropic" is none of openai-chat, anthropic, gemini; did you mean "anthropic"?',
+            (
+                '--dialect: "antropic" is none of openai-chat, openai-responses, anthropic, gemini; '
+                'did you mean "anthropic"?'
+            ),
         ),
         ([], None, "say which: gateway explain MODEL, or --request FILE"),
     ],
@@ -198,11 +201,11 @@ def test_a_configuration_that_cannot_be_used_is_exit_2(run: Run, write: Write) -
 
 
 def test_an_upstream_without_adapter_is_exit_2(run: Run, write: Write) -> None:
-    write('[upstream.openai]\napi_key = "sk-1234567"')
+    write('[upstream.anthropic]\napi_key = "sk-1234567"')
     done = run("explain", "gpt-5")
     assert (done.code, done.err) == (
         2,
-        "gateway.toml:1: upstream.openai: this version has no adapter of type 'openai'\n",
+        "gateway.toml:1: upstream.anthropic: this version has no adapter of type 'anthropic'\n",
     )
 
 
@@ -275,6 +278,7 @@ def test_the_shell_completes_the_dialects() -> None:
     completion = ShellComplete(_gateway, {}, "gateway", "_GATEWAY_COMPLETE")
     assert [one.value for one in completion.get_completions(["explain", "--dialect"], "")] == [
         "openai-chat",
+        "openai-responses",
         "anthropic",
         "gemini",
     ]

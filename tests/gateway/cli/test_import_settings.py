@@ -153,8 +153,9 @@ def test_what_has_no_effect_yet_is_said(run: Run, old: Old) -> None:
 
 
 def test_what_cannot_be_served_yet_is_said(run: Run, old: Old) -> None:
-    done = run("import", str(old(DOTENV, ".env")))
-    assert "this version cannot serve an upstream of type openai yet" in done.err
+    content = DOTENV.replace("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+    done = run("import", str(old(content, ".env")))
+    assert "this version cannot serve an upstream of type anthropic yet" in done.err
 
 
 def test_no_secret_is_printed_or_put_into_gateway_toml(run: Run, old: Old, folder: Path) -> None:

@@ -18,7 +18,7 @@ NEEDS = {
     "vertex": ["VERTEX_PROJECT"],
     "anthropic": ["ANTHROPIC_API_KEY"],
 }
-SERVED = ("antigravity", "gemini")
+SERVED = ("antigravity", "gemini", "openai")
 GEMINI = """\
 # The keys that are not here have their defaults: `gateway check` shows every one.
 [server]

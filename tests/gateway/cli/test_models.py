@@ -114,7 +114,7 @@ async def test_without_a_usable_credential_it_ends_with_3(
     assert "claude-sonnet-4-5" in done.out
 
 
-@pytest.mark.parametrize("toml", ['[upstream.openai]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
+@pytest.mark.parametrize("toml", ['[upstream.anthropic]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
 async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) -> None:
     write(toml)
     done = await asyncio.to_thread(run, "models")

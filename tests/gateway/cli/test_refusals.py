@@ -49,11 +49,11 @@ def test_an_address_of_another_machine_is_refused(run: Run) -> None:
 
 
 def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write) -> None:
-    write('[upstream.demo]\n[upstream.mine]\ntype = "openai"\napi_key = "sk-a"\n[pipeline]\norder = ["auth"]\n')
+    write('[upstream.demo]\n[upstream.mine]\ntype = "anthropic"\napi_key = "sk-a"\n[pipeline]\norder = ["auth"]\n')
     done = run("run", "--port", "0")
     assert done.code == 2
     first, *others = done.err.splitlines()
-    assert first == "gateway.toml:3: upstream.mine.type: this version has no adapter of type 'openai'"
+    assert first == "gateway.toml:3: upstream.mine.type: this version has no adapter of type 'anthropic'"
     assert [line.partition(";")[0] for line in others] == [
         "gateway.toml:6: pipeline.order: leaves out 'protocol', without which nothing works",
         "gateway.toml:6: pipeline.order: leaves out 'model_map', without which nothing works",
@@ -61,10 +61,10 @@ def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write)
 
 
 def test_a_type_that_a_variable_brought_is_refused_with_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-a")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-a")
     done = run("run", "--port", "0")
     assert done.code == 2
-    assert done.err.startswith("environment: OPENAI_API_KEY: upstream.openai.type: this version has no adapter")
+    assert done.err.startswith("environment: ANTHROPIC_API_KEY: upstream.anthropic.type: this version has no adapter")
 
 
 def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Write) -> None:

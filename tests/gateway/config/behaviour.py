@@ -49,6 +49,8 @@ BEHAVIOUR: dict[str, str] = {
     "upstream.*.alias.*": "test_an_upstreams_alias_takes_unlisted_names",
     "upstream.*.api_key": "test_api_keys_are_the_credentials",
     "upstream.*.base_url": "test_the_base_url_is_where_the_keys_go",
+    "upstream.*.api": "test_api_says_which_of_the_two_apis_is_asked",
+    "upstream.*.max_tokens_field": "test_the_field_of_the_limit_can_be_fixed",
     "upstream.*.base_urls": "test_base_urls_are_asked_in_their_order",
     "upstream.*.user_agent": "test_an_operator_may_give_another_name_and_further_headers",
     "upstream.*.headers.*": "test_an_operator_may_give_another_name_and_further_headers",
@@ -76,6 +78,8 @@ BEHAVIOUR: dict[str, str] = {
     "translate.thinking_conflict": "test_thinking_conflict_says_what_gives_way",
     "translate.images_out": "test_images_stand_in_the_text_or_beside_it",
     "translate.signatures": "test_signatures_travel_in_the_answer_or_not_at_all",
+    "responses.keep_days": "test_keep_days_says_how_long_responses_are_kept",
+    "responses.max": "test_max_says_how_much_is_kept",
     "log.level": "test_the_level_says_what_is_logged",
     "log.format": "test_the_format_says_how_it_is_written",
 }

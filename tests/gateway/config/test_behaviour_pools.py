@@ -33,7 +33,7 @@ async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[Gemin
     await made.close()
 
 
-@pytest.mark.parametrize(("kind", "status"), [("demo", 200), ("v1internal", 503), ("gemini", 503)])
+@pytest.mark.parametrize(("kind", "status"), [("demo", 200), ("v1internal", 503), ("gemini", 503), ("openai", 503)])
 async def test_the_type_says_who_answers(kind: str, status: int) -> None:
     assert (await ask(create_app({"upstream": {"x": {"type": kind}}, "log": {"level": "error"}}))).status == status
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from tempfile import gettempdir
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
 from starlette.types import Message
 
 from gateway import ir
@@ -24,13 +25,14 @@ from gateway.dialects.anthropic import Anthropic
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.dialects.gemini.inbound_wire import camel
 from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.errors import CallerError
 from gateway.routes import DialectName
 from gateway.upstream import Target
 
 from .exempt import ABSENT, is_none
 
-__all__ = ["CODECS", "TARGETS", "Change", "Sent", "Upstreams", "alternatives", "silent", "walk"]
+__all__ = ["CODECS", "TARGETS", "Change", "Sent", "Upstreams", "alternatives", "answer_of", "silent", "walk"]
 
 Json = Any
 Path = tuple[str | int, ...]
@@ -41,10 +43,16 @@ TARGETS: Final = {
     "v1internal Claude": ("code", "claude-sonnet-4-6"),
     "gemini Gemini 3": ("api", "gemini-3-flash-preview"),
 }
-CODECS: Final[dict[DialectName, Dialect]] = {"openai-chat": OpenAIChat(), "anthropic": Anthropic(), "gemini": Gemini()}
+CODECS: Final[dict[DialectName, Dialect]] = {
+    "openai-chat": OpenAIChat(),
+    "openai-responses": OpenAIResponses(),
+    "anthropic": Anthropic(),
+    "gemini": Gemini(),
+}
 
 _PATHS: Final[dict[DialectName, str]] = {
     "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/m:generateContent",
 }
@@ -144,7 +152,7 @@ class Upstreams:
             return error
         body = json.loads(bytes(journey.body()))
         body.pop("requestId", None)  # each call has a random one
-        answer = _answer(CODECS[dialect], journey.request)
+        answer = answer_of(CODECS[dialect], journey.request)
         return Sent(json.dumps(body), answer, (*journey.request.losses, *journey.losses))
 
 
@@ -152,8 +160,11 @@ async def _nowhere(message: Message) -> None:
     """Send nothing: there is no answer."""
 
 
-def _answer(codec: Dialect, request: ir.Request) -> bytes:
+def answer_of(codec: Dialect, request: ir.Request) -> bytes:
     """Write what the caller hears when the upstream says always the same."""
+    if request.thread is not None:  # what the answer merely repeats of the request tells nothing
+        said = {name: raw for name, raw in request.thread.echo.items() if name == "include"}
+        request = replace(request, thread=replace(request.thread, echo=said))
     answering = Answering(request=request, model="m", id="0f" * 12, created=1, request_id="r", estimate=lambda: 1)
     if request.stream:
         writer = codec.stream_writer(answering)

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import strategies as st
 
 from gateway.routes import DialectName
 
 from .changes import walk
-from .material import ANSWER, MARK, PDF, PNG, SCHEMA, SIGNED, Json
+from .drawing import Draw, an, arguments, flags, marks, one, results, some, words
+from .material import ANSWER, PDF, PNG, SCHEMA, SIGNED, Json
+from .strategies_responses import responses
 
 __all__ = ["REQUESTS"]
-
-_Draw = st.SearchStrategy[Any]
-
-words: Final = st.sampled_from(["a", "What is this?", '{"a": 1}', "é漢🙂", "<x>", "gw1.odd"])
-flags: Final = st.booleans()
-marks: Final = st.sampled_from([MARK, {"type": "ephemeral", "ttl": "1h"}])
-results: Final = st.sampled_from(["done", '{"sky": "blue"}', "[1]"])
-arguments: Final = st.sampled_from([{}, {"city": "Rome"}, {"city": "Rome", "days": [1, {"a": None}]}])
-
-
-def an(required: dict[str, _Draw], **optional: _Draw) -> _Draw:
-    """Draw an object; what is optional is there or not."""
-    return st.fixed_dictionaries(required, optional=optional)
-
-
-def one(value: Any) -> _Draw:
-    """Draw always the same."""
-    return st.just(value)
-
-
-def some(*of: Any) -> _Draw:
-    """Draw one of these."""
-    return st.sampled_from(of)
 
 
 def _ending(last: Json) -> Callable[[list[Json]], list[Json]]:
@@ -348,8 +327,9 @@ _contents = an(
     sessionId=some("talk-1"),
 )
 
-REQUESTS: Final[dict[DialectName, _Draw]] = {
+REQUESTS: Final[dict[DialectName, Draw]] = {
     "openai-chat": st.builds(lambda request, thinking: {**request, **thinking}, _chat, _thinking).flatmap(_sprinkled),
+    "openai-responses": responses.flatmap(_sprinkled),
     "anthropic": _messages.flatmap(_sprinkled),
     "gemini": _contents.flatmap(_sprinkled),
 }

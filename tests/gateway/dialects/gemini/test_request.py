@@ -458,6 +458,7 @@ def test_claude_knows_no_detail() -> None:
 def test_unknown_fields_are_hints() -> None:
     answer = written(extras={"logit_bias": raw({}), "store": raw(True)})
     assert lost(answer, "hint") == ["logit_bias", "store"]
+    assert lost(written(extras={"logit_bias": raw({"5": 1})}), "change") == ["logit_bias"]
 
 
 def test_callers_own_losses_are_not_repeated() -> None:

@@ -26,6 +26,7 @@ def test_a_small_request() -> None:
         model="gpt-4o",
         system=(ir.Text(text="s"),),
         turns=(ir.Turn(role="user", parts=(ir.Text(text="hi"),)),),
+        dialect="openai-chat",
     )
 
 
@@ -107,17 +108,21 @@ def test_null_is_absent() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("logit_bias", {"50256": -100}),
         ("logprobs", True),
         ("top_logprobs", 2),
-        ("prediction", {"type": "content", "content": "x"}),
     ],
 )
 def test_what_would_change_the_answer_is_reported(field: str, value: Any) -> None:
     assert [(loss.path, loss.severity) for loss in read(**{field: value}).losses] == [(field, "change")]
 
 
-@pytest.mark.parametrize("fields", [{"logit_bias": {}}, {"logprobs": False}, {"top_logprobs": 0}, {"prediction": None}])
+@pytest.mark.parametrize("field", ["logit_bias", "prediction", "store"])
+def test_what_an_upstream_of_the_same_dialect_takes_is_kept(field: str) -> None:
+    request = read(**{field: {"5": 1}})
+    assert (request.dialect, bytes(request.extras[field]), request.losses) == ("openai-chat", b'{"5":1}', ())
+
+
+@pytest.mark.parametrize("fields", [{"logprobs": False}, {"top_logprobs": 0}, {"prediction": None}])
 def test_what_asks_for_nothing_is_not_reported(fields: dict[str, Any]) -> None:
     assert read(**fields).losses == ()
 

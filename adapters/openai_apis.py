@@ -1,0 +1,43 @@
+"""The two APIs of OpenAI: where they are, and who writes for them and reads what they say."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gateway import ir
+from gateway.adapters.answer import Reader
+from gateway.dialects.openai_chat import outbound_request as chat_request
+from gateway.dialects.openai_chat import outbound_stream as chat_stream
+from gateway.dialects.openai_responses import outbound_request as responses_request
+from gateway.dialects.openai_responses import outbound_stream as responses_stream
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+
+__all__ = ["API", "APIS"]
+
+
+class API(Struct, frozen=True, kw_only=True):
+    """One of them. `reader`: of an answer to what was written; `salt` makes the ids that it lacks.
+
+    `done`: the reader must see the `[DONE]` that ends a stream.
+    """
+
+    path: str
+    write: Callable[[ir.Request, OpenAITarget], OpenAIWritten]
+    reader: Callable[[OpenAIWritten, str], Reader]
+    done: bool
+
+
+def _chat(written: OpenAIWritten, salt: str) -> Reader:
+    return chat_stream.StreamReader(chat_stream.ReadOptions(names=written.names, salt=salt))
+
+
+def _responses(written: OpenAIWritten, salt: str) -> Reader:
+    options = responses_stream.ReadOptions(names=written.names, salt=salt, namespaces=written.namespaces)
+    return responses_stream.StreamReader(options)
+
+
+APIS: Final[Mapping[str, API]] = {
+    "chat": API(path="chat/completions", write=chat_request.write_request, reader=_chat, done=True),
+    "responses": API(path="responses", write=responses_request.write_request, reader=_responses, done=False),
+}

@@ -1,0 +1,207 @@
+"""Blocks of an answer that come mixed, given out one after the other.
+
+    fragments ─► [block that is open] [block that waits] …  ─► its events as they come, those of the others later
+
+Words are complete when something else comes; a call is when its arguments are one whole object, or the answer ends.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from gateway import ir
+from gateway.dialects.content import arguments
+from gateway.dialects.gemini.names import map_id
+
+__all__ = ["Block", "Blocks", "CallBlock"]
+
+_ID_DIGITS: Final = 24
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Block:
+    """A block of words, or one that came whole."""
+
+    def __init__(self, kind: ir.BlockKind) -> None:
+        self.kind: ir.BlockKind = kind
+        self.held: list[ir.Event] = []
+        self.open = self.ended = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether all is known that opens it."""
+        return True
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ends where another one begins."""
+        return True
+
+    def opening(self) -> ir.BlockStarted:
+        """Give the event that opens it."""
+        return ir.BlockStarted(kind=self.kind)
+
+    def closing(self) -> list[ir.Event]:
+        """Give what is still to be said before it closes."""
+        return []
+
+
+class CallBlock(Block):
+    """A tool call. `index`, `given` and `called`: by which its fragments are known; `name`: the caller's own.
+
+    Arguments go out as they come once they begin like an object; what does not is held, to be made one.
+    """
+
+    def __init__(self, index: int | None, given: str) -> None:
+        super().__init__("tool_call")
+        self.index = index
+        self.given = given
+        self.called = ""
+        self.id = ""
+        self.name = ""
+        self.custom = False
+        self._pieces: list[str] = []
+        self._live = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether its name is known."""
+        return bool(self.name)
+
+    @property
+    def complete(self) -> bool:
+        """Whether its arguments are one whole object."""
+        if not self._live or not self._pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            msgspec.json.decode("".join(self._pieces))
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    def opening(self) -> ir.BlockStarted:
+        """Give the event that opens it."""
+        return ir.BlockStarted(kind=self.kind, id=self.id, name=self.name)
+
+    def write(self, text: str) -> None:
+        """Take more of a free-form input, which travels as the argument `input`."""
+        head = "" if self._pieces else '{"input":"'
+        self._pieces.append(text)
+        self.held.append(ir.ArgumentsDelta(head + _encode(text).decode()[1:-1]))
+
+    def argue(self, text: str) -> None:
+        """Take more of the arguments."""
+        self._pieces.append(text)
+        if self._live:
+            self.held.append(ir.ArgumentsDelta(text))
+            return
+        lead = "".join(self._pieces).lstrip()
+        if lead.startswith("{"):
+            self._live = True
+            self.held.append(ir.ArgumentsDelta(lead))
+
+    def closing(self) -> list[ir.Event]:
+        """Give the rest of its arguments."""
+        if self._live:
+            return []
+        if self.custom:
+            return [ir.ArgumentsDelta('"}' if self._pieces else '{"input":""}')]
+        return [ir.ArgumentsDelta(bytes(arguments("".join(self._pieces))).decode())]
+
+
+class Blocks:
+    """Gives out the blocks of one answer. `salt`: makes ids for calls that have none."""
+
+    def __init__(self, salt: str) -> None:
+        self.calls: list[CallBlock] = []
+        self.texts = 0
+        self._salt = salt
+        self._waiting: deque[Block] = deque()
+        self._ids: set[str] = set()
+
+    def say(self, kind: ir.BlockKind, event: ir.Event) -> bool:
+        """Add words to the last block if it is of their kind, else to a new one; tell whether it is new."""
+        last = self._waiting[-1] if self._waiting else None
+        new = last is None or last.kind != kind or last.ended
+        if last is None or new:
+            last = self.add(Block(kind))
+        last.held.append(event)
+        return new
+
+    def whole(self, kind: ir.BlockKind, event: ir.Event) -> None:
+        """Add a block that is complete at once."""
+        block = self.add(Block(kind))
+        block.held.append(event)
+        block.ended = True
+
+    def call(self, index: int | None, given: str, name: str) -> CallBlock:
+        """Find the call that a fragment belongs to, else begin one."""
+        found = self._known(index, given, name)
+        if found is None:
+            found = CallBlock(index, given)
+            self.add(found)
+            self.calls.append(found)
+        found.given = found.given or given
+        found.called = found.called or name
+        return found
+
+    def events(self, *, ended: bool = False) -> Iterator[ir.Event]:
+        """Give what can be said now; `ended`: nothing more comes."""
+        waiting = self._waiting
+        while waiting:
+            block = waiting[0]
+            if not block.open and not block.ready:
+                return
+            if not block.open:
+                block.open = True
+                if isinstance(block, CallBlock):
+                    block.id = self._new_id(block.given)
+                yield block.opening()
+            yield from block.held
+            block.held = []
+            # a call that others wait for may have become whole
+            if not (ended or block.ended or (len(waiting) > 1 and block.complete)):
+                return
+            yield from block.closing()
+            yield ir.BlockEnded()
+            block.ended = True
+            waiting.popleft()
+
+    def add(self, block: Block) -> Block:
+        """Add a block; those before it that are complete end."""
+        for before in self._waiting:
+            before.ended = before.ended or before.complete
+        self.texts += block.kind == "text"
+        self._waiting.append(block)
+        return block
+
+    def _known(self, index: int | None, given: str, name: str) -> CallBlock | None:
+        """Find a call by its id, else by its index, else take the last one.
+
+        Some servers leave out the index or count none up, some repeat the id and the name, some make a new id for each
+        fragment; a fragment with another id and a name is another call.
+        """
+        of_id = (call for call in reversed(self.calls) if given and call.given == given)
+        found = next((call for call in of_id if index is None or call.index in (None, index)), None)
+        if found is not None:
+            return found
+        if index is not None:
+            found = next((call for call in reversed(self.calls) if call.index == index), None)
+            return None if found is not None and given and found.given and name else found
+        last = self.calls[-1] if self.calls else None
+        if last is None or not name:
+            return last
+        another = last.complete or bool(given and last.given) or name != last.called
+        return None if another else last
+
+    def _new_id(self, given: str) -> str:
+        """Make the id legal, and unlike the others: always the same for the same answer."""
+        chosen = map_id(given) if given else ""
+        if not chosen or chosen in self._ids:
+            digits = sha256(f"{self._salt}/{len(self._ids)}".encode()).hexdigest()[:_ID_DIGITS]
+            chosen = f"call_{digits}"
+        self._ids.add(chosen)
+        return chosen

@@ -1,0 +1,218 @@
+"""Error bodies of OpenAI and its like, read into the error tree.
+
+    {"error": {"message", "type", "param", "code"}}      {"error": "…"}      {"message", "type", "code"}      {"detail"}
+
+How long to wait stands in a header, or in the words. What names an account or a key never gets into a message.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway import errors
+from gateway.dialects.gemini import errors as google
+from gateway.dialects.gemini.errors import duration, header_wait, mask
+from gateway.errors import GatewayError
+
+__all__ = ["Details", "read_details", "read_error"]
+
+_MAX_MESSAGE: Final = 2000
+
+
+class Details(Struct, frozen=True, kw_only=True):
+    """What an error body says, for tables that act on it; only `message` is masked.
+
+    `code`: OpenAI's word for the cause; a code that is an HTTP status is `status`.
+    """
+
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str = ""
+    status: int | None = None
+
+
+_Cause = type[GatewayError]
+
+_CODES: Final[dict[str, _Cause]] = {
+    "context_length_exceeded": errors.ContextTooLong,
+    "model_not_found": errors.ModelNotFound,
+    "DeploymentNotFound": errors.ModelNotFound,
+    "insufficient_quota": errors.UpstreamRateLimited,
+    "billing_hard_limit_reached": errors.UpstreamRateLimited,
+    "billing_not_active": errors.UpstreamRateLimited,
+    "rate_limit_exceeded": errors.UpstreamRateLimited,
+    "rate_limit_error": errors.UpstreamRateLimited,
+    "invalid_api_key": errors.UpstreamCredential,
+    "account_deactivated": errors.UpstreamCredential,
+    "authentication_error": errors.UpstreamCredential,
+    "overloaded": errors.UpstreamOverloaded,
+    "overloaded_error": errors.UpstreamOverloaded,
+    "engine_overloaded": errors.UpstreamOverloaded,
+    "slow_down": errors.UpstreamOverloaded,
+    "service_unavailable_error": errors.UpstreamOverloaded,
+    "unsupported_country_region_territory": errors.UpstreamUnavailable,
+    "server_error": errors.UpstreamUnavailable,
+    "invalid_request_error": errors.UpstreamRejected,
+}
+_STATUSES: Final[dict[int, _Cause]] = {
+    401: errors.UpstreamCredential,
+    402: errors.UpstreamRateLimited,
+    403: errors.UpstreamCredential,
+    408: errors.UpstreamTimeout,
+    409: errors.UpstreamUnavailable,
+    425: errors.UpstreamUnavailable,
+    429: errors.UpstreamRateLimited,
+    498: errors.UpstreamOverloaded,  # Groq: no capacity for flex
+    499: errors.UpstreamUnavailable,
+    503: errors.UpstreamOverloaded,
+    504: errors.UpstreamTimeout,
+    529: errors.UpstreamOverloaded,
+}
+# Codes that hold whatever the status; of the others the status says more.
+_ANY_STATUS: Final = frozenset(
+    {
+        "billing_hard_limit_reached",
+        "context_length_exceeded",
+        "insufficient_quota",
+        "model_not_found",
+        "unsupported_country_region_territory",
+    }
+)
+_QUOTAS: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_TOO_LONG: Final = ("maximum context length", "context window", "context length", "prompt is too long", "context size")
+_WORDS: Final[dict[_Cause, str]] = {
+    errors.UpstreamCredential: "the upstream refuses the gateway's credential",
+    errors.UpstreamUnavailable: "the upstream failed",
+    errors.UpstreamTimeout: "the upstream did not answer in time",
+    errors.UpstreamMalformed: "the upstream's answer cannot be used",
+}
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{1,63}")
+_SPOKEN: Final = re.compile(
+    r"(?i)\b(?:try again|retry after|retry|reset)(?: in| after)? (\d[\d.]{0,15}[dhmsµn][\dhmsµ.]{0,30})"
+)
+_SECONDS: Final = re.compile(r"(?i)\b(?:try again|retry)(?: in| after) (\d{1,9}(?:\.\d{1,9})?) ?(?:s\b|sec)")
+_LEFT: Final = "x-ratelimit-remaining-"
+_COUNTED: Final = ("requests", "tokens")
+_MILLISECONDS: Final = re.compile(r"\d{1,12}(?:\.\d{1,12})?")
+# Every quantifier is bounded: the text is not ours.
+_ACCOUNT: Final = (
+    (re.compile(r"\b(org-|proj_|user-)[A-Za-z0-9_-]{1,64}"), r"\1***"),
+    (re.compile(r"\b(sk-)[A-Za-z0-9_*.-]{1,200}"), r"\1***"),
+    (re.compile(r"\b[A-Za-z0-9_-]{0,40}\*{3,200}[A-Za-z0-9_-]{0,40}"), "***"),
+)
+
+
+def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: float | None = None) -> GatewayError:
+    """Read an error answer, or an error event under status 200.
+
+    `now` (Unix seconds) is needed for waits that are given as a date; without it those count as unknown.
+    """
+    details = read_details(body)
+    code = status if status >= 400 else details.status or 0
+    cause = _cause(code, details)
+    said = details.message or f"status {code or status}"
+    words = _WORDS.get(cause)
+    wait = _wait(details, {name.lower(): value for name, value in headers.items()}, now)
+    return cause(f"{words}: {said}" if words else said, code=_code(cause, code, details), retry_after=wait)
+
+
+def read_details(body: bytes) -> Details:
+    """Read what an error body says; one that nobody knows gives a snippet as its message."""
+    found = _find(body)
+    if found is None:
+        return Details(message=_masked(google.read_details(body).message))
+    code, status = _text(found.code), found.status if isinstance(found.status, int) else None
+    if code.isdigit() and len(code) == 3:
+        code, status = "", int(code)
+    message = found.message if found.message is not None else found.detail
+    return Details(
+        message=_masked(message if isinstance(message, str) else msgspec.json.encode(message).decode()),
+        code=code,
+        type=_text(found.type),
+        param=_text(found.param),
+        status=status,
+    )
+
+
+class _Error(Struct):
+    message: object = None
+    code: object = None
+    type: object = None
+    param: object = None
+    status: object = None
+    detail: object = None
+
+
+class _Body(_Error):
+    error: _Error | None = None
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+
+
+def _find(body: bytes) -> _Error | None:
+    try:
+        given = _BODY.decode(body)
+    except (ValueError, RecursionError):
+        return None
+    found = given.error or given
+    return found if found.message is not None or found.detail is not None or found.code is not None else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _masked(text: str) -> str:
+    line = mask(text)
+    for name, stand_in in _ACCOUNT:
+        line = name.sub(stand_in, line)
+    return line[:_MAX_MESSAGE]
+
+
+def _cause(status: int, details: Details) -> _Cause:
+    if details.code in _ANY_STATUS:
+        return _CODES[details.code]
+    words = details.message.lower()
+    if status in (0, 400, 413, 422) and any(one in words for one in _TOO_LONG):
+        return errors.ContextTooLong
+    if status == 404:
+        known = details.code in _CODES or "model" in words
+        return errors.ModelNotFound if known else errors.UpstreamUnavailable
+    if status == 0:
+        return _CODES.get(details.code) or _CODES.get(details.type) or errors.UpstreamUnavailable
+    if status in _STATUSES:
+        return _STATUSES[status]
+    return errors.UpstreamUnavailable if status >= 500 else errors.UpstreamRejected
+
+
+def _code(cause: _Cause, status: int, details: Details) -> str | None:
+    """Give the code that a caller is told: where it says more than the class of the error."""
+    if cause is errors.UpstreamRateLimited and (status == 402 or details.code in _QUOTAS):
+        return "insufficient_quota"
+    if cause is errors.UpstreamRejected and _WORD.fullmatch(details.code):
+        return details.code
+    return None
+
+
+def _wait(details: Details, headers: Mapping[str, str], now: float | None) -> float | None:
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _MILLISECONDS.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    given = headers.get("retry-after", "").strip()
+    if given and (wait := header_wait(given, now)) is not None:
+        return wait
+    seconds = _SECONDS.search(details.message)
+    if seconds is not None:
+        return float(seconds[1])
+    spoken = _SPOKEN.search(details.message)
+    if spoken is not None:
+        return duration(spoken[1].rstrip("."))
+    resets = (headers.get(f"x-ratelimit-reset-{one}", "") for one in _COUNTED if headers.get(_LEFT + one) == "0")
+    return max(filter(None, map(duration, resets)), default=None)

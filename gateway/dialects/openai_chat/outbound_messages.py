@@ -1,0 +1,149 @@
+"""Write a conversation as messages.
+
+A `tool` message holds text only: pictures in a result follow in a user message. Thoughts go back to the servers that
+demand them with the calls that they led to, as `reasoning_content`; the signature of a call to Gemini's own
+compatible server, as `extra_content`. Nobody else gets either: strict servers refuse fields that they do not know.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any, ClassVar, Final
+
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.gemini.history import text_of
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound_history import Step, arrange
+
+from .answer import free_text
+from .outbound_parts import Parts
+
+__all__ = ["Conversation", "Message"]
+
+Message = dict[str, object]
+
+_MAX_ID: Final = 40  # OpenAI's limit here
+_BELOW: Final = "[image attached below]"
+_ECHOED: Final = re.compile(r"deepseek|kimi")  # they refuse calls that come back without the thoughts before them
+
+
+class Conversation:
+    """Writes the messages of one request. `custom`: the free-form tools that are declared as such, by upstream name."""
+
+    def __init__(
+        self,
+        request: ir.Request,
+        names: NameMap,
+        custom: frozenset[str],
+        losses: list[ir.Loss],
+        *,
+        model: str,
+        signatures: bool,
+    ) -> None:
+        self._request = request
+        self._names = names
+        self._custom = custom
+        self._losses = losses
+        self._parts = Parts(request.paths, losses)
+        self._echoes = signatures and _ECHOED.search(model.lower()) is not None
+        self._signs = signatures and "gemini" in model.lower()
+
+    def messages(self) -> list[Message]:
+        """Give all messages, the system's first."""
+        request = self._request
+        steps = arrange(map(self._unmarked, request.turns), self._taken, self._losses)
+        rules = "\n\n".join(text.text for text in request.system if text.text)
+        leading: list[Message] = [{"role": "system", "content": rules}] if rules else []
+        return leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
+
+    def _taken(self, thought: ir.Thinking) -> bool:
+        return self._echoes and thought.signature is None and thought.redacted is None
+
+    def _unmarked(self, turn: ir.Turn) -> ir.Turn:
+        """Forget where the signatures stood that do go back, so that they are not told to be lost."""
+        if not self._signs or not turn.places:
+            return turn
+        pairs = zip(turn.parts, turn.places, strict=True)
+        return replace(turn, places=tuple(() if self._signature(part) else places for part, places in pairs))
+
+    def _signature(self, part: ir.Part) -> str:
+        if not self._signs or not isinstance(part, ir.ToolCall) or part.signature is None:
+            return ""
+        return part.signature.value if part.signature.issuer == "gemini" else ""
+
+    def _readable(self, parts: Iterable[ir.Part]) -> list[ir.Part]:
+        """Leave out what only another dialect can read."""
+        for part in parts:
+            if isinstance(part, ir.Opaque):
+                # a service's own blocks may go; a part that a Gemini caller wrote says something
+                severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
+                self._losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", severity))
+        return [part for part in parts if not isinstance(part, ir.Opaque)]
+
+    def _system(self, step: Step) -> list[Message]:
+        words = _joined(self._readable(step.parts), "\n")
+        return [{"role": "system", "content": words}] if words else []
+
+    def _user(self, step: Step) -> list[Message]:
+        parts = self._readable(step.parts)
+        written = [self._parts.write(part) for part in parts if isinstance(part, ir.Text | ir.Media)]
+        texts = [part["text"] for part in written if part["type"] == "text"]
+        if len(texts) == len(written):  # a plain string is what every server takes
+            words = "\n".join(map(str, texts))
+            return [{"role": "user", "content": words}] if words else []
+        return [{"role": "user", "content": written}]
+
+    def _assistant(self, step: Step) -> list[Message]:
+        parts = self._readable(step.parts)
+        words = _joined(parts, "")
+        calls = [self._call(part) for part in parts if isinstance(part, ir.ToolCall)]
+        if not words and not calls:
+            return []
+        message: Message = {"role": "assistant", "content": words or None}
+        thoughts = "".join(part.text for part in parts if isinstance(part, ir.Thinking))
+        if self._echoes and (thoughts or calls):
+            message["reasoning_content"] = thoughts
+        if calls:
+            message["tool_calls"] = calls
+        return [message]
+
+    def _call(self, call: ir.ToolCall) -> Message:
+        name, arguments = self._names.upstream(call.name), bytes(call.arguments).decode()
+        written: Message = {"id": _call_id(call.id), "type": "function"}
+        if name in self._custom:
+            written |= {"type": "custom", "custom": {"name": name, "input": free_text(arguments)}}
+        else:
+            written["function"] = {"name": name, "arguments": arguments}
+        signature = self._signature(call)
+        if signature:
+            written["extra_content"] = {"google": {"thought_signature": signature}}
+        return written
+
+    def _results(self, step: Step) -> list[Message]:
+        messages: list[Message] = []
+        attached: list[Message] = []
+        for result in step.parts:
+            if isinstance(result, ir.ToolResult):
+                media = [self._parts.write(part) for part in result.parts if isinstance(part, ir.Media)]
+                words = [text_of(result), _BELOW if media else ""]
+                content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
+                messages.append({"role": "tool", "tool_call_id": _call_id(result.id), "content": content})
+                attached += media
+        return [*messages, {"role": "user", "content": attached}] if attached else messages
+
+    _WRITERS: ClassVar[dict[str, Callable[[Any, Step], list[Message]]]] = {
+        "system": _system,
+        "user": _user,
+        "assistant": _assistant,
+        "results": _results,
+    }
+
+
+def _joined(parts: Sequence[ir.Part], between: str) -> str:
+    return between.join(part.text for part in parts if isinstance(part, ir.Text))
+
+
+def _call_id(given: str) -> str:
+    return given if len(given) <= _MAX_ID else "call_" + sha256(given.encode()).hexdigest()[:24]

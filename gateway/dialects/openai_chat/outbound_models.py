@@ -1,0 +1,96 @@
+"""What models take of Chat Completions, read off their names, and how much they are told to think.
+
+OpenAI's own refuse what they do not know: before GPT-5.1 none can be kept from thinking, only later ones think `xhigh`,
+and what thinks is not told how to draw its answer. Of other models nothing is known: they get what the caller said.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from gateway import ir
+from gateway.dialects.gemini.thinking import BUDGETS, nearest
+
+__all__ = ["Abilities", "abilities_of", "effort_of"]
+
+_MIDDLE: Final = ("low", "medium", "high")
+
+
+class Abilities(Struct, frozen=True, kw_only=True):
+    """What one model takes.
+
+    `efforts`: the values of `reasoning_effort`, None = nobody knows. `draws`: whether it may be told how to draw.
+    `stops`: stop sequences; `parallel`: `parallel_tool_calls`; `free_form`: tools that take plain text; `subsets`:
+    `allowed_tools`.
+    """
+
+    efforts: tuple[str, ...] | None = None
+    draws: Literal["always", "unless it thinks", "never"] = "always"
+    stops: bool = True
+    parallel: bool = True
+    free_form: bool = False
+    subsets: bool = False
+
+
+def _thinker(*efforts: str) -> Abilities:
+    draws: Literal["unless it thinks", "never"] = "unless it thinks" if "none" in efforts else "never"
+    return Abilities(efforts=efforts, draws=draws, stops=False, free_form=True, subsets=True)
+
+
+_UNKNOWN: Final = Abilities()
+# The first pattern found in the name holds.
+_MODELS: Final = (
+    (r"gpt-oss", Abilities(efforts=_MIDDLE)),
+    (r"o[134](?![a-z0-9])", Abilities(efforts=_MIDDLE, draws="never", stops=False, parallel=False, subsets=True)),
+    (r"gpt-5(?:\.\d+)?-chat", Abilities(efforts=(), free_form=True, subsets=True)),
+    (r"gpt-5-pro", _thinker("high")),
+    (r"gpt-5-codex", _thinker(*_MIDDLE)),
+    (r"gpt-5(?![.\d])", _thinker("minimal", *_MIDDLE)),
+    (r"gpt-5\.1(?!\d)(?!-codex-max)", _thinker("none", *_MIDDLE)),
+    (r"gpt-(?:[5-9]|1\d)(?!\d)", _thinker("none", *_MIDDLE, "xhigh")),
+    (r"(?:chat)?gpt-", Abilities(efforts=(), subsets=True)),
+)
+_COMPILED: Final = tuple((re.compile(rf"(?<![a-z0-9]){pattern}"), abilities) for pattern, abilities in _MODELS)
+
+
+@lru_cache(maxsize=256)
+def abilities_of(model: str) -> Abilities:
+    """Tell what a model takes."""
+    name = model.lower()
+    return next((abilities for pattern, abilities in _COMPILED if pattern.search(name)), _UNKNOWN)
+
+
+def effort_of(reasoning: ir.Reasoning, abilities: Abilities, *, plain: bool) -> tuple[str | None, str]:
+    """Give the `reasoning_effort` to send, and what of the wish it does not say.
+
+    `plain`: the caller said it as this dialect does, so a model of which nothing is known gets it as it is.
+    """
+    wanted = _wanted(reasoning)
+    if reasoning.mode == "unset":
+        return None, ""
+    if wanted is None:
+        return None, "the model decides how much it thinks"
+    efforts = abilities.efforts
+    if efforts is None:
+        efforts = (wanted,) if plain else _MIDDLE
+    if not efforts:
+        return None, "this model takes no effort"
+    if wanted == "none" and wanted not in efforts:
+        return None, "this model is not known to answer without thinking"
+    chosen = wanted if wanted in efforts else nearest(wanted, tuple(one for one in efforts if one != "none"))
+    exact = chosen == wanted and reasoning.mode != "budget"
+    return chosen, "" if exact else f"the nearest that this model takes is {chosen}"
+
+
+def _wanted(reasoning: ir.Reasoning) -> str | None:
+    """Give the level that is asked for; None leaves it to the model."""
+    if reasoning.mode == "off":
+        return "none"
+    if reasoning.mode == "level":
+        return reasoning.level if reasoning.level in BUDGETS else None
+    budget = reasoning.budget
+    if reasoning.mode != "budget" or budget is None or budget < 0:
+        return None
+    return next((level for level in ("none", "minimal", *_MIDDLE) if budget <= BUDGETS[level]), "xhigh")

@@ -1,0 +1,107 @@
+"""Write the parts of a user's message: words, pictures, sound, documents.
+
+image/*           image_url     data URL or address
+WAV, MP3          input_audio   base64
+text/*, JSON      text
+PDF, other files  file          data URL and a name
+"""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+__all__ = ["Parts"]
+
+_Part = dict[str, object]
+
+_SOUNDS: Final = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/mp3": "mp3",
+    "audio/mpeg": "mp3",
+}
+_NAMES: Final = {"application/pdf": "document.pdf"}
+_ADDRESSES: Final = ("https://", "http://")
+
+
+class Parts:
+    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`."""
+
+    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss]) -> None:
+        self._paths = paths
+        self._losses = losses
+
+    def write(self, part: ir.Text | ir.Media) -> _Part:
+        """Write one part; raise InvalidRequest for what this dialect has no form for."""
+        if isinstance(part, ir.Text):
+            return {"type": "text", "text": part.text}
+        kind = part.media_type.partition("/")[0]
+        write = _WRITERS.get(part.media_type) or _WRITERS.get(kind, _file)
+        written = write(part)
+        if part.filename is not None and "file" not in written:
+            filename = self._paths.get("filename", "filename")
+            self._lose(f"{part.path.rpartition('.')[0]}.{filename}", "only documents have names here")
+        if part.detail is not None and "image_url" not in written:
+            self._lose(part.detail_path or part.path, "only pictures have a detail here")
+        return written
+
+    def _lose(self, path: str, reason: str) -> None:
+        self._losses.append(ir.Loss(path, reason, "hint"))
+
+
+def _image(media: ir.Media) -> _Part:
+    url = f"data:{media.media_type};base64,{media.data}" if media.data is not None else media.url or ""
+    if media.data is None and not url.startswith(_ADDRESSES):
+        raise _refused(media, "this upstream fetches from https addresses only; send the data as base64")
+    image = {"url": url} if media.detail is None else {"url": url, "detail": media.detail}
+    return {"type": "image_url", "image_url": image}
+
+
+def _sound(media: ir.Media) -> _Part:
+    name = _SOUNDS.get(media.media_type)
+    if name is None:
+        raise _refused(media, f"this upstream takes sound as WAV or MP3, not {media.media_type!r}")
+    return {"type": "input_audio", "input_audio": {"data": _data(media), "format": name}}
+
+
+def _text(media: ir.Media) -> _Part:
+    try:
+        return {"type": "text", "text": b64decode(_data(media)).decode()}
+    except (binascii.Error, UnicodeDecodeError):
+        return _file(media)
+
+
+def _file(media: ir.Media) -> _Part:
+    name = media.filename or _NAMES.get(media.media_type, "file")
+    return {"type": "file", "file": {"filename": name, "file_data": f"data:{media.media_type};base64,{_data(media)}"}}
+
+
+def _video(media: ir.Media) -> _Part:
+    raise _refused(media, "this upstream does not take video")
+
+
+def _data(media: ir.Media) -> str:
+    if media.data is None:
+        raise _refused(media, "this upstream fetches pictures only; send the data as base64")
+    return media.data
+
+
+def _refused(media: ir.Media, reason: str) -> InvalidRequest:
+    where = media.path or "messages"
+    return InvalidRequest(f"{where}: {reason}", param=where)
+
+
+# by media type, else by its first half
+_WRITERS: Final[dict[str, Callable[[ir.Media], _Part]]] = {
+    "image": _image,
+    "audio": _sound,
+    "video": _video,
+    "text": _text,
+    "application/json": _text,
+}

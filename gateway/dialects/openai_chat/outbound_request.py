@@ -1,0 +1,217 @@
+"""Write a neutral request as a body for OpenAI Chat Completions, and for every server that is compatible with it.
+
+The body is built, never copied, apart from the unknown fields of a caller that speaks this dialect too. Answers are
+always streamed, with their tokens. What has no place is told in `OpenAIWritten.losses`, by the caller's own names.
+"""
+
+import re
+from hashlib import sha256
+from typing import Final
+
+from gateway import ir
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound_schema import MENDED, mended
+from gateway.errors import InvalidRequest
+
+from .outbound_messages import Conversation, Message
+from .outbound_models import abilities_of, effort_of
+from .outbound_tools import Tools, is_strict, write_tools
+
+__all__ = ["names_of", "short", "write_request"]
+
+_DIALECT: Final = "openai-chat"
+_MAX_STOPS: Final = 4
+_MAX_USER: Final = 64
+_SCHEMA: Final = "response_format.json_schema"
+_ANSWER: Final = "answer"  # what a schema without a name is called
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JSON: Final = "Answer in JSON."
+# How the answer is drawn, with the values that say nothing.
+_DRAWING: Final = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+# Fields that Responses has too, and that mean the same there.
+_SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
+
+
+def write_request(request: ir.Request, target: OpenAITarget) -> OpenAIWritten:
+    """Write a request for one target; raise InvalidRequest for what cannot be carried."""
+    return _Writer(request, target).write()
+
+
+class _Writer:
+    """One request on its way, and what got lost."""
+
+    def __init__(self, request: ir.Request, target: OpenAITarget) -> None:
+        self.request = request
+        self.target = target
+        self.plain = request.dialect == _DIALECT
+        self.abilities = abilities_of(target.model)
+        self.losses: list[ir.Loss] = []
+        self.names = NameMap(names_of(request))
+
+    def write(self) -> OpenAIWritten:
+        tools = write_tools(self.request, self.names, self.abilities, self.losses)
+        effort = self._effort()
+        body: dict[str, object] = {
+            "model": self.target.model,
+            "messages": self._messages(tools),
+            **tools.fields,
+            **self._limits(),
+            **self._drawing(effort),
+            **self._output(),
+            **self._identity(),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if effort is not None:
+            body["reasoning_effort"] = effort
+        return OpenAIWritten(
+            body=body | self._extras(body),
+            names=self.names,
+            custom=tools.custom,
+            wrapped=tools.wrapped,
+            namespaces={
+                self.names.upstream(tool.name): tool.namespace for tool in self.request.tools if tool.namespace
+            },
+            losses=tuple(self.losses),
+        )
+
+    def _path(self, name: str) -> str:
+        """Give the caller's name for an option, or for what is in one."""
+        paths = self.request.paths
+        head, dot, rest = name.rpartition(".")
+        return paths.get(name) or (f"{paths[head]}{dot}{rest}" if head in paths else name)
+
+    def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:
+        self.losses.append(ir.Loss(self._path(name), reason, severity))
+
+    def _refused(self, name: str, reason: str) -> InvalidRequest:
+        path = self._path(name)
+        return InvalidRequest(f"{path}: {reason}", param=path)
+
+    # conversation
+
+    def _messages(self, tools: Tools) -> list[Message]:
+        target = self.target
+        conversation = Conversation(
+            self.request, self.names, tools.custom, self.losses, model=target.model, signatures=target.signatures
+        )
+        messages = conversation.messages()
+        if not messages:
+            raise self._refused("messages", "there is nothing in them that the model could read")
+        if self.request.output.kind == "json" and not any(map(_says_json, messages)):
+            messages.insert(0, {"role": "system", "content": _JSON})  # else OpenAI refuses JSON mode
+        return messages
+
+    # limits, sampling, thinking
+
+    def _limits(self) -> dict[str, object]:
+        sampling = self.request.sampling
+        if sampling.n is not None and sampling.n > 1:
+            raise self._refused("n", "one answer a request is given here")
+        fields: dict[str, object] = {}
+        wanted, limit = sampling.max_tokens, self.target.max_output
+        if wanted is not None:
+            fields[self.target.max_tokens_field] = wanted if limit is None else min(wanted, limit)
+            if limit is not None and limit < wanted:
+                self._lose("max_tokens", f"cut to the model's limit of {limit}", "hint")
+        return fields | self._stops()
+
+    def _stops(self) -> dict[str, object]:
+        stops = [stop for stop in self.request.sampling.stop if stop]
+        if stops and not self.abilities.stops:
+            self._lose("stop", "this model takes no stop sequences")
+            return {}
+        if len(stops) > _MAX_STOPS:
+            raise self._refused("stop", f"this upstream takes up to {_MAX_STOPS} stop sequences")
+        return {"stop": stops} if stops else {}
+
+    def _drawing(self, effort: str | None) -> dict[str, object]:
+        sampling, draws = self.request.sampling, self.abilities.draws
+        fixed = draws == "never" or (draws == "unless it thinks" and effort not in (None, "none"))
+        fields: dict[str, object] = {} if sampling.seed is None else {"seed": sampling.seed}
+        if sampling.top_k is not None:
+            self._lose("top_k", "this upstream does not know it")
+        for name, default in _DRAWING.items():
+            value = getattr(sampling, name)
+            if value is not None and fixed and value != default:
+                self._lose(name, "this model takes no other than its own while it thinks")
+            elif value is not None:
+                fields[name] = value
+        return fields
+
+    def _effort(self) -> str | None:
+        plain = self.plain or self.request.thread is not None
+        effort, reason = effort_of(self.request.reasoning, self.abilities, plain=plain)
+        if not self.target.reasoning and self.request.reasoning.mode != "unset":
+            effort, reason = None, "this model takes no effort"
+        if reason:
+            self._lose("thinking", reason, "hint")
+        return effort
+
+    # form of the answer
+
+    def _output(self) -> dict[str, object]:
+        output = self.request.output
+        fields: dict[str, object] = {"modalities": list(output.modalities)} if output.modalities else {}
+        if output.kind == "text":
+            return fields
+        if output.schema is None:
+            for name, value in (("name", output.name), ("strict", output.strict)):
+                if value is not None:
+                    self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
+            return fields | {"response_format": {"type": "json_object"}}
+        schema = mended(output.schema)
+        if schema != output.schema:
+            self._lose("schema", MENDED, "hint")
+        form: dict[str, object] = {"name": self._schema_name(output.name), "schema": schema}
+        if output.strict and not is_strict(schema):
+            self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
+        elif output.strict is not None:
+            form["strict"] = output.strict
+        return fields | {"response_format": {"type": "json_schema", "json_schema": form}}
+
+    def _schema_name(self, given: str | None) -> str:
+        if not given or _NAME.fullmatch(given):
+            return given or _ANSWER
+        self._lose(f"{_SCHEMA}.name", "names are up to 64 letters, digits, - and _ here", "hint")
+        return _ANSWER
+
+    # who asks, and the rest
+
+    def _identity(self) -> dict[str, object]:
+        user, session = self.request.user, self.request.session
+        fields: dict[str, object] = {}
+        if user is not None:
+            named = "safety_identifier" if self._path("user") == "safety_identifier" else "user"
+            fields[named] = short(user)
+        if session is not None and self._path("session") == "prompt_cache_key":
+            fields["prompt_cache_key"] = short(session)
+        elif session is not None and session != user:
+            self._lose("session", "this upstream has no sessions", "hint")
+        return fields
+
+    def _extras(self, body: dict[str, object]) -> dict[str, object]:
+        """Give the fields that go along as they came."""
+        kept: dict[str, object] = {}
+        for name, value in self.request.extras.items():
+            if name not in body and (self.plain or name in _SHARED):
+                kept[name] = value
+            else:
+                self._lose(name, "this upstream does not know it", "hint")
+        return kept
+
+
+def names_of(request: ir.Request) -> set[str]:
+    """Give the names of all functions that are declared or called."""
+    declared = {tool.name for tool in request.tools if tool.builtin is None}
+    return declared | {part.name for turn in request.turns for part in turn.parts if isinstance(part, ir.ToolCall)}
+
+
+def _says_json(message: Message) -> bool:
+    return "json" in str(message["content"]).lower()
+
+
+def short(name: str) -> str:
+    """Give a name as long as it may be: a longer one by its hash, which stays the same."""
+    return name if len(name) <= _MAX_USER else sha256(name.encode()).hexdigest()

@@ -1,0 +1,321 @@
+"""Read an upstream's answer: chunks in, neutral events out, in their grammar whatever comes.
+
+    reasoning_content, reasoning ─► thinking     content ─► text     tool_calls ─► one block a call
+
+The end is held back until `[DONE]` or the end of the body: usage follows the finish reason. An answer that no finish
+reason ends is complete when `[DONE]` follows, and broken when nothing does.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from gateway import ir
+from gateway.dialects.content import media
+from gateway.dialects.gemini.errors import mask
+from gateway.dialects.gemini.names import NameMap
+from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
+
+from .outbound_blocks import Blocks
+from .outbound_errors import read_details, read_error
+from .outbound_usage import Tally
+from .outbound_wire import Call, Choice, Chunk, Delta, Function, read_chunk, read_part
+
+__all__ = ["ReadOptions", "StreamReader"]
+
+_FINISHED: Final[dict[str, ir.FinishReason]] = {
+    "stop": "stop",
+    "tool_calls": "stop",  # said without a call; with one, see _reason()
+    "function_call": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+}
+# Never a clean end.
+_FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource"})
+_DONE: Final = "[DONE]"
+_NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
+_LEGACY: Final = -1  # the index of the older function_call, of which there is one
+_UNREADABLE: Final = "the upstream's answer cannot be read"
+
+
+class ReadOptions(Struct, frozen=True, kw_only=True):
+    """What the reader must know of the request; see OpenAIWritten. `salt`: makes ids for calls that have none."""
+
+    names: NameMap
+    salt: str = ""
+
+
+class _Words(Struct):
+    """A part of a content, as some servers write it: words, or a thought that consists of parts."""
+
+    text: str | None = None
+    thinking: str | list[Raw] | None = None
+
+
+class _Detail(Struct):
+    text: str | None = None
+    summary: str | None = None
+
+
+class _Address(Struct):
+    url: str
+
+
+class _Picture(Struct):
+    image_url: _Address
+
+
+class _Source(Struct):
+    url: str
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class _Annotation(Struct):
+    url_citation: _Source
+
+
+_WORDS: Final = msgspec.json.Decoder(_Words)
+_TEXT: Final = msgspec.json.Decoder(str)
+_DETAILS: Final = msgspec.json.Decoder(list[_Detail])
+_PICTURES: Final = msgspec.json.Decoder(list[_Picture])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
+
+
+class StreamReader:
+    """Reads one answer."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        self._events: list[ir.Event] = []
+        self._blocks = Blocks(options.salt)
+        self._tally = Tally()
+        self._started = self._ended = self._said = False
+        self._finish: str | None = None
+        self._refusal: list[str] = []
+        self._text: list[str] = []  # of the last text block
+
+    @property
+    def usage(self) -> ir.Usage:
+        """What the upstream has counted so far."""
+        return self._tally.usage()
+
+    def feed(self, payloads: Sequence[str]) -> list[ir.Event]:
+        """Take the data of the next events of the stream, `[DONE]` among them."""
+        for payload in payloads:
+            if self._ended:
+                break
+            if payload == _DONE:
+                self._end(done=True)
+            else:
+                self._read(payload)
+        return self._flushed()
+
+    def feed_whole(self, body: bytes) -> list[ir.Event]:
+        """Take an answer that came as one JSON document, and end it."""
+        chunk = self._read(body)
+        if not self._ended and (chunk is None or not chunk.choices):
+            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {read_details(body).message or 'it holds no choices'}"))
+        if not self._ended:
+            self._end(done=True)
+        return self._flushed()
+
+    def close(self) -> list[ir.Event]:
+        """End the answer where the upstream's stream ended; idempotent."""
+        if not self._ended:
+            self._end(done=False)
+        return self._flushed()
+
+    def _flushed(self) -> list[ir.Event]:
+        if not self._ended:
+            self._events += self._blocks.events()
+        events, self._events = self._events, []
+        return events
+
+    def _fail(self, error: GatewayError) -> None:
+        self._events += self._blocks.events()  # what came before it
+        self._events.append(ir.Failed(error))
+        self._ended = True
+
+    # chunks
+
+    def _read(self, data: str | bytes) -> Chunk | None:
+        try:
+            chunk = read_chunk(data)
+        except ValueError as error:
+            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            return None
+        if (chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING) or chunk.kind == "error":
+            self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
+            return None
+        self._tally.add(chunk.usage)
+        for choice in chunk.choices or ():
+            if not choice.index:  # the others are alternatives that nobody asked for
+                self._start(chunk)
+                self._choice(choice)
+        return chunk
+
+    def _start(self, chunk: Chunk) -> None:
+        if self._started:
+            return
+        self._started = True
+        started = ir.Started(
+            id=chunk.id if isinstance(chunk.id, str) and chunk.id else None,
+            model=chunk.model if isinstance(chunk.model, str) and chunk.model else None,
+            usage=self._tally.usage() if self._tally else None,
+            created=chunk.created if isinstance(chunk.created, int) and chunk.created else None,
+        )
+        self._events.append(started)
+
+    def _choice(self, choice: Choice) -> None:
+        self._tally.add(choice.usage)
+        for said, whole in ((choice.delta, False), (choice.message, True)):
+            if said is not None:
+                self._delta(said, whole=whole)
+        self._finish = choice.finish_reason or self._finish  # some servers write "" into each chunk
+
+    def _delta(self, delta: Delta, *, whole: bool) -> None:
+        self._think(_thought(delta))
+        if isinstance(delta.content, str):
+            self._say(delta.content)
+        else:
+            self._parts(delta.content or ())
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
+        for picture in read_part(delta.images, _PICTURES) or ():
+            self._show(picture.image_url.url)
+        for raw in read_part(delta.annotations, _RAWS) or ():
+            annotation = read_part(raw, _ANNOTATION)
+            if annotation is not None:
+                self._cite(annotation.url_citation)
+        for place, call in enumerate(delta.tool_calls or ()):
+            self._call(call, place if whole and call.index is None else call.index)
+        if delta.function_call is not None:
+            self._call(Call(function=delta.function_call), _LEGACY)
+
+    def _parts(self, parts: Sequence[Raw]) -> None:
+        for raw in parts:
+            part = read_part(raw, _WORDS)
+            if part is None:
+                continue
+            if isinstance(part.thinking, str):
+                self._think(part.thinking)
+            for inner in part.thinking or () if isinstance(part.thinking, list) else ():
+                thought = read_part(inner, _WORDS)
+                self._think((thought and thought.text) or "")
+            self._say(part.text or "")
+
+    # blocks
+
+    def _think(self, text: str) -> None:
+        if text:
+            self._said = True
+            self._blocks.say("thinking", ir.ThinkingDelta(text))
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._said = True
+            self._add_text(ir.TextDelta(text))
+            self._text.append(text)
+
+    def _add_text(self, event: ir.Event) -> None:
+        if self._blocks.say("text", event):
+            self._text = []
+
+    def _cite(self, source: _Source) -> None:
+        """Write a source into the last text; its place counts characters there, and bytes here."""
+        text = "".join(self._text)
+        placed = self._blocks.texts == 1 and source.start_index is not None and source.end_index is not None
+        start, end = (source.start_index or 0, source.end_index or 0) if placed else (0, 0)
+        start, end = max(start, 0), max(start, end, 0)
+        self._add_text(
+            ir.CitationDelta(
+                url=source.url,
+                title=source.title or "",
+                start=len(text[:start].encode()) if placed else None,
+                end=len(text[:end].encode()) if placed else None,
+                text=text[start:end],
+            )
+        )
+
+    def _show(self, url: str) -> None:
+        try:
+            found = media(url=url, path="images", any_type=True)
+        except InvalidRequest:
+            return
+        self._said = True
+        if found.data is None:
+            self._say(f"![image]({url})")
+        else:
+            self._blocks.whole("media", ir.MediaChunk(media_type=found.media_type, data=found.data))
+
+    def _call(self, call: Call, index: int | None) -> None:
+        function, custom = call.function or Function(), call.custom
+        name = function.name or (custom and custom.name) or ""
+        block = self._blocks.call(index, call.id or "", name)
+        if block.ended:
+            return  # it was whole already
+        block.name = block.name or self._options.names.original(name)
+        extra = call.extra_content
+        if extra is not None and extra.google is not None and extra.google.thought_signature:
+            block.held.append(ir.SignatureDelta(ir.Signature("gemini", extra.google.thought_signature, "f")))
+        if custom is not None:
+            block.custom = True
+            if custom.input:
+                block.write(custom.input)
+        elif (given := _arguments(function.arguments)) != "":
+            block.argue(given)
+
+    # the end
+
+    def _end(self, *, done: bool) -> None:
+        ending = self._ending(done=done)
+        if isinstance(ending, GatewayError):
+            self._fail(ending)
+            return
+        self._start(Chunk())
+        self._events += self._blocks.events(ended=True)
+        if self._tally:
+            self._events.append(ir.UsageReported(self._tally.usage()))
+        self._events.append(ending)
+        self._ended = True
+
+    def _ending(self, *, done: bool) -> ir.Finished | GatewayError:
+        native, calls = self._finish, self._blocks.calls
+        if not all(call.name for call in calls):
+            code = "upstream_malformed_tool_call"
+            return UpstreamMalformed("the upstream called a tool without a name", code=code)
+        if native in _FAILED:
+            return UpstreamUnavailable(f"the upstream ended its answer with {native!r}")
+        if native is None and not (done and (calls or self._said or self._refusal)):
+            return StreamBroken("the upstream's answer ended before it was complete")
+        reason = _FINISHED.get(native or "stop", "stop")
+        if reason == "stop" and calls:
+            reason = "tool_calls"
+        elif reason == "stop" and self._refusal and not self._text:
+            reason = "content_filter"  # a refusal is said beside the content, and ends like an answer
+        return ir.Finished(reason=reason, native=native, explanation="".join(self._refusal) or None)
+
+
+def _thought(delta: Delta) -> str:
+    """Give the words of a thought; the same ones may stand in several fields."""
+    if delta.reasoning_content:
+        return delta.reasoning_content
+    said = read_part(delta.reasoning, _TEXT)
+    if said:
+        return said
+    return "".join(detail.text or detail.summary or "" for detail in read_part(delta.reasoning_details, _DETAILS) or ())
+
+
+def _arguments(raw: Raw | UnsetType) -> str:
+    """Give arguments as JSON text, which some servers write without the quotes."""
+    if raw is UNSET or raw == Raw(b"null"):
+        return ""
+    text = read_part(raw, _TEXT)
+    return bytes(raw).decode() if text is None else text

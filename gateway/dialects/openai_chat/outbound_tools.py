@@ -1,0 +1,171 @@
+"""Write tools, and the choice among them."""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, mended
+
+from .outbound_models import Abilities
+
+__all__ = ["Tools", "is_strict", "write_tools"]
+
+_NO_FUNCTIONS: Final = "there are no functions to call"
+_SEARCH: Final = "web_search_options"
+_BELOW: Final = ("items", "not")
+_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+_MAPS: Final = ("properties", "$defs", "definitions")
+
+Kind = Literal["function", "custom"]
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """What is written of tools: fields of the body, and the upstream names of free-form tools; see OpenAIWritten."""
+
+    fields: dict[str, object]
+    custom: frozenset[str] = frozenset()
+    wrapped: frozenset[str] = frozenset()
+
+
+def write_tools(request: ir.Request, names: NameMap, abilities: Abilities, losses: list[ir.Loss]) -> Tools:
+    """Write `tools` and what chooses among them."""
+    return _Writer(request, names, abilities, losses).write()
+
+
+class _Writer:
+    def __init__(self, request: ir.Request, names: NameMap, abilities: Abilities, losses: list[ir.Loss]) -> None:
+        self._names = names
+        self._abilities = abilities
+        self._losses = losses
+        self._paths = request.paths
+        self._model = request.model
+        self._builtin = [tool for tool in request.tools if tool.builtin is not None]
+        functions = [tool for tool in request.tools if tool.builtin is None]
+        declared = {tool.name for tool in functions}
+        self._choice = request.tool_choice
+        self._chosen = [name for name in request.tool_choice.names if name in declared] if request.tool_choice else []
+        self._functions = functions if self._may_all_stand() else self._narrowed(functions)
+
+    def write(self) -> Tools:
+        fields: dict[str, object] = {}
+        free_form = frozenset(self._names.upstream(tool.name) for tool in self._functions if tool.free_form)
+        if self._functions:
+            fields["tools"] = [self._tool(tool) for tool in self._functions]
+        fields |= self._choosing() | self._services()
+        if self._abilities.free_form:
+            return Tools(fields=fields, custom=free_form)
+        return Tools(fields=fields, wrapped=free_form)
+
+    def _lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:
+        self._losses.append(ir.Loss(self._paths.get(path, path), reason, severity))
+
+    def _may_all_stand(self) -> bool:
+        """Tell whether a choice narrowed to some of the tools, if it is, can be said without hiding the others."""
+        narrowed = self._choice is not None and self._choice.mode in ("auto", "required") and bool(self._chosen)
+        return self._abilities.subsets or not narrowed
+
+    def _narrowed(self, functions: list[ir.Tool]) -> list[ir.Tool]:
+        for tool in functions:
+            if tool.name not in self._chosen:
+                self._lose(tool.path, "the choice leaves it out")
+        return [tool for tool in functions if tool.name in self._chosen]
+
+    def _tool(self, tool: ir.Tool) -> dict[str, object]:
+        written: dict[str, object] = {"name": self._names.upstream(tool.name)}
+        if tool.description is not None:
+            written["description"] = tool.description
+        if tool.free_form and self._abilities.free_form:
+            return {"type": "custom", "custom": written}
+        if tool.free_form:
+            self._lose(tool.path, "emulated: a function with the one argument input", "change")
+        given = tool.schema or NO_PARAMETERS
+        schema = mended(given)
+        if schema != given:
+            self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
+        written["parameters"] = schema
+        if tool.strict is not None and (not tool.strict or is_strict(schema)):
+            written["strict"] = tool.strict
+        elif tool.strict:
+            inner, dot, _ = tool.schema_path.rpartition(".")
+            self._lose(f"{tool.path}.{inner}{dot}strict", "the schema leaves more open than strict calls may")
+        return {"type": "function", "function": written}
+
+    def _services(self) -> dict[str, object]:
+        """Ask for the search that this upstream has itself; only some models do."""
+        found: dict[str, object] = {}
+        for tool in self._builtin:
+            known = tool.path == _SEARCH or "search" in self._model.lower()
+            if tool.builtin == "web_search" and known:
+                found[_SEARCH] = {}
+            else:
+                self._lose(tool.path, f"this model has no {tool.builtin}", "change")
+        return found
+
+    # the choice
+
+    def _choosing(self) -> dict[str, object]:
+        choice = self._choice
+        if choice is None:
+            return {}
+        if not self._functions:
+            self._lose("tool_choice", _NO_FUNCTIONS)
+            if choice.parallel is not None:
+                self._lose("parallel_tool_calls", _NO_FUNCTIONS)  # refused without tools
+            return {}
+        fields = {"tool_choice": self._mode(choice)}
+        if choice.parallel is not None and self._abilities.parallel:
+            fields["parallel_tool_calls"] = choice.parallel
+        elif choice.parallel is not None:
+            self._lose(
+                "parallel_tool_calls", "this model takes no such option", "hint" if choice.parallel else "change"
+            )
+        return fields
+
+    def _mode(self, choice: ir.ToolChoice) -> object:
+        if len(self._chosen) < len(choice.names):
+            self._lose("tool_choice", "only functions can be chosen", "change")
+        if choice.mode == "named":
+            return next(self._entries(), "auto")
+        if choice.mode == "none" or not self._chosen or not self._abilities.subsets:
+            return choice.mode
+        allowed = {"mode": choice.mode, "tools": list(self._entries())}
+        return {"type": "allowed_tools", "allowed_tools": allowed}
+
+    def _entries(self) -> Iterator[dict[str, object]]:
+        free_form = {tool.name for tool in self._functions if tool.free_form and self._abilities.free_form}
+        for name in self._chosen:
+            kind: Kind = "custom" if name in free_form else "function"
+            yield {"type": kind, kind: {"name": self._names.upstream(name)}}
+
+
+def is_strict(schema: Raw) -> bool:
+    """Tell whether a schema keeps the rules of strict mode: every object closed, and all its properties required."""
+    return _closed(msgspec.json.decode(schema))
+
+
+def _closed(schema: object) -> bool:
+    if not is_object(schema):
+        return True
+    kind, properties = schema.get("type"), schema.get("properties")
+    if kind == "object" or (is_list(kind) and "object" in kind) or properties is not None:
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or not is_list(required):
+            return False
+        if is_object(properties) and any(name not in required for name in properties):
+            return False
+    return all(map(_closed, _inner(schema)))
+
+
+def _inner(schema: dict[str, object]) -> Iterator[object]:
+    yield from (schema[key] for key in _BELOW if key in schema)
+    for key in _LISTS:
+        given = schema.get(key)
+        yield from given if is_list(given) else ()
+    for key in _MAPS:
+        members = schema.get(key)
+        yield from members.values() if is_object(members) else ()

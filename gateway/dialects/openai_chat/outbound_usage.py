@@ -1,0 +1,53 @@
+"""Token counts of an upstream's answer, made into neutral usage."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, UnsetType
+
+from gateway import ir
+
+from .outbound_wire import Usage, read_part
+
+__all__ = ["Tally"]
+
+_USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
+
+
+class Tally:
+    """Keep the last value of each counter: some servers report with every chunk, and some of the reports are empty."""
+
+    __slots__ = ("_cached", "_completion", "_prompt", "_reasoning", "_total", "_written")
+
+    def __init__(self) -> None:
+        self._prompt = self._completion = self._total = self._cached = self._written = self._reasoning = 0
+
+    def add(self, raw: Raw | UnsetType) -> None:
+        """Take a report."""
+        given = read_part(raw, _USAGE)
+        if given is None:
+            return
+        prompt, completion = given.prompt_tokens_details, given.completion_tokens_details
+        cached = (prompt and prompt.cached_tokens) or given.prompt_cache_hit_tokens or given.cached_tokens
+        self._prompt = given.prompt_tokens or self._prompt
+        self._completion = given.completion_tokens or self._completion
+        self._total = given.total_tokens or self._total
+        self._cached = cached or self._cached
+        self._written = (prompt and prompt.cache_write_tokens) or self._written
+        self._reasoning = (completion and completion.reasoning_tokens) or given.reasoning_tokens or self._reasoning
+
+    def __bool__(self) -> bool:
+        return bool(self._prompt or self._completion or self._total)
+
+    def usage(self) -> ir.Usage:
+        """Give the counts so far: output with reasoning, which some servers count in the total only."""
+        output = max(self._completion, self._total - self._prompt)
+        cached = min(self._cached, self._prompt)
+        return ir.Usage(
+            input=self._prompt,
+            output=output,
+            cache_read=cached,
+            cache_write=min(self._written, self._prompt - cached),
+            reasoning=min(self._reasoning, output),
+            total=max(self._total, self._prompt + output) if self._total else None,
+        )

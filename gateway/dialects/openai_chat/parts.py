@@ -1,0 +1,58 @@
+"""Content parts as OpenAI callers write them; what Responses shares with Chat Completions is read here."""
+
+from typing import Final
+
+from msgspec import structs
+
+from gateway import ir
+from gateway.dialects.content import media
+from gateway.errors import InvalidRequest
+
+from . import wire
+
+__all__ = ["audio_part", "file_part", "image_of", "image_part", "own_files_only", "refusal_part", "text_part"]
+
+_AUDIO: Final = {"wav": "audio/wav", "mp3": "audio/mp3"}
+
+
+def text_part(part: wire.TextPart, path: str) -> ir.Text:  # noqa: ARG001 (the signature of all readers of parts)
+    """Read words."""
+    return ir.Text(text=part.text)
+
+
+def refusal_part(part: wire.RefusalPart, path: str) -> ir.Text:  # noqa: ARG001 (the signature of all readers of parts)
+    """Read a refusal: words, too."""
+    return ir.Text(text=part.refusal)
+
+
+def image_part(part: wire.ImagePart, path: str) -> ir.Media:
+    """Read a picture."""
+    image = part.image_url
+    if isinstance(image, str):
+        return image_of(image, None, f"{path}.image_url", "")
+    return image_of(image.url, image.detail, f"{path}.image_url.url", f"{path}.image_url.detail")
+
+
+def image_of(url: str, detail: str | None, path: str, detail_path: str) -> ir.Media:
+    """Read a picture by its data URL or address."""
+    found = media(url=url, detail=detail, path=path)
+    return found if detail is None else structs.replace(found, detail_path=detail_path)
+
+
+def audio_part(part: wire.AudioPart, path: str) -> ir.Media:
+    """Read sound."""
+    kind = part.input_audio.format.lower()
+    return media(_AUDIO.get(kind, f"audio/{kind}"), data=part.input_audio.data, path=f"{path}.input_audio.data")
+
+
+def file_part(part: wire.FilePart, path: str) -> ir.Media:
+    """Read a document."""
+    file = part.file
+    own_files_only(file.file_id, f"{path}.file.file_id", "file_data")
+    return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data")
+
+
+def own_files_only(file_id: str | None, path: str, instead: str) -> None:
+    """Refuse what lies in somebody's account at OpenAI."""
+    if file_id is not None:
+        raise InvalidRequest(f"{path}: files of another account cannot be read here; send {instead}", param=path)

@@ -1,0 +1,70 @@
+"""OpenAI Responses, inbound: bodies in, Response objects and their events out, conversations that go on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects import StreamWriter as Writer
+from gateway.dialects.openai_chat.errors import write_error
+from gateway.dialects.openai_chat.models import write_count, write_model, write_models
+from gateway.errors import GatewayError
+from gateway.routes import Route
+from gateway.upstream import ModelInfo
+
+from .answer import response_id
+from .items import DIALECT
+from .request import read_request, resume
+from .stream import StreamWriter
+from .whole import write_whole
+
+__all__ = ["OpenAIResponses"]
+
+
+class OpenAIResponses:
+    """The codec; it keeps no state: what is kept of a conversation is given to `resume`."""
+
+    name: Final = DIALECT
+    keepalive: Final = b": keep-alive\n\n"
+
+    def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
+        """Read a request."""
+        return read_request(body)
+
+    def resume(self, request: ir.Request, items: Sequence[Raw]) -> ir.Request:
+        """Put what was said before, oldest first, before the request's own turns."""
+        return resume(request, items)
+
+    def response_of(self, answering: Answering) -> str:
+        """Give the id by which the answer can be asked for."""
+        return response_id(answering)
+
+    def stream_writer(self, answering: Answering) -> Writer:
+        """Make the writer of one streamed answer."""
+        return StreamWriter(answering)
+
+    def write_whole(self, reply: ir.Reply, answering: Answering) -> bytes:
+        """Write a whole answer."""
+        return write_whole(reply, answering)
+
+    def write_kept(self, reply: ir.Reply, answering: Answering) -> bytes:
+        """Write a whole answer as it is kept: with what seals the thoughts."""
+        return write_whole(reply, answering, stored=True)
+
+    def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
+        """Give the status and body of an error answer."""
+        return write_error(error)
+
+    def write_count(self, tokens: int) -> bytes:
+        """Write the answer to a token count."""
+        return write_count(tokens)
+
+    def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
+        """Write the model list."""
+        return write_models(models)
+
+    def write_model(self, name: str, info: ModelInfo) -> bytes:
+        """Write one model."""
+        return write_model(name)

@@ -1,0 +1,287 @@
+"""The items of a conversation → system texts and turns.
+
+    reasoning ─ message (assistant) ─ function_call …   one turn of the assistant
+    function_call_output …                              one turn of the user
+    message (user, system, developer)                   a turn each; leading instructions become the system prompt
+
+A signature of a call travels as a reasoning item before it. What only OpenAI's own servers can read stays whole.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Raw, UnsetType
+from msgspec.json import Decoder
+
+from gateway import ir
+from gateway.dialects.content import arguments, media, wrapped
+from gateway.dialects.known import read_known
+from gateway.dialects.openai_chat.tools import distinct
+from gateway.dialects.openai_chat.wire import given
+from gateway.dialects.place import Place
+
+from . import wire
+from .parts import Given, read_content
+from .tools import flat_name, read_tools
+
+__all__ = ["DIALECT", "Conversation"]
+
+DIALECT: Final = "openai-responses"
+
+_Speaker = Literal["assistant", "user"]
+
+_ENVELOPE: Final = "gw1."
+_SYSTEM: Final = ("system", "developer")
+# A call that the caller runs: the tool that must be declared for it, and where its arguments stand.
+_RAN: Final = {
+    "local_shell_call": ("local_shell", "action"),
+    "shell_call": ("shell", "action"),
+    "apply_patch_call": ("apply_patch", "operation"),
+}
+_RAN_OUTPUTS: Final = {f"{kind}_output": name for kind, (name, _) in _RAN.items()}
+# Done by OpenAI's own servers, or for them: by whom it was said.
+_HOSTED: Final[dict[str, _Speaker]] = {
+    "code_interpreter_call": "assistant",
+    "computer_call": "assistant",
+    "computer_call_output": "user",
+    "file_search_call": "assistant",
+    "mcp_approval_request": "assistant",
+    "mcp_approval_response": "user",
+    "mcp_call": "assistant",
+    "mcp_list_tools": "assistant",
+    "program": "assistant",
+    "program_output": "assistant",
+    "tool_search_call": "assistant",
+    "web_search_call": "assistant",
+}
+_REFUSED: Final = {
+    "item_reference": "single items are not kept here; send the item itself, or previous_response_id",
+    "compaction": "only OpenAI can read what it has compacted; send the items themselves",
+    "compaction_trigger": "conversations are not compacted here; ask for a summary",
+}
+_TEXT: Final = Decoder(str)
+_RESULTS: Final = Decoder(list[Raw])
+
+
+class Conversation:
+    """Collects system texts, turns and tools. `declared`: the tools of the request itself."""
+
+    def __init__(self, declared: Iterable[ir.Tool]) -> None:
+        self.system: list[ir.Text] = []
+        self.turns: list[ir.Turn] = []
+        self.tools = list(declared)
+        self._speaker: _Speaker = "user"
+        self._parts: list[ir.Part] = []
+        self._places: list[tuple[str, ...]] = []
+        self._carried: tuple[ir.Signature, Place] | None = None
+
+    def read(self, items: Sequence[Raw], place: Place) -> None:
+        """Take the next items."""
+        for index, raw in enumerate(items):
+            at = place.item(index)
+            kind = _kind(raw, at)
+            if kind in _HOSTED:
+                self._keep(kind, raw, at, _HOSTED[kind])
+            else:
+                _READERS[kind](self, kind, raw, at)
+        self._end()
+
+    def finish(self) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], tuple[ir.Tool, ...]]:
+        """Give system texts, turns and tools; instructions alone are said, the last of them, in their turn."""
+        if not self.turns and self.system:
+            self.turns.append(ir.Turn(role="system", parts=(self.system.pop(),)))
+        return tuple(self.system), tuple(self.turns), distinct(self.tools)
+
+    def _say(self, speaker: _Speaker, part: ir.Part, *places: str) -> None:
+        if speaker != self._speaker:
+            self._end()
+            self._speaker = speaker
+        self._parts.append(part)
+        self._places.append(places)
+
+    def _end(self) -> None:
+        """Make a turn of what one side has said in a row."""
+        self._carry(None)
+        if self._parts:
+            places = tuple(self._places) if any(self._places) else ()
+            self.turns.append(ir.Turn(role=self._speaker, parts=tuple(self._parts), places=places))
+            self._parts, self._places = [], []
+
+    def _carry(self, signature: tuple[ir.Signature, Place] | None) -> None:
+        """Hold the signature of the next call; one that no call has taken is lost."""
+        if self._carried is not None:
+            self._carried[1].lose("encrypted_content", "no call follows that it could sign")
+        self._carried = signature
+
+    def _call(self, call_id: str, name: str, given: Raw) -> None:
+        if self._speaker == "user":
+            self._end()
+        carried, self._carried = self._carried, None
+        signature, places = (carried[0], [carried[1].path]) if carried else (None, list[str]())
+        self._say("assistant", ir.ToolCall(id=call_id, name=name, arguments=given, signature=signature), *places)
+
+    def _keep(self, kind: str, raw: Raw, place: Place, speaker: _Speaker) -> None:
+        self._say(speaker, ir.Opaque(dialect=DIALECT, kind=kind, value=raw, path=place.path))
+
+    def _declares(self, name: str) -> bool:
+        return any(tool.name == name for tool in self.tools)
+
+    # one reader for each kind of item
+
+    def message(self, _: str, raw: Raw, place: Place) -> None:
+        """Read words of anybody."""
+        message = read_known(raw, wire.MESSAGE, place)
+        if message.phase is not None:
+            place.lose("phase", "the words are carried, not what they are for")
+        parts = list(read_content(message.content, place.at("content")))
+        if message.role == "assistant":
+            for part in parts:
+                self._say("assistant", part)
+            return
+        self._end()
+        if message.role == "user":
+            self.turns.append(ir.Turn(role="user", parts=tuple(parts)))
+            return
+        texts = tuple(_texts(parts, message.role, place))
+        if self.turns:
+            self.turns.append(ir.Turn(role="system", parts=texts))
+        else:
+            self.system += texts
+
+    def function_call(self, _: str, raw: Raw, place: Place) -> None:
+        """Read the call of a function."""
+        call = read_known(raw, wire.CALL, place)
+        self._call(call.call_id, flat_name(call.namespace, call.name), arguments(call.arguments))
+
+    def custom_call(self, _: str, raw: Raw, place: Place) -> None:
+        """Read the call of a free-form tool."""
+        call = read_known(raw, wire.CUSTOM_CALL, place)
+        self._call(call.call_id, flat_name(call.namespace, call.name), wrapped(call.input or ""))
+
+    def output(self, _: str, raw: Raw, place: Place) -> None:
+        """Read the result of a function or free-form tool."""
+        given = read_known(raw, wire.OUTPUT, place)
+        name = flat_name(given.namespace, given.name) if given.name else None
+        parts = tuple(read_content(given.output, place.at("output")))
+        self._say("user", ir.ToolResult(id=given.call_id, name=name, parts=parts, path=place.path))
+
+    def ran(self, kind: str, raw: Raw, place: Place) -> None:
+        """Read the call of a shell or patch as that of a function; without such a function it stays as it is."""
+        name, field = _RAN[kind]
+        if not self._declares(name):
+            self._keep(kind, raw, place, "assistant")
+            return
+        call = read_known(raw, wire.RAN, place)
+        action: Raw | UnsetType = getattr(call, field)
+        if not given(action):
+            raise place.refuse("required, but missing", field)
+        self._call(call.call_id, name, arguments(bytes(action)))
+
+    def ran_output(self, kind: str, raw: Raw, place: Place) -> None:
+        """Read what came of it."""
+        if not self._declares(_RAN_OUTPUTS[kind]):
+            self._keep(kind, raw, place, "user")
+            return
+        result = read_known(raw, wire.RAN_OUTPUT, place)
+        call_id = result.call_id or result.id
+        if call_id is None:
+            raise place.refuse("required, but missing", "call_id")
+        if given(result.max_output_length):
+            place.lose("max_output_length", "said by the call already")
+        text = _words(result.output) if given(result.output) else result.status or ""
+        failed = result.status == "failed"
+        parts = (ir.Text(text=text),) if text else ()
+        self._say("user", ir.ToolResult(id=call_id, parts=parts, is_error=failed, path=place.path))
+
+    def reasoning(self, _: str, raw: Raw, place: Place) -> None:
+        """Read thoughts; a call's own signature waits for the call."""
+        item = read_known(raw, wire.REASONING, place)
+        text = "\n\n".join(words.text for words in item.content or item.summary or ())
+        if item.content and item.summary:
+            place.lose("summary", "content says it already")
+        signature = _signature(item.encrypted_content, place)
+        if signature is not None and signature.kind == "f":
+            if self._speaker != "assistant":
+                self._end()
+                self._speaker = "assistant"
+            self._carry((signature, place))
+            signature = None
+        if text or signature is not None:
+            self._say("assistant", ir.Thinking(text=text, signature=signature), place.path)
+
+    def picture(self, kind: str, raw: Raw, place: Place) -> None:
+        """Read a picture that was drawn; one that came to nothing stays as it is."""
+        drawn = read_known(raw, wire.PICTURE, place)
+        if not drawn.result:
+            self._keep(kind, raw, place, "assistant")
+            return
+        media_type = f"image/{drawn.output_format}" if drawn.output_format else None
+        self._say("assistant", media(media_type, data=drawn.result, path=f"{place.path}.result"))
+
+    def more_tools(self, _: str, raw: Raw, place: Place) -> None:
+        """Read tools that join here; they are declared from the beginning."""
+        self.tools += read_tools(read_known(raw, wire.TOOLS, place).tools, place.at("tools"))
+
+    def update(self, _: str, raw: Raw, place: Place) -> None:
+        """Leave out new settings in the midst of a conversation."""
+        place.lose("", "settings hold for the whole request", "change")
+
+    def refuse(self, kind: str, raw: Raw, place: Place) -> None:
+        """Refuse what would change the meaning if it were left out."""
+        raise place.refuse(_REFUSED[kind], "type" if kind != "item_reference" else "id")
+
+
+_READERS: Final[dict[str, Callable[[Conversation, str, Raw, Place], None]]] = {
+    "message": Conversation.message,
+    "function_call": Conversation.function_call,
+    "custom_tool_call": Conversation.custom_call,
+    "function_call_output": Conversation.output,
+    "custom_tool_call_output": Conversation.output,
+    "reasoning": Conversation.reasoning,
+    "image_generation_call": Conversation.picture,
+    "additional_tools": Conversation.more_tools,
+    "tool_search_output": Conversation.more_tools,
+    "configuration_update": Conversation.update,
+    **dict.fromkeys(_RAN, Conversation.ran),
+    **dict.fromkeys(_RAN_OUTPUTS, Conversation.ran_output),
+    **dict.fromkeys(_REFUSED, Conversation.refuse),
+}
+
+
+def _kind(raw: Raw, place: Place) -> str:
+    """Tell the type of an item; it may be left out of messages and references."""
+    head = place.read(raw, wire.HEAD)
+    kind = head.type or ("message" if head.role is not None else "item_reference" if head.id is not None else None)
+    if kind is None:
+        raise place.refuse("required, but missing", "type")
+    if kind not in _HOSTED and kind not in _READERS:
+        raise place.refuse(f"items of type {kind!r} are not known here", "type")
+    return kind
+
+
+def _texts(parts: Iterable[Given], role: str, place: Place) -> Iterator[ir.Text]:
+    for part in parts:
+        if not isinstance(part, ir.Text):
+            raise Place(part.path or place.path).refuse(f"a {role} message holds text only")
+        yield part
+
+
+def _signature(sealed: str | None, place: Place) -> ir.Signature | None:
+    """Open our envelope; what is none was sealed by OpenAI, whose form of thoughts this is."""
+    if not sealed:
+        return None
+    if not sealed.startswith(_ENVELOPE):
+        return ir.Signature("openai", sealed)
+    signature = ir.unseal(sealed)
+    if signature is None:
+        place.lose("encrypted_content", "the signature is damaged")
+    return signature
+
+
+def _words(output: Raw) -> str:
+    """Give an output as text: a string is itself, anything else its JSON."""
+    try:
+        return _TEXT.decode(output)
+    except msgspec.ValidationError:
+        return bytes(output).decode()

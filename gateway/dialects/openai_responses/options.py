@@ -1,0 +1,89 @@
+"""Sampling, reasoning and output form of Responses → the neutral form."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.openai_chat.options import by_level, output_of
+from gateway.dialects.openai_chat.wire import JSONSchema, given
+from gateway.dialects.place import Place
+
+from . import wire
+
+__all__ = ["read_output", "read_reasoning", "read_sampling"]
+
+_ENCRYPTED: Final = "reasoning.encrypted_content"
+_ABSENT: Final = (None, UNSET)
+_LOGPROBS: Final = "message.output_text.logprobs"
+
+
+def read_sampling(body: wire.Body, place: Place) -> ir.Sampling:
+    """Read how the answer is drawn."""
+    if body.top_logprobs:
+        place.lose("top_logprobs", "there is no equivalent", "change")
+    return ir.Sampling(max_tokens=body.max_output_tokens, temperature=body.temperature, top_p=body.top_p)
+
+
+def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
+    """Read how much to think: thoughts are shown as a summary only, and without one sealed, if that is asked for."""
+    sealed = _sealed(body.include or (), place.at("include"))
+    control, at = body.reasoning or wire.Reasoning(), place.at("reasoning")
+    amount = by_level(control.effort) if control.effort else ir.Reasoning()
+    shown = _shown(control, at)
+    _lose_unread(control, at)
+    if amount.mode == "off":
+        if shown:
+            at.lose(_summary(control), "there is nothing to show: thinking is off")
+        return replace(amount, visible=False)
+    return replace(amount, visible=shown, display="omitted" if sealed and not shown else None)
+
+
+def _sealed(include: Sequence[str], place: Place) -> bool:
+    for index, what in enumerate(include):
+        if what == _LOGPROBS:
+            place.item(index).lose("", "there is no equivalent", "change")
+        elif what != _ENCRYPTED:
+            place.item(index).lose("", "there is nothing of that kind in an answer")
+    return _ENCRYPTED in include
+
+
+def _shown(control: wire.Reasoning, place: Place) -> bool:
+    if control.summary is not None and control.generate_summary is not None:
+        place.lose("generate_summary", "summary says it already")
+    wanted = control.summary or control.generate_summary
+    return wanted is not None and wanted != "none"
+
+
+def _summary(control: wire.Reasoning) -> str:
+    """Name the field that says how thoughts are shown; it has two names."""
+    return "generate_summary" if control.summary is None else "summary"
+
+
+def _lose_unread(control: wire.Reasoning, place: Place) -> None:
+    field = _summary(control)
+    if getattr(control, field) not in (None, "none", "auto"):
+        place.lose(field, "the length of a summary is the upstream's choice")
+    if control.mode not in (None, "standard"):
+        place.lose("mode", "there is no equivalent", "change")
+    if control.context not in (None, "auto"):
+        place.lose("context", "which thoughts are read again is the upstream's choice")
+
+
+def read_output(body: wire.Body, place: Place) -> ir.Output:
+    """Read the form of the answer."""
+    form = body.text.format if body.text is not None else None
+    if form is None:
+        return ir.Output()
+    at = place.at("text").at("format")
+    if form.type == "json_schema":
+        if not given(form.schema):
+            raise at.refuse("required, but missing", "schema")
+        schema = JSONSchema(name=form.name, description=form.description, schema=form.schema, strict=form.strict)
+        return output_of(schema, at.path, place.losses)
+    for key in ("name", "description", "schema", "strict"):
+        if getattr(form, key) not in _ABSENT:
+            at.lose(key, f"not read beside {form.type}")
+    return ir.Output(kind="json" if form.type == "json_object" else "text")

@@ -1,0 +1,60 @@
+"""Write the parts of a message for OpenAI Responses: as Chat Completions has them, by the names that they have here.
+
+text ─► input_text      image_url ─► input_image, flat      file ─► input_file, flat; here also by its address
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from gateway import ir
+from gateway.dialects.openai_chat.outbound_parts import Parts
+from gateway.errors import InvalidRequest
+
+__all__ = ["JSON", "ContentWriter"]
+
+JSON = dict[str, object]
+
+_UNHEARD: Final = ("audio/", "video/")
+_WEB: Final = ("https://", "http://")
+
+
+class ContentWriter:
+    """Writes them, and notes what a kind cannot hold. `paths`: see `ir.Request.paths`."""
+
+    def __init__(self, paths: Mapping[str, str], losses: list[ir.Loss]) -> None:
+        self._paths = paths
+        self._losses = losses
+        self._parts = Parts(paths, losses)
+
+    def write(self, part: ir.Part) -> JSON:
+        """Write one part; raise InvalidRequest for what this dialect has no form for."""
+        if isinstance(part, ir.Media):
+            return self._media(part)
+        return {"type": "input_text", "text": part.text if isinstance(part, ir.Text) else ""}
+
+    def _media(self, media: ir.Media) -> JSON:
+        where = media.path or self._paths.get("messages", "messages")
+        if media.media_type.startswith(_UNHEARD):
+            raise InvalidRequest(f"{where}: this upstream does not take {media.media_type!r}", param=where)
+        if media.data is None and not media.media_type.startswith("image/") and (media.url or "").startswith(_WEB):
+            return self._address(media)
+        written = self._parts.write(media)
+        if "text" in written:
+            return {"type": "input_text", "text": written["text"]}
+        if "file" in written:
+            return {"type": "input_file", **msgspec.convert(written["file"], JSON)}
+        image = msgspec.convert(written["image_url"], JSON)
+        return {"type": "input_image", "image_url": image.pop("url"), **image}
+
+    def _address(self, media: ir.Media) -> JSON:
+        if media.filename is not None:
+            name = self._paths.get("filename", "filename")
+            self._lose(f"{media.path.rpartition('.')[0]}.{name}", "an address has no name beside it")
+        if media.detail is not None:
+            self._lose(media.detail_path or media.path, "only pictures have a detail here")
+        return {"type": "input_file", "file_url": media.url}
+
+    def _lose(self, path: str, reason: str) -> None:
+        self._losses.append(ir.Loss(path, reason, "hint"))

@@ -1,0 +1,240 @@
+"""Write a neutral request as a body for OpenAI Responses, and for every server that is compatible with it.
+
+The body is built, never copied, apart from the options of a caller that speaks this dialect too. Answers are always
+streamed and never stored there: who keeps a conversation is this gateway, and thoughts come back sealed. What has no
+place is told in `OpenAIWritten.losses`, by the caller's own names.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.leftover import spelt
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
+from gateway.dialects.openai_chat.outbound_request import names_of, short
+from gateway.dialects.openai_chat.outbound_tools import is_strict
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound_schema import MENDED, mended
+from gateway.errors import InvalidRequest
+
+from .outbound_items import ItemWriter
+from .outbound_parts import JSON, ContentWriter
+from .outbound_tools import ToolWriter
+
+__all__ = ["write_request"]
+
+_SEALED: Final = "reasoning.encrypted_content"
+_LEAST_OUTPUT: Final = 16  # tokens; less is refused
+_SCHEMA: Final = "response_format.json_schema"
+_ANSWER: Final = "answer"  # what a schema without a name is called
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JSON: Final[JSON] = {
+    "type": "message",
+    "role": "system",
+    "content": [{"type": "input_text", "text": "Answer in JSON."}],
+}
+_DRAWING: Final = ("temperature", "top_p")
+# Chat Completions has them, this API does not; the value that says nothing.
+_NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequency_penalty": 0}
+_OPENAI: Final = frozenset({"openai-chat", "openai-responses"})
+# Options of Chat Completions that this API has too, by the same name.
+_SHARED: Final = frozenset({"metadata", "prompt_cache_options", "prompt_cache_retention", "service_tier"})
+# What a caller of this dialect may say, and the gateway says itself.
+_OURS: Final = frozenset({"background", "conversation", "include", "previous_response_id", "store", "stream"})
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_NULL: Final = Raw(b"null")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def write_request(request: ir.Request, target: OpenAITarget) -> OpenAIWritten:
+    """Write a request for one target; raise InvalidRequest for what cannot be carried."""
+    return _Writer(request, target).write()
+
+
+class _Writer:
+    """One request on its way, and what got lost."""
+
+    def __init__(self, request: ir.Request, target: OpenAITarget) -> None:
+        self.request = request
+        self.target = target
+        self.own = request.thread is not None
+        self.abilities = abilities_of(target.model)
+        self.reasons = target.reasoning and self.abilities.efforts != ()
+        self.losses: list[ir.Loss] = []
+        self.names = NameMap(names_of(request))
+        self.tools = ToolWriter(request, target.model, self.names, self.losses)
+
+    def write(self) -> OpenAIWritten:
+        tools = self.tools.write()
+        effort = self._effort()
+        fields: JSON = {
+            "model": self.target.model,
+            "instructions": "\n\n".join(block.text for block in self.request.system if block.text),
+            "input": self._input(),
+            **tools,
+            "max_output_tokens": self._max_tokens(),
+            **self._drawing(effort),
+            "reasoning": self._reasoning(effort),
+            "include": [_SEALED] if self.reasons and self.target.signatures else None,
+            "text": self._text(),
+            **self._identity(),
+        }
+        body = {name: value for name, value in fields.items() if value not in (None, "", {})}
+        body |= {"store": False, "stream": True}
+        upstream = self.names.upstream
+        return OpenAIWritten(
+            body=body | self._extras(body),
+            names=self.names,
+            custom=frozenset(map(upstream, self.tools.custom)),
+            wrapped=frozenset(map(upstream, self.tools.wrapped)),
+            namespaces=self.tools.namespaces,
+            losses=tuple(spelt(loss, self.request.paths) for loss in self.losses),
+        )
+
+    def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:
+        self.losses.append(ir.Loss(name, reason, severity))
+
+    def _refused(self, name: str, reason: str) -> InvalidRequest:
+        path = self.request.paths.get(name, name)
+        return InvalidRequest(f"{path}: {reason}", param=path)
+
+    def _echoed(self, *names: str) -> dict[str, Raw]:
+        """Give the members of an option, or of one within it, as a caller of this dialect wrote them."""
+        thread = self.request.thread
+        fields = thread.echo if thread is not None else {}
+        for name in names:
+            raw = fields.get(name, _NULL)
+            fields = {} if raw == _NULL else _FIELDS.decode(raw)
+        return fields
+
+    # conversation
+
+    def _input(self) -> list[object]:
+        content = ContentWriter(self.request.paths, self.losses)
+        writer = ItemWriter(self.names, self.tools.custom, self.tools.namespaces, content, self.losses)
+        items: list[object] = [*writer.write(self.request.turns, trusted=self.target.signatures and self.reasons)]
+        if not items:
+            raise self._refused("messages", "there is nothing in them that the model could read")
+        output = self.request.output
+        if output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
+            items.insert(0, _JSON)  # else JSON mode is refused
+        return items
+
+    # limits, sampling, thinking
+
+    def _max_tokens(self) -> int | None:
+        sampling = self.request.sampling
+        if sampling.n is not None and sampling.n > 1:
+            raise self._refused("n", "this upstream gives one answer a request")
+        wanted, limit = sampling.max_tokens, self.target.max_output
+        if wanted is None:
+            return None
+        given = max(wanted, _LEAST_OUTPUT)
+        given = given if limit is None else min(given, limit)
+        if given > wanted:
+            self._lose("max_tokens", f"raised to {given}, the least that this upstream takes", "hint")
+        elif given < wanted:
+            self._lose("max_tokens", f"cut to the model's limit of {given}", "hint")
+        return given
+
+    def _drawing(self, effort: str | None) -> JSON:
+        sampling, draws = self.request.sampling, self.abilities.draws
+        for name, default in _NOT_HERE.items():
+            if (value := getattr(sampling, name)) is not None and value != default:
+                self._lose(name, "this upstream does not know it")
+            elif value is not None:
+                self._lose(name, "this upstream does not know it", "hint")
+        if any(sampling.stop):
+            self._lose("stop", "this upstream has no stop sequences")
+        fixed = draws == "never" or (draws == "unless it thinks" and effort != "none")
+        fields: JSON = {}
+        for name in _DRAWING:
+            value = getattr(sampling, name)
+            if fixed and value not in (None, 1):
+                self._lose(name, "this model takes no other than its own while it thinks")
+            elif value is not None:
+                fields[name] = value
+        return fields
+
+    def _effort(self) -> str | None:
+        reasoning = self.request.reasoning
+        plain = self.own or self.request.dialect in _OPENAI
+        effort, reason = effort_of(reasoning, self.abilities, plain=plain)
+        if not self.reasons and reasoning.mode != "unset":
+            effort, reason = None, "this model takes no effort"
+        if reason:
+            self._lose("thinking", reason, "hint")
+        return effort
+
+    def _reasoning(self, effort: str | None) -> JSON:
+        """Ask for thoughts as they are wanted; what else the caller says of them goes along."""
+        if not self.reasons:
+            return {}
+        reasoning, said = self.request.reasoning, self._echoed("reasoning")
+        shown = reasoning.visible if reasoning.include is None else reasoning.include
+        summary = said.get("summary", said.get("generate_summary", _NULL))
+        fields: JSON = {name: said[name] for name in ("mode", "context") if said.get(name, _NULL) != _NULL}
+        if effort is not None:
+            fields["effort"] = effort
+        if shown and reasoning.mode != "off" and self.target.summaries:
+            fields["summary"] = "auto" if summary == _NULL else summary
+        elif shown and reasoning.mode != "off":
+            self._lose("thinking", "this upstream does not show its thoughts", "hint")
+        return fields
+
+    # form of the answer
+
+    def _text(self) -> JSON:
+        output = self.request.output
+        if output.modalities and "image" in output.modalities:
+            self._lose("modalities", "this upstream answers in words")
+        fields: JSON = {} if output.kind == "text" else {"format": self._format(output)}
+        verbosity = self.request.extras.get("verbosity")
+        return fields if verbosity is None else fields | {"verbosity": verbosity}
+
+    def _format(self, output: ir.Output) -> JSON:
+        if output.schema is None:
+            for name in ("name", "strict"):
+                if getattr(output, name) is not None:
+                    self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
+            return {"type": "json_object"}
+        schema = mended(output.schema)
+        if schema != output.schema:
+            self._lose("schema", MENDED, "hint")
+        form: JSON = {"type": "json_schema", "name": self._schema_name(output.name), "schema": schema}
+        if output.strict and not is_strict(schema):
+            self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
+        elif output.strict is not None:
+            form["strict"] = output.strict
+        description = self._echoed("text", "format").get("description", _NULL)
+        return form if description == _NULL else form | {"description": description}
+
+    def _schema_name(self, given: str | None) -> str:
+        if not given or _NAME.fullmatch(given):
+            return given or _ANSWER
+        self._lose(f"{_SCHEMA}.name", "names are up to 64 letters, digits, - and _ here", "hint")
+        return _ANSWER
+
+    # who asks, and the rest
+
+    def _identity(self) -> JSON:
+        user, session = self.request.user, self.request.session
+        named = "safety_identifier" if self.request.paths.get("user") == "safety_identifier" else "user"
+        fields: JSON = {} if user is None else {named: short(user)}
+        return fields if session is None else fields | {"prompt_cache_key": short(session)}
+
+    def _extras(self, body: JSON) -> JSON:
+        """Give the fields that go along as they came."""
+        kept: JSON = {}
+        for name, value in self.request.extras.items():
+            if name == "verbosity":
+                continue
+            if name not in body and name not in _OURS and (self.own or name in _SHARED):
+                kept[name] = value
+            else:
+                self._lose(name, "this upstream does not know it", "hint")
+        return kept

@@ -1,0 +1,183 @@
+"""The wire structs of an upstream's answer: events of a stream, and the response object that ends it or is all of it.
+
+One flat struct holds the fields of all events: their type says which count. Events and items of an unknown type may
+have anything in these fields, so only the known ones must fit.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+
+__all__ = ["NULL", "Event", "Item", "Part", "Response", "read_annotation", "read_event", "read_item", "read_response"]
+
+NULL: Final = Raw(b"null")
+
+
+class Part(Struct):
+    """A part of a message, or a paragraph of thoughts."""
+
+    type: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    annotations: list[Raw] | None = None
+
+
+class Item(Struct):
+    """An item of the output."""
+
+    type: str = ""
+    id: str | None = None
+    status: str | None = None
+    content: list[Part] | None = None
+    summary: list[Part] | None = None
+    encrypted_content: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    result: str | None = None
+    output_format: str | None = None
+
+
+class InputDetails(Struct):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class OutputDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class Usage(Struct):
+    """Tokens."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+    def neutral(self) -> ir.Usage:
+        """Give the neutral counts."""
+        read, given = self.input_tokens_details or InputDetails(), max(self.input_tokens or 0, 0)
+        output = max(self.output_tokens or 0, 0)
+        cached = min(max(read.cached_tokens or 0, 0), given)
+        reasoning = (self.output_tokens_details or OutputDetails()).reasoning_tokens or 0
+        return ir.Usage(
+            input=given,
+            output=output,
+            cache_read=cached,
+            cache_write=min(max(read.cache_write_tokens or 0, 0), given - cached),
+            reasoning=min(max(reasoning, 0), output),
+            total=max(self.total_tokens, given + output) if self.total_tokens else None,
+        )
+
+
+class Details(Struct):
+    reason: str | None = None
+
+
+class Response(Struct):
+    """The response object, as far as it has come."""
+
+    id: str | None = None
+    model: str | None = None
+    created_at: float | None = None
+    status: str | None = None
+    error: Raw = NULL
+    incomplete_details: Details | None = None
+    output: list[Raw] | None = None
+    usage: Usage | None = None
+
+
+class Event(Struct):
+    """One event of the stream."""
+
+    type: str = ""
+    response: Response | None = None
+    item: Raw = NULL
+    part: Part | None = None
+    item_id: str | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+    summary_index: int | None = None
+    delta: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    annotation: Raw = NULL
+    error: Raw = NULL
+    code: object = None
+    message: object = None
+    param: object = None
+
+
+class _Typed(Struct):
+    type: str = ""
+
+
+class _Annotation(Struct):
+    type: str = ""
+    url: str = ""
+    title: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+_EVENT: Final = msgspec.json.Decoder(Event, strict=False)
+_RESPONSE: Final = msgspec.json.Decoder(Response, strict=False)
+_ITEM: Final = msgspec.json.Decoder(Item)
+_TYPED: Final = msgspec.json.Decoder(_Typed)
+_ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
+
+
+def read_event(data: str | bytes, known: frozenset[str]) -> Event:
+    """Read an event; raise ValueError. One of an unknown type has its type only."""
+    try:
+        return _EVENT.decode(data)
+    except msgspec.ValidationError:
+        kind = _TYPED.decode(data).type
+        if not kind or kind in known:
+            raise
+        return Event(type=kind)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_response(data: bytes) -> Response:
+    """Read a whole answer; raise ValueError."""
+    try:
+        return _RESPONSE.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_item(raw: Raw, known: frozenset[str]) -> Item:
+    """Read an item; raise ValueError. One of an unknown type has its type only."""
+    kind = _TYPED.decode(raw).type
+    return _ITEM.decode(raw) if kind in known else Item(type=kind)
+
+
+def read_annotation(raw: Raw, text: str) -> ir.CitationDelta | None:
+    """Read a source of `text`, whose indices count characters; None for one without an address."""
+    try:
+        given = _ANNOTATION.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+    if given.type != "url_citation" or not given.url:
+        return None
+    start, end = given.start_index, given.end_index
+    if start is None or end is None or not 0 <= start <= end:
+        return ir.CitationDelta(url=given.url, title=given.title or "")
+    return ir.CitationDelta(
+        url=given.url,
+        title=given.title or "",
+        start=len(text[:start].encode("utf-8", "replace")),
+        end=len(text[:end].encode("utf-8", "replace")),
+        text=text[start:end],
+    )

@@ -1,0 +1,84 @@
+"""The contents of messages and of results."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Raw, UnsetType
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.content import media
+from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
+from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
+from gateway.dialects.place import Place
+
+from . import wire
+
+__all__ = ["Given", "read_content"]
+
+Given = ir.Text | ir.Media
+
+_EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
+
+
+def read_content(content: str | Sequence[wire.Part], place: Place) -> Iterator[Given]:
+    """Read words, or parts; what says nothing is left out."""
+    if isinstance(content, str):
+        if content:
+            yield ir.Text(text=content)
+        return
+    for index, part in enumerate(content):
+        at = place.item(index)
+        part.lose_marks(at.path, at.losses)
+        read = _PARTS[type(part)](part, at)
+        if not isinstance(read, ir.Text) or read.text:
+            yield read
+
+
+def _input_text(part: wire.InputText, place: Place) -> ir.Text:  # noqa: ARG001 (the table's signature)
+    return ir.Text(text=part.text)
+
+
+def _output_text(part: wire.OutputText, place: Place) -> ir.Text:
+    for field in ("annotations", "logprobs"):
+        value: Raw | UnsetType = getattr(part, field)
+        if given(value) and value not in _EMPTY:
+            place.lose(field, "of an earlier answer only the words are carried")
+    return ir.Text(text=part.text)
+
+
+def _image(part: wire.InputImage, place: Place) -> ir.Media:
+    own_files_only(part.file_id, f"{place.path}.file_id", "image_url")
+    if part.image_url is None:
+        raise place.refuse("required, but missing", "image_url")
+    return image_of(part.image_url, part.detail, f"{place.path}.image_url", f"{place.path}.detail")
+
+
+def _file(part: wire.InputFile, place: Place) -> ir.Media:
+    own_files_only(part.file_id, f"{place.path}.file_id", "file_data")
+    if part.file_data is not None and part.file_url is not None:
+        place.lose("file_url", "file_data says it already")
+    field = "file_url" if part.file_data is None and part.file_url is not None else "file_data"
+    found = media(
+        data=part.file_data,
+        url=part.file_url if part.file_data is None else None,
+        filename=part.filename,
+        detail=part.detail,
+        path=f"{place.path}.{field}",
+    )
+    return found if part.detail is None else replace(found, detail_path=f"{place.path}.detail")
+
+
+def _shared(read: Callable[[Any, str], Given]) -> Callable[[Any, Place], Given]:
+    return lambda part, place: read(part, place.path)
+
+
+_PARTS: Final[dict[type[Marked], Callable[[Any, Place], Given]]] = {
+    wire.InputText: _input_text,
+    wire.OutputText: _output_text,
+    wire.InputImage: _image,
+    wire.InputFile: _file,
+    TextPart: _shared(text_part),
+    RefusalPart: _shared(refusal_part),
+    AudioPart: _shared(audio_part),
+}

@@ -1,0 +1,166 @@
+"""A Responses body → the neutral request, and an earlier conversation put before it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.known import decode_known
+from gateway.dialects.openai_chat.tools import distinct
+from gateway.dialects.openai_chat.wire import given
+from gateway.dialects.place import FIELDS, Place, is_null
+
+from . import wire
+from .items import Conversation
+from .options import read_output, read_reasoning, read_sampling
+from .tools import read_choice, read_tools
+
+__all__ = ["ECHOED", "read_request", "resume"]
+
+# What the Response object repeats of its request, or is made by
+ECHOED: Final = (
+    "background",
+    "include",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+)
+# How a caller of Responses calls what the neutral form has another name for; who asks is told apart below.
+_PATHS: Final = {
+    "messages": "input",
+    "max_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "response_format.json_schema": "text.format",
+    "schema": "text.format.schema",
+    "session": "prompt_cache_key",
+    "system": "instructions",
+    "verbosity": "text.verbosity",
+}
+_DISABLED: Final = Raw(b'"disabled"')
+_PREVIOUS: Final = "previous_response_id"
+_encode: Final = msgspec.json.Encoder().encode
+_NULL: Final = Raw(b"null")
+_TEXT: Final = msgspec.json.Decoder(str)
+
+
+def read_request(body: bytes) -> ir.Request:
+    """Read a body; raise InvalidRequest that names the field."""
+    place = Place()
+    asked = decode_known(body, wire.Body, place)
+    if not asked.model:
+        raise place.refuse("required, but missing", "model")
+    _refuse(asked, place)
+    fields = FIELDS.decode(body)
+    items = _items(asked, place)
+    said = Conversation(distinct(read_tools(asked.tools or (), place.at("tools"))))
+    said.system += _instructions(asked.instructions)
+    said.read(items, place.at("input"))
+    system, turns, tools = said.finish()
+    return ir.Request(
+        model=asked.model,
+        system=system,
+        turns=turns,
+        tools=tools,
+        tool_choice=read_choice(asked, tools, place),
+        sampling=read_sampling(asked, place),
+        reasoning=read_reasoning(asked, place),
+        output=read_output(asked, place),
+        stream=asked.stream,
+        include_usage=True,
+        user=asked.user or asked.safety_identifier,
+        session=asked.prompt_cache_key,
+        extras=_extras(fields, asked),
+        losses=_losses(asked, place),
+        paths=_paths(asked),
+        thread=ir.Thread(
+            items=items,
+            previous=asked.previous_response_id or None,
+            store=asked.store is not False,
+            echo={name: fields[name] for name in ECHOED if not is_null(fields.get(name, _NULL))},
+        ),
+    )
+
+
+def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
+    """Put earlier items before the request's own; the instructions that held then do not hold any more."""
+    thread = request.thread or ir.Thread()
+    before, own = Place(_PREVIOUS), Place("input")  # what is lost of the own items is known
+    said = Conversation(request.tools)
+    said.system += _instructions(_TEXT.decode(thread.echo.get("instructions", b'""')))
+    said.read(items, before)
+    said.read(thread.items, own)
+    system, turns, tools = said.finish()
+    losses = tuple(loss for loss in before.losses if loss.severity != "hint")  # hints were given when it was said
+    return replace(request, system=system, turns=turns, tools=tools, losses=(*losses, *request.losses))
+
+
+def _refuse(asked: wire.Body, place: Place) -> None:
+    """Refuse what would give another answer, or none, if it were left out."""
+    if asked.background:
+        raise place.refuse("answers are not made in the background here; ask for a stream", "background")
+    if given(asked.prompt):
+        raise place.refuse("prompts kept at OpenAI cannot be read here; send them as instructions and input", "prompt")
+    if given(asked.conversation):
+        raise place.refuse(f"conversations are not kept here; send input, or {_PREVIOUS}", "conversation")
+
+
+def _items(asked: wire.Body, place: Place) -> tuple[Raw, ...]:
+    """Give the input as items; one word stands for a message."""
+    if isinstance(asked.input, str) and asked.input:
+        content = [{"type": "input_text", "text": asked.input}]
+        return (Raw(_encode({"type": "message", "role": "user", "content": content})),)
+    if not asked.input and not asked.previous_response_id:
+        raise place.refuse("required, but missing" if asked.input is None else "is empty", "input")
+    return tuple(asked.input) if isinstance(asked.input, list) else ()
+
+
+def _instructions(text: str | None) -> list[ir.Text]:
+    return [ir.Text(text=text)] if text else []
+
+
+def _losses(asked: wire.Body, place: Place) -> tuple[ir.Loss, ...]:
+    if asked.user and asked.safety_identifier:
+        place.lose("safety_identifier", "user says it already")
+    options = asked.stream_options
+    if options is not None and options.include_obfuscation is not None:
+        place.lose("stream_options.include_obfuscation", "events are not padded")
+    if options is not None and options.include_usage is not None:
+        place.lose("stream_options.include_usage", "the last event always tells it")
+    return tuple(place.losses)
+
+
+def _paths(asked: wire.Body) -> dict[str, str]:
+    said = asked.reasoning or wire.Reasoning()
+    thinking = next((field for field in ("effort", "summary", "generate_summary") if getattr(said, field)), "summary")
+    paths = _PATHS | {"thinking": f"reasoning.{thinking}"}
+    return paths if asked.user or not asked.safety_identifier else paths | {"user": "safety_identifier"}
+
+
+def _extras(fields: dict[str, Raw], asked: wire.Body) -> dict[str, Raw]:
+    """Keep raw what is not read, with `verbosity` where Chat has it; not to cut the input is the default."""
+    extras = {name: raw for name, raw in fields.items() if name not in wire.KNOWN and not is_null(raw)}
+    if extras.get("truncation") == _DISABLED:
+        del extras["truncation"]
+    if asked.text is not None and asked.text.verbosity is not None:
+        extras["verbosity"] = Raw(_encode(asked.text.verbosity))
+    return extras

@@ -1,0 +1,147 @@
+"""Tools and tool choice of Responses → the neutral form.
+
+Tools of a namespace become functions called `namespace__name`; what OpenAI hosts is either a service that other
+upstreams have too, or is left out, or is refused because the caller would wait for it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Raw, structs
+
+from gateway import ir
+from gateway.dialects.known import read_known
+from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
+from gateway.dialects.openai_chat.wire import Custom, given
+from gateway.dialects.place import Place
+
+from . import wire
+
+__all__ = ["flat_name", "read_choice", "read_tools"]
+
+_SEARCH: Final = "web_search"  # and its previews and dated versions
+_CODE: Final = "code_interpreter"
+_AUTO: Final = {"type": "auto"}
+# Clients add them by default; without them the others still work.
+_LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
+    "tool_search": ("every tool is sent, there is nothing to search for", "hint"),
+    "programmatic_tool_calling": ("tools are called one by one, not by a program", "hint"),
+    "image_generation": ("pictures are not drawn by a tool here", "change"),
+    "file_search": ("files kept at OpenAI cannot be searched from here", "change"),
+}
+_SEVERITY: Final[dict[str, ir.Severity]] = {"filters": "change"}
+_HOSTED: Final = "a service of the upstream is called as the model sees fit"
+
+
+def flat_name(namespace: str | None, name: str) -> str:
+    """Give the name of a tool as other dialects have it."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def read_tools(tools: Iterable[Raw], place: Place) -> Iterator[ir.Tool]:
+    """Read declared tools."""
+    for index, raw in enumerate(tools):
+        at = place.item(index)
+        kind = at.read(raw, wire.HEAD).type or "function"
+        if kind == "namespace":
+            yield from _namespace(raw, at)
+        elif kind in ("function", "custom"):
+            yield _tool(raw, kind, at)
+        elif kind in _LEFT_OUT:
+            at.lose("", *_LEFT_OUT[kind])
+        elif kind.startswith(_SEARCH) or kind == _CODE:
+            yield _service(raw, kind, at)
+        else:
+            raise at.refuse(f"tools of type {kind!r} are not available here", "type")
+
+
+def _namespace(raw: Raw, place: Place) -> Iterator[ir.Tool]:
+    space = read_known(raw, wire.NAMESPACE, place)
+    for index, inner in enumerate(space.tools):
+        at = place.at("tools").item(index)
+        kind = at.read(inner, wire.HEAD).type or "function"
+        if kind not in ("function", "custom"):
+            raise at.refuse(f"a tool of type {kind!r} cannot stand in a namespace", "type")
+        tool = _tool(inner, kind, at)
+        said = "\n\n".join(filter(None, (space.description, tool.description)))  # the model is to see both
+        names = space.name, tool.name
+        yield structs.replace(tool, name=flat_name(*names), description=said or None, namespace=names)
+
+
+def _tool(raw: Raw, kind: str, place: Place) -> ir.Tool:
+    if kind == "custom":
+        custom = read_known(raw, wire.CUSTOM, place)
+        same = Custom(name=custom.name, description=custom.description, format=custom.format)
+        return free_form(same, place.path, f"{place.path}.format", place.losses)
+    function = read_known(raw, wire.FUNCTION, place)
+    return ir.Tool(
+        name=function.name,
+        description=function.description,
+        schema=schema_of(function.parameters, f"{place.path}.parameters"),
+        strict=function.strict,
+        path=place.path,
+        schema_path="parameters",
+    )
+
+
+def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
+    builtin = "code_execution" if kind == _CODE else _SEARCH
+    for key, value in place.fields(raw).items():
+        if key == "container":
+            if msgspec.json.decode(value) != _AUTO:
+                place.lose(key, "the upstream has containers of its own", "change")
+        elif key != "type" and given(value):
+            place.lose(key, f"not carried with {builtin}", _SEVERITY.get(key, "hint"))
+    return ir.Tool(name=builtin, builtin=builtin, path=place.path)
+
+
+def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
+    """Read tool_choice and parallel_tool_calls; without tools they say nothing."""
+    choice = _choice(body.tool_choice, tools, place.at("tool_choice"))
+    check_names(choice, tools, "tool_choice")
+    if not tools:
+        for field in ("tool_choice", "parallel_tool_calls"):
+            if getattr(body, field) is not None:
+                place.lose(field, NO_TOOLS)
+        return None
+    if body.parallel_tool_calls is None:
+        return choice
+    return structs.replace(choice or ir.ToolChoice(mode="auto"), parallel=body.parallel_tool_calls)
+
+
+def _choice(choice: wire.Choice | str | None, tools: Iterable[ir.Tool], place: Place) -> ir.ToolChoice | None:
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        return mode_of(choice, place.path)
+    if choice.type == "allowed_tools":
+        return _allowed(choice, tools, place)
+    if choice.mode is not None or choice.tools is not None:
+        place.lose("mode" if choice.tools is None else "tools", f"not read in a choice of type {choice.type}")
+    names = _names(choice, tools, place, "change")
+    return ir.ToolChoice(mode="named" if len(names) == 1 else "required", names=names) if names else None
+
+
+def _allowed(choice: wire.Choice, tools: Iterable[ir.Tool], place: Place) -> ir.ToolChoice:
+    if choice.tools is None:
+        raise place.refuse("required, but missing", "tools")
+    names = [
+        name for i, one in enumerate(choice.tools) for name in _names(one, tools, place.at("tools").item(i), "hint")
+    ]
+    return ir.ToolChoice(mode=choice.mode or "auto", names=tuple(dict.fromkeys(names)))
+
+
+def _names(choice: wire.Named, tools: Iterable[ir.Tool], place: Place, severity: ir.Severity) -> tuple[str, ...]:
+    """Give the tools that an entry stands for; none for a service."""
+    kind, name = choice.type, choice.name
+    if choice.server_label is not None:
+        place.lose("server_label", f"not read in a choice of type {kind}")
+    if kind in _LEFT_OUT or kind.startswith(_SEARCH) or kind == _CODE:
+        place.lose("", _HOSTED, severity)
+        return ()
+    if kind == "namespace":
+        return tuple(tool.name for tool in tools if tool.namespace and tool.namespace[0] == name) or (f"{name}__*",)
+    if kind in ("function", "custom") and name is None:
+        raise place.refuse("required, but missing", "name")
+    return (flat_name(choice.namespace, name or kind),)

@@ -1,0 +1,65 @@
+"""A whole answer: the same Response object that ends a stream, made of the same items."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.anthropic.answer import JSON, encode
+
+from . import answer
+from .output import Output
+
+__all__ = ["write_whole"]
+
+
+def write_whole(reply: ir.Reply, answering: Answering, *, stored: bool = False) -> bytes:
+    """Write a folded answer; `stored`: as it is to be kept."""
+    output = Output(answering, _silent)
+    for event in _events(reply):
+        output.take(event)
+    state = output.finish(reply.finish)
+    items = output.stored() if stored else output.items
+    return encode({**answer.frame(answering), **state, "output": items, "usage": answer.usage(reply.usage)})
+
+
+def _silent(_name: str, _members: JSON) -> None:
+    """Tell nobody: the items are all that is wanted."""
+
+
+def _events(reply: ir.Reply) -> Iterator[ir.Event]:
+    """Unfold a reply into its blocks; what stands before a call in the output is its signature."""
+    cited = _cited(reply)
+    for at, part in enumerate(reply.parts):
+        match part:
+            case ir.Text(text=text):
+                yield ir.BlockStarted(kind="text")
+                yield ir.TextDelta(text)
+                yield from cited[at]
+            case ir.Thinking(text=text):
+                yield ir.BlockStarted(kind="thinking")
+                yield ir.ThinkingDelta(text)
+            case ir.ToolCall(id=identifier, name=name):
+                yield ir.BlockStarted(kind="tool_call", id=identifier, name=name)
+            case ir.Media(media_type=media_type, data=data):
+                yield ir.BlockStarted(kind="media")
+                yield ir.MediaChunk(media_type=media_type, data=data or "")
+        if part.signature is not None:
+            yield ir.SignatureDelta(part.signature)
+        if isinstance(part, ir.ToolCall):
+            yield ir.ArgumentsDelta(bytes(part.arguments).decode())
+        yield ir.BlockEnded()
+
+
+def _cited(reply: ir.Reply) -> dict[int, list[ir.CitationDelta]]:
+    """Find the text that a source stands for: its own, else the last one that has its words, else the last of any."""
+    texts = [(at, part.text) for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)]
+    spoken = [(at, text) for at, text in texts if text] or texts
+    cited: dict[int, list[ir.CitationDelta]] = defaultdict(list)
+    places = reply.cited or (-1,) * len(reply.citations)
+    for source, place in zip(reply.citations, places, strict=True):
+        own = [at for at, _ in spoken if at == place]
+        having = own or [at for at, text in spoken if source.text and source.text in text]
+        if spoken:
+            cited[(having or [spoken[-1][0]])[-1]].append(source)
+    return cited

@@ -1,0 +1,44 @@
+"""What the codecs towards OpenAI and its like share: whom they write for, and what they have written."""
+
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects.gemini.names import NameMap
+
+__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten"]
+
+MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
+
+
+class OpenAITarget(Struct, frozen=True, kw_only=True):
+    """Whom a request is written for.
+
+    `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
+    answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
+    """
+
+    model: str
+    reasoning: bool = True
+    max_tokens_field: MaxTokensField = "max_completion_tokens"
+    max_output: int | None = None
+    signatures: bool = True
+    summaries: bool = True
+
+
+class OpenAIWritten(Struct, frozen=True, kw_only=True):
+    """A request ready to be encoded, and what the reader of its answer must know.
+
+    `custom`: the upstream names of free-form tools that were written as such; `wrapped`: of those that were written as
+    functions with one property `input`. `namespaces`: upstream name -> (namespace, name). `native`: the caller's own
+    words, which go on in the place of `body`.
+    """
+
+    body: dict[str, object]
+    names: NameMap
+    custom: frozenset[str] = frozenset()
+    wrapped: frozenset[str] = frozenset()
+    namespaces: dict[str, tuple[str, str]] = {}
+    losses: tuple[ir.Loss, ...] = ()
+    native: Raw | None = None

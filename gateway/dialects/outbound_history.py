@@ -1,0 +1,122 @@
+"""A conversation in the order that OpenAI and its like demand.
+
+    system, user ─► assistant [thoughts, words, calls] ─► one result for each call, in call order ─► system, user ─► …
+
+Assistant turns in a row become one; results are found by their id wherever they stand before the next assistant turn.
+A call that nobody answered gets a result that says so, unless the conversation ends with it: the caller is still at it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.dialects.gemini.history import NOT_OURS, answers, unique
+
+__all__ = ["Step", "Taken", "arrange"]
+
+_BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
+_BACK: Final = "pictures of an answer go back as the user's"
+_SHOWN: Final = ir.Text(text="[shown by the assistant:]")
+
+Role = Literal["system", "user", "assistant", "results"]
+Taken = Callable[[ir.Thinking], bool]
+
+
+class Step(Struct, frozen=True):
+    """What one speaker says; `results`: one ir.ToolResult for each call of the assistant step before it.
+
+    `places`: of an assistant step, where the thoughts and signatures of each part stood.
+    """
+
+    role: Role
+    parts: tuple[ir.Part, ...]
+    places: tuple[tuple[str, ...], ...] = ()
+
+
+class _Said(Struct, frozen=True):
+    """A part of one turn. `turn`: its role and its number."""
+
+    part: ir.Part
+    places: tuple[str, ...]
+    model: bool
+    turn: tuple[Role, int]
+
+
+def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> list[Step]:
+    """Order the turns, mend what is missing, make the call ids legal and unique; `taken`: whether a thought goes back.
+
+    Empty texts are left out; all signatures but those of thoughts too, which are told.
+    """
+    said = [one for number, turn in enumerate(turns) for one in _kept(turn, number, taken, losses)]
+    used: set[str] = set()
+    steps: list[Step] = []
+    for model, others in _runs(said):
+        calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
+        results, strays = _results(calls, others, losses)
+        pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
+        losses += [ir.Loss(one.path or "messages", _BACK, "change") for one in pictures]
+        shown: tuple[ir.Part, ...] = (_SHOWN, *pictures) if pictures else ()
+        given = (_spoken(model, calls), Step("results", results), Step("user", shown), Step("user", strays))
+        steps += [step for step in (*given, *_others(others)) if step.parts]
+    return steps
+
+
+def _kept(turn: ir.Turn, number: int, taken: Taken, losses: list[ir.Loss]) -> Iterator[_Said]:
+    """Give what goes on of a turn, and tell which thoughts and signatures do not."""
+    known = len(turn.places) == len(turn.parts)
+    for index, part in enumerate(turn.parts):
+        thought = isinstance(part, ir.Thinking)
+        back = not isinstance(part, ir.Thinking) or taken(part)
+        places = turn.places[index] if known else ("messages",) if _sealed(part) else ()
+        if not back or (not thought and _signed(part)):
+            losses += [ir.Loss(place, NOT_OURS, "hint") for place in places]
+        if back and not (isinstance(part, ir.Text) and not part.text):
+            model = _BY_MODEL.get(type(part), turn.role == "assistant")
+            yield _Said(part, places, model, ("assistant" if model else turn.role, number))
+
+
+def _signed(part: ir.Part) -> bool:
+    return not isinstance(part, ir.ToolResult | ir.Opaque) and part.signature is not None
+
+
+def _sealed(part: ir.Part) -> bool:
+    return isinstance(part, ir.Thinking) and part.redacted is not None
+
+
+def _runs(said: Iterable[_Said]) -> Iterator[tuple[list[_Said], list[_Said]]]:
+    """Give what the model says, each time with what the others say to it."""
+    model: list[_Said] = []
+    for by_model, group in groupby(said, lambda one: one.model):
+        if by_model:
+            model = list(group)
+        else:
+            yield model, list(group)
+            model = []
+    if model:
+        yield model, []
+
+
+def _spoken(model: Iterable[_Said], calls: Iterable[tuple[ir.ToolCall, str]]) -> Step:
+    ids = iter(calls)
+    said = [one for one in model if not isinstance(one.part, ir.Media)]
+    parts = (replace(one.part, id=next(ids)[1]) if isinstance(one.part, ir.ToolCall) else one.part for one in said)
+    return Step("assistant", tuple(parts), tuple(one.places for one in said))
+
+
+def _results(
+    calls: list[tuple[ir.ToolCall, str]], others: list[_Said], losses: list[ir.Loss]
+) -> tuple[tuple[ir.Part, ...], tuple[ir.Part, ...]]:
+    """Give one result for each call, and what results of unknown calls have become."""
+    if not others:
+        return (), ()
+    return answers(calls, [one.part for one in others if isinstance(one.part, ir.ToolResult)], losses)
+
+
+def _others(others: Iterable[_Said]) -> Iterator[Step]:
+    words = [one for one in others if not isinstance(one.part, ir.ToolResult)]
+    for (role, _), group in groupby(words, lambda one: one.turn):
+        yield Step("user" if role == "assistant" else role, tuple(one.part for one in group))

@@ -1,0 +1,57 @@
+"""What OpenAI asks of a schema even if nothing is strict: an object at the root, and arrays that say what is in them.
+
+Other vendors do not ask for that, so callers leave it out; anything may stand in the place of nothing.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.gemini.schema_facets import is_list, is_object
+
+__all__ = ["MENDED", "NO_PARAMETERS", "mended"]
+
+MENDED: Final = "what it leaves out is said: OpenAI wants an object, and to know what arrays hold"
+NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
+
+_ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
+_BELOW: Final = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"})
+_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+
+
+def mended(schema: Raw) -> Raw:
+    """Give a schema that OpenAI takes; one that it takes anyway is itself."""
+    return Raw(_mended(bytes(schema)))
+
+
+@lru_cache(maxsize=1024)
+def _mended(schema: bytes) -> bytes:
+    given = msgspec.json.decode(schema)
+    whole = _filled(given)
+    if is_object(whole) and "type" not in whole and _ALTERNATIVES.isdisjoint(whole):
+        whole = {"type": "object", **whole}
+    return schema if whole == given else msgspec.json.encode(whole)
+
+
+def _filled(node: object) -> object:
+    """Let arrays hold anything where they do not say what."""
+    if not is_object(node):
+        return node
+    filled = {key: _inner(key, value) for key, value in node.items()}
+    kind = node.get("type")
+    if (kind == "array" or (is_list(kind) and "array" in kind)) and "items" not in node:
+        filled["items"] = {}
+    return filled
+
+
+def _inner(key: str, value: object) -> object:
+    if key in _BELOW:
+        return _filled(value)
+    if key in _LISTS and is_list(value):
+        return [_filled(one) for one in value]
+    if key in _MAPS and is_object(value):
+        return {name: _filled(one) for name, one in value.items()}
+    return value

@@ -1,0 +1,199 @@
+"""Responses that callers may go on from, in SQLite: bounded by age and by the sum of their bytes.
+
+Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, QueuePool, RowMapping, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.store.database import Cipher, engine, prepare, reason
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+from gateway.store.tables import responses, responses_size
+
+__all__ = ["ResponseStore"]
+
+_BATCH: Final = 64
+_RENEWED: Final = 8  # at a time: all of them are in memory
+_DAY_S: Final = 86_400
+# What is deleted is overwritten. After a power cut the last responses may be gone, the file is whole.
+_PRAGMAS: Final = ("secure_delete = ON", "synchronous = NORMAL")
+
+
+class ResponseStore:
+    """The responses of every caller in one file; `keys` are Fernet's, newest first.
+
+    `keep_days` and `max_bytes` bound what is there; 0 of either keeps nothing. `now` is Unix seconds everywhere.
+    """
+
+    def __init__(self, file: Path, keys: Sequence[str] = (), *, keep_days: int, max_bytes: int) -> None:
+        self.file = file
+        self._keep_s = keep_days * _DAY_S
+        self._max_bytes = max_bytes if keep_days else 0
+        self._cipher = Cipher(keys, file)
+        self._engine = engine(file, pool=QueuePool, pragmas=_PRAGMAS)
+        self._reading = self._engine.execution_options(reading=True)
+
+    def open(self, now: float) -> None:
+        """Make the file if there is none, drop what is too old or too much, and encrypt with the newest key.
+
+        Raises KeyProblem or StoreFailed.
+        """
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            prepare(self._engine, self.file, self._cipher, _set_up)
+            try:
+                self._tidy(now)
+            except SQLAlchemyError as error:
+                raise StoreFailed(reason(error)) from None
+            undo.pop_all()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens them again."""
+        self._engine.dispose()
+
+    def save(self, one: StoredResponse) -> bool:
+        """Keep a response, in the place of the oldest ones; False when it alone is more than all may be."""
+        items, response = self._cipher.encrypt(one.items), self._cipher.encrypt(one.response)
+        size = len(items) + len(response)
+        if size > self._max_bytes:
+            return False
+        row = {
+            "id": one.id,
+            "principal": one.principal,
+            "previous": one.previous,
+            "created_at": one.created_at,
+            "bytes": size,
+            "key": self._cipher.key,
+            "items": items,
+            "response": response,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(responses).values(row))
+                _grow(connection, size)
+                while self._drop(connection, one.created_at) == _BATCH:
+                    pass
+        except SQLAlchemyError as error:
+            raise StoreFailed(reason(error)) from None
+        return True
+
+    def load(self, principal: str, id_: str, now: float) -> StoredResponse | None:
+        """Read a caller's response; None when it has none of that id."""
+        try:
+            with self._reading.connect() as connection:
+                return self._load(connection, principal, id_, now)
+        except SQLAlchemyError as error:
+            raise StoreFailed(reason(error)) from None
+
+    def chain(self, principal: str, id_: str, now: float, *, depth: int, max_bytes: int) -> list[StoredResponse]:
+        """Read a response and all that it goes on from, oldest first.
+
+        Raises ChainBroken when one of them is not there, ChainTooLong beyond so many responses or bytes.
+        """
+        found: list[StoredResponse] = []
+        wanted: str | None = id_
+        try:
+            with self._reading.connect() as connection:
+                while wanted is not None:
+                    one = self._load(connection, principal, wanted, now)
+                    if one is None:
+                        raise ChainBroken(wanted)
+                    max_bytes -= len(one.items) + len(one.response)
+                    if len(found) == depth or max_bytes < 0:
+                        raise ChainTooLong
+                    found.append(one)
+                    wanted = one.previous
+        except SQLAlchemyError as error:
+            raise StoreFailed(reason(error)) from None
+        return found[::-1]
+
+    def delete(self, principal: str, id_: str, now: float) -> bool:
+        """Forget a caller's response; False when it has none of that id."""
+        try:
+            with self._engine.begin() as connection:
+                mine = delete(responses).where(*self._visible(principal, id_, now))
+                size = connection.scalar(mine.returning(responses.c.bytes))
+                _grow(connection, -(size or 0))
+        except SQLAlchemyError as error:
+            raise StoreFailed(reason(error)) from None
+        return size is not None
+
+    def _load(self, connection: Connection, principal: str, id_: str, now: float) -> StoredResponse | None:
+        rows = connection.execute(select(responses).where(*self._visible(principal, id_, now))).mappings()
+        return next((one for row in rows if (one := self._read(row)) is not None), None)
+
+    def _visible(self, principal: str, id_: str, now: float) -> Iterator[ColumnElement[bool]]:
+        yield responses.c.id == id_
+        yield responses.c.principal == principal
+        yield responses.c.created_at > now - self._keep_s
+
+    def _read(self, row: RowMapping) -> StoredResponse | None:
+        try:
+            return StoredResponse(
+                id=row["id"],
+                principal=row["principal"],
+                items=self._cipher.decrypt(row["items"]),
+                response=self._cipher.decrypt(row["response"]),
+                created_at=row["created_at"],
+                previous=row["previous"],
+            )
+        except KeyProblem:  # a process with an older key has written it
+            return None
+
+    # bounds and keys
+
+    def _tidy(self, now: float) -> None:
+        """Bring the file in line with what is configured, in transactions for which others can wait."""
+        dropped = _BATCH
+        while dropped == _BATCH:
+            with self._engine.begin() as connection:
+                dropped = self._drop(connection, now)
+        last: str | None = ""
+        while self._cipher.key and last is not None:
+            with self._engine.begin() as connection:
+                last = self._renew(connection, last)
+
+    def _drop(self, connection: Connection, now: float) -> int:
+        """Drop the oldest of what is too old or too much; give how many."""
+        total: int = connection.scalar(select(responses_size.c.bytes)) or 0
+        columns = (responses.c.id, responses.c.bytes, responses.c.created_at)
+        dropped: list[str] = []
+        left = total
+        for id_, size, created_at in connection.execute(select(*columns).order_by(columns[2]).limit(_BATCH)):
+            if left <= self._max_bytes and created_at > now - self._keep_s:
+                break
+            dropped.append(id_)
+            left -= size
+        if dropped:
+            connection.execute(delete(responses).where(responses.c.id.in_(dropped)))
+            _grow(connection, left - total)
+        return len(dropped)
+
+    def _renew(self, connection: Connection, after: str) -> str | None:
+        """Encrypt some rows with the newest key, in the order of their ids; give the last id, or None at the end."""
+        older = select(responses).where(responses.c.key != self._cipher.key, responses.c.id > after)
+        last: str | None = None
+        for row in connection.execute(older.order_by(responses.c.id).limit(_RENEWED)).mappings().all():
+            last = row["id"]
+            one = self._read(row)
+            if one is not None:  # what no key opens stays until its time has come
+                items, response = self._cipher.encrypt(one.items), self._cipher.encrypt(one.response)
+                new = {"items": items, "response": response, "bytes": len(items) + len(response)}
+                change = update(responses).where(responses.c.id == last)
+                connection.execute(change.values(new | {"key": self._cipher.key}))
+                _grow(connection, new["bytes"] - row["bytes"])
+        return last
+
+
+def _set_up(connection: Connection) -> None:
+    connection.execute(upsert(responses_size).values(id=1, bytes=0).on_conflict_do_nothing())
+
+
+def _grow(connection: Connection, size: int) -> None:
+    connection.execute(update(responses_size).values(bytes=responses_size.c.bytes + size))

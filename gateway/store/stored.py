@@ -1,0 +1,42 @@
+"""What is kept of a response, and what can be wrong with gateway.db: known without loading what reads and writes it."""
+
+from msgspec import Struct
+
+__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "StoreFailed", "StoredResponse"]
+
+
+class StoredResponse(Struct, frozen=True, kw_only=True):
+    """One answer. `items`: its input as a JSON array; `response`: the Response object.
+
+    `previous`: the response that it goes on from. `created_at`: Unix seconds.
+    """
+
+    id: str
+    principal: str
+    items: bytes
+    response: bytes
+    created_at: float
+    previous: str | None = None
+
+    def __repr__(self) -> str:
+        return f"StoredResponse({self.id})"
+
+
+class KeyProblem(Exception):
+    """The encryption keys and the file do not fit together."""
+
+
+class StoreFailed(Exception):
+    """The file cannot be opened, read or written."""
+
+
+class ChainBroken(Exception):
+    """A response, or one that it goes on from, is not in the store. `missing`: its id."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+
+class ChainTooLong(Exception):
+    """A conversation has more responses or bytes than is allowed."""

@@ -1,0 +1,234 @@
+"""Conversations that the gateway keeps, so that a caller need not send again what was said before.
+
+POST with previous_response_id   resume: what was said before is put in front of the request
+the answer is complete           keep: it is written before its last bytes go out, so that a GET at once finds it
+GET, DELETE, GET …/input_items   read, delete, items
+
+The store is loaded with the first response that is written or, where there is a file, asked for. It works in worker
+threads. That it fails breaks no answer: the response is not kept.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock
+from gateway.config import Loaded
+from gateway.context import RequestContext
+from gateway.dialects import Dialect, Threaded
+from gateway.errors import ContextTooLong, InternalError, InvalidRequest, NotFound, PreviousNotFound
+from gateway.input_items import write_items
+from gateway.registry import import_path
+from gateway.store import FILE
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+
+if TYPE_CHECKING:
+    from gateway.store.responses import ResponseStore
+
+__all__ = ["Threads"]
+
+_T = TypeVar("_T")
+_Query = Mapping[str, Sequence[str]]
+
+_STORE: Final = "gateway.store.responses:ResponseStore"
+_KEPT: Final = ("completed", "incomplete")
+_MAX_DEPTH: Final = 1000  # responses that go on from each other
+_PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or not
+_PREVIOUS: Final = "previous_response_id"
+_SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
+_SEAL: Final = "encrypted_content"
+
+
+class _Answer(Struct):
+    id: str
+    status: str = ""
+    output: list[Raw] = []
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_ITEMS: Final = msgspec.json.Decoder(list[Raw])
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+class Threads:
+    """The kept responses of one app; a caller sees its own only."""
+
+    def __init__(self, loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> None:
+        self._config = loaded.config
+        self._file = loaded.resolve(loaded.config.server.data_dir) / FILE
+        self._clock = clock
+        self._logger = logger
+        self._enabled = bool(self._config.responses.keep_days and self._config.responses.max)
+        self._opening: asyncio.Task[ResponseStore] | None = None
+        self._writing = asyncio.Lock()
+        self._failing = False
+
+    async def start(self) -> None:
+        """Drop what is there from another time, when nothing is to be kept any more."""
+        if self._enabled or not self._file.exists():
+            return
+        try:
+            await self._opened()
+        except (StoreFailed, KeyProblem) as error:
+            self._tell(error)
+
+    async def stop(self) -> None:
+        """Close the file."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        (store,) = await asyncio.gather(opening, return_exceptions=True)
+        if not isinstance(store, BaseException):
+            await asyncio.to_thread(store.close)
+
+    # before and after an answer
+
+    async def resume(self, context: RequestContext, dialect: Dialect) -> None:
+        """Put what was said before in front of the request; raise PreviousNotFound when it is not there."""
+        request = context.request
+        if request is None or request.thread is None:
+            return
+        thread = request.thread
+        if thread.store and not self._enabled:  # so that the answer says so
+            context.request = request = replace(request, thread=replace(thread, store=False))
+        if thread.previous is not None:
+            assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
+            context.request = dialect.resume(request, await self._said(context.principal.id, thread.previous))
+
+    async def keep(self, context: RequestContext, response: bytes) -> None:
+        """Keep a complete answer; what goes wrong is only told to the operator."""
+        assert context.request is not None
+        assert context.request.thread is not None
+        thread, answer = context.request.thread, _ANSWER.decode(response)
+        if not thread.store or answer.status not in _KEPT:
+            return
+        one = StoredResponse(
+            id=answer.id,
+            principal=context.principal.id,
+            items=msgspec.json.encode(thread.items),
+            response=response,
+            created_at=self._clock.time(),
+            previous=thread.previous,
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE_S), self._writing:
+                kept = await asyncio.to_thread((await self._opened()).save, one)
+        except (StoreFailed, KeyProblem, TimeoutError) as error:
+            self._tell(error)
+            return
+        self._failing = False
+        if not kept:
+            self._logger.warning("a response is larger than responses.max and was not kept", id=answer.id)
+
+    # what callers ask
+
+    async def read(self, context: RequestContext, query: _Query) -> bytes:
+        """Give a response as it was; what seals its thoughts only to one who asks for that."""
+        if query.get("stream", ("",))[-1].lower() in ("true", "1"):
+            raise InvalidRequest("stream: what is kept is the whole response; ask without stream", param="stream")
+        response = (await self._find(context)).response
+        included = (*query.get("include", ()), *query.get("include[]", ()))
+        return response if _SEALED in included else _unsealed(response)
+
+    async def items(self, context: RequestContext, query: _Query) -> bytes:
+        """Give a page of what a response was asked with."""
+        found = await self._find(context)
+        return write_items(found.id, found.items, query)
+
+    async def delete(self, context: RequestContext, query: _Query) -> bytes:
+        """Forget a response; what goes on from it cannot be gone on from any more."""
+        who, id_ = context.principal.id, context.route.model
+        if not await self._ask(lambda store, now: store.delete(who, id_, now)):
+            raise _unknown(id_)
+        return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
+
+    async def _find(self, context: RequestContext) -> StoredResponse:
+        who, id_ = context.principal.id, context.route.model
+        found = await self._ask(lambda store, now: store.load(who, id_, now))
+        if found is None:
+            raise _unknown(id_)
+        return found
+
+    async def _said(self, who: str, previous: str) -> list[Raw]:
+        bound = self._config.server.max_body  # what could have been sent in one request
+
+        def said(store: "ResponseStore", now: float) -> list[Raw]:
+            chain = store.chain(who, previous, now, depth=_MAX_DEPTH, max_bytes=bound)
+            return [item for one in chain for item in (*_ITEMS.decode(one.items), *_ANSWER.decode(one.response).output)]
+
+        try:
+            found = await self._ask(said)
+        except ChainBroken as broken:
+            raise _gone(previous, broken.missing) from None
+        except ChainTooLong:
+            raise ContextTooLong(
+                f"{_PREVIOUS}: this conversation has more than {_MAX_DEPTH} responses or {bound} bytes; "
+                "begin another one",
+                param=_PREVIOUS,
+            ) from None
+        if found is None:
+            raise _gone(previous, previous)
+        return found
+
+    # the store
+
+    async def _ask(self, what: "Callable[[ResponseStore, float], _T]") -> _T | None:
+        """Ask the store, if there is anything in it."""
+        if not self._enabled or (self._opening is None and not self._file.exists()):
+            return None
+        try:
+            return await asyncio.to_thread(what, await self._opened(), self._clock.time())
+        except (StoreFailed, KeyProblem) as error:
+            self._tell(error)
+            raise InternalError("the kept responses cannot be read; the gateway's log says why") from None
+
+    async def _opened(self) -> "ResponseStore":
+        """Open the store, once for all who wait; whoever leaves does not stop it."""
+        opening = self._opening
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            opening = self._opening = asyncio.get_running_loop().create_task(asyncio.to_thread(self._open))
+        return await asyncio.shield(opening)
+
+    def _open(self) -> "ResponseStore":
+        make = cast("type[ResponseStore]", import_path(_STORE))  # what is loaded by path is not typed
+        bounds = self._config.responses
+        keys = [key.reveal() for key in self._config.store.encryption_key]
+        store = make(self._file, keys, keep_days=bounds.keep_days, max_bytes=bounds.max)
+        store.open(self._clock.time())
+        return store
+
+    def _tell(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            reason = (
+                f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error) or "it takes too long"
+            )
+            self._logger.warning("the store of responses fails; they are not kept", reason=reason)
+
+
+def _unsealed(response: bytes) -> bytes:
+    """Leave out what seals the thoughts."""
+    if _SEAL.encode() not in response:
+        return response
+    fields = _FIELDS.decode(response)
+    items = [
+        {name: value for name, value in _FIELDS.decode(item).items() if name != _SEAL}
+        for item in _ITEMS.decode(fields["output"])
+    ]
+    return msgspec.json.encode({**fields, "output": items})
+
+
+def _unknown(id_: str) -> NotFound:
+    return NotFound(f"no response {id_[:100]!r} is kept here for this API key")
+
+
+def _gone(previous: str, missing: str) -> PreviousNotFound:
+    why = f"no response {previous[:100]!r} is kept here for this API key"
+    if missing != previous:
+        why = f"{previous[:100]!r} goes on from {missing[:100]!r}, which is not kept any more"
+    return PreviousNotFound(f"{_PREVIOUS}: {why}; send the whole conversation as input", param=_PREVIOUS)

@@ -1,0 +1,142 @@
+"""How the limit of an answer is called, and what is written otherwise once a server has refused it."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import ir
+from gateway.errors import UpstreamRejected
+from tests.adapters.site import OpenAISite, asking
+from tests.fakes.openai_api import FakeOpenAI
+
+pytestmark = pytest.mark.anyio
+
+LIMITED = ir.Sampling(max_tokens=20)
+OLD, NEW = "max_tokens", "max_completion_tokens"
+
+
+@pytest.fixture
+async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
+    """Give a place before a server that is only compatible."""
+    async with FakeOpenAI(plain=True) as fake:
+        made = OpenAISite(fake, tmp_path / "plain")
+        yield made
+        await made.close()
+
+
+def refusal(message: str) -> str:
+    """Direct the fake to refuse one call as a bad request."""
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return "!refuse " + json.dumps({"status": 400, "error": error})
+
+
+def limits(site: OpenAISite) -> list[str]:
+    """Say how the limit was called in each call."""
+    return [name for call in site.calls for name in (OLD, NEW) if name in call.request]
+
+
+@pytest.mark.parametrize(
+    ("base", "model", "field"),
+    [
+        ("", "gpt-4.1", NEW),
+        ("https://eu.api.openai.com/v1", "gpt-4o", NEW),
+        ("https://llm.example.com/v1", "llama-3", OLD),
+        ("https://llm.example.com/v1", "gpt-4.1", OLD),
+        ("https://llm.example.com/v1", "o4-mini", NEW),
+        ("https://llm.example.com/v1", "openai/gpt-5-mini", NEW),
+        ("https://llm.example.com/v1", "gpt-oss-120b", OLD),
+        ("https://api.openai.com.example.com/v1", "x", OLD),
+    ],
+)
+async def test_the_field_of_the_limit_goes_by_the_server_and_the_model(
+    openai: OpenAISite, base: str, model: str, field: str
+) -> None:
+    adapter = openai.made("key-1", base_url=base)
+    body = json.loads(bytes(adapter.open(asking("hi", model, sampling=LIMITED)).body()))
+    assert [name for name in (OLD, NEW) if name in body] == [field]
+
+
+@pytest.mark.parametrize("field", [OLD, NEW])
+async def test_the_field_of_the_limit_can_be_fixed(openai: OpenAISite, field: str) -> None:
+    await openai.open(max_tokens_field=field)
+    await openai.ask(sampling=LIMITED)
+    assert limits(openai) == [field]
+
+
+async def test_a_server_that_does_not_know_the_newer_field_gets_the_older_and_is_remembered(plain: OpenAISite) -> None:
+    await plain.open(max_tokens_field=NEW)
+    assert await plain.ask(attempts=1, sampling=LIMITED) == "hi"
+    assert await plain.ask(attempts=1, sampling=LIMITED) == "hi"
+    assert limits(plain) == [NEW, OLD, OLD]
+
+
+async def test_a_model_that_wants_the_newer_field_gets_it(openai: OpenAISite) -> None:
+    await openai.open(max_tokens_field=OLD)
+    assert await openai.ask(attempts=1, model="o4-mini", sampling=LIMITED) == "hi"
+    assert await openai.ask(attempts=1, model="gpt-4.1", sampling=LIMITED) == "hi"
+    assert limits(openai) == [OLD, NEW, OLD]
+
+
+async def test_both_fields_refused_is_the_callers_to_know(openai: OpenAISite) -> None:
+    await openai.open()
+    with pytest.raises(UpstreamRejected, match="Use 'max_completion_tokens'"):
+        await openai.ask(refusal("'max_tokens' is not supported. Use 'max_completion_tokens'."), sampling=LIMITED)
+    assert len(openai.calls) == 2
+
+
+async def test_a_server_that_refuses_stream_options_is_asked_without(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal("property 'stream_options' is unsupported"))
+    assert await openai.ask(attempts=1) == "hi"
+    assert await openai.ask(attempts=1) == "hi"
+    assert ["stream_options" in call.request for call in openai.calls] == [True, False, False]
+
+
+async def losses(openai: OpenAISite, **request: Any) -> list[str]:
+    begun = await openai.begin(attempts=1, **request)
+    begun.answer.close()
+    begun.journey.done(None)
+    return [loss.path for loss in begun.journey.losses]
+
+
+async def test_a_temperature_that_a_model_refuses_is_dropped_and_told(openai: OpenAISite) -> None:
+    await openai.open()
+    message = "Unsupported value: 'temperature' does not support 0.2 with this model."
+    openai.fake.script.push(refusal(message))
+    assert await losses(openai, sampling=ir.Sampling(temperature=0.2)) == ["temperature"]
+    assert ["temperature" in call.request for call in openai.calls] == [True, False]
+
+
+async def test_in_strict_mode_nothing_is_dropped(openai: OpenAISite) -> None:
+    openai.translate = {"lossy": "strict"}
+    await openai.open()
+    message = "Unsupported value: 'temperature' does not support 0.2 with this model."
+    with pytest.raises(UpstreamRejected, match="does not support"):
+        await openai.ask(refusal(message), sampling=ir.Sampling(temperature=0.2))
+    assert len(openai.calls) == 1
+
+
+async def test_an_effort_that_a_model_refuses_is_left_to_it(openai: OpenAISite) -> None:
+    await openai.open()
+    message = "Unsupported value: 'reasoning_effort' does not support 'low' with this model."
+    openai.fake.script.push(refusal(message))
+    reasoning = ir.Reasoning(mode="level", level="low")
+    assert await openai.ask(model="gpt-5", attempts=1, reasoning=reasoning) == "hi"
+    assert await openai.ask(model="gpt-5", attempts=1, reasoning=reasoning) == "hi"
+    assert ["reasoning_effort" in call.request for call in openai.calls] == [True, False, True]
+
+
+async def test_thoughts_that_were_sealed_elsewhere_are_left_out_once(openai: OpenAISite) -> None:
+    await openai.open(api="responses")
+    signed = ir.Signature("openai", "gAAAother", "t")
+    history = (
+        ir.Turn(role="user", parts=(ir.Text(text="u"),)),
+        ir.Turn(role="assistant", parts=(ir.Thinking(text="", signature=signed), ir.Text(text="a")), places=((), ())),
+        ir.Turn(role="user", parts=(ir.Text(text="hi"),)),
+    )
+    assert await openai.ask(model="gpt-5", attempts=1, turns=history) == "hi"
+    kinds = [[item["type"] for item in call.request["input"]] for call in openai.calls]
+    assert kinds == [["message", "reasoning", "message", "message"], ["message", "message", "message"]]

@@ -1,0 +1,190 @@
+"""What each refusal of OpenAI, and of servers that speak its API, means."""
+
+import json
+import typing
+from typing import Any
+
+import pytest
+
+from gateway.adapters import failures
+from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.openai_errors import AMENDABLE, RULES, is_error, read_failure
+from gateway.errors import (
+    ContextTooLong,
+    GatewayError,
+    ModelNotFound,
+    UpstreamCredential,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from tests.fakes.openai_api_errors import NAMED
+
+NOW = 1_800_000_000.0
+
+MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
+    "400_context": ("final", ContextTooLong, None),
+    "400_context_window": ("final", ContextTooLong, None),
+    "400_policy": ("final", UpstreamRejected, None),
+    "400_billing_limit": ("quota", UpstreamRateLimited, None),
+    "401_invalid_key": ("key", UpstreamCredential, None),
+    "401_deactivated": ("banned", UpstreamCredential, None),
+    "401_scopes": ("key", UpstreamCredential, None),
+    "403_country": ("location", UpstreamUnavailable, None),
+    "403_model": ("missing", ModelNotFound, None),
+    "429_requests": ("rate_limit", UpstreamRateLimited, 20),
+    "429_tokens": ("rate_limit", UpstreamRateLimited, 7.24),
+    "429_day": ("rate_limit", UpstreamRateLimited, 432),
+    "429_quota": ("quota", UpstreamRateLimited, None),
+    "429_bare": ("rate_limit", UpstreamRateLimited, None),
+    "500_server": ("server", UpstreamUnavailable, None),
+    "503_overloaded": ("capacity", UpstreamOverloaded, None),
+    "503_slow_down": ("capacity", UpstreamOverloaded, None),
+}
+
+
+def said(status: int, message: str, **error: Any) -> Failure:
+    return read_failure(status, json.dumps({"error": {"message": message, **error}}).encode(), {}, NOW)
+
+
+def test_every_refusal_that_is_known_has_its_meaning() -> None:
+    assert MEANT.keys() == NAMED.keys()
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_published_refusals(name: str) -> None:
+    cause, kind, wait_s = MEANT[name]
+    refusal = NAMED[name]("gpt-4.1")
+    failure = read_failure(refusal.status, json.dumps(refusal.body).encode(), refusal.headers, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+    assert failure.wait_s == failure.error.retry_after
+    assert failure.wait_s == pytest.approx(wait_s) if wait_s else failure.wait_s is None
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'…", "limit"),
+        ("Unrecognized request argument supplied: max_completion_tokens", "limit"),
+        ("property 'max_completion_tokens' is unsupported", "limit"),
+        ("max_tokens is too large: 40000. This model supports at most 32768 completion tokens", "final"),
+        ("Invalid 'max_completion_tokens': integer below minimum value.", "final"),
+        ("Unrecognized request argument supplied: reasoning_effort", "effort"),
+        ("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "effort"),
+        ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),
+        ("Unsupported value: 'temperature' does not support 0.2 with this model.", "drawing"),
+        ("Unsupported parameter: 'top_p' is not supported with this model.", "drawing"),
+        ("property 'stream_options' is unsupported", "counting"),
+        ("The encrypted content gAAA... could not be verified.", "signatures"),
+        ("Invalid 'tools[0].function.name': string too long.", "final"),
+    ],
+)
+def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
+    assert said(400, message, type="invalid_request_error").cause == cause
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cause", "kind"),
+    [
+        # vLLM
+        (
+            404,
+            {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404},
+            "missing",
+            ModelNotFound,
+        ),
+        # Ollama
+        (404, {"error": {"message": 'model "x" not found, try pulling it first'}}, "missing", ModelNotFound),
+        # FastAPI and pydantic
+        (404, {"detail": "Not Found"}, "address", UpstreamUnavailable),
+        (
+            422,
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]},
+            "limit",
+            UpstreamRejected,
+        ),
+        # llama.cpp
+        (503, {"error": {"code": 503, "message": "Loading model"}}, "capacity", UpstreamOverloaded),
+        # xAI
+        (400, {"code": "x", "error": "Incorrect API key provided: xa***."}, "key", UpstreamRejected),
+        # OpenRouter
+        (402, {"error": {"code": 402, "message": "Insufficient credits"}}, "quota", UpstreamRateLimited),
+        (403, {"error": {"code": 403, "message": "Your input was flagged"}}, "forbidden", UpstreamCredential),
+    ],
+)
+def test_refusals_of_servers_that_are_compatible(
+    status: int, body: Any, cause: Cause, kind: type[GatewayError]
+) -> None:
+    failure = read_failure(status, json.dumps(body).encode(), {}, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+def test_nothing_at_the_address_says_what_to_set() -> None:
+    failure = said(404, "Invalid URL (POST /chat/completions)")
+    assert failure.error.status == 502
+    assert "base_url is given with /v1" in failure.error.message
+
+
+def test_a_used_up_quota_says_so_by_its_code() -> None:
+    assert said(429, "You exceeded your current quota", code="insufficient_quota").error.code == "insufficient_quota"
+
+
+@pytest.mark.parametrize(
+    ("event", "cause", "kind"),
+    [
+        ({"error": {"message": "m", "type": "server_error", "code": None}}, "server", UpstreamUnavailable),
+        ({"error": {"message": "m", "code": "rate_limit_exceeded"}}, "rate_limit", UpstreamRateLimited),
+        ({"type": "error", "code": "rate_limit_exceeded", "message": "m"}, "rate_limit", UpstreamRateLimited),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}},
+            "server",
+            UpstreamUnavailable,
+        ),
+        ({"error": {"message": "bad", "code": 400}}, "final", UpstreamRejected),
+    ],
+)
+def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause, kind: type[GatewayError]) -> None:
+    payload = json.dumps(event).encode()
+    assert is_error(payload)
+    failure = read_failure(200, payload, {}, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"[]", b'{"choices": [], "error": null}', b'{"type": "response.created"}']
+)
+def test_what_is_no_error(payload: bytes) -> None:
+    assert not is_error(payload)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"\xff\xfe", b"[" * 50_000])
+def test_a_refusal_that_cannot_be_read_goes_by_its_status(body: bytes) -> None:
+    assert read_failure(502, body, {}, NOW).cause == "server"
+    assert isinstance(read_failure(200, body, {}, NOW).error, UpstreamMalformed | UpstreamUnavailable)
+
+
+def test_no_key_gets_into_a_message() -> None:
+    message = said(
+        401, "Incorrect API key provided: sk-proj-**********abcd. You can find your API key at …"
+    ).error.message
+    assert "abcd" not in message
+    assert "sk-proj" not in message
+
+
+def test_no_rule_goes_on_for_ever() -> None:
+    for rule in RULES.values():
+        assert rule.base is False
+        assert rule.waits is False or rule.again == 0
+
+
+def test_what_is_left_out_is_left_out_once() -> None:
+    for cause in AMENDABLE:
+        assert RULES[cause].renew == "body"
+        assert RULES[cause].again == RULES[cause].others == 0
+
+
+def test_every_cause_that_needs_no_answer_has_a_rule() -> None:
+    below = {"server", "unreachable", "broken", "malformed", "final", "cooling"}
+    assert below <= RULES.keys() <= set(typing.get_args(failures.Cause))

@@ -1,0 +1,247 @@
+"""Acceptance cases before OpenAI and servers that speak its API, by their numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.automata import chat_stream, messages_stream
+from tests.conformance.openai_api import OpenAIServed, before
+from tests.conformance.served import CHAT, MESSAGES, events, user
+from tests.conformance.test_cases_tools import chat_tools, messages_tools
+from tests.fakes.openai_api import FakeOpenAI
+from tests.fakes.v1internal_reply import PIXEL
+from tests.gateway.dialects.openai_responses.responses import Stream
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+
+def chunk(delta: Json | None, finish: str | None = None, **fields: Any) -> Json:
+    """Make a chunk of one choice; without a delta the choice has none."""
+    choice = {"index": 0, "finish_reason": finish} | ({} if delta is None else {"delta": delta})
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice], **fields}
+
+
+def script(*chunks: Json) -> str:
+    return "\n".join(f"!chunk {json.dumps(one)}" for one in chunks)
+
+
+async def test_a_first_chunk_with_filter_results_only_is_not_passed_on(chat: OpenAIServed) -> None:
+    """A10"""
+    filtered = {"id": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}
+    said = script(filtered, chunk({"role": "assistant"}), chunk({"content": "ok"}), chunk({}, "stop"))
+    response = await chat.post(CHAT, said, stream=True)
+    chunks = events(response.text)
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+    assert all(one["choices"] for one in chunks)
+    assert chat_stream(response.content).text == "ok"
+
+
+async def test_a_choice_without_a_delta_is_skipped(chat: OpenAIServed) -> None:
+    """A11"""
+    said = script(chunk({"content": "a"}), chunk(None), chunk({"content": "b"}), chunk({}, "stop"))
+    heard = chat_stream((await chat.post(CHAT, said, stream=True)).content)
+    assert (heard.text, heard.finish) == ("ab", "stop")
+
+
+async def test_an_answer_that_only_done_ends_has_all_its_events(chat: OpenAIServed) -> None:
+    """A14"""
+    body = {"model": "gpt-4.1", "input": script(chunk({"content": "ok"})), "stream": True}
+    stream = Stream((await chat.http.post("/v1/responses", json=body)).content)
+    assert stream.status == "completed"
+    assert stream.names.count("completed") == 1
+    for name in ("output_text.done", "content_part.done", "output_item.done"):
+        assert len(stream.named(name)) == 1
+
+
+async def test_a_call_without_arguments_has_an_empty_input(chat: OpenAIServed) -> None:
+    """B7"""
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    said = script(chunk({"role": "assistant", "tool_calls": [call]}), chunk({}, "tool_calls"))
+    response = await chat.post(MESSAGES, said, stream=True, max_tokens=50, tools=messages_tools("f"))
+    heard = messages_stream(response.content)
+    assert ([one.arguments for one in heard.calls], heard.finish) == ([{}], "tool_use")
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_no_parallel_use_is_no_parallel_calls(fake_openai: FakeOpenAI, tmp_path: Path, api: str) -> None:
+    """B13"""
+    choice = {"type": "auto", "disable_parallel_tool_use": True}
+    async with before(fake_openai, tmp_path, api) as served:
+        await served.post(MESSAGES, "hi", max_tokens=50, tools=messages_tools("f"), tool_choice=choice)
+        assert (served.sent["parallel_tool_calls"], served.sent["tool_choice"]) == (False, "auto")
+
+
+async def test_parallel_calls_are_not_spoken_of_without_tools(chat: OpenAIServed) -> None:
+    """B14"""
+    response = await chat.post(CHAT, "hi", parallel_tool_calls=False)
+    assert response.status_code == 200, response.text
+    assert "parallel_tool_calls" not in chat.sent
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ({"type": "auto"}, "auto"),
+        ({"type": "any"}, "required"),
+        ({"type": "none"}, "none"),
+        ({"type": "tool", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
+    ],
+)
+async def test_the_choice_of_a_tool(chat: OpenAIServed, mine: Json, theirs: Any) -> None:
+    """B12"""
+    response = await chat.post(MESSAGES, "hi", max_tokens=50, tools=messages_tools("f"), tool_choice=mine)
+    assert response.status_code == 200, response.text
+    assert chat.sent["tool_choice"] == theirs
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_long_names_are_legal_there_and_themselves_here(
+    fake_openai: FakeOpenAI, tmp_path: Path, api: str
+) -> None:
+    """B10"""
+    long = [f"mcp__server__{'x' * 79}{end}" for end in "xy"]
+    async with before(fake_openai, tmp_path, api) as served:
+        await served.post(CHAT, "hi", tools=chat_tools(*long))
+        sent = [tool["function"]["name"] if api == "chat" else tool["name"] for tool in served.sent["tools"]]
+        assert len({*sent}) == 2
+        response = await served.post(CHAT, f"!tool {sent[0]} {{}}", tools=chat_tools(*long), stream=True)
+    (call,) = chat_stream(response.content).calls
+    assert call.name == long[0]
+
+
+@pytest.mark.parametrize("model", ["gpt-5", "o4-mini"])
+async def test_the_limit_of_a_reasoning_model_has_its_newer_name(chat: OpenAIServed, model: str) -> None:
+    """D1"""
+    response = await chat.post(MESSAGES, "hi", max_tokens=100, model=model)
+    assert response.status_code == 200, response.text
+    assert [(name, chat.sent[name]) for name in chat.sent if name.startswith("max_")] == [
+        ("max_completion_tokens", 100)
+    ]
+    assert len(chat.calls) == 1
+
+
+async def test_the_limit_of_a_compatible_server_has_its_older_name(plain: OpenAIServed) -> None:
+    """D1"""
+    response = await plain.post(MESSAGES, "hi", max_tokens=100)
+    assert response.status_code == 200, response.text
+    assert [(name, plain.sent[name]) for name in plain.sent if name.startswith("max_")] == [("max_tokens", 100)]
+    assert len(plain.calls) == 1
+
+
+async def test_text_format_becomes_response_format(chat: OpenAIServed) -> None:
+    """D9"""
+    shape = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "name": "n", "schema": shape, "strict": True}
+    body = {"model": "gpt-4.1", "input": "hi", "text": {"format": form}}
+    response = await chat.http.post("/v1/responses", json=body)
+    assert response.status_code == 200, response.text
+    expected = {"name": "n", "schema": shape, "strict": True}
+    assert chat.sent["response_format"] == {"type": "json_schema", "json_schema": expected}
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
+async def test_several_answers_are_refused_by_name(responses: OpenAIServed, dialect: str) -> None:
+    """D11"""
+    if dialect == "openai-chat":
+        response = await responses.post(CHAT, "hi", n=2)
+        assert (response.status_code, response.json()["error"]["param"]) == (400, "n")
+    else:
+        assert (await responses.post(MESSAGES, "hi", max_tokens=50)).status_code == 200
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_system_message_in_the_middle_stays_one(fake_openai: FakeOpenAI, tmp_path: Path, api: str) -> None:
+    """Pitfalls 11, 12"""
+    async with before(fake_openai, tmp_path, api) as served:
+        said = [user("a"), {"role": "assistant", "content": "b"}, {"role": "system", "content": "rule"}, user("hi")]
+        response = await served.post(MESSAGES, *said, max_tokens=50)
+        assert response.status_code == 200, response.text
+        sent = served.sent["messages"] if api == "chat" else served.sent["input"]
+    assert [one["role"] for one in sent] == ["user", "assistant", "system", "user"]
+
+
+async def test_a_picture_in_a_tool_result_reaches_the_model(chat: OpenAIServed) -> None:
+    """Pitfall 59: a tool message holds words only."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+    said = [
+        user("!tool f {}\n!then\n!say seen"),
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]},
+        user([{"type": "tool_result", "tool_use_id": "toolu_1", "content": [picture]}]),
+    ]
+    response = await chat.post(MESSAGES, *said, max_tokens=50, tools=messages_tools("f"))
+    assert response.status_code == 200, response.text
+    *_, result, shown = chat.sent["messages"]
+    assert (result["role"], shown["role"]) == ("tool", "user")
+    assert shown["content"][-1]["image_url"]["url"] == f"data:image/png;base64,{PIXEL}"
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_document_goes_with_a_name(fake_openai: FakeOpenAI, tmp_path: Path, api: str) -> None:
+    """C20"""
+    document = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QQ=="}}
+    async with before(fake_openai, tmp_path, api) as served:
+        response = await served.post(MESSAGES, user([document, {"type": "text", "text": "hi"}]), max_tokens=50)
+        assert response.status_code == 200, response.text
+        sent = served.sent["messages"] if api == "chat" else served.sent["input"]
+    part = sent[0]["content"][0]
+    part = part["file"] if api == "chat" else part
+    assert part["file_data"] == "data:application/pdf;base64,QQ=="
+    assert part["filename"]
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_call_without_a_result_does_not_go_alone(fake_openai: FakeOpenAI, tmp_path: Path, api: str) -> None:
+    """C3: the fake refuses it."""
+    said = [
+        user("a"),
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}]},
+        user("hi"),
+    ]
+    async with before(fake_openai, tmp_path, api) as served:
+        response = await served.post(MESSAGES, *said, max_tokens=50, tools=messages_tools("f"))
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_result_without_a_call_does_not_stop_the_request(
+    fake_openai: FakeOpenAI, tmp_path: Path, api: str
+) -> None:
+    """Pitfall 48: the fake refuses it."""
+    said = [user([{"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}, {"type": "text", "text": "hi"}])]
+    async with before(fake_openai, tmp_path, api) as served:
+        response = await served.post(MESSAGES, *said, max_tokens=50)
+    assert response.status_code == 200, response.text
+
+
+async def test_a_stream_option_goes_only_with_a_stream(chat: OpenAIServed) -> None:
+    """Pitfall 72: the fake refuses one without the other."""
+    for stream in (True, False):
+        assert (await chat.post(CHAT, "hi", stream=stream)).status_code == 200
+
+
+async def test_sampling_that_a_reasoning_model_refuses_is_left_out_and_told(chat: OpenAIServed) -> None:
+    """Pitfall 14: the fake refuses it."""
+    response = await chat.post(CHAT, "hi", model="o4-mini", temperature=0.2, top_p=0.5, max_tokens=100, stop=["x"])
+    assert response.status_code == 200, response.text
+    assert int(response.headers["x-gateway-lossy"]) == 3
+    assert len(chat.calls) == 1
+
+
+async def test_a_count_is_an_estimate(chat: OpenAIServed) -> None:
+    """I1"""
+    body = {"model": "gpt-4.1", "messages": [user("one two three")]}
+    response = await chat.http.post(f"{MESSAGES}/count_tokens?beta=true", json=body)
+    assert response.json()["input_tokens"] > 0
+    assert response.headers["x-gateway-token-count"] == "estimate"
+    assert chat.openai.requests == []

@@ -1,0 +1,96 @@
+"""The services beside answers: embeddings and pictures."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any
+
+from tests.fakes.openai_api_errors import bad, unsupported_value
+from tests.fakes.openai_api_models import Model
+from tests.fakes.openai_api_reply import CREATED, digest, tokens
+from tests.fakes.openai_api_shapes import array, boolean, either, integer, obj, optional, text, word
+from tests.fakes.v1internal_reply import PIXEL
+
+__all__ = ["embeddings", "pictures"]
+
+Json = dict[str, Any]
+
+_LONGEST = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536}
+_EMBEDDING = obj(
+    {
+        "model": text(),
+        "input": either("one of a string or array", string=text(shortest=1), array=array(text(), 1, 2048)),
+    },
+    {
+        "dimensions": optional(integer(1)),
+        "encoding_format": optional(word("float", "base64")),
+        "user": text(),
+    },
+)
+_PICTURE = obj(
+    {"prompt": text(32_000, shortest=1)},
+    {
+        "model": text(),
+        "n": optional(integer(1, 10)),
+        "size": optional(word("auto", "1024x1024", "1536x1024", "1024x1536")),
+        "quality": optional(word("auto", "low", "medium", "high")),
+        "background": optional(word("auto", "transparent", "opaque")),
+        "output_format": optional(word("png", "jpeg", "webp")),
+        "output_compression": optional(integer(0, 100)),
+        "moderation": optional(word("auto", "low")),
+        "stream": optional(boolean),
+        "user": text(),
+    },
+)
+
+
+def embeddings(body: Any, model: Model) -> Json:
+    """Embed texts: a vector of the wanted length, the same for the same text."""
+    _EMBEDDING(body, "")
+    if model.use != "embeds":
+        raise bad("You are not allowed to generate embeddings from this model", status=403)
+    longest = _LONGEST[model.name]
+    size = body.get("dimensions") or longest
+    if size > longest:
+        raise unsupported_value("dimensions", size, f"The largest is {longest}.")
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    asked = sum(tokens(one) for one in texts)
+    data = [
+        {"object": "embedding", "index": place, "embedding": _written(one, size, body.get("encoding_format"))}
+        for place, one in enumerate(texts)
+    ]
+    return {
+        "object": "list",
+        "data": data,
+        "model": model.name,
+        "usage": {"prompt_tokens": asked, "total_tokens": asked},
+    }
+
+
+def _written(one: str, size: int, encoding: str | None) -> Any:
+    seed = digest("embedding", one)
+    vector = [int(seed[place % 56 : place % 56 + 8], 16) / 2**32 for place in range(size)]
+    return base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() if encoding == "base64" else vector
+
+
+def pictures(body: Any, model: Model) -> Json:
+    """Draw one pixel, as often as asked for."""
+    _PICTURE(body, "")
+    if model.use != "draws":
+        raise bad(f"Invalid value: '{model.name}'. Value must be 'gpt-image-1'.", param="model", code="invalid_value")
+    count = body.get("n") or 1
+    return {
+        "created": CREATED,
+        "data": [{"b64_json": PIXEL} for _ in range(count)],
+        "background": "opaque",
+        "output_format": body.get("output_format") or "png",
+        "quality": "low",
+        "size": "1024x1024",
+        "usage": {
+            "input_tokens": tokens(body["prompt"]),
+            "input_tokens_details": {"text_tokens": tokens(body["prompt"]), "image_tokens": 0},
+            "output_tokens": 272 * count,
+            "total_tokens": tokens(body["prompt"]) + 272 * count,
+        },
+    }

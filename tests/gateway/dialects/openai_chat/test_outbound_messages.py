@@ -1,0 +1,263 @@
+"""The messages for a Chat upstream."""
+
+import re
+
+import pytest
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+
+from .outbound import (
+    OTHER,
+    Json,
+    assistant,
+    call,
+    function,
+    lost,
+    message_of,
+    messages,
+    raw,
+    result,
+    tool_of,
+    user,
+    written,
+)
+
+PNG = "iVBORw0KGgo="
+GEMINI = ir.Signature("gemini", "c2ln", "f")
+
+
+def test_instructions_lead_as_one_message() -> None:
+    system = (ir.Text(text="Be brief."), ir.Text(text="Be kind."))
+    assert messages(user("hi"), system=system) == [
+        {"role": "system", "content": "Be brief.\n\nBe kind."},
+        {"role": "user", "content": "hi"},
+    ]
+
+
+def test_an_instruction_within_the_conversation_keeps_its_place() -> None:
+    rule = ir.Turn(role="system", parts=(ir.Text(text="rule"),))
+    roles = [message["role"] for message in messages(user("a"), assistant("b"), rule, user("c"))]
+    assert roles == ["user", "assistant", "system", "user"]
+
+
+def test_results_follow_their_calls_in_call_order() -> None:
+    turns = (
+        user("go"),
+        assistant("I look.", call("c1", city="Rome"), call("c2", "g")),
+        user(result("c2", "two"), "and now?", result("c1", "one")),
+    )
+    assert messages(*turns) == [
+        {"role": "user", "content": "go"},
+        {
+            "role": "assistant",
+            "content": "I look.",
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"city":"Rome"}'}},
+                {"id": "c2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "one"},
+        {"role": "tool", "tool_call_id": "c2", "content": "two"},
+        {"role": "user", "content": "and now?"},
+    ]
+
+
+def test_an_answer_of_calls_only_has_no_content() -> None:
+    assert messages(user("go"), assistant(call("c1")))[1]["content"] is None
+
+
+def test_an_interrupted_call_gets_an_error_for_its_result() -> None:
+    said = messages(user("go"), assistant(call("c1")), user("never mind"))
+    content = "Error: [no result: the tool call was interrupted]"
+    assert said[2:] == [
+        {"role": "tool", "tool_call_id": "c1", "content": content},
+        {"role": "user", "content": "never mind"},
+    ]
+
+
+def test_the_result_of_an_unknown_call_becomes_text() -> None:
+    answer = written(user(result("c9", "late")))
+    assert answer.body["messages"] == [{"role": "user", "content": "[tool result c9] late"}]
+    assert lost(answer) == [("messages[9]", "change")]
+
+
+def test_an_error_says_so_and_nothing_is_an_empty_string() -> None:
+    said = messages(user("go"), assistant(call("a"), call("b")), user(result("a", "no", is_error=True), result("b")))
+    assert [message["content"] for message in said[2:]] == ["Error: no", ""]
+
+
+def test_a_picture_in_a_result_follows_the_group() -> None:
+    picture = ir.Media(media_type="image/png", data=PNG)
+    said = messages(
+        user("go"), assistant(call("a"), call("b")), user(result("a", "seen", picture), result("b", "ok"), "so?")
+    )
+    assert said[2:] == [
+        {"role": "tool", "tool_call_id": "a", "content": "seen\n[image attached below]"},
+        {"role": "tool", "tool_call_id": "b", "content": "ok"},
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}],
+        },
+        {"role": "user", "content": "so?"},
+    ]
+
+
+def test_long_ids_are_cut_alike_for_call_and_result() -> None:
+    long = "toolu_" + "x" * 50
+    said = messages(user("go"), assistant(call(long)), user(result(long, "ok")))
+    ident = said[1]["tool_calls"][0]["id"]
+    assert ident == said[2]["tool_call_id"] == messages(user("go"), assistant(call(long)))[1]["tool_calls"][0]["id"]
+    assert len(ident) <= 40
+
+
+def test_illegal_ids_are_made_legal() -> None:
+    said = messages(user("go"), assistant(call("functions.f:0")), user(result("functions.f:0", "ok")))
+    ident = said[1]["tool_calls"][0]["id"]
+    assert ident == said[2]["tool_call_id"]
+    assert re.fullmatch("functions_f_0_[0-9a-f]{8}", ident)
+
+
+def test_a_name_that_is_too_long_is_mapped_in_call_and_tool() -> None:
+    name = "mcp__server__" + "x" * 80
+    answer = written(user("go"), assistant(call("a", name)), tools=(function(name),))
+    short = tool_of(answer)["function"]["name"]
+    assert len(short) <= 64
+    assert message_of(answer, 1)["tool_calls"][0]["function"]["name"] == short
+    assert answer.names.original(short) == name
+
+
+# media
+
+
+def media_of(part: ir.Media) -> Json:
+    (written_,) = messages(user(part))[0]["content"]
+    return dict(written_)
+
+
+@pytest.mark.parametrize(
+    ("media", "expected"),
+    [
+        (
+            ir.Media(media_type="image/png", data=PNG, detail="low"),
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}", "detail": "low"}},
+        ),
+        (
+            ir.Media(media_type="image/*", url="https://a.example/x"),
+            {"type": "image_url", "image_url": {"url": "https://a.example/x"}},
+        ),
+        (
+            ir.Media(media_type="audio/mpeg", data="AAAA"),
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}},
+        ),
+        (
+            ir.Media(media_type="application/pdf", data="JVBERi0="),
+            {
+                "type": "file",
+                "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
+            },
+        ),
+        (
+            ir.Media(media_type="application/pdf", data="JVBERi0=", filename="a.pdf"),
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}},
+        ),
+        (
+            ir.Media(media_type="text/plain", data="/w=="),
+            {"type": "file", "file": {"filename": "file", "file_data": "data:text/plain;base64,/w=="}},
+        ),
+    ],
+)
+def test_media_have_a_part_of_their_kind(media: ir.Media, expected: Json) -> None:
+    assert media_of(media) == expected
+
+
+def test_plain_text_in_a_file_is_text() -> None:
+    assert messages(user("see:", ir.Media(media_type="text/csv", data="YSxi")))[0]["content"] == "see:\na,b"
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        ir.Media(media_type="video/mp4", data="AAAA", path="messages[0].content[1]"),
+        ir.Media(media_type="audio/flac", data="AAAA", path="messages[0].content[1]"),
+        ir.Media(media_type="application/pdf", url="https://a.example/x.pdf", path="messages[0].content[1]"),
+        ir.Media(media_type="image/png", url="gs://bucket/x.png", path="messages[0].content[1]"),
+    ],
+)
+def test_media_that_nothing_can_carry_are_refused(media: ir.Media) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        messages(user("hi", media))
+    assert caught.value.param == "messages[0].content[1]"
+
+
+def test_names_and_details_that_have_no_place_are_hints() -> None:
+    picture = ir.Media(media_type="image/png", data=PNG, filename="a.png", path="m[0].inlineData.data")
+    sound = ir.Media(media_type="audio/wav", data="AAAA", detail="low", detail_path="m[0].mediaResolution")
+    answer = written(user(picture, sound), paths={"filename": "displayName"})
+    assert lost(answer) == [("m[0].inlineData.displayName", "hint"), ("m[0].mediaResolution", "hint")]
+
+
+# thoughts and signatures
+
+
+def test_thoughts_are_left_out_and_told() -> None:
+    thought = ir.Thinking(text="hm", signature=ir.Signature("claude", "x"))
+    answer = written(user("a"), assistant(thought, "b", places=(("messages[1].content[0]",), ())))
+    assert message_of(answer, 1) == {"role": "assistant", "content": "b"}
+    assert lost(answer) == [("messages[1].content[0]", "hint")]
+
+
+def test_an_answer_of_nothing_but_thoughts_is_left_out() -> None:
+    said = messages(user("a"), assistant(ir.Thinking(text="hm")), user("b"))
+    assert said == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+
+
+def test_deepseek_gets_back_the_thoughts_before_a_call() -> None:
+    turns = (user("a"), assistant(ir.Thinking(text="hm"), call("c1"), places=(("messages[1]",), ())))
+    answer = written(*turns, model="deepseek-reasoner")
+    assert message_of(answer, 1)["reasoning_content"] == "hm"
+    assert answer.losses == ()
+    assert "reasoning_content" not in messages(*turns, model="deepseek-reasoner", target={"signatures": False})[1]
+
+
+def test_deepseek_does_not_get_the_thoughts_of_others() -> None:
+    thought = ir.Thinking(text="hm", signature=ir.Signature("claude", "x"))
+    said = messages(user("a"), assistant(thought, call("c1")), model="deepseek-reasoner")
+    assert said[1]["reasoning_content"] == ""
+
+
+def test_geminis_compatible_server_gets_its_signatures_back() -> None:
+    turn = assistant(call("c1", signature=GEMINI), places=(("messages[1].tool_calls[0]",),))
+    answer = written(user("a"), turn, model="gemini-3-pro")
+    (made,) = message_of(answer, 1)["tool_calls"]
+    assert made["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+    assert answer.losses == ()
+
+
+def test_nobody_else_gets_a_signature() -> None:
+    turn = assistant(call("c1", signature=GEMINI), places=(("messages[1].tool_calls[0]",),))
+    answer = written(user("a"), turn, model=OTHER)
+    (made,) = message_of(answer, 1)["tool_calls"]
+    assert "extra_content" not in made
+    assert lost(answer) == [("messages[1].tool_calls[0]", "hint")]
+
+
+# what is left out
+
+
+def test_blocks_that_only_another_dialect_reads_are_told() -> None:
+    search = ir.Opaque(dialect="anthropic", kind="server_tool_use", value=raw({}), path="messages[1].content[0]")
+    code = ir.Opaque(dialect="gemini", kind="executableCode", value=raw({}), path="contents[1].parts[0]")
+    answer = written(user("a"), assistant(search, "b"), user("c", code))
+    assert message_of(answer, 2) == {"role": "user", "content": "c"}
+    assert lost(answer) == [("messages[1].content[0]", "hint"), ("contents[1].parts[0]", "content")]
+
+
+def test_empty_messages_are_left_out() -> None:
+    assert messages(user(), user(""), assistant(""), user("hi")) == [{"role": "user", "content": "hi"}]
+
+
+def test_nothing_to_read_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        written(user(""), paths={"messages": "contents"})
+    assert caught.value.param == "contents"

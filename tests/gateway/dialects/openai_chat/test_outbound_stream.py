@@ -1,0 +1,506 @@
+"""Answers of a Chat upstream, read into events."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway import errors, ir
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_chat.outbound_stream import ReadOptions, StreamReader
+from gateway.ir.grammar import check
+
+Json = dict[str, Any]
+
+HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "gpt-4.1"}
+STARTED = ir.Started(id="chatcmpl-1", model="gpt-4.1", created=1_700_000_000)
+USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+STOP = ir.Finished(reason="stop", native="stop")
+
+
+def reader(*names: str) -> StreamReader:
+    return StreamReader(ReadOptions(names=NameMap(names), salt="r1"))
+
+
+def chunk(delta: Json | None = None, finish: str | None = None, **fields: Any) -> str:
+    choice = {"index": 0, "finish_reason": finish} | ({} if delta is None else {"delta": delta})
+    return json.dumps(HEAD | {"choices": [choice]} | fields)
+
+
+def counted(**usage: Any) -> str:
+    return json.dumps(HEAD | {"choices": [], "usage": usage})
+
+
+def read(*payloads: str, names: tuple[str, ...] = (), done: bool = True) -> list[ir.Event]:
+    """Read one payload at a time; `done`: [DONE] follows."""
+    made = reader(*names)
+    events = [event for one in (*payloads, *(["[DONE]"] if done else [])) for event in made.feed([one])]
+    events += made.close()
+    check(events)
+    return events
+
+
+def block(kind: ir.BlockKind, *deltas: ir.Event, ident: str = "", name: str = "") -> list[ir.Event]:
+    return [ir.BlockStarted(kind=kind, id=ident, name=name), *deltas, ir.BlockEnded()]
+
+
+def words(*pieces: str) -> list[ir.Event]:
+    return block("text", *map(ir.TextDelta, pieces))
+
+
+def made(ident: str, name: str, *pieces: str) -> list[ir.Event]:
+    return block("tool_call", *map(ir.ArgumentsDelta, pieces), ident=ident, name=name)
+
+
+def fragment(index: int | None = 0, ident: str | None = None, name: str | None = None, arguments: Any = None) -> Json:
+    given = {"index": index, "id": ident, "function": {"name": name, "arguments": arguments}}
+    return {"tool_calls": [given]}
+
+
+def failed(events: list[ir.Event]) -> errors.GatewayError:
+    last = events[-1]
+    assert isinstance(last, ir.Failed)
+    return last.error
+
+
+# words
+
+
+def test_a_text_streams_and_its_usage_follows_the_finish() -> None:
+    usage = USAGE | {
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 1},
+    }
+    events = read(
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": "He"}),
+        chunk({"content": "llo"}),
+        chunk({}, "stop"),
+        counted(**usage),
+    )
+    tokens = ir.Usage(input=9, output=3, cache_read=4, cache_write=2, reasoning=1, total=12)
+    assert events == [STARTED, *words("He", "llo"), ir.UsageReported(tokens), STOP]
+
+
+def test_words_go_out_as_they_come() -> None:
+    one = reader()
+    assert one.feed([chunk({"content": "He"})]) == [STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("He")]
+    assert one.feed([chunk({"content": "llo"})]) == [ir.TextDelta("llo")]
+
+
+def test_azures_first_chunk_without_choices_begins_nothing() -> None:
+    first = json.dumps({"id": "", "model": "", "created": 0, "choices": [], "prompt_filter_results": [{}]})
+    assert read(first, chunk({"content": "ok"}), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+def test_a_choice_without_a_delta_is_skipped() -> None:
+    assert read(chunk({"content": "o"}), chunk(), chunk({"content": "k"}), chunk(None, "stop")) == [
+        STARTED,
+        *words("o", "k"),
+        STOP,
+    ]
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+)
+def test_thoughts_are_a_block_of_their_own(delta: Json) -> None:
+    events = read(chunk(delta), chunk({"content": "ok"}), chunk({}, "stop"))
+    assert events == [STARTED, *block("thinking", ir.ThinkingDelta("hm")), *words("ok"), STOP]
+
+
+def test_content_in_parts_is_text() -> None:
+    delta = {"content": [{"type": "text", "text": "ok"}, {"type": "reference", "reference_ids": [1]}]}
+    assert read(chunk(delta), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+def test_a_refusal_ends_like_a_filtered_answer() -> None:
+    events = read(chunk({"refusal": "I can"}), chunk({"refusal": "not."}), chunk({}, "stop"))
+    assert events == [STARTED, ir.Finished(reason="content_filter", native="stop", explanation="I cannot.")]
+
+
+def test_pictures_are_media() -> None:
+    images = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
+    events = read(chunk({"content": "see"}), chunk({"images": images}), chunk({}, "stop"))
+    picture = block("media", ir.MediaChunk(media_type="image/png", data="iVBORw0KGgo="))
+    assert events == [STARTED, *words("see"), *picture, STOP]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://a.example/x.png", words("![image](https://a.example/x.png)")),
+        ("data:image/png;base64,%%", []),
+    ],
+)
+def test_a_picture_without_data_is_a_link_or_nothing(url: str, said: list[ir.Event]) -> None:
+    delta = {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+    assert read(chunk(delta), chunk({}, "stop")) == [STARTED, *said, STOP]
+
+
+def test_sources_count_bytes_of_their_text() -> None:
+    source = {"url": "https://a.example", "title": "A", "start_index": 1, "end_index": 3}
+    annotations = [{"type": "url_citation", "url_citation": source}]
+    events = read(chunk({"content": "éàx"}), chunk({"annotations": annotations}), chunk({}, "stop"))
+    cited = ir.CitationDelta(url="https://a.example", title="A", start=2, end=5, text="àx")
+    assert events == [STARTED, *block("text", ir.TextDelta("éàx"), cited), STOP]
+
+
+def test_other_choices_are_left_out() -> None:
+    other = json.dumps(HEAD | {"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}]})
+    assert read(chunk({"content": "ok"}), other, chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+# calls
+
+
+def test_a_call_streams_its_arguments() -> None:
+    events = read(
+        chunk(fragment(0, "call_a", "f", "")),
+        chunk(fragment(0, arguments='{"a"')),
+        chunk(fragment(0, arguments=":1}")),
+        chunk({}, "tool_calls"),
+    )
+    finish = ir.Finished(reason="tool_calls", native="tool_calls")
+    assert events == [STARTED, *made("call_a", "f", '{"a"', ":1}"), finish]
+
+
+def test_a_call_makes_a_stop_a_tool_turn() -> None:
+    events = read(chunk(fragment(0, "call_a", "f", "{}")), chunk({}, "stop"))
+    assert events[-1] == ir.Finished(reason="tool_calls", native="stop")
+
+
+@pytest.mark.parametrize("arguments", ["", None, " ", "null"])
+def test_no_arguments_are_an_empty_object(arguments: str | None) -> None:
+    events = read(chunk(fragment(0, "call_a", "f", arguments)), chunk({}, "tool_calls"))
+    assert events[1:-1] == made("call_a", "f", "{}")
+
+
+def test_arguments_that_are_no_object_are_made_one() -> None:
+    events = read(chunk(fragment(0, "call_a", "f", "[1")), chunk(fragment(0, arguments=",2]")), chunk({}, "stop"))
+    assert events[1:-1] == made("call_a", "f", '{"input":[1,2]}')
+
+
+def test_arguments_written_as_an_object_are_taken() -> None:
+    events = read(chunk(fragment(0, "call_a", "f", {"a": 1})), chunk({}, "stop"))
+    assert events[1:-1] == made("call_a", "f", '{"a": 1}')
+
+
+def test_mixed_arguments_become_one_block_after_the_other() -> None:
+    events = read(
+        chunk(fragment(0, "call_a", "f", "")),
+        chunk(fragment(1, "call_b", "g", "")),
+        chunk(fragment(0, arguments='{"a":')),
+        chunk(fragment(1, arguments='{"b":')),
+        chunk(fragment(1, arguments="2}")),
+        chunk(fragment(0, arguments="1}")),
+        chunk({}, "tool_calls"),
+    )
+    blocks = [*made("call_a", "f", '{"a":', "1}"), *made("call_b", "g", '{"b":', "2}")]
+    assert events[1:-1] == blocks
+
+
+def test_a_whole_call_ends_where_the_next_begins() -> None:
+    one = reader()
+    one.feed([chunk(fragment(0, "call_a", "f", '{"a":1}'))])
+    assert one.feed([chunk(fragment(1, "call_b", "g", '{"b"'))]) == [
+        ir.BlockEnded(),
+        ir.BlockStarted(kind="tool_call", id="call_b", name="g"),
+        ir.ArgumentsDelta('{"b"'),
+    ]
+
+
+def test_words_between_calls_wait_for_an_unfinished_one() -> None:
+    events = read(
+        chunk(fragment(0, "call_a", "f", '{"a"')),
+        chunk({"content": "so"}),
+        chunk(fragment(0, arguments=":1}")),
+        chunk({}, "tool_calls"),
+    )
+    assert events[1:-1] == [*made("call_a", "f", '{"a"', ":1}"), *words("so")]
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        pytest.param(
+            [fragment(0, "a", "f", "{}"), fragment(0, "b", "g", "{}"), fragment(0, "c", "f", "{}")], id="one index"
+        ),
+        pytest.param(
+            [fragment(None, "a", "f", "{}"), fragment(None, "b", "g", "{}"), fragment(None, "c", "f", "{}")],
+            id="no index",
+        ),
+        pytest.param(
+            [
+                fragment(None, "a", "f", "{"),
+                fragment(None, None, None, "}"),
+                fragment(None, "b", "g", "{"),
+                fragment(None, "b", None, "}"),
+                fragment(None, "c", "f", "{}"),
+            ],
+            id="no index, in pieces",
+        ),
+        pytest.param(
+            [
+                fragment(0, "a", "f", "{"),
+                fragment(0, "a", "f", "}"),
+                fragment(1, "b", "g", ""),
+                fragment(1, "b", "g", "{}"),
+                fragment(2, "c", "f", "{}"),
+            ],
+            id="id and name repeated",
+        ),
+        pytest.param(
+            [fragment(0, "a", "f", "{"), fragment(0, "z", None, "}"), fragment(1, "b", "g"), fragment(2, "c", "f")],
+            id="another id in a later piece",
+        ),
+    ],
+)
+def test_calls_are_told_apart_however_they_are_numbered(fragments: list[Json]) -> None:
+    events = read(*map(chunk, fragments), chunk({}, "tool_calls"))
+    fold = ir.Fold()
+    fold.feed(events)
+    calls = [part for part in fold.reply().parts if isinstance(part, ir.ToolCall)]
+    assert [(call.id, call.name, bytes(call.arguments)) for call in calls] == [
+        ("a", "f", b"{}"),
+        ("b", "g", b"{}"),
+        ("c", "f", b"{}"),
+    ]
+
+
+def test_calls_without_ids_get_the_same_ones_each_time() -> None:
+    delta = {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+    first, again = (read(chunk(delta), chunk(delta), chunk({}, "stop")) for _ in range(2))
+    ids = [event.id for event in first if isinstance(event, ir.BlockStarted)]
+    assert first == again
+    assert len(set(ids)) == 2
+    assert all(ident.startswith("call_") for ident in ids)
+
+
+def test_the_callers_names_come_back() -> None:
+    long = "mcp__" + "x" * 80
+    events = read(chunk(fragment(0, "call_a", NameMap([long]).upstream(long), "{}")), names=(long,))
+    assert events[1] == ir.BlockStarted(kind="tool_call", id="call_a", name=long)
+
+
+def test_a_free_form_call_carries_its_text_as_input() -> None:
+    def custom(**given: Any) -> str:
+        return chunk({"tool_calls": [{"index": 0, **given}]})
+
+    events = read(
+        custom(id="call_a", type="custom", custom={"name": "sql", "input": ""}),
+        custom(custom={"input": 'say "'}),
+        custom(custom={"input": 'é"\n'}),
+        chunk({}, "tool_calls"),
+    )
+    assert events[1:-1] == made("call_a", "sql", '{"input":"say \\"', 'é\\"\\n', '"}')
+
+
+def test_a_free_form_call_without_text_has_an_empty_input() -> None:
+    delta = {"tool_calls": [{"index": 0, "id": "call_a", "custom": {"name": "sql", "input": ""}}]}
+    assert read(chunk(delta), chunk({}, "tool_calls"))[1:-1] == made("call_a", "sql", '{"input":""}')
+
+
+def test_the_older_function_call_is_a_call() -> None:
+    events = read(
+        chunk({"function_call": {"name": "f", "arguments": '{"a"'}}),
+        chunk({"function_call": {"arguments": ":1}"}}),
+        chunk({}, "function_call"),
+    )
+    (started,) = (event for event in events if isinstance(event, ir.BlockStarted))
+    assert events[1:-1] == made(started.id, "f", '{"a"', ":1}")
+    assert events[-1] == ir.Finished(reason="tool_calls", native="function_call")
+
+
+def test_geminis_signature_signs_its_call() -> None:
+    given = fragment(0, "call_a", "f", "{}")
+    given["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    events = read(chunk(given), chunk({}, "stop"))
+    signature = ir.SignatureDelta(ir.Signature("gemini", "c2ln", "f"))
+    assert events[1:-1] == block("tool_call", signature, ir.ArgumentsDelta("{}"), ident="call_a", name="f")
+
+
+def test_a_call_without_a_name_is_an_error() -> None:
+    error = failed(read(chunk(fragment(0, "call_a", None, "{}")), chunk({}, "tool_calls")))
+    assert (type(error), error.code) == (errors.UpstreamMalformed, "upstream_malformed_tool_call")
+
+
+# the end
+
+
+@pytest.mark.parametrize(
+    ("native", "reason"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("max_tokens", "length"),
+        ("content_filter", "content_filter"),
+        ("tool_calls", "stop"),
+        ("eos", "stop"),
+        ("end_turn", "stop"),
+    ],
+)
+def test_finish_reasons(native: str, reason: ir.FinishReason) -> None:
+    assert read(chunk({"content": "x"}), chunk({}, native))[-1] == ir.Finished(reason=reason, native=native)
+
+
+def test_an_empty_finish_reason_in_each_chunk_says_nothing() -> None:
+    assert read(chunk({"content": "o"}, ""), chunk({"content": "k"}, "stop")) == [STARTED, *words("o", "k"), STOP]
+
+
+def test_a_cut_call_keeps_the_reason() -> None:
+    events = read(chunk(fragment(0, "call_a", "f", '{"a":')), chunk({}, "length"))
+    assert events[1:] == [*made("call_a", "f", '{"a":'), ir.Finished(reason="length", native="length")]
+
+
+@pytest.mark.parametrize("native", ["error", "abort"])
+def test_a_failure_for_a_finish_reason_is_one(native: str) -> None:
+    assert isinstance(failed(read(chunk({"content": "x"}), chunk({}, native))), errors.UpstreamUnavailable)
+
+
+def test_done_without_a_finish_reason_completes_what_is_there() -> None:
+    assert read(chunk({"content": "ok"})) == [STARTED, *words("ok"), ir.Finished(reason="stop")]
+    assert read(chunk(fragment(0, "a", "f", "{}")))[-1] == ir.Finished(reason="tool_calls")
+
+
+def test_done_after_nothing_is_broken() -> None:
+    assert isinstance(failed(read()), errors.StreamBroken)
+    assert isinstance(failed(read(chunk({"role": "assistant"}))), errors.StreamBroken)
+
+
+def test_the_end_without_done_or_a_finish_reason_is_broken() -> None:
+    events = read(chunk({"content": "ok"}), done=False)
+    assert events[:-1] == [STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("ok")]
+    assert isinstance(failed(events), errors.StreamBroken)
+
+
+def test_a_finish_reason_is_enough_of_an_end() -> None:
+    assert read(chunk({"content": "ok"}), chunk({}, "stop"), done=False) == [STARTED, *words("ok"), STOP]
+
+
+def test_nothing_is_read_after_the_end() -> None:
+    one = reader()
+    events = one.feed([chunk({"content": "ok"}, "stop"), "[DONE]", chunk({"content": "more"})])
+    assert events == [STARTED, *words("ok"), STOP]
+    assert one.close() == one.feed([chunk({"content": "more"})]) == []
+
+
+# errors
+
+
+def test_an_error_in_the_stream_fails_with_its_class() -> None:
+    said = {"error": {"message": "The server is overloaded", "type": "overloaded_error", "code": 529}}
+    events = read(chunk({"content": "ok"}), json.dumps(said))
+    assert events[:-1] == [STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("ok")]
+    assert isinstance(failed(events), errors.UpstreamOverloaded)
+
+
+def test_an_error_beside_choices_is_an_error() -> None:
+    said = chunk({"content": ""}, "error", error={"code": 429, "message": "slow down"})
+    assert isinstance(failed(read(said)), errors.UpstreamRateLimited)
+
+
+def test_an_error_object_at_the_top_is_an_error() -> None:
+    said = json.dumps({"object": "error", "message": "bad", "type": "BadRequestError", "code": 400})
+    assert isinstance(failed(read(said)), errors.UpstreamRejected)
+
+
+@pytest.mark.parametrize("error", [None, {}, ""])
+def test_an_empty_error_is_none(error: Any) -> None:
+    assert read(chunk({"content": "ok"}, error=error), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
+
+
+@pytest.mark.parametrize("payload", ["{", "[]", "null", "1", '{"choices":{}}', '{"choices":[{"delta":{"content":1}}]}'])
+def test_what_cannot_be_read_is_malformed(payload: str) -> None:
+    events = read(chunk({"content": "ok"}), payload)
+    assert type(failed(events)) is errors.UpstreamMalformed
+
+
+def test_words_of_the_same_read_come_before_the_failure() -> None:
+    events = reader().feed([chunk({"content": "ok"}), "{"])
+    assert events[:-1] == [STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("ok")]
+
+
+# usage
+
+
+def test_the_last_usage_wins_and_an_empty_one_does_not() -> None:
+    events = read(
+        chunk({"content": "o"}, usage={"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}),
+        chunk({"content": "k"}, usage={"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}),
+        chunk({}, "stop", usage=None),
+        counted(),
+    )
+    assert events[-2] == ir.UsageReported(ir.Usage(input=9, output=2, total=11))
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_cache_hit_tokens": 5}, ir.Usage(input=9, output=3, cache_read=5, total=12)),
+        ({"cached_tokens": 5}, ir.Usage(input=9, output=3, cache_read=5, total=12)),
+        ({"total_tokens": 20}, ir.Usage(input=9, output=11, total=20)),
+        ({"completion_tokens_details": {"reasoning_tokens": 99}}, ir.Usage(input=9, output=3, reasoning=3, total=12)),
+        ({"prompt_tokens_details": {"cached_tokens": 99}}, ir.Usage(input=9, output=3, cache_read=9, total=12)),
+        ({"total_tokens": None}, ir.Usage(input=9, output=3)),
+    ],
+)
+def test_usage_of_other_servers(usage: Json, expected: ir.Usage) -> None:
+    assert read(chunk({"content": "x"}, "stop"), counted(**USAGE | usage))[-2] == ir.UsageReported(expected)
+
+
+def test_usage_within_a_choice_counts() -> None:
+    choice = {"index": 0, "delta": {"content": "x"}, "finish_reason": "stop", "usage": USAGE}
+    one = reader()
+    one.feed([json.dumps(HEAD | {"choices": [choice]})])
+    assert one.usage == ir.Usage(input=9, output=3, total=12)
+
+
+# whole
+
+
+def whole(**body: Any) -> list[ir.Event]:
+    events = reader().feed_whole(json.dumps(HEAD | body).encode())
+    check(events)
+    return events
+
+
+def test_a_whole_answer_reads_like_a_stream() -> None:
+    message = {
+        "role": "assistant",
+        "content": "ok",
+        "reasoning_content": "hm",
+        "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        ],
+    }
+    events = whole(choices=[{"index": 0, "message": message, "finish_reason": "tool_calls"}], usage=USAGE)
+    blocks = [
+        *block("thinking", ir.ThinkingDelta("hm")),
+        *words("ok"),
+        *made("a", "f", "{}"),
+        *made("b", "f", "{}"),
+    ]
+    usage = ir.Usage(input=9, output=3, total=12)
+    started = ir.Started(id="chatcmpl-1", model="gpt-4.1", created=1_700_000_000, usage=usage)
+    finish = ir.Finished(reason="tool_calls", native="tool_calls")
+    assert events == [started, *blocks, ir.UsageReported(usage), finish]
+
+
+def test_an_error_for_a_whole_answer_is_one() -> None:
+    assert isinstance(failed(whole(error={"message": "no", "code": "insufficient_quota"})), errors.UpstreamRateLimited)
+
+
+@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"{}", b'{"choices":[]}', b""])
+def test_a_whole_answer_without_choices_is_malformed(body: bytes) -> None:
+    error = failed(reader().feed_whole(body))
+    assert type(error) is errors.UpstreamMalformed
+    assert "<" not in error.message

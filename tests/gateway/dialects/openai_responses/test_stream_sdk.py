@@ -1,0 +1,62 @@
+"""What the official SDK makes of a stream, byte by byte from a server."""
+
+from typing import Any
+
+import pytest
+
+from gateway import errors, ir
+from gateway.dialects.openai_responses.stream import StreamWriter
+
+from .responses import answer, answering, block, call, signed, spoken, text, thinking
+
+TOOLS = (ir.Tool(name="ns__f", namespace=("ns", "f")), ir.Tool(name="patch", free_form=True))
+PNG = ir.MediaChunk(media_type="image/png", data="iVBORw0KGgo=")
+SOURCE = ir.CitationDelta(url="https://e.org", title="E", start=0, end=2)
+
+
+def said(events: list[ir.Event], **request: Any) -> list[Any]:
+    writer = StreamWriter(answering(store=False, tools=TOOLS, **request))
+    return spoken(writer.feed(events) + writer.close())
+
+
+def test_every_kind_of_item_is_understood() -> None:
+    events = said(
+        answer(
+            signed(thinking("h", "m"), "claude"),
+            block("text", ir.TextDelta("so"), SOURCE),
+            text(" be it"),
+            signed(call("ns__f", '{"a":', "1}", ident="c1"), kind="f"),
+            call("patch", '{"input":"diff"}', ident="c2"),
+            block("media", PNG),
+        )
+    )
+    response = events[-1].response
+    reasoning, message, seal, function, custom, picture = response.output
+    assert response.output_text == "so be it"
+    assert ("".join(part.text for part in reasoning.summary), reasoning.encrypted_content[:4]) == ("hm", "gw1.")
+    assert (message.content[0].annotations[0].url, seal.summary) == ("https://e.org", [])
+    assert (function.namespace, function.name, function.call_id, function.arguments) == ("ns", "f", "c1", '{"a":1}')
+    assert (custom.name, custom.call_id, custom.input, picture.result) == ("patch", "c2", "diff", PNG.data)
+
+
+def test_snapshots_grow_with_the_deltas() -> None:
+    events = said(answer(text("He", "llo"), call("ns__f", '{"a"', ":1}")))
+    snapshots = [event.snapshot for event in events if hasattr(event, "snapshot")]
+    assert snapshots == ["He", "Hello", '{"a"', '{"a":1}']
+
+
+@pytest.mark.parametrize("begun", [[], [ir.Started(), *text("a")[:-1]], [ir.Started(), *call("ns__f", "{")[:-1]]])
+def test_a_failure_is_told(begun: list[ir.Event]) -> None:
+    last = said([*begun, ir.Failed(errors.UpstreamRateLimited("no more"))])[-1]
+    assert (last.type, last.response.error.code) == ("response.failed", "rate_limit_exceeded")
+
+
+def test_a_cut_call_is_told() -> None:
+    last = said(answer(call("ns__f", '{"a'), reason="length"))[-1]
+    assert (last.type, last.response.incomplete_details.reason) == ("response.incomplete", "max_output_tokens")
+    assert last.response.output[0].status == "incomplete"
+
+
+def test_a_refusal_is_told() -> None:
+    last = said(answer(reason="content_filter", explanation="No."))[-1]
+    assert last.response.output[0].content[0].refusal == "No."

@@ -1,0 +1,327 @@
+"""The store of responses: what goes in comes out, to its own caller, within the bounds."""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway.store.credentials import CredentialStore
+from gateway.store.responses import ResponseStore
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+MB = 2**20
+
+
+def store_in(folder: Path, *keys: str, keep_days: int = 30, max_bytes: int = MB) -> ResponseStore:
+    return ResponseStore(folder / "data" / "gateway.db", keys, keep_days=keep_days, max_bytes=max_bytes)
+
+
+class Open(Protocol):
+    """Open the file, as another start would."""
+
+    def __call__(self, *keys: str, keep_days: int = 30, max_bytes: int = MB, now: float = NOW) -> ResponseStore: ...
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    with ExitStack() as stores:
+
+        def opening(*keys: str, now: float = NOW, **bounds: int) -> ResponseStore:
+            store = store_in(tmp_path, *keys, **bounds)
+            store.open(now)
+            stores.callback(store.close)
+            return store
+
+        yield opening
+
+
+def one(id_: str = "resp_1", *, previous: str | None = None, at: float = NOW, size: int = 20) -> StoredResponse:
+    return StoredResponse(
+        id=id_,
+        principal="alice",
+        items=b'["said by the caller"]',
+        response=b'"%b"' % (b"x" * (size - 2)),
+        created_at=at,
+        previous=previous,
+    )
+
+
+def ids(store: ResponseStore, *wanted: str, now: float = NOW) -> list[str]:
+    return [id_ for id_ in wanted if store.load("alice", id_, now) is not None]
+
+
+def size_on_record(store: ResponseStore) -> tuple[int, int]:
+    """The sum that is kept, and the true one."""
+    with closing(sqlite3.connect(store.file)) as connection:
+        (kept,) = connection.execute("select bytes from responses_size").fetchone()
+        (true,) = connection.execute(
+            "select coalesce(sum(length(items) + length(response)), 0) from responses"
+        ).fetchone()
+    return kept, true
+
+
+def content(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in (folder / "data").iterdir())
+
+
+def key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def save_some(folder: Path, number: int) -> None:
+    """Open and write; in a process of its own."""
+    store = store_in(folder)
+    store.open(NOW)
+    for place in range(5):
+        store.save(one(f"resp_{number}_{place}"))
+    store.close()
+
+
+def test_a_response_comes_back_as_it_was(opened: Open) -> None:
+    store = opened()
+    assert store.save(one(previous="resp_0"))
+    assert store.load("alice", "resp_1", NOW) == one(previous="resp_0")
+
+
+def test_a_restart_loses_nothing(opened: Open) -> None:
+    store = opened()
+    store.save(one())
+    store.close()
+    assert opened().load("alice", "resp_1", NOW) == one()
+
+
+def test_somebody_else_neither_sees_nor_deletes_it(opened: Open) -> None:
+    store = opened()
+    store.save(one())
+    assert store.load("bob", "resp_1", NOW) is None
+    assert not store.delete("bob", "resp_1", NOW)
+    with pytest.raises(ChainBroken):
+        store.chain("bob", "resp_1", NOW, depth=9, max_bytes=MB)
+    assert ids(store, "resp_1") == ["resp_1"]
+
+
+def test_what_is_deleted_is_gone_from_the_file(tmp_path: Path, opened: Open) -> None:
+    store = opened()
+    store.save(one(size=9000))
+    assert store.delete("alice", "resp_1", NOW)
+    assert not store.delete("alice", "resp_1", NOW)
+    store.close()
+    assert (ids(store, "resp_1"), size_on_record(store)) == ([], (0, 0))
+    assert b"xxxxxxxx" not in content(tmp_path)
+
+
+# bounds
+
+
+def test_what_is_too_old_is_not_found(opened: Open) -> None:
+    store = opened(keep_days=2)
+    store.save(one())
+    assert ids(store, "resp_1", now=NOW + 2 * DAY - 1) == ["resp_1"]
+    assert ids(store, "resp_1", now=NOW + 2 * DAY) == []
+
+
+def test_what_is_too_old_is_dropped_by_the_next_one(opened: Open) -> None:
+    store = opened(keep_days=2)
+    store.save(one("resp_1"))
+    store.save(one("resp_2", at=NOW + DAY))
+    store.save(one("resp_3", at=NOW + 2 * DAY))
+    assert ids(store, "resp_1", "resp_2", "resp_3") == ["resp_2", "resp_3"]
+    assert size_on_record(store)[0] == size_on_record(store)[1] > 0
+
+
+def test_what_is_too_old_is_dropped_at_the_start(opened: Open) -> None:
+    store = opened()
+    for number in range(200):
+        store.save(one(f"resp_{number}", at=NOW + number))
+    store.close()
+    store = opened(keep_days=1, now=NOW + DAY + 189)
+    with closing(sqlite3.connect(store.file)) as connection:
+        assert connection.execute("select count(*) from responses").fetchone() == (10,)
+    assert size_on_record(store)[0] == size_on_record(store)[1]
+
+
+def test_the_oldest_makes_room(opened: Open) -> None:
+    store = opened(max_bytes=1000)
+    for number in range(5):
+        store.save(one(f"resp_{number}", at=NOW + number, size=300))
+    assert ids(store, *(f"resp_{n}" for n in range(5))) == ["resp_2", "resp_3", "resp_4"]
+
+
+def test_a_large_one_takes_the_place_of_many(opened: Open) -> None:
+    store = opened(max_bytes=20_000)
+    for number in range(200):
+        store.save(one(f"resp_{number}", at=NOW + number, size=50))
+    assert store.save(one("large", at=NOW + 300, size=19_950))
+    assert (ids(store, "large", *(f"resp_{n}" for n in range(200))), size_on_record(store)) == (
+        ["large"],
+        (19_972, 19_972),
+    )
+
+
+def test_one_that_is_larger_than_all_may_be_is_not_kept(opened: Open) -> None:
+    store = opened(max_bytes=1000)
+    store.save(one("resp_1"))
+    assert not store.save(one("resp_2", size=1000))
+    assert ids(store, "resp_1", "resp_2") == ["resp_1"]
+
+
+@pytest.mark.parametrize(("keep_days", "max_bytes"), [(0, MB), (30, 0)])
+def test_without_room_or_time_nothing_is_kept(opened: Open, keep_days: int, max_bytes: int) -> None:
+    opened().save(one())
+    store = opened(keep_days=keep_days, max_bytes=max_bytes)
+    assert not store.save(one("resp_2"))
+    assert size_on_record(store) == (0, 0)
+
+
+# chains
+
+
+def test_a_chain_is_read_oldest_first(opened: Open) -> None:
+    store = opened()
+    chain = [one("resp_1"), one("resp_2", previous="resp_1"), one("resp_3", previous="resp_2")]
+    for each in chain:
+        store.save(each)
+    assert store.chain("alice", "resp_3", NOW, depth=3, max_bytes=MB) == chain
+    assert store.chain("alice", "resp_2", NOW, depth=3, max_bytes=MB) == chain[:2]
+
+
+def test_a_chain_with_a_gap_is_broken(opened: Open) -> None:
+    store = opened()
+    for number in (1, 2, 3):
+        store.save(one(f"resp_{number}", previous=f"resp_{number - 1}" if number > 1 else None))
+    store.delete("alice", "resp_2", NOW)
+    with pytest.raises(ChainBroken) as broken:
+        store.chain("alice", "resp_3", NOW, depth=9, max_bytes=MB)
+    assert broken.value.missing == "resp_2"
+
+
+@pytest.mark.parametrize(("depth", "max_bytes"), [(1, MB), (2, 83)])
+def test_a_chain_is_bounded(opened: Open, depth: int, max_bytes: int) -> None:
+    store = opened()
+    store.save(one("resp_1"))
+    store.save(one("resp_2", previous="resp_1"))
+    assert len(store.chain("alice", "resp_2", NOW, depth=2, max_bytes=84)) == 2
+    with pytest.raises(ChainTooLong):
+        store.chain("alice", "resp_2", NOW, depth=depth, max_bytes=max_bytes)
+
+
+# encryption
+
+
+def test_without_a_key_it_is_in_clear(tmp_path: Path, opened: Open) -> None:
+    opened().save(one())
+    assert b"said by the caller" in content(tmp_path)
+
+
+def test_with_a_key_it_is_not(tmp_path: Path, opened: Open) -> None:
+    first = key()
+    opened(first).save(one(size=500))
+    assert b"said by the caller" not in content(tmp_path)
+    assert b"xxxxxxxx" not in content(tmp_path)
+    assert opened(first).load("alice", "resp_1", NOW) == one(size=500)
+
+
+def test_the_first_key_encrypts_what_was_in_clear(tmp_path: Path, opened: Open) -> None:
+    store = opened()
+    for number in range(20):
+        store.save(one(f"resp_{number}"))
+    store.close()
+    store = opened(key())
+    assert len(ids(store, *(f"resp_{n}" for n in range(20)))) == 20
+    store.close()
+    assert b"said by the caller" not in content(tmp_path)
+    assert size_on_record(store)[0] == size_on_record(store)[1]
+
+
+def test_keys_are_rotated(opened: Open) -> None:
+    old, new = key(), key()
+    opened(old).save(one())
+    opened(new, old)
+    assert opened(new).load("alice", "resp_1", NOW) == one()
+    with pytest.raises(KeyProblem, match="does not open"):
+        opened(old)
+
+
+def test_an_encrypted_file_needs_its_key(opened: Open) -> None:
+    opened(key()).save(one())
+    with pytest.raises(KeyProblem, match="is not set, but"):
+        opened()
+
+
+def test_what_no_key_opens_is_not_there(opened: Open) -> None:
+    old, new = key(), key()
+    late = opened(old)
+    opened(new, old)
+    late.save(one())
+    assert opened(new).load("alice", "resp_1", NOW) is None
+
+
+def test_it_shares_the_file_and_its_key_with_the_credentials(opened: Open) -> None:
+    first = key()
+    store = opened(first)
+    CredentialStore(store.file, [first]).open()
+    with pytest.raises(KeyProblem):
+        CredentialStore(store.file, [key()]).open()
+
+
+# together, and when it fails
+
+
+def test_two_stores_share_one_file(opened: Open) -> None:
+    here, there = opened(), opened()
+    here.save(one("resp_1"))
+    there.save(one("resp_2", previous="resp_1"))
+    assert [each.id for each in here.chain("alice", "resp_2", NOW, depth=9, max_bytes=MB)] == ["resp_1", "resp_2"]
+    there.delete("alice", "resp_1", NOW)
+    assert (ids(here, "resp_1", "resp_2"), len(set(size_on_record(here)))) == (["resp_2"], 1)
+
+
+def test_processes_write_at_the_same_time(tmp_path: Path, opened: Open) -> None:
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as processes:
+        list(processes.map(save_some, [tmp_path] * 3, range(3)))
+    store = opened()
+    assert len(ids(store, *(f"resp_{n}_{place}" for n in range(3) for place in range(5)))) == 15
+    assert size_on_record(store)[0] == size_on_record(store)[1]
+
+
+def test_threads_write_and_read_at_the_same_time(opened: Open) -> None:
+    store = opened()
+
+    def both(number: int) -> StoredResponse | None:
+        store.save(one(f"resp_{number}"))
+        return store.load("alice", f"resp_{number}", NOW)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(both, range(40)))
+    assert None not in found
+    assert size_on_record(store)[0] == size_on_record(store)[1]
+
+
+def test_a_file_that_is_no_database_fails(tmp_path: Path, opened: Open) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gateway.db").write_bytes(b"not a database, and long enough to be looked at" * 40)
+    with pytest.raises(StoreFailed, match="file is not a database"):
+        opened()
+
+
+def test_a_store_whose_tables_are_gone_fails(opened: Open) -> None:
+    store = opened()
+    with closing(sqlite3.connect(store.file)) as connection:
+        connection.execute("drop table responses")
+    calls = (
+        lambda: store.save(one()),
+        lambda: store.load("alice", "resp_1", NOW),
+        lambda: store.chain("alice", "resp_1", NOW, depth=1, max_bytes=1),
+        lambda: store.delete("alice", "resp_1", NOW),
+    )
+    for call in calls:
+        with pytest.raises(StoreFailed, match="no such table"):
+            call()
