@@ -36,7 +36,8 @@ def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Goog
 def start(programs: Path, folder: Path, toml: str, *arguments: str) -> tuple[int, str]:
     """Start a gateway that will not run; give its exit code and all it says."""
     (folder / "gateway.toml").write_text(toml)
-    with running([programs / "gateway", *arguments], folder, environment(folder)) as program:
+    words = arguments or ("--port", "0")  # another test may listen on the usual one
+    with running([programs / "gateway", *words], folder, environment(folder)) as program:
         return program.ends(30), program.output
 
 
