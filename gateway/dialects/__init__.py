@@ -101,10 +101,6 @@ class Threaded(Dialect, Protocol):
         """Put what was said before, oldest first, before the request's own turns; raise InvalidRequest."""
         ...
 
-    def response_of(self, answering: Answering) -> str:
-        """Give the id that the answer carries, by which it can be asked for."""
-        ...
-
     def write_kept(self, reply: ir.Reply, answering: Answering) -> bytes:
         """Write a whole answer as it is kept: with all that one who goes on from it needs."""
         ...

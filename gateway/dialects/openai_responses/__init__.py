@@ -14,7 +14,6 @@ from gateway.errors import GatewayError
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-from .answer import response_id
 from .items import DIALECT
 from .request import read_request, resume
 from .stream import StreamWriter
@@ -36,10 +35,6 @@ class OpenAIResponses:
     def resume(self, request: ir.Request, items: Sequence[Raw]) -> ir.Request:
         """Put what was said before, oldest first, before the request's own turns."""
         return resume(request, items)
-
-    def response_of(self, answering: Answering) -> str:
-        """Give the id by which the answer can be asked for."""
-        return response_id(answering)
 
     def stream_writer(self, answering: Answering) -> Writer:
         """Make the writer of one streamed answer."""
