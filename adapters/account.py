@@ -16,11 +16,11 @@ from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.credentials import StoredCredential
 
-__all__ = ["Account", "Shared"]
+__all__ = ["LAST_S", "Account", "Shared"]
 
 _T = TypeVar("_T")
 
-_LAST_S: Final = 30.0  # a token with less to live is not used any more
+LAST_S: Final = 30.0  # a token with less to live is not used any more
 _BACKOFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -76,19 +76,23 @@ class Account(Credential):
 
         `saved` returns when a new refresh token has been written down.
         """
-        left = self._left()
-        if left > min(early_s, self._margin_s):
-            return self._token
+        token = self.ready(early_s)
+        if token:
+            return token
 
         async def renew() -> None:
             await self._renew(refresh, saved)
 
-        if left > _LAST_S:
+        if self._left() > LAST_S:
             if self._clock.monotonic() >= self._retry_at:
                 self._refreshing.begin(renew)
             return self._token
         await self._refreshing.join(renew)
         return self._token
+
+    def ready(self, early_s: float) -> str:
+        """Give the access token while it need not be refreshed, else ""."""
+        return self._token if self._left() > min(early_s, self._margin_s) else ""
 
     def forget_token(self, token: str) -> None:
         """Drop a token that the upstream refused, unless it has been replaced since."""
@@ -97,11 +101,11 @@ class Account(Credential):
 
     def rests_s(self, model: str) -> float:
         """Give the seconds for which it cannot serve a model, also for want of a token; 0 for none."""
-        cools = self.cools_s(model)
+        cools = self.cools_s(model) if self.cooling else 0.0
         if not self._retry_at:
             return cools
         left = self._retry_at - self._clock.monotonic()
-        without_token = left if left > EARLY_S and self._left() <= _LAST_S else 0.0
+        without_token = left if left > EARLY_S and self._left() <= LAST_S else 0.0
         return max(cools, without_token)
 
     async def _renew(self, refresh: Refresh, saved: Saved) -> None:

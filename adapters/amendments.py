@@ -3,7 +3,8 @@
 400 ─► Failure(cause) ─► Draft.amend ─► the body without that ─► the same credential
 
 A model, a server and the route to it differ in what they take of a request; none of it can be known beforehand, and it
-changes by the month. A caller's own words are not ours to change, and in strict mode nothing may be lost.
+changes by the month. A caller's own words are amended as far as the edits of its dialect go, and in strict mode nothing
+may be lost.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.failures import Cause, Failure, Rule, Rules
 from gateway.dialects.gemini.request import GeminiTarget
+from gateway.upstream import Edit
 
 __all__ = ["AMENDABLE", "AMENDED", "REFUSED", "Draft", "Lacks", "Write", "Written", "without"]
 
@@ -38,6 +40,11 @@ class Written(Protocol):
         """Give what does not go on."""
         ...
 
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """Give what is written otherwise in the caller's own words."""
+        ...
+
 
 _W = TypeVar("_W", bound=Written)
 
@@ -54,6 +61,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
     "level": {"levels": False},  # with a budget in its place
     "penalties": {"penalties": False},
+    "batch": {},  # texts to be embedded one by one, which says nothing about an answer
 }
 AMENDABLE: Final = tuple(_CHANGES)
 AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew="body", always=True))
@@ -75,7 +83,28 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
 
 _UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model
 # what a model does not take from anybody; the others are about one conversation
-_OF_MODEL: Final[frozenset[Cause]] = frozenset({"level", "penalties", "limit", "effort", "drawing", "counting"})
+_OF_MODEL: Final[frozenset[Cause]] = frozenset(
+    {
+        "level",
+        "penalties",
+        "limit",
+        "old_limit",
+        "new_limit",
+        "thoughts",
+        "effort",
+        "drawing",
+        "counting",
+        "summaries",
+        "adaptive",
+        "budget",
+        "stopping",
+        "both",
+        "system_turns",
+        "structured",
+        "output_config",
+        "strictness",
+    }
+)
 _NONE: Final[frozenset[Cause]] = frozenset()
 
 
@@ -112,18 +141,22 @@ class Draft(Generic[_W]):
 
     def amend(self, failure: Failure) -> bool:
         """Write the request without what was refused, once for each cause; False when that is no way out."""
-        if self.written.native is not None or failure.cause in self._without:
+        if failure.cause in self._without:
             return False
         refused: frozenset[Cause] = frozenset((failure.cause,))
         amended = self._without | refused
         written = self._write(self._request, amended)
         if self._strict and any(loss.severity != "hint" for loss in written.losses):
             return False
-        if _encode(written.body) == _encode(self.written.body):
+        if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
         self._lacks.note(self._request.model, failure)
         self._without, self.written = amended, written
         return True
+
+
+def _sent(written: Written) -> bytes:
+    return bytes(written.native) if written.native is not None else _encode(written.body)
 
 
 def without(target: GeminiTarget, causes: Collection[Cause]) -> GeminiTarget:

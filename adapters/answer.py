@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from gateway import ir
-from gateway.adapters.failures import Failure, ReadFailure, unreachable
-from gateway.errors import GatewayError, UpstreamMalformed
+from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
+from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import Decoder, EventTooLarge
 from gateway.transport import Response, TransportError
 
@@ -39,6 +39,8 @@ class UpstreamAnswer:
     """Reads an answer under status 200. `failed` hears of an error, and what it means, before it is raised or told.
 
     `is_error`: whether a payload is one of the upstream's own errors. `done`: the reader wants to see `[DONE]`.
+    `streams`: what the caller waits for, if it speaks the upstream's dialect: then the answer passes as it comes, and
+    the reader gets a copy. An answer of the other kind is only read.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class UpstreamAnswer:
         now: float,
         *,
         done: bool = False,
+        streams: bool | None = None,
     ) -> None:
         self._response = response
         self._reader = reader
@@ -62,6 +65,8 @@ class UpstreamAnswer:
         self._ended = False
         kind = response.headers.get("content-type", "").lower()
         self._whole = "json" in kind or "html" in kind
+        self._passes = streams is not None and streams is not self._whole
+        self._begun = self._blind = False
 
     @property
     def usage(self) -> ir.Usage | None:
@@ -76,18 +81,39 @@ class UpstreamAnswer:
             if self._whole:
                 return self._closed(await self._response.read_all(_MAX_WHOLE_BYTES))
             data = await self._response.read()
-            payloads = self._decoder.feed(data) if data else self._decoder.close()
+            payloads = self._decoder.feed(data) if data else []
+            self._ended = self._response.ended
+            if self._ended:
+                payloads += self._decoder.close()
         except TransportError as error:
             raise self._told(unreachable(error)) from None
         except EventTooLarge as error:
             raise self._told(Failure(UpstreamMalformed(str(error)), "final")) from None
-        events = self._reader.feed(payloads)
-        if not data:
-            self._ended = True
+        events = self._reader.feed(payloads) if payloads else []
+        if self._ended:
             events += self._reader.close()
         if events and type(events[-1]) is ir.Failed:
-            self._explain(events[-1], payloads)
-        return events
+            told = self._explain(events[-1], payloads)
+            if self._passes:
+                self._see(events, told=told)
+            if not self._blind:
+                self.close()
+        return self._passed(data, events) if self._passes else events
+
+    def _see(self, events: list[ir.Event], *, told: bool) -> None:
+        """Tell the upstream's own failure from that of the reader: what passes does not end for the latter."""
+        failed = events[-1]
+        assert isinstance(failed, ir.Failed)
+        if told:
+            events[-1] = ir.Failed(failed.error, told=True)
+        elif not isinstance(failed.error, StreamBroken) and (self._begun or _has_begun(events)):
+            del events[-1]
+            self._blind = True
+
+    def _passed(self, data: bytes, events: list[ir.Event]) -> list[ir.Event]:
+        self._begun = self._begun or _has_begun(events)
+        passed = [ir.Passed(data), *events] if data else events
+        return [*passed, ir.Finished(reason="stop")] if self._ended and self._blind else passed
 
     def close(self) -> None:
         """Drop the connection unless the whole answer came; idempotent."""
@@ -96,22 +122,36 @@ class UpstreamAnswer:
 
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
-        events = self._reader.feed_whole(body)
+        events = self._reader.feed_whole(_legible(body))
         if isinstance(events[-1], ir.Failed):
             self._explain(events[-1], [body])
-        return events
+            self.close()
+        return [ir.Passed(body), *events] if self._passes else events
 
-    def _explain(self, failed: ir.Failed, payloads: Sequence[str | bytes]) -> None:
+    def _explain(self, failed: ir.Failed, payloads: Sequence[str | bytes]) -> bool:
         """Find out what an error within the answer means, if it is the upstream's own."""
-        self.close()
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else payload.encode()
             if self._is_error(body):
                 failure = self._read_failure(200, body, {}, self._now)
+                failure.own = own_words(body)
                 failed.error.retry_after = failure.wait_s
                 self._failed(failed.error, failure)
-                return
+                return True
+        return False
 
     def _told(self, failure: Failure) -> GatewayError:
         self._failed(failure.error, failure)
         return failure.error
+
+
+def _legible(body: bytes) -> bytes:
+    """Give a document in sound UTF-8: what is none becomes U+FFFD, as it does in streams."""
+    if body.isascii():
+        return body
+    text = body.decode("utf-8", "replace")
+    return text.encode() if "\ufffd" in text else body
+
+
+def _has_begun(events: Sequence[ir.Event]) -> bool:
+    return any(type(event) is ir.BlockStarted for event in events)

@@ -15,12 +15,13 @@ from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.credentials import StoredCredential
 
-__all__ = ["EARLY_S", "Credential", "Refresh", "Saved", "State", "credential_id"]
+__all__ = ["EARLY_S", "STANDINGS", "Credential", "Refresh", "Saved", "State", "credential_id"]
 
 State = Literal["active", "needs_verification", "disabled"]
 Refresh = Callable[[str], Coroutine[Any, Any, Tokens]]
 Saved = Callable[[], Coroutine[Any, Any, None]]
 
+STANDINGS: Final = ("active", "cooling", "needs_verification", "disabled")
 EARLY_S: Final = 0.01  # timers may fire this much too early
 
 
@@ -44,6 +45,10 @@ class Credential:
         """Give what a call shows: an API key needs no refresh."""
         return self._secret.reveal()
 
+    def ready(self, early_s: float) -> str:
+        """Give what `token` would give at once; "" where that takes a call."""
+        return self._secret.reveal()
+
     def sign(self, text: str) -> str:
         """Prove a text by the secret."""
         return hmac.new(_bytes(self._secret), text.encode(), sha256).hexdigest()
@@ -59,6 +64,12 @@ class Credential:
     def rests_s(self, model: str) -> float:
         """Give the seconds for which it cannot serve a model, for whatever reason; 0 for none."""
         return self.cools_s(model)
+
+    @property
+    def standing(self) -> str:
+        """Its state, or that it is cooling for some model."""
+        cools = self.state == "active" and any(map(self.rests_s, tuple(self.cooling) or ("",)))
+        return "cooling" if cools else self.state
 
     def cool(self, model: str, seconds: float) -> None:
         """Let it rest for one model; a longer rest stays."""

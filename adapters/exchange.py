@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import __version__
-from gateway.adapters.failures import ReadFailure, unreachable
+from gateway.adapters.failures import ReadFailure, own_words, unreachable
 from gateway.clock import Clock
 from gateway.transport import Response, Transport, TransportError, Whole
 
@@ -32,7 +32,9 @@ async def begin(
             response.close()
     except TransportError as error:
         raise unreachable(error) from None
-    raise read_failure(response.status, refusal, response.headers, clock.time())
+    failure = read_failure(response.status, refusal, response.headers, clock.time())
+    failure.own = own_words(refusal)
+    raise failure
 
 
 async def fetch(

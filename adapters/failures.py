@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from msgspec import Struct
 
 from gateway.dialects.gemini.errors import Details
@@ -25,6 +26,7 @@ __all__ = [
     "Rule",
     "Rules",
     "cause_of",
+    "own_words",
     "quota_wait",
     "unreachable",
 ]
@@ -59,10 +61,26 @@ Cause = Literal[
     "level",
     "penalties",
     "limit",
+    "old_limit",
+    "new_limit",
+    "thoughts",
     "effort",
     "effort_value",
     "drawing",
     "counting",
+    "summaries",
+    "filtered",
+    "adaptive",
+    "budget",
+    "stopping",
+    "both",
+    "system_turns",
+    "structured",
+    "output_config",
+    "betas",
+    "choice",
+    "strictness",
+    "batch",
     "address",
     "final",
 ]
@@ -102,6 +120,7 @@ class Failure(Exception):
     """A failed upstream call: `error` is what a caller is told, `cause` says where to go from here.
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
+    `own`: its words for itself, besides the message.
     """
 
     def __init__(
@@ -121,6 +140,7 @@ class Failure(Exception):
         self.wait_s = wait_s
         self.link = link
         self.reason = reason
+        self.own: dict[str, str | int | None] = {}
 
 
 Rules = Mapping[Cause, Rule]
@@ -142,6 +162,14 @@ _CLASSES: Final[Mapping[type, Cause]] = {
     StreamBroken: "broken",
     UpstreamMalformed: "malformed",
 }
+
+
+class _Body(Struct):
+    error: dict[str, object] = {}
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+_OWN: Final = frozenset({"type", "code", "param", "status"})
 _DAY_S: Final = 86_400.0
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
@@ -165,6 +193,15 @@ class Causes(Struct, frozen=True):
             if code in statuses and words in said:
                 return cause
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
+
+
+def own_words(body: bytes) -> dict[str, str | int | None]:
+    """Read what an error body says of itself besides the message; {} when it is none that callers know."""
+    try:
+        found = _BODY.decode(body).error
+    except (ValueError, RecursionError):
+        return {}
+    return {name: value for name, value in found.items() if name in _OWN and isinstance(value, str | int | None)}
 
 
 def unreachable(error: TransportError) -> Failure:

@@ -2,6 +2,7 @@
 
 call ─► GenerateContentRequest ─► key ─► :streamGenerateContent ─► events
 native call ─► the same bytes, its key replaced by one of ours ─► the same bytes back
+embeddings, pictures in OpenAI's words ─► the model's own methods ─► OpenAI's words
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.adapters.amendments import without
@@ -19,10 +21,12 @@ from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.gemini_errors import RULES, read_failure
 from gateway.adapters.gemini_forward import Forward
 from gateway.adapters.gemini_journey import GeminiBackend, GeminiJourney, model_path
+from gateway.adapters.gemini_making import GeminiMaking, plan_embedding
 from gateway.adapters.gemini_models import SHIPPED, read_page
 from gateway.adapters.gemini_native import pass_through
 from gateway.adapters.gemini_owners import Owners, named_in
 from gateway.adapters.gemini_uploads import Uploads
+from gateway.adapters.google_making import plan_drawing
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
@@ -32,8 +36,8 @@ from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
-from gateway.logs import logger_of
-from gateway.upstream import Call, Journey, ModelInfo, NativeAnswer, NativeCall
+from gateway.logs import logger_for
+from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
 
 __all__ = ["GeminiAPI"]
 
@@ -59,7 +63,7 @@ class GeminiAPI(PooledUpstream[Credential]):
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         config = loaded.config.upstream[name]
         assert isinstance(config, GeminiConfig)
-        logger = logger_of(loaded.config.log)
+        logger = logger_for(loaded)
         keys = {key.id: key for key in (Credential(secret, clock) for secret in config.api_key)}
         kept = restore(name, loaded, keys, logger)
         pool = Pool(
@@ -94,6 +98,18 @@ class GeminiAPI(PooledUpstream[Credential]):
         """Translate a call."""
         return GeminiJourney(call, self._write, self._backend)
 
+    def embed(self, call: Call) -> Making:
+        """Take a call for embeddings."""
+        return GeminiMaking(call, plan_embedding, self._backend)
+
+    def draw(self, call: Call) -> Making:
+        """Take a call for pictures."""
+        return GeminiMaking(call, plan_drawing, self._backend)
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file: never."""
+        return False
+
     async def count(self, call: Call) -> int | None:
         """Count the whole prompt upstream: instructions, tools and conversation."""
         try:
@@ -127,9 +143,11 @@ class GeminiAPI(PooledUpstream[Credential]):
         return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
-        native = request.native
+        native = request.native if request.native is not None and request.native.dialect == "gemini" else None
         lacks = self._backend.lacks.of(request.model)
-        prompt = self._write(request, lacks).body if native is None else _FIELDS.decode(native.body)
+        prompt = (
+            self._write(replace(request, native=None), lacks).body if native is None else _FIELDS.decode(native.body)
+        )
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
         path = f"{model_path(request.model)}:countTokens"

@@ -52,10 +52,11 @@ class GeminiJourney(PoolJourney[Credential, Written]):
 
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
-        headers = self._headers(await backend.pool.token(credential))
+        headers = self._headers(backend.pool.ready(credential) or await backend.pool.token(credential))
         response = await backend.send(self._url(), headers, bytes(self.body()))
-        reader = reader_of(self._draft.written, "gemini", self._salt)
-        return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
+        reader = reader_of(self._draft.written, "gemini", self._salt, chunks=not self._whole)
+        now = backend.clock.time()
+        return GoogleAnswer(response, reader, self._note, backend.read_failure, now, whole=self._whole)
 
 
 def model_path(model: str) -> str:

@@ -1,15 +1,12 @@
 """What a Gemini caller wrote and Google answered, as the two get it: the same but for keys, names and addresses."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
-
-import msgspec
-from msgspec import Raw
+from typing import Any, Final
 
 from gateway import ir
-from gateway.adapters.credential import Credential
 from gateway.adapters.failures import unreachable
 from gateway.adapters.pool import Lease
+from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 from gateway.transport import Response, TransportError
@@ -17,9 +14,6 @@ from gateway.transport import Response, TransportError
 __all__ = ["Headers", "Passed", "Refused", "pass_through", "sent", "shown"]
 
 Headers = Sequence[tuple[bytes, bytes]]
-
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
-_encode: Final = msgspec.json.Encoder().encode
 
 _UPLOAD: Final = "x-goog-upload-"
 # A caller's key, cookies and name are not Google's business.
@@ -50,12 +44,16 @@ _SHOWN: Final = frozenset(
 
 
 def pass_through(request: ir.Request, native: ir.Native) -> Written:
-    """Take a caller's request for an answer as it is; the model that it may repeat is the one of the path."""
-    body, wanted = native.body, _encode(f"models/{request.model}")
-    fields = _FIELDS.decode(body)
-    if "model" in fields and bytes(fields["model"]) != wanted:
-        body = Raw(_encode(fields | {"model": Raw(wanted)}))
-    return Written(body={}, names=NameMap([]), native=body, image_model="image" in request.model)
+    """Take a caller's request for an answer as it is, but for the edits of its dialect."""
+    taken = pass_on(request, native.body)
+    return Written(
+        body={},
+        names=NameMap([]),
+        native=taken.body,
+        edits=taken.edits,
+        losses=taken.losses,
+        image_model="image" in request.model,
+    )
 
 
 def sent(headers: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -92,7 +90,7 @@ class Refused:
 class Passed:
     """An answer on its way; the key is lent until it has ended."""
 
-    def __init__(self, response: Response, headers: Iterable[tuple[str, str]], lease: Lease[Credential]) -> None:
+    def __init__(self, response: Response, headers: Iterable[tuple[str, str]], lease: Lease[Any]) -> None:
         self.status = response.status
         self.headers: Headers = [(name.encode(), value.encode(errors="surrogateescape")) for name, value in headers]
         self._response = response

@@ -15,7 +15,7 @@ __all__ = ["GoogleAnswer", "reader_of"]
 
 
 class GoogleAnswer(UpstreamAnswer):
-    """Reads an answer under status 200; Google's errors have a code."""
+    """Reads an answer under status 200; Google's errors have a code. `whole`: it passes as it came."""
 
     def __init__(
         self,
@@ -24,16 +24,18 @@ class GoogleAnswer(UpstreamAnswer):
         failed: Callable[[GatewayError, Failure], None],
         read_failure: ReadFailure,
         now: float,
+        *,
+        whole: bool = False,
     ) -> None:
-        super().__init__(response, reader, _is_error, failed, read_failure, now)
+        super().__init__(response, reader, _is_error, failed, read_failure, now, streams=False if whole else None)
 
 
 def _is_error(payload: bytes) -> bool:
     return read_details(payload).code is not None
 
 
-def reader_of(written: Written, family: ir.Family, salt: str) -> StreamReader:
-    """Make the reader of the answer to a request."""
+def reader_of(written: Written, family: ir.Family, salt: str, *, chunks: bool = True) -> StreamReader:
+    """Make the reader of the answer to a request; `chunks`: an answer that passes does so chunk by chunk."""
     options = ReadOptions(
         names=written.names,
         family=family,
@@ -41,6 +43,6 @@ def reader_of(written: Written, family: ir.Family, salt: str) -> StreamReader:
         placeholders=written.placeholders,
         parallel=written.parallel,
         answer=written.answer,
-        native=written.native is not None,
+        native=chunks and written.native is not None,
     )
     return StreamReader(options)

@@ -9,7 +9,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Raw, Struct, field
 from structlog.typing import FilteringBoundLogger
@@ -23,17 +23,19 @@ from gateway.adapters.pool import Lease, Pool
 from gateway.clock import Clock
 from gateway.config import RetryConfig
 from gateway.config.problems import did_you_mean
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ModelNotFound, NoCredential, UpstreamCredential
 from gateway.redact import MASK
 from gateway.transport import Response, Transport
-from gateway.upstream import Answer, Call, Outgoing, Step
+from gateway.upstream import Answer, Call, Edit, Outgoing, Step
 
-__all__ = ["Backend", "PoolJourney"]
+__all__ = ["Backend", "PoolCalls", "PoolJourney"]
 
 _C = TypeVar("_C", bound=Credential)
 _W = TypeVar("_W", bound=Written)
+_A = TypeVar("_A")
 
 _BRIEFLY_S: Final = 30.0
+_OURS: Final = (UpstreamCredential, ModelNotFound)  # what these say is about the upstream, or is told otherwise
 _LEAST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 2.0
 
@@ -72,7 +74,7 @@ class Backend(Struct, Generic[_C], kw_only=True):
         self.pool.disable(credential, f"{self.rules[failure.cause].words}: {failure.error.message}")
 
 
-class PoolJourney(ABC, Generic[_C, _W]):
+class PoolCalls(ABC, Generic[_C, _W, _A]):
     """The calls of one request; an upstream says how one call is made and what can be renewed for it.
 
     `only`: the one credential that can serve it; None: any of the pool.
@@ -98,6 +100,11 @@ class PoolJourney(ABC, Generic[_C, _W]):
         """What the body lacks, as it is written now."""
         return self._draft.written.losses
 
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What is written otherwise in the caller's own words."""
+        return self._draft.written.edits
+
     # calling
 
     @abstractmethod
@@ -120,14 +127,14 @@ class PoolJourney(ABC, Generic[_C, _W]):
         return {}
 
     @abstractmethod
-    async def _call(self, credential: _C) -> Answer:
+    async def _call(self, credential: _C) -> _A:
         """Make one call with a credential; raise Failure."""
 
     def _renew(self, what: Renew, credential: _C) -> None:
         """Drop what was refused, so that the next call has it anew."""
         raise NotImplementedError(what)
 
-    async def go(self) -> Answer:
+    async def go(self) -> _A:
         """Make one call; return when its headers say 200."""
         try:
             return await self._call(self._borrow())
@@ -161,6 +168,8 @@ class PoolJourney(ABC, Generic[_C, _W]):
 
     def _note(self, raised: GatewayError, failure: Failure) -> None:
         self._failed = (raised, failure)
+        if self._draft.written.native is not None and not isinstance(raised, _OURS):
+            raised.own = failure.own
 
     # learning
 
@@ -173,7 +182,9 @@ class PoolJourney(ABC, Generic[_C, _W]):
         self._counts["tries", failure.cause] += 1
         self._log(failure)
         step = self._step(failure, rule)
-        return self._verdict(failure, rule) if step is None else step
+        verdict = error if step is not None else self._verdict(failure, rule)
+        error.cause = verdict.cause = failure.cause
+        return verdict if step is None else step
 
     def _step(self, failure: Failure, rule: Rule) -> Step | None:
         if not self._may_retry(failure, rule):
@@ -273,7 +284,9 @@ class PoolJourney(ABC, Generic[_C, _W]):
 
     def _verdict(self, failure: Failure, rule: Rule) -> GatewayError:
         """Give the error to answer with: the last one, or why the pool has nothing left."""
-        error = failure.error
+        error, keys = failure.error, len(self._shared.pool.credentials)
+        if isinstance(error, UpstreamCredential) and rule.mark is None and keys > 1:
+            return NoCredential(f"none of {keys} credentials may do this: {error.message}")
         if failure.cause == "missing":
             self._name_model(error)
         if rule.shortage:
@@ -290,3 +303,6 @@ class PoolJourney(ABC, Generic[_C, _W]):
             name = self._model[:100]
             missing = f"upstream {self._shared.pool.name} lists no model {name!r}{did_you_mean(name, known)}"
             error.message = f"{error.message.rstrip('.')}: {missing}"
+
+
+PoolJourney: TypeAlias = PoolCalls[_C, _W, Answer]

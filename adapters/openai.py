@@ -1,6 +1,7 @@
 """The upstream of `type = "openai"`: OpenAI, or any server that speaks its API, with one API key or a pool of them.
 
 call ─► Chat Completions or Responses ─► key ─► events
+embeddings, pictures ─► the same bytes ─► key ─► the same bytes back
 
 A server other than OpenAI's may ask for no key: then `base_url` is enough.
 """
@@ -19,17 +20,21 @@ from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.openai_apis import APIS
+from gateway.adapters.openai_counting import InputTokens
 from gateway.adapters.openai_errors import RULES, read_failure, without_key
-from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney, bearer
+from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney
+from gateway.adapters.openai_making import OpenAIMaking
 from gateway.adapters.openai_models import SHIPPED, limit_field, read_list
+from gateway.adapters.openai_server import Settings
 from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import PooledUpstream
 from gateway.clock import Clock
-from gateway.config import Loaded, OpenAIConfig
+from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.outbound import MaxTokensField, OpenAITarget, OpenAIWritten
-from gateway.logs import logger_of
+from gateway.errors import GatewayError
+from gateway.logs import logger_for
 from gateway.redact import Secret
-from gateway.upstream import Call, Journey, ModelInfo
+from gateway.upstream import Call, Journey, Making
 
 __all__ = ["OpenAI"]
 
@@ -40,89 +45,153 @@ _OTHER: Final[Mapping[MaxTokensField, MaxTokensField]] = {
     "max_tokens": "max_completion_tokens",
     "max_completion_tokens": "max_tokens",
 }
+_OLD: Final = "max_tokens"
+_LIMITS: Final[Mapping[MaxTokensField, Cause]] = {"max_tokens": "old_limit", "max_completion_tokens": "new_limit"}
+_LIMITED: Final = frozenset(_LIMITS.values())
 _DRAWING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _COUNTING: Final = "stream_options"
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
+# what is left out of a caller's own words once it is refused
+_LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
+    "effort": ("reasoning_effort",),
+    "effort_value": ("reasoning_effort",),
+    "drawing": _DRAWING,
+    "counting": (_COUNTING,),
+    "summaries": ("reasoning_summary",),
+}
 
 
 class OpenAI(PooledUpstream[Credential]):
     """One upstream; raises ConfigError for a credential store that cannot be opened."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
-        config = loaded.config.upstream[name]
-        assert isinstance(config, OpenAIConfig)
-        logger = logger_of(loaded.config.log)
-        base = config.base_url.rstrip("/") or _OPENAI
-        secrets = config.api_key or ((_NO_KEY,) if config.base_url else ())
-        keys = {key.id: key for key in (Credential(secret, clock) for secret in secrets)}
+        self._settings = settings = self.settings(loaded.config.upstream[name])
+        logger = logger_for(loaded)
+        keys = {key.id: key for key in (Credential(secret, clock) for secret in settings.secrets)}
         kept = restore(name, loaded, keys, logger)
-        pool = Pool(
-            name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
-        )
         self._backend = OpenAIBackend(
-            pool=pool,
-            bases=(base,),
+            pool=Pool(
+                name,
+                list(keys.values()),
+                config=settings.pool,
+                oauth=None,
+                clock=clock,
+                keeper=kept.keeper,
+                logger=logger,
+            ),
+            bases=(settings.base,),
             headers={
                 "user-agent": USER_AGENT,
                 "content-type": "application/json",
                 "accept": "*/*",
                 "accept-encoding": "identity",
             },
-            rules=RULES,
-            read_failure=read_failure,
+            rules=settings.rules,
+            read_failure=settings.read_failure,
             retry=loaded.config.retry,
             clock=clock,
             logger=logger,
             strict=loaded.config.translate.lossy == "strict",
-            api=APIS[config.api],
+            api=APIS[settings.api],
+            server=settings.server,
         )
-        self._official = _is_official(base)
-        shipped: Mapping[str, ModelInfo] = SHIPPED if self._official else {}
-        super().__init__(self._backend, kept, set(), configured=config.models, shipped=shipped)
-        self._config = config
+        super().__init__(
+            self._backend, kept, set(), configured=settings.models, shipped=settings.shipped, lists=settings.lists
+        )
         self._signatures = loaded.config.translate.signatures != "off"
+        self._tokens = InputTokens(self._backend)
+
+    @staticmethod
+    def settings(config: UpstreamConfig) -> Settings:
+        """Read the upstream's table."""
+        assert isinstance(config, OpenAIConfig)
+        base = config.base_url.rstrip("/") or _OPENAI
+        official = _is_official(base)
+        return Settings(
+            base=base,
+            secrets=config.api_key or ((_NO_KEY,) if config.base_url else ()),
+            pool=config.pool,
+            models=config.models,
+            rules=RULES,
+            read_failure=read_failure,
+            api=config.api,
+            max_tokens_field=None if config.max_tokens_field == "auto" else config.max_tokens_field,
+            official=official,
+            shipped=SHIPPED if official else {},
+        )
 
     def open(self, call: Call) -> Journey:
         """Translate a call."""
         write: Write[OpenAIWritten] = self._write
         return OpenAIJourney(call, write, self._backend)
 
+    def embed(self, call: Call) -> Making:
+        """Pass a call for embeddings on."""
+        return OpenAIMaking(call, self._backend, "embeddings")
+
+    def draw(self, call: Call) -> Making:
+        """Pass a call for pictures on."""
+        return OpenAIMaking(call, self._backend, "images/generations")
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file."""
+        return self._backend.api.fetches(media)
+
     async def count(self, call: Call) -> int | None:
-        """Servers of this kind do not count without answering."""
-        return None
+        """Ask for the prompt's tokens, where the API has a call for that: Chat Completions has none."""
+        if self._settings.api != "responses":
+            return None
+        request = replace(call.request, native=None)
+        try:
+            written = self._write(request, self._backend.lacks.of(request.model))
+            return await self._tokens.count(request.model, written)
+        except (Failure, GatewayError, ValueError):
+            return None
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> OpenAIWritten:
-        info = self._list.info(request.model)
-        target = OpenAITarget(
-            model=request.model,
+        target = self._target(request.model, causes)
+        name = self._settings.server.name(request.model)
+        if request.native is not None:
+            return self._backend.api.take(request, request.native.body, replace(target, model=name))
+        written = _without(self._backend.api.write(request, target), request, causes)
+        return written if name == request.model else replace(written, body=written.body | {"model": name})
+
+    def _target(self, model: str, causes: frozenset[Cause]) -> OpenAITarget:
+        info = self._list.info(model)
+        field = self._limit_field(model, causes)
+        official, wanted = self._settings.official, self._settings.max_tokens_field
+        return OpenAITarget(
+            model=model,
             reasoning=not causes & _EFFORT,
-            max_tokens_field=self._limit_field(request.model, causes),
-            max_output=info.max_output if info is not None else None,
+            max_tokens_field=field,
+            max_output=self._backend.longest.get(model) or (info.max_output if info is not None else None),
             signatures=self._signatures and "signatures" not in causes,
+            summaries="summaries" not in causes,
+            upstream=self.name,
+            renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
+            refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),
+            thoughtless=official or "thoughts" in causes,
         )
-        return _without(self._backend.api.write(request, target), request, causes)
 
     def _limit_field(self, model: str, causes: frozenset[Cause]) -> MaxTokensField:
-        wanted = self._config.max_tokens_field
-        field = limit_field(model, official=self._official) if wanted == "auto" else wanted
-        return _OTHER[field] if "limit" in causes else field
+        field = self._settings.max_tokens_field or limit_field(model, official=self._settings.official)
+        return _OTHER[field] if _LIMITS[field] in causes else field
 
     async def _fetch(self) -> Catalogue | None:
         backend, key = self._backend, self._pool.any_active()
         if key is None or backend.transport is None:
             return None
         secret = await self._pool.token(key)
-        headers = {**backend.headers, **bearer(secret)}
+        headers = {**backend.headers, **backend.server.shown(secret)}
+        url = f"{backend.bases[0]}/models"
         try:
-            answer = await fetch(
-                backend.transport, "GET", f"{backend.bases[0]}/models", headers, None, read_failure, backend.clock
-            )
+            answer = await fetch(backend.transport, "GET", url, headers, None, backend.read_failure, backend.clock)
         except Failure as failure:
             without_key(failure, secret)
-            if RULES[failure.cause].mark == "disable":
+            if backend.rules[failure.cause].mark == "disable":
                 backend.disable(key, failure)
             raise
-        return Catalogue(read_list(answer.body, official=self._official))
+        return Catalogue(read_list(answer.body, official=self._settings.official))
 
 
 def _is_official(base: str) -> bool:

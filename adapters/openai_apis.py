@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.adapters.answer import Reader
+from gateway.dialects.openai_chat import edits as chat_edits
+from gateway.dialects.openai_chat import outbound_parts as chat_parts
 from gateway.dialects.openai_chat import outbound_request as chat_request
 from gateway.dialects.openai_chat import outbound_stream as chat_stream
+from gateway.dialects.openai_responses import edits as responses_edits
+from gateway.dialects.openai_responses import outbound_parts as responses_parts
 from gateway.dialects.openai_responses import outbound_request as responses_request
 from gateway.dialects.openai_responses import outbound_stream as responses_stream
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
@@ -19,12 +23,15 @@ __all__ = ["API", "APIS"]
 class API(Struct, frozen=True, kw_only=True):
     """One of them. `reader`: of an answer to what was written; `salt` makes the ids that it lacks.
 
-    `done`: the reader must see the `[DONE]` that ends a stream.
+    `take`: takes the own words of a caller that speaks it, too. `fetches`: whether it takes a file's address. `done`:
+    the reader must see the `[DONE]` that ends a stream.
     """
 
     path: str
     write: Callable[[ir.Request, OpenAITarget], OpenAIWritten]
+    take: Callable[[ir.Request, Raw, OpenAITarget], OpenAIWritten]
     reader: Callable[[OpenAIWritten, str], Reader]
+    fetches: Callable[[ir.Media], bool]
     done: bool
 
 
@@ -38,6 +45,20 @@ def _responses(written: OpenAIWritten, salt: str) -> Reader:
 
 
 APIS: Final[Mapping[str, API]] = {
-    "chat": API(path="chat/completions", write=chat_request.write_request, reader=_chat, done=True),
-    "responses": API(path="responses", write=responses_request.write_request, reader=_responses, done=False),
+    "chat": API(
+        path="chat/completions",
+        write=chat_request.write_request,
+        take=chat_edits.pass_through,
+        reader=_chat,
+        fetches=chat_parts.fetched,
+        done=True,
+    ),
+    "responses": API(
+        path="responses",
+        write=responses_request.write_request,
+        take=responses_edits.pass_through,
+        reader=_responses,
+        fetches=responses_parts.fetched,
+        done=False,
+    ),
 }

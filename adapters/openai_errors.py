@@ -7,21 +7,33 @@ A 401 is about the key. A 403 is about what was asked for, so the key stays in u
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules
+from gateway.adapters.failures import COMMON, Cause, Causes, Failure, ReadFailure, Rule, Rules
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
 from gateway.errors import ModelNotFound, UpstreamUnavailable
 from gateway.redact import redact
 
-__all__ = ["AMENDABLE", "RULES", "is_error", "read_failure", "without_key"]
+__all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
 
 # What is written otherwise, or left out, once a 400 has named it.
-AMENDABLE: Final[tuple[Cause, ...]] = ("limit", "effort", "effort_value", "drawing", "counting", "signatures")
+AMENDABLE: Final[tuple[Cause, ...]] = (
+    "limit",
+    "old_limit",
+    "new_limit",
+    "thoughts",
+    "effort",
+    "effort_value",
+    "drawing",
+    "counting",
+    "signatures",
+    "summaries",
+)
 RULES: Final[Rules] = {
     **COMMON,
     **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
@@ -42,11 +54,13 @@ _400: Final = frozenset({400})
 _BAD: Final = frozenset({400, 422})
 # Fields that some server or model does not know, and how a refusal says so, in lower case and without quotation marks.
 _FIELDS: Final[Mapping[str, Cause]] = {
-    "max_tokens": "limit",
-    "max_completion_tokens": "limit",
+    "max_tokens": "old_limit",
+    "max_completion_tokens": "new_limit",
+    "reasoning_content": "thoughts",
     "stream_options": "counting",
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
+    "reasoning.summary": "summaries",
     "temperature": "drawing",
     "top_p": "drawing",
     "presence_penalty": "drawing",
@@ -69,7 +83,14 @@ _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "drawing"),
 }
 _REFUSED: Final = ("{} does not support",)
-_CAUSES: Final = Causes(
+# An answer may not be so long, and how long it may be: OpenAI and Azure, its Responses, Groq.
+_TOO_LONG: Final = (
+    "supports at most",
+    "output_tokens: integer above maximum value",
+    "tokens must be less than or equal to",
+)
+_LONGEST: Final = re.compile(r"(?:supports at most|expected a value <=|be less than or equal to) [`'\"]?(\d{1,9})\b")
+CAUSES: Final = Causes(
     reasons={
         "invalid_api_key": "key",
         "account_deactivated": "banned",
@@ -84,6 +105,9 @@ _CAUSES: Final = Causes(
     words=(
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
+        *((_BAD, words, "limit") for words in _TOO_LONG),
+        (_400, "verified to generate reasoning summaries", "summaries"),
+        (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),
         (_400, "incorrect api key", "key"),
     ),
@@ -101,7 +125,7 @@ _CAUSES: Final = Causes(
     },
 )
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
-_ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
+ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
 
 
 class _Inner(Struct):
@@ -119,18 +143,34 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 _NOTHING: Final = (UNSET, Raw(b"null"))
 
 
-def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
-    """Read an error answer, or the payload of an error event under status 200."""
-    body = _within(body) or body
-    details = read_details(body)
-    error = read_error(status, body, headers, now=now)
-    code = status if status >= 400 else details.status or error.status
-    cause = _CAUSES.find(code, details.code or details.type, details.message)
-    if cause == "missing" and not isinstance(error, ModelNotFound):
-        error, cause = UpstreamUnavailable(f"{_ADDRESS}: {details.message or 'status 404'}"), "address"
-    elif cause == "location":
-        error = UpstreamUnavailable(f"{_LOCATION}: {details.message}")
-    return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
+def reader(causes: Causes, address: str) -> ReadFailure:
+    """Make the reader of an error answer, or of the payload of an error event under status 200.
+
+    `address`: what to say where nothing is at the address.
+    """
+
+    def read(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+        body = _within(body) or body
+        details = read_details(body)
+        error = read_error(status, body, headers, now=now)
+        code = status if status >= 400 else details.status or error.status
+        cause = causes.find(code, details.code or details.type, details.message)
+        if cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
+            error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
+        elif cause == "location":
+            error = UpstreamUnavailable(f"{_LOCATION}: {details.message}")
+        return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
+
+    return read
+
+
+read_failure: Final = reader(CAUSES, ADDRESS)
+
+
+def longest(said: str) -> int | None:
+    """Give how many tokens an answer may have, as a refusal names it."""
+    found = _LONGEST.search(said.lower())
+    return int(found[1]) if found is not None else None
 
 
 def is_error(payload: bytes) -> bool:

@@ -1,29 +1,33 @@
-"""One request's way through OpenAI, or a server that speaks its API: a bearer, and one of two addresses."""
+"""One request's way through OpenAI, or a server that speaks its API: a key, and one of two addresses."""
 
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, field
 
 from gateway.adapters.amendments import Write
 from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
-from gateway.adapters.failures import Failure
+from gateway.adapters.failures import Failure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_apis import API
-from gateway.adapters.openai_errors import is_error, without_key
+from gateway.adapters.openai_errors import is_error, longest, without_key
+from gateway.adapters.openai_server import Server
+from gateway.adapters.withheld import Withheld
 from gateway.dialects.outbound import OpenAIWritten
-from gateway.upstream import Answer, Call
+from gateway.upstream import Answer, Call, Step
 
-__all__ = ["OpenAIBackend", "OpenAIJourney", "bearer"]
+__all__ = ["OpenAIBackend", "OpenAIJourney"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class OpenAIBackend(Backend[Credential], kw_only=True):
-    """What all journeys of one upstream share."""
+    """What all journeys of one upstream share. `longest`: the tokens of an answer, as refusals have named them."""
 
     api: API
+    server: Server
+    longest: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
@@ -33,16 +37,27 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         super().__init__(call, backend.draft(call, write), backend)
         self._backend = backend
         self._salt = call.request_id
+        self._streams = bool(call.request.stream) if call.request.native is not None else None
+        self._own = call.headers
 
     def body(self) -> Raw:
         """Give the body of the next call."""
-        return Raw(_encode(self._draft.written.body))
+        written = self._draft.written
+        return written.native if written.native is not None else Raw(_encode(written.body))
 
     def _url(self) -> str:
-        return f"{self._backend.bases[self._base]}/{self._backend.api.path}"
+        backend = self._backend
+        return backend.server.address(backend.bases[self._base], backend.api.path, self._model)
 
     def _headers(self, secret: str) -> dict[str, str]:
-        return {**self._backend.headers, **bearer(secret)}
+        return {**self._backend.headers, **self._own, **self._backend.server.shown(secret)}
+
+    def _anew(self, failure: Failure, rule: Rule) -> Step | None:
+        """Take the limit that a refusal names before the body is written anew."""
+        most = longest(failure.error.message) if failure.cause == "limit" else None
+        if most is not None:
+            self._backend.longest[self._model] = most
+        return super()._anew(failure, rule)
 
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
@@ -51,6 +66,8 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         try:
             response = await backend.send(self._url(), headers, bytes(self.body()))
         except Failure as failure:
+            if failure.cause == "filtered" and self._streams is None:
+                return Withheld(failure.error.message)
             raise without_key(failure, secret) from None
         reader = backend.api.reader(self._draft.written, self._salt)
         return UpstreamAnswer(
@@ -61,9 +78,5 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             backend.read_failure,
             backend.clock.time(),
             done=backend.api.done,
+            streams=self._streams,
         )
-
-
-def bearer(secret: str) -> dict[str, str]:
-    """Give the header that shows a key; a server that asks for none gets none."""
-    return {"authorization": f"Bearer {secret}"} if secret else {}

@@ -1,7 +1,7 @@
 """The models of OpenAI and its like: what is known of them by name, a list that is shipped, and what a server lists.
 
-OpenAI lists names only, and also those of models that neither answer nor embed; servers that are merely compatible
-say how much a model takes, each in its own words.
+OpenAI lists names only, and also those of models that neither answer nor embed nor draw; servers that are merely
+compatible say how much a model takes, each in its own words.
 """
 
 import re
@@ -15,7 +15,7 @@ from msgspec import Struct
 from gateway.dialects.outbound import MaxTokensField
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "limit_field", "read_list"]
+__all__ = ["SHIPPED", "describe", "limit_field", "read_list"]
 
 # pattern: tokens in, tokens out, whether it thinks; the first one that fits
 _FACTS: Final[tuple[tuple[str, tuple[int, int, bool]], ...]] = (
@@ -30,9 +30,11 @@ _FACTS: Final[tuple[tuple[str, tuple[int, int, bool]], ...]] = (
 )
 _EMBEDDING: Final = "text-embedding-*"
 _EMBED: Final = ("embedContent",)
-# what neither answers nor embeds
+_PAINTERS: Final = re.compile(r"(?:dall-e|gpt-image|chatgpt-image)-")
+_DRAW: Final = ("predict",)
+# what neither answers nor embeds nor draws
 _OTHERS: Final = re.compile(
-    r"^(?:dall-e|gpt-image|chatgpt-image|sora|tts|whisper|babbage|davinci|omni-moderation|text-moderation)"
+    r"^(?:sora|tts|whisper|babbage|davinci|omni-moderation|text-moderation)"
     r"|-(?:tts|transcribe|realtime|instruct)\b|^gpt-realtime|^gpt-audio"
 )
 _THINKERS: Final = re.compile(r"(?:^|/)(?:o\d|gpt-(?:[5-9]|\d\d))(?!\d)")
@@ -43,9 +45,12 @@ def limit_field(model: str, *, official: bool) -> MaxTokensField:
     return "max_completion_tokens" if official or _THINKERS.search(model.lower()) else "max_tokens"
 
 
-def _known(name: str) -> ModelInfo:
+def describe(name: str) -> ModelInfo:
+    """Say what is known of a model by its name."""
     if fnmatchcase(name, _EMBEDDING):
         return ModelInfo(id=name, max_input=8191, methods=_EMBED)
+    if _PAINTERS.match(name):
+        return ModelInfo(id=name, methods=_DRAW)
     facts = next((facts for pattern, facts in _FACTS if fnmatchcase(name, pattern)), None)
     if facts is None:
         return ModelInfo(id=name)
@@ -53,7 +58,7 @@ def _known(name: str) -> ModelInfo:
 
 
 SHIPPED: Final[Mapping[str, ModelInfo]] = {
-    name: _known(name)
+    name: describe(name)
     for name in (
         "gpt-5.1",
         "gpt-5",
@@ -96,7 +101,7 @@ def read_list(body: bytes, *, official: bool) -> dict[str, ModelInfo]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if official:
-        return {one.id: _known(one.id) for one in listed if one.id and not _OTHERS.search(one.id)}
+        return {one.id: describe(one.id) for one in listed if one.id and not _OTHERS.search(one.id)}
     return {one.id: _info(one) for one in listed if one.id}
 
 

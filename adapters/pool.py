@@ -10,10 +10,11 @@ from collections.abc import Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters import google_oauth
-from gateway.adapters.credential import Credential
+from gateway.adapters.credential import STANDINGS, Credential
 from gateway.adapters.google_oauth import Tokens
 from gateway.clock import Clock
 from gateway.config import OAuthConfig, PoolConfig
@@ -26,12 +27,11 @@ __all__ = ["Lease", "Pool"]
 _C = TypeVar("_C", bound=Credential)
 
 
-class Lease(Generic[_C]):
+class Lease(Struct, Generic[_C], eq=False):
     """A credential in one request's hands."""
 
-    def __init__(self, credential: _C, pool: "Pool[_C]") -> None:
-        self.credential = credential
-        self._pool: Pool[_C] | None = pool
+    credential: _C
+    _pool: "Pool[_C] | None"
 
     def release(self) -> None:
         """Give it back; idempotent."""
@@ -101,6 +101,11 @@ class Pool(Generic[_C]):
         if active:
             return f"usable: {active} of {len(self.credentials)} credentials"
         return f"no credential: {_out_of_use(self.credentials)}"
+
+    def states(self) -> dict[str, int]:
+        """Count the credentials by state; one that rests for any model is cooling."""
+        found = Counter(credential.standing for credential in self.credentials)
+        return {state: found[state] for state in STANDINGS}
 
     # choosing
 
@@ -197,6 +202,10 @@ class Pool(Generic[_C]):
     def token(self, credential: _C) -> Coroutine[Any, Any, str]:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
         return credential.token(self._refresh, partial(self._saved, credential), self._config.refresh_before)
+
+    def ready(self, credential: _C) -> str:
+        """Give the token that a credential has, "" where `token` must be awaited for one."""
+        return credential.ready(self._config.refresh_before)
 
     def cool(self, credential: _C, model: str, wait_s: float | None, *, at_most_s: float = math.inf) -> None:
         """Let a credential rest for a model, within the configured bounds."""

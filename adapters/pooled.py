@@ -69,6 +69,10 @@ class PooledUpstream(ABC, Generic[_C]):
         """Say how many credentials can serve, or why none."""
         return self._pool.state()
 
+    def states(self) -> Mapping[str, int]:
+        """Count the credentials by state."""
+        return self._pool.states()
+
     def models(self) -> Mapping[str, ModelInfo]:
         """List the configured models, else those fetched last, else the shipped table."""
         return self._list.models

@@ -7,6 +7,7 @@ The gateway says its own name everywhere; whether the service answers it is the 
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -32,7 +33,7 @@ from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
-from gateway.logs import logger_of
+from gateway.logs import logger_for
 from gateway.upstream import Call, Journey
 
 __all__ = ["V1Internal"]
@@ -49,7 +50,7 @@ class V1Internal(PooledUpstream[Account]):
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         config = loaded.config.upstream[name]
         assert isinstance(config, V1InternalConfig)
-        logger = logger_of(loaded.config.log)
+        logger = logger_for(loaded)
         tasks: set[asyncio.Task[Any]] = set()
         pool, kept = set_up(name, config, loaded, clock, logger, tasks)
         headers = headers_of(config)
@@ -71,6 +72,7 @@ class V1Internal(PooledUpstream[Account]):
         super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=lists)
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
+        self._target = lru_cache(maxsize=256)(self._describe)
 
     # serving
 
@@ -82,6 +84,10 @@ class V1Internal(PooledUpstream[Account]):
         """Translate a call."""
         call = self._renamed(call)
         return V1InternalJourney(call, self._write, self._backend)
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file: never."""
+        return False
 
     async def count(self, call: Call) -> int | None:
         """Count the conversation upstream, and estimate what it does not count: instructions and tools."""
@@ -104,15 +110,18 @@ class V1Internal(PooledUpstream[Account]):
         if request.native is not None:
             return pass_through(request, request.native)
         info = self._list.info(request.model)
-        target = GeminiTarget(
-            model=request.model,
-            family=ir.family_of(request.model),
-            max_output=info.max_output if info is not None else None,
+        target = self._target(request.model, info.max_output if info is not None else None)
+        return write_request(request, without(target, causes))
+
+    def _describe(self, model: str, max_output: int | None) -> GeminiTarget:
+        return GeminiTarget(
+            model=model,
+            family=ir.family_of(model),
+            max_output=max_output,
             thinking_conflict=self._translate.thinking_conflict,
             signatures=self._translate.signatures != "off",
             schemas=self._schemas,
         )
-        return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
         credential = self._pool.any_active(request.model)

@@ -62,10 +62,12 @@ class V1InternalJourney(PoolJourney[Account, Written]):
         backend = self._backend
         assert backend.transport is not None, "the upstream is used before start"
         try:
-            self._token = token = await backend.pool.token(credential)
+            self._token = token = backend.pool.ready(credential) or await backend.pool.token(credential)
         except RefreshFailed as failed:
             raise _without_token(failed) from None
-        self._project = project = await backend.projects.of(credential, token, backend.transport)
+        projects = backend.projects
+        project = projects.known(credential) or await projects.of(credential, token, backend.transport)
+        self._project = project
         response = await backend.send(self._url(), self._headers(token), self._body(project))
         reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt)
         return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 
@@ -60,16 +61,21 @@ _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled,
 
 
 def pass_through(request: ir.Request, native: ir.Native) -> Written:
-    """Take a caller's request as it is."""
-    fields = _FIELDS.decode(native.body)
+    """Take a caller's request as it is, but for the edits of its dialect."""
+    taken = pass_on(request, native.body)
+    fields = _FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
     kept["contents"] = _mended(fields["contents"])
     same = len(kept) == len(fields) and kept["contents"] is fields["contents"]
     return Written(
         body=_searching(request),
         names=NameMap([]),
-        native=native.body if same else Raw(_encode(kept)),
-        losses=tuple(ir.Loss(name, "this upstream does not know it", "hint") for name in fields if name in _UNKNOWN),
+        native=taken.body if same else Raw(_encode(kept)),
+        edits=taken.edits,
+        losses=(
+            *taken.losses,
+            *(ir.Loss(name, "this upstream does not know it", "hint") for name in fields if name in _UNKNOWN),
+        ),
         image_model="image" in request.model,
     )
 

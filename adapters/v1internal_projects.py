@@ -27,9 +27,13 @@ class Projects:
 
     async def of(self, credential: Account, token: str, transport: Transport) -> str:
         """Give the project of a credential; raise Failure."""
-        if credential.project and not self._may_be_mapped(credential):
-            return credential.project
-        return await credential.discovery.join(partial(self._find, credential, token, transport))
+        return self.known(credential) or await credential.discovery.join(
+            partial(self._find, credential, token, transport)
+        )
+
+    def known(self, credential: Account) -> str:
+        """Give the project that a credential has, "" where `of` must be awaited for one."""
+        return "" if self._may_be_mapped(credential) else credential.project
 
     def forget(self, credential: Account, project: str) -> None:
         """Drop a project that the upstream refused, also a configured one, unless another one has been found since."""

@@ -5,7 +5,8 @@ next one follows. A wait is taken only when nothing else is left. Nothing is ret
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState
@@ -13,6 +14,7 @@ from tenacity.retry import retry_base
 
 from gateway import ir
 from gateway.clock import Clock
+from gateway.config import Config
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -26,7 +28,19 @@ from gateway.errors import (
 from gateway.grace import Grace, Watchdog
 from gateway.upstream import Answer, Journey, Step, Target
 
-__all__ = ["ENDS", "Begun", "Policy", "begin"]
+__all__ = ["ENDS", "Begun", "Policy", "Tried", "begin", "walk"]
+
+
+class _Way(Protocol):
+    """One call's way through one upstream, whatever is asked for."""
+
+    def after(self, error: GatewayError) -> Step | GatewayError: ...
+    def done(self, usage: ir.Usage | None) -> None: ...
+
+
+_W = TypeVar("_W", bound=_Way)
+_T = TypeVar("_T")
+Tried = Callable[[Target, GatewayError | None], None]
 
 EMPTY_RETRIES = 2
 ENDS = (ir.Finished, ir.Failed)  # nothing follows them
@@ -38,6 +52,12 @@ class Policy(Struct, frozen=True, kw_only=True):
     attempts: int
     max_wait: float
     first_byte: float
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Read a configuration."""
+        retry = config.retry
+        return cls(attempts=retry.attempts, max_wait=retry.max_wait, first_byte=config.timeouts.first_byte)
 
 
 class Begun(Struct, frozen=True):
@@ -57,19 +77,34 @@ class EmptyAnswer(UpstreamMalformed):
     begun: Begun | None = None
 
 
-async def begin(
+def begin(
     targets: Sequence[Target],
     embark: Callable[[Target], Journey],
     policy: Policy,
     clock: Clock,
     *,
     grace: Grace | None = None,
-    tried: Callable[[Target], None] = lambda _: None,
-) -> Begun:
+    tried: Tried = lambda _, __: None,
+) -> Coroutine[Any, Any, Begun]:
     """Try the members of a chain in turn until one begins to answer.
 
-    `embark` translates for one member; `tried` hears of each upstream call. Raises the last member's GatewayError.
+    `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it. Raises
+    the last member's GatewayError.
     """
+    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried)
+
+
+async def walk(
+    targets: Sequence[Target],
+    embark: Callable[[Target], _W],
+    reach: Callable[[Target, _W, Watchdog], Awaitable[_T]],
+    policy: Policy,
+    clock: Clock,
+    *,
+    grace: Grace | None = None,
+    tried: Tried = lambda _, __: None,
+) -> _T:
+    """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give."""
     failure: GatewayError | None = None
     for place, target in enumerate(targets):
         last = place == len(targets) - 1
@@ -78,9 +113,13 @@ async def begin(
         except NoCredential as error:
             failure = error
             continue
-        member = _Member(target, journey, policy, clock, may_wait=last, grace=grace, tried=tried)
+        member = _Member(target, journey, reach, policy, clock, may_wait=last, grace=grace, tried=tried, failed=failure)
         try:
-            return await member.begin()
+            try:
+                return await member.once()
+            except GatewayError as error:
+                first = error
+            return await member.retry(first)
         except _fail_over as error:
             journey.done(None)
             failure = error
@@ -96,38 +135,38 @@ async def begin(
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)
 
 
-class _Member:
+class _Member(Generic[_W, _T]):
     """One member of a chain: its attempts, counted."""
 
     def __init__(
         self,
         target: Target,
-        journey: Journey,
+        journey: _W,
+        reach: Callable[[Target, _W, Watchdog], Awaitable[_T]],
         policy: Policy,
         clock: Clock,
         *,
         may_wait: bool,
         grace: Grace | None,
-        tried: Callable[[Target], None],
+        tried: Tried,
+        failed: GatewayError | None,
     ) -> None:
         self._target = target
         self._journey = journey
+        self._reach = reach
         self._policy = policy
         self._clock = clock
         self._may_wait = may_wait
         self._grace = grace
         self._tried = tried
+        self._failed = failed
         self._counted = 1
         self._empty = 0
         self._step = Step()
 
-    async def begin(self) -> Begun:
-        """Try until an answer begins; raise the error that ends it."""
-        replay: list[GatewayError] = []  # the first failure, raised once more so that one policy judges all
-        try:
-            return await self._once()
-        except GatewayError as error:
-            replay.append(error)
+    async def retry(self, first: GatewayError) -> _T:
+        """Try on after the first failure until an answer begins; raise the error that ends it."""
+        replay = [first]  # raised once more so that one policy judges all
         try:
             async for attempt in AsyncRetrying(
                 retry=_RetryIf(self._again), wait=self._wait, sleep=self._clock.sleep, reraise=True
@@ -135,10 +174,9 @@ class _Member:
                 with attempt:
                     if replay:
                         raise replay.pop()
-                    return await self._once()
+                    return await self.once()
         except EmptyAnswer as error:
-            assert error.begun is not None
-            return error.begun
+            return cast(_T, error.begun)  # what `reach` would have given, had there been anything in it
         raise AssertionError("tenacity ended without an answer or an error")  # pragma: no cover
 
     def _again(self, error: GatewayError) -> bool:
@@ -146,6 +184,7 @@ class _Member:
             self._empty += 1
             if self._empty > EMPTY_RETRIES:
                 return False
+        self._failed = error
         step = self._journey.after(error)
         if isinstance(step, GatewayError):
             if isinstance(error, EmptyAnswer):
@@ -154,6 +193,8 @@ class _Member:
         self._counted += step.counted
         self._step = step
         if self._counted > self._policy.attempts:
+            if self._policy.attempts > 1:  # a client that tried as often again would multiply the load
+                error.headers.setdefault("x-should-retry", "false")
             return False
         if step.wait_s and (not self._may_wait or step.wait_s > self._policy.max_wait):
             error.retry_after = error.retry_after or math.ceil(step.wait_s)
@@ -163,57 +204,65 @@ class _Member:
     def _wait(self, _: RetryCallState) -> float:
         return self._step.wait_s
 
-    async def _once(self) -> Begun:
-        self._tried(self._target)
-        answer: Answer | None = None
+    async def once(self) -> _T:
+        """Make one attempt."""
+        self._tried(self._target, self._failed)
         try:
             with Watchdog(self._policy.first_byte, self._grace) as watchdog:
-                answer = await self._journey.go()
-                return await self._first_content(answer, watchdog)
+                return await self._reach(self._target, self._journey, watchdog)
         except TimeoutError:
-            _close(answer)
             raise UpstreamTimeout(
                 f"{self._target.label} said nothing for {self._policy.first_byte:g} s (timeouts.first_byte)"
             ) from None
-        except BaseException:
-            _close(answer)
-            raise
 
-    async def _first_content(self, answer: Answer, watchdog: Watchdog) -> Begun:
-        events: list[ir.Event] = []
-        hidden = self._journey.request.reasoning.visible is False
+
+async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Begun:
+    """Make one call, and read on to the first content."""
+    answer = await journey.go()
+    events: list[ir.Event] = []
+    try:
         while (batch := await answer.read()) is not None:
-            if not batch:
-                continue
-            watchdog.feed()
             events += batch
-            end = batch[-1]
-            if isinstance(end, ir.Failed) and not _has_content(events, hidden=hidden):
-                raise end.error
-            ended = isinstance(end, ENDS)
-            if _has_content(batch, hidden=hidden):
-                return Begun(self._target, self._journey, answer, events, ended)
-            if isinstance(end, ir.Finished):
-                return self._nothing_said(Begun(self._target, self._journey, answer, events, ended=True), end)
-        raise StreamBroken(f"{self._target.label} closed the connection without an answer")
+            if not batch or (type(batch[-1]) is ir.Passed and all(type(event) is ir.Passed for event in batch)):
+                continue  # a comment is no answer
+            watchdog.feed()
+            begun = _begun(target, journey, answer, events, batch)
+            if begun is not None:
+                return begun
+        raise StreamBroken(f"{target.label} closed the connection without an answer")
+    except BaseException:
+        answer.close()
+        raise
 
-    def _nothing_said(self, begun: Begun, end: ir.Finished) -> Begun:
-        if end.reason != "stop":
-            return begun
-        error = EmptyAnswer(f"{self._target.label} gave an empty answer")
-        error.begun = begun
-        raise error
+
+def _begun(
+    target: Target, journey: Journey, answer: Answer, events: list[ir.Event], batch: list[ir.Event]
+) -> Begun | None:
+    """Tell whether the last events have content, or end the answer."""
+    end = batch[-1]
+    request = journey.request
+    hidden = request.reasoning.visible is False and request.native is None
+    if isinstance(end, ir.Failed) and not _has_content(events, hidden=hidden):
+        raise end.error
+    if _has_content(batch, hidden=hidden):
+        return Begun(target, journey, answer, events, isinstance(end, ENDS))
+    if isinstance(end, ir.Finished):
+        return _nothing_said(Begun(target, journey, answer, events, ended=True), end)
+    return None
+
+
+def _nothing_said(begun: Begun, end: ir.Finished) -> Begun:
+    if end.reason != "stop":
+        return begun
+    error = EmptyAnswer(f"{begun.target.label} gave an empty answer")
+    error.begun = begun
+    raise error
 
 
 def _has_content(events: Sequence[ir.Event], *, hidden: bool) -> bool:
     if ir.BlockStarted not in map(type, events):
         return False
     return not hidden or any(isinstance(event, ir.BlockStarted) and event.kind != "thinking" for event in events)
-
-
-def _close(answer: Answer | None) -> None:
-    if answer is not None:
-        answer.close()
 
 
 class _RetryIf(retry_base):

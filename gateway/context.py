@@ -4,7 +4,7 @@ The outermost layer makes it; a middleware that stands alone in somebody else's 
 per request notes the status and adds the reply headers that any layer has asked for.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from random import getrandbits
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,13 @@ class Principal(Struct, frozen=True, kw_only=True):
 ANONYMOUS = Principal(name="anonymous", id="anonymous")
 
 
-class RequestContext(Struct, kw_only=True):
+class RequestContext(Struct):
     """All that the layers tell each other. Times are of the monotonic clock, in seconds.
 
-    `root`: the mount point below which the path led to `route`.
+    `root`: the mount point below which the path led to `route`. `own`: the request as the caller's own words have it;
+    where a middleware has changed `request`, these words do not go on. `passed`: the upstream's come
+    back. `tried`: the target of the last upstream call; `retries`: the upstreams that were called in vain before it,
+    and why. `streams`: the answer comes in pieces, of which `on_stream` heard.
     """
 
     request_id: str
@@ -54,27 +57,42 @@ class RequestContext(Struct, kw_only=True):
     root: str = ""
     principal: Principal = ANONYMOUS
     request: ir.Request | None = None
+    own: ir.Request | None = None
+    passed: bool = False
     requested_model: str = ""
     targets: tuple[Target, ...] = ()
+    fetched: Mapping[str, ir.Media] = {}
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     status: int | None = None
     first_byte: float | None = None
     upstream: str = ""
     attempts: int = 0
+    tried: Target | None = None
+    retries: tuple[tuple[str, str], ...] = ()
     losses: tuple[ir.Loss, ...] = ()
     usage: ir.Usage | None = None
     end: str = ""
     error: GatewayError | None = None
+    streams: bool = False
+    on_stream: tuple[Callable[[], None], ...] = ()
+
+    def tries(self, target: Target, failure: GatewayError | None) -> None:
+        """Note an upstream call, and the failure of the one before it, if there was one."""
+        if failure is not None and self.tried is not None:
+            reason = failure.cause or type(failure).code or type(failure).__name__  # one of a few
+            self.retries += ((self.tried.adapter.name, reason),)
+        self.attempts += 1
+        self.tried = target
 
 
 def new_id() -> str:
     """Make an id that keeps no secret; the generator is seeded by the system, anew after a fork."""
-    return f"{getrandbits(96):024x}"
+    return getrandbits(96).to_bytes(12).hex()
 
 
 def new_uuid() -> str:
     """Make an id of the form of a random UUID (RFC 9562, version 4), a quarter of what `uuid` takes for it."""
-    digits = f"{getrandbits(128) & _RANDOM | _VERSION_4:032x}"
+    digits = (getrandbits(128) & _RANDOM | _VERSION_4).to_bytes(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -97,24 +115,18 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
         context = scope["state"]["gateway"]
     except KeyError:
         context = None
-    if not isinstance(context, RequestContext):
-        context = _begun(scope, clock)
-        return context, _noting(context, send, clock)
-    root = scope.get("root_path", "")
-    if root != context.root:  # made outside of a mount, where the path meant something else
-        context.root, context.route = root, _route(scope, context.headers)
-    return context, send
+    if isinstance(context, RequestContext):
+        if context.root != scope.get("root_path", ""):  # made outside of a mount, where the path meant something else
+            context.root, context.route = scope.get("root_path", ""), _route(scope, context.headers)
+        return context, send
+    context = _begun(scope, clock)
+    return context, _noting(context, send, clock)
 
 
 def _begun(scope: Scope, clock: Clock) -> RequestContext:
     headers = dict(scope["headers"])
-    context = RequestContext(
-        request_id=f"req_{new_id()}",
-        root=scope.get("root_path", ""),
-        route=_route(scope, headers),
-        headers=headers,
-        started=clock.monotonic(),
-    )
+    route = _route(scope, headers)
+    context = RequestContext(f"req_{new_id()}", route, headers, clock.monotonic(), scope.get("root_path", ""))
     scope.setdefault("state", {})["gateway"] = context
     return context
 
@@ -128,8 +140,13 @@ def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
         if message["type"] == "http.response.start":
             context.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *context.reply_headers]
-        elif context.first_byte is None and message.get("body"):
+            return send(message)
+        if context.first_byte is None and message.get("body"):
             context.first_byte = clock.monotonic()
+        if not context.streams and message.get("more_body"):
+            context.streams = True
+            for hear in context.on_stream:
+                hear()
         return send(message)
 
     return noting

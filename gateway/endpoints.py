@@ -10,10 +10,12 @@ from starlette.types import Receive, Scope, Send
 from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.ir.estimate import estimate
+from gateway.making import Makings
 from gateway.middleware.model_map import may_use
 from gateway.native import NativeCalls
 from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
+from gateway.routes import MAKING
 from gateway.services import Services
 from gateway.streaming import Client
 from gateway.threads import Threads
@@ -34,6 +36,7 @@ class Endpoints:
         self._relay = relay
         self._threads = threads
         self._native = NativeCalls(services, relay)
+        self._makings = Makings(services, relay)
         self._kept: Mapping[str, _Kept] = {
             "response": threads.read,
             "response_delete": threads.delete,
@@ -45,10 +48,13 @@ class Endpoints:
         context, send = attach(scope, send)
         try:
             if context.route.operation == "chat":
-                await self._threads.resume(context, dialect_of(context))
-                await self._relay.answer(context, dialect_of(context), receive, send)
+                dialect = dialect_of(context)
+                await self._threads.resume(context, dialect)
+                await self._relay.answer(context, dialect, receive, send)
             elif context.route.operation == "count_tokens":
                 await Client(receive, send, self._relay.grace).respond(await self._count(context))
+            elif context.route.operation in MAKING:
+                await self._makings.answer(context, receive, send)
             elif context.route.operation == "native":
                 await self._native.answer(context, scope, receive, send)
             elif context.route.error is not None:
@@ -76,20 +82,21 @@ class Endpoints:
         return dialect_of(context).write_count(tokens)
 
     async def _upstream_count(self, context: RequestContext) -> int | None:
-        assert context.request is not None
+        """Ask the first target; None when it cannot tell, or says what no prompt can have."""
         if not context.targets:
             return None
         target = context.targets[0]
-        call = Call(
-            request=self._relay.prepared(context, target),
-            request_id=context.request_id,
-            principal=context.principal.id,
-        )
         try:
+            call = Call(
+                request=self._relay.prepared(context, target),
+                request_id=context.request_id,
+                principal=context.principal.id,
+            )
             async with asyncio.timeout(_COUNT_S):
-                return await target.adapter.count(call)
+                counted = await target.adapter.count(call)
         except (GatewayError, TimeoutError):
             return None
+        return counted if counted is not None and counted > 0 else None
 
     def _models(self, context: RequestContext, query: Mapping[str, str]) -> bytes:
         dialect = dialect_of(context)

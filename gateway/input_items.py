@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from gateway.errors import InvalidRequest
 
-__all__ = ["write_items"]
+__all__ = ["item_of", "write_items"]
 
 _PREFIXES: Final[Mapping[str, str]] = {
     "message": "msg",
@@ -67,6 +67,15 @@ def write_items(response_id: str, items: bytes, query: Mapping[str, Sequence[str
     page = shown[:limit]
     first, last = (page[0].id, page[-1].id) if page else (None, None)
     return msgspec.json.encode(_Page([one.item for one in page], first, last, len(shown) > limit))
+
+
+def item_of(response_id: str, items: bytes, id_: str) -> Raw | None:
+    """Give the item that goes by this id in the list; None when there is none."""
+    stem = response_id.removeprefix("resp_")
+    for place, item in enumerate(_ITEMS.decode(items)):
+        if _shown(item, f"{stem}{place:04d}").id == id_:
+            return item
+    return None
 
 
 def _last(query: Mapping[str, Sequence[str]], name: str) -> str:

@@ -9,20 +9,50 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from gateway.config import LogConfig
+from gateway.config import ConfigError, Loaded, LogConfig, Problem
+from gateway.logfile import LogFile
 from gateway.redact import redact
 
-__all__ = ["Forward", "logger_of"]
+__all__ = ["Entries", "Forward", "logger_for", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 _FOREIGN = frozenset({"message", "exception", "reason"})
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
-def logger_of(config: LogConfig) -> FilteringBoundLogger:
-    """Make a logger that writes to standard error by [log] level and format."""
+class Entries(structlog.BoundLoggerBase):
+    """What a logger of the app can besides: take an event as it stands, where there is one for each request."""
+
+    def enter(self, event: EventDict) -> None:
+        """Log an event of level info and use it up; on the usual way each layer copies it."""
+        logged: Any = {**self._context, **event} if self._context else event
+        for process in self._processors:
+            logged = process(self._logger, "info", logged)
+        self._logger.info(logged)
+
+
+def logger_for(loaded: Loaded) -> FilteringBoundLogger:
+    """Make the logger of an app; raise ConfigError for a log file that cannot be opened."""
+    config, folder = loaded.config.log, loaded.folder
+    if not config.file or loaded.read_only:
+        return logger_of(config)
+    try:
+        file = LogFile(config.file, config.rotated, config.keep, folder)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            [Problem(str(loaded.file or "log.file"), None, f"log.file: cannot be opened: {error}")]
+        ) from None
+    return logger_of(config, file)
+
+
+def logger_of(config: LogConfig, file: LogFile | None = None) -> FilteringBoundLogger:
+    """Make a logger that writes to standard error by [log] level and format, and to a file."""
     console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
     processors: list[Processor] = [_complete]
+    if file is not None:
+        processors.append(
+            _to(file, structlog.dev.ConsoleRenderer(colors=False) if config.format == "console" else None)
+        )
     if console:
         stamp = structlog.processors.TimeStamper("iso", utc=True)
         processors += [stamp, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -31,10 +61,15 @@ def logger_of(config: LogConfig) -> FilteringBoundLogger:
     lazy = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[config.level]),
+        wrapper_class=_wrapper(_LEVELS[config.level]),
     )
     logger: FilteringBoundLogger = lazy.bind()  # the lazy one looks itself up at each line
     return logger
+
+
+def _wrapper(level: int) -> type[FilteringBoundLogger]:
+    filtering = structlog.make_filtering_bound_logger(level)
+    return type("Logger", (filtering, Entries), {}) if level <= _LEVELS["info"] else filtering
 
 
 class Forward(logging.Handler):
@@ -52,6 +87,20 @@ class Forward(logging.Handler):
         )
 
 
+def _to(file: LogFile, renderer: structlog.dev.ConsoleRenderer | None) -> Processor:
+    """Write each event to the file, too."""
+
+    def write(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if renderer is None:
+            file.write(_line(logger, method, {**event}))
+        else:
+            stamped = {"timestamp": datetime.now(UTC).isoformat(), **event}
+            file.write(str(renderer(logger, method, stamped)).encode())
+        return event
+
+    return write
+
+
 def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     event["timestamp"] = datetime.now(UTC)  # the encoder writes it as isoformat() does, in less time
     return _encode(event)
@@ -62,8 +111,10 @@ def _complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
     event["level"] = method
     if "exc_info" in event:
         event = _add_exception(logger, method, event)
-    for name in _FOREIGN.intersection(event):
-        text: Any = event[name]
+    if event.keys().isdisjoint(_FOREIGN):
+        return event
+    for name in _FOREIGN:
+        text: Any = event.get(name)
         if isinstance(text, str):
             event[name] = redact(text)
     return event

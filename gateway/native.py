@@ -16,13 +16,12 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway.context import Principal, RequestContext, route_path
-from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout, UpstreamTimeout
-from gateway.grace import Watchdog
+from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout
 from gateway.middleware.model_map import may_use
 from gateway.relay import Relay
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import Forwarding, NativeAnswer, NativeCall
+from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall
 
 __all__ = ["NativeCalls"]
 
@@ -67,26 +66,10 @@ class NativeCalls:
         try:
             with self._relay.held(client):
                 async with client:
-                    await self._pass(early or await adapter.forward(call), client)
+                    await self._relay.pass_on(early or await adapter.forward(call), client)
         finally:
             if early is not None:
                 early.close()
-
-    async def _pass(self, answer: NativeAnswer, client: Client) -> None:
-        idle_s = self._relay.idle
-        try:
-            await client.open(answer.status, answer.headers)
-            with Watchdog(idle_s, self._relay.grace) as watchdog:
-                while data := await answer.read():
-                    watchdog.held = True
-                    await client.write(data)
-                    watchdog.held = False
-                    watchdog.feed()
-            await client.finish()
-        except TimeoutError:
-            raise UpstreamTimeout(f"the upstream fell silent for {idle_s:g} s (timeouts.idle)") from None
-        finally:
-            answer.close()
 
     def _origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         """Give the address at which callers see this gateway, with its mount point."""
@@ -96,7 +79,7 @@ class NativeCalls:
 
     # where to
 
-    def _choose(self, context: RequestContext, content: object, path: str) -> tuple[Forwarding, str]:
+    def _choose(self, context: RequestContext, content: object, path: str) -> tuple[ModelForwarding, str]:
         """Give the upstream and its name of the model in the path."""
         model = context.route.model
         named = model or (_model_in(content) if isinstance(content, bytes) else "")
@@ -107,14 +90,15 @@ class NativeCalls:
             raise context.route.error or NotFound("no upstream here serves this")
         return found
 
-    def _of_model(self, model: str) -> tuple[Forwarding, str] | None:
+    def _of_model(self, model: str) -> tuple[ModelForwarding, str] | None:
         if model.startswith(_TUNED):  # no list has these
             found = self._any()
             return None if found is None else (found[0], model)
         for target in self._services.resolver.resolve(model).targets:
-            if isinstance(target.adapter, Forwarding):
+            if isinstance(target.adapter, ModelForwarding):
                 return target.adapter, target.model
-        return next(((one, model) for one in self._forwarding() if model in one.models()), None)
+        of_models = (one for one in self._services.adapters.values() if isinstance(one, ModelForwarding))
+        return next(((one, model) for one in of_models if model in one.models()), None)
 
     def _any(self) -> tuple[Forwarding, str] | None:
         default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
@@ -154,7 +138,7 @@ class _Body(AsyncIterable[bytes]):
             raise
 
 
-async def _forward(adapter: Forwarding, call: NativeCall, body: _Body) -> NativeAnswer:
+async def _forward(adapter: ModelForwarding, call: NativeCall, body: _Body) -> NativeAnswer:
     """Send a body as it comes; what stopped it is more than what the upstream makes of that."""
     try:
         return await adapter.forward(call)

@@ -20,7 +20,7 @@ from gateway.services import Services
 __all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
 
 REQUIRED = ("protocol", "model_map")
-LATER = frozenset({"metrics", "usage"})  # built-in names that this version does not serve yet
+LATER = frozenset({"usage"})  # built-in names that this version does not serve yet
 _ORDER: KeyPath = ("pipeline", "order")
 _DEFAULT = PipelineConfig().order
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)

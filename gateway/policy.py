@@ -17,16 +17,27 @@ from gateway import ir
 from gateway.config import Config, Decision
 from gateway.dialects.gemini.native import vary
 from gateway.dialects.gemini.request import GeminiTarget
-from gateway.errors import InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import DialectName
-from gateway.upstream import ModelInfo
+from gateway.upstream import ModelInfo, Target
 
-__all__ = ["FALLBACK_MAX_TOKENS", "prepare"]
+__all__ = ["FALLBACK_MAX_TOKENS", "prepare", "refusal", "speaks", "takes"]
 
 FALLBACK_MAX_TOKENS = 8192
 
-# the upstreams that take a request of this dialect as it came
-_SAME: Final[Mapping[str, frozenset[str]]] = {"gemini": frozenset({"v1internal", "gemini"})}
+# the dialect in which an upstream is asked, by its type; its `api` and the family of the model say more
+_SPOKEN: Final[Mapping[str, str]] = {
+    "anthropic": "anthropic",
+    "azure": "openai-chat",
+    "chat": "openai-chat",
+    "gemini": "gemini",
+    "responses": "openai-responses",
+    "v1internal": "gemini",
+    "vertex": "gemini",
+}
+_CLAUDE: Final = "anthropic"
+_CLAUDE_MODEL: Final = "claude"
+_ENVELOPED: Final = "v1internal"
 _RULED: Final = (ir.ToolCall, ir.ToolResult, ir.Thinking)
 _LEVELS: Final = ("-minimal", "-low", "-medium", "-high")
 _SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
@@ -54,14 +65,18 @@ def prepare(
     """Give the request as `upstream` shall get it: its own model name, defaults and policies filled in.
 
     `variants`: the suffixes that the caller's name of the model had. `notes` takes a decision for each thing that is
-    filled in. An upstream of the caller's own dialect gets the caller's own words, and of ours only the variants.
+    filled in. An upstream of the caller's own dialect gets the caller's own words; what is filled in becomes an edit.
     """
     case = _Case(upstream, model, info, dialect, config, notes)
     if request.native is not None:
-        if config.upstream[upstream].type in _SAME.get(request.native.dialect, ()) and _passes(request, model):
-            request = replace(request, model=model, losses=())
-            return vary(request, _varied(request, variants, case), _target(case)) if variants else request
-        request = _translated(request, upstream)
+        if _passes(request, case) and _keeps_words(variants, case):
+            changed = _varied(request, variants, case) if variants else request
+            changed = replace(changed, model=model, sampling=_sampling(request.sampling, case), losses=())
+            return vary(request, changed, _target(case)) if variants else changed
+        error = refusal(request, upstream)
+        if error is not None:
+            raise error
+        request = replace(request, native=None)
     if variants:
         request = _varied(request, variants, case)
     reasoning, losses = request.reasoning, request.losses
@@ -72,8 +87,15 @@ def prepare(
             losses += (
                 ir.Loss(path, "there are no thoughts to show: [thinking] has this model answer without", "hint"),
             )
+    if request.betas and not _asks_claude(case):
+        losses += (ir.Loss("anthropic-beta", "only Anthropic knows its betas", "hint"),)
     sampling = _sampling(request.sampling, case)
     return replace(request, model=model, sampling=sampling, reasoning=reasoning, losses=losses)
+
+
+def _asks_claude(case: "_Case") -> bool:
+    kind = case.config.upstream[case.upstream].type
+    return kind == "anthropic" or (kind == "vertex" and ir.family_of(case.model) == "claude")
 
 
 class _Case(Struct):
@@ -91,25 +113,67 @@ class _Case(Struct):
             self.notes.append(Decision(name, str(gives), path))
 
 
-def _passes(request: ir.Request, model: str) -> bool:
-    """Tell whether a Gemini caller's words suit the model.
+def _spoken(config: Config, upstream: str, model: str) -> str:
+    """Name the dialect in which an upstream is asked for a model; "" for none that a caller could speak."""
+    table = config.upstream[upstream]
+    if table.type == "vertex" and ir.family_of(model) == "claude":
+        return _CLAUDE
+    return _SPOKEN.get(getattr(table, "api", table.type), "")
 
-    Claude has rules of its own for tools and for thoughts, and it has no JSON mode.
+
+def speaks(config: Config, *, unread: bool = False) -> frozenset[str]:
+    """Name all dialects in which upstreams are asked; `unread`: those in which one takes what cannot be read here."""
+    named = (name for name, table in config.upstream.items() if not unread or table.type != _ENVELOPED)
+    return frozenset(_spoken(config, name, model) for name in named for model in ("", _CLAUDE_MODEL)) - {""}
+
+
+def takes(config: Config, target: Target, native: ir.Native) -> bool:
+    """Tell whether a member of a chain takes what only the caller's own words say."""
+    name = target.adapter.name
+    if native.refusal is not None and config.upstream[name].type == _ENVELOPED:
+        return False  # what it gets is mended, so it must be read
+    return _spoken(config, name, target.model) == native.dialect
+
+
+def refusal(request: ir.Request, upstream: str) -> GatewayError | None:
+    """Say why a request can only pass as it is, and not be translated; None when it can."""
+    native = request.native
+    if native is None or (native.only is None and native.refusal is None):
+        return None
+    if native.refusal is not None:
+        return native.refusal
+    assert native.only is not None
+    reason = f"{native.only.path}: {native.only.reason}; {upstream!r} needs a translation"
+    return InvalidRequest(reason, param=native.only.path)
+
+
+def _keeps_words(variants: tuple[str, ...], case: "_Case") -> bool:
+    """Tell whether what the name of the model says beside the model can be written into the caller's own words."""
+    if not variants or case.dialect == "gemini":
+        return True
+    case.note("own words", "translated: the suffix changes more than one field", "models", "variant", variants[0])
+    return False
+
+
+def _passes(request: ir.Request, case: "_Case") -> bool:
+    """Tell whether the caller's words suit the upstream, and the model.
+
+    In Code Assist Claude has rules of its own for tools and for thoughts, and it has no JSON mode.
     """
-    if ir.family_of(model) == "gemini":
+    assert request.native is not None
+    if _spoken(case.config, case.upstream, case.model) != request.native.dialect:
+        return False
+    if case.config.upstream[case.upstream].type != _ENVELOPED:
+        return True
+    if request.native.refusal is not None:
+        return False
+    if ir.family_of(case.model) == "gemini":
         return True
     return (
         request.output.kind == "text"
         and not request.tools
         and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
     )
-
-
-def _translated(request: ir.Request, upstream: str) -> ir.Request:
-    only = request.native.only if request.native is not None else None
-    if only is not None:
-        raise InvalidRequest(f"{only.path}: {only.reason}; {upstream!r} needs a translation", param=only.path)
-    return replace(request, native=None)
 
 
 def _target(case: _Case) -> GeminiTarget:

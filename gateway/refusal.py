@@ -48,7 +48,7 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
     if error.retry_after is not None:
         wait = max(1, math.ceil(error.retry_after))
         headers.append((b"retry-after", str(wait).encode()))
-        if wait > LONG_WAIT_S:
+        if wait > LONG_WAIT_S and "x-should-retry" not in error.headers:
             headers.append((b"x-should-retry", b"false"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

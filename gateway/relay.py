@@ -5,11 +5,13 @@ targets → attempts.begin → upstream events → the caller's codec → send, 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Final
 
+from msgspec.structs import replace
 from starlette.types import Receive, Send
 
 from gateway import ir
@@ -17,38 +19,50 @@ from gateway.attempts import ENDS, Begun, Policy, begin
 from gateway.clock import Clock
 from gateway.config import Config, Decision
 from gateway.context import RequestContext, new_id
-from gateway.dialects import Answering, Dialect, StreamWriter, Threaded
+from gateway.dialects import Answering, Dialect, Passing, StreamWriter, Threaded
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
+from gateway.fetching import Fetcher, addresses, placed
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
-from gateway.policy import prepare
-from gateway.signatures import SignatureMemory
+from gateway.policy import prepare, refusal, takes
+from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
-from gateway.upstream import Call, Journey, Target
+from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target
 
-__all__ = ["Keep", "Relay"]
+__all__ = ["Keep", "Relay", "refuse_losses", "tell"]
 
 Keep = Callable[[RequestContext, bytes], Awaitable[None]]  # takes a complete answer before its end is sent
 _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
+_NAMED: Final = 20  # losses, in one refusal
+_TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
+# What steers an upstream's own API. Its keys, and those that name another account, are not among them.
+_HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "anthropic": ("anthropic-beta",),  # the version is that of the adapter
+    "openai-chat": ("openai-beta",),
+    "openai-responses": ("openai-beta",),
+}
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_SET_HERE: Final = ("betas", "model", "native", "thread")
+_said: Final = attrgetter(*(name for name in ir.Request.__struct_fields__ if name not in _SET_HERE))
 
 
 class Relay:
-    """Answers chat requests; one for each app. `keep`: for conversations that the server keeps."""
+    """Answers chat requests; one for each app. `keep`: for conversations that the server keeps.
 
-    def __init__(self, config: Config, clock: Clock, keep: Keep | None = None) -> None:
+    `shared`: where other workers find what callers drop of signatures.
+    """
+
+    def __init__(self, config: Config, clock: Clock, keep: Keep | None = None, shared: Shared | None = None) -> None:
         self._config = config
         self._clock = clock
         self.keep = keep
-        self.memory = SignatureMemory(clock)
+        self.memory = SignatureMemory(clock, shared, enabled=config.translate.signatures != "off")
+        self.fetcher: Fetcher | None = None
         self.grace = Grace()
         self._open: set[Client] = set()
-        self._policy = Policy(
-            attempts=config.retry.attempts,
-            max_wait=config.retry.max_wait,
-            first_byte=config.timeouts.first_byte,
-        )
+        self._policy = Policy.of(config)
 
     @property
     def open_requests(self) -> int:
@@ -104,17 +118,27 @@ class Relay:
         `notes` takes a decision for each thing that is filled in.
         """
         request = self.prepared(context, target, notes)
-        call = Call(request=request, request_id=context.request_id, principal=context.principal.id)
+        call = Call(
+            request=request,
+            request_id=context.request_id,
+            principal=context.principal.id,
+            headers=_NO_HEADERS if request.native is None else _kept(context.headers, request.native.dialect),
+        )
         journey = target.adapter.open(call)
         if self._config.translate.lossy == "strict":
-            _refuse_losses((*journey.request.losses, *journey.losses))
+            refuse_losses((*journey.request.losses, *journey.losses))
         return journey
 
     def prepared(self, context: RequestContext, target: Target, notes: list[Decision] | None = None) -> ir.Request:
         """Give the request as one target shall get it, with every policy of gateway.toml applied."""
-        assert context.request is not None
+        request = context.request
+        assert request is not None
+        if request.native is not None and _is_changed(request, context.own):
+            request = _read(request)
+        if context.fetched:
+            request = placed(request, context.fetched, partial(_needs, target))
         return prepare(
-            self.memory.recall(context.principal.id, context.request),
+            self.memory.recall(context.principal.id, request, target.model),
             upstream=target.adapter.name,
             model=target.model,
             info=target.adapter.models().get(target.model),
@@ -126,25 +150,40 @@ class Relay:
 
     async def begin(self, context: RequestContext) -> Begun:
         """Reach the first content of an answer and note where it comes from."""
-
-        def tried(_: Target) -> None:
-            context.attempts += 1
-
+        if self.memory.asks and context.request is not None:
+            await self.memory.fetch(context.principal.id, context.request)
+        if self.fetcher is not None and (wanted := self.unfetched(context)):
+            context.fetched = await self.fetcher.fetch(wanted)
         begun = await begin(
-            context.targets,
+            self._able(context),
             partial(self.embark, context),
             self._policy,
             self._clock,
             grace=self.grace,
-            tried=tried,
+            tried=context.tries,
         )
-        context.upstream = label = begun.target.label
-        context.reply_headers.append((b"x-gateway-upstream", _header(label)))
-        context.losses = losses = begun.journey.request.losses + begun.journey.losses
-        lost = sum(loss.severity != "hint" for loss in losses) if losses else 0
-        if lost:
-            context.reply_headers.append((b"x-gateway-lossy", str(lost).encode()))
+        context.first_byte = None  # until here there were only signs of life
+        context.passed = _passes(begun)
+        tell(context, begun.target, begun.journey.request.losses + begun.journey.losses)
         return begun
+
+    def unfetched(self, context: RequestContext) -> list[ir.Media]:
+        """List the files that some member of the chain needs the bytes of, and the caller gives the address of."""
+        request = context.request
+        assert request is not None
+        translating = [one for one in context.targets if not self._passes(one, request)]
+        return [media for media in addresses(request) if any(_needs(one, media) for one in translating)]
+
+    def _passes(self, target: Target, request: ir.Request) -> bool:
+        return request.native is not None and takes(self._config, target, request.native)
+
+    def _able(self, context: RequestContext) -> Sequence[Target]:
+        """Leave out the members of a chain that need a translation where none is possible, unless all of them do."""
+        native = context.request.native if context.request is not None else None
+        if native is None or (native.refusal is None and native.only is None):
+            return context.targets
+        able = [one for one in context.targets if takes(self._config, one, native)]
+        return able or context.targets
 
     def answering(self, context: RequestContext, begun: Begun | None) -> Answering:
         """Tell the codec what it needs to know besides the events."""
@@ -163,6 +202,22 @@ class Relay:
             array=context.route.streams == "array",
         )
 
+    async def pass_on(self, answer: NativeAnswer, client: Client) -> None:
+        """Send an upstream's own answer as it comes."""
+        try:
+            await client.open(answer.status, answer.headers)
+            with Watchdog(self.idle, self.grace) as watchdog:
+                while data := await answer.read():
+                    watchdog.held = True
+                    await client.write(data)
+                    watchdog.held = False
+                    watchdog.feed()
+            await client.finish()
+        except TimeoutError:
+            raise UpstreamTimeout(f"the upstream fell silent for {self.idle:g} s (timeouts.idle)") from None
+        finally:
+            answer.close()
+
     @property
     def idle(self) -> float:
         """Seconds of silence that an upstream may keep between two events."""
@@ -178,6 +233,7 @@ class _Exchange:
         self._dialect = dialect
         self._client = client
         self._writer: StreamWriter | None = None
+        self._watch: Watch | None = None
         thread = context.request.thread if context.request is not None else None
         self._keep = relay.keep if thread is not None and thread.store else None
 
@@ -201,13 +257,25 @@ class _Exchange:
         begun = await self._relay.begin(self._context)
         await self._pass(begun, fold.feed)
         reply, answering = fold.reply(), self._relay.answering(self._context, begun)
+        if self._context.passed and isinstance(self._dialect, Passing):
+            self._writer = passage = self._dialect.passage(answering)
+            body = passage.whole(reply.passed)
+            if self._keep is not None:
+                await self._kept(self._keep)
+            await self._client.respond(body)
+            return
         if self._keep is not None and isinstance(self._dialect, Threaded):
             await self._keep(self._context, self._dialect.write_kept(reply, answering))
         await self._client.respond(self._dialect.write_whole(reply, answering))
 
     async def _stream(self) -> None:
         begun = await self._relay.begin(self._context)
-        writer = self._dialect.stream_writer(self._relay.answering(self._context, begun))
+        answering = self._relay.answering(self._context, begun)
+        writer: StreamWriter
+        if self._context.passed and isinstance(self._dialect, Passing):
+            writer = self._dialect.passage(answering)
+        else:
+            writer = self._dialect.stream_writer(answering)
         self._writer = writer
         await self._pass(begun, writer.feed)
         end = writer.close()
@@ -216,10 +284,13 @@ class _Exchange:
         await self._client.finish(end)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
+        self._watch = self._relay.memory.watch(self._context.principal.id, begun.target.model)
         try:
             await self._take(begun.events, take)
             if not begun.ended:
                 await self._follow(begun, take)
+            if self._context.passed:
+                await self._trail(begun, take)
         except TimeoutError:
             raise UpstreamTimeout(
                 f"{begun.target.label} fell silent for {self._relay.idle:g} s (timeouts.idle)"
@@ -240,8 +311,17 @@ class _Exchange:
                     watchdog.held = False
                     watchdog.feed()
 
+    async def _trail(self, begun: Begun, take: _Take) -> None:
+        """Pass on what still comes after the end of an answer; that nothing does is well, too."""
+        with suppress(TimeoutError, GatewayError):
+            async with asyncio.timeout(_TRAIL_S):
+                while (events := await begun.answer.read()) is not None:
+                    if events:
+                        await self._take(events, take)
+
     async def _take(self, events: list[ir.Event], take: _Take) -> None:
-        self._relay.memory.notice(self._context.principal.id, events)
+        if self._watch is not None and (shared := self._watch.take(events)) is not None:
+            await shared
         if isinstance(events[-1], ir.Failed):
             self._note(events[-1].error)
         data = take(events)
@@ -270,12 +350,56 @@ class _Exchange:
         self._context.end = "error"
 
 
-def _refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
-    """Refuse in strict mode what would change or lose something (translate.lossy)."""
+def _passes(begun: Begun) -> bool:
+    """Tell whether the upstream's own words go on."""
+    return type(begun.events[0]) is ir.Passed
+
+
+def _is_changed(request: ir.Request, own: ir.Request | None) -> bool:
+    """Tell whether a middleware has changed what the caller's own words say."""
+    return own is not None and request is not own and _words(request) != _words(own)
+
+
+def _words(request: ir.Request) -> tuple[int, ...]:
+    return tuple(map(id, _said(request)))
+
+
+def _read(request: ir.Request) -> ir.Request:
+    """Take a request as it was read, without the caller's own words; raise the refusal if it could not be."""
+    error = refusal(request, "a middleware")
+    if error is not None:
+        raise error
+    return replace(request, native=None)
+
+
+def _kept(headers: Mapping[bytes, bytes], dialect: str) -> dict[str, str]:
+    """Give those headers of the caller that go along with its own words."""
+    found = {name: headers[name.encode()] for name in _HEADERS.get(dialect, ()) if name.encode() in headers}
+    return {name: value.decode("latin-1") for name, value in found.items()}
+
+
+def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:
+    """Note who answers, and what it does not carry."""
+    context.upstream = label = target.label
+    context.reply_headers.append((b"x-gateway-upstream", _header(label)))
+    context.losses = losses
+    lost = sum(loss.severity != "hint" for loss in losses) if losses else 0
+    if lost:
+        context.reply_headers.append((b"x-gateway-lossy", str(lost).encode()))
+
+
+def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
+    """Refuse in strict mode what would change or lose something (translate.lossy); name it, as far as a line goes."""
     lost = [loss for loss in losses if loss.severity != "hint"]
     if lost:
-        listed = "; ".join(f"{loss.path}: {loss.reason}" for loss in lost[:10])
-        raise InvalidRequest(f"translate.lossy is strict and this upstream cannot carry: {listed}", param=lost[0].path)
+        listed = "; ".join(f"{loss.path}: {loss.reason} ({loss.severity})" for loss in lost[:_NAMED])
+        more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        reason = f"translate.lossy is strict and this upstream cannot carry: {listed}{more}"
+        raise InvalidRequest(reason, param=lost[0].path)
+
+
+def _needs(target: Target, media: ir.Media) -> bool:
+    return isinstance(target.adapter, Fetching) and not target.adapter.fetches(media, target.model)
 
 
 @lru_cache(maxsize=256)

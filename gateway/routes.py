@@ -1,12 +1,14 @@
 """Which dialect and operation a path means. The path decides; headers only tell the model lists apart.
 
 POST /v1/chat/completions  /openai/v1/chat/completions      OpenAI Chat
-POST /openai/deployments/{model}/chat/completions           OpenAI Chat, as Azure's clients call it
+POST /v1/embeddings  /v1/images/generations                 OpenAI; also below /openai/v1
+POST /openai/deployments/{model}/…                          these three, as Azure's clients call them
 POST /v1/responses  /v1/responses/input_tokens              OpenAI Responses; also below /openai/v1 and /openai
 GET  /v1/responses/{id}  …/input_items    DELETE …/{id}     OpenAI Responses that are kept
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
-POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon
+POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon, and
+                                                            a name with a slash in it may stand without models/
 *    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
 *    the rest below /v1 and /openai                         OpenAI; Anthropic when anthropic-version is sent
 
@@ -22,21 +24,35 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 
-__all__ = ["DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
+__all__ = ["MAKING", "DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
 
 DialectName = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 Operation = Literal[
-    "chat", "count_tokens", "models", "model", "response", "response_delete", "response_items", "native", "none"
+    "chat",
+    "count_tokens",
+    "embeddings",
+    "images",
+    "models",
+    "model",
+    "response",
+    "response_delete",
+    "response_items",
+    "native",
+    "none",
 ]
 Streaming = Literal["", "sse", "array"]
 
+MAKING: Final[frozenset[Operation]] = frozenset({"embeddings", "images"})  # asked for and answered in OpenAI's words
+_OPENAI: Final[dict[str, Operation]] = {
+    "/chat/completions": "chat",
+    "/embeddings": "embeddings",
+    "/images/generations": "images",
+}
 _EXACT: dict[str, tuple[str, DialectName, Operation]] = {
-    "/v1/chat/completions": ("POST", "openai-chat", "chat"),
-    "/openai/v1/chat/completions": ("POST", "openai-chat", "chat"),
+    **{f"{root}{path}": ("POST", "openai-chat", of) for path, of in _OPENAI.items() for root in ("/v1", "/openai/v1")},
     "/v1/messages": ("POST", "anthropic", "chat"),
     "/v1/messages/count_tokens": ("POST", "anthropic", "count_tokens"),
 }
-_CHAT: Final = "/chat/completions"
 _DEPLOYMENTS: Final = "/openai/deployments/"
 _RESPONSES: Final = re.compile(r"(?:/v1|/openai/v1|/openai)/responses(?:/([^/]+)(?:/([^/]+))?)?")
 _KEEPING: Final[DialectName] = "openai-responses"
@@ -106,8 +122,8 @@ def is_dialect_path(path: str) -> bool:
 
 def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes = b"") -> Route:
     """Find the route of a request; a path or method that is not served gives a route with an error."""
-    model = _deployment(path)
-    known = _EXACT[f"/v1{_CHAT}"] if model else _EXACT.get(path)
+    model, call = _deployment(path)
+    known = _EXACT.get(f"/v1{call}" if model else path)
     if known is not None:
         wanted, dialect, operation = known
         if method == wanted:
@@ -136,11 +152,13 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
 
 
-def _deployment(path: str) -> str:
-    """Give the model of an Azure path; there it is the name of a deployment."""
-    if not path.startswith(_DEPLOYMENTS) or not path.endswith(_CHAT):
-        return ""
-    return unquote(path[len(_DEPLOYMENTS) : -len(_CHAT)])
+def _deployment(path: str) -> tuple[str, str]:
+    """Give the model of an Azure path, where it is the name of a deployment, and what is called."""
+    if path.startswith(_DEPLOYMENTS):
+        for call in _OPENAI:
+            if path.endswith(call):
+                return unquote(path[len(_DEPLOYMENTS) : -len(call)]), call
+    return "", ""
 
 
 def _response(method: str, path: str, name: str, what: str) -> Route:
@@ -163,7 +181,7 @@ def _native(path: str) -> tuple[str, str] | None:
     """Give model and verb of a Gemini call on a model."""
     for version in _VERSIONS:
         resource, _, verb = path.removeprefix(version).rpartition(":")
-        if path.startswith(version) and resource.startswith(_COLLECTIONS) and verb in _VERBS:
+        if path.startswith(version) and verb in _VERBS and (resource.startswith(_COLLECTIONS) or "/" in resource):
             name = unquote(resource.removeprefix("models/"))
             return (name, verb) if name else None
     return None

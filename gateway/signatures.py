@@ -1,65 +1,273 @@
-"""A bounded memory of tool-call signatures, for callers that drop what they were given.
+"""A bounded memory of what was signed, for callers that drop what they were given.
 
-OpenAI Chat clients rarely send `extra_content` back. Within one process the signature of a call is found again by the
-caller and the call's id; what is forgotten (restart, another worker) becomes the family's documented fallback.
+    answer   Watch.take ─► what signs a call, by the call's id ─► memory ─► Redis, if there is one
+    request  fetch ─► memory ─► recall: the call has its signature back, and the thoughts that stood before it
+
+OpenAI Chat clients rarely send `extra_content` back. Gemini signs its calls; Claude and OpenAI sign the thoughts before
+them, which must come back unchanged, so these are remembered whole. What is forgotten becomes the family's documented
+fallback, or is left out. Nothing is done for what is not signed.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.clock import Clock
 
-__all__ = ["SignatureMemory"]
+__all__ = ["LIMIT_BYTES", "SIZE", "TTL_S", "Kept", "Shared", "SignatureMemory", "Watch"]
+
+SIZE: Final = 10_000
+LIMIT_BYTES: Final = 16 * 1024 * 1024
+TTL_S: Final = 7200.0
+
+_LARGEST: Final = 256 * 1024  # bytes of one entry
+_ENTRY: Final = 200  # bytes that an entry takes besides what it holds
+_MISS_S: Final = 5.0  # what Redis did not have is not asked for again; it may be on its way
+_ASKED: Final = 64  # calls, the last ones, are looked for at once
+
+_CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta})
+_THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted})
+_NOTHING: Final[frozenset[type]] = frozenset()
+
+
+class Kept(Struct, frozen=True, omit_defaults=True):
+    """What belongs to one call: its signature, and the signed thoughts before it."""
+
+    signature: ir.Signature | None = None
+    thoughts: tuple[ir.Thinking, ...] = ()
+
+
+_NONE: Final = Kept()
+
+
+class _Entry(Struct):
+    until: float
+    bytes: int
+    kept: Kept | None
+
+
+class Shared(Protocol):
+    """Where other workers and hosts find it; it raises nothing and takes a few milliseconds at most."""
+
+    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
+        """Give what there is for these calls; None when it cannot be asked."""
+        ...
+
+    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+        """Keep entries."""
+        ...
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_DECODER: Final = msgspec.msgpack.Decoder(Kept)
 
 
 class SignatureMemory:
-    """LRU of (caller, tool call id) → signature; at most `size` entries, each for `ttl_s` seconds."""
+    """LRU of (caller, call id) → Kept; at most `size` entries and `limit_bytes`, each for `ttl_s` seconds."""
 
-    def __init__(self, clock: Clock, *, size: int = 10_000, ttl_s: float = 7200) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        shared: Shared | None = None,
+        *,
+        enabled: bool = True,
+        size: int = SIZE,
+        limit_bytes: int = LIMIT_BYTES,
+        ttl_s: float = TTL_S,
+    ) -> None:
         self._clock = clock
+        self._shared = shared
+        self._enabled = enabled
         self._size = size
+        self._limit_bytes = limit_bytes
         self._ttl_s = ttl_s
-        self._entries: OrderedDict[tuple[str, str], tuple[float, ir.Signature]] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._bytes = 0
 
-    def notice(self, principal: str, events: Sequence[ir.Event]) -> None:
-        """Remember the signatures of the calls in one batch; a call and its signature come in one batch."""
-        if ir.SignatureDelta not in map(type, events):
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is held, about."""
+        return self._bytes
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a shared memory to ask before a request is written."""
+        return self._shared is not None and self._enabled
+
+    # answers
+
+    def watch(self, principal: str, model: str) -> "Watch":
+        """Look out for what is signed in one answer of a model."""
+        kinds = _CALLS if ir.family_of(model) == "gemini" else _THOUGHTS
+        return Watch(self, principal, kinds if self._enabled else _NOTHING)
+
+    def remember(self, principal: str, found: Mapping[str, Kept]) -> Awaitable[None] | None:
+        """Keep what belongs to calls; where it is shared too, what is given back does that."""
+        values: dict[str, bytes] = {}
+        for call, kept in found.items():
+            value = _encode(kept)
+            if len(value) <= _LARGEST:
+                values[call] = value
+                self._put((principal, call), kept, len(value), self._ttl_s)
+        return None if self._shared is None or not values else self._shared.put(principal, values)
+
+    # requests
+
+    async def fetch(self, principal: str, request: ir.Request) -> None:
+        """Ask the shared memory for what is not known here of a request's calls."""
+        if self._shared is None or not self._enabled:
             return
-        call = ""
-        for event in events:
-            if isinstance(event, ir.BlockStarted):
-                call = event.id
-            elif isinstance(event, ir.SignatureDelta) and call:
-                self._remember((principal, call), event.signature)
+        wanted = [call for turn in request.turns for call in _unsigned(turn) if self._find(principal, call) is None]
+        if not wanted:
+            return
+        wanted = wanted[-_ASKED:]
+        found = await self._shared.get(principal, wanted)
+        if found is None:
+            return
+        for call in wanted:
+            kept = _read(found.get(call))
+            size, ttl_s = (0, _MISS_S) if kept is None else (len(found[call]), self._ttl_s)
+            self._put((principal, call), kept, size, ttl_s)
 
-    def recall(self, principal: str, request: ir.Request) -> ir.Request:
-        """Give the request with the signatures that its caller left out."""
-        if not self._entries:
+    def recall(self, principal: str, request: ir.Request, model: str) -> ir.Request:
+        """Give the request with what its caller left out, as far as the model's family made it."""
+        if not self._entries or not self._enabled:
             return request
-        turns = tuple(self._recall_turn(principal, turn) for turn in request.turns)
+        family = ir.family_of(model)
+        turns = tuple(self._recall_turn(principal, turn, family) for turn in request.turns)
         changed = any(new is not old for new, old in zip(turns, request.turns, strict=True))
         return replace(request, turns=turns) if changed else request
 
-    def _recall_turn(self, principal: str, turn: ir.Turn) -> ir.Turn:
-        if turn.role != "assistant":
-            return turn
-        parts = tuple(self._recall_part(principal, part) for part in turn.parts)
-        changed = any(new is not old for new, old in zip(parts, turn.parts, strict=True))
-        return replace(turn, parts=parts) if changed else turn
+    def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family) -> ir.Turn:
+        found = {call: kept for call in _unsigned(turn) if (kept := self._known(principal, call, family)) is not None}
+        return _restored(turn, found) if found else turn
 
-    def _recall_part(self, principal: str, part: ir.Part) -> ir.Part:
-        if not isinstance(part, ir.ToolCall) or part.signature is not None:
-            return part
-        entry = self._entries.get((principal, part.id))
-        if entry is None or entry[0] < self._clock.monotonic():
-            return part
-        return replace(part, signature=entry[1])
+    def _known(self, principal: str, call: str, family: ir.Family) -> Kept | None:
+        entry = self._find(principal, call)
+        if entry is None or entry.kept is None:
+            return None
+        self._entries.move_to_end((principal, call))
+        signature = entry.kept.signature
+        return Kept(
+            signature if signature is not None and signature.issuer == family else None,
+            tuple(one for one in entry.kept.thoughts if one.signature is not None and one.signature.issuer == family),
+        )
 
-    def _remember(self, key: tuple[str, str], signature: ir.Signature) -> None:
-        self._entries[key] = (self._clock.monotonic() + self._ttl_s, signature)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+    # entries
+
+    def _find(self, principal: str, call: str) -> _Entry | None:
+        entry = self._entries.get((principal, call))
+        return None if entry is None or entry.until < self._clock.monotonic() else entry
+
+    def _put(self, key: tuple[str, str], kept: Kept | None, size: int, ttl_s: float) -> None:
+        before = self._entries.pop(key, None)
+        if before is not None:
+            self._bytes -= before.bytes
+        size += _ENTRY + len(key[0]) + len(key[1])
+        self._entries[key] = _Entry(self._clock.monotonic() + ttl_s, size, kept)
+        self._bytes += size
+        while len(self._entries) > self._size or self._bytes > self._limit_bytes:
+            self._bytes -= self._entries.popitem(last=False)[1].bytes
+
+
+class Watch:
+    """Takes the events of one answer, and remembers what is signed. Where nothing can be, that costs one look."""
+
+    def __init__(self, memory: SignatureMemory, principal: str, kinds: frozenset[type]) -> None:
+        self._memory = memory
+        self._principal = principal
+        self._kinds = kinds
+        self._block: ir.BlockStarted | None = None
+        self._words: list[str] = []
+        self._thoughts: list[ir.Thinking] = []  # signed, and no call has come since
+        self._found: dict[str, Kept] = {}
+
+    def take(self, events: Sequence[ir.Event]) -> Awaitable[None] | None:
+        """Take a batch; what is given back is to be awaited before the caller has the calls in it."""
+        if self._kinds.isdisjoint(map(type, events)):
+            return None
+        for event in events:
+            if isinstance(event, ir.BlockStarted):
+                self._start(event)
+            elif isinstance(event, ir.ThinkingDelta):
+                self._words.append(event.text)
+            elif isinstance(event, ir.SignatureDelta):
+                self._sign(event.signature)
+        found, self._found = self._found, {}
+        return self._memory.remember(self._principal, found) if found else None
+
+    def _start(self, block: ir.BlockStarted) -> None:
+        self._block = block
+        self._words.clear()
+        if block.kind == "tool_call" and block.id and self._thoughts:
+            self._found[block.id] = Kept(thoughts=tuple(self._thoughts))
+            self._thoughts.clear()
+
+    def _sign(self, signature: ir.Signature) -> None:
+        block = self._block
+        if block is None:
+            return
+        if block.kind == "tool_call" and block.id:
+            self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
+        elif block.kind == "thinking" and self._kinds is _THOUGHTS:
+            self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
+
+
+def _unsigned(turn: ir.Turn) -> Iterator[str]:
+    """Give the ids of a turn's calls, if the caller has brought back nothing that signs them.
+
+    Of parallel calls of Gemini's only the first one is signed.
+    """
+    if turn.role != "assistant" or ir.ToolCall not in map(type, turn.parts):
+        return
+    if not any(map(_signs, turn.parts)):
+        yield from (part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+
+
+def _signs(part: ir.Part) -> bool:
+    if not isinstance(part, ir.ToolCall | ir.Thinking) or part.signature is None:
+        return False
+    return isinstance(part, ir.ToolCall) or part.signature.issuer in ("claude", "openai")
+
+
+def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
+    """Put signatures to the calls, and signed thoughts in the place of the caller's copies of them.
+
+    Thoughts stand where the turn begins, or behind the call before: words between them and their call stay there.
+    """
+    places = turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
+    given = list(zip(turn.parts, places, strict=True))
+    copies: tuple[str, ...] = ()
+    if any(kept.thoughts for kept in found.values()):
+        copies = tuple(place for part, at in given if isinstance(part, ir.Thinking) for place in at)
+        given = [(part, at) for part, at in given if not isinstance(part, ir.Thinking)]
+    said: list[tuple[ir.Part, tuple[str, ...]]] = []
+    behind = 0
+    for part, at in given:
+        if isinstance(part, ir.ToolCall):
+            kept = found.get(part.id, _NONE)
+            thoughts: list[tuple[ir.Part, tuple[str, ...]]] = [(thought, ()) for thought in kept.thoughts]
+            if thoughts and copies:
+                thoughts[0], copies = (kept.thoughts[0], copies), ()
+            said[behind:behind] = thoughts
+            said.append((replace(part, signature=kept.signature), at))
+            behind = len(said)
+        else:
+            said.append((part, at))
+    told = tuple(at for _, at in said)
+    return replace(turn, parts=tuple(part for part, _ in said), places=told if any(told) else ())
+
+
+def _read(value: bytes | None) -> Kept | None:
+    try:
+        return None if value is None else _DECODER.decode(value)
+    except (msgspec.MsgspecError, RecursionError):  # written by another version
+        return None

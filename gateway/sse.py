@@ -84,19 +84,41 @@ class Decoder:
 
 
 def _split(data: bytes, dropped: str) -> list[str] | None:
-    """Give the data of events that are whole and one line `data: …` each; None for what else there is to read."""
+    """Give the data of events that are whole and one line `data: …` each; None for what else there is to read.
+
+    A line `event: …` may stand before each.
+    """
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    if not text.startswith("data: ") or not text.endswith("\n\n") or "\r" in text:
+    if not text.endswith("\n\n") or "\r" in text:
+        return None
+    if text.startswith("event: "):
+        return _split_named(text, dropped)
+    if not text.startswith("data: "):
         return None
     events = text[6:-2].split("\n\ndata: ")
     if text.count("\n") != 2 * len(events):
         return None
     return [event for event in events if event and event != dropped]
+
+
+def _split_named(text: str, dropped: str) -> list[str] | None:
+    """Do the same with events that have a line `event: …` before the data."""
+    events = text[:-2].split("\n\n")
+    if text.count("\n") != 3 * len(events):
+        return None
+    found: list[str] = []
+    for event in events:
+        name, line, data = event.partition("\ndata: ")
+        if not line or not name.startswith("event: "):
+            return None
+        if data and data != dropped:
+            found.append(data)
+    return found
 
 
 class _Parser:

@@ -9,7 +9,9 @@ threads. That it fails breaks no answer: the response is not kept.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
@@ -17,12 +19,13 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
+from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
 from gateway.errors import ContextTooLong, InternalError, InvalidRequest, NotFound, PreviousNotFound
-from gateway.input_items import write_items
+from gateway.input_items import item_of, write_items
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
@@ -42,6 +45,14 @@ _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
+_NOT_KEPT: Final = "no item of this id is kept here for this API key; send the item itself, or previous_response_id"
+_ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # made of the response's own
+
+
+class _Named(Struct):
+    type: str | None = None
+    role: str | None = None
+    id: str = ""
 
 
 class _Answer(Struct):
@@ -52,6 +63,7 @@ class _Answer(Struct):
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
+_NAMED: Final = msgspec.json.Decoder(_Named)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -93,12 +105,69 @@ class Threads:
         request = context.request
         if request is None or request.thread is None:
             return
-        thread = request.thread
+        thread, unchanged = request.thread, request is context.own
+        if thread.references:
+            assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
+            counting = context.route.operation == "count_tokens"  # which always answers
+            with suppress(InvalidRequest) if counting else nullcontext():
+                request = await self._filled(context.principal.id, dialect, request, thread)
+            thread = request.thread or thread
         if thread.store and not self._enabled:  # so that the answer says so
-            context.request = request = replace(request, thread=replace(thread, store=False))
+            request = replace(request, thread=replace(thread, store=False))
         if thread.previous is not None:
             assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
-            context.request = dialect.resume(request, await self._said(context.principal.id, thread.previous))
+            request = await self._resumed(context.principal.id, dialect, request, thread)
+        context.request = request
+        context.own = request if unchanged else context.own
+
+    async def _filled(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
+        """Put kept items into the places where they are only named; an upstream of the dialect may know them, too."""
+        paths = iter(thread.references)
+        items: list[Raw] = []
+        for item in thread.items:
+            name = _NAMED.decode(item)
+            if name.type not in (None, "item_reference") or name.role is not None:
+                items.append(item)
+                continue
+            path, found = next(paths), await self._item(who, name.id)
+            if found is None:
+                error = InvalidRequest(f"{path}: {_NOT_KEPT}", param=path)
+                if request.native is None:
+                    raise error
+                return replace(request, native=replace(request.native, refusal=request.native.refusal or error))
+            items.append(found)
+        thread = replace(thread, items=tuple(items), references=(), filled=True)
+        return dialect.resume(replace(request, thread=thread), ())
+
+    async def _item(self, who: str, id_: str) -> Raw | None:
+        """Find an item that was said in a response of this gateway, or that one was asked with."""
+        match = _ITEM_ID.fullmatch(id_)
+        if match is None:
+            return None
+        kept = await self._ask(lambda store, now: store.load(who, f"resp_{match[1]}", now))
+        if kept is None:
+            return None
+        for item in _ANSWER.decode(kept.response).output:
+            if _NAMED.decode(item).id == id_:
+                return item
+        return item_of(kept.id, kept.items, id_)
+
+    async def _resumed(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
+        """Find what was said before; what is not here may be known to an upstream that speaks the dialect."""
+        assert thread.previous is not None
+        previous, native = thread.previous, request.native
+        kept = await self._ask(lambda store, now: store.load(who, previous, now))
+        thread = replace(thread, kept_at=kept.upstream if kept is not None else "")
+        try:
+            said = await self._said(who, previous)
+        except (PreviousNotFound, ContextTooLong) as error:
+            others = kept is None and await self._ask(lambda store, _: store.is_others(who, previous))
+            if native is None or others or (kept is not None and not kept.upstream):
+                raise
+            return replace(request, thread=thread, native=replace(native, refusal=native.refusal or error))
+        thread = replace(thread, before=tuple(said))
+        request = replace(request, thread=thread)
+        return request if native is not None and native.refusal is not None else dialect.resume(request, said)
 
     async def keep(self, context: RequestContext, response: bytes) -> None:
         """Keep a complete answer; what goes wrong is only told to the operator."""
@@ -114,6 +183,7 @@ class Threads:
             response=response,
             created_at=self._clock.time(),
             previous=thread.previous,
+            upstream=context.upstream.partition("/")[0] if context.passed else "",
         )
         try:
             async with asyncio.timeout(_PATIENCE_S), self._writing:

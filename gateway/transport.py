@@ -1,10 +1,11 @@
 """The way to upstream servers, and the only file that knows the HTTP client.
 
 aiohttp's defaults suit a browser, not a gateway that carries many accounts; `Transport` turns them off.
-Whatever goes wrong underneath leaves here as one of four errors:
+Whatever goes wrong underneath leaves here as one of five errors:
 
     TransportError
       ├─ ConnectFailed      no connection or no valid request: nothing was sent
+      │    └─ Forbidden     the address is none that may be connected to
       ├─ FirstByteTimeout   sent, and no answer began in time
       ├─ Broken             the connection ended, or what came was not HTTP; `before_response` tells when
       └─ TooLarge           the answer passed a limit of size
@@ -14,20 +15,23 @@ import asyncio
 import io
 import os
 import re
+import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 __all__ = [
     "Broken",
     "ConnectFailed",
     "FirstByteTimeout",
+    "Forbidden",
     "Response",
     "TooLarge",
     "Transport",
@@ -66,6 +70,10 @@ class ConnectFailed(TransportError):
     """No connection, or no request that could be written; nothing was sent."""
 
 
+class Forbidden(ConnectFailed):
+    """The host has an address that this transport does not connect to."""
+
+
 class FirstByteTimeout(TransportError):
     """The answer did not begin in time."""
 
@@ -95,13 +103,30 @@ class Transport:
 
     Proxies come from the environment, as it is at that moment. aiohttp's own `trust_env` would read it
     and ~/.netrc in threads for every request, and refuse a bearer to a host that .netrc names.
+
+    `allows`: which IP addresses may be connected to, None = all. A name is resolved once a connection, every address
+    of it must be allowed, and the connection goes to one of them; no proxy is used, for it would resolve the name
+    once more.
     """
 
-    def __init__(self, *, connect_s: float = 10.0) -> None:
-        self._proxies = getproxies()
+    def __init__(
+        self,
+        *,
+        connect_s: float = 10.0,
+        allows: Callable[[str], bool] | None = None,
+        trusts: ssl.SSLContext | None = None,
+    ) -> None:
+        self._proxies = {} if allows is not None else getproxies()
+        self._allows = allows
         self._open: set[Response] = set()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                keepalive_timeout=_KEEPALIVE_S,
+                resolver=_Guarded(allows) if allows is not None else None,
+                use_dns_cache=allows is None,
+                ssl=trusts if trusts is not None else True,
+            ),
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -129,6 +154,8 @@ class Transport:
         """
         try:
             target = _target(url)
+            if self._allows is not None:
+                _check(target, self._allows)
             asking = self._session.request(
                 method,
                 target,
@@ -145,7 +172,8 @@ class Transport:
                 async with asyncio.timeout(first_byte_s):
                     raw = await asking
         except _NOT_SENT as error:
-            raise ConnectFailed(_reason(error)) from None
+            kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
+            raise kind(_reason(error)) from None
         except TimeoutError:
             raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -186,10 +214,42 @@ class Transport:
         return proxy
 
 
-class Response:
-    """An answer whose headers are here and whose body is still to be read."""
+class _ForbiddenAddress(OSError):
+    """A name has an address that is not allowed."""
 
-    __slots__ = ("_inflater", "_open", "_raw", "headers", "status")
+
+class _Guarded(AbstractResolver):
+    """Gives the addresses of a name if every one of them is allowed."""
+
+    def __init__(self, allows: Callable[[str], bool]) -> None:
+        self._allows = allows
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve a name."""
+        found = await self._resolver.resolve(host, port, family)
+        if not all(self._allows(one["host"]) for one in found):
+            raise _ForbiddenAddress(None, "its address is not a public one")
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver underneath."""
+        await self._resolver.close()
+
+
+def _check(target: URL, allows: Callable[[str], bool]) -> None:
+    """Refuse an address in the place of a name, which is never resolved, unless it is allowed."""
+    host = target.raw_host or ""
+    if (":" in host or host.replace(".", "").isdigit()) and not allows(host):
+        raise Forbidden("its address is not a public one")
+
+
+class Response:
+    """An answer whose headers are here and whose body is still to be read; `ended`: all of it has been."""
+
+    __slots__ = ("_inflater", "_open", "_raw", "ended", "headers", "status")
 
     def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]") -> None:
         self.status: int = raw.status
@@ -198,19 +258,22 @@ class Response:
         self._open = open_responses
         encoding = raw.headers.get("content-encoding")
         self._inflater = _inflater(encoding) if encoding else None
+        self.ended = False
         open_responses.add(self)
 
     async def read(self) -> bytes:
         """Return the next piece as it came, inflated if need be; b"" at the end."""
+        content = self._raw.content
         try:
-            data = await (self._raw.content.readany() if self._inflater is None else self._inflated())
+            data = await (content.readany() if self._inflater is None else self._inflated())
         except (aiohttp.ClientError, OSError, RuntimeError, zlib.error) as error:
             self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
             raise Broken(_reason(error)) from None
         except TransportError:
             self.close()
             raise
-        if not data:
+        if not data or (self._inflater is None and content.at_eof()):
+            self.ended = True
             self._open.discard(self)  # aiohttp has the connection back in its pool by now
         return data
 

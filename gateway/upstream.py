@@ -5,7 +5,7 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 """
 
 from collections.abc import AsyncIterable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Raw, Struct
 
@@ -17,13 +17,22 @@ __all__ = [
     "Adapter",
     "Answer",
     "Call",
+    "Drawing",
+    "Edit",
+    "Embedding",
+    "Fetching",
     "Forwarding",
     "Journey",
     "Listing",
+    "Made",
+    "Making",
+    "ModelForwarding",
     "ModelInfo",
     "NativeAnswer",
     "NativeCall",
     "Outgoing",
+    "Passing",
+    "Pooling",
     "Renaming",
     "Step",
     "Target",
@@ -48,12 +57,14 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
 class Call(Struct, frozen=True, kw_only=True):
     """One request for one upstream. `request.model` is already the upstream's own name.
 
-    `request_id` seeds ids that the upstream leaves out; `principal` and `session` keep conversations apart.
+    `request_id` seeds ids that the upstream leaves out; `principal` and `session` keep conversations apart. `headers`:
+    those of the caller that an upstream of its own dialect gets with its own words.
     """
 
     request: ir.Request
     request_id: str
     principal: str = ""
+    headers: Mapping[str, str] = {}
 
 
 class Step(Struct, frozen=True):
@@ -122,6 +133,24 @@ class Outgoing(Struct, frozen=True, kw_only=True):
     varies: Mapping[str, str] = {}
 
 
+class Edit(Struct, frozen=True, kw_only=True):
+    """One way in which a caller's own words, or an upstream's, are written otherwise before they pass."""
+
+    name: str
+    why: str
+    on: Literal["request", "reply"]
+
+
+@runtime_checkable
+class Passing(Journey, Protocol):
+    """A journey that can take a caller's own words."""
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What has been written otherwise in them."""
+        ...
+
+
 @runtime_checkable
 class Telling(Journey, Protocol):
     """A journey that can say where its next call goes."""
@@ -167,11 +196,29 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
+class Pooling(Adapter, Protocol):
+    """An upstream with credentials of its own."""
+
+    def states(self) -> Mapping[str, int]:
+        """Count them by state: active, cooling, needs_verification, disabled."""
+        ...
+
+
+@runtime_checkable
 class Listing(Adapter, Protocol):
     """An upstream that asks for its models once it has started."""
 
     async def listed(self) -> str:
         """Wait for the answer to the first question; say why it was no list, "" when it was or none was asked for."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Adapter, Protocol):
+    """An upstream that says which files it fetches by their addresses; one that does not say it fetches all."""
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file for this model."""
         ...
 
 
@@ -224,15 +271,91 @@ class NativeAnswer(Protocol):
 
 
 @runtime_checkable
-class Forwarding(Adapter, Protocol):
-    """An upstream that callers may ask in its own dialect for what this gateway does not know."""
+class ModelForwarding(Adapter, Protocol):
+    """An upstream that passes on what callers ask of its models in their own dialect, also what is not known here."""
 
     async def forward(self, call: NativeCall) -> NativeAnswer:
         """Pass a call on, and return when its answer begins; raise GatewayError."""
         ...
 
+
+@runtime_checkable
+class Forwarding(ModelForwarding, Protocol):
+    """An upstream that passes on all that is its own dialect, also what is about no model."""
+
     def vouched(self, path: str, query: bytes) -> str:
         """Give the id of the principal for whom an address was made that this call names; "" for none."""
+        ...
+
+
+class Made(Protocol):
+    """Embeddings or pictures, in the words of OpenAI's API: `whole`, or a stream to be read."""
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The headers that a caller may see."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def whole(self) -> bytes | None:
+        """The answer, where it is one JSON document."""
+        ...
+
+    @property
+    def usage(self) -> ir.Usage | None:
+        """What was counted so far."""
+        ...
+
+    async def read(self) -> bytes:
+        """Give the next piece of a stream, b"" at the end; raise GatewayError."""
+        ...
+
+    def close(self) -> None:
+        """Drop the connection; idempotent."""
+        ...
+
+
+class Making(Protocol):
+    """The way of a call for embeddings or pictures through one upstream, as a Journey is that of a call for words."""
+
+    @property
+    def losses(self) -> tuple[ir.Loss, ...]:
+        """What this upstream cannot carry of the request."""
+        ...
+
+    async def go(self) -> Made:
+        """Make one upstream call; return when its answer has begun. Raise GatewayError."""
+        ...
+
+    def after(self, error: GatewayError) -> Step | GatewayError:
+        """Learn from a failure and choose the next route; the error to answer with when none is left."""
+        ...
+
+    def done(self, usage: ir.Usage | None) -> None:
+        """Report success or the caller's leaving (None), and give back what was lent; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Embedding(Adapter, Protocol):
+    """An upstream that makes vectors of texts."""
+
+    def embed(self, call: Call) -> Making:
+        """Take a call whose request holds `native` words of OpenAI's; raise InvalidRequest for what is impossible."""
+        ...
+
+
+@runtime_checkable
+class Drawing(Adapter, Protocol):
+    """An upstream that draws pictures."""
+
+    def draw(self, call: Call) -> Making:
+        """Take a call whose request holds `native` words of OpenAI's; raise InvalidRequest for what is impossible."""
         ...
 
 

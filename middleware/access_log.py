@@ -1,6 +1,6 @@
 """Write one structured line for each request: who, what, where it went, how it ended. No secret, no prompt."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
 from gateway.context import RequestContext, attach, route_path
+from gateway.logs import Entries
 from gateway.services import Services
 
 __all__ = ["AccessLog"]
@@ -21,7 +22,7 @@ class AccessLog:
 
     def __init__(self, app: ASGIApp, logger: FilteringBoundLogger | None = None, clock: Clock | None = None) -> None:
         self.app = app
-        self._logger: FilteringBoundLogger = logger or structlog.get_logger("gateway.access")
+        self._logger: FilteringBoundLogger | Entries = logger or structlog.get_logger("gateway.access")
         self._clock = clock or System()
 
     @classmethod
@@ -39,12 +40,17 @@ class AccessLog:
         try:
             await self.app(scope, receive, send)
         finally:
-            self._logger.info("request", **_fields(method, path, peer, context, self._clock.monotonic()))
+            fields = _fields(method, path, peer, context, self._clock.monotonic())
+            if isinstance(self._logger, Entries):
+                fields["event"] = "request"
+                self._logger.enter(fields)
+            else:
+                self._logger.info("request", **fields)
 
 
-def _fields(method: str, path: str, peer: str, context: RequestContext, now: float) -> dict[str, object]:
+def _fields(method: str, path: str, peer: str, context: RequestContext, now: float) -> dict[str, Any]:
     route, started = context.route, context.started
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "method": method,
         "path": path,
         "client": peer,

@@ -19,15 +19,17 @@ from gateway.refusal import refuse
 from gateway.services import Services
 from gateway.upstream import Adapter, Forwarding
 
-__all__ = ["PLACES", "Auth", "Key", "keys_of"]
+__all__ = ["PLACES", "Auth", "Key", "Right", "guard_of", "keys_of"]
 
 Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]
 Key = tuple[Principal, date | datetime | None]
 Anonymous = Literal["never", "loopback", "always"]
+Right = Literal["chat", "admin", "metrics"]  # the scopes of a key
 Vouch = Callable[[str, bytes], str]
 _Read = Callable[[Mapping[bytes, bytes], bytes], str | None]  # headers, query → the key, None where there is none
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_FOR: Mapping[Right, str] = {"chat": "model calls", "admin": "the administration", "metrics": "the metrics"}
 
 
 def _scheme(wanted: bytes) -> _Read:
@@ -131,6 +133,16 @@ class Auth:
         _forget(scope, context)
         await self.app(scope, receive, send)
 
+    def guard(self, scope: Scope, context: RequestContext, right: Right) -> None:
+        """Let in a program on this machine, or a key with this right; raise what anybody else is refused with."""
+        if _is_local(scope, context.headers):
+            return
+        given = self._given(context.headers, scope.get("query_string", b""))
+        found = self._find(given) if given is not None else None
+        if found is None:
+            raise _stranger(given)
+        context.principal = _usable(found, right)
+
     def _given(self, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
         for place in self._places:
             key = place(headers, query)
@@ -142,16 +154,12 @@ class Auth:
         if self._keys:
             found = self._find(given) if given is not None else self._vouched(scope)
             if found is not None:
-                return _usable(found)
+                return _usable(found, "chat")
         if self._anonymous == "always" and (given is None or not self._keys):
             return ANONYMOUS
         if self._anonymous == "loopback" and not self._keys and _is_local(scope, context.headers):
             return ANONYMOUS
-        if given is None:
-            raise Unauthenticated(
-                "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"
-            )
-        raise Unauthenticated("this API key is not known here; check it, or ask the operator for one")
+        raise _stranger(given)
 
     def _vouched(self, scope: Scope) -> Key | None:
         """Find the key for which the gateway made the address itself, as it does for uploads."""
@@ -164,6 +172,11 @@ class Auth:
             if hmac.compare_digest(known, digest):
                 return self._keys[known]
         return None
+
+
+def guard_of(app: ASGIApp, config: Config) -> Auth:
+    """Make the guard of the operators' endpoints, for which [pipeline] and allow_anonymous do not matter."""
+    return Auth(app, keys_of(config), config.auth.accept)
 
 
 def _voucher(adapters: Iterable[Adapter]) -> Vouch:
@@ -212,7 +225,15 @@ def _digest(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-def _usable(key: Key) -> Principal:
+def _stranger(given: str | None) -> Unauthenticated:
+    if given is not None:
+        return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
+    return Unauthenticated(
+        "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"
+    )
+
+
+def _usable(key: Key, right: Right) -> Principal:
     principal, expires = key
     if expires is not None:
         if not isinstance(expires, datetime):
@@ -221,8 +242,8 @@ def _usable(key: Key) -> Principal:
             expires = expires.replace(tzinfo=UTC)
         if datetime.now(UTC) >= expires:
             raise Unauthenticated(f"this API key expired on {expires:%Y-%m-%d}")
-    if "chat" not in principal.scopes:
-        raise PermissionDenied("this API key is not for model calls: its scopes lack chat")
+    if right not in principal.scopes:
+        raise PermissionDenied(f"this API key is not for {_FOR[right]}: its scopes lack {right}")
     return principal
 
 

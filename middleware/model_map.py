@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import ir
 from gateway.context import Principal, RequestContext, attach
-from gateway.errors import GatewayError, PermissionDenied
+from gateway.errors import GatewayError, ModelNotFound, PermissionDenied
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
 from gateway.services import Services
@@ -58,13 +58,17 @@ class ModelMap:
 
     def _map(self, context: RequestContext, request: ir.Request) -> None:
         name = request.model.removeprefix("models/")
-        if not may_use(context.principal, name):
+        if context.principal.models and not may_use(context.principal, name):
             raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
         if self._models:
             name = next((model for glob, model in self._models.items() if fnmatchcase(name, glob)), name)
             context.request = replace(request, model=name)
         if self._resolve is not None:
-            context.targets = self._resolve(name).targets
+            try:
+                context.targets = self._resolve(name).targets
+            except ModelNotFound:
+                if context.route.operation != "count_tokens":  # which can do without an upstream
+                    raise
 
 
 def may_use(principal: Principal, name: str) -> bool:

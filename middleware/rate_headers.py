@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from gateway.routes import DialectName
+from gateway.store.counters import Windows
 
 __all__ = ["Headers", "Window", "rate_headers"]
 
@@ -27,6 +28,7 @@ class Window(Struct):
 
     `what`: the limit in words. `previous`: the hits of the window before, which fade evenly until the current one ends,
     in `remains` seconds. `fades`: how long the hits of the current one fade after it, 0 where the next begins empty.
+    `counted`: where a hit goes, if not into a counter of the month.
     """
 
     what: str
@@ -35,6 +37,7 @@ class Window(Struct):
     current: int
     remains: float
     fades: float
+    counted: Windows | None = None
 
     @property
     def left(self) -> int:
@@ -72,7 +75,7 @@ def _openai(window: Window, _: float) -> Headers:
     return (
         (b"x-ratelimit-limit-requests", b"%d" % window.amount),
         (b"x-ratelimit-remaining-requests", b"%d" % window.left),
-        (b"x-ratelimit-reset-requests", _duration(window.reset)),
+        (b"x-ratelimit-reset-requests", _duration(window.until(1))),
     )
 
 
@@ -93,10 +96,14 @@ _WRITERS: Final[Mapping[DialectName, Callable[[Window, float], Headers]]] = {
 
 def _duration(seconds: float) -> bytes:
     """Write a duration as Go does, rounded up: 20ms, 1s, 6m0s, 24h0m0s."""
-    thousandths = math.ceil(seconds * 1000)
-    if 0 < thousandths < 1000:
-        return b"%dms" % thousandths
-    minutes, rest = divmod(math.ceil(seconds), 60)
+    if 0 < seconds <= 0.999:
+        return b"%dms" % math.ceil(seconds * 1000)
+    return _whole(math.ceil(seconds))
+
+
+@lru_cache(maxsize=256)
+def _whole(seconds: int) -> bytes:
+    minutes, rest = divmod(seconds, 60)
     if minutes < 60:
         return b"%dm%ds" % (minutes, rest) if minutes else b"%ds" % rest
     return b"%dh%dm%ds" % (*divmod(minutes, 60), rest)

@@ -4,9 +4,9 @@ A request counts once, at admission. Model lists and token counts do not count. 
 left of the tightest limit on requests, in the headers of its dialect.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar, Final, Self
 
 from limits import (
@@ -25,7 +25,7 @@ from gateway.context import RequestContext, attach
 from gateway.errors import RateLimited
 from gateway.middleware.rate_headers import Window, rate_headers
 from gateway.refusal import refuse
-from gateway.routes import Operation
+from gateway.routes import MAKING, Operation
 from gateway.services import Services
 from gateway.store.counters import LazyMemory
 
@@ -37,7 +37,7 @@ _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "hour": RateLimitItemPerHour,
     "day": RateLimitItemPerDay,
 }
-_COUNTED: Final[frozenset[Operation]] = frozenset({"chat", "native", "none"})
+_COUNTED: Final[frozenset[Operation]] = frozenset[Operation]({"chat", "native", "none"}) | MAKING
 _DAY_S = 86_400
 _MONTH_S = 32 * _DAY_S
 _CONCURRENT_RETRY_S = 1
@@ -73,6 +73,7 @@ class RateLimit:
     ) -> None:
         self.app = app
         self._defaults = limits if isinstance(limits, tuple) else parse_limits(limits)
+        self._plan = lru_cache(maxsize=4096)(partial(_plan, self._defaults))
         self._clock = clock or System()
         self._storage = LazyMemory(self._clock.time)
         self._open: dict[str, int] = {}
@@ -92,24 +93,25 @@ class RateLimit:
         if not (own or self._defaults) or context.route.operation not in _COUNTED:
             await self.app(scope, receive, send)
             return
-        refusal = await self._admit(context, who, _plan(who, own, self._defaults))
+        refusal = self._admit(context, who, self._plan(who, own))
         if refusal is not None:
             await refuse(context, send, refusal)
             return
-        self._open[who] = self._open.get(who, 0) + 1
+        answers = self._open
+        answers[who] = answers.get(who, 0) + 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+            left = answers.pop(who) - 1
+            if left:
+                answers[who] = left
 
     @property
     def open_requests(self) -> Mapping[str, int]:
         """How many answers each caller has open."""
         return self._open
 
-    async def _admit(self, context: RequestContext, who: str, plan: _Plan) -> RateLimited | None:
+    def _admit(self, context: RequestContext, who: str, plan: _Plan) -> RateLimited | None:
         """Count the request against each limit, or against none when one refuses it."""
         now = self._clock.time()
         windows = [self._window(rule, now) for rule in plan.rules]
@@ -120,8 +122,8 @@ class RateLimit:
         elif plan.at_once is not None and self._open.get(who, 0) >= plan.at_once:
             refusal = _over(f"{plan.at_once} at once", _CONCURRENT_RETRY_S)
         else:
-            for rule, window in zip(plan.rules, windows, strict=True):  # still in the same step of the loop
-                await self._hit(rule, now)
+            for rule, window in zip(plan.rules, windows, strict=True):
+                self._hit(rule, window, now)
                 window.current += 1
         if tightest is not None:
             context.reply_headers += rate_headers(context.route.dialect, tightest, now)
@@ -133,20 +135,20 @@ class RateLimit:
             month, end = _month(int(now // _DAY_S))
             return Window(rule.what, rule.amount, 0, self._storage.count(rule.key + month, now), end - now, 0)
         hits = self._storage.windows(rule.key, seconds, now)
-        return Window(rule.what, rule.amount, hits.previous, hits.current, seconds - now % seconds, seconds)
+        return Window(rule.what, rule.amount, hits.previous, hits.current, seconds - now % seconds, seconds, hits)
 
-    def _hit(self, rule: _Rule, now: float) -> Awaitable[object]:
-        if rule.seconds:
-            return self._storage.acquire_sliding_window_entry(rule.key, rule.amount, rule.seconds)
-        return self._storage.incr(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S)
+    def _hit(self, rule: _Rule, window: Window, now: float) -> None:
+        if window.counted is not None:
+            window.counted.current += 1
+        else:
+            self._storage.add(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S, now)
 
 
 def _room(window: Window) -> tuple[int, float]:
     return window.left, -window.wait
 
 
-@lru_cache(maxsize=4096)
-def _plan(who: str, own: tuple[Limit, ...], defaults: tuple[Limit, ...]) -> _Plan:
+def _plan(defaults: tuple[Limit, ...], who: str, own: tuple[Limit, ...]) -> _Plan:
     """Sort what holds for a caller; of two limits on the same thing its own."""
     limits = {(limit.resource, limit.window): limit for limit in (*defaults, *own)}
     at_once = limits.get(("concurrent", None))

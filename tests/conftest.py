@@ -9,7 +9,13 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gateway")
 
-pytest_plugins = ["tests.clients.fixtures", "tests.fakes.fixtures", "tests.packaging.fixtures"]
+pytest_plugins = [
+    "tests.clients.fixtures",
+    "tests.fakes.fixtures",
+    "tests.packaging.fixtures",
+    "tests.pictures",
+    "tests.redis_server",
+]
 
 
 @pytest.fixture

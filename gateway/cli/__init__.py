@@ -7,6 +7,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.check import check
+from gateway.cli.connect import connect
 from gateway.cli.explain import explain
 from gateway.cli.generate_key import generate_key
 from gateway.cli.import_ import import_
@@ -33,7 +34,7 @@ def _gateway() -> None:
     """An LLM gateway: one address for OpenAI and Anthropic clients, any upstream behind it."""
 
 
-for _command in (run, init, check, models, explain, import_, generate_key, version):
+for _command in (run, init, check, models, explain, connect, import_, generate_key, version):
     _gateway.add_command(_command)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Iterable
 from importlib.util import find_spec
 
 import click
@@ -10,7 +11,7 @@ import uvicorn
 from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
-from gateway.config import Loaded
+from gateway.config import Loaded, Source
 from gateway.logs import Forward
 from gateway.server import Server
 
@@ -28,6 +29,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
     gateway.settles = True
+    gateway.shares = workers != 1
     logging.getLogger().addHandler(Forward(gateway.logger))
     loop = "uvloop" if find_spec("uvloop") else "asyncio"
     http = "httptools" if find_spec("httptools") else "h11"
@@ -67,7 +69,7 @@ def banner(gateway: Gateway, address: str, engine: str) -> str:
     lines = [
         f"gateway {__version__} on {address} ({engine})",
         f"  configuration: {loaded.file or 'none, built-in defaults'}",
-        *(f"  upstream {name}: {adapter.state()}" for name, adapter in gateway.adapters.items()),
+        *(f"  upstream {name}: {adapter.state()}{_given(loaded, name)}" for name, adapter in gateway.adapters.items()),
         f"  keys: {_keys(loaded)}",
     ]
     if _in_clear(loaded):
@@ -84,14 +86,24 @@ def _in_clear(loaded: Loaded) -> bool:
     return stores and not loaded.config.store.encryption_key
 
 
+def _given(loaded: Loaded, upstream: str) -> str:
+    """Name the variables that made an upstream: a client's own, such as OPENAI_API_KEY, may have been meant."""
+    made = [source for path, source in loaded.sources.items() if path[:2] == ("upstream", upstream)]
+    return _from(made)
+
+
 def _keys(loaded: Loaded) -> str:
     """Count the keys; name the variables that gave some, for a client's own may have been meant."""
     count = len(loaded.config.auth.keys) + len(loaded.config.key)
     if not count:
         return f"0, anonymous access: {loaded.config.auth.allow_anonymous}"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]
+    return f"{count}{_from(sources)}"
+
+
+def _from(sources: Iterable[Source]) -> str:
     variables = dict.fromkeys(source.name for source in sources if source.kind in ("env", ".env"))
-    return f"{count}, from {', '.join(variables)}" if variables else str(count)
+    return f", from {', '.join(variables)}" if variables else ""
 
 
 def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:

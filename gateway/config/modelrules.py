@@ -26,7 +26,7 @@ _FAMILY: Final[KeyPath] = ("models", "family")
 _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "v1internal": ("claude-*", "gemini-*", "gpt-oss-*"),
     "gemini": ("gemini-*", "gemma-*", "imagen-*", "veo-*", "text-embedding-*"),
-    "vertex": ("gemini-*", "gemma-*", "imagen-*", "veo-*", "text-embedding-*"),
+    "vertex": ("claude-*", "gemini-*", "gemma-*", "imagen-*", "veo-*", "text-embedding-*"),
     "openai": ("gpt-*", "chatgpt-*", "codex-*", "o[0-9]*", "text-embedding-*"),
     "azure": ("gpt-*", "o[0-9]*", "text-embedding-*"),
     "anthropic": ("claude-*",),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from gateway.config.modelrules import check_models
 from gateway.config.problems import did_you_mean
@@ -25,7 +26,11 @@ SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
 _SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
 
 _CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_REDIS: Final = ("redis://", "rediss://", "unix://")
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_TAKEN: Final = frozenset(
+    {"v1", "v1beta", "openai", "upload", "download", "health", "usage", "admin", "oauth2"}  # what a path may begin with
+)
 
 Findings: TypeAlias = Iterator[tuple[KeyPath, str]]
 
@@ -87,6 +92,18 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
             yield ("key", index, "sha256"), message
 
 
+def _store(config: Config, _: Draft) -> Findings:
+    if not _is_redis(config.store.redis.reveal()):
+        yield ("store", "redis"), "is no address of the form redis://host:6379/0, rediss://… or unix://…"
+
+
+def _is_redis(address: str) -> bool:
+    try:
+        return not address or (address.startswith(_REDIS) and urlsplit(address).port != 0)
+    except ValueError:  # a port that is no number
+        return False
+
+
 def _pipeline(config: Config, draft: Draft) -> Findings:
     known = {*PipelineConfig().order, *(as_tree(draft.tree.get("middleware")) or {})}
     for index, name in enumerate(config.pipeline.order):
@@ -110,6 +127,15 @@ def _upstreams(config: Config, draft: Draft) -> Findings:
         pooled = isinstance(upstream, GeminiConfig | OpenAIConfig | AzureConfig | AnthropicConfig)
         if pooled and "pool" in table and not _is_list(table.get("api_key")):
             yield ("upstream", name, "pool"), "needs an api_key that is a list"
+        unset = ("upstream", name, "api_key") in draft.unset
+        if isinstance(upstream, AzureConfig) and not upstream.api_key and not unset:
+            yield ("upstream", name), "api_key is required"
+
+
+def _metrics(config: Config, _: Draft) -> Findings:
+    first = config.metrics.path.split("/")[1]
+    if not first or first in _TAKEN:
+        yield ("metrics", "path"), f'"/{first}" belongs to something else; another path, such as "/metrics"'
 
 
 def _cooldowns(config: Config, _: Draft) -> Findings:
@@ -129,10 +155,12 @@ def _models(config: Config, draft: Draft) -> Findings:
 _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _keys,
     _sample_keys,
+    _store,
     _pipeline,
     _middleware,
     _upstreams,
     _cooldowns,
+    _metrics,
     _models,
 )
 

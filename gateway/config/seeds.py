@@ -164,13 +164,14 @@ def _preferred(draft: Draft, variables: Variables) -> str | None:
 def _chain(draft: Draft, upstream: str, size: str, variables: Variables) -> list[object]:
     configured = [name for name in _MODELS if draft.get(("upstream", name)) is not None]
     fallback = "openai" if upstream != "gemini" or "openai" in configured else "gemini"
-    first = _target(upstream, variables.get(size) or _MODELS[fallback][size])
+    first = _target(draft, upstream, variables.get(size) or _MODELS[fallback][size])
     others = [f"{name}/{_MODELS[name][size]}" for name in configured if not first.startswith(f"{name}/")]
     return [first, *others[:1]]
 
 
-def _target(upstream: str, model: str) -> str:
-    if model.startswith(_PREFIXES):
+def _target(draft: Draft, upstream: str, model: str) -> str:
+    """Complete the prefix of a model; one that names no upstream here is a part of the name, as routers have them."""
+    if model.startswith(_PREFIXES) and draft.get(("upstream", model.partition("/")[0])) is not None:
         return model
     if upstream == "gemini" and not model.startswith("gemini-"):
         upstream = "openai"

@@ -161,7 +161,7 @@ class GeminiConfig(_Google, frozen=True, kw_only=True, tag="gemini"):
 
 
 class VertexConfig(_Google, frozen=True, kw_only=True, tag="vertex"):
-    """Gemini on Vertex AI, by application default credentials. `base_url` is without /v1."""
+    """Gemini and Claude on Vertex AI, by application default credentials. `base_url` is without /v1."""
 
     type: ClassVar[str] = "vertex"
     project: str = ""

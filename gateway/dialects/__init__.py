@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 from msgspec import Raw, Struct
 
 from gateway import ir
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-__all__ = ["Answering", "Dialect", "StreamWriter", "Threaded"]
+__all__ = ["Answering", "Dialect", "Passing", "StreamWriter", "Threaded", "WholePassage"]
 
 
 class Answering(Struct, frozen=True, kw_only=True):
@@ -90,6 +90,30 @@ class Dialect(Protocol):
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:
         """Write one model."""
+        ...
+
+
+class WholePassage(StreamWriter, Protocol):
+    """Pass an upstream's own answer on, as a stream or whole."""
+
+    def whole(self, pieces: Sequence[bytes]) -> bytes:
+        """Give the body of an answer that is no stream."""
+        ...
+
+
+@runtime_checkable
+class Passing(Dialect, Protocol):
+    """A dialect that an upstream may speak, too: then requests and answers pass, but for a table of edits."""
+
+    def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
+        """Read of a request that `read_request` refuses what the way upstream needs: its model, whether it streams.
+
+        Raises `refusal` for a body in which not even that can be found.
+        """
+        ...
+
+    def passage(self, answering: Answering) -> WholePassage:
+        """Make the writer of an answer that passes."""
         ...
 
 

@@ -16,7 +16,7 @@ from gateway.dialects.content import decode
 from gateway.dialects.place import FIELDS, Place, is_null
 from gateway.errors import InvalidRequest
 
-__all__ = ["Closed", "decode_known", "read_known"]
+__all__ = ["Closed", "decode_known", "read_known", "read_outline"]
 
 _T = TypeVar("_T")
 _Members = Mapping[str, "_Plan | None"]
@@ -46,6 +46,15 @@ def decode_known(body: bytes, type: type[_T], place: Place) -> _T:  # noqa: A002
             raise
     decode(body, dict[str, Raw])  # its depth
     return decode(bytes(_known(Raw(body.strip()), type, place)), type)
+
+
+def read_outline(body: bytes, decoder: Decoder[_T], refusal: InvalidRequest) -> _T:
+    """Read a few members of a body that a reader refuses; raise the refusal when the body is no sound object."""
+    try:
+        decode(body, dict[str, Raw])  # its depth and its encoding, too
+        return decoder.decode(body)
+    except (InvalidRequest, ValueError):
+        raise refusal from None
 
 
 def read_known(raw: Raw, decoder: Decoder[_T], place: Place) -> _T:

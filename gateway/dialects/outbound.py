@@ -6,8 +6,9 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.upstream import Edit
 
-__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten"]
+__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten", "latest"]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
@@ -17,6 +18,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
+    For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
+    `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused.
     """
 
     model: str
@@ -25,6 +28,10 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     signatures: bool = True
     summaries: bool = True
+    renames_limit: bool = False
+    upstream: str = ""
+    refused: tuple[str, ...] = ()
+    thoughtless: bool = False
 
 
 class OpenAIWritten(Struct, frozen=True, kw_only=True):
@@ -32,7 +39,7 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
 
     `custom`: the upstream names of free-form tools that were written as such; `wrapped`: of those that were written as
     functions with one property `input`. `namespaces`: upstream name -> (namespace, name). `native`: the caller's own
-    words, which go on in the place of `body`.
+    words, which go on in the place of `body`, after these `edits`.
     """
 
     body: dict[str, object]
@@ -42,3 +49,9 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     namespaces: dict[str, tuple[str, str]] = {}
     losses: tuple[ir.Loss, ...] = ()
     native: Raw | None = None
+    edits: tuple[Edit, ...] = ()
+
+
+def latest(given: int | None, before: int) -> int:
+    """Give the last value of a counter: none, and one that is not above zero, says nothing."""
+    return given if given is not None and given > 0 else before

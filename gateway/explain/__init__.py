@@ -20,20 +20,24 @@ from gateway.context import RequestContext, attach
 from gateway.errors import ModelNotFound
 from gateway.explain.answer import Explanation, Member, Refusal, Step, Way, step_of
 from gateway.explain.asking import DIALECTS, Asking, read_dialect, recorded, smallest
+from gateway.explain.changes import Change
 from gateway.explain.text import written
 from gateway.explain.walk import Walk
 from gateway.explain.ways import Ways
-from gateway.logs import logger_of
+from gateway.logs import logger_for
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.model_map import ModelMap
 from gateway.middleware.protocol import Protocol
 from gateway.middleware.request_id import RequestId
 from gateway.pipeline import build, resolve
 from gateway.services import Services
+from gateway.upstream import Edit
 
 __all__ = [
     "DIALECTS",
     "Asking",
+    "Change",
+    "Edit",
     "Explanation",
     "Member",
     "Refusal",
@@ -48,6 +52,11 @@ __all__ = [
 
 _OURS: Final = "gateway.middleware."
 _KEPT: Final = frozenset({BodyLimit, ModelMap, Protocol, RequestId})
+_NOT_LOOKED_UP: Final = (
+    "previous_response_id: what it goes on from is not looked up; a running gateway puts in front what it has kept of "
+    "it, or leaves the id to the upstream that has it"
+)
+_NOT_FILLED: Final = "items that are only named are not looked up; a running gateway puts in those that it has kept"
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -58,8 +67,8 @@ async def explain(loaded: Loaded, asking: Asking) -> Explanation:
     config, clock = loaded.config, System()
     adapters = adapters_of(loaded, clock)
     ways = Ways(config, adapters)
-    services = Services(loaded=loaded, clock=clock, logger=logger_of(config.log), adapters=adapters, resolver=ways)
-    walk = Walk(loaded, ways, clock)
+    services = Services(loaded=loaded, clock=clock, logger=logger_for(loaded), adapters=adapters, resolver=ways)
+    walk = Walk(loaded, ways, clock, asking.body)
     context = await _passed(build(walk, services), asking)
     return Explanation(
         configuration=str(loaded.file) if loaded.file else None,
@@ -72,6 +81,7 @@ async def explain(loaded: Loaded, asking: Asking) -> Explanation:
         decisions=tuple(step_of(decision, loaded) for decision in _decisions(asking, context, config)),
         ways=walk.ways,
         error=_refusal(context, reached=walk.reached),
+        notes=tuple(_notes(context)),
     )
 
 
@@ -118,6 +128,15 @@ def _decisions(asking: Asking, context: RequestContext, config: Config) -> Itera
     if isinstance(context.error, ModelNotFound):
         yield Decision("unknown models", config.models.unknown, ("models", "unknown"))
         yield Decision("default upstream", config.models.default_upstream or "none", ("models", "default_upstream"))
+
+
+def _notes(context: RequestContext) -> Iterator[str]:
+    """Say what is not known of a request here."""
+    thread = context.request.thread if context.request is not None else None
+    if thread is not None and thread.previous is not None:
+        yield _NOT_LOOKED_UP
+    if thread is not None and thread.references:
+        yield f"{', '.join(thread.references)}: {_NOT_FILLED}"
 
 
 def _refusal(context: RequestContext, *, reached: bool) -> Refusal | None:

@@ -7,6 +7,8 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.config import Decision, KeyPath, Loaded
 from gateway.errors import GatewayError
+from gateway.explain.changes import Change
+from gateway.upstream import Edit
 
 __all__ = ["Explanation", "Member", "Refusal", "Step", "Way", "step_of"]
 
@@ -37,8 +39,10 @@ class Refusal(Struct, frozen=True, kw_only=True):
 class Member(Struct, frozen=True, kw_only=True):
     """One upstream that is tried. `body` None: nothing is sent; `passed_on`: the caller's own words are.
 
-    `state`: how the upstream is. `method`, `url`, `headers`: None where the upstream does not tell them. `varies`: the
-    fields of the body that a call may have otherwise, and why.
+    `edits`: what is written otherwise in these, and what may be in the answer. `state`: how the upstream is. `method`,
+    `url`, `headers`: None where the upstream does not tell them. `varies`: the fields of the body that a call may have
+    otherwise, and why. `changes`: what became of each value of what came; `difference`: of the caller's own words, the
+    lines of the indented body that are others.
     """
 
     upstream: str
@@ -48,11 +52,14 @@ class Member(Struct, frozen=True, kw_only=True):
     losses: tuple[ir.Loss, ...] = ()
     error: Refusal | None = None
     passed_on: bool = False
+    edits: tuple[Edit, ...] = ()
     method: str | None = None
     url: str | None = None
     headers: dict[str, str] | None = None
     varies: dict[str, str] = {}
     body: Raw | None = None
+    changes: tuple[Change, ...] = ()
+    difference: tuple[str, ...] = ()
 
 
 class Way(Struct, frozen=True, kw_only=True):
@@ -67,7 +74,7 @@ class Way(Struct, frozen=True, kw_only=True):
 class Explanation(Struct, frozen=True, kw_only=True):
     """All that is known of a request before its transport. `ways` is empty where it is refused before.
 
-    `why`: how its dialect is known. `ran`: the middlewares that it went through.
+    `why`: how its dialect is known. `ran`: the middlewares that it went through. `notes`: what was not looked at.
     """
 
     configuration: str | None
@@ -80,6 +87,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     decisions: tuple[Step, ...]
     ways: tuple[Way, ...]
     error: Refusal | None
+    notes: tuple[str, ...] = ()
 
     @property
     def refusals(self) -> list[Refusal]:

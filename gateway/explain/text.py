@@ -7,11 +7,15 @@ from typing import Final
 import msgspec
 
 from gateway.explain.answer import Explanation, Member, Refusal, Step, Way
+from gateway.explain.changes import Change
 
 __all__ = ["written"]
 
 _LONG: Final = re.compile(r'"((?:data:[^",]{1,100},)?[A-Za-z0-9+/_=-]{201,})"')
 _KEPT: Final = 40
+_MOST_CHANGES: Final = 60
+_SHORT: Final = 60
+_encode: Final = msgspec.json.Encoder().encode
 _STEERING: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # a terminal, or its reader
 
 
@@ -22,6 +26,7 @@ def written(explanation: Explanation) -> str:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     yield from _table(_head(explanation), "")
+    yield from (_plain(f"not known here: {note}") for note in explanation.notes)
     steps = explanation.decisions
     if explanation.error is not None:
         yield from ("", *_table(_steps(steps)), _refused(explanation.error))
@@ -69,8 +74,45 @@ def _member(member: Member) -> Iterator[str]:
         words = ", the caller's own words" if member.passed_on else ""
         yield f"  body, {len(bytes(member.body)):,} bytes{words}:"
         yield _body(bytes(member.body))
+    yield from _difference(member) if member.passed_on else _changes(member.changes)
+    for edit in member.edits:
+        where = "is" if edit.on == "request" else "in the answer may be"
+        yield _plain(f"  {where} written otherwise, {edit.name}: {edit.why}")
     for name, why in member.varies.items():
         yield _plain(f"  {name}: {why}")
+
+
+def _difference(member: Member) -> Iterator[str]:
+    """Show what is other in the caller's own words."""
+    if member.difference:
+        yield "  what came, and what goes out:"
+        yield from (_plain(f"    {line}".rstrip()) for line in member.difference)
+    elif member.body is not None:
+        yield "  what came, and what goes out: the same"
+
+
+def _changes(changes: Sequence[Change]) -> Iterator[str]:
+    """List what became of each value, but not what a dialect calls its parts."""
+    told = [change for change in changes if not change.is_form]
+    if not told:
+        return
+    yield "  what came, and what goes out:"
+    yield from _table(map(_row, told[:_MOST_CHANGES]), "    ")
+    if len(told) > _MOST_CHANGES:
+        yield f"    … {len(told) - _MOST_CHANGES} more, which --json has"
+
+
+def _row(change: Change) -> Sequence[str]:
+    came = "" if change.came is None else f"{change.came or 'all of it'}{_short(change.before)}"
+    goes = "" if change.goes is None else f"→ {change.goes or 'all of it'}{_short(change.after)}"
+    return change.how, came, ", ".join(filter(None, (goes, change.why)))
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return ""
+    text = _encode(value).decode()
+    return f" {text}" if len(text) <= _SHORT else f" {text[:_SHORT]}…"
 
 
 def _body(body: bytes) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
@@ -10,25 +12,32 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Decision, Loaded
 from gateway.context import RequestContext, attach
+from gateway.dialects.tables import REPLY_EDITS
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.explain.answer import Member, Refusal, Way, step_of
+from gateway.explain.changes import Change, changes
+from gateway.explain.difference import difference
 from gateway.explain.ways import Found, Ways
+from gateway.fetching import stand_ins
 from gateway.redact import MASK, redact
 from gateway.relay import Relay
 from gateway.resolution import Resolution
-from gateway.upstream import Journey, Outgoing, Target, Telling
+from gateway.upstream import Edit, Journey, Outgoing, Passing, Target, Telling
 
 __all__ = ["Walk"]
 
 _SETTINGS: Final = ("type", "base_urls", "base_url", "envelope", "user_agent", "headers")
+_WITHIN: Final = {"v1internal": "request"}  # where an upstream has an envelope for what came
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SIGNED: Final = (ir.Text, ir.Media, ir.Thinking, ir.ToolCall)
 
 
 class Walk:
-    """ASGI app; `reached` and `ways` are what has come of the one request that it gets."""
+    """ASGI app; `reached` and `ways` are what has come of the one request that it gets, whose body `came`."""
 
-    def __init__(self, loaded: Loaded, resolver: Ways, clock: Clock) -> None:
+    def __init__(self, loaded: Loaded, resolver: Ways, clock: Clock, came: bytes) -> None:
         config = loaded.config
+        self._came = came
         self._loaded = loaded
         self._resolver = resolver
         self._relay = Relay(config, clock)
@@ -41,6 +50,8 @@ class Walk:
         """Look at one request."""
         context, send = attach(scope, send)
         self.reached = True
+        if self._loaded.config.translate.fetch_urls and context.request is not None:
+            context.fetched = stand_ins(self._relay.unfetched(context))
         self.ways = tuple(self._way(found, context) for found in self._found(context))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": b"{}"})
@@ -69,6 +80,7 @@ class Walk:
             return self._described(target, notes, self._losses(context, target), error=error)
         losses = (*journey.request.losses, *journey.losses)
         notes += self._translation(journey.request)
+        notes += [Decision("fetched", redact(url), ("translate", "fetch_urls")) for url in context.fetched]
         member = self._described(target, notes, losses, journey=journey)
         journey.done(None)
         return member
@@ -85,6 +97,8 @@ class Walk:
         if any(loss.severity != "hint" for loss in losses):
             notes.append(Decision("losses", self._loaded.config.translate.lossy, ("translate", "lossy")))
         outgoing = journey.outgoing() if isinstance(journey, Telling) else None
+        body = journey.body() if journey is not None else None
+        passed_on = journey is not None and journey.request.native is not None
         return Member(
             upstream=target.adapter.name,
             model=target.model,
@@ -92,13 +106,31 @@ class Walk:
             decisions=tuple(step_of(note, self._loaded) for note in notes),
             losses=losses,
             error=Refusal.of(error) if error is not None else None,
-            passed_on=journey is not None and journey.request.native is not None,
+            passed_on=passed_on,
+            edits=self._edits(journey) if journey is not None else (),
             method=outgoing.method if outgoing is not None else None,
             url=redact(outgoing.url) if outgoing is not None else None,
             headers=self._headers(target, outgoing) if outgoing is not None else None,
             varies=dict(outgoing.varies) if outgoing is not None else {},
-            body=journey.body() if journey is not None else None,
+            body=body,
+            changes=self._changes(body, losses, outgoing) if body is not None else (),
+            difference=self._difference(target, body) if body is not None and passed_on else (),
         )
+
+    def _changes(self, body: Raw, losses: tuple[ir.Loss, ...], outgoing: Outgoing | None) -> tuple[Change, ...]:
+        address = outgoing.url if outgoing is not None else ""
+        return changes(msgspec.json.decode(self._came), msgspec.json.decode(body), losses, address)
+
+    def _difference(self, target: Target, body: Raw) -> tuple[str, ...]:
+        within = _WITHIN.get(self._loaded.config.upstream[target.adapter.name].type)
+        return difference(self._came, bytes(body if within is None else _FIELDS.decode(body)[within]))
+
+    def _edits(self, journey: Journey) -> tuple[Edit, ...]:
+        """Say what is written otherwise of the words that pass: in the request, and what may be in its answer."""
+        if journey.request.native is None:
+            return ()
+        made = journey.edits if isinstance(journey, Passing) else ()
+        return (*made, *REPLY_EDITS.get(journey.request.native.dialect, ()))
 
     def _losses(self, context: RequestContext, target: Target) -> tuple[ir.Loss, ...]:
         try:

@@ -12,6 +12,7 @@ from .events import (
     FinishReason,
     MediaChunk,
     OpaqueEvent,
+    Passed,
     Reply,
     ReplyPart,
     SignatureDelta,
@@ -42,7 +43,7 @@ from .request import (
     ToolResult,
     Turn,
 )
-from .signature import Family, Signature, family_of, seal, unseal
+from .signature import Family, Signature, family_of, is_sealed, seal, unseal
 
 __all__ = [
     "ArgumentsDelta",
@@ -64,6 +65,7 @@ __all__ = [
     "OpaqueEvent",
     "Output",
     "Part",
+    "Passed",
     "Reasoning",
     "Reply",
     "ReplyPart",
@@ -86,6 +88,7 @@ __all__ = [
     "Usage",
     "UsageReported",
     "family_of",
+    "is_sealed",
     "seal",
     "unseal",
 ]

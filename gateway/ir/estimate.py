@@ -6,14 +6,15 @@
     images              by width and height, never by the length of their base64
     PDF, sound          by page, by second
 
-More words, turns or tools never lower the number. Signatures, sealed thoughts and cache marks count nothing.
+More words, turns or tools never lower the number. Signatures, sealed thoughts and cache marks count nothing. What no
+reader could read is counted by the words, names and payloads in it.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import ceil
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from msgspec import Raw
@@ -34,6 +35,25 @@ _PAGES: Final = 2
 _SECOND: Final = 32
 _FILE: Final = 1500  # of a kind that nobody can measure
 
+# of JSON that nobody could read: what says nothing to a model, names of what does, and base64
+_SILENT: Final = frozenset(
+    {
+        "cache_control",
+        "encrypted_content",
+        "encrypted_index",
+        "id",
+        "model",
+        "role",
+        "signature",
+        "thoughtSignature",
+        "thought_signature",
+        "tool_use_id",
+        "type",
+    }
+)
+_PLAIN: Final = frozenset({"content", "contents", "input", "messages", "parts", "system", "text", "tools"})
+_PAYLOAD: Final = re.compile(r"(?:data:[^,]{0,200},)?([A-Za-z0-9+/_-]{256,}={0,2})")
+
 _WIDE: Final = re.compile(
     "[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
@@ -44,11 +64,17 @@ _PUNCTUATION: Final = bytes(0x20 if chr(byte).isalnum() else 0x61 for byte in ra
 
 def estimate(request: Request) -> int:
     """Give the tokens of a request's prompt; at least 1."""
+    if request.native is not None and request.native.refusal is not None:
+        return _whole(_found(msgspec.json.decode(request.native.body)))
     total = _SYSTEM + sum(estimate_text(part.text) for part in request.system) if request.system else 0
     total += sum(_MESSAGE + _parts(turn.parts) for turn in request.turns)
     total += sum(map(_tool, request.tools))
     if request.output.schema is not None:
         total += _json(request.output.schema)
+    return _whole(total)
+
+
+def _whole(total: int) -> int:
     return max(1, -(-total * 21 // 20))  # 5 % for what surrounds it
 
 
@@ -100,6 +126,28 @@ def _part(part: Part) -> int:
             return _media(part)
         case _:
             return 0  # known to its own dialect only; another one drops it
+
+
+def _found(value: object) -> int:
+    """Sum up what stands in JSON of any form."""
+    if isinstance(value, str):
+        payload = _PAYLOAD.fullmatch(value)
+        return estimate_text(value) if payload is None else _payload(payload[1])
+    if isinstance(value, list):
+        return sum(map(_found, cast(list[object], value)))
+    if isinstance(value, dict):
+        members = cast(dict[str, object], value)
+        words = sum(_name(name) + _found(member) for name, member in members.items() if name not in _SILENT)
+        return words + (_MESSAGE if "role" in members else 0)
+    return 0 if value is None else 1
+
+
+def _name(name: str) -> int:
+    return 0 if name in _PLAIN else estimate_text(name)
+
+
+def _payload(data: str) -> int:
+    return _image(data) if dimensions(data) else _PAGE * (pages(data) or 1)
 
 
 def _media(media: Media) -> int:

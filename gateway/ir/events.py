@@ -2,7 +2,9 @@
 
     Started (BlockStarted Delta* BlockEnded)* UsageReported* Finished
 
+Values make no cycles, so the collector is not told of them (`gc=False`).
 `Failed` may take the place of any event, `OpaqueEvent` may stand before any; nothing follows `Finished` or `Failed`.
+`Passed` stands before the events that it tells of, and alone where it tells of none, even after the end.
 `gateway.ir.grammar` checks it.
 """
 
@@ -27,6 +29,7 @@ __all__ = [
     "Finished",
     "MediaChunk",
     "OpaqueEvent",
+    "Passed",
     "Reply",
     "ReplyPart",
     "SignatureDelta",
@@ -41,7 +44,7 @@ BlockKind = Literal["text", "thinking", "tool_call", "media"]
 FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"]
 
 
-class Usage(Struct, frozen=True, kw_only=True):
+class Usage(Struct, gc=False, frozen=True, kw_only=True):
     """Tokens. `input` includes cached ones, `output` includes thinking."""
 
     input: int = 0
@@ -53,7 +56,7 @@ class Usage(Struct, frozen=True, kw_only=True):
     estimated: bool = False
 
 
-class Started(Struct, frozen=True, kw_only=True):
+class Started(Struct, gc=False, frozen=True, kw_only=True):
     """The upstream begins an answer. `usage`: what it says of the prompt already; `created`: Unix seconds."""
 
     id: str | None = None
@@ -62,7 +65,7 @@ class Started(Struct, frozen=True, kw_only=True):
     created: int | None = None
 
 
-class BlockStarted(Struct, frozen=True, kw_only=True):
+class BlockStarted(Struct, gc=False, frozen=True, kw_only=True):
     """A block opens; deltas up to the next BlockEnded belong to it. `id` and `name`: of a tool call."""
 
     kind: BlockKind
@@ -70,38 +73,38 @@ class BlockStarted(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-class TextDelta(Struct, frozen=True):
+class TextDelta(Struct, gc=False, frozen=True):
     """More words of a text block."""
 
     text: str
 
 
-class ThinkingDelta(Struct, frozen=True):
+class ThinkingDelta(Struct, gc=False, frozen=True):
     """More words of a thinking block."""
 
     text: str
 
 
-class SignatureDelta(Struct, frozen=True):
+class SignatureDelta(Struct, gc=False, frozen=True):
     """The signature of the open block, whatever its kind."""
 
     signature: Signature
 
 
-class ArgumentsDelta(Struct, frozen=True):
+class ArgumentsDelta(Struct, gc=False, frozen=True):
     """More of a tool call's arguments, as JSON text."""
 
     json: str
 
 
-class MediaChunk(Struct, frozen=True, kw_only=True):
+class MediaChunk(Struct, gc=False, frozen=True, kw_only=True):
     """An image or other file, whole, base64."""
 
     media_type: str
     data: str
 
 
-class CitationDelta(Struct, frozen=True, kw_only=True):
+class CitationDelta(Struct, gc=False, frozen=True, kw_only=True):
     """A source for the open text block. `start` and `end` count UTF-8 bytes of that block."""
 
     url: str
@@ -111,17 +114,17 @@ class CitationDelta(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-class BlockEnded(Struct, frozen=True):
+class BlockEnded(Struct, gc=False, frozen=True):
     """The open block is complete."""
 
 
-class UsageReported(Struct, frozen=True):
+class UsageReported(Struct, gc=False, frozen=True):
     """The upstream's count so far; the last one holds."""
 
     usage: Usage
 
 
-class Finished(Struct, frozen=True, kw_only=True):
+class Finished(Struct, gc=False, frozen=True, kw_only=True):
     """The answer is complete. `native`: the upstream's own word; `explanation`: its words for a refusal."""
 
     reason: FinishReason
@@ -131,16 +134,23 @@ class Finished(Struct, frozen=True, kw_only=True):
 
 
 class Failed(Struct, frozen=True):
-    """The answer broke off. Tried again while nothing has gone to the caller."""
+    """The answer broke off. Tried again while nothing has gone to the caller.
+
+    `told`: the upstream's own words for it are part of what passes.
+    """
 
     error: GatewayError
+    told: bool = False
 
 
-class OpaqueEvent(Struct, frozen=True, kw_only=True):
-    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out.
+class Passed(Struct, gc=False, frozen=True):
+    """What an upstream said at once, byte for byte, for a caller of its dialect; the ordinary events of it follow."""
 
-    Kind `chunk`: all that the upstream said at once, in its own words; the ordinary events of it follow.
-    """
+    data: bytes
+
+
+class OpaqueEvent(Struct, gc=False, frozen=True, kw_only=True):
+    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out."""
 
     dialect: str
     kind: str
@@ -160,14 +170,18 @@ Event = (
     | UsageReported
     | Finished
     | Failed
+    | Passed
     | OpaqueEvent
 )
 
 ReplyPart = Text | Media | Thinking | ToolCall
 
 
-class Reply(Struct, frozen=True, kw_only=True):
-    """A whole answer: its events folded. `cited`: for each citation which of the `parts` is the text that it is for."""
+class Reply(Struct, gc=False, frozen=True, kw_only=True):
+    """A whole answer: its events folded. `cited`: for each citation which of the `parts` is the text that it is for.
+
+    `passed`: the upstream's own words, where these go on.
+    """
 
     parts: tuple[ReplyPart, ...]
     finish: Finished
@@ -178,3 +192,4 @@ class Reply(Struct, frozen=True, kw_only=True):
     citations: tuple[CitationDelta, ...] = ()
     cited: tuple[int, ...] = ()
     opaque: tuple[OpaqueEvent, ...] = ()
+    passed: tuple[bytes, ...] = ()

@@ -29,6 +29,7 @@ class Fold:
         self._citations: list[ev.CitationDelta] = []
         self._cited: list[int] = []
         self._opaque: list[ev.OpaqueEvent] = []
+        self._passed: list[bytes] = []
         self._usage = _NOTHING_USED
         self._end: ev.Finished | ev.Failed | None = None
         self._block: ev.BlockStarted | None = None
@@ -40,7 +41,10 @@ class Fold:
         """Take the next events."""
         take = self._TAKE
         for event in events:
-            take[type(event)](self, event)
+            if type(event) is ev.TextDelta:  # most are
+                self._words.append(event.text)
+            else:
+                take[type(event)](self, event)
 
     def reply(self) -> ev.Reply:
         """Give the whole answer."""
@@ -56,6 +60,7 @@ class Fold:
             citations=tuple(self._citations),
             cited=tuple(self._cited),
             opaque=tuple(self._opaque),
+            passed=tuple(self._passed),
             usage=self._usage,
             finish=self._end,
         )
@@ -86,6 +91,9 @@ class Fold:
 
     def _keep(self, event: ev.OpaqueEvent) -> None:
         self._opaque.append(event)
+
+    def _pass(self, event: ev.Passed) -> None:
+        self._passed.append(event.data)
 
     def _count(self, event: ev.UsageReported) -> None:
         self._usage = event.usage
@@ -119,6 +127,7 @@ class Fold:
         ev.SignatureDelta: _sign,
         ev.CitationDelta: _cite,
         ev.OpaqueEvent: _keep,
+        ev.Passed: _pass,
         ev.BlockEnded: _close,
         ev.UsageReported: _count,
         ev.Finished: _finish,

@@ -5,6 +5,7 @@ OPEN  --BlockStarted(kind)-->  BLOCK(kind)  --deltas that this kind may hold--> 
 BLOCK --BlockEnded-->  OPEN
 OPEN  --UsageReported-->  TAIL  (only UsageReported or a terminal event from here)
 OPEN, TAIL  --Finished-->  END;   any state but END  --Failed-->  END,  --OpaqueEvent-->  itself
+any state  --Passed-->  itself
 """
 
 from collections.abc import Iterable
@@ -44,6 +45,8 @@ class Grammar:
     def _next(self, event: ev.Event) -> str:
         state = self._state
         match event:
+            case ev.Passed():
+                return state
             case ev.Failed() if state != "end":
                 return "end"
             case ev.OpaqueEvent() if state != "end":

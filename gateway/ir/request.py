@@ -8,6 +8,8 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
+from gateway.errors import GatewayError
+
 from .signature import Signature
 
 __all__ = [
@@ -34,7 +36,7 @@ __all__ = [
 Severity = Literal["hint", "change", "content"]
 
 
-class Loss(Struct, frozen=True):
+class Loss(Struct, gc=False, frozen=True):
     """One thing that the far side cannot carry.
 
     `path`: where it stood in the caller's request, such as `messages[2].content[0].cache_control`.
@@ -46,14 +48,14 @@ class Loss(Struct, frozen=True):
     severity: Severity
 
 
-class Text(Struct, frozen=True, tag="text", kw_only=True):
+class Text(Struct, gc=False, frozen=True, tag="text", kw_only=True):
     """Words. `signature`: what a Gemini model attached to its own text."""
 
     text: str
     signature: Signature | None = None
 
 
-class Media(Struct, frozen=True, tag="media", kw_only=True):
+class Media(Struct, gc=False, frozen=True, tag="media", kw_only=True):
     """An image, document or sound: base64 `data`, or a `url` for upstreams that fetch.
 
     `media_type` is normalised: lower case, no parameters, image/jpeg not image/jpg.
@@ -71,7 +73,7 @@ class Media(Struct, frozen=True, tag="media", kw_only=True):
     signature: Signature | None = None
 
 
-class Thinking(Struct, frozen=True, tag="thinking", kw_only=True):
+class Thinking(Struct, gc=False, frozen=True, tag="thinking", kw_only=True):
     """A model's thoughts. `redacted`: the sealed form that only its issuer can read."""
 
     text: str
@@ -79,7 +81,7 @@ class Thinking(Struct, frozen=True, tag="thinking", kw_only=True):
     redacted: str | None = None
 
 
-class ToolCall(Struct, frozen=True, tag="tool_call", kw_only=True):
+class ToolCall(Struct, gc=False, frozen=True, tag="tool_call", kw_only=True):
     """A model's call of a tool. `arguments` is always one JSON object."""
 
     id: str
@@ -88,7 +90,7 @@ class ToolCall(Struct, frozen=True, tag="tool_call", kw_only=True):
     signature: Signature | None = None
 
 
-class Opaque(Struct, frozen=True, tag="opaque", kw_only=True):
+class Opaque(Struct, gc=False, frozen=True, tag="opaque", kw_only=True):
     """A block that only its own dialect knows, kept whole. `path`: where it stood."""
 
     dialect: str
@@ -97,7 +99,7 @@ class Opaque(Struct, frozen=True, tag="opaque", kw_only=True):
     path: str = ""
 
 
-class ToolResult(Struct, frozen=True, tag="tool_result", kw_only=True):
+class ToolResult(Struct, gc=False, frozen=True, tag="tool_result", kw_only=True):
     """What a tool gave back. `name` is filled from the call when the caller did not send it."""
 
     id: str
@@ -110,7 +112,7 @@ class ToolResult(Struct, frozen=True, tag="tool_result", kw_only=True):
 Part = Text | Media | Thinking | ToolCall | ToolResult | Opaque
 
 
-class Turn(Struct, frozen=True, kw_only=True):
+class Turn(Struct, gc=False, frozen=True, kw_only=True):
     """One message. Role `system` only in mid-conversation: what leads goes to `Request.system`.
 
     `places`: for each part, where its thoughts and its signature stood, if it has any; () when no part has.
@@ -121,7 +123,7 @@ class Turn(Struct, frozen=True, kw_only=True):
     places: tuple[tuple[str, ...], ...] = ()
 
 
-class Tool(Struct, frozen=True, kw_only=True):
+class Tool(Struct, gc=False, frozen=True, kw_only=True):
     """A function the model may call. `schema`: JSON Schema as the caller wrote it; None = no parameters.
 
     `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
@@ -141,7 +143,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     namespace: tuple[str, str] | None = None
 
 
-class ToolChoice(Struct, frozen=True, kw_only=True):
+class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
     """auto, none, required (any tool), named (the one in `names`); `names` also narrows auto and required."""
 
     mode: Literal["auto", "none", "required", "named"]
@@ -149,7 +151,7 @@ class ToolChoice(Struct, frozen=True, kw_only=True):
     parallel: bool | None = None
 
 
-class Sampling(Struct, frozen=True, kw_only=True):
+class Sampling(Struct, gc=False, frozen=True, kw_only=True):
     """How the answer is drawn. `max_tokens` counts thoughts too."""
 
     max_tokens: int | None = None
@@ -163,7 +165,7 @@ class Sampling(Struct, frozen=True, kw_only=True):
     n: int | None = None
 
 
-class Reasoning(Struct, frozen=True, kw_only=True):
+class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
     """How much the model may think.
 
     `mode`: unset (the caller said nothing), off, auto, level (`level`), budget (`budget` tokens).
@@ -180,7 +182,7 @@ class Reasoning(Struct, frozen=True, kw_only=True):
     display: Literal["summarized", "omitted", "updates"] | None = None
 
 
-class Output(Struct, frozen=True, kw_only=True):
+class Output(Struct, gc=False, frozen=True, kw_only=True):
     """The form of the answer: free text, any JSON, or JSON by `schema`.
 
     `modalities`: text, image; () = as the model likes.
@@ -193,31 +195,39 @@ class Output(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
-class Native(Struct, frozen=True, kw_only=True):
+class Native(Struct, gc=False, frozen=True, kw_only=True):
     """The caller's own request object, byte for byte, for an upstream that speaks `dialect` too.
 
-    `only`: what no other dialect can carry; None = nothing.
+    `only`: what no other dialect can carry; None = nothing. `refusal`: why the reader of the dialect could not read it,
+    so that the rest of the request is empty; None = it is read.
     """
 
     dialect: str
     body: Raw
     only: Loss | None = None
+    refusal: GatewayError | None = None
 
 
-class Thread(Struct, frozen=True, kw_only=True):
+class Thread(Struct, gc=False, frozen=True, kw_only=True):
     """What OpenAI Responses adds: a conversation that the server keeps.
 
     `items`: this request's own input, as items, raw. `previous`: the id of the response that it goes on from. `store`:
-    whether the answer is kept. `echo`: the fields that the Response object repeats, raw.
+    whether the answer is kept. `echo`: the fields that the Response object repeats, raw. `before`: what was said
+    before, as items, once it is read. `kept_at`: the upstream that keeps `previous`, too, under its id.
+    `references`: where items are only named; `filled`: they stand in `items` now.
     """
 
     items: tuple[Raw, ...] = ()
+    before: tuple[Raw, ...] = ()
+    kept_at: str = ""
+    references: tuple[str, ...] = ()
+    filled: bool = False
     previous: str | None = None
     store: bool = True
     echo: dict[str, Raw] = {}
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class Request(Struct, gc=False, frozen=True, kw_only=True):
     """One request for an answer, in no dialect.
 
     `user`: who the caller says the end user is. `session`: a conversation key the caller gave, if any.
@@ -225,6 +235,7 @@ class Request(Struct, frozen=True, kw_only=True):
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
     `paths`: how the caller calls an option, by its name here, if it is another; also `thinking`, the `schema` of the
     output, the `filename` of media.
+    `betas`: what an Anthropic caller opts into by `anthropic-beta`.
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
     dialect whose conversations the server keeps.
     """
@@ -245,5 +256,6 @@ class Request(Struct, frozen=True, kw_only=True):
     extras: dict[str, Raw] = {}
     losses: tuple[Loss, ...] = ()
     paths: dict[str, str] = {}
+    betas: tuple[str, ...] = ()
     native: Native | None = None
     thread: Thread | None = None

@@ -3,26 +3,30 @@
     gw1.<family>.<kind>.<base64url>.<8 hex of SHA-256>
 
 family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call). The hash
-finds damage, it keeps no secret. A signature is only ever replayed to the family that made it.
+finds damage, it keeps no secret. A signature is only ever replayed to the family that made it. What has the form of an
+envelope is one, however it begins: a damaged one must not be taken for a bare signature and sent to anybody.
 """
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from hashlib import sha256
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["Family", "Signature", "family_of", "seal", "unseal"]
+__all__ = ["Family", "Signature", "family_of", "is_sealed", "seal", "unseal"]
 
 Family = Literal["gemini", "claude", "openai"]
 
 _LETTERS: dict[Family, str] = {"gemini": "g", "claude": "c", "openai": "o"}
 _FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.items()}
+# bare signatures are base64 in either alphabet, which has no dot
+_FORM: Final = re.compile(r"gw1\..*|.{5}\.[tf]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)
 
 
-class Signature(Struct, frozen=True):
+class Signature(Struct, gc=False, frozen=True):
     """An opaque value by which a model family recognises its own thoughts.
 
     `issuer` None: came back bare, so nobody knows who made it.
@@ -53,16 +57,21 @@ def seal(signature: Signature) -> str:
     return f"{head}.{_check(head)}"
 
 
+def is_sealed(text: str) -> bool:
+    """Tell an envelope, whole or damaged, from a bare signature."""
+    return _FORM.fullmatch(text) is not None
+
+
 def unseal(text: str) -> Signature | None:
     """Take a signature out of its envelope; None when the envelope is damaged.
 
     What is no envelope comes back bare, without issuer.
     """
-    if not text.startswith("gw1."):
+    if not is_sealed(text):
         return Signature(None, text) if text else None
     head, _, check = text.rpartition(".")
     fields = head.split(".")
-    if len(fields) != 4 or check != _check(head):
+    if len(fields) != 4 or check != _check(head) or fields[0] != "gw1":
         return None
     _, letter, kind, body = fields
     issuer = _FAMILIES.get(letter)

@@ -44,13 +44,7 @@ class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round e
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a counter that lives for `expiry` seconds from its first hit."""
-        now = self._now()
-        count, until = self._counts.get(key, (0, 0.0))
-        if until <= now:
-            self._make_room(now)
-            count, until = 0, now + expiry
-        self._counts[key] = (count + amount, until)
-        return count + amount
+        return self.add(key, expiry, self._now(), amount)
 
     async def get(self, key: str) -> int:
         """Read a counter; 0 when it has expired."""
@@ -79,8 +73,10 @@ class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round e
         """Count a hit if the weighted windows allow it."""
         now = self._now()
         windows = self.windows(key, expiry, now)
-        left = expiry - now % expiry
-        if int(windows.previous * left / expiry + windows.current) + amount > limit:
+        used = windows.current
+        if windows.previous:
+            used = int(windows.previous * (expiry - now % expiry) / expiry + used)
+        if used + amount > limit:
             return False
         windows.current += amount
         return True
@@ -95,6 +91,15 @@ class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round e
     async def clear_sliding_window(self, key: str, expiry: int) -> None:
         """Forget both windows."""
         self._windows.pop((key, expiry), None)
+
+    def add(self, key: str, expiry: int, now: float, amount: int = 1) -> int:
+        """Add to a counter as it stands at a moment."""
+        count, until = self._counts.get(key, (0, 0.0))
+        if until <= now:
+            self._make_room(now)
+            count, until = 0, now + expiry
+        self._counts[key] = (count + amount, until)
+        return count + amount
 
     def count(self, key: str, now: float) -> int:
         """Read a counter as it stands at a moment."""

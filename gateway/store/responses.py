@@ -8,7 +8,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, QueuePool, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    QueuePool,
+    RowMapping,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +34,14 @@ _RENEWED: Final = 8  # at a time: all of them are in memory
 _DAY_S: Final = 86_400
 # What is deleted is overwritten. After a power cut the last responses may be gone, the file is whole.
 _PRAGMAS: Final = ("secure_delete = ON", "synchronous = NORMAL")
+
+# made once: to make them takes longer than to run them
+_KEEP: Final = insert(responses)
+_GROW: Final = update(responses_size).values(bytes=responses_size.c.bytes + bindparam("by"))
+_STATE: Final = select(responses_size.c.bytes, select(func.min(responses.c.created_at)).scalar_subquery())
+_OLDEST: Final = (
+    select(responses.c.id, responses.c.bytes, responses.c.created_at).order_by(responses.c.created_at).limit(_BATCH)
+)
 
 
 class ResponseStore:
@@ -72,10 +91,11 @@ class ResponseStore:
             "key": self._cipher.key,
             "items": items,
             "response": response,
+            "upstream": one.upstream,
         }
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(responses).values(row))
+                connection.execute(_KEEP, row)
                 _grow(connection, size)
                 while self._drop(connection, one.created_at) == _BATCH:
                     pass
@@ -88,6 +108,15 @@ class ResponseStore:
         try:
             with self._reading.connect() as connection:
                 return self._load(connection, principal, id_, now)
+        except SQLAlchemyError as error:
+            raise StoreFailed(reason(error)) from None
+
+    def is_others(self, principal: str, id_: str) -> bool:
+        """Tell whether a response of that id is another caller's."""
+        others = select(responses.c.id).where(responses.c.id == id_, responses.c.principal != principal)
+        try:
+            with self._reading.connect() as connection:
+                return connection.scalar(others) is not None
         except SQLAlchemyError as error:
             raise StoreFailed(reason(error)) from None
 
@@ -142,6 +171,7 @@ class ResponseStore:
                 response=self._cipher.decrypt(row["response"]),
                 created_at=row["created_at"],
                 previous=row["previous"],
+                upstream=row["upstream"],
             )
         except KeyProblem:  # a process with an older key has written it
             return None
@@ -161,11 +191,12 @@ class ResponseStore:
 
     def _drop(self, connection: Connection, now: float) -> int:
         """Drop the oldest of what is too old or too much; give how many."""
-        total: int = connection.scalar(select(responses_size.c.bytes)) or 0
-        columns = (responses.c.id, responses.c.bytes, responses.c.created_at)
+        total, oldest = connection.execute(_STATE).one()
+        if total <= self._max_bytes and (oldest is None or oldest > now - self._keep_s):
+            return 0
         dropped: list[str] = []
         left = total
-        for id_, size, created_at in connection.execute(select(*columns).order_by(columns[2]).limit(_BATCH)):
+        for id_, size, created_at in connection.execute(_OLDEST):
             if left <= self._max_bytes and created_at > now - self._keep_s:
                 break
             dropped.append(id_)
@@ -192,8 +223,11 @@ class ResponseStore:
 
 
 def _set_up(connection: Connection) -> None:
+    columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(responses)")}
+    if "upstream" not in columns:  # of an earlier version
+        connection.exec_driver_sql("ALTER TABLE responses ADD COLUMN upstream TEXT NOT NULL DEFAULT ''")
     connection.execute(upsert(responses_size).values(id=1, bytes=0).on_conflict_do_nothing())
 
 
 def _grow(connection: Connection, size: int) -> None:
-    connection.execute(update(responses_size).values(bytes=responses_size.c.bytes + size))
+    connection.execute(_GROW, {"by": size})

@@ -8,7 +8,8 @@ __all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "StoreFailed", "StoredRe
 class StoredResponse(Struct, frozen=True, kw_only=True):
     """One answer. `items`: its input as a JSON array; `response`: the Response object.
 
-    `previous`: the response that it goes on from. `created_at`: Unix seconds.
+    `previous`: the response that it goes on from. `created_at`: Unix seconds. `upstream`: which has made it, and may
+    keep it under the same id; "" = it was made here, of a translated answer.
     """
 
     id: str
@@ -17,6 +18,7 @@ class StoredResponse(Struct, frozen=True, kw_only=True):
     response: bytes
     created_at: float
     previous: str | None = None
+    upstream: str = ""
 
     def __repr__(self) -> str:
         return f"StoredResponse({self.id})"

@@ -60,6 +60,7 @@ responses: Final = Table(
     Column("key", Text, nullable=False),  # which key they are encrypted with, "" = none
     Column("items", LargeBinary, nullable=False),  # JSON array: the input
     Column("response", LargeBinary, nullable=False),  # JSON object, with the output
+    Column("upstream", Text, nullable=False, server_default=""),  # which keeps it, too, under the same id
 )
 Index("responses_by_age", responses.c.created_at)
 

@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from gateway import ir
+from gateway.adapters.anthropic import Anthropic
+from gateway.adapters.azure import AzureOpenAI
 from gateway.adapters.gemini import GeminiAPI
 from gateway.adapters.openai import OpenAI
 from gateway.adapters.v1internal import V1Internal
+from gateway.adapters.vertex import Vertex
 from gateway.attempts import Begun, Policy, begin
 from gateway.config import Loaded, load
 from gateway.transport import Transport
 from gateway.upstream import Call, Target
 from tests.clocks import FakeClock
+from tests.fakes.anthropic_api import MESSAGES, FakeAnthropic
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import CHAT, RESPONSES, FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.v1internal_record import Record
 
-A = TypeVar("A", V1Internal, GeminiAPI, OpenAI)
+A = TypeVar("A", V1Internal, GeminiAPI, OpenAI, Anthropic, Vertex)
 
 MODEL = "gemini-3-flash"
 GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
@@ -46,11 +50,12 @@ class Place(ABC, Generic[A]):
 
     model: str
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, transport: Transport | None = None) -> None:
         self.folder = folder
         self.clock = NotingClock()
-        self.transport = Transport()
+        self.transport = transport or Transport()
         self.adapter: A | None = None
+        self.level = "error"
         self.retry: dict[str, Any] = {}
         self.store: dict[str, Any] = {}
         self.translate: dict[str, Any] = {}
@@ -63,7 +68,7 @@ class Place(ABC, Generic[A]):
         """Load a configuration with this upstream."""
         config = {
             "server": {"data_dir": str(self.folder)},
-            "log": {"level": "error"},
+            "log": {"level": self.level},
             "retry": self.retry,
             "store": self.store,
             "translate": self.translate,
@@ -222,6 +227,65 @@ class OpenAISite(Place[OpenAI]):
     def calls(self) -> list[Record]:
         """The calls of both APIs so far."""
         return [call for call in self.fake.requests if call.method in (CHAT, RESPONSES)]
+
+    def seen(self) -> list[tuple[str, int]]:
+        """List key and status of the calls so far."""
+        return [(call.credential, call.status) for call in self.calls]
+
+
+class AzureSite(OpenAISite):
+    """Upstreams of type azure; the keys take turns with every request."""
+
+    model = "chat-prod"
+
+    def loaded(self, *keys: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
+        """Load a configuration with these keys."""
+        table = {
+            "type": "azure",
+            "endpoint": self.fake.url,
+            "api_key": list(keys),
+            "api_version": "2025-04-01-preview",
+            "pool": {"uses_per_turn": 1, **(pool or {})},
+            **upstream,
+        }
+        return self.configured(table)
+
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> AzureOpenAI:
+        return AzureOpenAI("google", self.loaded(*(secrets or ("key-1",)), pool=pool, **upstream), self.clock)
+
+
+class AnthropicSite(Place[Anthropic]):
+    """Upstreams of type anthropic; the keys take turns with every request."""
+
+    model = "claude-sonnet-4-5"
+
+    def __init__(self, fake: FakeAnthropic, folder: Path) -> None:
+        super().__init__(folder)
+        self.fake = fake
+
+    def loaded(self, *keys: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Loaded:
+        """Load a configuration with these keys; the model list is configured, so nothing is fetched."""
+        table = {
+            "type": "anthropic",
+            "base_url": self.fake.url,
+            "api_key": list(keys),
+            "models": ["claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5-5"],
+            "pool": {"uses_per_turn": 1, **(pool or {})},
+            **upstream,
+        }
+        return self.configured(table)
+
+    def made(self, *secrets: str, pool: Mapping[str, Any] | None = None, **upstream: Any) -> Anthropic:
+        return Anthropic("google", self.loaded(*(secrets or ("key-1",)), pool=pool, **upstream), self.clock)
+
+    def fail(self, error: str, *, times: float = 1, **where: str) -> None:
+        """Fail the next calls that fit."""
+        self.fake.fail(error, times=times, **{"method": MESSAGES, **where})
+
+    @property
+    def calls(self) -> list[Record]:
+        """The calls for an answer so far."""
+        return self.fake.calls(MESSAGES)
 
     def seen(self) -> list[tuple[str, int]]:
         """List key and status of the calls so far."""

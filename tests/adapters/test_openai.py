@@ -133,10 +133,18 @@ async def test_another_server_may_ask_for_no_key(plain: OpenAISite) -> None:
 async def test_what_a_key_may_not_do_is_tried_with_the_others_and_held_against_none(openai: OpenAISite) -> None:
     adapter = await openai.open("key-1", "key-2")
     openai.fail("403", times=2)
-    with pytest.raises(UpstreamCredential):
+    with pytest.raises(NoCredential, match="none of 2 credentials may do this"):
         await openai.ask()
     assert openai.seen() == [("key-1", 403), ("key-2", 403)]
     assert adapter.state() == "usable: 2 of 2 credentials"
+
+
+async def test_what_the_only_key_may_not_do_is_a_bad_gateway(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fail("403")
+    with pytest.raises(UpstreamCredential) as caught:
+        await openai.ask()
+    assert caught.value.status == 502
 
 
 # limits

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 
 LIMITED = ir.Sampling(max_tokens=20)
 OLD, NEW = "max_tokens", "max_completion_tokens"
+LIMITS = (OLD, NEW, "max_output_tokens")
 
 
 @pytest.fixture
@@ -140,3 +141,45 @@ async def test_thoughts_that_were_sealed_elsewhere_are_left_out_once(openai: Ope
     assert await openai.ask(model="gpt-5", attempts=1, turns=history) == "hi"
     kinds = [[item["type"] for item in call.request["input"]] for call in openai.calls]
     assert kinds == [["message", "reasoning", "message", "message"], ["message", "message", "message"]]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Your organization must be verified to generate reasoning summaries. Please go to: https://platform.openai.com",
+        "Unsupported parameter: 'reasoning.summary' is not supported with this model.",
+    ],
+)
+async def test_summaries_that_are_refused_are_not_asked_for_any_more(openai: OpenAISite, message: str) -> None:
+    await openai.open(api="responses")
+    openai.fake.script.push(refusal(message))
+    reasoning = ir.Reasoning(mode="level", level="low", visible=True)
+    assert await losses(openai, model="gpt-5", reasoning=reasoning) == ["thinking"]
+    assert await losses(openai, model="gpt-5", reasoning=reasoning) == ["thinking"]
+    assert ["summary" in call.request["reasoning"] for call in openai.calls] == [True, False, False]
+    assert [call.request["reasoning"]["effort"] for call in openai.calls] == ["low"] * 3
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+async def test_a_limit_above_the_models_is_cut_to_what_the_refusal_names_and_remembered(
+    openai: OpenAISite, api: str
+) -> None:
+    await openai.open(api=api)
+    for _ in range(2):
+        assert await openai.ask(attempts=1, model="gpt-4.1", sampling=ir.Sampling(max_tokens=64_000)) == "hi"
+    sent = [call.request[name] for call in openai.calls for name in LIMITS if name in call.request]
+    assert sent == [64_000, 32_768, 32_768]
+
+
+async def test_a_limit_is_cut_for_the_model_that_refused_it(openai: OpenAISite) -> None:
+    await openai.open()
+    for model in ("gpt-4.1", "gpt-5"):
+        assert await openai.ask(attempts=1, model=model, sampling=ir.Sampling(max_tokens=64_000)) == "hi"
+    assert [call.request.get(NEW) or call.request[OLD] for call in openai.calls] == [64_000, 32_768, 64_000]
+
+
+async def test_a_refused_limit_of_which_no_number_is_said_is_the_callers_to_know(openai: OpenAISite) -> None:
+    await openai.open()
+    with pytest.raises(UpstreamRejected, match="supports at most few"):
+        await openai.ask(refusal("max_tokens is too large: it supports at most few"), sampling=LIMITED)
+    assert len(openai.calls) == 1

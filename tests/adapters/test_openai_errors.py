@@ -66,12 +66,18 @@ def test_published_refusals(name: str) -> None:
 @pytest.mark.parametrize(
     ("message", "cause"),
     [
-        ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'…", "limit"),
-        ("Unrecognized request argument supplied: max_completion_tokens", "limit"),
-        ("property 'max_completion_tokens' is unsupported", "limit"),
-        ("max_tokens is too large: 40000. This model supports at most 32768 completion tokens", "final"),
+        (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens'",
+            "old_limit",
+        ),
+        ("Unrecognized request argument supplied: max_completion_tokens", "new_limit"),
+        ("property 'max_completion_tokens' is unsupported", "new_limit"),
+        ("max_tokens is too large: 40000. This model supports at most 32768 completion tokens", "limit"),
+        ("Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 32768, but got…", "limit"),
+        ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`", "limit"),
         ("Invalid 'max_completion_tokens': integer below minimum value.", "final"),
         ("Unrecognized request argument supplied: reasoning_effort", "effort"),
+        ("Unknown parameter: 'messages[1].reasoning_content'.", "thoughts"),
         ("Unsupported parameter: 'reasoning.effort' is not supported with this model.", "effort"),
         ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),
         ("Unsupported value: 'temperature' does not support 0.2 with this model.", "drawing"),
@@ -102,7 +108,7 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         (
             422,
             {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]},
-            "limit",
+            "new_limit",
             UpstreamRejected,
         ),
         # llama.cpp

@@ -87,6 +87,15 @@ async def test_an_answer_is_read_whichever_way_it_comes(kind: str, body: bytes) 
         assert await made.read() is None
 
 
+async def test_an_answer_that_came_at_once_is_read_at_once() -> None:
+    body = b"data: " + CHUNK + b"\n\n"
+    async with answer(body, "text/event-stream", Heard(), f"Content-Length: {len(body)}\r\n") as made:
+        events = await made.read()
+        assert events is not None
+        assert isinstance(events[-1], ir.Finished)
+        assert await made.read() is None
+
+
 @pytest.mark.parametrize(
     ("kind", "body"), [("text/event-stream", b"data: " + ERROR + b"\n\n"), ("application/json", ERROR)]
 )

@@ -19,9 +19,16 @@ PACKAGES = {
     "@google/gemini-cli@0.61": "@google/gemini-cli/bundle/gemini.js",
     "@anthropic-ai/claude-code@2.1": ".bin/claude",
     "@openai/codex@0.169": ".bin/codex",
+    "opencode-ai@1.18": ".bin/opencode",
     "openai@latest": "openai/index.mjs",
     "@anthropic-ai/sdk@latest": "@anthropic-ai/sdk/index.mjs",
     "@google/genai@latest": "@google/genai/dist/node/index.mjs",
+    "ai@latest": "ai/dist/index.js",
+    "@ai-sdk/openai@latest": "@ai-sdk/openai/dist/index.js",
+    "@ai-sdk/openai-compatible@latest": "@ai-sdk/openai-compatible/dist/index.js",
+    "@ai-sdk/anthropic@latest": "@ai-sdk/anthropic/dist/index.js",
+    "@ai-sdk/google@latest": "@ai-sdk/google/dist/index.js",
+    "zod@latest": "zod/index.js",
 }
 
 

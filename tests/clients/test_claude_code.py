@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.clients.claude_code import ClaudeCode, tool_results
 from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
-from tests.processes import Program, environment
+from tests.processes import Program
 
 pytestmark = [pytest.mark.clients, WHEEL]
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 MODELS = pytest.mark.parametrize("model", ["claude-sonnet-4-6", "gemini-3-flash"])
-ENDS_S = 60
 
 TWO_ROUNDS = """Write a note, then read it.
 !think a note is a file
@@ -37,47 +34,6 @@ PICTURE = """!tool Read {"file_path": "WORK/dot.png"}
 NO_FILE = """!tool Read {"file_path": "WORK/nowhere.txt"}
 !then
 !say there is none"""
-
-
-class ClaudeCode:
-    """Runs the command in a home and a working folder of its own."""
-
-    def __init__(self, gateway: Program, node_modules: Path, folder: Path) -> None:
-        self.gateway = gateway
-        self.node_modules = node_modules
-        self.home, self.work = folder / "home", folder / "work"
-        self.home.mkdir()
-        self.work.mkdir()
-
-    def run(self, model: str, prompt: str) -> list[dict[str, Any]]:
-        """Give the events that it prints."""
-        command = [self.node_modules / ".bin/claude", "-p", prompt.replace("WORK", str(self.work))]
-        command += ["--output-format", "stream-json", "--verbose", "--allowedTools", "Bash", "Read"]
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=self.work,
-            env=self._variables(model),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ENDS_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr + self.gateway.output
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def _variables(self, model: str) -> dict[str, str]:
-        return {
-            **environment(self.home),
-            "PATH": f"{self.node_modules / 'node/bin'}:/usr/bin:/bin",
-            "ANTHROPIC_BASE_URL": self.gateway.url,
-            "ANTHROPIC_AUTH_TOKEN": KEY,
-            "ANTHROPIC_MODEL": model,
-            "ANTHROPIC_SMALL_FAST_MODEL": "gemini-3-flash",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_AUTOUPDATER": "1",
-            "DISABLE_TELEMETRY": "1",
-        }
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +59,13 @@ def accepting(fake: Google) -> Iterator[Google]:
 
 @pytest.fixture
 def claude_code(gateway: Program, node_modules: Path, tmp_path: Path) -> ClaudeCode:
-    return ClaudeCode(gateway, node_modules, tmp_path)
-
-
-def tool_results(events: list[dict[str, Any]]) -> list[Any]:
-    said = [event["message"]["content"] for event in events if event["type"] == "user"]
-    return [block for blocks in said for block in blocks if block["type"] == "tool_result"]
+    variables = {"ANTHROPIC_AUTH_TOKEN": KEY, "ANTHROPIC_SMALL_FAST_MODEL": "gemini-3-flash"}
+    return ClaudeCode(gateway, node_modules, tmp_path, variables)
 
 
 @MODELS
 def test_task_of_two_rounds_of_tools_is_finished(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
-    events = claude_code.run(model, TWO_ROUNDS)
+    events = claude_code.run(TWO_ROUNDS, ANTHROPIC_MODEL=model)
     assert (claude_code.work / "note.txt").read_text() == "written by a tool"
     results = tool_results(events)
     assert [bool(result.get("is_error")) for result in results] == [False] * 3
@@ -129,13 +81,13 @@ def test_task_of_two_rounds_of_tools_is_finished(claude_code: ClaudeCode, accept
 def test_signatures_come_back_to_the_model_that_made_them(
     claude_code: ClaudeCode, accepting: Google, model: str
 ) -> None:
-    claude_code.run(model, TWO_ROUNDS)
+    claude_code.run(TWO_ROUNDS, ANTHROPIC_MODEL=model)
     assert accepting.signers == [model.partition("-")[0]] * 2
 
 
 @MODELS
 def test_thoughts_are_shown(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
-    events = claude_code.run(model, TWO_ROUNDS)
+    events = claude_code.run(TWO_ROUNDS, ANTHROPIC_MODEL=model)
     blocks = [block for event in events if event["type"] == "assistant" for block in event["message"]["content"]]
     thoughts = [block["thinking"] for block in blocks if block["type"] == "thinking" and block["thinking"]]
     assert thoughts == ["a note is a file", "now it can be read"]
@@ -144,13 +96,13 @@ def test_thoughts_are_shown(claude_code: ClaudeCode, accepting: Google, model: s
 @MODELS
 def test_picture_that_a_tool_read_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
     (claude_code.work / "dot.png").write_bytes(base64.b64decode(PIXEL))
-    assert claude_code.run(model, PICTURE)[-1]["result"] == "a dot"
+    assert claude_code.run(PICTURE, ANTHROPIC_MODEL=model)[-1]["result"] == "a dot"
     assert "inlineData" in str(accepting.generated[-1]["contents"][-1])
 
 
 @MODELS
 def test_failure_of_a_tool_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
-    events = claude_code.run(model, NO_FILE)
+    events = claude_code.run(NO_FILE, ANTHROPIC_MODEL=model)
     assert [result["is_error"] for result in tool_results(events)] == [True]
     assert events[-1]["result"] == "there is none"
     assert "does not exist" in str(accepting.generated[-1]["contents"][-1])
@@ -160,7 +112,7 @@ def test_failure_of_a_tool_reaches_the_model(claude_code: ClaudeCode, accepting:
 def test_line_that_varies_with_each_version_stays_out_of_the_prompt(
     claude_code: ClaudeCode, accepting: Google, model: str
 ) -> None:
-    claude_code.run(model, "!say hi")
+    claude_code.run("!say hi", ANTHROPIC_MODEL=model)
     texts = [part["text"] for part in accepting.generated[-1]["systemInstruction"]["parts"]]
     assert not [text for text in texts if text.startswith("x-anthropic-billing-header")]
     assert "Claude" in texts[0]

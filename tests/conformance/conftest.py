@@ -12,14 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.anthropic_api import MODELS, ClaudeServed
+from tests.conformance.anthropic_api import before as before_anthropic
 from tests.conformance.gemini_api import public
 from tests.conformance.openai_api import OpenAIServed
 from tests.conformance.openai_api import before as before_openai
 from tests.conformance.served import Served, settings, standing
 from tests.conformance.upstreams import EITHER, EVERY, Gateways, Upstream, before
+from tests.conformance.vertex_api import MODELS as VERTEX_MODELS
+from tests.conformance.vertex_api import VertexServed
+from tests.conformance.vertex_api import before as before_vertex
+from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.vertex_api import FakeVertex
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +126,36 @@ async def plain(tmp_path: Path) -> AsyncIterator[OpenAIServed]:
     ):
         served.model = "qwen"
         yield served
+
+
+@pytest.fixture(params=MODELS)
+async def claude(
+    request: pytest.FixtureRequest, fake_anthropic: FakeAnthropic, tmp_path: Path
+) -> AsyncIterator[ClaudeServed]:
+    """Run a gateway before Anthropic, and ask for a model of this kind."""
+    async with before_anthropic(fake_anthropic, tmp_path) as served:
+        served.model = request.param
+        yield served
+
+
+@pytest.fixture
+async def sonnet(fake_anthropic: FakeAnthropic, tmp_path: Path) -> AsyncIterator[ClaudeServed]:
+    """Run a gateway before Anthropic, and ask for a model that thinks by a budget."""
+    async with before_anthropic(fake_anthropic, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+async def any_vertex(
+    fake_vertex: FakeVertex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[VertexServed]:
+    """Run a gateway before Vertex AI."""
+    async with before_vertex(fake_vertex, tmp_path, monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture(params=VERTEX_MODELS)
+async def vertex(request: pytest.FixtureRequest, any_vertex: VertexServed) -> VertexServed:
+    """Ask Vertex AI for a model of this kind."""
+    any_vertex.model = request.param
+    return any_vertex

@@ -23,7 +23,7 @@ from tests.gateway.dialects.gemini.caller import sse
 from tests.gateway.dialects.openai_responses.responses import Stream
 from tests.serving import serve
 
-__all__ = ["CALLERS", "ENDS", "SCHEMA", "OpenAIServed", "Said", "Wish", "before", "settings"]
+__all__ = ["CALLERS", "ENDS", "SCHEMA", "OpenAIServed", "Said", "Wish", "before", "replayed", "settings"]
 
 Json = dict[str, Any]
 
@@ -309,3 +309,23 @@ CALLERS: dict[str, Caller] = {
     "gemini": Caller(_gemini_path, _contents, lambda data: _gemini(sse(data)), _gemini_whole),
     "openai-responses": Caller(lambda _: "/v1/responses", _items, _response_stream, _response_whole),
 }
+
+
+def replayed(dialect: str, body: Json) -> list[Json]:
+    """Give an answer back as its caller would, with the results of its calls."""
+    if dialect == "openai-chat":
+        message = body["choices"][0]["message"]
+        ids = [call["id"] for call in message["tool_calls"]]
+        return [message, *({"role": "tool", "tool_call_id": one, "content": "4"} for one in ids)]
+    if dialect == "anthropic":
+        ids = [block["id"] for block in body["content"] if block["type"] == "tool_use"]
+        results = [{"type": "tool_result", "tool_use_id": one, "content": "4"} for one in ids]
+        return [{"role": "assistant", "content": body["content"]}, {"role": "user", "content": results}]
+    if dialect == "gemini":
+        content = body["candidates"][0]["content"]
+        calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
+        named = [{name: one[name] for name in ("id", "name") if name in one} for one in calls]  # Vertex has no ids
+        parts = [{"functionResponse": {**one, "response": {"output": "4"}}} for one in named]
+        return [content, {"role": "user", "parts": parts}]
+    ids = [item["call_id"] for item in body["output"] if item["type"] == "function_call"]
+    return [*body["output"], *({"type": "function_call_output", "call_id": one, "output": "4"} for one in ids)]

@@ -64,11 +64,11 @@ async def test_a_model_in_the_body_is_that_of_the_path(google: Served) -> None:
     assert b'[ {"parts":[{"text":"\\u0068i"}]} ]' in sent
 
 
-async def test_nothing_of_the_configuration_is_added(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+async def test_of_the_configuration_the_defaults_are_added_alone(fake_gemini: FakeGemini, tmp_path: Path) -> None:
     over: dict[str, Any] = {"defaults": {"temperature": 0.3}, "thinking": {"gemini-*": {"include": True}}}
     async with public(fake_gemini, tmp_path, **over) as google:
         await ask(google, "hi", model=GEMINI_2)
-    assert fake_gemini.requests[-1].body == {"contents": [user("hi")]}
+    assert fake_gemini.requests[-1].body == {"contents": [user("hi")], "generationConfig": {"temperature": 0.3}}
 
 
 async def test_what_only_google_can_carry_goes_along(google: Served) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.gemini.inbound import Gemini
@@ -41,14 +42,18 @@ def batches(name: str, reads: Sequence[bytes], *, native: bool) -> list[list[ir.
 
 
 def write(read: Sequence[list[ir.Event]], form: Streaming) -> bytes:
+    passes = any(isinstance(event, ir.Passed) for events in read for event in events)
+    how = answering(form) if form else answering()
+    how = replace(how, model=how.request.model) if passes else how  # under its own name
     if form:
-        writer = Gemini().stream_writer(answering(form))
+        writer = Gemini().passage(how) if passes else Gemini().stream_writer(how)
         return b"".join(map(writer.feed, read)) + writer.close()
     fold = ir.Fold()
     for events in read:
         fold.feed(events)
     try:
-        return Gemini().write_whole(fold.reply(), answering())
+        reply = fold.reply()
+        return Gemini().passage(how).whole(reply.passed) if passes else Gemini().write_whole(reply, how)
     except GatewayError as error:
         return Gemini().write_error(error, "req_1")[1]
 

@@ -10,6 +10,7 @@ import pytest
 from gateway import errors
 from gateway.cli import _gateway as group
 from gateway.errors import GatewayError
+from gateway.middleware.families import FAMILIES
 from gateway.routes import match
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,18 @@ def test_every_error_code_that_is_described_exists() -> None:
 )
 def test_every_reply_header_is_described(header: str) -> None:
     assert f"`{header}" in section("Reply headers")
+
+
+METRICS = {f"gateway_{one.name}{'_total' * (one.kind == 'counter')}": one.labels for one in FAMILIES} | {
+    "gateway_credentials": ("upstream", "state"),
+    "gateway_workers": (),
+    "gateway_build_info": ("version",),
+}
+
+
+def test_every_metric_is_described_with_its_labels_and_no_other() -> None:
+    described = re.findall(r"^\| `(gateway_\w+)` \|([^|]*)\|", section("Metrics"), re.MULTILINE)
+    assert {name: tuple(re.findall(r"`(\w+)`", labels)) for name, labels in described} == METRICS
 
 
 def test_every_path_that_is_described_is_served() -> None:

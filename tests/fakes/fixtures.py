@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.fakes.anthropic_api import FakeAnthropic
+from tests.fakes.azure_api import FakeAzure
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.vertex_api import FakeVertex
 
 
 @pytest.fixture
@@ -32,4 +35,28 @@ async def fake_openai(anyio_backend_name: str) -> AsyncIterator[FakeOpenAI]:
     """Run the fake of the OpenAI API in the loop of the test."""
     assert anyio_backend_name == "asyncio"
     async with FakeOpenAI() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def fake_azure(anyio_backend_name: str) -> AsyncIterator[FakeAzure]:
+    """Run the fake of Azure OpenAI in the loop of the test."""
+    assert anyio_backend_name == "asyncio"
+    async with FakeAzure() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def fake_anthropic(anyio_backend_name: str) -> AsyncIterator[FakeAnthropic]:
+    """Run the fake of the Anthropic API, and of Claude on Vertex, in the loop of the test."""
+    assert anyio_backend_name == "asyncio"
+    async with FakeAnthropic() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def fake_vertex(anyio_backend_name: str) -> AsyncIterator[FakeVertex]:
+    """Run the fake of Vertex AI, and of Google's logins, in the loop of the test."""
+    assert anyio_backend_name == "asyncio"
+    async with FakeVertex() as fake:
         yield fake

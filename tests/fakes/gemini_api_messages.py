@@ -58,6 +58,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
         "title": "string",
         "outputDimensionality": "int",
     },
+    "PredictRequest": {"instances": "[]value", "parameters": "value"},
     "BatchEmbedContentsRequest": {"model": "string", "requests": "[]EmbedContentRequest"},
     "CachedContent": _PROMPT | {"name": "string", "displayName": "string", "ttl": "string", "expireTime": "string"},
     "CreateFileRequest": {"file": "File"},

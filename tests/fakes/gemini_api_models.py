@@ -11,18 +11,20 @@ from tests.fakes import v1internal_models as shared
 from tests.fakes.gemini_api_errors import model_not_found
 from tests.fakes.v1internal_models import NO_LEVEL, Model
 
-__all__ = ["SERVED", "describe", "embeds", "listed", "served"]
+__all__ = ["SERVED", "describe", "draws_alone", "embeds", "listed", "served"]
 
 GENERATING = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
 EMBEDDING = ("embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent")
 # the calls that each kind of model takes; the names above are what the list says of it
 _GENERATES = frozenset({"generateContent", "streamGenerateContent", "countTokens", "createCachedContent"})
 _EMBEDS = frozenset({"embedContent", "batchEmbedContents", "countTokens"})
+_PREDICTS = frozenset({"predict"})
 
 # the 2.5 line takes budgets and no levels, and its calls have neither signatures nor ids
 _GEMINI_2 = Model(max_output=65536, levels=NO_LEVEL, signed_calls=False, numbered_calls=False, json_with_tools=False)
 _FACTS: tuple[tuple[str, Model], ...] = (
     ("gemini-embedding-*", Model(max_output=1, context=2048, budget=None, levels=NO_LEVEL)),
+    ("imagen-*", Model(max_output=8192, context=480, budget=None, levels=NO_LEVEL)),
     ("gemini-2*-image*", replace(_GEMINI_2, draws=True, max_output=32768, budget=None)),
     ("gemini-2*-pro*", _GEMINI_2),
     ("gemini-2*-flash-lite*", replace(_GEMINI_2, budget=(512, 24576), zero=True)),
@@ -47,6 +49,7 @@ SERVED = (
     "gemini-embedding-001",
     "gemini-flash-latest",
     "gemini-pro-latest",
+    "imagen-4.0-generate-001",
 )
 
 
@@ -62,13 +65,22 @@ def embeds(name: str) -> bool:
     return name.startswith("gemini-embedding-")
 
 
+def draws_alone(name: str) -> bool:
+    """Say whether this model draws by `predict`, and does nothing else."""
+    return name.startswith("imagen-")
+
+
 def served(name: str, method: str, names: Collection[str], version: str) -> Model:
     """Describe the model of a resource name, or refuse one that is not there or not for this method."""
     folder, _, given = name.partition("/")
-    takes = _EMBEDS if embeds(given) else _GENERATES
+    takes = _EMBEDS if embeds(given) else _PREDICTS if draws_alone(given) else _GENERATES
     if folder != "models" or given not in names or method not in takes:
         raise model_not_found(name, method, version)
     return describe(given)
+
+
+def _methods(name: str) -> tuple[str, ...]:
+    return EMBEDDING if embeds(name) else tuple(_PREDICTS) if draws_alone(name) else GENERATING
 
 
 def listed(name: str) -> dict[str, Any]:
@@ -81,8 +93,8 @@ def listed(name: str) -> dict[str, Any]:
         "description": f"Stands for {name}.",
         "inputTokenLimit": model.context,
         "outputTokenLimit": model.max_output,
-        "supportedGenerationMethods": list(EMBEDDING if embeds(name) else GENERATING),
+        "supportedGenerationMethods": list(_methods(name)),
     }
-    if not embeds(name):
+    if _methods(name) is GENERATING:
         entry |= {"temperature": 1, "topP": 0.95, "topK": 64, "maxTemperature": 2}
     return entry if model.budget is None else entry | {"thinking": True}

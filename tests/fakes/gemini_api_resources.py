@@ -10,6 +10,7 @@ from tests.fakes.gemini_api_checks import counting
 from tests.fakes.gemini_api_embeddings import batch_embed_contents, embed_content
 from tests.fakes.gemini_api_models import listed, served
 from tests.fakes.gemini_api_paging import page
+from tests.fakes.gemini_api_predict import predict
 from tests.fakes.gemini_api_routes import Route
 from tests.fakes.v1internal_call import Call, Json
 from tests.fakes.v1internal_errors import google
@@ -50,6 +51,7 @@ def answers(visit: Visit) -> dict[str, Callable[[], Json]]:
     return {
         "countTokens": lambda: _counted(counting(body, name, visit.model())),
         "embedContent": lambda: embed_content(body, name, visit.model()),
+        "predict": lambda: _predicted(visit),
         "batchEmbedContents": lambda: batch_embed_contents(body, name, visit.model()),
         "models.list": lambda: page("models", [listed(one) for one in fake.models], query, usual=50, most=1000),
         "models.get": lambda: _listed(visit),
@@ -84,6 +86,11 @@ def upload(visit: Visit) -> tuple[Json | None, dict[str, str]]:
     if file is None:
         return None, {"X-Goog-Upload-Status": "active"}
     return {"file": file.shown(visit.address)}, {"X-Goog-Upload-Status": "final"}
+
+
+def _predicted(visit: Visit) -> Json:
+    visit.model()
+    return predict(visit.record.body)
 
 
 def _counted(call: Call) -> Json:

@@ -31,6 +31,7 @@ from tests.fakes import openai_api_errors as errors
 from tests.fakes import openai_api_extras as extras
 from tests.fakes.openai_api_chat import Asked
 from tests.fakes.openai_api_chat import judge as judge_chat
+from tests.fakes.openai_api_counting import input_tokens
 from tests.fakes.openai_api_errors import OpenAIRefusal, bad
 from tests.fakes.openai_api_events import Answered, events
 from tests.fakes.openai_api_kept import Kept, Thread
@@ -46,16 +47,18 @@ from tests.fakes.v1internal_errors import Refusal
 from tests.fakes.v1internal_record import Record
 from tests.fakes.v1internal_script import Conversation, Plan
 
-__all__ = ["CHAT", "KEYS", "RESPONSES", "FakeOpenAI"]
+__all__ = ["CHAT", "COUNT", "KEYS", "RESPONSES", "FakeOpenAI", "chat_events"]
 
 KEYS = ("key-1", "key-2", "key-3")
 CHAT, RESPONSES = "chat.completions", "responses"
+COUNT = "responses.input_tokens"
 EVENTS = "text/event-stream; charset=utf-8"
 
 # method and path -> what is called; {} stands for the rest of the path
 _ROUTES = {
     ("POST", "/v1/chat/completions"): CHAT,
     ("POST", "/v1/responses"): RESPONSES,
+    ("POST", "/v1/responses/input_tokens"): COUNT,
     ("GET", "/v1/responses/{}"): "responses.get",
     ("DELETE", "/v1/responses/{}"): "responses.delete",
     ("GET", "/v1/models"): "models.list",
@@ -147,16 +150,19 @@ class FakeOpenAI(Fake[str]):
             return await self._chat(request, record)
         if record.method == RESPONSES:
             return await self._respond(request, record, key)
+        if record.method == "images" and record.body.get("stream"):
+            return await self._draw(request, record, record.body, self._model(record.body))
         answers: dict[str, Callable[[], Json]] = {
             "models.list": lambda: {"object": "list", "data": [listed(one) for one in self.models]},
             "models.get": lambda: listed(served(name, self.models).name),
             "responses.get": lambda: self.kept.thread(name, key).response,
             "responses.items": lambda: _items(self.kept.thread(name, key)),
             "responses.delete": lambda: self.kept.delete(name, key),
+            COUNT: lambda: input_tokens(self._wanted(record.body, key)),
             "embeddings": lambda: extras.embeddings(record.body, self._model(record.body)),
             "images": lambda: extras.pictures(record.body, self._model(record.body)),
         }
-        if record.method not in answers:
+        if record.method not in answers or (self.plain and record.method == COUNT):
             raise errors.nothing_here(record.http_method, record.path)
         return web.json_response(answers[record.method](), headers=self._headers(record))
 
@@ -169,11 +175,11 @@ class FakeOpenAI(Fake[str]):
             whole = plan.chunks[0] if plan.chunks else reply.whole()
             return await self._send_whole(request, record, plan, whole)
         chunks = plan.chunks or reply.chunks()
-        return await self.send(request, plan, _chat_events(chunks), self._headers(record, EVENTS))
+        return await self.send(request, plan, chat_events(chunks), self._headers(record, EVENTS))
 
     async def _respond(self, request: web.Request, record: Record, key: str) -> web.StreamResponse:
         body = record.body
-        wanted = Wanted(body, self._model(body), self.kept, self.kept.before(body.get("previous_response_id"), key))
+        wanted = self._wanted(body, key)
         judge_response(wanted)
         plan = await self.planned(of_items(wanted.items), record)
         answered = Answered(wanted, plan, self.generated)
@@ -183,6 +189,13 @@ class FakeOpenAI(Fake[str]):
         if not body.get("stream"):
             return await self._send_whole(request, record, plan, told[-1].get("response", told[-1]))
         return await self.send(request, plan, events(told), self._headers(record, EVENTS))
+
+    def _wanted(self, body: Json, key: str) -> Wanted:
+        return Wanted(body, self._model(body), self.kept, self.kept.before(body.get("previous_response_id"), key))
+
+    async def _draw(self, request: web.Request, record: Record, body: Json, model: Model) -> web.StreamResponse:
+        told = extras.picture_events(body, model)
+        return await self.send(request, Plan(), events(told), self._headers(record, EVENTS))
 
     async def _send_whole(self, request: web.Request, record: Record, plan: Plan, whole: Json) -> web.StreamResponse:
         data = json.dumps(whole, ensure_ascii=False).encode()
@@ -226,7 +239,7 @@ def _items(thread: Thread) -> Json:
     }
 
 
-def _chat_events(chunks: Iterable[Json]) -> Iterator[bytes]:
+def chat_events(chunks: Iterable[Json]) -> Iterator[bytes]:
     """Write chunks as they go over the wire; after an error nothing follows."""
     for chunk in chunks:
         yield f"data: {json.dumps(chunk, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()

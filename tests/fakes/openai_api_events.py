@@ -20,7 +20,12 @@ __all__ = ["Answered", "events"]
 
 Json = dict[str, Any]
 
-_INCOMPLETE = {"MAX_TOKENS": "max_output_tokens", "length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE = {
+    "MAX_TOKENS": "max_output_tokens",
+    "length": "max_output_tokens",
+    "SAFETY": "content_filter",
+    "content_filter": "content_filter",
+}
 _FAILED = {"code": "server_error", "message": "The model failed to generate a response."}
 
 

@@ -12,15 +12,26 @@ from tests.fakes.openai_api_reply import CREATED, digest, tokens
 from tests.fakes.openai_api_shapes import array, boolean, either, integer, obj, optional, text, word
 from tests.fakes.v1internal_reply import PIXEL
 
-__all__ = ["embeddings", "pictures"]
+__all__ = ["embeddings", "picture_events", "pictures"]
 
 Json = dict[str, Any]
 
 _LONGEST = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536}
+_MOST = 2048
+
+
+def _inputs(value: Any, path: str) -> None:
+    """Take a list of texts, of tokens, or of lists of tokens."""
+    items = value if value and isinstance(value[0], list) else [value]
+    for item in items:
+        of = integer(0) if item and isinstance(item[0], int) else text(shortest=1)
+        array(of, 1, _MOST)(item, path)
+
+
 _EMBEDDING = obj(
     {
         "model": text(),
-        "input": either("one of a string or array", string=text(shortest=1), array=array(text(), 1, 2048)),
+        "input": either("one of a string or array", string=text(shortest=1), array=_inputs),
     },
     {
         "dimensions": optional(integer(1)),
@@ -40,6 +51,7 @@ _PICTURE = obj(
         "output_compression": optional(integer(0, 100)),
         "moderation": optional(word("auto", "low")),
         "stream": optional(boolean),
+        "partial_images": optional(integer(0, 3)),
         "user": text(),
     },
 )
@@ -54,8 +66,8 @@ def embeddings(body: Any, model: Model) -> Json:
     size = body.get("dimensions") or longest
     if size > longest:
         raise unsupported_value("dimensions", size, f"The largest is {longest}.")
-    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    asked = sum(tokens(one) for one in texts)
+    texts = _each(body["input"])
+    asked = sum(tokens(one) if isinstance(one, str) else len(one) for one in texts)
     data = [
         {"object": "embedding", "index": place, "embedding": _written(one, size, body.get("encoding_format"))}
         for place, one in enumerate(texts)
@@ -68,7 +80,11 @@ def embeddings(body: Any, model: Model) -> Json:
     }
 
 
-def _written(one: str, size: int, encoding: str | None) -> Any:
+def _each(given: Any) -> list[Any]:
+    return [given] if isinstance(given, str) or isinstance(given[0], int) else list(given)
+
+
+def _written(one: Any, size: int, encoding: str | None) -> Any:
     seed = digest("embedding", one)
     vector = [int(seed[place % 56 : place % 56 + 8], 16) / 2**32 for place in range(size)]
     return base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() if encoding == "base64" else vector
@@ -94,3 +110,15 @@ def pictures(body: Any, model: Model) -> Json:
             "total_tokens": tokens(body["prompt"]) + 272 * count,
         },
     }
+
+
+def picture_events(body: Any, model: Model) -> list[Json]:
+    """Draw one pixel as a stream does: as often as asked for before it is complete, then complete."""
+    whole = pictures(body, model)
+    shown = {name: whole[name] for name in ("background", "output_format", "quality", "size")}
+    part = {"b64_json": PIXEL, "created_at": CREATED, **shown}
+    partial = [
+        {"type": "image_generation.partial_image", **part, "partial_image_index": place}
+        for place in range(body.get("partial_images") or 0)
+    ]
+    return [*partial, {"type": "image_generation.completed", **part, "usage": whole["usage"]}]

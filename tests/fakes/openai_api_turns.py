@@ -13,6 +13,8 @@ __all__ = ["Spoken", "of_items", "of_messages"]
 
 Json = dict[str, Any]
 
+_RULING = frozenset({"system", "developer"})  # stand anywhere, and are nobody's turn
+
 
 @dataclass(frozen=True)
 class Spoken:
@@ -47,7 +49,9 @@ def _brings_results(parts: list[Json]) -> bool:
     return bool(parts) and "functionResponse" in parts[0]
 
 
-def _of_message(message: Json) -> tuple[str, list[Json]]:
+def _of_message(message: Json) -> tuple[str, list[Json]] | None:
+    if message["role"] in _RULING:
+        return None
     if message["role"] == "tool":
         return "user", [_result(message["content"])]
     role = "user" if message["role"] == "user" else "model"
@@ -58,7 +62,9 @@ def _of_item(item: Json) -> tuple[str, list[Json]] | None:
     kind = item.get("type", "message")
     if kind.endswith("call_output"):
         return "user", [_result(item["output"])]
-    if kind != "message":
+    if kind.endswith("_call") or kind == "reasoning":
+        return "model", []  # parts the results of one round from those of the next
+    if kind != "message" or item["role"] in _RULING:
         return None
     return ("user" if item["role"] == "user" else "model"), _texts(item["content"])
 

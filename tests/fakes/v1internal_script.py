@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.fakes.v1internal_call import Json, Turn
 from tests.fakes.v1internal_errors import RECORDINGS, invalid
 
-# clients add such texts beside what a person wrote
-ADDED_BY_CLIENTS = "<system-reminder>"
+# clients add such texts beside what a person wrote, or in front of it
+ADDED_BY_CLIENTS = re.compile(r"<system-reminder>.*?(?:</system-reminder>|\Z)", re.DOTALL)
 
 
 @dataclass
@@ -52,7 +53,14 @@ class Picture:
     size_bytes: int = 0
 
 
-Item = Say | Think | Tool | Picture
+@dataclass
+class Block:
+    """A block of Anthropic's content, as it is."""
+
+    value: Json
+
+
+Item = Say | Think | Tool | Picture | Block
 
 
 @dataclass
@@ -77,11 +85,15 @@ class Plan:
     drop_after: int | None = None
     cut_after: int | None = None
     fin_after: int | None = None
+    more: Json = field(default_factory=dict)  # what directives of one service alone have set
 
     def echo(self) -> None:
         """Answer with the lines that direct nothing, unless there is an answer."""
         if not self.items and not self.chunks and self.fixture is None:
             self.items.append(Say("\n".join(self.rest).strip() or "ok"))
+
+
+Directive = Callable[[Plan, str], None]
 
 
 def _tool(plan: Plan, rest: str) -> None:
@@ -99,11 +111,11 @@ def _error(plan: Plan, rest: str) -> None:
     plan.error_times = int(times) if times else math.inf
 
 
-def _sets(name: str, read: Callable[[str], Any]) -> Callable[[Plan, str], None]:
+def _sets(name: str, read: Callable[[str], Any]) -> Directive:
     return lambda plan, rest: setattr(plan, name, read(rest))
 
 
-def _adds(make: Callable[[str], Item]) -> Callable[[Plan, str], None]:
+def _adds(make: Callable[[str], Item]) -> Directive:
     return lambda plan, rest: plan.items.append(make(rest))
 
 
@@ -111,7 +123,7 @@ def _unescaped(rest: str) -> str:
     return rest.replace("\\n", "\n")
 
 
-DIRECTIVES: dict[str, Callable[[Plan, str], None]] = {
+DIRECTIVES: dict[str, Directive] = {
     "say": _adds(lambda rest: Say(_unescaped(rest))),
     "think": _adds(lambda rest: Think(_unescaped(rest))),
     "tool": _tool,
@@ -137,12 +149,12 @@ DIRECTIVES: dict[str, Callable[[Plan, str], None]] = {
 }
 
 
-def read_plan(text: str) -> Plan:
+def read_plan(text: str, directives: Mapping[str, Directive] = DIRECTIVES) -> Plan:
     """Read one step."""
     plan = Plan()
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
-        directive = DIRECTIVES.get(word[1:]) if word.startswith("!") else None
+        directive = directives.get(word[1:]) if word.startswith("!") else None
         if directive is None:
             plan.rest.append(line)
             continue
@@ -188,6 +200,7 @@ def directing_text(call: Conversation) -> tuple[str, int]:
 class Script:
     """Plans the answers: pushed texts first, each for one call, then what the calls say themselves."""
 
+    directives: Mapping[str, Directive] = field(default_factory=lambda: DIRECTIVES)
     pushed: deque[str] = field(default_factory=deque)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -207,7 +220,7 @@ class Script:
         if answered >= len(planned):
             results = [response["response"] for turn in call.turns for response in turn.responses]
             return Plan(items=[Say(json.dumps(results, ensure_ascii=False))])
-        plan = read_plan(planned[answered])
+        plan = read_plan(planned[answered], self.directives)
         plan.echo()
         if plan.error is not None:
             self.refused[planned[answered]] += 1
@@ -226,4 +239,4 @@ def recording(name: str) -> bytes:
 
 def _spoken(parts: Iterable[Json]) -> list[str]:
     texts = [part["text"] for part in parts if not part.get("thought")]
-    return [text for text in texts if text.strip() and not text.lstrip().startswith(ADDED_BY_CLIENTS)]
+    return [said for text in texts if (said := ADDED_BY_CLIENTS.sub("", text)).strip()]

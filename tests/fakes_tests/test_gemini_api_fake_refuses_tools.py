@@ -139,7 +139,6 @@ ROWS: list[tuple[Any, str, Any, str]] = [
             f"{JSON_PARAMETERS}: keyword '{keyword}' is not supported",
         )
         for keyword, value in (
-            ("$schema", "https://json-schema.org/draft/2020-12/schema"),
             ("$id", "https://example.invalid/a"),
             ("$comment", "c"),
             ("x-order", 1),

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import msgspec
+from msgspec import Raw
 from msgspec.json import encode
 
 from gateway.app import Gateway, assemble
 from gateway.config import load
 from gateway.explain import Asking, Explanation, Member, explain, recorded, smallest
+from gateway.redact import MASK
 from gateway.upstream import Adapter
+from tests.fakes.v1internal_record import Record
 from tests.serving import serve
 
-__all__ = ["BODIES", "GOOGLE", "about", "ask", "live", "of", "only", "settled"]
+__all__ = ["BODIES", "GOOGLE", "about", "agreed", "agrees", "ask", "live", "of", "only", "settled"]
 
 Json = dict[str, Any]
 
@@ -89,3 +94,24 @@ async def live(file: Path, asking: Asking, adapters: Mapping[str, Adapter] | Non
     async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
         answer = await http.post(asking.path, content=asking.body, headers={"content-type": "application/json"})
     assert answer.status_code == 200, answer.text
+
+
+def agreed(body: bytes, member: Member) -> bytes:
+    """Write an agreed value into the fields that the upstream's documents want new for each call."""
+    assert set(member.varies) <= {"requestId", "user_prompt_id"}
+    if not member.varies:
+        return body
+    fields = msgspec.json.decode(body, type=dict[str, Raw])
+    return msgspec.json.encode(fields | dict.fromkeys(member.varies, "*"))
+
+
+def agrees(member: Member, record: Record) -> None:
+    """Compare with what the upstream received: bytes, address, headers."""
+    assert member.body is not None
+    assert member.url is not None
+    assert agreed(record.raw, member) == agreed(bytes(member.body), member)
+    url = urlsplit(member.url)
+    assert (record.http_method, record.path, record.query) == (member.method, url.path, dict(parse_qsl(url.query)))
+    for name, value in (member.headers or {}).items():
+        assert name in record.headers
+        assert MASK in value or record.headers[name] == value

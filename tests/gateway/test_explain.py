@@ -7,22 +7,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 import pytest
-from msgspec import Raw
 
 from gateway.adapters.demo import Demo
 from gateway.clock import System
 from gateway.config import load
-from gateway.explain import Asking, Member
-from gateway.redact import MASK
+from gateway.explain import Asking
 from gateway.upstream import Call, Journey
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.v1internal_record import Record
-from tests.gateway.explained import BODIES, ask, live, of, only, settled
+from tests.gateway.explained import BODIES, agreed, agrees, ask, live, of, only, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +77,7 @@ CHANGES = {
     "default": Change(
         '[models.alias]\nmine = "{0}"\n[defaults]\ntemperature = 0.25',
         '[models.alias]\nmine = "{0}"\n[defaults]\ntemperature = 0.75',
-        pairs(TRANSLATED),
+        pairs(f"{TRANSLATED} gemini"),
     ),
     "variant": Change(
         '[models.alias]\n"mine-x" = "{0}-y"\n[models.variant."-y"]\nthinking = "max"',
@@ -116,30 +112,9 @@ def settle(tmp_path: Path) -> Settle:
     return partial(settled, tmp_path)
 
 
-def agreed(body: bytes, member: Member) -> bytes:
-    """Write an agreed value into the fields that the upstream's documents want new for each call."""
-    assert set(member.varies) <= {"requestId", "user_prompt_id"}
-    if not member.varies:
-        return body
-    fields = msgspec.json.decode(body, type=dict[str, Raw])
-    return msgspec.json.encode(fields | dict.fromkeys(member.varies, "*"))
-
-
 def generated(fake: FakeV1Internal | FakeGemini) -> Record:
     """Give the last call for an answer; the gateway may ask for the models beside it."""
     return next(record for record in reversed(fake.requests) if record.method.lower().endswith("generatecontent"))
-
-
-def agrees(member: Member, record: Record) -> None:
-    """Compare with what the upstream received: bytes, address, headers."""
-    assert member.body is not None
-    assert member.url is not None
-    assert agreed(record.raw, member) == agreed(bytes(member.body), member)
-    url = urlsplit(member.url)
-    assert (record.http_method, record.path, record.query) == (member.method, url.path, dict(parse_qsl(url.query)))
-    for name, value in (member.headers or {}).items():
-        assert name in record.headers
-        assert MASK in value or record.headers[name] == value
 
 
 @pytest.mark.parametrize("rule", list(CHANGES))

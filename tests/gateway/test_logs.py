@@ -4,13 +4,14 @@ import json
 import logging
 import os
 import pty
+import re
 import sys
 from typing import Any
 
 import pytest
 
 from gateway.config import LogConfig
-from gateway.logs import Forward, logger_of
+from gateway.logs import Entries, Forward, logger_of
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -25,6 +26,25 @@ def test_off_a_terminal_an_event_is_one_line_of_json(form: Any, capsys: pytest.C
     (line,) = logged(capsys)
     assert line.pop("timestamp").endswith("Z")
     assert line == {"event": "request", "level": "info", "path": "/v1/a\nb", "status": 200, "ids": ["a", 1]}
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_event_that_is_entered_is_the_line_that_info_writes(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logger_of(LogConfig(format=form)).bind(process=7)
+    assert isinstance(logger, Entries)
+    logger.enter({"status": 200, "message": "Bearer canary-token", "event": "request"})
+    entered = capsys.readouterr().err
+    logger.info("request", status=200, message="Bearer canary-token")
+    assert undated(entered) == undated(capsys.readouterr().err)
+    assert "canary" not in entered
+
+
+def undated(line: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+", "", line)
+
+
+def test_what_only_warns_takes_no_entries() -> None:
+    assert not isinstance(logger_of(LogConfig(level="warning")), Entries)
 
 
 def test_standard_output_stays_clean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -212,7 +212,7 @@ CONTENTS = {"contents": [{"parts": [{"text": "hi"}]}]}
 def test_without_a_suffix_they_stay_byte_for_byte() -> None:
     changed = own(CONTENTS | {"safety_settings": []}, config={"defaults": {"temperature": 0.5}})
     assert changed.native == ir.Native(dialect="gemini", body=Raw(encode(CONTENTS | {"safety_settings": []})))
-    assert changed.sampling == ir.Sampling()
+    assert changed.sampling == ir.Sampling(temperature=0.5)  # the edits of the dialect write it down
 
 
 def test_the_search_joins_them() -> None:

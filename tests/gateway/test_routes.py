@@ -12,7 +12,17 @@ from gateway.routes import match
         ("POST", "/openai/v1/chat/completions", {}, ("openai-chat", "chat", 0)),
         ("POST", "/openai/deployments/gpt-4o/chat/completions", {}, ("openai-chat", "chat", 0)),
         ("GET", "/openai/deployments/gpt-4o/chat/completions", {}, ("openai-chat", "none", 405)),
-        ("POST", "/openai/deployments/gpt-4o/embeddings", {}, ("openai-chat", "none", 404)),
+        ("POST", "/openai/deployments/gpt-4o/embeddings", {}, ("openai-chat", "embeddings", 0)),
+        ("POST", "/openai/deployments/gpt-4o/images/generations", {}, ("openai-chat", "images", 0)),
+        ("POST", "/openai/deployments/gpt-4o/images/edits", {}, ("openai-chat", "none", 404)),
+        ("POST", "/openai/deployments/embeddings", {}, ("openai-chat", "none", 404)),
+        ("POST", "/v1/embeddings", {}, ("openai-chat", "embeddings", 0)),
+        ("POST", "/openai/v1/embeddings", {b"anthropic-version": b"1"}, ("openai-chat", "embeddings", 0)),
+        ("GET", "/v1/embeddings", {}, ("openai-chat", "none", 405)),
+        ("POST", "/v1/images/generations", {}, ("openai-chat", "images", 0)),
+        ("POST", "/openai/v1/images/generations", {}, ("openai-chat", "images", 0)),
+        ("GET", "/v1/images/generations", {}, ("openai-chat", "none", 405)),
+        ("POST", "/v1/images/edits", {}, ("openai-chat", "none", 404)),
         ("POST", "/openai/deployments//chat/completions", {}, ("openai-chat", "none", 404)),
         ("POST", "/openai/deployments/chat/completions", {}, ("openai-chat", "none", 404)),
         ("POST", "/v1/responses", {}, ("openai-responses", "chat", 0)),
@@ -75,11 +85,12 @@ def test_a_key_in_the_query_means_gemini(query: bytes, dialect: str) -> None:
     assert match("GET", "/v1/models", {}, query).dialect == dialect
 
 
+@pytest.mark.parametrize("call", ["chat/completions", "embeddings", "images/generations"])
 @pytest.mark.parametrize(
     ("name", "model"), [("gpt-4o", "gpt-4o"), ("google%2Fgemini-3-flash", "google/gemini-3-flash"), ("a/b", "a/b")]
 )
-def test_the_name_of_a_deployment_is_the_model(name: str, model: str) -> None:
-    path = f"/openai/deployments/{name}/chat/completions"
+def test_the_name_of_a_deployment_is_the_model(name: str, model: str, call: str) -> None:
+    path = f"/openai/deployments/{name}/{call}"
     assert match("POST", path, {}, b"api-version=2024-10-21").model == model
 
 

@@ -239,6 +239,14 @@ async def test_connection_is_used_again_after_a_whole_answer(transport: Transpor
     assert (server.connections, len(server.requests)) == (1, 3)
 
 
+async def test_an_end_that_came_with_the_last_piece_is_known_with_it(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        response = await post(transport, server.url)
+        assert not response.ended
+        assert (await response.read(), response.ended) == (b"ok", True)
+        assert transport.open_responses == 0
+
+
 async def test_close_before_the_end_drops_the_connection(transport: Transport) -> None:
     async with upstream(saying(CHUNKED)) as server:
         response = await post(transport, server.url)

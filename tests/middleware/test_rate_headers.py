@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from gateway.context import ANONYMOUS
 from gateway.middleware import RateLimit
 from gateway.middleware.rate_headers import Window
-from gateway.middleware.rate_limit import _plan
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, Outcome, call, scope_of
 from tests.middleware.test_rate_limit import Waiting, ask, holding
@@ -128,7 +127,7 @@ async def test_a_refused_request_takes_nothing() -> None:
 
 
 async def state(app: RateLimit, amount: int) -> Window:
-    rules = _plan(ANONYMOUS.id, (), app._defaults).rules
+    rules = app._plan(ANONYMOUS.id, ()).rules
     rule = next(rule for rule in rules if rule.amount == amount)
     return app._window(rule, app._clock.time())
 

@@ -15,7 +15,8 @@ FRAGMENTS = [
     *b"\xef\xbb\xbf|\xef|\xbb|\xbf|\xe2\x80\xa8|\xe2\x80\xa9|\xc2\x85|\xc2|\xf0\x9f\x9a|\xff".split(b"|"),
     "ż🚀".encode(),
 ]
-EVENTS = b"data: {}\n\n|data: x\r\n\r\n|data: \n\n|data: [DONE]\n\n|data: \xc5\xbc\n\n|data:x\n\n".split(b"|")
+NAMED = b"event: a\ndata: {}\n\n|event: a\n\n|event: a\ndata: x\ndata: y\n\n|event: a\r\ndata: z\r\n\r\n".split(b"|")
+EVENTS = NAMED + b"data: {}\n\n|data: x\r\n\r\n|data: \n\n|data: [DONE]\n\n|data: \xc5\xbc\n\n|data:x\n\n".split(b"|")
 STREAMS = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=8), max_size=40).map(b"".join)
 
 

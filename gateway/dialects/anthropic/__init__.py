@@ -5,15 +5,17 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
-from gateway.errors import GatewayError
+from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .answer import encode
+from .edits import REPLIES, screen
 from .errors import write_error
 from .models import write_model, write_models
-from .request import read_request
-from .stream import Stream
+from .request import read_request, read_unread
+from .stream import Stream, broken
 from .whole import write_whole
 
 __all__ = ["Anthropic"]
@@ -28,6 +30,14 @@ class Anthropic:
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request for an answer or for its token count, which have the same fields."""
         return read_request(body)
+
+    def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
+        """Read of a request what the way upstream needs."""
+        return read_unread(body, refusal)
+
+    def passage(self, answering: Answering) -> Passage:
+        """Make the writer of an answer that passes."""
+        return Passage(answering, REPLIES, lambda error: broken(error, answering.request_id), screen, screen)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

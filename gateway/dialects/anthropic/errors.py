@@ -38,7 +38,7 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     """Write the error object, which is the same in a stream."""
     status = _status(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    detail: dict[str, object] = {"type": kind, "message": _message(error)}
+    detail: dict[str, object] = {"type": error.own.get("type") or kind, "message": _message(error)}
     if error.param in _DETAILS:
         detail["details"] = _DETAILS[error.param]
     return encode({"type": "error", "error": detail, "request_id": request_id})

@@ -2,17 +2,19 @@
 
 from typing import Final
 
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from gateway import ir
-from gateway.dialects.known import decode_known
+from gateway.dialects.known import decode_known, read_outline
 from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.errors import InvalidRequest
 
 from . import wire
 from .blocks import read_system, read_turn
 from .tools import read_choice, read_tools
 
-__all__ = ["read_request"]
+__all__ = ["read_request", "read_unread"]
 
 # Without them the answer would be another one, or to another question
 _REFUSED: Final = {
@@ -86,6 +88,28 @@ def read_request(body: bytes) -> ir.Request:
         extras=extras,
         losses=tuple(place.losses),
         paths=_paths(request),
+    )
+
+
+class _Unread(Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+_UNREAD: Final = msgspec.json.Decoder(_Unread)
+
+
+def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
+    """Read of a body what the way upstream needs."""
+    given = read_outline(body, _UNREAD, refusal)
+    if not given.model:
+        raise refusal
+    return ir.Request(
+        model=given.model,
+        turns=(),
+        stream=given.stream,
+        include_usage=True,
+        native=ir.Native(dialect="anthropic", body=Raw(body), refusal=refusal),
     )
 
 

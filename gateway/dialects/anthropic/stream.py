@@ -33,7 +33,7 @@ from .answer import (
 )
 from .errors import error_body
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "broken"]
 
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_END: Final = b"}}\n\n"
@@ -210,7 +210,7 @@ class Stream:
         self._ended = True
 
     def _fail(self, error: GatewayError) -> None:
-        self._out.append(sse_event(error_body(error, self._answering.request_id), b"error"))
+        self._out.append(broken(error, self._answering.request_id))
         self._ended = True
 
     def _delta(self, text: str) -> None:
@@ -221,3 +221,8 @@ class Stream:
 
     def _event(self, name: str, members: JSON) -> None:
         self._out.append(sse_event(encode({"type": name, **members}), name.encode()))
+
+
+def broken(error: GatewayError, request_id: str) -> bytes:
+    """Write the error that ends a stream."""
+    return sse_event(error_body(error, request_id), b"error")

@@ -21,20 +21,23 @@ from .names import NameMap, map_id
 from .signatures import Replay
 
 __all__ = [
+    "CONTINUED",
+    "GO_ON",
     "NOT_OURS",
     "Content",
     "Step",
     "answers",
     "arrange",
     "leads_with_thoughts",
+    "reminder",
     "text_of",
     "unique",
     "write_contents",
 ]
 
 NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
-_CONTINUED: Final = ir.Text(text="(conversation continues)")
-_GO_ON: Final = ir.Text(text="Continue from where you stopped.")
+CONTINUED: Final = ir.Text(text="(conversation continues)")
+GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
@@ -85,11 +88,11 @@ def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     if not groups:
         raise InvalidRequest("messages: there is nothing in them that the model could read", param="messages")
     if groups[0].model:
-        groups.insert(0, _Group(model=False, parts=[_CONTINUED]))
+        groups.insert(0, _Group(model=False, parts=[CONTINUED]))
     steps = list(_steps(groups, replay, losses))
     if replay.family == "claude" and steps[-1].role == "model":
         losses.append(ir.Loss("messages", "Claude refuses an answer begun by the caller: asked to go on", "change"))
-        steps.append(Step("user", (_GO_ON,)))
+        steps.append(Step("user", (GO_ON,)))
     return steps
 
 
@@ -161,7 +164,12 @@ def _signed(part: ir.Part) -> bool:
 def _reminder(turn: ir.Turn) -> Sequence[ir.Part]:
     rule = "\n".join(part.text for part in turn.parts if isinstance(part, ir.Text))
     others = [part for part in turn.parts if not isinstance(part, ir.Text)]
-    return [ir.Text(text=f"<system-reminder>\n{rule}\n</system-reminder>"), *others] if rule.strip() else others
+    return [reminder(rule), *others] if rule.strip() else others
+
+
+def reminder(rule: str) -> ir.Text:
+    """Say in the user's place what an instruction says within a conversation."""
+    return ir.Text(text=f"<system-reminder>\n{rule}\n</system-reminder>")
 
 
 def _readable(part: ir.Opaque, losses: list[ir.Loss]) -> bool:
@@ -279,7 +287,7 @@ def _part(part: ir.Part, names: NameMap, replay: Replay) -> dict[str, object] | 
             written = {"thought": True, "text": part.text}
         case ir.ToolCall():
             name = names.upstream(part.name)
-            written = {"functionCall": {"id": part.id, "name": name, "args": part.arguments}}
+            written = {"functionCall": {**_id(part.id), "name": name, "args": part.arguments}}
     if part.signature is not None:
         written["thoughtSignature"] = part.signature.value
     return written
@@ -292,10 +300,14 @@ def _function_response(result: ir.ToolResult, names: NameMap, replay: Replay) ->
     else:
         response = Raw(text.encode()) if _is_object(text) else {"output": text}
     name = names.upstream(result.name or result.id)
-    written: dict[str, object] = {"id": result.id, "name": name, "response": response}
+    written: dict[str, object] = {**_id(result.id), "name": name, "response": response}
     if replay.latest and (media := _media(result)):
         written["parts"] = [_inline(inner, replay.family) for inner in media]
     return written
+
+
+def _id(call_id: str) -> dict[str, object]:
+    return {"id": call_id} if call_id else {}  # Vertex AI knows none
 
 
 def _is_object(text: str) -> bool:

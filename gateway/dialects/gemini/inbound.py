@@ -5,15 +5,17 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
-from gateway.errors import GatewayError
+from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .inbound_answer import encode
 from .inbound_errors import write_error
-from .inbound_request import read_request
+from .inbound_request import read_request, read_unread
 from .inbound_stream import GeminiStream
 from .inbound_whole import write_whole
+from .passage import GeminiPassage
 
 __all__ = ["Gemini"]
 
@@ -29,6 +31,14 @@ class Gemini:
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request for an answer, or one whose tokens are to be counted."""
         return read_request(body, route or _NOWHERE, counting=counting)
+
+    def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
+        """Read of a request what the way upstream needs."""
+        return read_unread(body, refusal, route or _NOWHERE)
+
+    def passage(self, answering: Answering) -> Passage:
+        """Make the writer of an answer that passes."""
+        return GeminiPassage(answering)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

@@ -14,7 +14,6 @@ from gateway.sse import json_line
 from .inbound_signatures import write_signature
 
 __all__ = [
-    "CHUNK",
     "JSON",
     "candidate",
     "encode",
@@ -27,8 +26,6 @@ __all__ = [
 ]
 
 JSON = dict[str, object]
-
-CHUNK: Final = "chunk"  # the kind of the event that holds an upstream's own chunk
 
 _encode: Final = Encoder().encode
 _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")

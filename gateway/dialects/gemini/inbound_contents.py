@@ -39,6 +39,9 @@ _DATA: Final = _READ + _OPAQUE
 # What may stand beside the data of a part, and how much it matters.
 _BESIDE: Final[dict[str, ir.Severity]] = {
     "videoMetadata": "change",
+    "audioMetadata": "change",
+    "documentMetadata": "change",
+    "spreadsheetMetadata": "change",
     "mediaProcessing": "change",
     "speechMetadata": "change",
     "audioTranscription": "change",

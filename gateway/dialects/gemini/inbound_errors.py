@@ -42,6 +42,9 @@ def write_error(error: GatewayError) -> bytes:
 
 
 def _status(error: GatewayError) -> str:
+    own = error.own.get("status")
+    if isinstance(own, str):
+        return own
     return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 

@@ -9,7 +9,9 @@ from msgspec import UNSET, Raw
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.dialects.place import Place
+from gateway.dialects.known import read_outline
+from gateway.dialects.place import FIELDS, Place
+from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
 from . import inbound_wire as wire
@@ -18,7 +20,7 @@ from .inbound_contents import Conversation, read_system
 from .inbound_signatures import Envelopes
 from .inbound_tools import read_choice, read_tools
 
-__all__ = ["read_request"]
+__all__ = ["read_request", "read_unread"]
 
 _WHOLE: Final = "generateContentRequest"
 _MODEL: Final = "model"  # the path names it
@@ -58,8 +60,6 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
         place.lose("generationConfig.mediaResolution", "there is nothing to look at")
     tools = read_tools(given.tools, place.at("tools"))
     only = _cached(extras, place) or options.only or conversation.only
-    if only is not None and envelopes.found:
-        raise Place(only.path).refuse("cannot go along with signatures of this gateway, which need a translation")
     return ir.Request(
         model=route.model,
         system=read_system(given.system_instruction, place.at("systemInstruction")),
@@ -75,8 +75,19 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
         extras={name: value for name, value in extras.items() if name != _MODEL},
         losses=tuple(place.losses),
         paths=_paths(options, place),
-        # envelopes of ours never go upstream, so a conversation that holds one is translated
-        native=None if envelopes.found else ir.Native(dialect="gemini", body=raw, only=only),
+        native=ir.Native(dialect="gemini", body=raw, only=only),
+    )
+
+
+def read_unread(body: bytes, refusal: InvalidRequest, route: Route) -> ir.Request:
+    """Read of a body what the way upstream needs: the path says all of it."""
+    read_outline(body, FIELDS, refusal)
+    return ir.Request(
+        model=route.model,
+        turns=(),
+        stream=bool(route.streams),
+        include_usage=True,
+        native=ir.Native(dialect="gemini", body=Raw(body.strip()), refusal=refusal),
     )
 
 

@@ -2,8 +2,7 @@
 
     chunk* (a chunk with finishReason and usage | an error)
 
-Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. An upstream that speaks
-the dialect itself tells its own chunks; these go out as they came, and what else is told of them is left out.
+Nothing stands between the chunks: google-genai fails on comments, event names and an end mark.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import CHUNK, JSON, encode, ending, frame, one_line, part, sources
+from .inbound_answer import JSON, encode, ending, frame, part, sources
 from .inbound_errors import write_error
 
 __all__ = ["GeminiStream"]
@@ -32,7 +31,7 @@ class GeminiStream:
         self._frame = frame(answering)
         self._tail = b']},"index":0}],' + encode(self._frame)[1:]
         self._out: list[bytes] = []
-        self._begun = self._native = self._said = self._ended = False
+        self._begun = self._said = self._ended = False
         self._usage = ir.Usage()
         self._block = ir.BlockStarted(kind="text")
         self._pieces: list[str] = []
@@ -44,7 +43,7 @@ class GeminiStream:
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         """Give the chunks for these events."""
         for event in events:
-            take = (self._PASS if self._native else self._TAKE).get(type(event))
+            take = self._TAKE.get(type(event))
             if take is not None and not self._ended:
                 take(self, event)
         return self._written()
@@ -140,19 +139,9 @@ class GeminiStream:
         self._send(encode({**ended, **self._frame}))
         self._end()
 
-    # an upstream's own answer
-
     def _tell(self, event: ir.OpaqueEvent) -> None:
-        if event.dialect != "gemini":
-            return
-        if event.kind == CHUNK:
-            self._native = True
-            self._send(one_line(bytes(event.value)))
-        else:
+        if event.dialect == "gemini":
             self._opaque.append(event)
-
-    def _finish_native(self, _: ir.Finished) -> None:
-        self._end()
 
     def _break(self, event: ir.Failed) -> None:
         self._fail(event.error)
@@ -170,10 +159,5 @@ class GeminiStream:
         ir.BlockEnded: _close,
         ir.OpaqueEvent: _tell,
         ir.Finished: _finish,
-        ir.Failed: _break,
-    }
-    _PASS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
-        ir.OpaqueEvent: _tell,
-        ir.Finished: _finish_native,
         ir.Failed: _break,
     }

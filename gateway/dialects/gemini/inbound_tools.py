@@ -23,6 +23,7 @@ _BUILTIN: Final = {
     "urlContext": "web_fetch",
     "codeExecution": "code_execution",
 }
+_REFUSED: Final = {"mcpServers": "MCP servers are not called from here; run them at the client"}
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "AUTO": ir.ToolChoice(mode="auto"),
     "VALIDATED": ir.ToolChoice(mode="auto"),
@@ -83,6 +84,8 @@ def _read(raw: Raw, place: Place) -> Iterator[ir.Tool]:
         if kind == _FUNCTIONS:
             for inner, declaration in wire.items(value, at):
                 yield _function(declaration, inner)
+        elif kind in _REFUSED:
+            raise at.refuse(_REFUSED[kind])
         else:
             for option in wire.fields_of(value, at):
                 at.lose(option, "not carried", "change")

@@ -13,9 +13,9 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 
-from .inbound_answer import CHUNK, JSON, encode, ending, frame, part, sources
+from .inbound_answer import JSON, encode, ending, frame, part, sources
 
-__all__ = ["write_whole"]
+__all__ = ["joined", "write_whole"]
 
 _Fields = dict[str, Raw]
 
@@ -31,9 +31,6 @@ _NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
 
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write the body of a whole answer."""
-    chunks = [event.value for event in reply.opaque if event.dialect == "gemini" and event.kind == CHUNK]
-    if chunks:
-        return bytes(chunks[0]) if len(chunks) == 1 else _joined(chunks)
     visible = bool(answering.request.reasoning.visible)
     shown = [block for block in reply.parts if visible or not isinstance(block, ir.Thinking)]
     parts = [part(block, answering) for block in shown if _says(block)]
@@ -46,7 +43,8 @@ def _says(block: ir.ReplyPart) -> bool:
     return not isinstance(block, ir.Text | ir.Thinking) or bool(block.text or block.signature)
 
 
-def _joined(chunks: Sequence[Raw]) -> bytes:
+def joined(chunks: Sequence[Raw]) -> bytes:
+    """Put the chunks of an upstream's own answer together."""
     whole: dict[str, object] = {}
     usage: _Fields = {}
     candidates: dict[bytes, _Candidate] = {}

@@ -98,6 +98,8 @@ def _tools(request: ir.Request) -> Iterator[ir.Loss]:
     for tool in request.tools:
         if tool.strict:
             yield _hint(f"{tool.path}.{tool.schema_path.rpartition('.')[0]}.strict".replace("..", "."), "not enforced")
+        if tool.free_form:
+            yield ir.Loss(tool.path, "emulated: a function with the one argument input", "change")
         if allowed and tool.builtin is None and tool.name not in allowed:
             yield _hint(tool.path, "the choice leaves it out")
 

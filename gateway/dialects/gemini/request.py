@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.errors import InvalidRequest
+from gateway.upstream import Edit
 
 from .history import Step, arrange, leads_with_thoughts, write_contents
 from .leftover import RESOLUTIONS, told
@@ -20,8 +21,18 @@ from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
 from .thinking import Conflict, Plan, generation_of, plan
+from .vertex import suited
 
-__all__ = ["GeminiTarget", "Written", "write_request"]
+__all__ = [
+    "ANSWER",
+    "ANSWERS",
+    "JSON_ONLY",
+    "GeminiTarget",
+    "Written",
+    "beside_thinking",
+    "unknown",
+    "write_request",
+]
 
 _MAX_STOPS: Final = 5
 _BUILTIN: Final = {
@@ -48,9 +59,9 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     False: ("this model does not draw", "change"),
 }
 _TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
-_ANSWER: Final = "structured_output"
-_ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
-_JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
+ANSWER: Final = "structured_output"
+ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
+JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
 
 class GeminiTarget(Struct, frozen=True, kw_only=True):
@@ -64,7 +75,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
 
     model: str
     family: ir.Family
-    surface: Literal["v1internal", "gemini"] = "v1internal"
+    surface: Literal["v1internal", "gemini", "vertex"] = "v1internal"
     json_schemas: bool = True
     penalties: bool = True
     levels: bool = True
@@ -88,8 +99,8 @@ class Written(Struct, frozen=True, kw_only=True):
 
     `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
     `parallel`: whether more than one call may be passed on. `answer`: the tool whose arguments are the answer's text.
-    `native`: the caller's own request, to be sent in the place of `body`, which then only tells what kind of request it
-    is.
+    `native`: the caller's own request, to be sent after these `edits` in the place of `body`, which then only tells
+    what kind of request it is.
     """
 
     body: dict[str, object]
@@ -100,6 +111,7 @@ class Written(Struct, frozen=True, kw_only=True):
     losses: tuple[ir.Loss, ...] = ()
     image_model: bool = False
     native: Raw | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 def write_request(request: ir.Request, target: GeminiTarget) -> Written:
@@ -116,10 +128,10 @@ class _Writer:
         self.claude = target.family == "claude"
         self.image = "image" in target.model
         self.latest = target.family == "gemini" and (generation_of(target.model) or (3, 0)) >= (3, 0)
-        self.public = target.surface == "gemini"
+        self.public = target.surface != "v1internal"
         self.losses: list[ir.Loss] = []
         if request.extras:
-            self.losses += [_unknown(name, value) for name, value in request.extras.items()]
+            self.losses += [unknown(name, value) for name, value in request.extras.items()]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
         self.functions = _functions(request) if request.tools else []
         self.media, called = _found(request.turns)
@@ -129,8 +141,8 @@ class _Writer:
 
     def write(self) -> Written:
         thinking, replay, steps = self._conversation()
-        self.answer = _ANSWER if self.claude and self._answers_by_tool(thinking) else ""
-        contents = write_contents(steps, self.names, replay)
+        self.answer = ANSWER if self.claude and self._answers_by_tool(thinking) else ""
+        contents = write_contents(self._suited(steps), self.names, replay)
         body: dict[str, object] = {"contents": contents}
         system = self._system()
         if system and self.image:  # a drawing model takes no instruction: it leads the user's words
@@ -150,6 +162,9 @@ class _Writer:
             losses=told(self.request, body, self.losses, self.media, public=self.public),
             image_model=self.image,
         )
+
+    def _suited(self, steps: list[Step]) -> list[Step]:
+        return suited(steps) if self.target.surface == "vertex" else steps
 
     @property
     def light(self) -> bool:
@@ -238,7 +253,7 @@ class _Writer:
 
     def _answers_by_tool(self, thinking: Plan) -> bool:
         """Tell whether a tool that must be called stands for JSON mode, which Claude does not have here."""
-        if thinking.thinks or self._forced() or self.names.known(_ANSWER):
+        if thinking.thinks or self._forced() or self.names.known(ANSWER):
             return False
         schema = self.request.output.schema
         return schema is not None and msgspec.json.decode(schema, type=_Root, strict=False).type == "object"
@@ -254,8 +269,8 @@ class _Writer:
         self._lose("response_format", "this model is asked for JSON in words only")
         schema = self.request.output.schema
         if schema is None:
-            return f"{_JSON_ONLY} It must be an object."
-        return f"{_JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
+            return f"{JSON_ONLY} It must be an object."
+        return f"{JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
 
     def _output(self) -> dict[str, object]:
         output = self.request.output
@@ -298,8 +313,8 @@ class _Writer:
         return declared + hosted
 
     def _combines(self) -> bool:
-        """Tell whether the model takes services of the upstream beside functions: Gemini 3 does, on the public API."""
-        return self.public and self.latest
+        """Tell whether the model takes services of the upstream beside functions: Gemini 3 does, on its own API."""
+        return self.target.surface == "gemini" and self.latest
 
     def _hosted(self, tool: ir.Tool) -> str | None:
         name = _BUILTIN.get(tool.builtin or "") if self.target.family == "gemini" else None
@@ -327,7 +342,7 @@ class _Writer:
     def _declare_answer(self) -> dict[str, object]:
         self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
         schema = self.request.output.schema
-        return self._declare(ir.Tool(name=_ANSWER, description=_ANSWERS, schema=schema, path="response_format"))
+        return self._declare(ir.Tool(name=ANSWER, description=ANSWERS, schema=schema, path="response_format"))
 
     def _lose_keywords(self, path: str, cleaned: Cleaned) -> None:
         for dropped in cleaned.dropped:
@@ -420,7 +435,7 @@ class _Writer:
             if kept.pop(name) or name == "seed":
                 self._lose(name, "Claude does not know it")
         if thinks:
-            for name in [name for name, value in kept.items() if not _beside_thinking(name, value)]:
+            for name in [name for name, value in kept.items() if not beside_thinking(name, value)]:
                 del kept[name]
                 self._lose(name, "Claude takes no other than its own while it thinks")
         elif kept.get("temperature", 0) > 1:
@@ -446,7 +461,8 @@ class _Writer:
         return None
 
 
-def _unknown(name: str, value: Raw) -> ir.Loss:
+def unknown(name: str, value: Raw) -> ir.Loss:
+    """Tell that a caller's field is not known upstream."""
     severity: ir.Severity = "change" if name in _TELLING and bytes(value) != b"{}" else "hint"
     return ir.Loss(name, "this upstream does not know it", severity)
 
@@ -479,5 +495,6 @@ def _found(turns: Iterable[ir.Turn]) -> tuple[list[ir.Media], set[str]]:
     return media, called
 
 
-def _beside_thinking(name: str, value: float) -> bool:
+def beside_thinking(name: str, value: float) -> bool:
+    """Tell whether Claude takes this while it thinks."""
     return (name == "temperature" and value == 1) or (name == "top_p" and value >= _LEAST_TOP_P)

@@ -139,10 +139,9 @@ class _Light:
         return whole, at
 
     def _alone(self, own: Schema, ref: object, at: _At) -> Schema:
-        found = self._reference(ref, at)
         if own.get("nullable") is not True:
-            return {**own, **found}
-        return {**own, "anyOf": [found, {"type": "null"}]}
+            return {**own, **self._reference(ref, at)}
+        return {**own, "anyOf": [{"$ref": ref}, {"type": "null"}]}
 
     def _expand(self, part: Schema, whole: Schema, at: _At) -> _At:
         """Join a part, a reference by what it leads to; one that leads to itself adds nothing."""

@@ -19,7 +19,6 @@ __all__ = ["SENTINEL", "Replay"]
 
 SENTINEL: Final = "skip_thought_signature_validator"
 
-_ENVELOPE: Final = "gw1."
 _CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's
 
 
@@ -80,7 +79,7 @@ class Replay(Struct, frozen=True, kw_only=True):
         return signature if signature.issuer == "gemini" or (bare and _is_base64(value)) else None
 
     def _trusts(self, signature: ir.Signature) -> bool:
-        return self.trusted and bool(signature.value) and not signature.value.startswith(_ENVELOPE)
+        return self.trusted and bool(signature.value) and not ir.is_sealed(signature.value)
 
 
 def _is_base64(value: str) -> bool:

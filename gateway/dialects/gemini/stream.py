@@ -78,8 +78,8 @@ _ID_DIGITS: Final = 24
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
-    `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk is told as
-    it came, too, before the events of it.
+    `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk
+    passes, too, out of the envelope that Code Assist has around it.
     """
 
     names: NameMap
@@ -168,7 +168,7 @@ class StreamReader:
                 place = len(self._events)
                 self._take(chunk)
                 if not self._ended and not _ERROR.match(bytes(native)):
-                    self._events.insert(place, ir.OpaqueEvent(dialect="gemini", kind="chunk", value=native))
+                    self._events.insert(place, ir.Passed(bytes(native)))
 
     def _take(self, chunk: Chunk) -> None:
         if chunk.error and bytes(chunk.error) not in _NOTHING:

@@ -6,6 +6,7 @@ Claude takes a budget that must stay below the output limit. Older models and gp
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, Literal, TypeVar
 
@@ -14,7 +15,17 @@ from msgspec.structs import replace
 
 from gateway import ir
 
-__all__ = ["BUDGETS", "Conflict", "Generation", "Plan", "generation_of", "nearest", "plan"]
+__all__ = [
+    "BUDGETS",
+    "Conflict",
+    "Generation",
+    "Plan",
+    "generation_of",
+    "level_of",
+    "nearest",
+    "plain",
+    "plan",
+]
 
 Conflict = Literal["clamp", "raise", "drop"]
 Generation = tuple[int, int]
@@ -62,7 +73,7 @@ _ANSWER: Final = 8192  # room for the answer behind the thoughts
 class Plan(Struct, frozen=True, kw_only=True):
     """The `thinkingConfig` to send, None for none, and the output limit that goes with it."""
 
-    config: dict[str, object] | None = None
+    config: Mapping[str, object] | None = None
     max_tokens: int | None = None
     losses: tuple[ir.Loss, ...] = ()
 
@@ -72,6 +83,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.config is not None and bool(self.config["includeThoughts"])
 
 
+@lru_cache(maxsize=1024)
 def plan(
     reasoning: ir.Reasoning,
     max_tokens: int | None,
@@ -88,7 +100,7 @@ def plan(
     """
     if family == "claude" and reasoning.include is False and reasoning.budget == 0:  # the policy says so in figures
         return Plan(config={"includeThoughts": False, "thinkingBudget": 0}, max_tokens=max_tokens)
-    reasoning = _plain(reasoning)
+    reasoning = plain(reasoning)
     shown = reasoning.visible if reasoning.include is None else reasoning.include
     if reasoning.mode == "unset" and not shown:
         return Plan(max_tokens=max_tokens)
@@ -101,7 +113,7 @@ def plan(
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
     if generation and generation < (3, 0):
         return _budgeted(config, reasoning, max_tokens, _first(_RANGES, model))
-    level = _level(reasoning) if reasoning.mode != "auto" else None
+    level = level_of(reasoning) if reasoning.mode != "auto" else None
     if level is None or generation is None or _LEVEL_IN_NAME.search(model):
         return Plan(config=config, max_tokens=max_tokens)
     if not levels:
@@ -117,7 +129,7 @@ def generation_of(model: str) -> Generation | None:
     return (int(found[1]), int(found[2] or 0)) if found else None
 
 
-def _plain(reasoning: ir.Reasoning) -> ir.Reasoning:
+def plain(reasoning: ir.Reasoning) -> ir.Reasoning:
     """Say `off` and `auto` by their mode, however the caller put it."""
     if reasoning.mode == "budget" and (reasoning.budget or 0) <= 0:
         return replace(reasoning, mode="auto" if reasoning.budget == _DYNAMIC else "off")
@@ -126,7 +138,8 @@ def _plain(reasoning: ir.Reasoning) -> ir.Reasoning:
     return reasoning
 
 
-def _level(reasoning: ir.Reasoning) -> str | None:
+def level_of(reasoning: ir.Reasoning) -> str | None:
+    """Give the wanted level, also of a budget; None leaves it to the model."""
     if reasoning.mode == "off":
         return "minimal"
     if reasoning.mode == "budget":

@@ -5,14 +5,16 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
-from gateway.errors import GatewayError
+from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
+from .edits import REPLIES, screen, skim, trim
 from .errors import write_error
 from .models import write_count, write_model, write_models
-from .request import read_request
-from .stream import ChatStream
+from .request import read_request, read_unread
+from .stream import ChatStream, broken
 from .whole import write_whole
 
 __all__ = ["OpenAIChat"]
@@ -27,6 +29,14 @@ class OpenAIChat:
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request."""
         return read_request(body, route.model if route is not None else "")
+
+    def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
+        """Read of a request what the way upstream needs."""
+        return read_unread(body, refusal, route.model if route is not None else "")
+
+    def passage(self, answering: Answering) -> Passage:
+        """Make the writer of an answer that passes."""
+        return Passage(answering, REPLIES, broken, screen, skim, trim)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

@@ -47,40 +47,40 @@ _NONE: Final[frozenset[str]] = frozenset()
 _WITHHELD: Final = "The answer was withheld by a content filter."
 
 
-class Function(Struct, kw_only=True):
+class Function(Struct, gc=False, kw_only=True):
     """A called function; in a stream the name comes once."""
 
     name: str | UnsetType = UNSET
     arguments: str = ""
 
 
-class Custom(Struct):
+class Custom(Struct, gc=False):
     """A called free-form tool."""
 
     name: str
     input: str
 
 
-class Google(Struct):
+class Google(Struct, gc=False):
     """The thought signature where Google's own compatibility layer puts it."""
 
     thought_signature: str
 
 
-class Kept(Struct):
+class Kept(Struct, gc=False):
     """What a signature of thoughts is for: the Node SDK's streams keep only the last piece of `reasoning_content`."""
 
     thoughts: str
 
 
-class ExtraContent(Struct):
+class ExtraContent(Struct, gc=False):
     """The envelope around it."""
 
     google: Google
     gateway: Kept | UnsetType = UNSET
 
 
-class Call(Struct, kw_only=True):
+class Call(Struct, gc=False, kw_only=True):
     """One tool call; `index` only in streams."""
 
     index: int | UnsetType = UNSET
@@ -91,7 +91,7 @@ class Call(Struct, kw_only=True):
     extra_content: ExtraContent | UnsetType = UNSET
 
 
-class Citation(Struct, kw_only=True):
+class Citation(Struct, gc=False, kw_only=True):
     """A source; the indices count characters of the content."""
 
     start_index: int
@@ -100,20 +100,20 @@ class Citation(Struct, kw_only=True):
     url: str
 
 
-class Annotation(Struct):
+class Annotation(Struct, gc=False):
     """What hangs on the content."""
 
     url_citation: Citation
     type: str = "url_citation"
 
 
-class PictureURL(Struct):
+class PictureURL(Struct, gc=False):
     """A data URL."""
 
     url: str
 
 
-class Picture(Struct):
+class Picture(Struct, gc=False):
     """A picture beside the content."""
 
     image_url: PictureURL
@@ -121,7 +121,7 @@ class Picture(Struct):
     type: str = "image_url"
 
 
-class Message(Struct, kw_only=True):
+class Message(Struct, gc=False, kw_only=True):
     """A message, or in a stream what is new of it."""
 
     role: str | UnsetType = UNSET
@@ -135,20 +135,20 @@ class Message(Struct, kw_only=True):
     extra_content: ExtraContent | UnsetType = UNSET
 
 
-class PromptDetails(Struct):
+class PromptDetails(Struct, gc=False):
     """Of the prompt's tokens."""
 
     cached_tokens: int
     cache_write_tokens: int
 
 
-class CompletionDetails(Struct):
+class CompletionDetails(Struct, gc=False):
     """Of the answer's tokens."""
 
     reasoning_tokens: int
 
 
-class Usage(Struct, kw_only=True):
+class Usage(Struct, gc=False, kw_only=True):
     """Tokens: the prompt's include cached ones, the answer's include reasoning."""
 
     prompt_tokens: int
@@ -158,7 +158,7 @@ class Usage(Struct, kw_only=True):
     completion_tokens_details: CompletionDetails
 
 
-class Manner(Struct, frozen=True, kw_only=True):
+class Manner(Struct, gc=False, frozen=True, kw_only=True):
     """How this caller wants to be answered.
 
     `legacy`: it sent `functions`, so it reads `function_call`. `beside`: pictures beside the content, not in it.
@@ -223,7 +223,7 @@ def call(made: ir.ToolCall, how: Manner, index: int | UnsetType = UNSET) -> Call
     return Call(index=index, id=made.id, type="function", function=function, extra_content=extra)
 
 
-class _FreeForm(Struct):
+class _FreeForm(Struct, gc=False):
     input: str
 
 

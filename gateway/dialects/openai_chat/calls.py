@@ -12,7 +12,8 @@ __all__ = ["StreamedCall"]
 class StreamedCall:
     """Takes the events of one call; `news()` gives what is to be written next.
 
-    Head and arguments go out as they come, the signature at the end, in the same delta when all is there.
+    The last piece of the arguments is held until it is known for such: what belongs to the end goes out with it, and
+    one that comes whole is one delta, wherever the upstream's bytes are cut.
     Deltas of one index are joined by the caller: the name and the signature must come once.
     """
 
@@ -28,13 +29,14 @@ class StreamedCall:
 
     def argue(self, json: str) -> None:
         """Take more of the arguments."""
-        if json:
-            self._pieces.append(json)
+        self._pieces.append(json)
 
     def news(self, *, ended: bool) -> answer.Call | None:
         """Give what has not gone out yet; None = nothing."""
         if self._name in self._how.free_form:
             return self._unwrapped() if ended else None
+        if not ended and not self._pieces:
+            return None
         arguments = "".join(self._pieces)
         self._pieces.clear()
         self._argued = self._argued or bool(arguments)

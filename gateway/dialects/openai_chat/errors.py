@@ -3,7 +3,6 @@
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from gateway import errors
 
@@ -23,17 +22,7 @@ _OUR_FAULT: Final = (errors.UpstreamError, errors.ServiceError)
 _CALLERS_STATUSES: Final = (401, 403)
 
 
-class _Error(Struct):
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class _Body(Struct):
-    error: _Error
-
-
+_OWN: Final = {"type", "param", "code"}
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -43,4 +32,5 @@ def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
     if status in _CALLERS_STATUSES and isinstance(error, _OUR_FAULT):
         status = 502
     kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
-    return status, _encode(_Body(_Error(error.message, kind, error.param, error.code)))
+    said: dict[str, object] = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    return status, _encode({"error": said | {name: error.own[name] for name in _OWN & error.own.keys()}})

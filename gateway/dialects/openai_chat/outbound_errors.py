@@ -17,7 +17,7 @@ from gateway.dialects.gemini import errors as google
 from gateway.dialects.gemini.errors import duration, header_wait, mask
 from gateway.errors import GatewayError
 
-__all__ = ["Details", "read_details", "read_error"]
+__all__ = ["Details", "read_details", "read_error", "unnamed"]
 
 _MAX_MESSAGE: Final = 2000
 
@@ -52,6 +52,7 @@ _CODES: Final[dict[str, _Cause]] = {
     "overloaded": errors.UpstreamOverloaded,
     "overloaded_error": errors.UpstreamOverloaded,
     "engine_overloaded": errors.UpstreamOverloaded,
+    "server_is_overloaded": errors.UpstreamOverloaded,
     "slow_down": errors.UpstreamOverloaded,
     "service_unavailable_error": errors.UpstreamOverloaded,
     "unsupported_country_region_territory": errors.UpstreamUnavailable,
@@ -167,6 +168,12 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def unnamed(text: str) -> str:
+    """Give an upstream's words without what names an account or a key; as they are when nothing does."""
+    masked = _masked(text)
+    return text if masked == " ".join(text.split())[:_MAX_MESSAGE] else masked
 
 
 def _masked(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "fetched"]
 
 _Part = dict[str, object]
 
@@ -55,9 +55,14 @@ class Parts:
         self._losses.append(ir.Loss(path, reason, "hint"))
 
 
+def fetched(media: ir.Media) -> bool:
+    """Tell whether Chat Completions takes the address of a file: only of a picture."""
+    return media.media_type.startswith("image/") and (media.url or "").startswith(_ADDRESSES)
+
+
 def _image(media: ir.Media) -> _Part:
     url = f"data:{media.media_type};base64,{media.data}" if media.data is not None else media.url or ""
-    if media.data is None and not url.startswith(_ADDRESSES):
+    if media.data is None and not fetched(media):
         raise _refused(media, "this upstream fetches from https addresses only; send the data as base64")
     image = {"url": url} if media.detail is None else {"url": url, "detail": media.detail}
     return {"type": "image_url", "image_url": image}

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from gateway import ir
+from gateway.dialects.outbound import latest
 
 from .outbound_wire import Usage, read_part
 
@@ -29,12 +30,13 @@ class Tally:
             return
         prompt, completion = given.prompt_tokens_details, given.completion_tokens_details
         cached = (prompt and prompt.cached_tokens) or given.prompt_cache_hit_tokens or given.cached_tokens
-        self._prompt = given.prompt_tokens or self._prompt
-        self._completion = given.completion_tokens or self._completion
-        self._total = given.total_tokens or self._total
-        self._cached = cached or self._cached
-        self._written = (prompt and prompt.cache_write_tokens) or self._written
-        self._reasoning = (completion and completion.reasoning_tokens) or given.reasoning_tokens or self._reasoning
+        reasoning = (completion and completion.reasoning_tokens) or given.reasoning_tokens
+        self._prompt = latest(given.prompt_tokens, self._prompt)
+        self._completion = latest(given.completion_tokens, self._completion)
+        self._total = latest(given.total_tokens, self._total)
+        self._cached = latest(cached, self._cached)
+        self._written = latest(prompt and prompt.cache_write_tokens, self._written)
+        self._reasoning = latest(reasoning, self._reasoning)
 
     def __bool__(self) -> bool:
         return bool(self._prompt or self._completion or self._total)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, structs
+from msgspec import UNSET, Raw, Struct, structs
 
 from gateway import ir
-from gateway.dialects.known import decode_known
+from gateway.dialects.known import decode_known, read_outline
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
@@ -16,7 +16,7 @@ from .messages import read_messages
 from .options import read_output, read_reasoning, read_sampling
 from .tools import read_choice, read_tools
 
-__all__ = ["read_request"]
+__all__ = ["read_request", "read_unread"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SHOWN: Final = frozenset({"text", "image"})
@@ -63,6 +63,35 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         extras=_extras(fields, given),
         losses=tuple(losses),
         paths=_paths(given, thinking),
+    )
+
+
+class _Options(Struct):
+    include_usage: bool | None = None
+
+
+class _Unread(Struct):
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: _Options | None = None
+
+
+_UNREAD: Final = msgspec.json.Decoder(_Unread)
+
+
+def read_unread(body: bytes, refusal: InvalidRequest, model: str = "") -> ir.Request:
+    """Read of a body what the way upstream needs."""
+    given = read_outline(body, _UNREAD, refusal)
+    model = model or given.model or ""
+    if not model:
+        raise refusal
+    return ir.Request(
+        model=model,
+        turns=(),
+        stream=given.stream,
+        include_usage=bool(given.stream_options and given.stream_options.include_usage),
+        dialect="openai-chat",
+        native=ir.Native(dialect="openai-chat", body=Raw(body), refusal=refusal),
     )
 
 

@@ -20,7 +20,7 @@ from . import answer
 from .calls import StreamedCall
 from .errors import write_error
 
-__all__ = ["ChatStream"]
+__all__ = ["ChatStream", "broken"]
 
 _DONE: Final = b"data: [DONE]\n\n"
 _HOLE: Final = b"\x00"  # never in JSON: where a delta goes in a chunk made beforehand
@@ -74,8 +74,6 @@ class ChatStream:
             take = self._TAKE.get(type(event))
             if take is not None and not self._ended:
                 take(self, event)
-        if self._call is not None and not self._ended:
-            self._write_call(self._call)
         return self._written()
 
     def close(self, error: GatewayError | None = None) -> bytes:
@@ -147,7 +145,8 @@ class ChatStream:
             self._call.signature = event.signature
 
     def _argue(self, event: ir.ArgumentsDelta) -> None:
-        if self._call is not None:
+        if self._call is not None and event.json:
+            self._write_call(self._call)
             self._call.argue(event.json)
 
     def _show(self, event: ir.MediaChunk) -> None:
@@ -208,7 +207,7 @@ class ChatStream:
         self._fail(event.error)
 
     def _fail(self, error: GatewayError) -> None:
-        self._out.append(sse_event(json_line(write_error(error)[1])))
+        self._out.append(broken(error))
         self._ended = True
 
     _TAKE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
@@ -225,3 +224,8 @@ class ChatStream:
         ir.Finished: _finish,
         ir.Failed: _failed,
     }
+
+
+def broken(error: GatewayError) -> bytes:
+    """Write the error that ends a stream."""
+    return sse_event(json_line(write_error(error)[1]))

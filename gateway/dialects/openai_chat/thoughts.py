@@ -26,43 +26,46 @@ THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "think
 
 def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> list[_Said]:
     """Read the thoughts of a message, each with where it stood."""
-    given = [(field, said) for field, read in _SPELLINGS.items() if (said := list(read(message, f"{path}.{field}")))]
+    spelt = ((field, list(read(message, f"{path}.{field}", losses))) for field, read in _SPELLINGS.items())
+    given = [(field, said) for field, said in spelt if said]
     losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} says it already", "hint") for field, _ in given[1:]]
     losses += _unused(message, path)
     return given[0][1] if given else []
 
 
-def _blocks(message: wire.Message, path: str) -> Iterator[_Said]:
+def _blocks(message: wire.Message, path: str, losses: list[ir.Loss]) -> Iterator[_Said]:
     for i, block in enumerate(message.thinking_blocks or ()):
         sealed = block.type == "redacted_thinking"
-        thought = ir.Thinking(text="", redacted=block.data) if sealed else _thinking(block.thinking, block.signature)
-        yield thought, f"{path}[{i}]"
+        place = f"{path}[{i}]"
+        said = ir.Thinking(text="", redacted=block.data)
+        yield said if sealed else _thinking(block.thinking, block.signature, place, losses), place
 
 
-def _details(message: wire.Message, path: str) -> Iterator[_Said]:
+def _details(message: wire.Message, path: str, losses: list[ir.Loss]) -> Iterator[_Said]:
     for i, detail in enumerate(message.reasoning_details or ()):
         if detail.text or detail.summary:
-            yield _thinking(detail.text or detail.summary or "", detail.signature), f"{path}[{i}]"
+            place = f"{path}[{i}]"
+            yield _thinking(detail.text or detail.summary or "", detail.signature, place, losses), place
 
 
-def _kept(message: wire.Message, path: str) -> Iterator[_Said]:
+def _kept(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     """Give the thoughts as they were signed: of a stream, some clients keep only the last piece."""
     extra = message.extra_content
     if extra is not None and extra.gateway is not None and extra.gateway.thoughts:
         yield ir.Thinking(text=extra.gateway.thoughts), path
 
 
-def _content(message: wire.Message, path: str) -> Iterator[_Said]:
+def _content(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     if message.reasoning_content:
         yield ir.Thinking(text=message.reasoning_content), path
 
 
-def _reasoning(message: wire.Message, path: str) -> Iterator[_Said]:
+def _reasoning(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     if message.reasoning:
         yield ir.Thinking(text=message.reasoning), path
 
 
-_SPELLINGS: Final[dict[str, Callable[[wire.Message, str], Iterator[_Said]]]] = {
+_SPELLINGS: Final[dict[str, Callable[[wire.Message, str, list[ir.Loss]], Iterator[_Said]]]] = {
     "thinking_blocks": _blocks,
     "reasoning_details": _details,
     "extra_content.gateway.thoughts": _kept,
@@ -71,8 +74,9 @@ _SPELLINGS: Final[dict[str, Callable[[wire.Message, str], Iterator[_Said]]]] = {
 }
 
 
-def _thinking(text: str, signature: str | None) -> ir.Thinking:
-    return ir.Thinking(text=text, signature=ir.unseal(signature) if signature else None)
+def _thinking(text: str, signature: str | None, path: str, losses: list[ir.Loss]) -> ir.Thinking:
+    opened = _unsealed(signature, f"{path}.signature", losses) if signature else None
+    return ir.Thinking(text=text, signature=opened)
 
 
 def _unused(message: wire.Message, path: str) -> Iterator[ir.Loss]:

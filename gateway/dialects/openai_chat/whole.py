@@ -13,14 +13,14 @@ from . import answer
 __all__ = ["write_whole"]
 
 
-class _Choice(Struct, kw_only=True):
+class _Choice(Struct, gc=False, kw_only=True):
     index: int = 0
     message: answer.Message
     logprobs: None = None
     finish_reason: str
 
 
-class _Completion(Struct, kw_only=True):
+class _Completion(Struct, gc=False, kw_only=True):
     id: str
     object: str = "chat.completion"
     created: int

@@ -10,12 +10,14 @@ from gateway.dialects import Answering
 from gateway.dialects import StreamWriter as Writer
 from gateway.dialects.openai_chat.errors import write_error
 from gateway.dialects.openai_chat.models import write_count, write_model, write_models
-from gateway.errors import GatewayError
+from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .items import DIALECT
-from .request import read_request, resume
+from .passage import ResponsesPassage
+from .request import read_request, read_unread, resume
 from .stream import StreamWriter
 from .whole import write_whole
 
@@ -31,6 +33,14 @@ class OpenAIResponses:
     def read_request(self, body: bytes, *, counting: bool = False, route: Route | None = None) -> ir.Request:
         """Read a request."""
         return read_request(body)
+
+    def read_unread(self, body: bytes, refusal: InvalidRequest, route: Route | None = None) -> ir.Request:
+        """Read of a request what the way upstream needs."""
+        return read_unread(body, refusal)
+
+    def passage(self, answering: Answering) -> Passage:
+        """Make the writer of an answer that passes."""
+        return ResponsesPassage(answering)
 
     def resume(self, request: ir.Request, items: Sequence[Raw]) -> ir.Request:
         """Put what was said before, oldest first, before the request's own turns."""

@@ -31,7 +31,6 @@ DIALECT: Final = "openai-responses"
 
 _Speaker = Literal["assistant", "user"]
 
-_ENVELOPE: Final = "gw1."
 _SYSTEM: Final = ("system", "developer")
 # A call that the caller runs: the tool that must be declared for it, and where its arguments stand.
 _RAN: Final = {
@@ -56,7 +55,6 @@ _HOSTED: Final[dict[str, _Speaker]] = {
     "web_search_call": "assistant",
 }
 _REFUSED: Final = {
-    "item_reference": "single items are not kept here; send the item itself, or previous_response_id",
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
     "compaction_trigger": "conversations are not compacted here; ask for a summary",
 }
@@ -65,7 +63,10 @@ _RESULTS: Final = Decoder(list[Raw])
 
 
 class Conversation:
-    """Collects system texts, turns and tools. `declared`: the tools of the request itself."""
+    """Collects system texts, turns and tools. `declared`: the tools of the request itself.
+
+    `references`: where items are only named.
+    """
 
     def __init__(self, declared: Iterable[ir.Tool]) -> None:
         self.system: list[ir.Text] = []
@@ -74,6 +75,7 @@ class Conversation:
         self._speaker: _Speaker = "user"
         self._parts: list[ir.Part] = []
         self._places: list[tuple[str, ...]] = []
+        self.references: list[str] = []
         self._carried: tuple[ir.Signature, Place] | None = None
 
     def read(self, items: Sequence[Raw], place: Place) -> None:
@@ -229,7 +231,11 @@ class Conversation:
 
     def refuse(self, kind: str, raw: Raw, place: Place) -> None:
         """Refuse what would change the meaning if it were left out."""
-        raise place.refuse(_REFUSED[kind], "type" if kind != "item_reference" else "id")
+        raise place.refuse(_REFUSED[kind], "type")
+
+    def reference(self, _: str, raw: Raw, place: Place) -> None:
+        """Note where an item is only named."""
+        self.references.append(place.at("id").path)
 
 
 _READERS: Final[dict[str, Callable[[Conversation, str, Raw, Place], None]]] = {
@@ -243,6 +249,7 @@ _READERS: Final[dict[str, Callable[[Conversation, str, Raw, Place], None]]] = {
     "additional_tools": Conversation.more_tools,
     "tool_search_output": Conversation.more_tools,
     "configuration_update": Conversation.update,
+    "item_reference": Conversation.reference,
     **dict.fromkeys(_RAN, Conversation.ran),
     **dict.fromkeys(_RAN_OUTPUTS, Conversation.ran_output),
     **dict.fromkeys(_REFUSED, Conversation.refuse),
@@ -271,7 +278,7 @@ def _signature(sealed: str | None, place: Place) -> ir.Signature | None:
     """Open our envelope; what is none was sealed by OpenAI, whose form of thoughts this is."""
     if not sealed:
         return None
-    if not sealed.startswith(_ENVELOPE):
+    if not ir.is_sealed(sealed):
         return ir.Signature("openai", sealed)
     signature = ir.unseal(sealed)
     if signature is None:

@@ -147,5 +147,6 @@ class ItemWriter:
         """Give an item of a service that the caller's vendor hosts, if that vendor is this one."""
         if part.dialect == DIALECT:
             return part.value
-        self._lose(part.path, f"only {part.dialect} can read a {part.kind} block")
+        severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
+        self._lose(part.path, f"only {part.dialect} can read a {part.kind} block", severity)
         return None

@@ -12,12 +12,17 @@ from gateway import ir
 from gateway.dialects.openai_chat.outbound_parts import Parts
 from gateway.errors import InvalidRequest
 
-__all__ = ["JSON", "ContentWriter"]
+__all__ = ["JSON", "ContentWriter", "fetched"]
 
 JSON = dict[str, object]
 
 _UNHEARD: Final = ("audio/", "video/")
 _WEB: Final = ("https://", "http://")
+
+
+def fetched(media: ir.Media) -> bool:
+    """Tell whether Responses take the address of a file."""
+    return (media.url or "").startswith(_WEB)
 
 
 class ContentWriter:
@@ -38,7 +43,7 @@ class ContentWriter:
         where = media.path or self._paths.get("messages", "messages")
         if media.media_type.startswith(_UNHEARD):
             raise InvalidRequest(f"{where}: this upstream does not take {media.media_type!r}", param=where)
-        if media.data is None and not media.media_type.startswith("image/") and (media.url or "").startswith(_WEB):
+        if media.data is None and not media.media_type.startswith("image/") and fetched(media):
             return self._address(media)
         written = self._parts.write(media)
         if "text" in written:

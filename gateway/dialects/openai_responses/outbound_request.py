@@ -14,6 +14,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import unknown
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
@@ -236,5 +237,5 @@ class _Writer:
             if name not in body and name not in _OURS and (self.own or name in _SHARED):
                 kept[name] = value
             else:
-                self._lose(name, "this upstream does not know it", "hint")
+                self.losses.append(unknown(name, value))
         return kept

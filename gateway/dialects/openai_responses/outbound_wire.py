@@ -4,7 +4,7 @@ One flat struct holds the fields of all events: their type says which count. Eve
 have anything in these fields, so only the known ones must fit.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -12,6 +12,8 @@ from msgspec import Raw, Struct
 from gateway import ir
 
 __all__ = ["NULL", "Event", "Item", "Part", "Response", "read_annotation", "read_event", "read_item", "read_response"]
+
+_T = TypeVar("_T")
 
 NULL: Final = Raw(b"null")
 
@@ -139,28 +141,30 @@ _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 def read_event(data: str | bytes, known: frozenset[str]) -> Event:
     """Read an event; raise ValueError. One of an unknown type has its type only."""
     try:
-        return _EVENT.decode(data)
+        return _read(data, _EVENT)
     except msgspec.ValidationError:
-        kind = _TYPED.decode(data).type
+        kind = _read(data, _TYPED).type
         if not kind or kind in known:
             raise
         return Event(type=kind)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def read_response(data: bytes) -> Response:
     """Read a whole answer; raise ValueError."""
+    return _read(data, _RESPONSE)
+
+
+def _read(data: str | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
-        return _RESPONSE.decode(data)
+        return decoder.decode(data)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def read_item(raw: Raw, known: frozenset[str]) -> Item:
     """Read an item; raise ValueError. One of an unknown type has its type only."""
-    kind = _TYPED.decode(raw).type
-    return _ITEM.decode(raw) if kind in known else Item(type=kind)
+    kind = _read(raw, _TYPED).type
+    return _read(raw, _ITEM) if kind in known else Item(type=kind)
 
 
 def read_annotation(raw: Raw, text: str) -> ir.CitationDelta | None:

@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.known import decode_known
+from gateway.dialects.known import decode_known, read_outline
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
 from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.errors import InvalidRequest
 
 from . import wire
-from .items import Conversation
+from .items import DIALECT, Conversation
 from .options import read_output, read_reasoning, read_sampling
 from .tools import read_choice, read_tools
 
-__all__ = ["ECHOED", "read_request", "resume"]
+__all__ = ["ECHOED", "read_request", "read_unread", "resume"]
 
 # What the Response object repeats of its request, or is made by
 ECHOED: Final = (
@@ -94,10 +95,43 @@ def read_request(body: bytes) -> ir.Request:
         paths=_paths(asked),
         thread=ir.Thread(
             items=items,
+            references=tuple(said.references),
             previous=asked.previous_response_id or None,
             store=asked.store is not False,
             echo={name: fields[name] for name in ECHOED if not is_null(fields.get(name, _NULL))},
         ),
+    )
+
+
+class _Unread(Struct):
+    model: str | None = None
+    stream: bool | None = None
+    store: bool | None = None
+    previous_response_id: str | None = None
+    input: Raw | UnsetType = UNSET
+
+
+_UNREAD: Final = msgspec.json.Decoder(_Unread)
+_LIST: Final = msgspec.json.Decoder(list[Raw])
+
+
+def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
+    """Read of a body what the way upstream needs."""
+    given = read_outline(body, _UNREAD, refusal)
+    if not given.model:
+        raise refusal
+    listed = given.input is not UNSET and bytes(given.input).startswith(b"[")
+    return ir.Request(
+        model=given.model,
+        turns=(),
+        stream=given.stream,
+        include_usage=True,
+        thread=ir.Thread(
+            items=tuple(_LIST.decode(given.input)) if listed and given.input is not UNSET else (),
+            previous=given.previous_response_id or None,
+            store=given.store is not False,
+        ),
+        native=ir.Native(dialect=DIALECT, body=Raw(body), refusal=refusal),
     )
 
 

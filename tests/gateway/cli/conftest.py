@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from gateway import registry
 from gateway.cli import main
+from gateway.registry import Group
 
 Run = Callable[..., "Done"]
 
@@ -40,6 +42,16 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         return Done(end.value.code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def unserved(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name a type of upstream whose adapter is not installed."""
+    adapters = {name: f"nowhere:{name}" for name in registry.names("gateway.adapters") if name != "anthropic"}
+    others: dict[Group, dict[str, str]] = {"gateway.adapters": adapters}
+    paths = registry._paths
+    monkeypatch.setattr(registry, "_paths", lambda group: others.get(group) or paths(group))
+    return "anthropic"
 
 
 @pytest.fixture

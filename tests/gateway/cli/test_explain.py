@@ -89,6 +89,23 @@ def test_a_model_is_explained_for_a_person(run: Run, write: Write) -> None:
         assert line in lines
 
 
+def test_an_upstream_of_anthropic_is_explained(run: Run, write: Write) -> None:
+    write('[upstream.anthropic]\napi_key = "sk-ant-1234567"')
+    done = run("explain", "claude-opus-4-6")
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert (done.code, done.err) == (0, "")
+    for line in (
+        "POST https://api.anthropic.com/v1/messages",
+        "anthropic-version: 2023-06-01",
+        "x-api-key: ***",
+        '"model": "claude-opus-4-6",',
+        '"max_tokens": 128000,',
+        "lost: nothing",
+    ):
+        assert line in lines
+    assert "1234567" not in done.out
+
+
 def test_a_request_is_explained_for_a_program(run: Run, write: Write, put: Put) -> None:
     write(CONFIG)
     body = {"model": "best", "max_tokens": 900, "messages": CHAT["messages"], "service_tier": "auto"}
@@ -200,6 +217,7 @@ def test_a_configuration_that_cannot_be_used_is_exit_2(run: Run, write: Write) -
     assert (done.code, done.err.startswith("gateway.toml:2: server.prt")) == (2, True)
 
 
+@pytest.mark.usefixtures("unserved")
 def test_an_upstream_without_adapter_is_exit_2(run: Run, write: Write) -> None:
     write('[upstream.anthropic]\napi_key = "sk-1234567"')
     done = run("explain", "gpt-5")

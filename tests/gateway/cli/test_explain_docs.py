@@ -26,7 +26,7 @@ def test_the_example_is_printed(
     assert RANDOM.sub("*", printed) == RANDOM.sub("*", expected)
 
 
-@pytest.mark.parametrize("kind", ["Explanation", "Member", "Way", "Step", "Refusal"])
+@pytest.mark.parametrize("kind", ["Explanation", "Member", "Way", "Step", "Refusal", "Change", "Edit"])
 def test_every_field_of_the_json_is_described(kind: str) -> None:
     from gateway import explain
 

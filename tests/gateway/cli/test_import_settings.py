@@ -152,6 +152,7 @@ def test_what_has_no_effect_yet_is_said(run: Run, old: Old) -> None:
     assert said["usage_logging.interval_sec"]["word"].startswith("not in effect yet: ")
 
 
+@pytest.mark.usefixtures("unserved")
 def test_what_cannot_be_served_yet_is_said(run: Run, old: Old) -> None:
     content = DOTENV.replace("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
     done = run("import", str(old(content, ".env")))

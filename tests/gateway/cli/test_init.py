@@ -18,7 +18,7 @@ NEEDS = {
     "vertex": ["VERTEX_PROJECT"],
     "anthropic": ["ANTHROPIC_API_KEY"],
 }
-SERVED = ("antigravity", "gemini", "openai")
+SERVED = ("antigravity", "gemini", "openai", "azure", "vertex", "anthropic")
 GEMINI = """\
 # The keys that are not here have their defaults: `gateway check` shows every one.
 [server]

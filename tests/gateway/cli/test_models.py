@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.vertex_api import logged_in
+from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.vertex_api import FakeVertex
+from tests.fakes.vertex_api_login import refused
 from tests.gateway.cli.conftest import Done, Run
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +90,60 @@ async def test_a_list_is_fetched_and_kept(run: Run, write: Write, folder: Path, 
     assert (folder / "data" / "gateway.db").exists()
 
 
+async def test_anthropics_list_is_fetched_with_its_limits(
+    run: Run, write: Write, fake_anthropic: FakeAnthropic
+) -> None:
+    write(f'[upstream.anthropic]\nbase_url = "{fake_anthropic.url}"\napi_key = "key-1"\n')
+    done, said = await json_of(run)
+    assert (done.code, said["upstreams"][0]["trouble"]) == (0, None)
+    models = {one["name"]: one for one in said["models"] if not one["variants"]}
+    assert [*models] == fake_anthropic.models
+    assert (models["claude-opus-4-6"]["max_output"], models["claude-opus-4-6"]["thinking"]) == (128_000, True)
+
+
+def vertex(fake: FakeVertex, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    logged_in(fake, folder, monkeypatch)
+    return f'[upstream.vertex]\nbase_url = "{fake.url}"\n'
+
+
+async def test_vertex_has_a_list_of_its_own_and_says_whose_credentials_it_has(
+    run: Run, write: Write, folder: Path, fake_vertex: FakeVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(vertex(fake_vertex, folder, monkeypatch))
+    done, said = await json_of(run)
+    assert done.code == 0
+    assert said["upstreams"] == [
+        {"name": "vertex", "type": "vertex", "usable": True, "state": "usable: a service account", "trouble": None}
+    ]
+    models = {one["name"]: one for one in said["models"] if not one["variants"]}
+    assert models["gemini-2.5-pro"]["upstreams"] == ["vertex/gemini-2.5-pro"]
+    assert (models["text-embedding-005"]["max_input"], models["gemini-embedding-001"]["max_input"]) == (2048, 2048)
+    assert models["claude-sonnet-4-5"]["upstreams"] == ["vertex/claude-sonnet-4-5"]
+    assert fake_vertex.requests == []
+
+
+async def test_vertex_lists_the_models_that_are_configured(
+    run: Run, write: Write, folder: Path, fake_vertex: FakeVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(vertex(fake_vertex, folder, monkeypatch) + 'models = ["gemini-2.5-pro", "endpoints/1234567890"]\n')
+    done = await asyncio.to_thread(run, "models")
+    assert done.code == 0
+    assert "endpoints/1234567890" in done.out
+    assert "claude" not in done.out
+
+
+async def test_vertex_without_a_login_ends_with_3(
+    run: Run, write: Write, folder: Path, fake_vertex: FakeVertex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(vertex(fake_vertex, folder, monkeypatch))
+    fake_vertex.login.fail(refused("invalid_grant", "Invalid JWT Signature."), 99)
+    done = await asyncio.to_thread(run, "models")
+    assert done.code == 3
+    assert "upstream vertex: no credential: " in done.err
+    assert "gcloud auth application-default login" in done.err
+    assert "gemini-2.5-pro" in done.out
+
+
 async def test_the_accounts_of_a_pool_are_asked(run: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal))
     done, said = await json_of(run)
@@ -114,6 +172,7 @@ async def test_without_a_usable_credential_it_ends_with_3(
     assert "claude-sonnet-4-5" in done.out
 
 
+@pytest.mark.usefixtures("unserved")
 @pytest.mark.parametrize("toml", ['[upstream.anthropic]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
 async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) -> None:
     write(toml)

@@ -48,6 +48,7 @@ def test_an_address_of_another_machine_is_refused(run: Run) -> None:
     assert (done.code, done.err) == (2, "cannot listen on 192.0.2.1:0: Cannot assign requested address\n")
 
 
+@pytest.mark.usefixtures("unserved")
 def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write) -> None:
     write('[upstream.demo]\n[upstream.mine]\ntype = "anthropic"\napi_key = "sk-a"\n[pipeline]\norder = ["auth"]\n')
     done = run("run", "--port", "0")
@@ -60,6 +61,7 @@ def test_a_type_without_adapter_is_refused_with_its_line(run: Run, write: Write)
     ]
 
 
+@pytest.mark.usefixtures("unserved")
 def test_a_type_that_a_variable_brought_is_refused_with_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-a")
     done = run("run", "--port", "0")

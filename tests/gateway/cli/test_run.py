@@ -74,7 +74,8 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
     """
     with gateway(folder, toml=toml, **OAUTH) as program:
         assert program.says("configuration:").strip() == f"configuration: {folder / 'gateway.toml'}"
-        assert program.says("upstream antigravity").strip() == "upstream antigravity: usable: 2 of 2 credentials"
+        antigravity = "upstream antigravity: usable: 2 of 2 credentials, from OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET"
+        assert program.says("upstream antigravity").strip() == antigravity
         assert program.says("upstream demo").strip() == "upstream demo: usable, no account needed"
         assert program.says("keys:").strip() == "keys: 3"
         assert "credentials are stored in clear" in program.says("warning:")
@@ -85,6 +86,12 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
 def test_the_banner_names_the_variable_that_gave_a_key(folder: Path) -> None:
     with gateway(folder, ANTHROPIC_AUTH_TOKEN="sk-a", API_KEYS="sk-b,sk-c") as program:
         assert program.says("keys:").strip() == "keys: 3, from API_KEYS, ANTHROPIC_AUTH_TOKEN"
+
+
+def test_the_banner_names_the_variables_that_made_an_upstream(folder: Path) -> None:
+    with gateway(folder, OPENAI_API_KEY="sk-a", OPENAI_BASE_URL="http://127.0.0.1:9/v1") as program:
+        said = program.says("upstream openai:").strip()
+    assert said == "upstream openai: usable: 1 of 1 credentials, from OPENAI_API_KEY, OPENAI_BASE_URL"
 
 
 def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:

@@ -43,7 +43,7 @@ def test_no_secret_is_shown() -> None:
             "key": [{"name": "a", "secret": secret}],
             "store": {
                 "database": f"postgresql://u:{secret}@h/d",
-                "redis": secret,
+                "redis": f"redis://:{secret}@h/0",
                 "encryption_key": [secret],
             },
             "admin": {"password": secret},

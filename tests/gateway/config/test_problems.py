@@ -172,6 +172,8 @@ def test_a_broken_upstream_does_not_spoil_the_rules_that_name_it(problems: Probl
         ("[defaults]\ntop_p = 1.5", "defaults.top_p: must be <= 1.0, got 1.5"),
         ("[translate]\nfetch_urls = 1", "translate.fetch_urls: expected true or false, got an integer"),
         ('[metrics]\npath = "metrics"', 'metrics.path: "metrics" does not begin with /'),
+        ('[metrics]\npath = "/v1/metrics"', 'metrics.path: "/v1" belongs to something else'),
+        ('[metrics]\npath = "/"', 'metrics.path: "/" belongs to something else'),
         ('[pipeline]\norder = ["a b:C"]', 'pipeline.order[0]: unknown middleware "a b:C"'),
         ('[middleware.auth]\nuse = "a.b:C"', "middleware.auth: is a built-in middleware"),
         ('[middleware.x]\nuse = "a.b"', 'middleware.x.use: "a.b" is not of the form "package.module:Class"'),

@@ -165,3 +165,19 @@ def test_a_hundred_aliases_in_a_row_are_followed_once(read: Load) -> None:
 def test_config_can_be_built_by_hand() -> None:
     config = Config(server=ServerConfig(port=1), key=(KeyConfig(name="a", secret=Secret("s")),))
     assert refuses_bind(config) is None
+
+
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:6379", "redis://localhost:six", "redis://h:0"])
+def test_what_is_no_address_of_redis_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="store.redis: is no address of the form redis://host:6379/0"):
+        load({"store": {"redis": address}}, environ={})
+
+
+@pytest.mark.parametrize("address", ["", "redis://localhost", "rediss://:pw@h:6380/2", "unix:///run/redis.sock?db=1"])
+def test_an_address_of_redis_is_taken(address: str) -> None:
+    assert load({"store": {"redis": address}}, environ={}).config.store.redis.reveal() == address
+
+
+def test_azure_needs_a_key(problems: Problems) -> None:
+    text = '[upstream.azure]\nendpoint = "https://a.example"'
+    assert problems(text) == ["gateway.toml:1: upstream.azure: api_key is required"]

@@ -107,6 +107,21 @@ def test_a_slash_that_names_no_provider_stays_in_the_name() -> None:
     assert alias(OPENAI, BIG_MODEL="meta-llama/llama-4")["*opus*"] == ("openai/meta-llama/llama-4",)
 
 
+def test_the_prefix_of_an_upstream_that_is_not_there_is_a_part_of_the_name() -> None:
+    found = alias(OPENAI, BIG_MODEL="anthropic/claude-sonnet-4.5", SMALL_MODEL="gemini/gemini-2.5-flash")
+    assert (found["*opus*"], found["*haiku*"]) == (
+        ("openai/anthropic/claude-sonnet-4.5",),
+        ("openai/gemini/gemini-2.5-flash",),
+    )
+
+
+def test_the_prefix_of_another_upstream_leads_there() -> None:
+    assert alias(OPENAI, ANTHROPIC, BIG_MODEL="anthropic/claude-sonnet-4-5")["*opus*"] == (
+        "anthropic/claude-sonnet-4-5",
+        "openai/gpt-4.1",
+    )
+
+
 def test_google_preferred_falls_back_to_openai() -> None:
     found = alias(
         OPENAI,

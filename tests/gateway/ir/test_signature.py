@@ -46,6 +46,24 @@ def test_a_damaged_envelope_is_recognised(signature: ir.Signature) -> None:
         assert ir.unseal(damaged) is None
 
 
+@given(signatures().filter(lambda signature: signature.issuer is not None))
+def test_no_single_bit_can_change_unnoticed(signature: ir.Signature) -> None:
+    """Nor can it make a bare signature of an envelope."""
+    sealed = ir.seal(signature).encode()
+    for at in range(len(sealed)):
+        for bit in range(8):
+            damaged = sealed[:at] + bytes([sealed[at] ^ 1 << bit]) + sealed[at + 1 :]
+            assert ir.unseal(damaged.decode("latin-1")) is None
+
+
+@pytest.mark.parametrize(
+    "bare", ["EqoBCkgIBxABGAI=", "gAAAAABn-_", "claude#abc", "gw1", "a.b.c", "eyJ.e30.x.y.00000000"]
+)
+def test_bare_values_are_no_envelopes(bare: str) -> None:
+    assert not ir.is_sealed(bare)
+    assert ir.unseal(bare) == ir.Signature(None, bare)
+
+
 @pytest.mark.parametrize("damaged", ["gw1.", "gw1.g.t.c2ln", "gw1.g.t.c2ln.00000000", "gw1.é.t.c2ln.00000000"])
 def test_a_cut_or_false_envelope_is_recognised(damaged: str) -> None:
     assert ir.unseal(damaged) is None

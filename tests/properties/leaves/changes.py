@@ -10,78 +10,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator
-from tempfile import gettempdir
 from typing import Any, Final, NamedTuple
 
-from msgspec.structs import replace
-from starlette.types import Message
-
-from gateway import ir
-from gateway.app import Gateway
-from gateway.config import load
-from gateway.context import attach
-from gateway.dialects import Answering, Dialect
-from gateway.dialects.anthropic import Anthropic
-from gateway.dialects.gemini.inbound import Gemini
 from gateway.dialects.gemini.inbound_wire import camel
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_responses import OpenAIResponses
-from gateway.errors import CallerError
 from gateway.routes import DialectName
-from gateway.upstream import Target
+from tests.translating import Sent, Upstreams
 
 from .exempt import ABSENT, is_none
 
-__all__ = ["CODECS", "TARGETS", "Change", "Sent", "Upstreams", "alternatives", "answer_of", "silent", "walk"]
+__all__ = ["Change", "alternatives", "is_told", "silent", "spelt", "walk"]
 
 Json = Any
 Path = tuple[str | int, ...]
 
-TARGETS: Final = {
-    "v1internal Gemini 3": ("code", "gemini-3-flash"),
-    "v1internal Gemini 2.5": ("code", "gemini-2.5-flash"),
-    "v1internal Claude": ("code", "claude-sonnet-4-6"),
-    "gemini Gemini 3": ("api", "gemini-3-flash-preview"),
-}
-CODECS: Final[dict[DialectName, Dialect]] = {
-    "openai-chat": OpenAIChat(),
-    "openai-responses": OpenAIResponses(),
-    "anthropic": Anthropic(),
-    "gemini": Gemini(),
-}
-
-_PATHS: Final[dict[DialectName, str]] = {
-    "openai-chat": "/v1/chat/completions",
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/m:generateContent",
-}
-_CONFIG: Final = {
-    "server": {"data_dir": gettempdir()},
-    "upstream": {
-        "code": {
-            "type": "v1internal",
-            "oauth": {"client_id": "our-client", "client_secret": "our-secret"},
-            "pool": {"refresh_tokens": ["rt-1"]},
-        },
-        "api": {"type": "gemini", "api_key": "key-1"},
-    },
-}
-_SAID: Final[list[ir.Event]] = [
-    ir.Started(id="r1", usage=ir.Usage(input=5)),
-    ir.BlockStarted(kind="thinking"),
-    ir.ThinkingDelta("Hm."),
-    ir.SignatureDelta(ir.Signature("claude", "c2ln")),
-    ir.BlockEnded(),
-    ir.BlockStarted(kind="text"),
-    ir.TextDelta("Well."),
-    ir.BlockEnded(),
-    ir.BlockStarted(kind="tool_call", id="call_1", name="sql"),
-    ir.ArgumentsDelta('{"input":"x"}'),
-    ir.BlockEnded(),
-    ir.UsageReported(ir.Usage(input=5, output=7, reasoning=2)),
-    ir.Finished(reason="tool_calls"),
-]
 _UNKNOWN: Final = "xNeverHeardOf"
 _BARE: Final = ("tools", "web_search_options")
 _TOO_WIDE: Final = ("messages", "contents")  # a loss there names no leaf
@@ -125,53 +66,6 @@ class Change(NamedTuple):
         for step in self.path:
             request = request.get(step, ABSENT) if isinstance(request, dict) else request[step]
         return request
-
-
-class Sent(NamedTuple):
-    """What goes upstream, in this order; what the caller hears then; and what is told about the rest."""
-
-    body: str
-    answer: bytes
-    losses: tuple[ir.Loss, ...]
-
-
-class Upstreams:
-    """The translation of one gateway with its default configuration, as far as the network."""
-
-    def __init__(self) -> None:
-        self._gateway = Gateway(load(_CONFIG))
-
-    def send(self, dialect: DialectName, target: str, request: Json) -> Sent | CallerError:
-        """Translate a request, or give what refuses it."""
-        upstream, model = TARGETS[target]
-        context, _ = attach({"method": "POST", "path": _PATHS[dialect], "headers": []}, _nowhere)
-        try:
-            context.request = CODECS[dialect].read_request(json.dumps(request).encode(), route=context.route)
-            journey = self._gateway.relay.embark(context, Target(self._gateway.adapters[upstream], model))
-        except CallerError as error:
-            return error
-        body = json.loads(bytes(journey.body()))
-        body.pop("requestId", None)  # each call has a random one
-        answer = answer_of(CODECS[dialect], journey.request)
-        return Sent(json.dumps(body), answer, (*journey.request.losses, *journey.losses))
-
-
-async def _nowhere(message: Message) -> None:
-    """Send nothing: there is no answer."""
-
-
-def answer_of(codec: Dialect, request: ir.Request) -> bytes:
-    """Write what the caller hears when the upstream says always the same."""
-    if request.thread is not None:  # what the answer merely repeats of the request tells nothing
-        said = {name: raw for name, raw in request.thread.echo.items() if name == "include"}
-        request = replace(request, thread=replace(request.thread, echo=said))
-    answering = Answering(request=request, model="m", id="0f" * 12, created=1, request_id="r", estimate=lambda: 1)
-    if request.stream:
-        writer = codec.stream_writer(answering)
-        return writer.feed(_SAID) + writer.close()
-    fold = ir.Fold()
-    fold.feed(_SAID)
-    return codec.write_whole(fold.reply(), answering)
 
 
 def walk(request: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
@@ -219,21 +113,25 @@ def silent(upstreams: Upstreams, dialect: DialectName, target: str, request: Jso
         for changes in alternatives(path, values[path]):
             sent = ((change, upstreams.send(dialect, target, change.apply(request))) for change in changes)
             change, after = next((one for one in sent if isinstance(one[1], Sent)), (None, None))
-            if change is not None and isinstance(after, Sent) and not _tells(dialect, request, change, before, after):
+            if (
+                change is not None
+                and isinstance(after, Sent)
+                and not _tells((dialect, target), request, change, before, after)
+            ):
                 found.append(_described(dialect, change))
     return found
 
 
-def _tells(dialect: DialectName, request: Json, change: Change, before: Sent, after: Sent) -> bool:
+def _tells(pair: tuple[DialectName, str], request: Json, change: Change, before: Sent, after: Sent) -> bool:
     if (after.body, after.answer) != (before.body, before.answer):
         return True
-    path = _spelt(dialect, change.path)
-    return is_none(dialect, path, change.before(request), change.value) or any(
-        _names(loss.path, path, whole=change.value is ABSENT) for loss in before.losses + after.losses
+    path = spelt(pair[0], change.path)
+    return is_none(*pair, path, change.before(request), change.value) or any(
+        is_told(loss.path, path, whole=change.value is ABSENT) for loss in before.losses + after.losses
     )
 
 
-def _names(loss: str, path: str, *, whole: bool) -> bool:
+def is_told(loss: str, path: str, *, whole: bool) -> bool:
     """Tell whether a loss is of this path, of what it is a part of, or, of the `whole`, of a part."""
     return loss not in _TOO_WIDE and (_within(path, loss) or (whole and _within(loss, path)))
 
@@ -242,7 +140,7 @@ def _within(path: str, other: str) -> bool:
     return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
-def _spelt(dialect: DialectName, path: Path) -> str:
+def spelt(dialect: DialectName, path: Path) -> str:
     """Write a path as losses do: proto JSON is named in camelCase."""
     text = ""
     for step in path:
@@ -253,4 +151,4 @@ def _spelt(dialect: DialectName, path: Path) -> str:
 
 def _described(dialect: DialectName, change: Change) -> str:
     how = "taken away" if change.value is ABSENT else f"→ {json.dumps(change.value)[:60]}"
-    return f"{_spelt(dialect, change.path)} {how}"
+    return f"{spelt(dialect, change.path)} {how}"

@@ -121,8 +121,8 @@ _chat = an(
     response_format=some({"type": "json_object"}, {"type": "text"})
     | an({"type": one("json_schema"), "json_schema": _schema}),
     modalities=some(["text"]),
-    user=words,
-    safety_identifier=words,
+    user=one("u1"),
+    safety_identifier=one("u2"),
     prompt_cache_key=some("talk-1"),
     metadata=one({"team": "a"}),
     store=flags,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway import ir
+from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
@@ -118,8 +119,15 @@ def test_an_envelope_comes_home_in_every_alphabet(signature: str) -> None:
     assert read.turns[1].parts == (ir.Thinking(text="hm", signature=SIGNED),)
 
 
-def test_a_conversation_with_an_envelope_is_translated() -> None:
-    assert ask(thought(SEALED)).native is None
+def test_a_conversation_with_an_envelope_keeps_its_own_words() -> None:
+    """The edits of the dialect open the envelope."""
+    read = ask(thought(SEALED))
+    assert read.native is not None
+    written = pass_on(read, read.native.body)
+    part = json.loads(bytes(written.body))["contents"][1]["parts"][0]
+    known = SIGNED.issuer == "gemini"
+    assert part.get("thoughtSignature") == (SIGNED.value if known else None)
+    assert (["own"], not known) == ([edit.name for edit in written.edits], bool(written.losses))
 
 
 def test_a_bare_signature_goes_up_as_it_is() -> None:
@@ -144,13 +152,27 @@ def test_a_damaged_envelope_is_left_out_and_told(damaged: str) -> None:
     read = ask(thought(damaged))
     assert read.turns[1].parts == (ir.Thinking(text="hm"),)
     assert [loss.path for loss in read.losses] == ["contents[1].parts[0].thoughtSignature"]
-    assert read.native is None
+    assert read.native is not None
+    written = pass_on(read, read.native.body)
+    assert "thoughtSignature" not in json.loads(bytes(written.body))["contents"][1]["parts"][0]
+    assert [loss.path for loss in written.losses] == ["contents[1].parts[0].thoughtSignature"]
 
 
-def test_what_cannot_be_translated_cannot_go_along_with_an_envelope() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        ask({**thought(SEALED), "cachedContent": "cachedContents/c1"})
-    assert caught.value.param == "cachedContent"
+def test_what_signs_a_call_and_is_lost_leaves_the_sentinel() -> None:
+    foreign = b64encode(ir.seal(ir.Signature("claude", "Q0xB", "f")).encode()).decode()
+    part = {"functionCall": {"name": "f"}, "thoughtSignature": foreign}
+    read = ask({"contents": [{"role": "model", "parts": [part]}]})
+    assert read.native is not None
+    written = json.loads(bytes(pass_on(read, read.native.body).body))
+    assert written["contents"][0]["parts"][0]["thoughtSignature"] == "skip_thought_signature_validator"
+
+
+def test_the_sentinel_of_clients_is_no_signature() -> None:
+    """Gemini CLI puts it to each call that came without one; what is remembered of the call goes before."""
+    part = {"functionCall": {"name": "f"}, "thoughtSignature": "skip_thought_signature_validator"}
+    (called,) = ask({"contents": [{"role": "model", "parts": [part]}]}).turns[0].parts
+    assert isinstance(called, ir.ToolCall)
+    assert called.signature is None
 
 
 # counting

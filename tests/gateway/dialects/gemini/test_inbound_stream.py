@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects import Answering
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamOverloaded, UpstreamRateLimited
 
@@ -269,23 +270,33 @@ def test_nothing_follows_the_end() -> None:
 # an upstream's own chunks
 
 
-def chunk(value: bytes) -> ir.Event:
-    return ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(value))
+def passed(events: Sequence[ir.Event], how: Answering | None = None) -> bytes:
+    passage = Gemini().passage(how or answering())
+    return passage.feed(events) + passage.close()
 
 
-NATIVE = [chunk(b'{"a": 1.0}'), STARTED, *text("x"), chunk(b'{"b":"\xe2\x80\xa8"}'), chunk(b'{\n"c":\r\n2}'), STOP]
+NATIVE: list[ir.Event] = [
+    ir.Passed(b'{"a": 1.0}'),
+    STARTED,
+    *text("x"),
+    ir.Passed(b'{"b":"\xe2\x80\xa8"}'),
+    ir.Passed(b'{\n"c":\r\n2}'),
+    STOP,
+]
 
 
 def test_an_upstream_s_own_chunks_go_out_as_they_came() -> None:
-    assert write(NATIVE) == (b'data: {"a": 1.0}\r\n\r\ndata: {"b":"\\u2028"}\r\n\r\ndata: { "c":  2}\r\n\r\n')
+    assert passed(NATIVE) == b'data: {"a": 1.0}\r\n\r\ndata: {"b":"\\u2028"}\r\n\r\ndata: { "c":  2}\r\n\r\n'
 
 
 def test_an_upstream_s_own_chunks_as_an_array() -> None:
-    assert write(NATIVE, answering("array")) == b'[{"a": 1.0},\r\n{"b":"\\u2028"},\r\n{ "c":  2}]'
-    assert array(write(NATIVE, answering("array"))) == [{"a": 1.0}, {"b": "\u2028"}, {"c": 2}]
+    written = passed(NATIVE, answering("array"))
+    assert written == b'[{"a": 1.0},\r\n{"b":"\\u2028"},\r\n{ "c":  2}]'
+    assert array(written) == [{"a": 1.0}, {"b": "\u2028"}, {"c": 2}]
 
 
-def test_an_upstream_s_own_chunks_may_end_in_an_error() -> None:
-    written = write([NATIVE[0], ir.Failed(StreamBroken("cut"))])
-    first, last = sse(written)
-    assert (first, last["error"]["message"]) == ({"a": 1.0}, "cut")
+@pytest.mark.parametrize("end", [[ir.Failed(StreamBroken("cut"))], []])
+def test_an_upstream_s_own_chunks_may_end_in_an_error(end: list[ir.Event]) -> None:
+    first, last = sse(passed([NATIVE[0], *end]))
+    assert (first, last["error"]["code"]) == ({"a": 1.0}, 502)
+    assert [set(one) for one in array(passed([NATIVE[0], *end], answering("array")))] == [{"a"}, {"error"}]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.gemini.inbound import Gemini
@@ -14,7 +13,7 @@ from gateway.errors import InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-from .caller import answering, fold, whole
+from .caller import answering, whole
 
 SIGNED = ir.Signature("claude", "c2ln")
 EVENTS: list[ir.Event] = [
@@ -38,10 +37,8 @@ EVENTS: list[ir.Event] = [
 
 def joined(*chunks: object) -> Any:
     """Put an upstream's own chunks together."""
-    events: list[ir.Event] = [
-        ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(json.dumps(one).encode())) for one in chunks
-    ]
-    return whole([ir.Started(), *events, ir.Finished(reason="stop")])
+    passage = Gemini().passage(answering())
+    return json.loads(passage.whole([json.dumps(one).encode() for one in chunks]))
 
 
 def said(*parts: object, **fields: object) -> dict[str, Any]:
@@ -103,8 +100,7 @@ def test_a_refused_prompt_has_no_candidates() -> None:
 
 def test_one_chunk_is_the_answer_byte_for_byte() -> None:
     only = b'{ "candidates" : [],\n "x": 1.0e3, "y": "\xe2\x80\xa8" }'
-    events = [ir.OpaqueEvent(dialect="gemini", kind="chunk", value=Raw(only)), *EVENTS]
-    assert Gemini().write_whole(fold(events), answering()) == only
+    assert Gemini().passage(answering()).whole([only]) == only
 
 
 def test_words_of_one_kind_become_one_part() -> None:

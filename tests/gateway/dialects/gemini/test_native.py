@@ -10,18 +10,18 @@ from .answering import chunk, payload, reader, text
 
 
 def told(events: list[ir.Event]) -> list[bytes]:
-    return [bytes(event.value) for event in events if isinstance(event, ir.OpaqueEvent) and event.kind == "chunk"]
+    return [bytes(event.data) for event in events if isinstance(event, ir.Passed)]
 
 
 def test_a_chunk_stands_before_its_events() -> None:
     one = reader(native=True)
     events = one.feed([payload(chunk(text("a"))), payload(chunk(text("b"), finish="STOP"))]) + one.close()
     assert [type(event).__name__ for event in events] == [
-        "OpaqueEvent",
+        "Passed",
         "Started",
         "BlockStarted",
         "TextDelta",
-        "OpaqueEvent",
+        "Passed",
         "TextDelta",
         "BlockEnded",
         "Finished",

@@ -238,3 +238,18 @@ def test_the_cache_keeps_it_apart_from_the_full_pass() -> None:
     cache, raw = SchemaCache(), b'{"properties":{"a":{"type":"string","minLength":1}}}'
     assert cache.light_raw(raw) is cache.light_raw(raw)
     assert cache.light_raw(raw) != cache.clean_raw(raw, GEMINI)
+
+
+@pytest.mark.parametrize("where", ["$defs", "definitions"])
+def test_reference_that_may_be_null_keeps_what_it_leads_to(where: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": f"#/{where}/C", "nullable": True}},
+        where: {"C": {"type": "string"}},
+    }
+    assert parameters(schema) == {
+        "type": "object",
+        "properties": {"a": {"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]}},
+        "$defs": {"C": {"type": "string"}},
+    }
+    assert light(schema, parameters=True).dropped == ()

@@ -14,10 +14,11 @@ from gateway.dialects.outbound import OpenAITarget
 from gateway.errors import CallerError
 from gateway.routes import DialectName, match
 from tests.properties.leaves import strategies
-from tests.properties.leaves.changes import CODECS, Sent, Upstreams, answer_of, silent, walk
+from tests.properties.leaves.changes import silent, walk
 from tests.properties.leaves.chat import CHATS, SOUND
 from tests.properties.leaves.contents import CONTENTS
 from tests.properties.leaves.messages import MESSAGES
+from tests.translating import CODECS, Sent, Upstreams, answer_of
 
 Json = Any
 
@@ -38,7 +39,7 @@ class Direct(Upstreams):
     def __init__(self) -> None:
         """Need nothing."""
 
-    def send(self, dialect: DialectName, target: str, request: Json) -> Sent | CallerError:
+    def send(self, dialect: DialectName, target: str, request: Json, *, own: bool = True) -> Sent | CallerError:
         """Translate a request, or give what refuses it."""
         try:
             read = CODECS[dialect].read_request(json.dumps(request).encode(), route=ROUTES[dialect])

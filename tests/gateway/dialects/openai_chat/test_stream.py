@@ -101,7 +101,7 @@ def test_hidden_thoughts_are_not_written() -> None:
 
 def test_a_first_call_carries_role_and_null_content() -> None:
     function = {"name": "f", "arguments": '{"a":1}'}
-    assert write(answer(call("f", '{"a":', "1}"))).deltas == [
+    assert write(answer(call("f", '{"a":1}'))).deltas == [
         {
             "role": "assistant",
             "content": None,
@@ -121,15 +121,13 @@ def test_calls_are_counted_over_the_whole_stream() -> None:
     ]
 
 
-def test_arguments_of_later_reads_follow_without_name() -> None:
+@pytest.mark.parametrize("size", [1, 9])
+def test_later_pieces_of_arguments_follow_without_name(size: int) -> None:
     writer = OpenAIChat().stream_writer(answering())
-    started, *deltas, ended = call("f", '{"a"', "", ":1}")
-    written = writer.feed([ir.Started(), started])
-    for event in [*deltas, ended, ir.Finished(reason="stop")]:
-        written += writer.feed([event])
+    events = [ir.Started(), *call("f", '{"a"', "", ":1}"), ir.Finished(reason="stop")]
+    written = b"".join(writer.feed(events[place : place + size]) for place in range(0, len(events), size))
     assert [delta["tool_calls"][0] for delta in Stream(written).deltas[:-1]] == [
-        {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f", "arguments": ""}},
-        {"index": 0, "function": {"arguments": '{"a"'}},
+        {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f", "arguments": '{"a"'}},
         {"index": 0, "function": {"arguments": ":1}"}},
     ]
 
@@ -142,13 +140,13 @@ def test_the_signature_of_a_call_rides_on_its_delta(place: int) -> None:
     assert first["extra_content"] == SIGNED
 
 
-def test_a_late_signature_of_a_call_follows_alone() -> None:
+def test_a_late_signature_of_a_call_rides_on_its_last_piece() -> None:
     writer = OpenAIChat().stream_writer(answering())
-    written = writer.feed([ir.Started(), *call("f", "{}")[:-1]])
+    written = writer.feed([ir.Started(), *call("f", "{", "}")[:-1]])
     written += writer.feed([ir.SignatureDelta(SIGNATURE), ir.BlockEnded(), ir.Finished(reason="stop")])
     deltas = Stream(written).deltas
     assert "extra_content" not in deltas[0]["tool_calls"][0]
-    assert deltas[1]["tool_calls"] == [{"index": 0, "function": {"arguments": ""}, "extra_content": SIGNED}]
+    assert deltas[1]["tool_calls"] == [{"index": 0, "function": {"arguments": "}"}, "extra_content": SIGNED}]
 
 
 def test_the_signature_of_text_comes_once_at_the_end() -> None:

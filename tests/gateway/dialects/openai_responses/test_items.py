@@ -225,11 +225,17 @@ def test_new_settings_in_the_midst_are_told() -> None:
     assert lost(request) == [("input[1]", "change")]
 
 
+@pytest.mark.parametrize("item", [{"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}])
+def test_where_an_item_is_only_named_is_noted(item: Json) -> None:
+    request = ask(user(), item)
+    assert request.thread is not None
+    assert request.thread.references == ("input[1].id",)
+    assert [turn.role for turn in request.turns] == ["user"]
+
+
 @pytest.mark.parametrize(
     ("item", "path"),
     [
-        ({"type": "item_reference", "id": "msg_1"}, "input[0].id"),
-        ({"id": "msg_1"}, "input[0].id"),
         ({"type": "compaction", "encrypted_content": "x"}, "input[0].type"),
         ({"type": "compaction_trigger"}, "input[0].type"),
         ({"type": "surprise"}, "input[0].type"),

@@ -1,0 +1,176 @@
+"""The upstream of `type = "anthropic"`: Anthropic's API, or a server that speaks it, with one API key or a pool.
+
+call ─► Messages ─► key ─► events
+
+A server other than Anthropic's may ask for no key: then `base_url` is enough.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.adapters.amendments import Write
+from gateway.adapters.anthropic_errors import RULES, read_failure
+from gateway.adapters.anthropic_journey import ANTHROPIC, AnthropicBackend, AnthropicJourney, betas_header
+from gateway.adapters.anthropic_models import SHIPPED, described
+from gateway.adapters.anthropic_writing import Writer
+from gateway.adapters.credential import Credential
+from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.failures import Failure
+from gateway.adapters.keeping import restore
+from gateway.adapters.model_list import Catalogue
+from gateway.adapters.openai_errors import without_key
+from gateway.adapters.pool import Pool
+from gateway.adapters.pooled import PooledUpstream
+from gateway.clock import Clock
+from gateway.config import AnthropicConfig, Loaded
+from gateway.dialects.anthropic.outbound_models import Abilities, read_page
+from gateway.dialects.anthropic.outbound_parts import fetched
+from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.errors import GatewayError
+from gateway.logs import logger_for
+from gateway.redact import Secret
+from gateway.upstream import Call, Journey, ModelInfo
+
+__all__ = ["Anthropic", "counted"]
+
+_ANTHROPIC: Final = "https://api.anthropic.com"
+_HOST: Final = "api.anthropic.com"
+_NO_KEY: Final = Secret("")
+_COUNT_S: Final = 2.0
+_PAGES: Final = 20
+_PAGE_SIZE: Final = 1000
+# What can be counted: of the rest of a request the service wants to hear nothing.
+_COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
+
+
+class _Count(Struct):
+    input_tokens: int | None = None
+
+
+_COUNT: Final = msgspec.json.Decoder(_Count)
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Anthropic(PooledUpstream[Credential]):
+    """One upstream; raises ConfigError for a credential store that cannot be opened."""
+
+    def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
+        config = loaded.config.upstream[name]
+        assert isinstance(config, AnthropicConfig)
+        logger = logger_for(loaded)
+        secrets = config.api_key or ((_NO_KEY,) if config.base_url else ())
+        keys = {key.id: key for key in (Credential(secret, clock) for secret in secrets)}
+        kept = restore(name, loaded, keys, logger)
+        pool = Pool(
+            name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
+        )
+        self._backend = AnthropicBackend(
+            pool=pool,
+            bases=(config.base_url.rstrip("/") or _ANTHROPIC,),
+            headers={
+                "user-agent": USER_AGENT,
+                "content-type": "application/json",
+                "accept": "*/*",
+                "accept-encoding": "identity",
+            },
+            rules=RULES,
+            read_failure=read_failure,
+            retry=loaded.config.retry,
+            clock=clock,
+            logger=logger,
+            strict=loaded.config.translate.lossy == "strict",
+        )
+        base = self._backend.bases[0]
+        shipped: Mapping[str, ModelInfo] = SHIPPED if urlsplit(base).hostname == _HOST else {}
+        super().__init__(self._backend, kept, set(), configured=config.models, shipped=shipped)
+        self._write = Writer(self._info, loaded.config.translate, self._backend.learnt)
+
+    def _info(self, model: str) -> ModelInfo:
+        return described(self._list.info(model) or ModelInfo(id=model))
+
+    # serving
+
+    def open(self, call: Call) -> Journey:
+        """Translate a call."""
+        write: Write[AnthropicWritten] = self._write
+        return AnthropicJourney(call, write, self._backend)
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file: pictures and PDF by https."""
+        return fetched(media)
+
+    async def count(self, call: Call) -> int | None:
+        """Count the whole prompt upstream: instructions, tools and conversation."""
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                return await self._count(call)
+        except (Failure, GatewayError, TimeoutError, ValueError):
+            return None
+
+    async def _count(self, call: Call) -> int | None:
+        request = call.request
+        written = self._write(request, self._backend.lacks.of(request.model))
+        body = _encode(counted(written))
+        betas = self._backend.betas(written, request)
+        try:
+            return await self._counted(request.model, body, betas)
+        except Failure as failure:
+            if failure.cause != "betas":
+                raise
+            return await self._counted(request.model, body, written.betas)  # counting knows fewer of them
+
+    async def _counted(self, model: str, body: bytes, betas: tuple[str, ...]) -> int | None:
+        key = self._pool.any_active(model)
+        answer = await self._ask("POST", "messages/count_tokens", key, body, betas=betas)
+        return None if answer is None else _COUNT.decode(answer).input_tokens or None
+
+    # the model list
+
+    async def _fetch(self) -> Catalogue | None:
+        models: dict[str, ModelInfo] = {}
+        abilities: dict[str, Abilities] = {}
+        after: str | None = ""
+        for _ in range(_PAGES):
+            query = urlencode({"limit": _PAGE_SIZE} | ({"after_id": after} if after else {}))
+            answer = await self._ask("GET", f"models?{query}", self._pool.any_active())
+            if answer is None:
+                return None
+            page = read_page(answer)
+            models |= {name: described(info) for name, info in page.models.items()}
+            abilities |= page.abilities
+            after = page.next
+            if not after:
+                break
+        self._backend.learnt.abilities = abilities
+        return Catalogue(models)
+
+    async def _ask(
+        self, method: str, path: str, key: Credential | None, body: bytes | None = None, betas: tuple[str, ...] = ()
+    ) -> bytes | None:
+        """Make a small call; None when there is no key for it."""
+        backend = self._backend
+        if key is None or backend.transport is None:
+            return None
+        secret = await self._pool.token(key)
+        url = f"{backend.bases[0]}/v1/{path}"
+        headers = {**backend.headers, **ANTHROPIC.headers(secret), **betas_header(betas)}
+        try:
+            return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
+        except Failure as failure:
+            without_key(failure, secret)
+            if RULES[failure.cause].mark == "disable":
+                backend.disable(key, failure)
+            raise
+
+
+def counted(written: AnthropicWritten) -> dict[str, object]:
+    """Give what is to be counted of a request."""
+    fields: Mapping[str, object] = _FIELDS.decode(written.native) if written.native is not None else written.body
+    return {name: value for name, value in fields.items() if name in _COUNTED}

@@ -1,0 +1,227 @@
+"""What each failure of Anthropic means: for the key, and for the next try.
+
+    status, body ─► read_failure ─► Failure(cause) ─► RULES[cause] ─► the journey's next step
+
+A 401 is about the key; a 403 is about what was asked for, so the key stays in use. Money that is used up comes as a
+400, and only its words tell it from a bad request. An error event in an answer has no status but the same types.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules
+from gateway.dialects.anthropic.outbound_errors import read_details, read_error
+from gateway.errors import (
+    GatewayError,
+    ModelNotFound,
+    UpstreamCredential,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+
+__all__ = ["AMENDABLE", "RULES", "is_error", "read_failure"]
+
+# What is written otherwise, or left out, once a 400 has named it.
+AMENDABLE: Final[tuple[Cause, ...]] = (
+    "signatures",
+    "thinking",
+    "adaptive",
+    "budget",
+    "stopping",
+    "effort",
+    "effort_value",
+    "drawing",
+    "both",
+    "limit",
+    "system_turns",
+    "structured",
+    "output_config",
+    "strictness",
+    "choice",
+    "betas",
+)
+RULES: Final[Rules] = {
+    **COMMON,
+    **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
+    "quota": Rule(mark="cool", others=math.inf, always=True),
+    "capacity": Rule(again=math.inf),  # of the model, whoever asks
+    "server": Rule(others=1, counted=True, again=math.inf),
+    "unreachable": Rule(again=math.inf),
+    "broken": Rule(again=math.inf),
+    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
+    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
+    "forbidden": Rule(others=math.inf, always=True),
+    "missing": Rule(others=1, always=True),
+    "address": Rule(),
+    "location": Rule(),
+}
+
+_400: Final = frozenset({400})
+_KEY: Final = frozenset({400, 401, 403})
+_CAUSES: Final = Causes(
+    reasons={
+        "organization_on_hold": "banned",
+        "claude_code_key_creator_not_member": "key",
+        "contract_spend_limit_reached": "quota",
+        "enforced_spend_limit_reached": "quota",
+        "linked_organization_billing_unavailable": "quota",
+        "linked_organization_spend_limit_reached": "quota",
+        "cmek_key_disabled": "forbidden",
+        "cmek_key_network_blocked": "forbidden",
+    },
+    words=(
+        (_KEY, "organization has been disabled", "banned"),
+        (_KEY, "account has been disabled", "banned"),
+        (_KEY, "key has been disabled", "banned"),
+        (_KEY, "credit balance is too low", "quota"),
+        (_KEY, "specified api usage limits", "quota"),
+        (frozenset({403}), "request not allowed", "location"),
+        # thoughts that are sent back
+        (_400, "invalid signature in thinking", "signatures"),
+        (_400, "signature: field required", "signatures"),
+        (_400, "invalid data in redacted_thinking", "signatures"),
+        (_400, "thinking or redacted_thinking blocks in the latest assistant message cannot be modified", "signatures"),
+        (_400, "expected thinking or redacted_thinking", "thinking"),
+        # how much is thought
+        (_400, "tool_choice forces tool use", "choice"),
+        (_400, "adaptive thinking is not supported", "adaptive"),
+        (_400, "thinking.type.adaptive is not supported", "adaptive"),
+        (_400, "input tag adaptive", "adaptive"),
+        (_400, "thinking.type.enabled is not supported", "budget"),
+        (_400, "thinking.type.disabled is not supported", "stopping"),
+        (_400, "input tag disabled", "stopping"),
+        (_400, "does not support thinking", "thinking"),
+        (_400, "thinking is not supported", "thinking"),
+        (_400, "does not support the effort parameter", "effort"),
+        (_400, "output_config.effort: extra inputs", "effort"),
+        (_400, "does not support effort level", "effort_value"),
+        (_400, "output_config.effort: input should be", "effort_value"),
+        # how the answer is drawn
+        (_400, "temperature and top_p cannot both be specified", "both"),
+        *(
+            (_400, f"{name} {words}", "drawing")
+            for name in ("temperature", "top_p", "top_k")
+            for words in (
+                "is deprecated",
+                "is not supported",
+                "may only be set",
+                "must be unset",
+                "must be >= 0.95",
+            )
+        ),
+        *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
+        (_400, "which is the maximum allowed number of output tokens", "limit"),
+        # what else a model may not know
+        (_400, "unexpected role system", "system_turns"),
+        (_400, "role system is not supported", "system_turns"),
+        (_400, "does not support output format", "structured"),
+        (_400, "does not support structured outputs", "structured"),
+        (_400, "output_config.format: extra inputs", "structured"),
+        (_400, "output_config: extra inputs", "output_config"),
+        (_400, "strict: extra inputs", "strictness"),
+        (_400, "does not support strict tools", "strictness"),
+        (_400, "for the anthropic-beta header", "betas"),
+    ),
+    statuses={
+        401: "key",
+        402: "quota",
+        403: "forbidden",
+        404: "missing",
+        408: "server",
+        409: "server",
+        429: "rate_limit",
+        499: "cancelled",
+        503: "capacity",
+        529: "capacity",
+    },
+)
+_OURS: Final[Mapping[Cause, str]] = {  # 400s that are no fault of the caller's
+    "banned": "the upstream refuses the gateway's credential",
+    "key": "the upstream refuses the gateway's credential",
+    "forbidden": "the upstream refuses the gateway's credential",
+}
+_LOCATION: Final = "the upstream does not serve the place where this gateway runs"
+_ADDRESS: Final = "nothing is at this address of the upstream; base_url is given without /v1"
+_REGAIN: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
+
+
+class _Details(Struct):
+    error_code: str | None = None
+
+
+class _Error(Struct):
+    details: _Details | None = None
+
+
+class _Event(Struct):
+    type: str | None = None
+    error: _Error | None = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+
+
+def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+    """Read an error answer, or the payload of an error event under status 200."""
+    details = read_details(body)
+    error = read_error(status, body, headers, now=now)
+    code = status if status >= 400 else details.status or error.status
+    cause = _CAUSES.find(code, _code(body), details.message)
+    error, cause = _whose(error, cause, details.message)
+    if code == 413 and isinstance(error, UpstreamRejected):
+        error.status = code
+    if error.retry_after is None and cause == "quota":
+        error.retry_after = _regained(details.message, now)
+    return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.type)
+
+
+def is_error(payload: bytes) -> bool:
+    """Tell whether what came under status 200 is an error."""
+    event = _read(payload)
+    return event is not None and (event.type == "error" or event.error is not None)
+
+
+def _read(payload: bytes) -> _Event | None:
+    try:
+        return _EVENT.decode(payload)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _code(body: bytes) -> str:
+    """Give the word for the cause that newer versions of the API have beside the type."""
+    event = _read(body)
+    details = event.error.details if event is not None and event.error is not None else None
+    return (details.error_code if details is not None else None) or ""
+
+
+def _whose(error: GatewayError, cause: Cause, said: str) -> tuple[GatewayError, Cause]:
+    """Keep from the caller what is not the caller's to mend."""
+    if cause == "quota" and not isinstance(error, UpstreamRateLimited):
+        return UpstreamRateLimited(said, code="insufficient_quota", retry_after=error.retry_after), cause
+    if cause in _OURS and not isinstance(error, UpstreamCredential):
+        return UpstreamCredential(f"{_OURS[cause]}: {said}"), cause
+    if cause == "location":
+        return UpstreamUnavailable(f"{_LOCATION}: {said}"), cause
+    if cause == "missing" and not isinstance(error, ModelNotFound):
+        return UpstreamUnavailable(f"{_ADDRESS}: {said or 'status 404'}"), "address"
+    return error, cause
+
+
+def _regained(said: str, now: float) -> float | None:
+    """Read when a budget that the operator has set for the organization begins anew."""
+    found = _REGAIN.search(said)
+    if found is None:
+        return None
+    try:
+        moment = datetime.strptime(f"{found[1]} {found[2]}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(moment.timestamp() - now, 0.0)

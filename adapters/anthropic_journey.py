@@ -1,0 +1,149 @@
+"""One request's way to Claude: Anthropic's own API, or the same API at another door.
+
+    written ─► door.body ─► door.url, door.headers ─► events
+
+A door is where Claude is asked: it says the address, shows the credential, and puts the body into the form that is
+wanted there. A cloud that has Claude brings a door of its own (another address, a bearer, the version in the body and
+the model in the path), and everything else here holds for it: the betas, the amendments, the reading.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from gateway import ir
+from gateway.adapters.amendments import Write
+from gateway.adapters.answer import UpstreamAnswer
+from gateway.adapters.anthropic_errors import is_error
+from gateway.adapters.anthropic_writing import Learnt
+from gateway.adapters.credential import Credential
+from gateway.adapters.failures import Failure, Rule
+from gateway.adapters.journey import Backend, PoolJourney
+from gateway.adapters.openai_errors import without_key
+from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.dialects.anthropic.outbound_stream import ReadOptions, StreamReader
+from gateway.upstream import Answer, Call, Step
+
+__all__ = ["ANTHROPIC", "AnthropicBackend", "AnthropicJourney", "Door", "betas_header"]
+
+_C = TypeVar("_C", bound=Credential)
+
+_VERSION: Final = "2023-06-01"
+_BETAS: Final = "anthropic-beta"
+_NOT_TAKEN: Final = "this upstream does not know the beta"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Door(Struct, frozen=True, kw_only=True):
+    """Where and how Claude is asked.
+
+    `url`: of a call, by base URL and model. `headers`: those that show a credential. `body`: what is sent of what was
+    written. `betas`: which of a caller's own betas go along.
+    """
+
+    url: Callable[[str, str], str]
+    headers: Callable[[str], Mapping[str, str]]
+    body: Callable[[Mapping[str, object]], Mapping[str, object]]
+    betas: Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+def _url(base: str, _: str) -> str:
+    return f"{base}/v1/messages"
+
+
+def _headers(key: str) -> dict[str, str]:
+    """Show a key; a server that asks for none gets none."""
+    version = {"anthropic-version": _VERSION}
+    return {**version, "x-api-key": key} if key else version
+
+
+def _as_it_is(body: Mapping[str, object]) -> Mapping[str, object]:
+    return body
+
+
+def _all(betas: tuple[str, ...]) -> tuple[str, ...]:
+    return betas
+
+
+ANTHROPIC: Final = Door(url=_url, headers=_headers, body=_as_it_is, betas=_all)
+
+
+class AnthropicBackend(Backend[_C], Generic[_C], kw_only=True):
+    """What all journeys of one upstream share."""
+
+    door: Door = ANTHROPIC
+    learnt: Learnt = field(default_factory=Learnt)
+
+    def betas(self, written: AnthropicWritten, request: ir.Request) -> tuple[str, ...]:
+        """Give the betas to ask with: those that the body needs, and the caller's own."""
+        wanted = dict.fromkeys((*written.betas, *self.door.betas(request.betas)))
+        return tuple(beta for beta in wanted if beta not in self.learnt.betas)
+
+
+class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
+    """The calls of one request."""
+
+    def __init__(
+        self, call: Call, write: Write[AnthropicWritten], backend: AnthropicBackend[_C], *, only: _C | None = None
+    ) -> None:
+        super().__init__(call, backend.draft(call, write), backend, only=only)
+        self._backend = backend
+        self._salt = call.request_id
+        self._streams = bool(call.request.stream) if call.request.native is not None else None
+        self._own = {name: value for name, value in call.headers.items() if name != _BETAS}
+
+    @property
+    def losses(self) -> tuple[ir.Loss, ...]:
+        """What the body lacks, as it is written now, and the betas that are not asked for."""
+        lost = self._draft.written.losses
+        missing = set(self.request.betas) - set(self._betas())
+        return (*lost, ir.Loss(_BETAS, f"{_NOT_TAKEN}: {', '.join(sorted(missing))}", "hint")) if missing else lost
+
+    def body(self) -> Raw:
+        """Give the body of the next call."""
+        written = self._draft.written
+        return written.native if written.native is not None else Raw(_encode(self._backend.door.body(written.body)))
+
+    def _url(self) -> str:
+        return self._backend.door.url(self._backend.bases[self._base], self._model)
+
+    def _headers(self, secret: str) -> dict[str, str]:
+        backend = self._backend
+        return {**backend.headers, **backend.door.headers(secret), **self._own, **betas_header(self._betas())}
+
+    def _betas(self) -> tuple[str, ...]:
+        return self._backend.betas(self._draft.written, self.request)
+
+    def _anew(self, failure: Failure, rule: Rule) -> Step | None:
+        """Take what the refusal names before the body is written anew; a beta stands in no body."""
+        learnt, said = self._backend.learnt, failure.error.message
+        if failure.cause == "betas":
+            return Step(counted=False) if learnt.refused(said, self._betas()) else None
+        if failure.cause == "limit":
+            learnt.limit(self._model, said)
+        return super()._anew(failure, rule)
+
+    async def _call(self, credential: _C) -> Answer:
+        backend, written = self._backend, self._draft.written
+        secret = await backend.pool.token(credential)
+        try:
+            response = await backend.send(self._url(), self._headers(secret), bytes(self.body()))
+        except Failure as failure:
+            raise without_key(failure, secret) from None
+        options = ReadOptions(names=written.names, salt=self._salt, wrapped=written.wrapped, answer=written.answer)
+        return UpstreamAnswer(
+            response,
+            StreamReader(options),
+            is_error,
+            self._note,
+            backend.read_failure,
+            backend.clock.time(),
+            streams=self._streams,
+        )
+
+
+def betas_header(betas: tuple[str, ...]) -> dict[str, str]:
+    """Give the header that asks for betas."""
+    return {_BETAS: ",".join(betas)} if betas else {}

@@ -1,0 +1,144 @@
+"""How a request is written for Claude, as far as is known of what a model takes and what was refused.
+
+A model's name says most of it (`anthropic_models`); refusals say the rest, and the request is written anew without
+what they are about. The same for Anthropic's own API and for Claude at a cloud.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway import ir
+from gateway.adapters.anthropic_models import Traits, traits_of
+from gateway.adapters.failures import Cause
+from gateway.config import TranslateConfig
+from gateway.dialects.anthropic.edits import Own, pass_through
+from gateway.dialects.anthropic.outbound_models import Abilities
+from gateway.dialects.anthropic.outbound_request import AnthropicWritten, write_request
+from gateway.dialects.anthropic.outbound_target import SERVICES, AnthropicTarget
+from gateway.upstream import ModelInfo
+
+__all__ = ["Learnt", "Writer"]
+
+_LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
+_LIMIT: Final = re.compile(r"max_tokens: \d{1,12} > (\d{1,12})")
+_MIDDLE: Final = ("low", "medium", "high")
+_FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
+_EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
+_NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)
+_NEITHER: Final = frozenset[Cause](("adaptive", "budget"))
+_THINKING_OFF: Final = "this model, or this conversation, takes no thinking"
+_NOT_FORCED: Final = "this model does not think when a tool is forced: it may call one"
+_NOT_STRICT: Final = "this model does not hold its calls to a schema"
+
+
+class Learnt:
+    """What the upstream has told: what models take, how long their answers may be, and which betas it does not know."""
+
+    def __init__(self) -> None:
+        self.abilities: Mapping[str, Abilities] = {}
+        self.limits: dict[str, int] = {}
+        self.betas: frozenset[str] = frozenset()
+
+    def limit(self, model: str, said: str) -> None:
+        """Take the limit that a refusal names."""
+        found = _LIMIT.search(said)
+        if found is not None:
+            self.limits[model] = int(found[1])
+
+    def refused(self, said: str, sent: tuple[str, ...]) -> bool:
+        """Take the betas that a refusal names; False when it names none that was sent."""
+        named = frozenset(beta for beta in sent if beta in said)
+        self.betas |= named
+        return bool(named)
+
+
+class Writer:
+    """Writes requests for one upstream. `info`: what it lists of a model. `services`: its built-in tools."""
+
+    def __init__(
+        self,
+        info: Callable[[str], ModelInfo | None],
+        translate: TranslateConfig,
+        learnt: Learnt,
+        *,
+        services: frozenset[str] = SERVICES,
+    ) -> None:
+        self._info = info
+        self._translate = translate
+        self._learnt = learnt
+        self._services = services
+
+    def __call__(self, request: ir.Request, causes: frozenset[Cause]) -> AnthropicWritten:
+        """Write a request without what these causes are about."""
+        target = self._target(request, causes)
+        if request.native is not None:
+            own = Own(
+                model=target.model,
+                max_output=target.max_output,
+                sampling=target.sampling,
+                both_samplings=target.both_samplings,
+                thinking_conflict=target.thinking_conflict,
+                refused=causes,
+            )
+            return pass_through(request, request.native.body, own)
+        if not causes:
+            return write_request(request, target)
+        asked, lost = _asked(request, causes)
+        written = write_request(asked, target)
+        return replace(written, losses=(*written.losses, *lost))
+
+    def _target(self, request: ir.Request, causes: frozenset[Cause]) -> AnthropicTarget:
+        traits = traits_of(request.model).told(self._learnt.abilities.get(request.model))
+        return AnthropicTarget(
+            model=request.model,
+            max_output=self._max_output(request),
+            adaptive="budget" in causes or (traits.adaptive and "adaptive" not in causes),
+            efforts=_efforts(traits, causes),
+            rests=traits.rests and "stopping" not in causes,
+            sampling=traits.sampling and "drawing" not in causes,
+            both_samplings=traits.both and "both" not in causes,
+            signatures=self._translate.signatures != "off" and "signatures" not in causes,
+            system_turns=traits.system_turns and "system_turns" not in causes,
+            thinking_conflict=self._translate.thinking_conflict,
+            structured=traits.structured and not causes & _FORMLESS,
+            services=self._services,
+        )
+
+    def _max_output(self, request: ir.Request) -> int | None:
+        learnt = self._learnt.limits.get(request.model)
+        if learnt is not None:
+            return learnt
+        info = self._info(request.model)
+        longer = any(beta.startswith(_LONGER) for beta in request.betas)
+        return None if info is None or longer else info.max_output
+
+
+def _efforts(traits: Traits, causes: frozenset[Cause]) -> tuple[str, ...]:
+    if causes & _EFFORTLESS:
+        return ()
+    return _MIDDLE if "effort_value" in causes else traits.efforts
+
+
+def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, tuple[ir.Loss, ...]]:
+    """Give the request without what the codec could not leave out, and what is lost by that."""
+    lost: list[ir.Loss] = []
+    if "thinking" in causes or causes >= _NEITHER:
+        if request.reasoning.mode not in ("unset", "off"):
+            lost.append(ir.Loss(request.paths.get("thinking", "thinking"), _THINKING_OFF, "change"))
+        request = replace(request, reasoning=_NO_THOUGHTS)
+    choice = request.tool_choice
+    if "choice" in causes and choice is not None and choice.mode in ("required", "named"):
+        lost.append(ir.Loss(request.paths.get("tool_choice", "tool_choice"), _NOT_FORCED, "change"))
+        request = replace(request, tool_choice=replace(choice, mode="auto", names=()))
+    if "strictness" in causes and any(tool.strict for tool in request.tools):
+        lost += (ir.Loss(_strict(tool), _NOT_STRICT, "hint") for tool in request.tools if tool.strict)
+        request = replace(request, tools=tuple(replace(tool, strict=None) for tool in request.tools))
+    return request, tuple(lost)
+
+
+def _strict(tool: ir.Tool) -> str:
+    """Say where a tool's `strict` stood: beside its schema."""
+    return ".".join(filter(None, (tool.path, tool.schema_path.rpartition(".")[0], "strict")))

@@ -1,0 +1,156 @@
+"""Application Default Credentials: what google-auth finds on this machine, and the access tokens that they give.
+
+    GOOGLE_APPLICATION_CREDENTIALS ─┐
+    the folder of gcloud ───────────┼─► google.auth.default() ─► refresh ─► Minted
+    the metadata server ────────────┘
+
+All of it blocks, so it runs in a thread. Credentials that only a person can mend are looked for anew the next time.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import google.auth
+from google.auth import credentials as google_credentials
+from google.auth import environment_vars
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from google.auth.exceptions import TransportError as GoogleTransportError
+from google.auth.transport import Request
+from msgspec import Struct
+
+from gateway.adapters.google_oauth import RefreshFailed
+
+__all__ = ["Login", "LoginNeeded", "Minted", "has_file", "project_given"]
+
+_SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
+_UNKNOWN_LIFETIME_S: Final = 3600.0
+_KINDS: Final[Mapping[str, str]] = {
+    "google.oauth2.service_account": "a service account",
+    "google.oauth2.credentials": "a user of gcloud",
+    "google.oauth2.gdch_credentials": "a service account of Distributed Cloud",
+    "google.auth.compute_engine.credentials": "the metadata server",
+    "google.auth.identity_pool": "workload identity",
+    "google.auth.aws": "workload identity of AWS",
+    "google.auth.pluggable": "workload identity of a program",
+    "google.auth.external_account_authorized_user": "a workforce user",
+    "google.auth.impersonated_credentials": "an impersonated service account",
+}
+# what google-auth lets through of a file that is not what it should be
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OSError)
+
+
+class LoginNeeded(RefreshFailed):
+    """No credentials, or dead ones: a person must act."""
+
+
+class Minted(Struct, frozen=True):
+    """A token, and what is known of the credentials. `project`, `quota_project`: "" = they name none."""
+
+    token: str
+    lifetime_s: float
+    kind: str
+    project: str
+    quota_project: str
+
+    def __repr__(self) -> str:
+        return f"Minted(kind={self.kind!r}, lifetime_s={self.lifetime_s})"
+
+
+class _Credentials(Protocol):
+    """What is used of google-auth's credentials, which have no types."""
+
+    token: str | None
+    expiry: datetime | None  # in UTC, without a zone
+    quota_project_id: str | None
+
+    def refresh(self, request: Request) -> None: ...
+
+
+_Ask = Callable[..., str | None]
+
+# google-auth has few types of its own
+_default: Final = cast(
+    "Callable[..., tuple[object, str | None]]",
+    google.auth.default,  # pyright: ignore[reportUnknownMemberType]
+)
+_with_scopes: Final = cast(
+    "Callable[[object, tuple[str, ...]], _Credentials]",
+    google_credentials.with_scopes_if_required,  # pyright: ignore[reportUnknownMemberType]
+)
+_is_retryable: Final = cast("Callable[[RefreshError], bool]", attrgetter("retryable"))
+
+
+class Login:
+    """The credentials of one upstream; one thread at a time uses them. `project`: the configured one."""
+
+    def __init__(self, project: str) -> None:
+        self._asks_project = not project
+        self._project = ""
+        self._credentials: _Credentials | None = None
+
+    def mint(self, request: Request) -> Minted:
+        """Give a new access token; raise RefreshFailed, or LoginNeeded."""
+        try:
+            credentials = self._credentials = self._credentials or self._find(request)
+            credentials.refresh(request)
+        except (GoogleAuthError, *_UNREADABLE) as error:
+            failed = _failed(error)
+            if isinstance(failed, LoginNeeded):
+                self._credentials = None
+            raise failed from None
+        expiry, now = credentials.expiry, datetime.now(UTC).replace(tzinfo=None)
+        return Minted(
+            token=credentials.token or "",
+            lifetime_s=_UNKNOWN_LIFETIME_S if expiry is None else (expiry - now).total_seconds(),
+            kind=_KINDS.get(type(credentials).__module__, "default credentials"),
+            project=self._project,
+            quota_project=credentials.quota_project_id or "",
+        )
+
+    def _find(self, request: Request) -> _Credentials:
+        # without scopes workload identity asks nobody for its project
+        found, project = _default(request=request)
+        scoped = _with_scopes(found, _SCOPES)
+        if not project and self._asks_project:
+            ask: _Ask | None = getattr(scoped, "get_project_id", None)
+            project = ask(request=request) if ask is not None else None
+        self._project = project or ""
+        return scoped
+
+
+def has_file() -> bool:
+    """Tell whether the environment or gcloud name credentials; else only the metadata server can have some."""
+    named = os.environ.get(environment_vars.CREDENTIALS)
+    return bool(named) or (_gcloud_folder() / "application_default_credentials.json").is_file()
+
+
+def project_given() -> str:
+    """Give the project that the environment names, "" for none."""
+    names = (environment_vars.PROJECT, environment_vars.LEGACY_PROJECT)
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
+def _gcloud_folder() -> Path:
+    given = os.environ.get(environment_vars.CLOUD_SDK_CONFIG_DIR)
+    if given:
+        return Path(given)
+    roaming = os.environ.get("APPDATA") if os.name == "nt" else None
+    return Path(roaming) / "gcloud" if roaming else Path.home() / ".config" / "gcloud"
+
+
+def _failed(error: Exception) -> RefreshFailed:
+    """Say whether asking again may help; some of google-auth's errors hold a whole answer besides their words."""
+    words = str(error.args[0]) if error.args else type(error).__name__
+    if isinstance(error, GoogleTransportError) or isinstance(error.__cause__, GoogleTransportError):
+        return RefreshFailed(words)
+    if isinstance(error, RefreshError) and _is_retryable(error):
+        return RefreshFailed(words)
+    if isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError):
+        return LoginNeeded(words)
+    if isinstance(error, DefaultCredentialsError):
+        return LoginNeeded(words.partition(" To set up")[0])
+    return LoginNeeded(f"the credentials cannot be read: {type(error).__name__}: {words}")

@@ -1,0 +1,60 @@
+"""A call for embeddings or pictures to OpenAI or its like: it goes on as it came, but for the name of the model."""
+
+from typing import Final
+
+from msgspec import Raw
+
+from gateway.adapters.amendments import Draft
+from gateway.adapters.credential import Credential
+from gateway.adapters.failures import Failure
+from gateway.adapters.journey import PoolCalls
+from gateway.adapters.making import Streamed, Whole, always, read_usage, whole_of
+from gateway.adapters.openai_errors import is_error, without_key
+from gateway.adapters.openai_journey import OpenAIBackend
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_making import renamed
+from gateway.dialects.outbound import OpenAIWritten
+from gateway.upstream import Call, Made
+
+__all__ = ["OpenAIMaking"]
+
+_STREAM: Final = "text/event-stream"
+
+
+class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
+    """The calls of one request; `path`: of what is asked for."""
+
+    def __init__(self, call: Call, backend: OpenAIBackend, path: str) -> None:
+        native = call.request.native
+        assert native is not None, "a call of this kind is the caller's own words"
+        body = renamed(bytes(native.body), backend.server.name(call.request.model), added=True)
+        written = OpenAIWritten(body={}, names=NameMap([]), native=Raw(body))
+        super().__init__(call, Draft(call.request, always(written), backend.lacks, strict=False), backend)
+        self._backend = backend
+        self._body = body
+        self._path = path
+
+    def body(self) -> Raw:
+        """Give the body of the next call."""
+        return Raw(self._body)
+
+    def _url(self) -> str:
+        backend = self._backend
+        return backend.server.address(backend.bases[self._base], self._path, self._model)
+
+    def _headers(self, secret: str) -> dict[str, str]:
+        return {**self._backend.headers, **self._backend.server.shown(secret)}
+
+    async def _call(self, credential: Credential) -> Made:
+        backend = self._backend
+        secret = await backend.pool.token(credential)
+        try:
+            response = await backend.send(self._url(), self._headers(secret), self._body)
+            if response.headers.get("content-type", "").lower().startswith(_STREAM):
+                return Streamed(response)
+            body = await whole_of(response)
+            if is_error(body):
+                raise backend.read_failure(200, body, response.headers, backend.clock.time())
+        except Failure as failure:
+            raise without_key(failure, secret) from None
+        return Whole(body, read_usage(body))

@@ -1,0 +1,65 @@
+"""Where a server that speaks OpenAI's API is, how a key is shown to it, and what else tells it from the others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from gateway.adapters.failures import ReadFailure, Rules
+from gateway.config.upstreams import PoolConfig
+from gateway.dialects.outbound import MaxTokensField
+from gateway.redact import Secret
+from gateway.upstream import ModelInfo
+
+__all__ = ["BEARER", "KEY_ALONE", "Server", "Settings"]
+
+BEARER: Final = ("authorization", "Bearer ")
+KEY_ALONE: Final = ("api-key", "")
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """How it is addressed.
+
+    `shows`: the header that shows a key, and what stands before the key in it. `query`: ends every address.
+    `deployments`: model -> what the server calls it. `by_path`: the path names the deployment.
+    """
+
+    shows: tuple[str, str] = BEARER
+    query: str = ""
+    deployments: Mapping[str, str] = {}
+    by_path: bool = False
+
+    def name(self, model: str) -> str:
+        """Give the server's own name of a model."""
+        return self.deployments.get(model, model)
+
+    def address(self, base: str, path: str, model: str) -> str:
+        """Give the URL of a call on a model."""
+        deployment = f"deployments/{quote(self.name(model), safe='')}/" if self.by_path else ""
+        return f"{base}/{deployment}{path}{self.query}"
+
+    def shown(self, secret: str) -> dict[str, str]:
+        """Give the header that shows a key; a server that asks for none gets none."""
+        name, before = self.shows
+        return {name: before + secret} if secret else {}
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What one upstream of this kind is configured to be.
+
+    `official`: it is OpenAI itself. `shipped`: what is known of models without asking; `lists`: it can be asked.
+    """
+
+    base: str
+    secrets: Sequence[Secret]
+    pool: PoolConfig
+    models: Sequence[str]
+    rules: Rules
+    read_failure: ReadFailure
+    server: Server = Server()
+    api: str = "chat"
+    max_tokens_field: MaxTokensField | None = None
+    official: bool = False
+    shipped: Mapping[str, ModelInfo] = {}
+    lists: bool = True

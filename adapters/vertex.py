@@ -1,0 +1,244 @@
+"""The upstream of `type = "vertex"`: Gemini and Claude on Vertex AI, by Application Default Credentials.
+
+call ─► GenerateContentRequest ─► bearer ─► publishers/google/…:streamGenerateContent ─► events
+        Anthropic Messages ─────► bearer ─► publishers/anthropic/…:streamRawPredict ──► events
+native call on a model ─► the same bytes ─► the same method of that model ─► the same bytes back
+embeddings, pictures ─► the model's own methods ─► the caller's words
+"""
+
+import asyncio
+from typing import Any, Final, TypedDict
+
+import msgspec
+from msgspec import Raw, Struct, field
+from structlog.typing import FilteringBoundLogger
+
+from gateway import ir
+from gateway.adapters import vertex_claude as claude
+from gateway.adapters.amendments import Write, without
+from gateway.adapters.anthropic import counted
+from gateway.adapters.anthropic_journey import AnthropicBackend
+from gateway.adapters.anthropic_models import described
+from gateway.adapters.anthropic_writing import Writer
+from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.failures import Cause, Failure, ReadFailure
+from gateway.adapters.keeping import restore
+from gateway.adapters.model_list import Catalogue
+from gateway.adapters.pool import Pool
+from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.vertex_credential import DefaultCredential
+from gateway.adapters.vertex_errors import RULES, read_failure
+from gateway.adapters.vertex_forward import VertexForward
+from gateway.adapters.vertex_journey import VertexBackend, VertexJourney, tell_operator
+from gateway.adapters.vertex_making import EMBEDS, VertexMaking, embed_native, plan_embedding, plan_picture
+from gateway.adapters.vertex_models import COUNT, SHIPPED, publisher_of
+from gateway.adapters.vertex_place import Place, base_of
+from gateway.clock import Clock
+from gateway.config import Loaded, PoolConfig, RetryConfig, VertexConfig
+from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.dialects.gemini.edits_vertex import pass_on
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
+from gateway.dialects.gemini.schema import SchemaCache
+from gateway.dialects.gemini.vertex import fetched
+from gateway.errors import GatewayError
+from gateway.logs import logger_for
+from gateway.transport import Transport
+from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
+
+__all__ = ["Vertex"]
+
+_COUNT_S: Final = 5.0
+_COUNTED: Final = ("contents", "systemInstruction", "tools", "generationConfig")
+
+
+class _Count(Struct):
+    total_tokens: int | None = field(default=None, name="totalTokens")
+    input_tokens: int | None = None  # as Anthropic says it
+
+
+_COUNT: Final = msgspec.json.Decoder(_Count, strict=False)
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Shared(TypedDict):
+    """What the ways to both publishers have in common."""
+
+    pool: Pool[DefaultCredential]
+    bases: tuple[str, ...]
+    headers: dict[str, str]
+    retry: RetryConfig
+    clock: Clock
+    logger: FilteringBoundLogger
+    strict: bool
+
+
+class Vertex(PooledUpstream[DefaultCredential]):
+    """One upstream; raises ConfigError for a credential store that cannot be opened."""
+
+    def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
+        config = loaded.config.upstream[name]
+        assert isinstance(config, VertexConfig)
+        logger = logger_for(loaded)
+        tasks: set[asyncio.Task[Any]] = set()
+        self._credential = credential = DefaultCredential(name, config.project, clock, tasks)
+        kept = restore(name, loaded, {credential.id: credential}, logger)
+        pool = Pool(name, [credential], config=PoolConfig(), oauth=None, clock=clock, keeper=kept.keeper, logger=logger)
+        base = config.base_url or base_of(config.location)
+        place = Place(base, config.location, credential)
+        shared = _Shared(
+            pool=pool,
+            bases=(base,),
+            headers={
+                "user-agent": USER_AGENT,
+                "content-type": "application/json",
+                "accept": "*/*",
+                "accept-encoding": "identity",
+            },
+            retry=loaded.config.retry,
+            clock=clock,
+            logger=logger,
+            strict=loaded.config.translate.lossy == "strict",
+        )
+        self._backend = VertexBackend(**shared, rules=RULES, read_failure=read_failure, place=place)
+        self._claude: AnthropicBackend[DefaultCredential] = AnthropicBackend(
+            **shared, rules=claude.RULES, read_failure=claude.read_failure, door=claude.door_of(place)
+        )
+        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=False)
+        self._claude.models = self.models
+        self._first_login: asyncio.Task[None] | None = None
+        self._translate = loaded.config.translate
+        self._first_byte_s = loaded.config.timeouts.first_byte
+        self._schemas = SchemaCache()
+        self._write_claude: Write[AnthropicWritten] = claude.fetches_nothing(
+            Writer(self._info, loaded.config.translate, self._claude.learnt, services=claude.SERVICES)
+        )
+
+    # how it is
+
+    @property
+    def usable(self) -> bool:
+        """Whether the credentials can give a token, as far as is known."""
+        return self._credential.usable
+
+    def state(self) -> str:
+        """Say which credentials there are, or why none."""
+        return self._credential.said()
+
+    async def start(self, transport: Transport) -> None:
+        """Take the transport, and log in in the background."""
+        self._credential.start(transport)
+        self._claude.transport = transport
+        await super().start(transport)
+        self._first_login = asyncio.get_running_loop().create_task(self._log_in())
+        self._tasks.add(self._first_login)
+
+    async def stop(self) -> None:
+        """End background work."""
+        self._credential.stop()
+        await super().stop()
+
+    async def listed(self) -> str:
+        """Wait until it is known what the credentials are worth; no list is asked for."""
+        if self._first_login is not None:
+            await asyncio.wait((self._first_login,))
+        return ""
+
+    async def _log_in(self) -> None:
+        try:
+            await self._pool.token(self._credential)
+        except Failure as failure:
+            tell_operator(self._backend, failure)
+
+    # serving
+
+    def open(self, call: Call) -> Journey:
+        """Translate a call."""
+        if publisher_of(call.request.model) == "anthropic":
+            return claude.ClaudeJourney(call, self._write_claude, self._claude, self._backend.place)
+        return VertexJourney(call, self._write, self._backend)
+
+    def embed(self, call: Call) -> Making:
+        """Take a call for embeddings."""
+        return VertexMaking(call, plan_embedding(call), self._backend)
+
+    def draw(self, call: Call) -> Making:
+        """Take a call for pictures."""
+        return VertexMaking(call, plan_picture(call), self._backend)
+
+    def fetches(self, media: ir.Media, model: str) -> bool:
+        """Tell whether it takes the address of a file: Gemini does, where the address tells the type."""
+        return ir.family_of(model) == "gemini" and fetched(media)
+
+    async def count(self, call: Call) -> int | None:
+        """Count the whole prompt upstream: instructions, tools and conversation."""
+        if self._pool.any_active(call.request.model) is None:
+            return None
+        try:
+            async with asyncio.timeout(_COUNT_S):
+                claude_s = publisher_of(call.request.model) == "anthropic"
+                return await (self._count_claude if claude_s else self._count)(call.request)
+        except (Failure, GatewayError, TimeoutError, ValueError):
+            return None
+
+    async def forward(self, call: NativeCall) -> NativeAnswer:
+        """Pass a native call on a model on; embeddings are asked for as the model knows it."""
+        if call.method == "POST" and call.model and call.path.rpartition(":")[2] in EMBEDS:
+            return await embed_native(call, self._backend)
+        return await VertexForward(call, self._backend, self._first_byte_s).go()
+
+    def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
+        image = "image" in request.model
+        if request.native is not None:
+            taken = pass_on(request, request.native.body)
+            return Written(
+                body={},
+                names=NameMap([]),
+                native=taken.body,
+                edits=taken.edits,
+                losses=taken.losses,
+                image_model=image,
+            )
+        info = self._info(request.model)
+        target = GeminiTarget(
+            model=request.model,
+            family="gemini",
+            surface="vertex",
+            max_output=info.max_output,
+            thinking_conflict=self._translate.thinking_conflict,
+            signatures=self._translate.signatures != "off",
+            schemas=self._schemas,
+        )
+        return write_request(request, without(target, causes))
+
+    def _info(self, model: str) -> ModelInfo:
+        known = self._list.info(model) or self._list.info(model.partition("@")[0]) or ModelInfo(id=model)
+        return described(known)
+
+    async def _count(self, request: ir.Request) -> int | None:
+        written = self._write(request, self._backend.lacks.of(request.model))
+        prompt = _FIELDS.decode(written.native) if written.native is not None else written.body
+        body = _encode({name: value for name, value in prompt.items() if name in _COUNTED})
+        answer = await self._ask(request.model, "countTokens", body)
+        return None if answer is None else _COUNT.decode(answer).total_tokens or None
+
+    async def _count_claude(self, request: ir.Request) -> int | None:
+        written = self._write_claude(request, self._claude.lacks.of(request.model))
+        fields = counted(written) | {"model": request.model}
+        answer = await self._ask(COUNT, "rawPredict", _encode(fields), claude.read_failure)
+        return None if answer is None else _COUNT.decode(answer).input_tokens or None
+
+    async def _ask(self, model: str, verb: str, body: bytes, read: ReadFailure = read_failure) -> bytes | None:
+        """Make a small call."""
+        backend = self._backend
+        if backend.transport is None:
+            return None
+        token = await self._pool.token(self._credential)  # from now on the project is known
+        headers = {**backend.headers, **backend.place.headers(token)}
+        url = backend.place.model_url(model, verb)
+        return (await fetch(backend.transport, "POST", url, headers, body, read, backend.clock)).body
+
+    async def _fetch(self) -> Catalogue | None:
+        """Its list says nothing of what a location has, so it is not asked for."""
+        return None

@@ -1,0 +1,108 @@
+"""The credential of Vertex AI: whatever google-auth finds, with its access token, its project and who is billed.
+
+It is never put out of use: what a person mends, such as a login that ended or an API that is switched off, holds from
+the next request on.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from gateway.adapters.account import LAST_S, Account
+from gateway.adapters.credential import Refresh, Saved
+from gateway.adapters.failures import Failure
+from gateway.adapters.google_login import Login, LoginNeeded, has_file, project_given
+from gateway.adapters.google_oauth import RefreshFailed, Tokens
+from gateway.adapters.google_request import LoopRequest
+from gateway.clock import Clock
+from gateway.errors import UpstreamCredential, UpstreamUnavailable
+from gateway.redact import Secret
+from gateway.transport import Transport
+
+__all__ = ["DefaultCredential"]
+
+_ASKED_LATER: Final = "no file names one, and the metadata server has given none yet"
+_NAME: Final = "application default credentials"
+_REMEDY: Final = (
+    "give GOOGLE_APPLICATION_CREDENTIALS the file of a service account, or run `gcloud auth application-default login`"
+)
+
+
+class DefaultCredential(Account):
+    """The one credential of `upstream`. `project`: the configured one, "" = that of the environment or its own."""
+
+    def __init__(self, upstream: str, project: str, clock: Clock, tasks: set[asyncio.Task[Any]]) -> None:
+        super().__init__(Secret(_NAME), clock, tasks, project=project or project_given())
+        self.kind = ""
+        self.quota_project = ""
+        self._upstream = upstream
+        self._needed: LoginNeeded | None = None
+        self._login = Login(self.given_project)
+        self._request: LoopRequest | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has given a token, or a file says that it may."""
+        return self._needed is None and bool(self.kind or has_file())
+
+    def said(self) -> str:
+        """Say in a few words how it is."""
+        if self._needed is not None:
+            return f"no credential: {self._needed.reason}; {_REMEDY}"
+        if not self.usable:
+            return f"no credential: {self.trouble or _ASKED_LATER}"
+        if not self.kind:
+            return "usable: credentials from a file, not used yet"
+        return f"usable: {self.kind}" if self.project else f"no project: {self._no_project}"
+
+    def start(self, transport: Transport) -> None:
+        """Take the transport that logins go through."""
+        self._request = LoopRequest(transport)
+
+    def stop(self) -> None:
+        """End a login that is under way."""
+        if self._request is not None:
+            self._request.stop()
+
+    async def token(self, refresh: Refresh, saved: Saved, early_s: float) -> str:
+        """Give a valid access token, refreshed `early_s` before its end; raise Failure.
+
+        The project is known from then on.
+        """
+        if self._needed is not None and self._waits():
+            raise self._without(self._needed)
+        try:
+            token = await super().token(self._mint, saved, early_s)
+        except RefreshFailed as failed:
+            raise self._without(failed) from None
+        if not self.project:
+            raise Failure(UpstreamCredential(f"no project: {self._no_project}"), "project")
+        return token
+
+    def rests_s(self, model: str) -> float:
+        """Give the seconds for which it cannot serve a model; a login that a person must mend is no rest."""
+        return self.cools_s(model) if self._needed is not None else super().rests_s(model)
+
+    async def _mint(self, _: str) -> Tokens:
+        assert self._request is not None, "the credential is used before start"
+        try:
+            minted = await asyncio.to_thread(self._login.mint, self._request)
+        except LoginNeeded as needed:
+            self._needed = needed
+            raise
+        self._needed = None
+        self.kind, self.quota_project = minted.kind, minted.quota_project
+        self.project = self.given_project or minted.project
+        return Tokens(access_token=minted.token, lifetime_s=minted.lifetime_s)
+
+    @property
+    def _no_project(self) -> str:
+        return f"set upstream.{self._upstream}.project or GOOGLE_CLOUD_PROJECT"
+
+    def _waits(self) -> bool:
+        return self._clock.monotonic() < self._retry_at and self._left() <= LAST_S
+
+    def _without(self, failed: RefreshFailed) -> Failure:
+        words = f"no access token: {failed.reason}"
+        if isinstance(failed, LoginNeeded):
+            return Failure(UpstreamCredential(f"{words}; {_REMEDY}"), "login")
+        return Failure(UpstreamUnavailable(words), "refresh")

@@ -1,0 +1,106 @@
+"""Calls of Gemini callers about a model that this gateway does not read: Vertex AI has some, below its own path."""
+
+from typing import Final
+
+from gateway.adapters.failures import Failure, unreachable
+from gateway.adapters.gemini_native import Passed, Refused, sent, shown
+from gateway.adapters.pool import Lease
+from gateway.adapters.vertex_credential import DefaultCredential
+from gateway.adapters.vertex_errors import OPERATORS
+from gateway.adapters.vertex_journey import VertexBackend, tell_operator
+from gateway.errors import NotFound
+from gateway.transport import Response, TransportError
+from gateway.upstream import NativeAnswer, NativeCall
+
+__all__ = ["VertexForward"]
+
+_MAX_ERROR_BYTES: Final = 1024 * 1024
+# The methods of a model that are the same there.
+_VERBS: Final = frozenset(
+    {
+        "computeTokens",
+        "countTokens",
+        "fetchPredictOperation",
+        "generateContent",
+        "predict",
+        "predictLongRunning",
+        "streamGenerateContent",
+    }
+)
+
+
+class VertexForward:
+    """One call on its way; `first_byte_s`: how long its answer may take to begin."""
+
+    def __init__(self, call: NativeCall, backend: VertexBackend, first_byte_s: float) -> None:
+        self._call = call
+        self._backend = backend
+        self._first_byte_s = first_byte_s
+        self._verb = call.path.rpartition(":")[2]
+        if not call.model or self._verb not in _VERBS or call.method != "POST":
+            raise NotFound(f"Vertex AI has no {call.method} {call.path[:100]}; an upstream of type gemini may have it")
+
+    async def go(self) -> NativeAnswer:
+        """Return when the answer begins; a refused token is renewed once."""
+        credential = self._backend.pool.credentials[0]
+        answer = await self._once(credential, may_renew=isinstance(self._call.body, bytes))
+        return answer if answer is not None else await self._again(credential)
+
+    async def _again(self, credential: DefaultCredential) -> NativeAnswer:
+        answer = await self._once(credential, may_renew=False)
+        assert answer is not None, "the second refusal of a token is the answer"
+        return answer
+
+    async def _once(self, credential: DefaultCredential, *, may_renew: bool) -> NativeAnswer | None:
+        """Make the call; None when its token has been refused and dropped."""
+        backend = self._backend
+        lease = backend.pool.lend(credential)
+        try:
+            token = await self._token(credential)
+            response = await self._send(token)
+        except TransportError as error:
+            lease.release()
+            raise unreachable(error).error from None
+        except BaseException:
+            lease.release()
+            raise
+        if response.status < 400:
+            return Passed(response, shown(response), lease)
+        refused, failure = await self._refused(response, lease)
+        if failure.cause == "token" and may_renew:
+            credential.forget_token(token)
+            return None
+        if failure.cause in OPERATORS:
+            tell_operator(backend, failure)
+            raise failure.error
+        return refused
+
+    async def _token(self, credential: DefaultCredential) -> str:
+        try:
+            return await self._backend.pool.token(credential)
+        except Failure as failure:
+            tell_operator(self._backend, failure)
+            raise failure.error from None
+
+    async def _send(self, token: str) -> Response:
+        call, backend = self._call, self._backend
+        assert backend.transport is not None, "the upstream is used before start"
+        query = "&".join(pair for pair in call.query.split("&") if pair.partition("=")[0] != "key")
+        url = backend.place.model_url(call.model, self._verb)
+        headers = {**sent(call.headers), "user-agent": backend.headers["user-agent"], **backend.place.headers(token)}
+        return await backend.transport.send(
+            "POST",
+            f"{url}?{query}" if query else url,
+            headers=headers,
+            body=call.body or None,
+            first_byte_s=self._first_byte_s,
+        )
+
+    async def _refused(self, response: Response, lease: Lease[DefaultCredential]) -> tuple[Refused, Failure]:
+        answer = Passed(response, shown(response), lease)
+        try:
+            refused = Refused(answer.status, answer.headers, await answer.whole(_MAX_ERROR_BYTES))
+        finally:
+            answer.close()
+        clock = self._backend.clock
+        return refused, self._backend.read_failure(refused.status, refused.body, response.headers, clock.time())

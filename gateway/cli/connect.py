@@ -1,0 +1,165 @@
+"""`gateway connect`: lead a client to this gateway, and back again."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from gateway.cli.connect_clients import CLIENTS, Client, Place
+from gateway.cli.connect_files import apply, backup_of, fragment, undo
+from gateway.cli.files import stop
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError, Loaded, Problem
+from gateway.errors import ModelNotFound
+
+if TYPE_CHECKING:
+    from gateway.resolution import Resolver
+
+__all__ = ["connect"]
+
+_ANY: Final = "anything"  # while the gateway has no keys; clients want one
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
+_SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
+
+
+@click.command
+@click.argument("client", type=click.Choice(list(CLIENTS)))
+@configuration
+@click.option("--url", metavar="URL", help="Where the client reaches the gateway; else server.public_url, or its port.")
+@click.option("--key", metavar="KEY", help="The key that the client sends; else the first one of the configuration.")
+@click.option("--model", metavar="NAME", help="The model that the client shall use.")
+@click.option("--apply", "change", flag_value="apply", help="Write it into the client's files, with a backup.")
+@click.option("--undo", "change", flag_value="undo", help="Take it out of them again.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def connect(
+    client: str,
+    config: str | None,
+    no_config: bool,
+    no_dotenv: bool,
+    url: str | None,
+    key: str | None,
+    model: str | None,
+    change: str | None,
+    as_json: bool,
+) -> None:
+    """Say what to set so that a client uses this gateway; write it, or take it back."""
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    chosen = CLIENTS[client]
+    try:
+        place = _place(found, chosen, url, key, model)
+        own = found.file.resolve().parent if found.file is not None else None
+        said = _CHANGES[change](chosen, place, own)
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo(msgspec.json.encode(_plain(client, place)) if as_json else "\n".join(said))
+
+
+# what is said and done
+
+
+def _show(client: Client, place: Place, _: Path | None) -> list[str]:
+    lines = [f"{client.title}: {place.url}, model {place.model}"]
+    for settings in client.settings(place):
+        lines += ["", f"in {settings.file}:", *(f"  {line}".rstrip() for line in fragment(settings).splitlines())]
+    variables = client.variables(place)
+    if variables:
+        lines += ["", "for one shell:", *(f"  export {name}={shlex.quote(value)}" for name, value in variables.items())]
+    lines += ["", *client.hints] if client.hints else []
+    return [*lines, "", "--apply writes the files and keeps a backup of each; --undo takes it back."]
+
+
+def _apply(client: Client, place: Place, own: Path | None) -> list[str]:
+    lines: list[str] = []
+    for settings in client.settings(place):
+        if settings.file.parent == own:
+            message = "is the gateway's own, which would then call itself: run this in the folder of your program"
+            raise ConfigError([Problem(str(settings.file), None, message)])
+        apply(settings)
+        lines.append(f"wrote {settings.file}; as it was: {backup_of(settings)}")
+    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+
+
+def _undo(client: Client, place: Place, _: Path | None) -> list[str]:
+    everything = client.settings(replace(place, chosen=True))
+    done = [settings.file for settings in everything if undo(settings)]
+    return [f"{file} is as it was before" for file in done] or [f"{client.title} was not connected: nothing to undo"]
+
+
+_CHANGES: Final[Mapping[str | None, Callable[[Client, Place, Path | None], list[str]]]] = {
+    None: _show,
+    "apply": _apply,
+    "undo": _undo,
+}
+
+
+def _plain(name: str, place: Place) -> dict[str, object]:
+    client = CLIENTS[name]
+    files = [
+        {"file": str(settings.file), "form": settings.form, "text": fragment(settings)}
+        for settings in client.settings(place)
+    ]
+    return {
+        "client": name,
+        "url": place.url,
+        "model": place.model,
+        "files": files,
+        "variables": client.variables(place),
+    }
+
+
+# where
+
+
+def _place(found: Loaded, client: Client, url: str | None, key: str | None, model: str | None) -> Place:
+    quiet = replace(found.config, log=replace(found.config.log, level="critical"))
+    gateway = import_module("gateway.app").Gateway(replace(found, config=quiet, read_only=True))
+    resolver: Resolver = gateway.services.resolver
+    names = tuple(resolver.listing())
+    if model is not None and not _serves(resolver, model):
+        click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
+    main = model or (client.knows if _serves(resolver, client.knows) else next(iter(names), "demo"))
+    return Place(
+        url=(url or _address(found)).rstrip("/").removesuffix("/v1"),
+        key=key or _key(found),
+        model=main,
+        small=_small(names, main),
+        models=names if main in names else (main, *names),
+        chosen=main != client.knows,
+    )
+
+
+def _serves(resolver: "Resolver", name: str) -> bool:
+    try:
+        return bool(name and resolver.resolve(name).targets)
+    except ModelNotFound:
+        return False
+
+
+def _small(names: tuple[str, ...], main: str) -> str:
+    """Choose a quick model for side work, of the same make if there is one."""
+    make = main.partition("-")[0]
+    quick = [name for word in _SMALL for name in names if word in name]
+    return next((name for name in quick if name.startswith(make)), next(iter(quick), main))
+
+
+def _address(found: Loaded) -> str:
+    server = found.config.server
+    host = _EVERYWHERE.get(server.host, server.host)
+    return server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+
+
+def _key(found: Loaded) -> str:
+    config = found.config
+    chatting = (one.secret for one in config.key if one.secret and "chat" in one.scopes)
+    secret = next(iter((*config.auth.keys, *chatting)), None)
+    if secret is not None:
+        return secret.reveal()
+    if config.key:
+        message = "it keeps only hashes of its keys: say with --key which one the client shall send"
+        raise ConfigError([Problem(str(found.file), None, message)])
+    return _ANY

@@ -1,0 +1,171 @@
+"""The clients that `gateway connect` knows: what each needs, and in which of its files it says so."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.cli.connect_files import Settings, Values
+
+__all__ = ["CLIENTS", "Client", "Place"]
+
+_VARIABLE: Final = "GATEWAY_KEY"
+_CODEX: Final = ("model_providers", "gateway")
+_OPENCODE: Final = ("provider", "gateway")
+_AS_IT_IS: Final[Mapping[str, object]] = {}
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where the gateway is, a key that it takes, and the models that a client shall use.
+
+    `url`: without a path. `small`: for a client's side work. `models`: all names that callers can use. `chosen`:
+    whether the caller named the model; else one is only set where a client's own would lead nowhere.
+    """
+
+    url: str
+    key: str
+    model: str
+    small: str
+    models: tuple[str, ...]
+    chosen: bool
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """A client. `variables`: what does the same for one shell. `hints`: what no file says.
+
+    `knows`: a model that it asks for by itself.
+    """
+
+    title: str
+    settings: Callable[[Place], tuple[Settings, ...]]
+    variables: Callable[[Place], Mapping[str, str]]
+    hints: tuple[str, ...] = ()
+    knows: str = ""
+
+
+# Claude Code
+
+
+def _claude_code(place: Place) -> tuple[Settings, ...]:
+    folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    values: Values = {("env", name): value for name, value in _claude_code_variables(place).items()}
+    return (Settings(file=folder / "settings.json", form="json", values=values),)
+
+
+def _claude_code_variables(place: Place) -> Mapping[str, str]:
+    models = {"ANTHROPIC_MODEL": place.model, "ANTHROPIC_SMALL_FAST_MODEL": place.small} if place.chosen else {}
+    return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models}
+
+
+# Codex
+
+
+def _codex(place: Place) -> tuple[Settings, ...]:
+    folder = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    provider = {
+        "name": "gateway",
+        "base_url": f"{place.url}/v1",
+        "env_key": _VARIABLE,
+        "wire_api": "responses",
+    }
+    values: Values = {
+        ("model",): place.model,
+        ("model_provider",): "gateway",
+        **{(*_CODEX, name): value for name, value in provider.items()},
+    }
+    return (
+        Settings(file=folder / "config.toml", form="toml", values=values),
+        Settings(file=folder / ".env", form="env", values={(_VARIABLE,): place.key}),
+    )
+
+
+def _codex_variables(place: Place) -> Mapping[str, str]:
+    return {_VARIABLE: place.key}
+
+
+# Gemini CLI
+
+
+def _gemini_cli(place: Place) -> tuple[Settings, ...]:
+    folder = Path.home() / ".gemini"
+    variables: Values = {(name,): value for name, value in _gemini_cli_variables(place).items()}
+    chosen: Values = {("security", "auth", "selectedType"): "gemini-api-key"}
+    return (
+        Settings(file=folder / ".env", form="env", values=variables),
+        Settings(file=folder / "settings.json", form="json", values=chosen),
+    )
+
+
+def _gemini_cli_variables(place: Place) -> Mapping[str, str]:
+    model = {"GEMINI_MODEL": place.model} if place.chosen else {}
+    return {"GOOGLE_GEMINI_BASE_URL": place.url, "GEMINI_API_KEY": place.key, **model}
+
+
+# opencode
+
+
+def _opencode(place: Place) -> tuple[Settings, ...]:
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    provider: dict[str, object] = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "gateway",
+        "options": {"baseURL": f"{place.url}/v1", "apiKey": place.key},
+        "models": dict.fromkeys(place.models, _AS_IT_IS),
+    }
+    values: Values = {
+        _OPENCODE: provider,
+        ("model",): f"gateway/{place.model}",
+        ("small_model",): f"gateway/{place.small}",
+    }
+    return (Settings(file=home / "opencode" / "opencode.json", form="json", values=values),)
+
+
+def _no_variables(_: Place) -> Mapping[str, str]:
+    return {}
+
+
+# everything that speaks to OpenAI
+
+
+def _openai(place: Place) -> tuple[Settings, ...]:
+    variables: Values = {(name,): value for name, value in _openai_variables(place).items()}
+    return (Settings(file=Path.cwd() / ".env", form="env", values=variables),)
+
+
+def _openai_variables(place: Place) -> Mapping[str, str]:
+    return {"OPENAI_BASE_URL": f"{place.url}/v1", "OPENAI_API_KEY": place.key}
+
+
+CLIENTS: Final[Mapping[str, Client]] = {
+    "claude-code": Client(
+        title="Claude Code",
+        settings=_claude_code,
+        variables=_claude_code_variables,
+        knows="claude-sonnet-4-5",
+    ),
+    "codex": Client(
+        title="Codex",
+        settings=_codex,
+        variables=_codex_variables,
+        hints=("Codex warns of a model that it does not know, and takes its defaults for it.",),
+    ),
+    "gemini-cli": Client(
+        title="Gemini CLI",
+        settings=_gemini_cli,
+        variables=_gemini_cli_variables,
+        knows="gemini-2.5-pro",
+    ),
+    "opencode": Client(title="opencode", settings=_opencode, variables=_no_variables),
+    "openai": Client(
+        title="OpenAI's SDKs, and programs that take an OpenAI base URL",
+        settings=_openai,
+        variables=_openai_variables,
+        hints=(
+            "Cursor and its like: the URL goes into `base URL`, the key into `API key`, the model into the list.",
+            "Anthropic's SDKs: ANTHROPIC_BASE_URL is the same without /v1, ANTHROPIC_API_KEY the same key.",
+            "Google's SDK: GOOGLE_GEMINI_BASE_URL is the same without /v1, GEMINI_API_KEY the same key.",
+        ),
+    ),
+}

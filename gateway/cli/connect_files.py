@@ -1,0 +1,217 @@
+"""The settings files of clients: set values, keep a backup of what was there, take the values back.
+
+A file is a table of tables, whatever it is written in: JSON, TOML or NAME=value lines. What else stands in it stays as
+it is. The backup beside it is the file before the first change, empty where there was none.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import tomlkit
+from msgspec import Struct
+from tomlkit.exceptions import TOMLKitError
+
+from gateway.config import ConfigError, Problem
+from gateway.config.sources import as_tree
+
+__all__ = ["Form", "Settings", "Values", "apply", "backup_of", "fragment", "undo"]
+
+Form = Literal["json", "toml", "env"]
+_Tree = MutableMapping[str, Any]
+_Path = tuple[str, ...]
+Values = Mapping[_Path, object]
+
+_BACKUP: Final = ".before-gateway"
+_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a client needs in one of its files; `values` by their place in it."""
+
+    file: Path
+    form: Form
+    values: Values
+
+
+def backup_of(settings: Settings) -> Path:
+    """Name the copy of the file as it was."""
+    file = settings.file
+    return file.with_name(file.name + _BACKUP)
+
+
+def fragment(settings: Settings) -> str:
+    """Give what is to be set, as it would stand in an empty file."""
+    return _edited(settings, "", settings.values)
+
+
+def apply(settings: Settings) -> None:
+    """Set the values; raise ConfigError for a file that cannot be read or written."""
+    before = _read(settings.file)
+    after = _edited(settings, before or "", settings.values)
+    backup = backup_of(settings)
+    if not backup.exists():
+        _write(backup, before or "", _mode(settings.file))
+    _write(settings.file, after, _mode(settings.file))
+
+
+def undo(settings: Settings) -> bool:
+    """Take the values back, and tell whether there was anything to take back; raise ConfigError.
+
+    A file that has been changed since keeps those changes.
+    """
+    backup = backup_of(settings)
+    before = _read(backup)
+    if before is None:
+        return False
+    now = _read(settings.file)
+    if now is not None:
+        old = _parsed(settings, before, backup)
+        restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
+        same = _parsed(settings, restored, settings.file) == old
+        _put_back(settings.file, before if same else restored)
+    backup.unlink()
+    return True
+
+
+def _put_back(file: Path, text: str) -> None:
+    if text:
+        _write(file, text, _mode(file))
+    else:
+        file.unlink()
+
+
+# the forms
+
+
+def _edited(settings: Settings, text: str, values: Values) -> str:
+    if settings.form == "env":
+        return _lines(text, {path[-1]: value for path, value in values.items()})
+    tree = _parsed(settings, text, settings.file)
+    try:
+        for path, value in values.items():
+            _set(tree, path, value)
+    except ValueError as error:
+        raise ConfigError([Problem(str(settings.file), None, f"{error}: it was not changed")]) from None
+    return _DUMPS[settings.form](tree)
+
+
+def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
+    try:
+        return _PARSES[settings.form](text)
+    except (TOMLKitError, ValueError) as error:
+        message = f"is not plain {settings.form.upper()} ({error}): it was not changed, change it by hand"
+        raise ConfigError([Problem(str(file), None, message)]) from None
+
+
+def _parse_json(text: str) -> _Tree:
+    tree = as_tree(json.loads(text)) if text.strip() else {}
+    if tree is None:
+        raise ValueError("no object")
+    return dict(tree)
+
+
+def _parse_env(text: str) -> _Tree:
+    found = ((_LINE.match(line), line) for line in text.splitlines())
+    return {match[1]: line for match, line in found if match}
+
+
+def _dump_json(tree: _Tree) -> str:
+    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n" if tree else ""
+
+
+def _dump_toml(tree: _Tree) -> str:
+    return tomlkit.dumps(tree)
+
+
+_PARSES: Final[Mapping[Form, Callable[[str], _Tree]]] = {
+    "json": _parse_json,
+    "toml": tomlkit.parse,
+    "env": _parse_env,
+}
+_DUMPS: Final[Mapping[Form, Callable[[_Tree], str]]] = {"json": _dump_json, "toml": _dump_toml}
+
+
+def _lines(text: str, values: Mapping[str, object]) -> str:
+    """Set variables in a .env file; one that had a whole line before gets that line back."""
+    left = dict(values)
+    kept: list[str] = []
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match is None or match[1] not in values:
+            kept.append(line)
+        elif match[1] in left:
+            kept += _line(match[1], left.pop(match[1]))
+    for name, value in left.items():
+        kept += _line(name, value)
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _line(name: str, value: object) -> list[str]:
+    if value is None:
+        return []
+    said = str(value)
+    return [said if _LINE.match(said) else f"{name}={said}"]
+
+
+# the tree
+
+
+def _at(tree: Mapping[str, Any], path: _Path) -> object:
+    found: object = tree
+    for step in path:
+        found = cast(Mapping[str, object], found).get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _set(tree: _Tree, path: _Path, value: object) -> None:
+    """Set a value; None takes it away, with the tables that are empty then."""
+    step, *rest = path
+    if not rest:
+        if value is None:
+            tree.pop(step, None)
+        else:
+            tree[step] = value
+        return
+    if step not in tree:
+        if value is None:
+            return
+        tree[step] = {}
+    inner = tree[step]
+    if not isinstance(inner, MutableMapping):
+        raise ValueError(f"{step} is no table")  # noqa: TRY004 (of the file, not of a caller)
+    _set(cast(_Tree, inner), tuple(rest), value)
+    if not inner:
+        del tree[step]
+
+
+# the disk
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
+
+
+def _mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777 if file.exists() else 0o600
+
+
+def _write(file: Path, text: str, mode: int) -> None:
+    target = file.resolve()  # a link stays one
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new = target.with_name(f"{target.name}.{os.getpid()}")
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as opened:
+            opened.write(text)
+        new.chmod(mode)
+        new.replace(target)
+    except OSError as error:
+        raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None

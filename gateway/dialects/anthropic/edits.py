@@ -1,0 +1,190 @@
+"""The table of edits where an Anthropic caller is served by an upstream that speaks Messages too.
+
+All else of a request and of its answer passes byte for byte. What is mended in the conversation stands in
+`edits_messages`.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.edits import (
+    Fields,
+    ReplyEdit,
+    RequestEdit,
+    Words,
+    echo_model,
+    edited,
+    mask_message,
+    read,
+    renamed,
+    table_of,
+    take_model,
+)
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.thinking import Conflict
+from gateway.dialects.gemini.thinking import plan as plan_budget
+from gateway.dialects.openai_chat.outbound_errors import unnamed
+from gateway.upstream import Edit
+
+from .edits_messages import answered, legal, ordered, unmarked, unsealed
+from .outbound_request import AnthropicWritten
+
+__all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "pass_through", "screen"]
+
+
+class Own(Struct, frozen=True, kw_only=True):
+    """Whom a caller's own words are for. `sampling`, `both_samplings`: see AnthropicTarget.
+
+    `refused`: the causes of refusals that are known, or have just come.
+    """
+
+    model: str
+    max_output: int | None = None
+    sampling: bool = True
+    both_samplings: bool = True
+    thinking_conflict: Conflict = "clamp"
+    refused: Collection[str] = frozenset()
+
+
+_Words = Words[Own]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_INT: Final = msgspec.json.Decoder(int)
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_THINKING: Final = "thinking"
+_CHOICE: Final = "tool_choice"
+_FORCED: Final = ("any", "tool")
+_DRAWING: Final = ("temperature", "top_p", "top_k")
+_INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
+_OFF: Final = "this model, or this conversation, takes no thinking"
+_NOT_FORCED: Final = "a model that thinks is not forced to call a tool: it may call one"
+_DRAWN: Final = "this model is not told how to draw its answer"
+_NOT_FILLED: Final = "[defaults] has it, and this model does not take it"
+
+
+def _defaults(words: _Words) -> None:
+    """Fill in what [defaults] has and the caller left out, and the limit that Anthropic demands."""
+    sampling, most = words.request.sampling, words.target.max_output
+    if sampling.max_tokens is not None and not words.has("max_tokens"):
+        words.put("max_tokens", sampling.max_tokens if most is None else min(sampling.max_tokens, most))
+    taken = words.target.sampling and not _thinks(words)
+    for name in _DRAWING:
+        value = getattr(sampling, name)
+        if value is None or words.has(name):
+            continue
+        if taken and (words.target.both_samplings or name != "top_p" or not words.has("temperature")):
+            words.put(name, min(value, 1) if name == "temperature" else value)
+        else:
+            words.lose(name, _NOT_FILLED)
+
+
+def _thinks(words: _Words) -> bool:
+    thinking = words.get(_THINKING, _FIELDS) or {}
+    return read(thinking.get("type", _NULL), _TEXT) not in (None, "disabled")
+
+
+def _fitted(words: _Words) -> None:
+    """Keep a budget below the limit of the answer, as translate.thinking_conflict says."""
+    thinking, limit = words.get(_THINKING, _FIELDS), words.get("max_tokens", _INT)
+    budget = read((thinking or {}).get("budget_tokens", _NULL), _INT)
+    interleaved = any(beta.startswith(_INTERLEAVED) for beta in words.request.betas)
+    if thinking is None or limit is None or budget is None or budget < limit or interleaved:
+        return
+    if read(thinking.get("type", _NULL), _TEXT) != "enabled":
+        return
+    planned = plan_budget(
+        ir.Reasoning(mode="budget", budget=budget, visible=True),
+        limit,
+        model=words.target.model,
+        family="claude",
+        limit=words.target.max_output,
+        conflict=words.target.thinking_conflict,
+    )
+    words.losses += planned.losses
+    if planned.max_tokens is not None and planned.max_tokens != limit:
+        words.put("max_tokens", planned.max_tokens)
+    if planned.config is None:
+        words.drop(_THINKING)
+    elif planned.config["thinkingBudget"] != budget:
+        words.put(_THINKING, {**thinking, "budget_tokens": planned.config["thinkingBudget"]})
+
+
+def _refused(words: _Words) -> None:
+    """Leave out what this upstream or model has refused before."""
+    refused = words.target.refused
+    if "thinking" in refused and _thinks(words):
+        words.drop(_THINKING)
+        words.lose(_THINKING, _OFF, "change")
+    dropped = _DRAWING if "drawing" in refused else ("top_p",) if "both" in refused and words.has("temperature") else ()
+    for name in dropped:
+        if words.has(name):
+            words.drop(name)
+            words.lose(name, _DRAWN, "change")
+
+
+def _unforced(words: _Words) -> None:
+    """Let a model that thinks choose by itself: Anthropic refuses both at once."""
+    choice = words.get(_CHOICE, _FIELDS)
+    kind = read((choice or {}).get("type", _NULL), _TEXT)
+    thinking = words.get(_THINKING, _FIELDS) or {}
+    enabled = read(thinking.get("type", _NULL), _TEXT) == "enabled"
+    if choice is None or kind not in _FORCED or not (enabled or "choice" in words.target.refused):
+        return
+    kept = {name: value for name, value in choice.items() if name != "name"}
+    words.put(_CHOICE, {**kept, "type": "auto"})
+    words.lose(_CHOICE, _NOT_FORCED, "change")
+
+
+_echo_whole: Final = echo_model("model")
+_echo_event: Final = echo_model("model", within="message")
+
+
+def _echo(fields: Fields, answering: Answering) -> Fields:
+    return _echo_event(fields, answering) if "message" in fields else _echo_whole(fields, answering)
+
+
+REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
+    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
+    RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
+    RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
+    RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),
+    RequestEdit(name="unforced", why="Anthropic refuses a forced tool together with thinking", apply=_unforced),
+    RequestEdit(name="marks", why="Anthropic refuses cache_control on thoughts", apply=unmarked),
+    RequestEdit(name="ids", why="Anthropic takes tool ids of letters, digits, _ and - only", apply=legal),
+    RequestEdit(name="results", why="Anthropic wants a result for each call, directly after it", apply=answered),
+    RequestEdit(name="order", why="Anthropic wants tool results before all else of a message", apply=ordered),
+)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (
+    ReplyEdit(name="echo", why="models.echo: the caller reads its own name", apply=_echo, wanted=renamed, whole=True),
+    ReplyEdit(
+        name="masked",
+        why="what names an account or a key of the operator's is no caller's business",
+        apply=mask_message(unnamed, "error"),
+    ),
+)
+ENVELOPE: Final = Edit(
+    name="envelope",
+    why="Vertex has the version and the betas in the body, and the model in the path",
+    on="request",
+)
+TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES))
+
+
+def screen(data: bytes, _: Answering) -> bool:
+    """Tell whether an edit may have to do with an event."""
+    return b"message_start" in data or b'"error"' in data
+
+
+def pass_through(request: ir.Request, body: Raw, target: Own) -> AnthropicWritten:
+    """Take a caller's own request for one upstream."""
+    found = edited(request, body, target, REQUESTS)
+    return AnthropicWritten(body={}, names=NameMap([]), native=found.body, losses=found.losses, edits=found.edits)

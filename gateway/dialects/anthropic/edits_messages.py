@@ -1,0 +1,228 @@
+"""What is mended in a conversation that an Anthropic caller sends to Anthropic: each mend is one edit of the table."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.edits import Fields, Words, read
+from gateway.dialects.gemini.names import map_id
+
+__all__ = ["answered", "legal", "ordered", "unmarked", "unsealed"]
+
+
+class _Target(Protocol):
+    @property
+    def refused(self) -> Collection[str]: ...
+
+
+_Words = Words[_Target]
+_Mend = Callable[[Fields, str], Fields | None]  # of one block, with its path; None leaves it out
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_EMPTY: Final = Raw(b'""')
+_USER: Final = Raw(b'"user"')
+_MARK: Final = "cache_control"
+_LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
+_IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
+_FOUND: Final = "web_search_tool_result"
+_SEARCHED: Final = "server_tool_use"
+_INTERRUPTED: Final = "[no result: the tool call was interrupted]"
+_DAMAGED: Final = "the signature is damaged"
+_FOREIGN: Final = "thoughts go back only to the family of models that had them"
+_UNREADABLE: Final = "the upstream cannot read these thoughts any more"
+_UNSIGNED: Final = "another upstream has thought it and not signed it; Anthropic takes back only what is signed"
+_NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
+_NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
+_NOT_SEARCHED: Final = "another upstream has searched; Anthropic takes back only what it has found itself"
+
+
+def unsealed(words: _Words) -> None:
+    """Take signatures out of the envelope of this gateway; leave out thoughts of another family, and its searches."""
+    refused = "signatures" in words.target.refused
+    own = _searches(words) if b'"encrypted_content"' in _said(words) else frozenset[str]()
+
+    def mend(block: Fields, path: str) -> Fields | None:
+        kind = _kind(block)
+        if kind in _THOUGHTS:
+            return _thought(block, _THOUGHTS[kind], path, words, refused=refused)
+        if kind in (_FOUND, _SEARCHED) and _name(block, "tool_use_id" if kind == _FOUND else "id") in own:
+            words.lose(path, _NOT_SEARCHED)
+            return None
+        return _uncited(block, path, words) if kind == "text" and "citations" in block else block
+
+    if refused or any(mark in _said(words) for mark in (b'"signature"', b'"data"', b'"encrypted_')):
+        _mend_blocks(words, mend, roles=("assistant",))
+
+
+def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bool) -> Fields | None:
+    value = read(block.get(place, _NULL), _TEXT)
+    if refused or value == "":
+        words.lose(path, _UNREADABLE if refused else _UNSIGNED)
+        return None
+    if value is None or not ir.is_sealed(value):
+        return block
+    signature = ir.unseal(value)
+    if signature is not None and signature.issuer == "claude":
+        return {**block, place: Raw(_encode(signature.value))}
+    words.lose(path, _DAMAGED if signature is None else _FOREIGN)
+    return None
+
+
+def _searches(words: _Words) -> frozenset[str]:
+    """Find the searches that this gateway has told of: what was found has nothing sealed."""
+    blocks = (block for message in words.many("messages") for block in _blocks(message))
+    found = (block for block in blocks if _kind(block) == _FOUND)
+    return frozenset(_name(block, "tool_use_id") for block in found if _is_own(block))
+
+
+def _is_own(block: Fields) -> bool:
+    results = read(block.get("content", _NULL), _MANY)
+    return bool(results) and all(one.get("encrypted_content") == _EMPTY for one in results or ())
+
+
+def _uncited(block: Fields, path: str, words: _Words) -> Fields:
+    cited = read(block["citations"], _MANY) or []
+    kept = [one for one in cited if one.get("encrypted_index") != _EMPTY]
+    if len(kept) == len(cited):
+        return block
+    words.lose(f"{path}.citations", _NOT_CITED)
+    others = {name: value for name, value in block.items() if name != "citations"}
+    return {**others, "citations": Raw(_encode(kept))} if kept else others
+
+
+def unmarked(words: _Words) -> None:
+    """Take marks of the prompt cache off thoughts."""
+
+    def mend(block: Fields, path: str) -> Fields:
+        if _MARK not in block or _kind(block) not in _THOUGHTS:
+            return block
+        words.lose(f"{path}.{_MARK}", _NOT_MARKED)
+        return {name: value for name, value in block.items() if name != _MARK}
+
+    if b'"cache_control"' in _said(words) and b'thinking"' in _said(words):
+        _mend_blocks(words, mend)
+
+
+def legal(words: _Words) -> None:
+    """Write ids of calls that Anthropic does not take otherwise, the same for the call and its result."""
+
+    def mend(block: Fields, _: str) -> Fields:
+        place = _IDS.get(_kind(block), "")
+        value = _name(block, place) if place else ""
+        return block if not value or _LEGAL.fullmatch(value) else {**block, place: Raw(_encode(map_id(value)))}
+
+    if _has_tools(words):
+        _mend_blocks(words, mend)
+
+
+def answered(words: _Words) -> None:
+    """Put a result directly after each call that has none, unless the call is the last word."""
+    if not _has_tools(words):
+        return
+    messages, place = [*words.many("messages")], 0
+    while place + 1 < len(messages):
+        following = messages[place + 1]
+        results = [_interrupted(one) for one in _missing(messages[place], following)]
+        if results and _role(following) == "user":
+            messages[place + 1] = {**following, "content": Raw(_encode([*results, *_given(following)]))}
+        elif results:
+            messages.insert(place + 1, {"role": _USER, "content": Raw(_encode(results))})
+        if results:
+            words.put("messages", messages)
+        place += 1
+
+
+def _missing(message: Fields, following: Fields) -> list[str]:
+    """Name the calls of a message that the one after it has no result for."""
+    if _role(message) != "assistant":
+        return []
+    calls = [_name(one, "id") for one in _blocks(message) if _kind(one) == "tool_use"]
+    given = {_name(one, "tool_use_id") for one in _blocks(following)} if calls and _role(following) == "user" else ()
+    return [one for one in calls if one not in given]
+
+
+def _interrupted(identifier: str) -> dict[str, object]:
+    return {"type": "tool_result", "tool_use_id": identifier, "content": _INTERRUPTED, "is_error": True}
+
+
+def _given(message: Fields) -> Sequence[object]:
+    text = read(message.get("content", _NULL), _TEXT)
+    return _blocks(message) if text is None else [{"type": "text", "text": text}] if text else []
+
+
+def ordered(words: _Words) -> None:
+    """Put results before all else of a message."""
+    if b'"tool_result"' not in _said(words):
+        return
+    messages = words.many("messages")
+    mended = [_ordered(message) if _role(message) == "user" else message for message in messages]
+    if any(new is not old for new, old in zip(mended, messages, strict=True)):
+        words.put("messages", mended)
+
+
+def _ordered(message: Fields) -> Fields:
+    blocks = _blocks(message)
+    results = [_kind(block) == "tool_result" for block in blocks]
+    if sorted(results, reverse=True) == results:
+        return message
+    first = [block for block, is_result in zip(blocks, results, strict=True) if is_result]
+    others = [block for block, is_result in zip(blocks, results, strict=True) if not is_result]
+    return {**message, "content": Raw(_encode([*first, *others]))}
+
+
+# a conversation, block by block
+
+
+def _mend_blocks(words: _Words, mend: _Mend, roles: Collection[str] = ("assistant", "user")) -> None:
+    messages = words.many("messages")
+    mended = [
+        _mended(message, f"messages[{place}]", mend) if _role(message) in roles else message
+        for place, message in enumerate(messages)
+    ]
+    if any(new is not old for new, old in zip(mended, messages, strict=True)):
+        words.put("messages", [message for message in mended if message is not None])
+
+
+def _mended(message: Fields, path: str, mend: _Mend) -> Fields | None:
+    """Mend a message; None when nothing is left of it."""
+    blocks = _blocks(message)
+    mended = [mend(block, f"{path}.content[{place}]") for place, block in enumerate(blocks)]
+    if all(new is old for new, old in zip(mended, blocks, strict=True)):
+        return message
+    kept = [block for block in mended if block is not None]
+    return {**message, "content": Raw(_encode(kept))} if kept else None
+
+
+def _said(words: _Words) -> bytes:
+    return bytes(words.fields.get("messages", _NULL))
+
+
+def _has_tools(words: _Words) -> bool:
+    said = _said(words)
+    return b'"tool_use"' in said or b'"tool_result"' in said
+
+
+def _blocks(message: Fields) -> list[Fields]:
+    return read(message.get("content", _NULL), _MANY) or []
+
+
+def _role(message: Fields) -> str:
+    return _name(message, "role")
+
+
+def _kind(block: Fields) -> str:
+    return _name(block, "type")
+
+
+def _name(fields: Fields, name: str) -> str:
+    return read(fields.get(name, _NULL), _TEXT) or ""

@@ -1,0 +1,232 @@
+"""Write a conversation as messages.
+
+user ─► assistant [thoughts, words, calls] ─► user [one result for each call, then words] ─► system ─► assistant …
+
+Messages of one speaker in a row become one, and no block of words is blank. Instructions within the conversation stand
+behind what the user says, where a model takes them there; of others they join those that lead it. Thoughts go back with
+the signature of the family that made them, and not without.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final
+
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, reminder
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound_history import Step, arrange
+
+from .outbound_parts import EMPTY, JSON, Parts
+from .outbound_target import AnthropicTarget
+
+__all__ = ["REDACTED", "Conversation", "leads_with_thoughts"]
+
+Block = JSON | Raw
+Message = dict[str, Any]
+
+# Stands before sealed thoughts where they travel as a signature; like an envelope, so that nobody takes them for one.
+REDACTED: Final = "gw1.redacted_thinking."
+_OURS: Final = "E"  # how a bare signature of Claude begins
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+_AHEAD: Final = "this model takes instructions at the start only: it stands there"
+_BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
+_PREFILLED: Final = "an answer begun by the caller is not continued here: the model is asked to go on"
+
+
+class Conversation:
+    """Writes the messages of one request. `system`: instructions that stand in it and are to lead it."""
+
+    def __init__(
+        self, request: ir.Request, target: AnthropicTarget, names: NameMap, losses: list[ir.Loss], *, thoughts: bool
+    ) -> None:
+        self._request = request
+        self._target = target
+        self._names = names
+        self._losses = losses
+        self._parts = Parts(request.paths, losses)
+        self._thoughts = thoughts and target.signatures
+        self._messages: list[Message] = []
+        self._rules: list[str] = []
+        self.system: list[str] = []
+
+    def messages(self, *, thinks: bool) -> list[Message]:
+        """Give all messages, [] when there is nothing in them; `thinks`: whether the model is told to."""
+        for step in self._steps():
+            self._WRITERS[step.role](self, step)
+        self._place_rules()
+        self._end(thinks=thinks)
+        messages = self._messages
+        if messages and messages[0]["role"] != "user":
+            messages.insert(0, {"role": "user", "content": [_words(CONTINUED.text)]})
+        return messages
+
+    def _steps(self) -> list[Step]:
+        steps = arrange(self._request.turns, self._taken, self._losses)
+        if steps and steps[-1].role == "assistant":
+            calls = [(part, part.id) for part in steps[-1].parts if isinstance(part, ir.ToolCall)]
+            results, _ = answers(calls, (), self._losses)
+            steps += [Step("results", results)] if results else []
+        return steps
+
+    def _taken(self, thought: ir.Thinking) -> bool:
+        if not self._thoughts:
+            return False
+        signature = thought.signature
+        if signature is None or not signature.value:
+            return thought.redacted is not None
+        return signature.issuer == "claude" or (signature.issuer is None and signature.value.startswith(_OURS))
+
+    def _say(self, role: str, blocks: Iterable[Block]) -> None:
+        content = list(blocks)
+        if not content:
+            return
+        if role == "assistant":
+            self._place_rules()
+        if self._messages and self._messages[-1]["role"] == role:
+            self._messages[-1]["content"] += content
+        else:
+            self._messages.append({"role": role, "content": content})
+
+    # instructions within the conversation
+
+    def _system(self, step: Step) -> None:
+        rule = "\n".join(part.text for part in step.parts if isinstance(part, ir.Text) and part.text.strip())
+        self._rules += [rule] if rule else []
+
+    def _place_rules(self) -> None:
+        """Write the instructions since the last answer: behind the user's words, or ahead of everything."""
+        rules, self._rules = self._rules, []
+        if not rules:
+            return
+        follows = bool(self._messages) and self._messages[-1]["role"] == "user"
+        if follows and self._target.system_turns:
+            self._messages.append({"role": "system", "content": "\n\n".join(rules)})
+        elif follows or not self._messages:
+            self.system += rules
+            self._lose(_AHEAD)
+        else:
+            self._say("user", [_words(reminder("\n\n".join(rules)).text)])
+            self._lose(_BEHIND)
+
+    # user
+
+    def _user(self, step: Step) -> None:
+        blocks = (block for part in step.parts if (block := self._block(part)) is not None)
+        self._say("user", blocks)
+
+    def _block(self, part: ir.Part) -> Block | None:
+        match part:
+            case ir.Text() | ir.Media():
+                return self._parts.write(part)
+            case ir.Thinking():
+                return _thinking(part)
+            case ir.ToolCall():
+                name = self._names.upstream(part.name)
+                return {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
+            case ir.ToolResult():
+                return self._result(part)
+            case ir.Opaque(dialect="anthropic"):
+                return part.value
+            case ir.Opaque():
+                severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
+                self._lose(f"only {part.dialect} can read a {part.kind} block", part.path, severity)
+                return None
+
+    def _results(self, step: Step) -> None:
+        """Write results; those of a failure hold words only, and its pictures follow."""
+        results = [part for part in step.parts if isinstance(part, ir.ToolResult)]
+        shown = [media for one in results if one.is_error for media in one.parts if isinstance(media, ir.Media)]
+        written = [self._result(one) for one in results]
+        self._say("user", [*written, *(block for one in shown if (block := self._parts.write(one)) is not None)])
+
+    def _result(self, result: ir.ToolResult) -> JSON:
+        written: JSON = {"type": "tool_result", "tool_use_id": result.id}
+        parts = [part for part in result.parts if not (result.is_error and isinstance(part, ir.Media))]
+        content = [block for part in parts if (block := self._parts.write(part)) is not None]
+        if result.is_error:
+            return written | {"content": content or [_words(EMPTY)], "is_error": True}
+        return written | {"content": content} if content else written
+
+    # assistant
+
+    def _assistant(self, step: Step) -> None:
+        places = step.places or ((),) * len(step.parts)
+        said = _ordered(list(zip(step.parts, places, strict=True)))
+        while said and isinstance(said[-1][0], ir.Thinking):
+            _, lost = said.pop()  # a message cannot end with one
+            self._losses += [ir.Loss(place, NOT_OURS, "hint") for place in lost]
+        blocks = [block for part, _ in said if (block := self._block(part)) is not None]
+        if any(not _is_thought(block) for block in blocks):
+            self._say("assistant", blocks)
+
+    def _end(self, *, thinks: bool) -> None:
+        """Let the user have the last word, where the model demands that."""
+        if not self._messages or self._messages[-1]["role"] != "assistant":
+            return
+        last = self._messages[-1]["content"][-1]
+        if isinstance(last, Raw):
+            return  # a service of the upstream was at work, and goes on
+        if self._request.turns[-1].role == "user":
+            self._say("user", [_words(EMPTY)])
+        elif thinks or self._target.adaptive:
+            self._lose(_PREFILLED, severity="change")
+            self._say("user", [_words(GO_ON.text)])
+        elif last["type"] == "text":
+            last["text"] = last["text"].rstrip()
+
+    def _lose(self, reason: str, path: str = "messages", severity: ir.Severity = "hint") -> None:
+        self._losses.append(ir.Loss(path, reason, severity))
+
+    _WRITERS: ClassVar[dict[str, Callable[[Any, Step], None]]] = {
+        "system": _system,
+        "user": _user,
+        "assistant": _assistant,
+        "results": _results,
+    }
+
+
+def leads_with_thoughts(messages: Iterable[Message]) -> bool:
+    """Tell whether what the model says in the current tool loop begins with a thought: it need not think again in it.
+
+    The loop goes back to the last words of the user that no result stands before.
+    """
+    loop: list[Message] = []
+    for message in messages:
+        first = message["content"][0]
+        if message["role"] == "user" and (isinstance(first, Raw) or first["type"] != "tool_result"):
+            loop = []
+        elif message["role"] == "assistant":
+            loop.append(message)
+    return not loop or _is_thought(loop[0]["content"][0])
+
+
+def _ordered(
+    said: list[tuple[ir.Part, tuple[str, ...]]],
+) -> list[tuple[ir.Part, tuple[str, ...]]]:
+    """Put thoughts first and calls last, unless the model itself began with a thought and went on after a call."""
+    kinds = [type(part) for part, _ in said]
+    called = kinds.index(ir.ToolCall) if ir.ToolCall in kinds else len(kinds)
+    if kinds[0] is ir.Thinking and ir.Thinking in kinds[called:]:
+        return said
+    return sorted(said, key=lambda one: _ORDER.get(type(one[0]), 1))
+
+
+_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+
+
+def _thinking(thought: ir.Thinking) -> JSON:
+    signature = thought.signature.value if thought.signature is not None else ""
+    if not signature:
+        return {"type": "redacted_thinking", "data": thought.redacted}
+    if signature.startswith(REDACTED):
+        return {"type": "redacted_thinking", "data": signature[len(REDACTED) :]}
+    return {"type": "thinking", "thinking": thought.text, "signature": signature}
+
+
+def _words(text: str) -> JSON:
+    return {"type": "text", "text": text}
+
+
+def _is_thought(block: Block) -> bool:
+    return not isinstance(block, Raw) and block["type"] in _THOUGHTS

@@ -1,0 +1,250 @@
+"""What Claude asks of a schema.
+
+Of a tool's parameters: JSON Schema of draft 2020-12, an object at the root without alternatives beside it. Of a strict
+schema, which answers and calls are held to: closed objects, few keywords, no recursion; what else it says goes into the
+descriptions. One that is closed to nothing by that cannot be said.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.dialects.gemini.schema_facets import Dropped, is_list, is_object
+from gateway.dialects.gemini.schema_join import Schema, is_number, join, listed, required_of
+from gateway.dialects.gemini.schema_refs import resolve
+
+__all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
+
+MENDED: Final = "said otherwise: Claude wants an object of JSON Schema draft 2020-12"
+NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
+
+_ALTERNATIVES: Final = ("anyOf", "oneOf")
+_BELOW: Final = frozenset(
+    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
+)
+_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_BOUNDS: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+
+_FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+_KINDS: Final = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_WORDS: Final = frozenset({"description", "title"})
+_SILENT: Final = frozenset({"$schema", "$id", "$comment"})
+_SAYING: Final = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"})
+_MAX_DEPTH: Final = 64
+
+
+# the parameters of a tool
+
+
+def parameters(schema: Raw) -> Raw:
+    """Give the parameters that Claude takes; those that it takes anyway are themselves."""
+    return Raw(_parameters(bytes(schema)))
+
+
+@lru_cache(maxsize=1024)
+def _parameters(schema: bytes) -> bytes:
+    given = msgspec.json.decode(schema)
+    whole = _modern(given)
+    root = _rooted(whole if is_object(whole) else {})
+    return schema if root == given else msgspec.json.encode(root)
+
+
+def _rooted(root: Schema) -> Schema:
+    """Give an object without alternatives: any of their properties may come, what all of them require must."""
+    whole = {keyword: value for keyword, value in root.items() if keyword not in (*_ALTERNATIVES, "allOf")}
+    for part in listed(root.get("allOf")):
+        if is_object(part):
+            join(whole, _rooted(part))
+    for keyword in _ALTERNATIVES:
+        branches = [_rooted(one) for one in listed(root.get(keyword)) if is_object(one)]
+        if branches:
+            join(whole, _united(branches))
+    return {**whole, "type": "object"}
+
+
+def _united(branches: list[Schema]) -> Schema:
+    whole: Schema = {}
+    for branch in branches:
+        join(whole, {"properties": branch.get("properties", {})})
+    required = [set(required_of(branch)) for branch in branches]
+    shared = [name for name in required_of(branches[0]) if all(name in one for one in required)]
+    return {**whole, "required": shared} if shared else whole
+
+
+def _modern(node: object) -> object:
+    """Say in the words of draft 2020-12 what older drafts had others for."""
+    if not is_object(node):
+        return node
+    written = {keyword: _inner(keyword, value) for keyword, value in node.items()}
+    if is_list(node.get("items")):
+        written["prefixItems"] = [_modern(one) for one in listed(node["items"])]
+        del written["items"]
+    for keyword, inclusive in _BOUNDS.items():
+        if isinstance(node.get(keyword), bool):
+            del written[keyword]
+            if node[keyword] and is_number(written.get(inclusive)):
+                written[keyword] = written.pop(inclusive)
+    if any(is_object(one) and "required" in one and not is_list(one["required"]) for one in _members(node)):
+        written["required"] = required_of(node)
+    if "required" in written and not is_list(written["required"]):
+        del written["required"]
+    return written
+
+
+def _members(node: Schema) -> list[object]:
+    properties = node.get("properties")
+    return list(properties.values()) if is_object(properties) else []
+
+
+def _inner(keyword: str, value: object) -> object:
+    if keyword in _BELOW:
+        return _modern(value)
+    if keyword in _LISTS and is_list(value):
+        return [_modern(one) for one in value]
+    if keyword in _MAPS and is_object(value):
+        return {name: _modern(one) for name, one in value.items()}
+    return value
+
+
+# what answers and calls are held to
+
+
+class Strict(Struct, frozen=True):
+    """A schema that can be held to, and what it could only mention."""
+
+    schema: Schema
+    dropped: tuple[Dropped, ...] = ()
+
+
+def strict(schema: Raw) -> Strict | None:
+    """Give a schema as answers are held to it; None when that cannot be."""
+    return _strict(bytes(schema))
+
+
+@lru_cache(maxsize=256)
+def _strict(schema: bytes) -> Strict | None:
+    root = msgspec.json.decode(schema)
+    writer = _Strict(root)
+    try:
+        written = writer.node(root, "")
+        writer.check_references()
+    except _Loose:
+        return None
+    return Strict(written, tuple(writer.dropped))
+
+
+class _Loose(Exception):
+    """This schema leaves open what must be closed."""
+
+
+class _Strict:
+    def __init__(self, root: object) -> None:
+        self.root = root
+        self.dropped: list[Dropped] = []
+
+    def node(self, schema: object, at: str, depth: int = 0) -> Schema:
+        """Write one schema; raise _Loose for one that takes anything."""
+        if not is_object(schema) or depth > _MAX_DEPTH:
+            raise _Loose
+        kinds = schema.get("type")
+        if is_list(kinds) and len(kinds) > 1:
+            return self._one_of_kinds(schema, kinds, at, depth)
+        written: Schema = {}
+        unsaid: Schema = {}
+        for keyword, value in schema.items():
+            if not self._write(written, keyword, value, at, depth):
+                unsaid[keyword] = value
+        if not _SAYING & written.keys():
+            raise _Loose
+        self._mention(written, unsaid, at)
+        return self._closed(written, schema)
+
+    def check_references(self) -> None:
+        """Raise _Loose for a schema within itself, which nothing could be held to."""
+        self._follow(self.root, ())
+
+    def _follow(self, node: object, inside: tuple[str, ...]) -> None:
+        if is_list(node):
+            for one in node:
+                self._follow(one, inside)
+        elif is_object(node):
+            ref = node.get("$ref")
+            if isinstance(ref, str):
+                target = resolve(self.root, ref)
+                if ref in inside or not is_object(target) or len(inside) > _MAX_DEPTH:
+                    raise _Loose
+                self._follow(target, (*inside, ref))
+            for keyword, value in node.items():
+                if keyword not in ("$defs", "definitions", "enum", "const", "default", "examples"):
+                    self._follow(value, inside)
+
+    def _one_of_kinds(self, schema: Schema, kinds: list[object], at: str, depth: int) -> Schema:
+        """Write several types as alternatives: what stands beside them is about the first that has it."""
+        rest = {keyword: value for keyword, value in schema.items() if keyword not in ("type", *_WORDS)}
+        if "$defs" in rest or "definitions" in rest:
+            raise _Loose  # references lead to the root
+        plain = [kind for kind in kinds if kind != "null"] or kinds
+        nulls = [{"type": "null"}] if "null" in kinds and kinds != plain else []
+        values = schema.get("enum")
+        if nulls and is_list(values):
+            rest["enum"] = [value for value in values if value is not None]
+        branches: list[Schema] = [self.node({"type": kind, **rest}, at, depth + 1) for kind in plain]
+        return {**{name: schema[name] for name in schema if name in _WORDS}, "anyOf": [*branches, *nulls]}
+
+    def _write(self, written: Schema, keyword: str, value: object, at: str, depth: int) -> bool:
+        """Write one keyword if it can be; False when it can only be mentioned."""
+        below = f"{at}{keyword}."
+        match keyword:
+            case "type":
+                kind = value[0] if is_list(value) and value else value
+                if kind not in _KINDS:
+                    raise _Loose
+                written["type"] = kind
+            case "properties" | "$defs" | "definitions" if is_object(value):
+                written[keyword] = {name: self.node(one, f"{below}{name}.", depth + 1) for name, one in value.items()}
+            case "items" if is_object(value):
+                written["items"] = self.node(value, below, depth + 1)
+            case "anyOf" | "oneOf" if is_list(value) and value:
+                written["anyOf"] = [self.node(one, f"{below}{i}.", depth + 1) for i, one in enumerate(value)]
+            case "allOf" if is_list(value) and value:
+                written["allOf"] = [self.node(one, f"{below}{i}.", depth + 1) for i, one in enumerate(value)]
+            case _:
+                return self._write_plain(written, keyword, value)
+        return True
+
+    def _write_plain(self, written: Schema, keyword: str, value: object) -> bool:
+        known = (
+            keyword in ("description", "title", "$ref", "const", "required")
+            or (keyword == "enum" and is_list(value) and not any(is_object(one) or is_list(one) for one in value))
+            or (keyword == "format" and value in _FORMATS)
+            or (keyword == "minItems" and value in (0, 1))
+        )
+        if known:
+            written[keyword] = value
+        return known or keyword in _SILENT or keyword == "additionalProperties"
+
+    def _mention(self, written: Schema, unsaid: Schema, at: str) -> None:
+        if not unsaid:
+            return
+        words = ", ".join(f"{keyword}: {msgspec.json.encode(value).decode()}" for keyword, value in unsaid.items())
+        said = written.get("description")
+        written["description"] = f"{said}\n\n{{{words}}}" if said else f"{{{words}}}"
+        self.dropped += [Dropped(f"{at}{keyword}", keyword, hint=True) for keyword in unsaid]
+
+    def _closed(self, written: Schema, schema: Schema) -> Schema:
+        """Close an object: to what it names, if it names anything or is closed already."""
+        if written.get("type") != "object":
+            return written
+        if not written.get("properties") and schema.get("additionalProperties") is not False:
+            raise _Loose
+        if schema.get("additionalProperties") not in (None, True, False):
+            raise _Loose
+        written.setdefault("properties", {})
+        if "required" in written:
+            written["required"] = required_of(written)
+        return {**written, "additionalProperties": False}

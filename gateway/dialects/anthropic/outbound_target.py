@@ -1,0 +1,36 @@
+"""Whom a request for Claude is written for."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.dialects.gemini.thinking import Conflict
+
+__all__ = ["EFFORTS", "SERVICES", "AnthropicTarget"]
+
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+SERVICES: Final = frozenset({"web_search", "web_fetch", "code_execution"})
+
+
+class AnthropicTarget(Struct, frozen=True, kw_only=True):
+    """The model that a request is for, and what it takes.
+
+    `max_output`: its limit, None = unknown. `adaptive`: it thinks as much as it finds right, by one of the `efforts`,
+    not by a budget; `rests`: it can be kept from thinking. `sampling`: temperature and its like; `both_samplings`:
+    temperature together with `top_p`. `signatures`: whether signed thoughts are sent back. `system_turns`: instructions
+    within the conversation. `structured`: answers and calls by a schema. `services`: the built-in tools that there are.
+    `thinking_conflict`: see [translate].
+    """
+
+    model: str
+    max_output: int | None = None
+    adaptive: bool = False
+    efforts: tuple[str, ...] = EFFORTS
+    rests: bool = True
+    sampling: bool = True
+    both_samplings: bool = True
+    signatures: bool = True
+    system_turns: bool = False
+    thinking_conflict: Conflict = "clamp"
+    structured: bool = True
+    services: frozenset[str] = SERVICES

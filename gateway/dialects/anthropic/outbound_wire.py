@@ -1,0 +1,179 @@
+"""The wire structs of what Anthropic says: an event of a stream, or a whole message.
+
+What is of use but not needed stays `Raw`, so that a server that spells it otherwise loses that only.
+"""
+
+from collections.abc import Collection
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from gateway import ir
+from gateway.dialects.outbound import latest
+
+__all__ = ["Block", "Delta", "Event", "Message", "Tally", "read_event", "read_message", "read_part"]
+
+_T = TypeVar("_T")
+
+_NULL: Final = Raw(b"null")
+
+
+class StopDetails(Struct):
+    """Why an answer was refused."""
+
+    explanation: str | None = None
+
+
+class Delta(Struct):
+    """What is new of a block, or of the message."""
+
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: Raw | UnsetType = UNSET
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class Block(Struct):
+    """A block of content, as it begins or whole."""
+
+    type: str = ""
+    id: str | None = None
+    name: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    input: Raw | UnsetType = UNSET
+    citations: list[Raw] | None = None
+
+
+class Message(Struct):
+    """The message that is the answer."""
+
+    id: str | None = None
+    model: str | None = None
+    content: list[Raw] | None = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+    usage: Raw | UnsetType = UNSET
+    type: str = ""
+    error: Raw = _NULL
+
+
+class Event(Struct):
+    """One event of a stream."""
+
+    type: str = ""
+    index: int = 0
+    message: Message | None = None
+    content_block: Raw | UnsetType = UNSET
+    delta: Raw | UnsetType = UNSET
+    usage: Raw | UnsetType = UNSET
+    error: Raw = _NULL
+
+
+class _Head(Struct):
+    type: str = ""
+
+
+class _Creation(Struct):
+    """Tokens written into the cache, by how long they stay."""
+
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _Output(Struct):
+    thinking_tokens: int | None = None
+
+
+class _Usage(Struct):
+    """Tokens so far."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: _Creation | None = None
+    output_tokens_details: _Output | None = None
+
+
+_EVENT: Final = msgspec.json.Decoder(Event, strict=False)
+_HEAD: Final = msgspec.json.Decoder(_Head)
+_MESSAGE: Final = msgspec.json.Decoder(Message, strict=False)
+_USAGE: Final = msgspec.json.Decoder(_Usage, strict=False)
+
+
+def read_event(data: str, known: Collection[str]) -> Event:
+    """Read one event; raise ValueError. Of one that is not `known` only the type is read."""
+    try:
+        return _read(data, _EVENT)
+    except msgspec.ValidationError:
+        head = _read(data, _HEAD)
+        if not head.type or head.type in known:
+            raise
+        return Event(type=head.type)
+
+
+def read_message(data: bytes) -> Message:
+    """Read a whole answer; raise ValueError."""
+    return _read(data, _MESSAGE)
+
+
+def read_part(raw: Raw | UnsetType, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+    """Read what stayed raw; None when it is absent, or spelt otherwise."""
+    if raw is UNSET:
+        return None
+    try:
+        return _read(raw, decoder)
+    except ValueError:
+        return None
+
+
+def _read(data: str | bytes | Raw, decoder: msgspec.json.Decoder[_T]) -> _T:
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+class Tally:
+    """Keep the last value of each counter: those of the end are totals, and hold for those of the beginning."""
+
+    __slots__ = ("_input", "_output", "_read", "_thoughts", "_written")
+
+    def __init__(self) -> None:
+        self._input = self._output = self._read = self._written = self._thoughts = 0
+
+    def add(self, raw: Raw | UnsetType) -> None:
+        """Take a report; what it leaves out stays as it is."""
+        given = read_part(raw, _USAGE)
+        if given is None:
+            return
+        kept, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()
+        parts = (kept.ephemeral_5m_input_tokens or 0) + (kept.ephemeral_1h_input_tokens or 0)
+        self._input = latest(given.input_tokens, self._input)
+        self._output = latest(given.output_tokens, self._output)
+        self._read = latest(given.cache_read_input_tokens, self._read)
+        self._written = latest(given.cache_creation_input_tokens or parts, self._written)
+        self._thoughts = latest(output.thinking_tokens, self._thoughts)
+
+    def __bool__(self) -> bool:
+        return bool(self._input or self._output or self._read or self._written)
+
+    def usage(self) -> ir.Usage:
+        """Give the counts so far; those of the cache stand beside the input there, and within it here."""
+        return ir.Usage(
+            input=self._input + self._read + self._written,
+            output=self._output,
+            cache_read=self._read,
+            cache_write=self._written,
+            reasoning=min(self._thoughts, self._output),
+        )

@@ -1,0 +1,37 @@
+"""A request whose tokens are to be counted, though it could not be answered: an estimate needs its words only."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.errors import InvalidRequest
+from gateway.routes import Route
+
+from .content import decode
+
+__all__ = ["read_uncertain"]
+
+# by what a body is known to be one of a dialect's
+_SAID: Final[Mapping[str, frozenset[str]]] = {
+    "anthropic": frozenset({"messages"}),
+    "openai-responses": frozenset({"input", "instructions", "tools", "previous_response_id"}),
+    "gemini": frozenset({"contents", "generateContentRequest", "generate_content_request"}),
+}
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Request:
+    """Give a request that holds its own words only; raise the refusal where these are none of its dialect."""
+    fields = decode(body, dict[str, Raw])
+    if _SAID.get(route.dialect, _NOTHING).isdisjoint(fields):
+        raise refusal
+    model = msgspec.json.decode(fields.get("model", b'""'))
+    return ir.Request(
+        model=route.model or (model if isinstance(model, str) else ""),
+        turns=(),
+        dialect=route.dialect,
+        native=ir.Native(dialect=route.dialect, body=Raw(body.strip()), refusal=refusal),
+    )

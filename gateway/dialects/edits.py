@@ -1,0 +1,202 @@
+"""What of a caller's own words, or of an upstream's, is written otherwise where both speak one dialect.
+
+    request ─► fields, raw ─► each edit of the dialect's table in turn ─► the same bytes, or written anew once
+    reply   ─► its events, as they are in the stream ─► the same ─► the same bytes, or one event written anew
+
+What no edit is about is not looked at. An object that is written anew keeps its other values byte for byte, in their
+order; of a name that stands in it twice the last value counts, as for any reader.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, Literal, Protocol, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.place import is_null
+from gateway.upstream import Edit
+
+__all__ = [
+    "Edit",
+    "Edited",
+    "Fields",
+    "ReplyEdit",
+    "RequestEdit",
+    "Words",
+    "echo_model",
+    "edited",
+    "mask_message",
+    "read",
+    "renamed",
+    "table_of",
+    "take_model",
+]
+
+_T = TypeVar("_T")
+_Target = TypeVar("_Target")
+_Target_co = TypeVar("_Target_co", covariant=True)
+
+Fields = dict[str, Raw]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_encode: Final = msgspec.json.Encoder().encode
+_TEXT: Final = msgspec.json.Decoder(str)
+_NULL: Final = Raw(b"null")
+
+
+class Words(Generic[_Target_co]):
+    """A caller's own request while it is edited for one upstream.
+
+    `fields`: its members, raw. `request`: the same as it was read, with what gateway.toml fills in.
+    """
+
+    def __init__(self, fields: Fields, request: ir.Request, target: _Target_co) -> None:
+        self.fields = fields
+        self.request = request
+        self.target = target
+        self.losses: list[ir.Loss] = []
+        self.changed = False
+        self._read: dict[str, tuple[Raw, list[Fields]]] = {}
+
+    def has(self, *names: str) -> bool:
+        """Tell whether any of these is given; null is as good as absent."""
+        return any(not is_null(self.fields.get(name, _NULL)) for name in names)
+
+    def get(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+        """Read a member; None when it is absent or something else."""
+        return read(self.fields.get(name, _NULL), decoder)
+
+    def many(self, name: str) -> list[Fields]:
+        """Read a member that is a list of objects; [] when it is something else."""
+        raw = self.fields.get(name, _NULL)
+        known = self._read.get(name)
+        if known is None or known[0] is not raw:
+            known = self._read[name] = (raw, read(raw, _MANY) or [])
+        return known[1]
+
+    def put(self, name: str, value: object) -> None:
+        """Write a member anew."""
+        self.fields[name] = value if isinstance(value, Raw) else Raw(_encode(value))
+        self.changed = True
+
+    def drop(self, *names: str) -> None:
+        """Leave members out."""
+        for name in names:
+            self.changed |= self.fields.pop(name, None) is not None
+
+    def rename(self, old: str, new: str) -> None:
+        """Call a member otherwise; it stays where it stood."""
+        self.fields = {new if name == old else name: value for name, value in self.fields.items()}
+        self.changed = True
+
+    def lose(self, path: str, reason: str, severity: ir.Severity = "hint") -> None:
+        """Note what does not go on."""
+        self.losses.append(ir.Loss(path, reason, severity))
+
+
+class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):
+    """One edit of requests."""
+
+    on: Literal["request", "reply"] = "request"
+    apply: Callable[[Words[_Target]], None]
+
+
+class ReplyEdit(Edit, frozen=True, kw_only=True):
+    """One edit of replies.
+
+    `apply` gives the members of an event, or of a whole answer: the same object where there is nothing to change, None
+    where the event is left out. `wanted`: whether it can have anything to do with an answer. `whole`: whether whole
+    answers need it, too.
+    """
+
+    on: Literal["request", "reply"] = "reply"
+    apply: Callable[[Fields, Answering], Fields | None]
+    wanted: Callable[[Answering], bool] = lambda _: True
+    whole: bool = False
+
+
+class Edited(Struct, frozen=True):
+    """A request after its edits, those that changed it, and what it lost."""
+
+    body: Raw
+    edits: tuple[Edit, ...]
+    losses: tuple[ir.Loss, ...]
+
+
+def edited(request: ir.Request, body: Raw, target: _Target, table: Sequence[RequestEdit[_Target]]) -> Edited:
+    """Take a caller's own words for one upstream."""
+    words = Words(_FIELDS.decode(body), request, target)
+    applied: list[Edit] = []
+    for edit in table:
+        words.changed = False
+        edit.apply(words)
+        if words.changed:
+            applied += table_of((edit,))
+    return Edited(Raw(_encode(words.fields)) if applied else body, tuple(applied), tuple(words.losses))
+
+
+def table_of(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """Give what edits are, without what they do."""
+    return tuple(Edit(name=edit.name, why=edit.why, on=edit.on) for edit in edits)
+
+
+def read(raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+    """Read a value; None when it is something else."""
+    try:
+        return decoder.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Named(Protocol):
+    @property
+    def model(self) -> str: ...
+
+
+def take_model(words: Words[_Named]) -> None:
+    """Write the upstream's name of the model."""
+    if words.get("model", _TEXT) != words.target.model:
+        words.put("model", words.target.model)
+
+
+def renamed(answering: Answering) -> bool:
+    """Tell whether the caller has another name for the model than the upstream, and reads its own."""
+    return answering.model != answering.request.model
+
+
+def mask_message(hide: Callable[[str], str], *within: str) -> Callable[[Fields, Answering], Fields]:
+    """Make the edit that hides what names an account or a key in an error's `message`, which is in these members."""
+
+    def masked(fields: Fields, names: tuple[str, ...]) -> Fields:
+        name = names[0] if names else "message"
+        if name not in fields:
+            return fields
+        if names:
+            members = read(fields[name], _FIELDS)
+            inner = None if members is None else masked(members, names[1:])
+            return fields if inner is members or inner is None else {**fields, name: Raw(_encode(inner))}
+        text = read(fields[name], _TEXT)
+        told = None if text is None else hide(text)
+        return fields if told is None or told == text else {**fields, name: Raw(_encode(told))}
+
+    return lambda fields, _: masked(fields, within)
+
+
+def echo_model(name: str, within: str = "") -> Callable[[Fields, Answering], Fields]:
+    """Make the edit that writes the caller's name of the model into the member `name`, or into one below `within`."""
+
+    def outer(fields: Fields, answering: Answering) -> Fields:
+        if name not in fields:
+            return fields
+        return {**fields, name: Raw(_encode(answering.model))}
+
+    def inner(fields: Fields, answering: Answering) -> Fields:
+        members = read(fields[within], _FIELDS) if within in fields else None
+        if members is None or name not in members:
+            return fields
+        return {**fields, within: Raw(_encode(outer(members, answering)))}
+
+    return inner if within else outer

@@ -1,0 +1,148 @@
+"""The table of edits where a Gemini caller is served by an upstream that speaks Gemini, too.
+
+All else of a request and of its answer passes byte for byte. What a suffix of the model's name asks for is written into
+the request before (`native.vary`); Code Assist and Vertex have rules of their own for what they get of it.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects.edits import (
+    Edited,
+    Fields,
+    ReplyEdit,
+    RequestEdit,
+    Words,
+    echo_model,
+    edited,
+    read,
+    renamed,
+    table_of,
+)
+from gateway.dialects.place import is_null
+from gateway.upstream import Edit
+
+from .inbound_signatures import opened
+from .inbound_wire import camel
+from .signatures import SENTINEL
+
+__all__ = ["REPLIES", "TABLE", "Own", "pass_on"]
+
+
+class Own(Struct, frozen=True):
+    """Whom the words are for: the upstream's name of the model."""
+
+    model: str
+
+
+_Words = Words[Own]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_CONFIG: Final = ("generationConfig", "generation_config")
+_SIGNATURES: Final = ("thoughtSignature", "thought_signature")
+_MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
+_CALL: Final = "functionCall"
+_DAMAGED: Final = "the signature is damaged"
+_FOREIGN: Final = "only the family that made a signature can read it"
+
+
+def _model(words: _Words) -> None:
+    """Let a model in the body be the one of the path."""
+    wanted = f"models/{words.target.model}"
+    if words.has("model") and words.get("model", _TEXT) != wanted:
+        words.put("model", wanted)
+
+
+def _defaults(words: _Words) -> None:
+    """Fill in what [defaults] has and the caller left out."""
+    sampling = words.request.sampling
+    filled = {
+        "temperature": sampling.temperature,
+        "topP": sampling.top_p,
+        "topK": sampling.top_k,
+        "maxOutputTokens": sampling.max_tokens,
+    }
+    name = next((one for one in _CONFIG if words.has(one)), _CONFIG[0])
+    config = words.get(name, _FIELDS) or {}
+    given = {camel(one) for one, value in config.items() if not is_null(value)}
+    missing = {one: value for one, value in filled.items() if value is not None and one not in given}
+    if missing:
+        words.put(name, {**config, **missing})
+
+
+def _own(words: _Words) -> None:
+    """Take signatures out of the envelopes of this gateway; where one is lost, Gemini's sentinel stands for it."""
+    given = bytes(words.fields.get("contents", _NULL))
+    if not any(mark in given for mark in _MARKS):
+        return
+    contents = _several(words.fields["contents"])
+    mended = [_content(one, f"contents[{place}]", words) for place, one in enumerate(contents)]
+    if any(new is not old for new, old in zip(mended, contents, strict=True)):
+        words.put("contents", mended)
+
+
+def _content(content: Fields, path: str, words: _Words) -> Fields:
+    parts = _several(content.get("parts", _NULL))
+    mended = [_part(one, f"{path}.parts[{place}]", words) for place, one in enumerate(parts)]
+    changed = any(new is not old for new, old in zip(mended, parts, strict=True))
+    return {**content, "parts": Raw(_encode(mended))} if changed else content
+
+
+def _part(part: Fields, path: str, words: _Words) -> Fields:
+    name = next((one for one in _SIGNATURES if one in part), "")
+    value = read(part[name], _TEXT) if name else None
+    text = opened(value) if value else None
+    if text is None:
+        return part
+    signature = ir.unseal(text)
+    if signature is not None and signature.issuer == "gemini":
+        return {**part, name: Raw(_encode(signature.value))}
+    words.lose(f"{path}.{name}", _DAMAGED if signature is None else _FOREIGN)
+    if _CALL in map(camel, part):
+        return {**part, name: Raw(_encode(SENTINEL))}
+    return {one: kept for one, kept in part.items() if one != name}
+
+
+def _several(raw: Raw) -> Sequence[Fields]:
+    """Give the elements of a repeated field; a single one may stand without its brackets."""
+    many = read(raw, _MANY)
+    if many is not None:
+        return many
+    one = read(raw, _FIELDS)
+    return [] if one is None else [one]
+
+
+REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
+    RequestEdit(name="model", why="the model of the path holds, as this upstream calls it", apply=_model),
+    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
+    RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
+)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (
+    ReplyEdit(
+        name="echo",
+        why="models.echo: the caller reads its own name",
+        apply=echo_model("modelVersion"),
+        wanted=renamed,
+        whole=True,
+    ),
+)
+FRAMING: Final = Edit(
+    name="framing",
+    why="google-genai reads `data: ` and nothing else between two chunks; without alt=sse they are one array",
+    on="reply",
+)
+TABLE: Final = table_of((*REQUESTS, *REPLIES, FRAMING))
+
+
+def pass_on(request: ir.Request, body: Raw) -> Edited:
+    """Take a caller's own request for one upstream."""
+    return edited(request, body, Own(request.model), REQUESTS)

@@ -1,0 +1,89 @@
+"""The further edits where Vertex AI serves a Gemini caller: what the Gemini API takes, and Vertex does not."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
+
+from .edits import REQUESTS, Own
+
+__all__ = ["TABLE", "pass_on"]
+
+_CONTENTS: Final = "contents"
+_ID: Final = b'"id"'
+_CALLS: Final = ("functionCall", "function_call", "functionResponse", "function_response")
+_USER: Final = Raw(b'"user"')
+_NULL: Final = Raw(b"null")
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_encode: Final = msgspec.json.Encoder().encode
+
+_Words = Words[Own]
+
+
+def _path(words: _Words) -> None:
+    """Leave the model to the path."""
+    words.drop("model")
+
+
+def _roles(words: _Words) -> None:
+    """Say that what is nobody's is the user's."""
+    given = _several(words.fields.get(_CONTENTS, _NULL))
+    if any(read(one.get("role", _NULL), _TEXT) in (None, "") for one in given):
+        said = [one if read(one.get("role", _NULL), _TEXT) else {**one, "role": _USER} for one in given]
+        words.put(_CONTENTS, said)
+
+
+def _ids(words: _Words) -> None:
+    """Take the ids out of calls and of their results."""
+    raw = words.fields.get(_CONTENTS, _NULL)
+    if _ID not in bytes(raw):
+        return
+    given = _several(raw)
+    bare = [_content(one) for one in given]
+    if bare != given:
+        words.put(_CONTENTS, bare)
+
+
+def _content(content: Fields) -> Fields:
+    parts = _several(content.get("parts", _NULL))
+    bare = [_part(part) for part in parts]
+    return content if bare == parts else {**content, "parts": Raw(_encode(bare))}
+
+
+def _part(part: Mapping[str, Raw]) -> Fields:
+    return {name: _without_id(value) if name in _CALLS else value for name, value in part.items()}
+
+
+def _without_id(call: Raw) -> Raw:
+    fields = read(call, _FIELDS) or {}
+    return Raw(_encode({name: value for name, value in fields.items() if name != "id"})) if "id" in fields else call
+
+
+def _several(raw: Raw) -> list[Fields]:
+    """Give the elements of a repeated field; a single one may stand without its brackets."""
+    many = read(raw, _MANY)
+    if many is not None:
+        return many
+    one = read(raw, _FIELDS)
+    return [] if one is None else [one]
+
+
+_TEXT: Final = msgspec.json.Decoder(str)
+_VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
+    RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
+    RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
+    RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
+)
+TABLE: Final = table_of(_VERTEX)
+# the model of the path is no matter of the body here
+_REQUESTS: Final = (*(edit for edit in REQUESTS if edit.name != "model"), *_VERTEX)
+
+
+def pass_on(request: ir.Request, body: Raw) -> Edited:
+    """Take a caller's own request for Vertex AI."""
+    return edited(request, body, Own(request.model), _REQUESTS)

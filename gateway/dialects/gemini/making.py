@@ -1,0 +1,211 @@
+"""Embeddings and pictures by Google's models: the bodies that ask for them, and what is read from the answers.
+
+embedContent, batchEmbedContents     texts; up to 100 in one call
+predict                              Imagen; up to 4 pictures in one call
+generateContent                      Gemini models that draw; one picture a call
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway import ir
+from gateway.dialects.openai_embeddings import Texts, Vector
+from gateway.dialects.openai_images import Picture, Wanted, nearest_shape
+from gateway.errors import UpstreamMalformed, UpstreamRejected
+
+from .errors import mask
+from .usage import Tally
+from .wire import UsageMetadata, read_chunks
+
+__all__ = [
+    "BATCH",
+    "JSON",
+    "UNREADABLE",
+    "Drawn",
+    "Embedded",
+    "Step",
+    "read_drawn",
+    "read_embedded",
+    "shape_losses",
+    "write_drawings",
+    "write_texts",
+]
+
+BATCH: Final = 100
+_IMAGEN: Final = "imagen"
+_IMAGEN_AT_ONCE: Final = 4
+_IMAGEN_SHAPES: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
+_GEMINI_SHAPES: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+_USUAL: Final = (1024, 1024)  # what a square is drawn as
+_IMAGEN_FORMS: Final = ("png", "jpeg")
+_BLOCKED: Final = "moderation_blocked"  # OpenAI's word for a picture that is withheld
+UNREADABLE: Final = "the upstream's answer cannot be read"
+
+JSON = dict[str, object]
+
+
+class Step(Struct, frozen=True):
+    """One call: the method of the model, and the body."""
+
+    verb: str
+    body: JSON
+
+
+# embeddings
+
+
+def write_texts(texts: Texts, model: str) -> list[Step]:
+    """Write the calls for some texts; `model`: its resource name, which each request of a batch repeats."""
+    requests = [_request(text, texts.dimensions, model) for text in texts.texts]
+    if len(requests) == 1:
+        return [Step("embedContent", requests[0])]
+    starts = range(0, len(requests), BATCH)
+    return [Step("batchEmbedContents", {"requests": requests[start : start + BATCH]}) for start in starts]
+
+
+def _request(text: str, dimensions: int | None, model: str) -> JSON:
+    request: JSON = {"model": model, "content": {"parts": [{"text": text}]}}
+    return request if dimensions is None else request | {"outputDimensionality": dimensions}
+
+
+class _Values(Struct):
+    values: list[float]
+
+
+class _Embeddings(Struct, rename="camel"):
+    embedding: _Values | None = None
+    embeddings: list[_Values] | None = None
+    usage_metadata: UsageMetadata | None = None
+
+
+class Embedded(Struct, frozen=True):
+    """The vectors of one call, and the tokens of its texts where they were counted."""
+
+    vectors: Sequence[Vector]
+    usage: ir.Usage | None
+
+
+_EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings, strict=False)
+
+
+def read_embedded(body: bytes) -> Embedded:
+    """Read the answer to one call; raise UpstreamMalformed."""
+    try:
+        read = _EMBEDDINGS.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
+    found = [read.embedding] if read.embedding is not None else read.embeddings or []
+    return Embedded([one.values for one in found], _usage(read.usage_metadata))
+
+
+# pictures
+
+
+def write_drawings(wanted: Wanted, model: str) -> list[Step]:
+    """Write the calls for some pictures."""
+    if model.startswith(_IMAGEN):
+        return list(_predictions(wanted))
+    config: JSON = {"responseModalities": ["IMAGE"]}
+    if wanted.size is not None:
+        config["imageConfig"] = {"aspectRatio": nearest_shape(wanted.size, _GEMINI_SHAPES)}
+    contents = [{"role": "user", "parts": [{"text": wanted.prompt}]}]
+    return [Step("generateContent", {"contents": contents, "generationConfig": config})] * wanted.count
+
+
+def _predictions(wanted: Wanted) -> Iterator[Step]:
+    parameters: JSON = {"includeRaiReason": True}  # of a picture that is withheld
+    if wanted.size is not None:
+        parameters["aspectRatio"] = nearest_shape(wanted.size, _IMAGEN_SHAPES)
+    if wanted.form in _IMAGEN_FORMS:
+        parameters["outputOptions"] = {"mimeType": f"image/{wanted.form}"}
+    for start in range(0, wanted.count, _IMAGEN_AT_ONCE):
+        count = min(_IMAGEN_AT_ONCE, wanted.count - start)
+        body: JSON = {"instances": [{"prompt": wanted.prompt}], "parameters": {"sampleCount": count} | parameters}
+        yield Step("predict", body)
+
+
+def shape_losses(wanted: Wanted, model: str) -> tuple[ir.Loss, ...]:
+    """Say what the model draws otherwise than it is wanted."""
+    imagen = model.startswith(_IMAGEN)
+    losses: list[ir.Loss] = []
+    if wanted.size not in (None, _USUAL):
+        assert wanted.size is not None, "None is among those"
+        shape = nearest_shape(wanted.size, _IMAGEN_SHAPES if imagen else _GEMINI_SHAPES)
+        losses.append(ir.Loss("size", f"this upstream takes a shape, drawn is {shape}", "change"))
+    forms = _IMAGEN_FORMS if imagen else ("png",)
+    if wanted.form not in (None, *forms):
+        losses.append(ir.Loss("output_format", f"this upstream draws {' or '.join(forms)}", "change"))
+    return tuple(losses)
+
+
+class _Prediction(Struct, rename="camel"):
+    bytes_base64_encoded: str | None = None
+    mime_type: str = "image/png"
+    rai_filtered_reason: str | None = None
+
+
+class _Predicted(Struct):
+    predictions: list[_Prediction] | None = None
+
+
+_PREDICTED: Final = msgspec.json.Decoder(_Predicted)
+# why a model ends without a picture, and yet without an objection to the prompt
+_ENDS: Final = frozenset({None, "STOP", "MAX_TOKENS", "NO_IMAGE", "IMAGE_OTHER", "OTHER"})
+_NONE_PASSED: Final = "the safety filters let none of the pictures pass"
+
+
+class Drawn(Struct, frozen=True):
+    """The pictures of one call, and the tokens where they were counted."""
+
+    pictures: Sequence[Picture]
+    usage: ir.Usage | None = None
+
+
+def read_drawn(body: bytes, verb: str) -> Drawn:
+    """Read the answer to one call; raise UpstreamRejected where it is withheld, UpstreamMalformed without any."""
+    try:
+        drawn, reason = _READERS[verb](body)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
+    if drawn.pictures:
+        return drawn
+    if reason:
+        raise UpstreamRejected(f"the picture is withheld: {mask(reason)}", code=_BLOCKED)
+    raise UpstreamMalformed("the upstream answered without a picture")
+
+
+def _generated(body: bytes) -> tuple[Drawn, str]:
+    """Read a generateContent answer: its pictures, and why there are none."""
+    chunk = read_chunks(body)[0]
+    candidates = chunk.candidates or []
+    parts = [part for one in candidates if one.content is not None for part in one.content.parts or ()]
+    blobs = [part.inline_data for part in parts if part.inline_data is not None and not part.thought]
+    pictures = [Picture(one.data, one.mime_type or "image/png") for one in blobs if one.data]
+    usage = _usage(chunk.usage_metadata)
+    feedback = chunk.prompt_feedback
+    ended = next((one for one in candidates if one.finish_reason not in _ENDS), None)
+    if feedback is not None and feedback.block_reason:
+        return Drawn(pictures, usage), feedback.block_reason_message or feedback.block_reason
+    return Drawn(pictures, usage), (ended.finish_message or ended.finish_reason or "") if ended is not None else ""
+
+
+def _predicted(body: bytes) -> tuple[Drawn, str]:
+    """Read a predict answer; Imagen leaves out what its filters stop, and may say why."""
+    predictions = _PREDICTED.decode(body).predictions or []
+    pictures = [Picture(one.bytes_base64_encoded, one.mime_type) for one in predictions if one.bytes_base64_encoded]
+    reasons = (one.rai_filtered_reason for one in predictions if one.rai_filtered_reason)
+    return Drawn(pictures), next(reasons, _NONE_PASSED)
+
+
+_READERS: Final = {"generateContent": _generated, "predict": _predicted}
+
+
+def _usage(counted: UsageMetadata | None) -> ir.Usage | None:
+    if counted is None:
+        return None
+    tally = Tally()
+    tally.add(counted)
+    return tally.usage() if tally else None

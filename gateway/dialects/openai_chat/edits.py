@@ -1,0 +1,306 @@
+"""The table of edits where a Chat Completions caller is served by an upstream that speaks it too.
+
+All else of a request and of its answer passes byte for byte.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.edits import (
+    Fields,
+    ReplyEdit,
+    RequestEdit,
+    Words,
+    echo_model,
+    edited,
+    mask_message,
+    read,
+    renamed,
+    table_of,
+    take_model,
+)
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.place import is_null
+
+from .outbound_errors import unnamed
+
+__all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
+
+_Words = Words[OpenAITarget]
+
+_BOOL: Final = msgspec.json.Decoder(bool)
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_LIMITS: Final = ("max_tokens", "max_completion_tokens")
+_DRAWN: Final = ("temperature", "top_p")
+_OPTIONS: Final = "stream_options"
+_USAGE: Final = "include_usage"
+_PARALLEL: Final = "parallel_tool_calls"
+_EXTRA: Final = "extra_content"
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
+_MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
+_FOREIGN: Final = "only the family that made a signature can read it"
+_DAMAGED: Final = "the signature is damaged"
+_NOT_THERE: Final = "this upstream does not take back what it has not said itself"
+_NO_TOOLS: Final = (Raw(b"[]"), _NULL)
+
+
+# requests
+
+
+def _stream(words: _Words) -> None:
+    """Write down what gateway.toml decides where the caller does not say."""
+    if words.request.stream and not words.has("stream"):
+        words.put("stream", value=True)
+
+
+def _limit(words: _Words) -> None:
+    """Call the limit of the answer as this model takes it."""
+    wanted = words.target.max_tokens_field
+    (other,) = set(_LIMITS) - {wanted}
+    if words.target.renames_limit and words.has(other):
+        if words.has(wanted):
+            words.drop(other)
+            words.lose(other, f"{wanted} says it already")
+        else:
+            words.rename(other, wanted)
+
+
+def _defaults(words: _Words) -> None:
+    """Fill in what [defaults] has and the caller left out."""
+    sampling = words.request.sampling
+    for name in _DRAWN:
+        value = getattr(sampling, name)
+        if value is not None and not words.has(name):
+            words.put(name, value)
+    if sampling.max_tokens is not None and not words.has(*_LIMITS):
+        words.put(words.target.max_tokens_field, sampling.max_tokens)
+
+
+def _refused(words: _Words) -> None:
+    """Leave out what this upstream or model has refused before."""
+    for name in words.target.refused:
+        if words.has(name):
+            words.drop(name)
+            words.lose(name, "this model does not take it", "hint" if name == "reasoning_effort" else "change")
+
+
+def _count(words: _Words) -> None:
+    """Ask a stream for its tokens."""
+    if _OPTIONS in words.target.refused or not words.request.stream:
+        return
+    options = words.get(_OPTIONS, _FIELDS) or {}
+    if read(options.get(_USAGE, _NULL), _BOOL) is not True:
+        words.put(_OPTIONS, {**options, _USAGE: True})
+
+
+def _parallel(words: _Words) -> None:
+    """Leave out a word on parallel calls where there are no tools."""
+    if words.has(_PARALLEL) and words.fields.get("tools", _NULL) in _NO_TOOLS:
+        words.drop(_PARALLEL)
+        words.lose(_PARALLEL, "there are no tools")
+
+
+def _own(words: _Words) -> None:
+    """Take out what this gateway hung on messages that another upstream made."""
+    given = bytes(words.fields.get("messages", _NULL))
+    if not any(mark in given for mark in _MARKS):
+        return
+    messages = read(Raw(given), _RAWS) or []
+    mended = [_message(one, f"messages[{place}]", words) for place, one in enumerate(messages)]
+    if any(new is not old for new, old in zip(mended, messages, strict=True)):
+        words.put("messages", mended)
+
+
+def _message(raw: Raw, path: str, words: _Words) -> Raw:
+    before = read(raw, _FIELDS)
+    if before is None or read(before.get("role", _NULL), _TEXT) != "assistant":
+        return raw
+    signed = _Signed(words)
+    fields = signed.taken(before, path)
+    calls = read(fields.get("tool_calls", _NULL), _MANY)
+    if calls is not None:
+        mended = [signed.taken(one, f"{path}.tool_calls[{place}]") for place, one in enumerate(calls)]
+        if any(new is not old for new, old in zip(mended, calls, strict=True)):
+            fields = {**fields, "tool_calls": Raw(_encode(mended))}
+    if signed.ours or words.target.thoughtless:
+        fields = _without_thoughts(fields, path, words)
+    return raw if fields is before else Raw(_encode(fields))
+
+
+def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:
+    left_out = [name for name in _THOUGHTS if name in fields]
+    if not left_out:
+        return fields
+    for name in left_out:
+        if not is_null(fields[name]):
+            words.lose(f"{path}.{name}", _NOT_THERE)
+    return {name: value for name, value in fields.items() if name not in left_out}
+
+
+class _Signed:
+    """Reads what a message or a call carries; `ours`: this gateway has hung something on it."""
+
+    def __init__(self, words: _Words) -> None:
+        self._words = words
+        self.ours = False
+
+    def taken(self, fields: Fields, path: str) -> Fields:
+        """Give the members with a signature of this family bare, and without what else is of this gateway."""
+        extra = read(fields.get(_EXTRA, _NULL), _FIELDS)
+        if extra is None:
+            return fields
+        google = read(extra.get("google", _NULL), _FIELDS) or {}
+        value = read(google.get("thought_signature", _NULL), _TEXT)
+        sealed = value is not None and ir.is_sealed(value)
+        if not sealed and "gateway" not in extra:
+            return fields
+        self.ours = True
+        others = {name: one for name, one in extra.items() if name not in ("gateway", "google")}
+        bare = self._bare(value, f"{path}.{_EXTRA}.google.thought_signature") if sealed and value else value
+        google = {name: one for name, one in google.items() if name != "thought_signature"}
+        google |= {} if bare is None else {"thought_signature": Raw(_encode(bare))}
+        kept = {**others, **({"google": Raw(_encode(google))} if google else {})}
+        if kept:
+            return {**fields, _EXTRA: Raw(_encode(kept))}
+        return {name: one for name, one in fields.items() if name != _EXTRA}
+
+    def _bare(self, sealed: str, path: str) -> str | None:
+        signature = ir.unseal(sealed)
+        if signature is None:
+            self._words.lose(path, _DAMAGED)
+        elif signature.issuer == "gemini" == ir.family_of(self._words.request.model):
+            return signature.value
+        else:
+            self._words.lose(path, _FOREIGN)
+        return None
+
+
+# replies
+
+
+class _Choice(Struct):
+    delta: Raw | UnsetType = UNSET
+
+
+class _Chunk(Struct):
+    choices: list[_Choice] | None = None
+    usage: Raw | UnsetType = UNSET
+
+
+_UNCOUNTED: Final = b',"usage":null'
+_PADDED: Final = b',"obfuscation":"'
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
+_DONE: Final = b"[DONE]"
+
+
+def trim(events: bytes, answering: Answering) -> bytes:
+    """Take out `"usage":null` where OpenAI has it, as `_uncounted` would; within a text a quotation mark is escaped."""
+    if answering.request.include_usage or _UNCOUNTED not in events:
+        return events
+    return events.replace(_UNCOUNTED + b"}\n\n", b"}\n\n").replace(_UNCOUNTED + _PADDED, _PADDED)
+
+
+def skim(events: bytes, answering: Answering) -> bool:
+    """Tell whether an edit may have to do with events; what stands in a text has its quotation marks escaped."""
+    if renamed(answering) or b'"error"' in events:
+        return True
+    if b'"usage"' in events and not answering.request.include_usage:
+        return True
+    deltas = events.count(b'"delta"')
+    return deltas != events.count(b'"choices"') or events.count(b'"index"') > deltas
+
+
+def screen(data: bytes, answering: Answering) -> bool:
+    """Tell whether an edit may have to do with an event."""
+    if data == _DONE:
+        return False
+    if renamed(answering) or b'"error"' in data:
+        return True
+    try:
+        chunk = _CHUNK.decode(data)
+    except (ValueError, RecursionError):
+        return True
+    if chunk.usage is not UNSET and not answering.request.include_usage:
+        return True
+    return chunk.choices == [] or any(one.delta is UNSET for one in chunk.choices or ())
+
+
+def _uncounted(fields: Fields, _: Answering) -> Fields | None:
+    """Take out the tokens that the caller has not asked for."""
+    if "usage" not in fields:
+        return fields
+    if fields.get("choices") == _NO_TOOLS[0]:
+        return None
+    return {name: value for name, value in fields.items() if name != "usage"}
+
+
+def _unfilled(fields: Fields, _: Answering) -> Fields | None:
+    """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, too."""
+    if read(fields.get("choices", _NULL), _RAWS) != [] or not is_null(fields.get("usage", _NULL)):
+        return fields
+    return None
+
+
+def _hollow(fields: Fields, _: Answering) -> Fields | None:
+    """Leave out choices without a delta."""
+    choices = read(fields.get("choices", _NULL), _MANY)
+    if not choices or all("delta" in one for one in choices):
+        return fields
+    kept = [one for one in choices if "delta" in one]
+    return {**fields, "choices": Raw(_encode(kept))} if kept else None
+
+
+def _has_asked(answering: Answering) -> bool:
+    return bool(answering.request.include_usage)
+
+
+REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
+    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
+    RequestEdit(name="stream", why="defaults.stream, where the caller does not say", apply=_stream),
+    RequestEdit(name="limit", why="the name of the limit that this model takes", apply=_limit),
+    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
+    RequestEdit(name="usage", why="a stream tells its tokens only when it is asked", apply=_count),
+    RequestEdit(name="parallel", why="OpenAI refuses parallel_tool_calls without tools", apply=_parallel),
+    RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
+)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (
+    ReplyEdit(
+        name="echo",
+        why="models.echo: the caller reads its own name",
+        apply=echo_model("model"),
+        wanted=renamed,
+        whole=True,
+    ),
+    ReplyEdit(
+        name="uncounted",
+        why="the caller has not asked for tokens",
+        apply=_uncounted,
+        wanted=lambda answering: not _has_asked(answering),
+    ),
+    ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
+    ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
+    ReplyEdit(
+        name="masked",
+        why="what names an account or a key of the operator's is no caller's business",
+        apply=mask_message(unnamed, "error"),
+    ),
+)
+TABLE: Final = table_of((*REQUESTS, *REPLIES))
+
+
+def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
+    """Take a caller's own request for one upstream."""
+    found = edited(request, body, target, REQUESTS)
+    return OpenAIWritten(body={}, names=NameMap([]), native=found.body, losses=found.losses, edits=found.edits)

@@ -1,0 +1,172 @@
+"""The table of edits where a caller of OpenAI Responses is served by an upstream that speaks it too.
+
+All else of a request and of its answer passes byte for byte, the names of what the upstream keeps among it.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.edits import (
+    Fields,
+    ReplyEdit,
+    RequestEdit,
+    Words,
+    echo_model,
+    edited,
+    mask_message,
+    read,
+    renamed,
+    table_of,
+    take_model,
+)
+from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_chat.outbound_errors import unnamed
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+
+__all__ = ["REPLIES", "TABLE", "pass_through"]
+
+_Words = Words[OpenAITarget]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_ITEMS: Final = msgspec.json.Decoder(list[Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_ERROR: Final = Raw(b'"error"')
+_REASONING: Final = "reasoning"
+_SEAL: Final = "encrypted_content"
+_SEAL_MARK: Final = b'"encrypted_content"'
+_PREVIOUS: Final = "previous_response_id"
+_DAMAGED: Final = "the signature is damaged"
+_FOREIGN: Final = "thoughts go back only to the family of models that had them"
+_UNREADABLE: Final = "the upstream cannot read these thoughts any more"
+_REFUSED: Final = "this model does not take it"
+# what is refused: where it stands in the member `reasoning`
+_OF_REASONING: Final = {"reasoning_effort": "effort", "reasoning_summary": "summary"}
+
+
+def _defaults(words: _Words) -> None:
+    """Fill in what [defaults] has and the caller left out."""
+    sampling = words.request.sampling
+    filled = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_output_tokens": sampling.max_tokens,
+    }
+    for name, value in filled.items():
+        if value is not None and not words.has(name):
+            words.put(name, value)
+
+
+def _history(words: _Words) -> None:
+    """Put what this gateway keeps of the conversation in the place of the ids that stand for it."""
+    thread = words.request.thread
+    at_home = thread is not None and thread.kept_at == words.target.upstream and thread.kept_at != ""
+    if thread is not None and thread.before and words.has(_PREVIOUS) and not at_home:
+        words.put("input", [*thread.before, *thread.items])
+        words.drop(_PREVIOUS)
+    elif thread is not None and thread.filled:
+        words.put("input", thread.items)
+
+
+def _refused(words: _Words) -> None:
+    """Leave out what this upstream or model has refused before."""
+    for name in words.target.refused:
+        if name in _OF_REASONING:
+            _unreason(words, _OF_REASONING[name])
+        elif words.has(name):
+            words.drop(name)
+            words.lose(name, _REFUSED, "change")
+
+
+def _unreason(words: _Words, name: str) -> None:
+    given = words.get(_REASONING, _FIELDS)
+    if given is None or name not in given:
+        return
+    words.lose(f"{_REASONING}.{name}", _REFUSED)
+    kept = {one: value for one, value in given.items() if one != name}
+    if kept:
+        words.put(_REASONING, kept)
+    else:
+        words.drop(_REASONING)
+
+
+def _own(words: _Words) -> None:
+    """Take thoughts out of the envelope of this gateway, and leave out those of another family."""
+    given = words.fields.get("input", _NULL)
+    if _SEAL_MARK not in bytes(given):
+        return
+    items = read(given, _ITEMS) or []
+    mended = [_item(one, f"input[{place}]", words) for place, one in enumerate(items)]
+    if any(new is not old for new, old in zip(mended, items, strict=True)):
+        words.put("input", [one for one in mended if one is not None])
+
+
+def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
+    fields = read(raw, _FIELDS)
+    if fields is None or read(fields.get("type", _NULL), _TEXT) != _REASONING:
+        return raw
+    seal = read(fields.get(_SEAL, _NULL), _TEXT)
+    if seal and not words.target.signatures:
+        words.lose(path, _UNREADABLE)
+        return None
+    if not seal or not ir.is_sealed(seal):
+        return raw
+    signature = ir.unseal(seal)
+    if signature is not None and signature.issuer == "openai":
+        return Raw(_encode({**fields, _SEAL: signature.value}))
+    words.lose(path, _DAMAGED if signature is None else _FOREIGN)
+    return None
+
+
+_echo_whole: Final = echo_model("model")
+_echo_event: Final = echo_model("model", within="response")
+
+
+def _echo(fields: Fields, answering: Answering) -> Fields:
+    return _echo_event(fields, answering) if "response" in fields else _echo_whole(fields, answering)
+
+
+_mask_event: Final = mask_message(unnamed)
+_mask_error: Final = mask_message(unnamed, "error")
+_mask_failed: Final = mask_message(unnamed, "response", "error")
+
+
+def _mask(fields: Fields, answering: Answering) -> Fields:
+    if fields.get("type") == _ERROR:
+        return _mask_error(_mask_event(fields, answering), answering)
+    return _mask_failed(fields, answering)
+
+
+REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
+    RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
+    RequestEdit(name="history", why="the conversation is kept here, not upstream", apply=_history),
+    RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
+    RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
+    RequestEdit(name="own", why="the envelope of this gateway around thoughts goes to no upstream", apply=_own),
+)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (
+    ReplyEdit(name="echo", why="models.echo: the caller reads its own name", apply=_echo, wanted=renamed, whole=True),
+    ReplyEdit(
+        name="masked",
+        why="what names an account or a key of the operator's is no caller's business",
+        apply=_mask,
+    ),
+)
+TABLE: Final = table_of((*REQUESTS, *REPLIES))
+
+
+def screen(data: bytes, _: Answering) -> bool:
+    """Tell whether an edit may have to do with an event."""
+    return b'"model"' in data or b'"error"' in data
+
+
+def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
+    """Take a caller's own request for one upstream."""
+    found = edited(request, body, target, REQUESTS)
+    return OpenAIWritten(body={}, names=NameMap([]), native=found.body, losses=found.losses, edits=found.edits)

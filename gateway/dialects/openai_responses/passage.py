@@ -1,0 +1,81 @@
+"""A Response of an upstream's own on its way to a caller of Responses.
+
+What ends a stream holds the whole Response: it is kept for those who go on from it. A stream that breaks off is ended
+by an event that goes on from the last one: the same Response, failed, with the next number.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects import Answering
+from gateway.dialects.anthropic.answer import encode
+from gateway.dialects.edits import Fields, read
+from gateway.dialects.passage import Passage, payloads
+from gateway.errors import GatewayError
+from gateway.sse import event as sse_event
+from gateway.sse import json_line
+
+from . import answer
+from .edits import REPLIES, screen
+from .stream import StreamWriter
+
+__all__ = ["ResponsesPassage"]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
+_ENDS: Final = (b"response.completed", b"response.incomplete")
+_ITEM: Final = b"response.output_item.done"
+_NOTED: Final = (*_ENDS, _ITEM)
+_FAILED: Final = "response.failed"
+_NULL: Final = Raw(b"null")
+
+
+class ResponsesPassage(Passage):
+    """The writer of one answer.
+
+    `response`: the final Response object, once it has passed.
+    """
+
+    def __init__(self, answering: Answering) -> None:
+        super().__init__(answering, REPLIES, self._broken, screen, screen)
+        self.response: bytes | None = None
+        self._first = self._last = b""  # what passed
+        self._items: list[Raw] = []
+
+    def whole(self, pieces: Sequence[bytes]) -> bytes:
+        """Give the body of an answer that is no stream."""
+        self.response = super().whole(pieces)
+        return self.response
+
+    def _passed(self, data: bytes) -> bytes:
+        whole = super()._passed(data)
+        if whole:
+            self._first, self._last = self._first or whole, whole
+            if any(mark in whole for mark in _NOTED):
+                self._note(whole)
+        return whole
+
+    def _note(self, whole: bytes) -> None:
+        for data in payloads(whole):
+            fields = read(Raw(data), _FIELDS) or {}
+            kind = bytes(fields.get("type", _NULL)).strip(b'"')
+            if kind in _ENDS and "response" in fields:
+                self.response = bytes(fields["response"])
+            elif kind == _ITEM and "item" in fields:
+                self._items.append(fields["item"])
+
+    def _broken(self, error: GatewayError) -> bytes:
+        begun = next(iter(payloads(self._first)), b"")
+        fields = read(Raw(begun), _FIELDS) if begun else None
+        response = read(fields["response"], _FIELDS) if fields and "response" in fields else None
+        if response is None:
+            return StreamWriter(self._answering).close(error)
+        numbers = _NUMBER.findall(self._last)
+        failed = {**response, "status": "failed", "error": answer.failure(error), "output": self._items}
+        number = int(numbers[-1]) + 1 if numbers else 0
+        data = encode({"type": _FAILED, "sequence_number": number, "response": failed})
+        return sse_event(json_line(data), _FAILED.encode())

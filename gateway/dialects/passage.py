@@ -1,0 +1,192 @@
+"""An upstream's own answer on its way to a caller of its dialect.
+
+    bytes ─► whole events ─► what the table of reply edits is about, written anew ─► bytes
+
+Events go out whole: parsers exist that keep nothing between two reads, and after a cut our own error must not end up in
+the middle of one. Comments, names of events and their order stay as they came.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.edits import ReplyEdit
+from gateway.errors import GatewayError, StreamBroken
+from gateway.sse import json_line
+
+__all__ = ["Passage", "payloads"]
+
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+_EOL: Final = rb"(?:\r\n|\r(?!\n)|\n)"
+_END: Final = re.compile(_EOL * 2)
+_LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
+_PLAIN: Final = (b"data: ", b"\n\n")
+
+
+def _any(_data: bytes, _answering: Answering) -> bool:
+    return True
+
+
+def _as_it_is(events: bytes, _answering: Answering) -> bytes:
+    return events
+
+
+class Passage:
+    """The writer of one answer.
+
+    `skim` tells quickly that no edit has anything to do with whole events, `screen` that none has with one event's
+    data. `trim` does to whole events what an edit would do to each of them, where that can be done to the bytes.
+    """
+
+    def __init__(
+        self,
+        answering: Answering,
+        table: Sequence[ReplyEdit],
+        write_error: Callable[[GatewayError], bytes],
+        screen: Callable[[bytes, Answering], bool] = _any,
+        skim: Callable[[bytes, Answering], bool] = _any,
+        trim: Callable[[bytes, Answering], bytes] = _as_it_is,
+    ) -> None:
+        self._answering = answering
+        self._edits = tuple(edit for edit in table if edit.wanted(answering))
+        self._write_error = write_error
+        self._screen = screen
+        self._skim = skim
+        self._trim = trim
+        self._rest = b""  # of an event whose end has not come
+        self._ended = False
+
+    # streams
+
+    def feed(self, events: Sequence[ir.Event]) -> bytes:
+        """Give what passes of these events, and the error that the upstream has not told itself."""
+        out: list[bytes] = []
+        for event in events:
+            if isinstance(event, ir.Passed):
+                out.append(self._passed(event.data))
+            elif isinstance(event, ir.Finished):
+                self._ended = True
+            elif isinstance(event, ir.Failed):
+                out.append(self._failed(event))
+        return b"".join(out)
+
+    def close(self, error: GatewayError | None = None) -> bytes:
+        """End the stream: with what is left of it, or with the error; an answer without a finish is one too."""
+        rest, self._rest = self._rest, b""
+        if self._ended:
+            return rest
+        self._ended = True
+        return self._write_error(error or StreamBroken("the upstream's answer ended before it was complete"))
+
+    def _failed(self, failed: ir.Failed) -> bytes:
+        if self._ended:
+            return b""
+        if failed.told:
+            self._ended = True
+            return b""
+        return self.close(failed.error)
+
+    def _passed(self, data: bytes) -> bytes:
+        if self._rest or not data.endswith(_PLAIN[1]):
+            data = self._rest + data
+            end = _last_end(data)
+            whole, self._rest = data[:end], data[end:]
+        else:
+            whole = data
+        if not whole or not self._edits:
+            return whole
+        whole = self._trim(whole, self._answering)
+        return self._edited(whole) if self._skim(whole, self._answering) else whole
+
+    def _edited(self, data: bytes) -> bytes:
+        spans = [data[start:end] for start, end in _spans(data)]
+        kept = [self._event(span) for span in spans]
+        return data if kept == spans else b"".join(kept)
+
+    def _event(self, span: bytes) -> bytes:
+        if span.startswith(_PLAIN[0]) and span.endswith(_PLAIN[1]) and span.find(b"\n") == len(span) - 2:
+            data = span[6:-2]
+            changed = self._changed(data)
+            return span if changed is data else b"" if changed is None else b"data: %b\n\n" % changed
+        lines = _LINE.findall(span)
+        found = [(place, _DATA.fullmatch(line.rstrip(b"\r\n"))) for place, line in enumerate(lines)]
+        places = [(place, match) for place, match in found if match is not None]
+        if not places:
+            return span
+        data = b"\n".join(match[2] for _, match in places)
+        changed = self._changed(data)
+        if changed is data:
+            return span
+        return b"" if changed is None else _with_data(lines, places, changed)
+
+    def _changed(self, data: bytes) -> bytes | None:
+        """Give an event's data after the edits; None: it is left out."""
+        if not self._screen(data, self._answering):
+            return data
+        try:
+            before = fields = _FIELDS.decode(data)
+        except (ValueError, RecursionError):
+            return data
+        for edit in self._edits:
+            after = edit.apply(fields, self._answering)
+            if after is None:
+                return None
+            fields = after
+        return data if fields is before else json_line(_encode(fields))
+
+    # whole answers
+
+    def whole(self, pieces: Sequence[bytes]) -> bytes:
+        """Give the body of an answer that is no stream."""
+        body = b"".join(pieces)
+        edits = [edit for edit in self._edits if edit.whole]
+        if not edits:
+            return body
+        try:
+            before = fields = _FIELDS.decode(body)
+        except (ValueError, RecursionError):
+            return body
+        for edit in edits:
+            fields = edit.apply(fields, self._answering) or fields
+        return body if fields is before else _encode(fields)
+
+
+def payloads(events: bytes) -> list[bytes]:
+    """Give the data of whole events."""
+    found: list[bytes] = []
+    for start, end in _spans(events):
+        lines = (_DATA.fullmatch(line.rstrip(b"\r\n")) for line in _LINE.findall(events[start:end]))
+        data = [match[2] for match in lines if match is not None]
+        if data:
+            found.append(b"\n".join(data))
+    return found
+
+
+def _last_end(data: bytes) -> int:
+    """Give where the last whole event ends."""
+    end = 0
+    for found in _END.finditer(data):
+        end = found.end()
+    return end
+
+
+def _spans(data: bytes) -> list[tuple[int, int]]:
+    ends = [found.end() for found in _END.finditer(data)]
+    return list(zip([0, *ends], ends, strict=False))
+
+
+def _with_data(lines: Sequence[bytes], places: Sequence[tuple[int, re.Match[bytes]]], data: bytes) -> bytes:
+    """Write an event anew with other data; names, ids and comments stay."""
+    (first, match), *others = places
+    end = lines[first][len(lines[first].rstrip(b"\r\n")) :]
+    left_out = {place for place, _ in others}
+    written = [match[1] + data + end if place == first else line for place, line in enumerate(lines)]
+    return b"".join(line for place, line in enumerate(written) if place not in left_out)

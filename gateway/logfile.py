@@ -1,0 +1,120 @@
+"""The log file: [log] file, rotated and keep. It rotates at midnight, local time, also where several processes write.
+
+`file` is rendered once, when the process starts. At midnight what is there gets the name that `rotated` gives for the
+day that is over, and a new file begins. The first process to notice does that, in two steps that no other can take
+again: a link under the new name, which fails where it exists, then a new file in the place of the old one. The others
+see that the file is another one, and open it.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+__all__ = ["LogFile"]
+
+_FIELD: Final = re.compile(r"%-?[A-Za-z]|%%")
+_DAILY: Final = ".%Y-%m-%d"
+_MODE: Final = 0o600
+
+
+class LogFile:
+    """A file that lines are added to. `keep`: how many rotated files stay, 0 = all.
+
+    Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost.
+    """
+
+    def __init__(
+        self, file: str, rotated: str, keep: int, folder: Path, now: Callable[[], datetime] = datetime.now
+    ) -> None:
+        self._now = now
+        name = rotated or _plain(now().strftime(file)) + _DAILY
+        self._pattern = os.path.join(_plain(str(folder)), name)  # noqa: PTH118 (of the name of a file to be)
+        self._keep = keep
+        self.path = folder / now().strftime(file)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._open()
+        self._day = self._begun()
+        self._failing = False
+
+    def write(self, line: bytes) -> None:
+        """Add a line."""
+        try:
+            if self._now() >= self._day + timedelta(days=1):
+                self._turn()
+            os.write(self._file, line + b"\n")
+        except OSError as error:
+            if not self._failing:
+                print(f"{self.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 (no other way)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._file)
+
+    def _open(self) -> None:
+        self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
+
+    def _begun(self) -> datetime:
+        """Give the midnight before the last line, or before now where there is none."""
+        stat = os.fstat(self._file)
+        moment = datetime.fromtimestamp(stat.st_mtime) if stat.st_size else self._now()  # noqa: DTZ006 (local midnight)
+        return datetime.combine(moment.date(), time())
+
+    def _turn(self) -> None:
+        """Begin a new file, unless another process has."""
+        if self._is_mine() and os.fstat(self._file).st_size:
+            self._rotate()
+        os.close(self._file)
+        self._open()
+        self._day = datetime.combine(self._now().date(), time())
+
+    def _is_mine(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _rotate(self) -> None:
+        old = Path(self._day.strftime(self._pattern))
+        old.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(self.path, old)
+        except FileExistsError:
+            return
+        new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
+        new.replace(self.path)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Remove the oldest of the rotated files."""
+        if not self._keep:
+            return
+        names = re.compile(_names(self._pattern))
+        found = [file for file in _root(self._pattern).rglob("*") if names.fullmatch(str(file)) and file != self.path]
+        found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        for file in found[self._keep :]:
+            file.unlink(missing_ok=True)
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _root(pattern: str) -> Path:
+    """Give the folder below which all names of a pattern are."""
+    literal = _FIELD.split(pattern.replace("%%", "\0"))[0].replace("\0", "%")
+    return Path(f"{literal}x").parent
+
+
+def _names(pattern: str) -> str:
+    """Make a regular expression of a strftime pattern."""
+    pieces = _FIELD.split(pattern)
+    fields = ["%" if field == "%%" else "[^/]+?" for field in _FIELD.findall(pattern)]
+    return "".join(re.escape(piece) + field for piece, field in zip(pieces, [*fields, ""], strict=True))

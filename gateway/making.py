@@ -1,0 +1,130 @@
+"""Embeddings and pictures: `/v1/embeddings` and `/v1/images/generations`, for the upstreams that have them.
+
+context.targets ─► those that can ─► attempts.walk ─► Made ─► the caller, by the model's name that it asked for
+
+A chain skips the members that cannot; where none can, that is a 404 that says who was asked.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+from starlette.types import Receive, Send
+
+from gateway.attempts import Policy, walk
+from gateway.context import RequestContext
+from gateway.dialects.openai_making import renamed
+from gateway.errors import NotFound
+from gateway.grace import Watchdog
+from gateway.relay import Relay, refuse_losses, tell
+from gateway.routes import Operation
+from gateway.services import Services
+from gateway.streaming import Client, ClientGone
+from gateway.upstream import Adapter, Call, Drawing, Embedding, Made, Making, Target
+
+__all__ = ["Makings"]
+
+
+class _Begun(Struct, frozen=True):
+    """An answer, and whose it is."""
+
+    target: Target
+    making: Making
+    made: Made
+
+
+def _embedder(adapter: Adapter) -> Callable[[Call], Making] | None:
+    return adapter.embed if isinstance(adapter, Embedding) else None
+
+
+def _painter(adapter: Adapter) -> Callable[[Call], Making] | None:
+    return adapter.draw if isinstance(adapter, Drawing) else None
+
+
+# what is asked for, in words, and who can make it
+_KINDS: Final[Mapping[Operation, tuple[str, Callable[[Adapter], Callable[[Call], Making] | None]]]] = {
+    "embeddings": ("embeddings", _embedder),
+    "images": ("image generation", _painter),
+}
+
+
+class Makings:
+    """Answers these calls; one for each app."""
+
+    def __init__(self, services: Services, relay: Relay) -> None:
+        self._services = services
+        self._config = services.loaded.config
+        self._relay = relay
+        self._policy = Policy.of(self._config)
+
+    async def answer(self, context: RequestContext, receive: Receive, send: Send) -> None:
+        """Answer one call; raise GatewayError for what can still become a status."""
+        targets = self._able(context)
+        client = Client(receive, send, self._relay.grace)
+        try:
+            with self._relay.held(client):
+                async with client:
+                    await self._send(context, await self._begin(context, targets), client)
+            context.end = "done"
+        except ClientGone:
+            context.end = "client_closed"
+        except asyncio.CancelledError:
+            context.end = "cancelled"
+            raise
+
+    def _able(self, context: RequestContext) -> tuple[Target, ...]:
+        what, maker = _KINDS[context.route.operation]
+        able = tuple(target for target in context.targets if maker(target.adapter) is not None)
+        if able:
+            return able
+        asked = dict.fromkeys(target.adapter.name for target in context.targets)
+        named = ", ".join(f"{name!r} (type {self._config.upstream[name].type})" for name in asked)
+        others = [repr(name) for name, adapter in self._services.adapters.items() if maker(adapter) is not None]
+        hint = f"; {', '.join(others)} may serve it: write UPSTREAM/model" if others else ""
+        way = f"{context.requested_model[:100]!r} leads to upstream {named}"
+        raise NotFound(f"{way}, which has no {what}{hint}", param="model")
+
+    async def _begin(self, context: RequestContext, targets: tuple[Target, ...]) -> _Begun:
+        begun = await walk(
+            targets,
+            partial(self._embark, context),
+            _reach,
+            self._policy,
+            self._services.clock,
+            grace=self._relay.grace,
+            tried=context.tries,
+        )
+        tell(context, begun.target, begun.making.losses)
+        return begun
+
+    def _embark(self, context: RequestContext, target: Target) -> Making:
+        make = _KINDS[context.route.operation][1](target.adapter)
+        assert make is not None, "only those that can are asked"
+        assert context.request is not None, "the pipeline has no protocol middleware"
+        request = replace(context.request, model=target.model)
+        making = make(Call(request=request, request_id=context.request_id, principal=context.principal.id))
+        if self._config.translate.lossy == "strict":
+            refuse_losses(making.losses)
+        return making
+
+    async def _send(self, context: RequestContext, begun: _Begun, client: Client) -> None:
+        made = begun.made
+        try:
+            if made.whole is None:
+                await self._relay.pass_on(made, client)
+                return
+            if made.usage is not None and made.usage.estimated:
+                context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
+            is_renamed = self._config.models.echo == "requested" and context.requested_model != begun.target.model
+            await client.respond(renamed(made.whole, context.requested_model) if is_renamed else made.whole)
+        finally:
+            made.close()
+            context.usage = made.usage
+            begun.making.done(made.usage)
+
+
+async def _reach(target: Target, making: Making, _: Watchdog) -> _Begun:
+    return _Begun(target, making, await making.go())

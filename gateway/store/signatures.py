@@ -1,0 +1,243 @@
+"""What callers drop of signatures, where every worker and host finds it: in Redis, when store.redis is set.
+
+    gateway:signatures:{caller}           what there is of one caller, by time: "<bytes>:<name>"
+    gateway:signatures:{caller}:bytes     how many bytes that are
+    gateway:signatures:{caller}:<name>    one entry, encrypted
+
+Names and keys are made of the caller, the id of the call and store.encryption_key, if there is one: who reads Redis
+learns nothing without the id of the call. It is a help and no more. Nobody waits longer than a few milliseconds, no
+failure reaches a caller, and when Redis is away it is left alone for a second at a time.
+"""
+
+import asyncio
+import hmac
+import os
+from collections.abc import Coroutine, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock
+
+__all__ = ["SharedSignatures"]
+
+_T = TypeVar("_T")
+
+_PATIENCE_S: Final = 0.01  # of a request; what it began goes on behind its back
+_GIVE_UP_S: Final = 2.0
+_REST_S: Final = 1.0  # before Redis is asked again
+_SLOW: Final = 3  # times in a row, and it counts as away
+_UNKEYED: Final = b"asgi-llm-gateway"
+_NONCE: Final = 12
+_ADD: Final = """
+local base, total = KEYS[1], KEYS[1] .. ':bytes'
+local ttl, most, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = tonumber(redis.call('TIME')[1])
+local function drop(members)
+  for _, member in ipairs(members) do
+    local bytes, name = string.match(member, '^(%d+):(.*)$')
+    redis.call('UNLINK', base .. ':' .. name)
+    redis.call('DECRBY', total, bytes)
+  end
+end
+for i = 4, #ARGV, 2 do
+  local name, value = ARGV[i], ARGV[i + 1]
+  if redis.call('EXISTS', base .. ':' .. name) == 0 then
+    redis.call('ZADD', base, now, #value .. ':' .. name)
+    redis.call('INCRBY', total, #value)
+  end
+  redis.call('SET', base .. ':' .. name, value, 'EX', ttl)
+end
+local old = redis.call('ZRANGEBYSCORE', base, '-inf', now - ttl)
+drop(old)
+redis.call('ZREMRANGEBYSCORE', base, '-inf', now - ttl)
+while redis.call('ZCARD', base) > most or tonumber(redis.call('GET', total) or '0') > most_bytes do
+  local first = redis.call('ZPOPMIN', base)
+  if #first == 0 then break end
+  drop({first[1]})
+end
+redis.call('EXPIRE', base, ttl)
+redis.call('EXPIRE', total, ttl)
+"""
+
+
+class _Client(Protocol):
+    """What of the client is used."""
+
+    async def execute_command(self, *words: object) -> object: ...
+
+    async def aclose(self) -> None: ...
+
+
+class SharedSignatures:
+    """Entries by caller and call; each caller has at most `size` of them, of `limit_bytes` in all, for `ttl_s`."""
+
+    def __init__(
+        self,
+        url: str,
+        keys: Sequence[str],
+        clock: Clock,
+        logger: FilteringBoundLogger,
+        *,
+        size: int,
+        limit_bytes: int,
+        ttl_s: float,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        self._url = url
+        self._roots = [key.encode() for key in keys] or [_UNKEYED]
+        self._clock = clock
+        self._logger = logger
+        self._bounds = (int(ttl_s), size, limit_bytes)
+        self._patience_s = patience_s
+        self._client: _Client | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._resting_until = 0.0
+        self._slow = 0
+        self._away = False
+
+    @property
+    def away(self) -> bool:
+        """Whether it did not answer when it was asked last."""
+        return self._away
+
+    async def start(self) -> None:
+        """Connect behind everybody's back."""
+        made = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its further options are not typed
+            self._url,
+            socket_timeout=_GIVE_UP_S,
+            socket_connect_timeout=_GIVE_UP_S,
+            retry=Retry(NoBackoff(), 1),  # a connection that went stale
+        )
+        self._client = client = cast(_Client, made)  # whose commands are not typed
+        self._begin(self._answered(_pinged(client)))
+
+    async def stop(self) -> None:
+        """Leave what is not done, and disconnect."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def ask(self) -> bool:
+        """Find out whether it answers now."""
+        client = self._ready()
+        return client is not None and bool(await self._wait(_pinged(client)))
+
+    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
+        """Give what there is for these calls; None when it cannot be asked."""
+        client = self._ready()
+        if client is None:
+            return None
+        asked = [(call, root) for call in calls for root in self._roots]
+        base = _base(caller)
+        names = [f"{base}:{_name(root, caller, call)}" for call, root in asked]
+        values = await self._wait(_found(client, names))
+        if values is None:
+            return None
+        opened = {
+            call: _open(root, caller, call, value)
+            for (call, root), value in zip(asked, values, strict=True)
+            if value is not None
+        }
+        return {call: value for call, value in opened.items() if value is not None}
+
+    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+        """Keep entries; it goes on when nobody waits for it any more."""
+        client = self._ready()
+        if client is None:
+            return
+        root = self._roots[0]
+        sealed = [
+            word
+            for call, value in entries.items()
+            for word in (_name(root, caller, call), _seal(root, caller, call, value))
+        ]
+        await self._wait(_added(client, _base(caller), [*self._bounds, *sealed]))
+
+    # nobody waits long
+
+    def _ready(self) -> _Client | None:
+        return self._client if self._resting_until <= self._clock.monotonic() else None
+
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _wait(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        task = self._begin(self._answered(work))
+        done, _ = await asyncio.wait((task,), timeout=self._patience_s)
+        if done:
+            self._slow = 0
+            return task.result()
+        self._slow += 1
+        if self._slow >= _SLOW:
+            self._leave("it answers too late")
+        return None
+
+    async def _answered(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+        try:
+            async with asyncio.timeout(_GIVE_UP_S):
+                answer = await work
+        except (RedisError, OSError, TimeoutError) as error:
+            self._leave(str(error) or type(error).__name__)
+            return None
+        if self._away:
+            self._away, self._resting_until = False, 0.0
+            self._logger.info("redis is back; signatures are shared again")
+        return answer
+
+    def _leave(self, reason: str) -> None:
+        self._resting_until = self._clock.monotonic() + _REST_S
+        if not self._away:
+            self._away = True
+            self._logger.warning("redis is away; signatures are remembered by this process only", reason=reason)
+
+
+async def _pinged(client: _Client) -> bool:
+    return bool(await client.execute_command("PING"))
+
+
+async def _found(client: _Client, names: list[str]) -> list[bytes | None]:
+    return cast(list[bytes | None], await client.execute_command("MGET", *names))  # as Redis answers it
+
+
+async def _added(client: _Client, base: str, words: list[int | str | bytes]) -> bool:
+    await client.execute_command("EVAL", _ADD, 1, base, *words)
+    return True
+
+
+def _base(caller: str) -> str:
+    return f"gateway:signatures:{{{sha256(caller.encode()).hexdigest()[:32]}}}"
+
+
+def _name(root: bytes, caller: str, call: str) -> str:
+    return _made(root, "name", caller, call).hex()[:32]
+
+
+def _seal(root: bytes, caller: str, call: str, value: bytes) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(_made(root, "key", caller, call)).encrypt(nonce, value, None)
+
+
+def _open(root: bytes, caller: str, call: str, sealed: bytes) -> bytes | None:
+    try:
+        return AESGCM(_made(root, "key", caller, call)).decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
+    except (InvalidTag, ValueError):  # not ours, or not as it was
+        return None
+
+
+def _made(root: bytes, what: str, caller: str, call: str) -> bytes:
+    return hmac.digest(root, f"{what}\0{caller}\0{call}".encode(errors="surrogatepass"), "sha256")

@@ -1,0 +1,214 @@
+"""What each refusal of Anthropic means."""
+
+import json
+import typing
+
+import pytest
+
+from gateway.adapters import failures
+from gateway.adapters.anthropic_errors import AMENDABLE, RULES, is_error, read_failure
+from gateway.adapters.failures import Cause, Failure
+from gateway.errors import (
+    ContextTooLong,
+    GatewayError,
+    ModelNotFound,
+    UpstreamCredential,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from tests.fakes.anthropic_api_errors import NAMED
+
+NOW = 1_795_176_000.0  # 2026-11-20T12:00:00Z, twenty seconds before the limits of the fake begin anew
+
+MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
+    "400_context": ("final", ContextTooLong, None),
+    "400_credit": ("quota", UpstreamRateLimited, None),
+    "400_policy": ("final", UpstreamRejected, None),
+    "400_disabled": ("banned", UpstreamCredential, None),
+    "401_key": ("key", UpstreamCredential, None),
+    "401_expired": ("key", UpstreamCredential, None),
+    "402_billing": ("quota", UpstreamRateLimited, None),
+    "403_permission": ("forbidden", UpstreamCredential, None),
+    "404_model": ("missing", ModelNotFound, None),
+    "409_conflict": ("server", UpstreamUnavailable, None),
+    "413_large": ("final", UpstreamRejected, None),
+    "429_rate": ("rate_limit", UpstreamRateLimited, 20),
+    "429_requests": ("rate_limit", UpstreamRateLimited, 7),
+    "429_long": ("rate_limit", UpstreamRateLimited, 3600),
+    "429_bare": ("rate_limit", UpstreamRateLimited, None),
+    "500_internal": ("server", UpstreamUnavailable, None),
+    "504_timeout": ("server", UpstreamTimeout, None),
+    "529_overloaded": ("capacity", UpstreamOverloaded, None),
+}
+
+
+def said(status: int, message: str, kind: str = "invalid_request_error", code: str = "") -> Failure:
+    error = {"type": kind, "message": message} | ({"details": {"error_code": code}} if code else {})
+    return read_failure(status, json.dumps({"type": "error", "error": error}).encode(), {}, NOW)
+
+
+def test_every_refusal_that_is_known_has_its_meaning() -> None:
+    assert MEANT.keys() == NAMED.keys()
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_published_refusals(name: str) -> None:
+    cause, kind, wait_s = MEANT[name]
+    refusal = NAMED[name]("claude-opus-4-6")
+    failure = read_failure(refusal.status, json.dumps(refusal.body).encode(), refusal.headers, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+    assert failure.wait_s == failure.error.retry_after
+    assert failure.wait_s == pytest.approx(wait_s) if wait_s else failure.wait_s is None
+
+
+def test_the_reset_of_the_limit_that_is_used_up_says_how_long_to_wait() -> None:
+    headers = {
+        "anthropic-ratelimit-requests-remaining": "12",
+        "anthropic-ratelimit-requests-reset": "2026-11-20T12:30:00Z",
+        "anthropic-ratelimit-input-tokens-remaining": "0",
+        "anthropic-ratelimit-input-tokens-reset": "2026-11-20T12:00:45Z",
+    }
+    body = json.dumps({"type": "error", "error": {"type": "rate_limit_error", "message": "Error"}}).encode()
+    assert read_failure(429, body, headers, NOW).wait_s == pytest.approx(45)
+
+
+def test_a_budget_of_the_operators_own_lasts_until_the_day_that_is_named() -> None:
+    words = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+    failure = said(400, words)
+    assert (failure.cause, type(failure.error)) == ("quota", UpstreamRateLimited)
+    assert failure.wait_s == pytest.approx(10.5 * 86_400)
+
+
+CANNOT_BE_MODIFIED = (
+    "messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
+    "modified. These blocks must remain as they were in the original response."
+)
+EXPECTED = (
+    "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` is "
+    "enabled, a final `assistant` message must start with a thinking block"
+)
+ENABLED = (
+    '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" '
+    "to control thinking behavior."
+)
+ROLE = (
+    'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as an '
+    "input message role."
+)
+CAUSES: dict[str, Cause] = {
+    "messages.1.content.0: Invalid `signature` in `thinking` block": "signatures",
+    "messages.3.content.0.thinking.signature: Field required": "signatures",
+    CANNOT_BE_MODIFIED: "signatures",
+    EXPECTED: "thinking",
+    "'claude-3-5-haiku-20241022' does not support thinking.": "thinking",
+    "adaptive thinking is not supported on this model": "adaptive",
+    ENABLED: "budget",
+    '"thinking.type.disabled" is not supported for this model.': "stopping",
+    "Thinking may not be enabled when tool_choice forces tool use.": "choice",
+    "This model does not support the effort parameter.": "effort",
+    "This model does not support effort level 'xhigh'. Supported levels: high, low, medium.": "effort_value",
+    "`temperature` is deprecated for this model.": "drawing",
+    "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.": "drawing",
+    "`top_p` must be >= 0.95 or unset when thinking is enabled.": "drawing",
+    "`temperature` and `top_p` cannot both be specified for this model. Please use only one.": "both",
+    "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for claude-x": "limit",
+    ROLE: "system_turns",
+    "role 'system' is not supported on this model": "system_turns",
+    "'claude-3-haiku-20240307' does not support output format.": "structured",
+    "output_config: Extra inputs are not permitted": "output_config",
+    "tools.0.custom.strict: Extra inputs are not permitted": "strictness",
+    "Unexpected value(s) `x-2026-01-01` for the `anthropic-beta` header. Please consult our documentation": "betas",
+    "messages.0.content: Input should be a valid list": "final",
+    "max_tokens: Field required": "final",
+}
+
+
+@pytest.mark.parametrize(("message", "cause"), CAUSES.items())
+def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
+    assert said(400, message).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "cause", "kind"),
+    [
+        (400, "organization_on_hold", "banned", UpstreamCredential),
+        (400, "cmek_key_disabled", "forbidden", UpstreamCredential),
+        (429, "enforced_spend_limit_reached", "quota", UpstreamRateLimited),
+        (402, "linked_organization_spend_limit_reached", "quota", UpstreamRateLimited),
+    ],
+)
+def test_a_newer_word_for_the_cause_goes_before_the_message(
+    status: int, code: str, cause: Cause, kind: type[GatewayError]
+) -> None:
+    failure = said(status, "no", code=code)
+    assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+@pytest.mark.parametrize("message", ["Your API key has been disabled.", "This organization has been disabled."])
+def test_what_is_disabled_for_good_is_never_the_callers_fault(message: str) -> None:
+    for status in (400, 401, 403):
+        failure = said(status, message)
+        assert (failure.cause, failure.error.status) == ("banned", 502)
+
+
+def test_a_place_that_is_not_served_is_said() -> None:
+    failure = said(403, "Request not allowed", "forbidden")
+    assert (failure.cause, failure.error.status) == ("location", 502)
+    assert "the place where this gateway runs" in failure.error.message
+
+
+def test_nothing_at_the_address_says_what_to_set() -> None:
+    failure = said(404, "Not Found", "not_found_error")
+    assert (failure.cause, failure.error.status) == ("address", 502)
+    assert "base_url is given without /v1" in failure.error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "error"),
+    [
+        ("overloaded_error", "capacity", UpstreamOverloaded),
+        ("api_error", "server", UpstreamUnavailable),
+        ("rate_limit_error", "rate_limit", UpstreamRateLimited),
+        ("timeout_error", "server", UpstreamTimeout),
+        ("authentication_error", "key", UpstreamCredential),
+        ("invalid_request_error", "final", UpstreamRejected),
+    ],
+)
+def test_an_error_within_an_answer_goes_by_its_type(kind: str, cause: Cause, error: type[GatewayError]) -> None:
+    """Pitfall 37"""
+    payload = json.dumps({"type": "error", "error": {"type": kind, "message": "m"}}).encode()
+    assert is_error(payload)
+    failure = read_failure(200, payload, {}, NOW)
+    assert (failure.cause, type(failure.error)) == (cause, error)
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"[]", b'{"type": "message_start"}', b'{"type": "ping"}'])
+def test_what_is_no_error(payload: bytes) -> None:
+    assert not is_error(payload)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"\xff\xfe", b"[" * 50_000])
+def test_a_refusal_that_cannot_be_read_goes_by_its_status(body: bytes) -> None:
+    assert read_failure(502, body, {}, NOW).cause == "server"
+    assert isinstance(read_failure(200, body, {}, NOW).error, UpstreamMalformed | UpstreamUnavailable)
+
+
+def test_no_rule_goes_on_for_ever() -> None:
+    for rule in RULES.values():
+        assert rule.base is False
+        assert rule.waits is False or rule.again == 0
+
+
+def test_what_is_left_out_is_left_out_once() -> None:
+    for cause in AMENDABLE:
+        assert RULES[cause].renew == "body"
+        assert RULES[cause].again == RULES[cause].others == 0
+
+
+def test_every_cause_that_needs_no_answer_has_a_rule() -> None:
+    below = {"server", "unreachable", "broken", "malformed", "final", "cooling"}
+    assert below <= RULES.keys() <= set(typing.get_args(failures.Cause))

@@ -1,0 +1,333 @@
+"""Application Default Credentials of every type, found and used as google-auth does."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import UpstreamCredential, UpstreamUnavailable
+from tests.adapters.vertex_site import VertexSite
+from tests.fakes.v1internal_errors import google
+from tests.fakes.vertex_api_login import CLIENT, EMAIL, TARGET, FakeLogin, refused
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+IDENTITIES = {"user": "user@example.invalid", "robot": EMAIL, "target": TARGET, "principal": "principal://fake"}
+
+
+async def asked(vertex: VertexSite, **upstream: Any) -> None:
+    """Ask once, in the project of the fake."""
+    await vertex.open(**({"project": "fake-project-000"} | upstream))
+    assert await vertex.ask("one two") == "one two"
+
+
+async def test_a_service_account_signs_for_its_token(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    assert vertex.seen() == [(EMAIL, 200)]
+    assert vertex.login.calls == {"assertion": 1}
+    assert vertex.adapter is not None
+    assert vertex.adapter.state() == "usable: a service account"
+
+
+async def test_a_user_of_gcloud_is_found_in_its_folder(vertex: VertexSite) -> None:
+    folder = vertex.folder.parent / "gcloud"
+    (folder / "application_default_credentials.json").write_text(json.dumps(vertex.login.user()))
+    await asked(vertex)
+    assert vertex.seen() == [(IDENTITIES["user"], 200)]
+    assert vertex.login.calls == {"refresh_token": 1}
+
+
+async def test_the_quota_project_of_a_user_is_billed(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.user())
+    await asked(vertex)
+    assert vertex.fake.calls()[0].headers["x-goog-user-project"] == "fake-quota-project"
+
+
+async def test_without_a_quota_project_nobody_else_is_billed(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    assert "x-goog-user-project" not in vertex.fake.calls()[0].headers
+
+
+@pytest.fixture
+def metadata(vertex: VertexSite) -> VertexSite:
+    """Put the fake's metadata server where google-auth looks; it reads its host when it is imported."""
+    module = "google.auth.compute_engine._metadata"
+    vertex.environment.setattr(f"{module}._NO_GCE_CHECK", False)
+    vertex.environment.setattr(f"{module}._GCE_METADATA_HOST", vertex.login.host)
+    vertex.environment.setenv("GCE_METADATA_IP", vertex.login.host)
+    return vertex
+
+
+async def test_the_metadata_server_names_the_project_and_gives_tokens(metadata: VertexSite) -> None:
+    await asked(metadata, project="")
+    assert metadata.seen() == [(EMAIL, 200)]
+    assert metadata.login.calls == {"metadata": 1}
+    assert metadata.fake.calls()[0].path.startswith("/v1/projects/fake-project-000/locations/us-central1/")
+
+
+Source = Callable[[VertexSite], Json]
+
+
+def from_file(vertex: VertexSite) -> Json:
+    path = vertex.folder.parent / "subject"
+    path.write_text("fake-subject-token")
+    return {"file": str(path)}
+
+
+def from_address(vertex: VertexSite) -> Json:
+    json_form = {"type": "json", "subject_token_field_name": "value"}
+    return {
+        "url": f"{vertex.login.url}/subject-token?format=json",
+        "headers": {"X-Fake-Source": "yes"},
+        "format": json_form,
+    }
+
+
+@pytest.mark.parametrize("source", [from_file, from_address])
+@pytest.mark.parametrize(("impersonates", "identity"), [(False, "principal"), (True, "target")])
+async def test_workload_identity_exchanges_the_token_of_another(
+    vertex: VertexSite, source: Source, impersonates: bool, identity: str
+) -> None:
+    vertex.find(vertex.login.workload(source(vertex), impersonates=impersonates))
+    await asked(vertex)
+    assert vertex.seen() == [(IDENTITIES[identity], 200)]
+    assert vertex.login.calls["exchange"] == 1
+    assert vertex.login.calls["impersonate"] == impersonates
+
+
+@pytest.mark.parametrize("source", ["user", "service_account"])
+async def test_other_credentials_act_as_a_service_account(vertex: VertexSite, source: str) -> None:
+    inner = vertex.login.user() if source == "user" else vertex.login.service_account()
+    vertex.find(vertex.login.impersonated(inner))
+    await asked(vertex)
+    assert vertex.seen() == [(TARGET, 200)]
+    assert vertex.login.calls["impersonate"] == 1
+
+
+# the project
+
+
+async def test_the_configured_project_wins(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    vertex.environment.setenv("GOOGLE_CLOUD_PROJECT", "another")
+    await asked(vertex, project="fake-project-001")
+    assert vertex.fake.calls()[0].path.startswith("/v1/projects/fake-project-001/")
+
+
+async def test_the_project_of_the_environment_comes_next(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    vertex.environment.setenv("GOOGLE_CLOUD_PROJECT", "fake-project-001")
+    await asked(vertex, project="")
+    assert vertex.fake.calls()[0].path.startswith("/v1/projects/fake-project-001/")
+
+
+async def test_the_project_of_the_credentials_comes_last(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex, project="")
+    assert vertex.fake.calls()[0].path.startswith("/v1/projects/fake-project-000/")
+
+
+async def test_without_any_project_the_error_says_what_to_set(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.user())
+    adapter = await vertex.open(project="")
+    with pytest.raises(UpstreamCredential, match=r"set upstream\.google\.project or GOOGLE_CLOUD_PROJECT"):
+        await vertex.ask()
+    assert adapter.state() == "no project: set upstream.google.project or GOOGLE_CLOUD_PROJECT"
+    assert not vertex.fake.requests
+
+
+# how long a token lives
+
+
+async def test_any_number_of_requests_wait_for_one_login(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    vertex.login.hold()
+    await vertex.open(project="fake-project-000")
+    waiting = [asyncio.create_task(vertex.ask()) for _ in range(20)]
+    while not vertex.login.calls:  # noqa: ASYNC110 - a call that comes in sets no event
+        await asyncio.sleep(0.001)
+    vertex.login.release()
+    assert await asyncio.gather(*waiting) == ["hi"] * 20
+    assert vertex.login.calls == {"assertion": 1}
+
+
+async def test_the_loop_goes_on_while_google_auth_waits(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    vertex.login.hold()
+    await vertex.open(project="fake-project-000")
+    waiting = asyncio.create_task(vertex.ask())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    vertex.login.release()
+    assert await waiting == "hi"
+
+
+async def test_a_token_is_renewed_before_it_ends_and_nobody_waits(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    await vertex.clock.advance(3400)  # of 3599 s, less than five minutes are left
+    vertex.login.hold()
+    assert await vertex.ask() == "hi"
+    vertex.login.release()
+    assert vertex.adapter is not None
+    await settled(vertex, 2)
+    assert await vertex.ask() == "hi"
+    first, second, third = (call.headers["authorization"] for call in vertex.fake.calls())
+    assert first == second != third
+
+
+async def settled(vertex: VertexSite, tokens: int) -> None:
+    """Wait until so many tokens have been given, and taken."""
+    adapter = vertex.adapter
+    assert adapter is not None
+    while len(vertex.login.tokens) < tokens or vertex.login.gate is not None:  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*(task for task in adapter._tasks if not task.done()))
+
+
+async def test_a_token_that_ended_is_waited_for(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    await vertex.clock.advance(3590)
+    assert await vertex.ask() == "hi"
+    assert vertex.login.calls == {"assertion": 2}
+
+
+async def test_a_refused_token_is_renewed_once(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    vertex.login.expire()
+    assert await vertex.ask(attempts=1) == "hi"
+    assert [status for _, status in vertex.seen()] == [200, 401, 200]
+
+
+async def test_tokens_that_are_always_refused_are_a_bad_gateway_never_the_callers_401(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    await vertex.open(project="fake-project-000")
+    vertex.fail("401_expired", times=9)
+    with pytest.raises(UpstreamCredential, match="gcloud auth application-default login") as caught:
+        await vertex.ask()
+    assert caught.value.status == 502
+    assert [status for _, status in vertex.seen()] == [401, 401]
+
+
+# what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda login: login.refresh_tokens.clear(), "Token has been expired or revoked"),
+        (lambda login: login.fail(refused("invalid_rapt", "reauth related error"), 9), "invalid_rapt"),
+    ],
+)
+async def test_a_dead_login_is_a_bad_gateway_and_says_what_to_do(
+    vertex: VertexSite, prepare: Callable[[FakeLogin], None], words: str
+) -> None:
+    prepare(vertex.login)
+    vertex.find(vertex.login.user())
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamCredential, match=words) as caught:
+        await vertex.ask()
+    assert caught.value.status == 502
+    assert "gcloud auth application-default login" in caught.value.message
+    assert not adapter.usable
+    assert words in adapter.state()
+    assert not vertex.fake.requests
+
+
+async def test_a_dead_login_is_not_tried_with_every_request(vertex: VertexSite) -> None:
+    vertex.login.refresh_tokens.clear()
+    vertex.find(vertex.login.user())
+    await vertex.open(project="fake-project-000")
+    for _ in range(5):
+        with pytest.raises(UpstreamCredential):
+            await vertex.ask()
+    assert vertex.login.calls == {"refresh_token": 1}
+
+
+async def test_a_new_login_holds_without_a_restart(vertex: VertexSite) -> None:
+    vertex.login.refresh_tokens.clear()
+    vertex.find(vertex.login.user())
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamCredential):
+        await vertex.ask()
+    vertex.find(vertex.login.service_account())
+    await vertex.clock.advance(2)
+    assert await vertex.ask() == "hi"
+    assert adapter.state() == "usable: a service account"
+
+
+async def test_a_token_endpoint_that_is_down_is_waited_for(vertex: VertexSite) -> None:
+    """google-auth itself asks three times."""
+    vertex.environment.setattr("time.sleep", lambda _: None)
+    vertex.login.fail(google(503, "down"), 3)
+    vertex.find(vertex.login.service_account())
+    await vertex.open(project="fake-project-000")
+    assert await vertex.ask_over_pauses() == "hi"
+    assert vertex.login.calls == {"assertion": 4}
+
+
+async def test_a_token_endpoint_that_stays_down_is_the_upstreams_failure(vertex: VertexSite) -> None:
+    vertex.environment.setattr("time.sleep", lambda _: None)
+    vertex.login.fail(google(503, "down"), 99)
+    vertex.find(vertex.login.service_account())
+    await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamUnavailable, match="no access token"):
+        await vertex.ask_over_pauses()
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ({"type": "nonsense"}, "does not have a valid type"),
+        ({"type": "service_account", "client_email": "a@b.invalid"}, "service account"),
+        ({"type": "impersonated_service_account"}, "cannot be read"),
+        ({"type": "external_account"}, "external account"),
+        ({"type": "authorized_user", "client_id": CLIENT}, "authorized user"),
+    ],
+)
+async def test_a_file_that_is_no_credential_is_named(vertex: VertexSite, file: Json, words: str) -> None:
+    vertex.find(file)
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamCredential, match=words):
+        await vertex.ask()
+    assert not adapter.usable
+
+
+async def test_without_credentials_the_error_says_how_to_get_some(vertex: VertexSite) -> None:
+    adapter = await vertex.open(project="fake-project-000")
+    assert not adapter.usable
+    assert adapter.state().startswith("no credential: ")
+    with pytest.raises(UpstreamCredential, match="default credentials were not found.*GOOGLE_APPLICATION_CREDENTIALS"):
+        await vertex.ask()
+
+
+async def test_a_gateway_that_stops_does_not_wait_for_a_login(vertex: VertexSite) -> None:
+    vertex.find(vertex.login.service_account())
+    vertex.login.hold()
+    await vertex.open(project="fake-project-000")
+    while not vertex.login.calls:  # noqa: ASYNC110 - a call that comes in sets no event
+        await asyncio.sleep(0.001)
+    async with asyncio.timeout(5):
+        await vertex.stop()
+    assert not vertex.transport.open_responses
+
+
+async def test_no_token_is_written_down_or_told(vertex: VertexSite, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    vertex.find(vertex.login.service_account())
+    await asked(vertex)
+    vertex.fail("403_permission")
+    with pytest.raises(UpstreamCredential) as caught:
+        await vertex.ask()
+    (token,) = vertex.login.tokens
+    await vertex.stop()
+    kept = b"".join(file.read_bytes() for file in vertex.folder.iterdir())
+    assert token not in caught.value.message + caplog.text + kept.decode("latin-1")

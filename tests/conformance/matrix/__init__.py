@@ -1,0 +1,1 @@
+"""The conformance matrix: dialects, upstreams, stream or whole, and what can be asked."""

@@ -1,0 +1,129 @@
+"""Callers of every dialect before Anthropic: an older model, and one that thinks as much as it finds right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.anthropic_api import (
+    FORCED,
+    NEW,
+    OLD,
+    ClaudeServed,
+    before,
+    seen_by_a_tool,
+)
+from tests.conformance.openai_api import CALLERS, Said, Wish
+from tests.fakes.anthropic_api import FakeAnthropic
+from tests.fakes.v1internal_reply import PIXEL
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+STREAM = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+DIALECT = pytest.mark.parametrize("dialect", CALLERS)
+
+
+def statuses(served: ClaudeServed) -> list[int]:
+    return [call.status for call in served.calls]
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "gemini", "openai-responses"])
+async def test_a_picture_that_a_tool_gives_back_stays_in_its_result(claude: ClaudeServed, dialect: str) -> None:
+    more = seen_by_a_tool(dialect, "!tool f {}\n!then\n!say seen")
+    heard = await claude.ask(dialect, tools=("f",), more=more)
+    assert heard.text == "seen"
+    (result,) = claude.sent["messages"][-1]["content"]
+    assert result["type"] == "tool_result"
+    assert result["content"][-1]["source"]["data"] == PIXEL
+
+
+@DIALECT
+async def test_a_tool_can_be_forced(claude: ClaudeServed, dialect: str) -> None:
+    """B12"""
+    heard = await claude.ask(dialect, "!tool f {}", tools=("f",), more=FORCED[dialect])
+    assert [one.name for one in heard.calls] == ["f"]
+    assert claude.sent["tool_choice"]["type"] == "any"
+
+
+@STREAM
+@DIALECT
+async def test_thoughts_are_heard_where_they_are_asked_for(claude: ClaudeServed, dialect: str, stream: bool) -> None:
+    """E8"""
+    own = dialect == "anthropic" and claude.model == NEW  # what a caller says passes as it is, so it says what fits
+    more = {"thinking": {"type": "adaptive", "display": "summarized"}} if own else {}
+    heard = await claude.ask(dialect, "!think ab\n!say c", thinks=True, more=more, stream=stream)
+    assert (heard.thoughts, heard.text) == ("ab", "c")
+    quiet = await claude.ask(dialect, "!think ab\n!say c", stream=stream)
+    assert (quiet.thoughts, quiet.text) == ("", "c")
+
+
+# errors
+
+
+@STREAM
+@DIALECT
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("400_policy", 400),
+        ("400_context", 400),
+        ("400_credit", 429),
+        ("400_disabled", 502),
+        ("401_key", 502),
+        ("403_permission", 502),
+        ("404_model", 404),
+        ("413_large", 413),
+        ("429_rate", 429),
+    ],
+)
+async def test_a_refusal_is_a_status_and_never_the_callers_401(
+    sonnet: ClaudeServed, dialect: str, stream: bool, error: str, status: int
+) -> None:
+    """H1, H2, H6"""
+    wish = Wish(said=[Said(f"!error {error}")], model=OLD, stream=stream)
+    response = await sonnet.response(dialect, wish)
+    assert response.status_code == status
+    assert CALLERS[dialect].whole(response.content).error is not None
+    assert ("retry-after" in response.headers) is (error == "429_rate")
+    assert "key-1" not in response.text
+
+
+@DIALECT
+async def test_a_busy_upstream_is_overloaded(fake_anthropic: FakeAnthropic, tmp_path: Path, dialect: str) -> None:
+    async with before(fake_anthropic, tmp_path, retry={"attempts": 1}) as served:
+        wish = Wish(said=[Said("!error 529_overloaded")], model=OLD)
+        assert (await served.response(dialect, wish)).status_code == (529 if dialect == "anthropic" else 503)
+
+
+@DIALECT
+async def test_another_key_serves_when_one_is_refused(
+    fake_anthropic: FakeAnthropic, tmp_path: Path, dialect: str
+) -> None:
+    async with before(fake_anthropic, tmp_path, "nobody", "key-2") as served:
+        heard = await served.ask(dialect, "!say a")
+    assert (heard.text, statuses(served)) == ("a", [401, 200])
+
+
+@STREAM
+@DIALECT
+async def test_an_error_before_the_first_word_is_tried_again(sonnet: ClaudeServed, dialect: str, stream: bool) -> None:
+    sonnet.push("!midway 529_overloaded 1")
+    heard = await sonnet.ask(dialect, "!say a", stream=stream)
+    first = 200 if stream or dialect != "anthropic" else 529  # others are answered from a stream
+    assert (heard.text, statuses(sonnet)) == ("a", [first, 200])
+
+
+@STREAM
+@DIALECT
+async def test_an_error_event_after_the_first_word_keeps_its_class(
+    sonnet: ClaudeServed, dialect: str, stream: bool
+) -> None:
+    """Pitfall 37"""
+    wish = Wish(said=[Said("!say a\n!midway 429_rate")], model=OLD, stream=stream)
+    response = await sonnet.response(dialect, wish)
+    assert response.status_code == (200 if stream else 429)
+    assert "rate" in response.text.lower() or "RESOURCE_EXHAUSTED" in response.text

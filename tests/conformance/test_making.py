@@ -1,0 +1,236 @@
+"""`/v1/embeddings` and `/v1/images/generations`: routing, keys, limits and errors, and what passes unchanged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conformance.making import DRAW, EMBED, floats, standing
+from tests.fakes.azure_api import FakeAzure
+from tests.fakes.openai_api import FakeOpenAI
+from tests.fakes.v1internal_reply import PIXEL
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+SMALL = "text-embedding-3-small"
+BODY = b'{ "model":"text-embedding-3-small",  "input": ["a","\\u00e4"], "dimensions": 4, "user":"u" }'
+
+
+def openai(fake: FakeOpenAI, *keys: str, **over: Any) -> Json:
+    table = {"type": "openai", "base_url": f"{fake.url}/v1", "api_key": list(keys or ("key-1",)), **over}
+    return {"openai": {"models": [SMALL, "gpt-image-1", "gpt-4.1"], **table}}
+
+
+def azure(fake: FakeAzure, version: str, *keys: str) -> Json:
+    deployments = {SMALL: "vectors", "gpt-image-1": "painter"}
+    table = {"endpoint": fake.url, "api_key": list(keys or ("key-1",)), "api_version": version}
+    return {"azure": {"type": "azure", "deployments": deployments, **table}}
+
+
+@pytest.fixture
+async def http(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with standing(tmp_path, openai(fake_openai)) as client:
+        yield client
+
+
+async def direct(fake: FakeOpenAI, path: str, body: Json | bytes) -> httpx.Response:
+    """Ask the upstream itself."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"authorization": "Bearer key-1", "content-type": "application/json"}
+    async with httpx.AsyncClient() as client:
+        return await client.post(fake.url + path, content=content, headers=headers)
+
+
+# what passes
+
+
+async def test_embeddings_pass_byte_for_byte(http: httpx.AsyncClient, fake_openai: FakeOpenAI) -> None:
+    response = await http.post(EMBED, content=BODY)
+    assert response.status_code == 200
+    assert fake_openai.requests[-1].raw == BODY
+    assert response.content == (await direct(fake_openai, EMBED, BODY)).content
+    assert response.headers["x-gateway-upstream"] == f"openai/{SMALL}"
+    assert "x-gateway-lossy" not in response.headers
+
+
+async def test_pictures_pass_byte_for_byte(http: httpx.AsyncClient, fake_openai: FakeOpenAI) -> None:
+    body = {"model": "gpt-image-1", "prompt": "a dot", "n": 2, "quality": "low", "size": "1536x1024"}
+    response = await http.post(DRAW, json=body)
+    assert response.content == (await direct(fake_openai, DRAW, body)).content
+    assert len(response.json()["data"]) == 2
+
+
+async def test_an_alias_changes_the_name_alone_both_ways(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    alias = {"alias": {"mine": f"openai/{SMALL}"}}
+    async with standing(tmp_path, openai(fake_openai), models=alias) as http:
+        response = await http.post(EMBED, json={"model": "mine", "input": "a", "dimensions": 2})
+    assert fake_openai.requests[-1].body == {"model": SMALL, "input": "a", "dimensions": 2}
+    expected = (await direct(fake_openai, EMBED, {"model": SMALL, "input": "a", "dimensions": 2})).json()
+    assert response.json() == expected | {"model": "mine"}
+
+
+async def test_the_name_can_be_the_upstreams(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    models = {"alias": {"mine": f"openai/{SMALL}"}, "echo": "upstream"}
+    async with standing(tmp_path, openai(fake_openai), models=models) as http:
+        response = await http.post(EMBED, json={"model": "mine", "input": "a"})
+    assert response.json()["model"] == SMALL
+
+
+@pytest.mark.parametrize("root", ["/v1", "/openai/v1", f"/openai/deployments/{SMALL}"])
+async def test_every_address_leads_there(http: httpx.AsyncClient, fake_openai: FakeOpenAI, root: str) -> None:
+    body = {"input": "a"} if "deployments" in root else {"model": SMALL, "input": "a"}
+    response = await http.post(f"{root}/embeddings?api-version=2024-10-21", json=body)
+    assert response.status_code == 200, response.text
+    assert fake_openai.requests[-1].body["model"] == SMALL
+
+
+@pytest.mark.parametrize("version", ["2025-04-01-preview", "v1"])
+async def test_azure_embeds_and_draws(fake_azure: FakeAzure, tmp_path: Path, version: str) -> None:
+    async with standing(tmp_path, azure(fake_azure, version)) as http:
+        made = await http.post(EMBED, json={"model": SMALL, "input": "a", "encoding_format": "base64"})
+        drawn = await http.post(DRAW, json={"model": "gpt-image-1", "prompt": "a dot"})
+    assert len(floats(made.json()["data"][0]["embedding"])) == 1536
+    assert drawn.json()["data"] == [{"b64_json": PIXEL}]
+    assert [call.model for call in fake_azure.requests] == ["vectors", "painter"]
+    assert [call.body["model"] for call in fake_azure.requests] == ["vectors", "painter"]
+
+
+async def test_a_stream_of_pictures_passes_as_it_comes(http: httpx.AsyncClient, fake_openai: FakeOpenAI) -> None:
+    body = {"model": "gpt-image-1", "prompt": "a dot", "stream": True, "partial_images": 1}
+    response = await http.post(DRAW, json=body)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.content == (await direct(fake_openai, DRAW, body)).content
+    assert b"event: image_generation.completed" in response.content
+
+
+# keys
+
+
+@pytest.mark.parametrize("error", ["401_invalid_key", "429_requests", "429_quota", "403"])
+async def test_another_key_serves(fake_openai: FakeOpenAI, tmp_path: Path, error: str) -> None:
+    fake_openai.fail(error, token="key-1")
+    async with standing(tmp_path, openai(fake_openai, "key-1", "key-2")) as http:
+        response = await http.post(EMBED, content=BODY)
+    assert response.status_code == 200
+    assert [call.credential for call in fake_openai.requests] == ["key-1", "key-2"]
+
+
+async def test_a_key_that_rests_is_not_asked(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    fake_openai.fail("429_requests")
+    async with standing(tmp_path, openai(fake_openai)) as http:
+        first, second = await http.post(EMBED, content=BODY), await http.post(EMBED, content=BODY)
+    assert (first.status_code, second.status_code) == (429, 429)
+    assert second.headers["retry-after"] == "20"
+    assert len(fake_openai.requests) == 1
+
+
+@pytest.mark.parametrize(("error", "status"), [("401_invalid_key", 502), ("403_model", 404), ("400_policy", 400)])
+async def test_a_refusal_is_told_and_never_the_callers_401(
+    http: httpx.AsyncClient, fake_openai: FakeOpenAI, error: str, status: int
+) -> None:
+    fake_openai.fail(error)
+    response = await http.post(EMBED, content=BODY)
+    assert response.status_code == status
+    assert response.json()["error"].keys() == {"message", "type", "param", "code"}
+    assert "key-1" not in response.text
+
+
+async def test_a_failure_is_tried_again(http: httpx.AsyncClient, fake_openai: FakeOpenAI) -> None:
+    fake_openai.fail("500_server")
+    assert (await http.post(EMBED, content=BODY)).status_code == 200
+    assert [call.status for call in fake_openai.requests] == [500, 200]
+
+
+async def test_the_next_member_of_a_chain_serves(
+    fake_openai: FakeOpenAI, fake_azure: FakeAzure, tmp_path: Path
+) -> None:
+    fake_openai.fail("429_quota", times=9)
+    upstream = openai(fake_openai) | azure(fake_azure, "v1")
+    alias = {"alias": {"mine": [f"openai/{SMALL}", f"azure/{SMALL}"]}}
+    async with standing(tmp_path, upstream, models=alias) as http:
+        response = await http.post(EMBED, json={"model": "mine", "input": "a"})
+    assert response.headers["x-gateway-upstream"] == f"azure/{SMALL}"
+    assert response.json()["model"] == "mine"
+
+
+# what stands around
+
+
+async def test_a_bad_body_is_named(http: httpx.AsyncClient, fake_openai: FakeOpenAI) -> None:
+    for content, param in ((b"{", None), (b"[]", None), (b'{"input":"a"}', "model"), (b'{"model":1}', "model")):
+        response = await http.post(EMBED, content=content)
+        assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+    assert fake_openai.requests == []
+
+
+async def test_a_key_is_held_to_its_models_and_its_limits(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    key = [{"name": "a", "secret": "sk-a", "models": [SMALL], "limits": {"requests_per_minute": 2}}]
+    headers = {"authorization": "Bearer sk-a"}
+    async with standing(tmp_path, openai(fake_openai), key=key) as http:
+        answers = [
+            await http.post(EMBED, content=BODY, headers={"authorization": "Bearer other"}),
+            await http.post(DRAW, json={"model": "gpt-image-1", "prompt": "a"}, headers=headers),
+            await http.post(EMBED, content=BODY, headers=headers),
+            await http.post(EMBED, content=BODY, headers=headers),
+        ]
+    assert [answer.status_code for answer in answers] == [401, 403, 200, 429]
+    assert answers[2].headers["x-ratelimit-remaining-requests"] == "0"
+    assert answers[2].headers["x-request-id"]
+
+
+async def test_the_access_log_has_who_served_it_and_its_tokens(
+    fake_openai: FakeOpenAI, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with standing(tmp_path, openai(fake_openai), log={"level": "info", "format": "json"}) as http:
+        await http.post(EMBED, content=BODY)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (line,) = [line for line in lines if line.get("path") == EMBED]
+    assert (line["model"], line["upstream"], line["status"]) == (SMALL, f"openai/{SMALL}", 200)
+    assert (line["input_tokens"], line["output_tokens"], line["attempts"], line["end"]) == (2, 0, 1, "done")
+
+
+async def test_an_unknown_model_is_not_found(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    async with standing(tmp_path, openai(fake_openai), models={"unknown": "reject"}) as http:
+        response = await http.post(EMBED, json={"model": "text-embedding-3-smal", "input": "a"})
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "model_not_found"
+    assert SMALL in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "what"), [(EMBED, "embeddings"), (DRAW, "image generation")], ids=["embeddings", "images"]
+)
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("demo", {}), ("v1internal", {"oauth": {"client_id": "a"}}), ("anthropic", {"api_key": "k"})],
+)
+async def test_where_no_upstream_can_it_is_a_404_that_names_it(
+    tmp_path: Path, kind: str, more: Json, path: str, what: str
+) -> None:
+    async with standing(tmp_path, {"mine": {"type": kind, **more}}) as http:
+        response = await http.post(path, json={"model": "mine/x", "input": "a", "prompt": "a"})
+    assert response.status_code == 404
+    assert response.json()["error"]["message"] == (
+        f"'mine/x' leads to upstream 'mine' (type {kind}), which has no {what}"
+    )
+
+
+async def test_an_upstream_that_could_serve_it_is_named(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    async with standing(tmp_path, openai(fake_openai) | {"demo": {"type": "demo"}}) as http:
+        response = await http.post(EMBED, json={"model": "demo", "input": "a"})
+    assert response.status_code == 404
+    assert response.json()["error"]["message"].endswith("; 'openai' may serve it: write UPSTREAM/model")
+
+
+async def test_members_that_cannot_are_left_out_of_a_chain(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    upstream = {"demo": {"type": "demo"}} | openai(fake_openai)
+    alias = {"alias": {"mine": ["demo/demo", f"openai/{SMALL}"]}}
+    async with standing(tmp_path, upstream, models=alias) as http:
+        assert (await http.post(EMBED, json={"model": "mine", "input": "a"})).status_code == 200

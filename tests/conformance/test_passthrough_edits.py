@@ -1,0 +1,712 @@
+"""Every edit of the tables: what is written otherwise between two ends of one dialect, and that nothing else is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.anthropic.edits import Own
+from gateway.dialects.anthropic.edits import pass_through as pass_messages
+from gateway.dialects.openai_chat.edits import pass_through as pass_chat
+from gateway.dialects.openai_responses.edits import pass_through as pass_responses
+from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.tables import TABLES
+from tests.conformance.raw import digest, passing
+from tests.conformance.test_passthrough import JSON, STREAMS, WHOLES
+
+pytestmark = pytest.mark.anyio
+
+Json = dict[str, Any]
+
+USER = {"role": "user", "content": "hi"}
+TOOL = {"type": "function", "function": {"name": "f"}}
+CHAT: Json = {"model": "m", "messages": [USER]}
+MESSAGES: Json = {"model": "m", "max_tokens": 100, "messages": [USER]}
+GEMINIS = ir.seal(ir.Signature("gemini", "R0VN", "f"))
+CLAUDES = ir.seal(ir.Signature("claude", "Q0xB"))
+OPENAIS = ir.seal(ir.Signature("openai", "T1BF"))
+
+
+def chat(body: Json, target: OpenAITarget | None = None, **fields: Any) -> tuple[Json, list[str], list[str]]:
+    """Edit a Chat request: the body, the names of the edits, the paths of the losses."""
+    request = ir.Request(**{"model": "m", "turns": (), **fields})
+    return _told(pass_chat(request, Raw(json.dumps(body).encode()), target or OpenAITarget(model=request.model)))
+
+
+def responses(body: Json, target: OpenAITarget | None = None, **fields: Any) -> tuple[Json, list[str], list[str]]:
+    request = ir.Request(**{"model": "m", "turns": (), **fields})
+    return _told(pass_responses(request, Raw(json.dumps(body).encode()), target or OpenAITarget(model=request.model)))
+
+
+def messages(body: Json, target: Own | None = None, **fields: Any) -> tuple[Json, list[str], list[str]]:
+    request = ir.Request(**{"model": "m", "turns": (), **fields})
+    return _told(pass_messages(request, Raw(json.dumps(body).encode()), target or Own(model=request.model)))
+
+
+def _told(written: Any) -> tuple[Json, list[str], list[str]]:
+    body: Json = json.loads(bytes(written.native))
+    return body, [edit.name for edit in written.edits], [loss.path for loss in written.losses]
+
+
+def test_the_tables_are_closed() -> None:
+    """Another edit needs a name here, a reason, a test and the documentation."""
+    assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
+        "openai-chat": [
+            *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own"),
+            *("echo", "uncounted", "unfilled", "hollow", "masked"),
+        ],
+        "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "masked"],
+        "anthropic": [
+            *("model", "own", "defaults", "refused", "budget", "unforced", "marks", "ids", "results", "order"),
+            *("envelope", "echo", "masked"),
+        ],
+        "gemini": ["model", "defaults", "own", "echo", "framing", "path", "roles", "ids"],
+    }
+    assert all(edit.why for table in TABLES.values() for edit in table)
+
+
+# Chat, requests
+
+
+@pytest.mark.parametrize(
+    ("body", "target", "fields", "edits", "changed"),
+    [
+        (CHAT, OpenAITarget(model="n"), {}, ["model"], {"model": "n"}),
+        (CHAT, None, {"stream": False}, [], {}),
+        (
+            CHAT,
+            None,
+            {"stream": True},
+            ["stream", "usage"],
+            {"stream": True, "stream_options": {"include_usage": True}},
+        ),
+        (
+            CHAT | {"stream": True, "stream_options": {"include_obfuscation": False}},
+            None,
+            {"stream": True},
+            ["usage"],
+            {"stream_options": {"include_obfuscation": False, "include_usage": True}},
+        ),
+        (CHAT | {"stream": True, "stream_options": {"include_usage": True}}, None, {"stream": True}, [], {}),
+        (CHAT | {"stream": True}, OpenAITarget(model="m", refused=("stream_options",)), {"stream": True}, [], {}),
+        (
+            CHAT | {"max_tokens": 5},
+            OpenAITarget(model="m", renames_limit=True),
+            {},
+            ["limit"],
+            {"max_tokens": None, "max_completion_tokens": 5},
+        ),
+        (CHAT | {"max_tokens": 5}, OpenAITarget(model="m"), {}, [], {}),
+        (
+            CHAT | {"temperature": 0},
+            None,
+            {"sampling": ir.Sampling(temperature=0.5, top_p=0.25, max_tokens=7)},
+            ["defaults"],
+            {"top_p": 0.25, "max_completion_tokens": 7},
+        ),
+        (
+            CHAT | {"reasoning_effort": "low"},
+            OpenAITarget(model="m", refused=("reasoning_effort",)),
+            {},
+            ["refused"],
+            {"reasoning_effort": None},
+        ),
+        (CHAT | {"parallel_tool_calls": False}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
+        (CHAT | {"parallel_tool_calls": False, "tools": []}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
+        (CHAT | {"parallel_tool_calls": False, "tools": [TOOL]}, None, {}, [], {}),
+    ],
+)
+def test_an_edit_of_a_chat_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:
+    """B14, pitfalls 14, 72"""
+    written, names, _ = chat(body, target, **fields)
+    expected = {name: value for name, value in (body | changed).items() if value is not None}
+    assert (written, names) == (expected, edits)
+
+
+def assistant(**fields: Any) -> Json:
+    return {"role": "assistant", "content": "a", **fields}
+
+
+def signed(value: str, **more: Any) -> Json:
+    return {"extra_content": {"google": {"thought_signature": value}, **more}}
+
+
+def call(**fields: Any) -> Json:
+    return {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "kept", "lost"),
+    [
+        # of this family: bare; of another one, or damaged: out
+        ("gemini-3", assistant(**signed(GEMINIS)), assistant(**signed("R0VN")), []),
+        ("m", assistant(**signed("bare")), assistant(**signed("bare")), []),
+        ("gpt-5", assistant(**signed(GEMINIS)), assistant(), ["extra_content.google.thought_signature"]),
+        ("gemini-3", assistant(**signed(CLAUDES)), assistant(), ["extra_content.google.thought_signature"]),
+        ("gemini-3", assistant(**signed(GEMINIS[:-1] + "x")), assistant(), ["extra_content.google.thought_signature"]),
+        (
+            "gpt-5",
+            assistant(tool_calls=[call(**signed(GEMINIS))]),
+            assistant(tool_calls=[call()]),
+            ["tool_calls[0].extra_content.google.thought_signature"],
+        ),
+        # what else this gateway hangs on, and only then the thoughts
+        ("gemini-3", assistant(**signed(GEMINIS, gateway={"thoughts": "x"})), assistant(**signed("R0VN")), []),
+        (
+            "gemini-3",
+            assistant(reasoning_content="hm", **signed(GEMINIS)),
+            assistant(**signed("R0VN")),
+            ["reasoning_content"],
+        ),
+        ("deepseek", assistant(reasoning_content="hm"), assistant(reasoning_content="hm"), []),
+    ],
+)
+def test_what_this_gateway_hung_on_a_message(model: str, given: Json, kept: Json, lost: list[str]) -> None:
+    """Clients send back whatever is added to a message."""
+    body = {"model": model, "messages": [USER, given, USER]}
+    written, names, losses = chat(body, model=model)
+    assert written["messages"] == [USER, kept, USER]
+    assert losses == [f"messages[1].{path}" for path in lost]
+    assert names == ([] if given == kept else ["own"])
+
+
+def test_openai_itself_gets_no_thoughts_back() -> None:
+    body = {"model": "m", "messages": [USER, assistant(reasoning_content="hm")]}
+    written, names, losses = chat(body, OpenAITarget(model="m", thoughtless=True))
+    assert (written["messages"][1], names, losses) == (assistant(), ["own"], ["messages[1].reasoning_content"])
+
+
+async def test_thoughts_that_a_server_refuses_are_left_out_in_one_more_call(tmp_path: Path) -> None:
+    refusal = {"error": {"message": "Unknown parameter: 'messages[1].reasoning_content'.", "type": "x"}}
+    body = json.dumps({"model": "m", "messages": [USER, assistant(reasoning_content="hm"), USER]}).encode()
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(refusal).encode(), status=400, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        response = await same.post(body)
+    assert response.status_code == 200
+    assert [b"reasoning_content" in one.body for one in same.raw.asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused", "sent"),
+    [
+        ("max_tokens", "max_tokens", "max_completion_tokens"),
+        ("max_completion_tokens", "max_completion_tokens", "max_tokens"),
+    ],
+)
+async def test_a_limit_that_is_refused_is_called_otherwise(tmp_path: Path, given: str, refused: str, sent: str) -> None:
+    """Pitfall 14; the next request is right at once."""
+    refusal = {"error": {"message": f"Unsupported parameter: '{refused}' is not supported with this model."}}
+    body = json.dumps(CHAT | {given: 9}).encode()
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(refusal).encode(), status=400, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        await same.post(body)
+        await same.post(body)
+    assert [[name for name in json.loads(one.body) if "tokens" in name] for one in same.raw.asked] == [
+        [given],
+        [sent],
+        [sent],
+    ]
+
+
+async def test_a_model_that_thinks_is_given_its_own_limit(tmp_path: Path) -> None:
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        await same.post(json.dumps(CHAT | {"model": "gpt-5", "max_tokens": 9}).encode())
+    assert same.raw.sent == CHAT | {"model": "gpt-5", "max_completion_tokens": 9}
+
+
+# Chat, replies
+
+
+def chunk(**fields: Any) -> bytes:
+    return b"data: %b\n\n" % json.dumps({"id": "c", "model": "m", **fields}).encode()
+
+
+def said(**delta: Any) -> Json:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
+FIRST = chunk(**said(role="assistant", content="ok"))
+LAST = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+COUNTED = chunk(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
+DONE = b"data: [DONE]\n\n"
+COUNTING: Any = {"stream_options": {"include_usage": True}}
+
+
+async def stream(folder: Path, *pieces: bytes, model: str = "m", over: Json | None = None, **fields: Any) -> bytes:
+    """Stream these pieces through a gateway that has another name for the model."""
+    config: Json = {"models": {"alias": {"mine": "up/m"}}} | (over or {})
+    async with passing("openai-chat", folder, **config) as same:
+        same.raw.says(*pieces)
+        response = await same.post(json.dumps(CHAT | {"model": model, "stream": True, **fields}).encode())
+    return response.content
+
+
+async def test_the_tokens_that_nobody_asked_for_are_taken_out_again(tmp_path: Path) -> None:
+    null = chunk(**said(content="x"), usage=None, service_tier="default")
+    got = await stream(tmp_path, FIRST, null, LAST, COUNTED, DONE)
+    without = chunk(**said(content="x"), service_tier="default")
+    assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + without + LAST)]
+    assert (got.startswith(FIRST), got.endswith(LAST + DONE)) == (True, True)
+
+
+async def test_the_tokens_that_were_asked_for_stay(tmp_path: Path) -> None:
+    assert await stream(tmp_path, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
+
+
+async def test_a_first_chunk_without_choices_is_left_out(tmp_path: Path) -> None:
+    """A10, pitfall 61"""
+    filters = chunk(choices=[], prompt_filter_results=[{"prompt_index": 0}])
+    assert await stream(tmp_path, filters, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
+
+
+async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
+    """A11"""
+    hollow = chunk(choices=[{"index": 0, "finish_reason": None}])
+    half = chunk(choices=[{"index": 0}, {"index": 1, "delta": {"content": "b"}}])
+    got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE, **COUNTING)
+    kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
+    assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept + LAST)]
+
+
+@pytest.mark.parametrize(("echo", "named"), [("requested", "mine"), ("upstream", "m")])
+async def test_the_caller_reads_its_own_name_of_the_model(tmp_path: Path, echo: str, named: str) -> None:
+    over = {"models": {"alias": {"mine": "up/m"}, "echo": echo}}
+    got = await stream(tmp_path, FIRST, b": hm\r\n\r\n", LAST, DONE, model="mine", over=over, **COUNTING)
+    assert [json.loads(one)["model"] for one in _data(got)] == [named] * 2
+    assert b": hm\r\n\r\n" in got
+    assert (got == FIRST + b": hm\r\n\r\n" + LAST + DONE) is (echo == "upstream")
+
+
+async def test_an_event_that_is_written_anew_keeps_its_other_lines(tmp_path: Path) -> None:
+    odd = (
+        b'event: x\r\ndata:{"model":"m","choices":[{"index":0,\r\nid: 7\r\n'
+        b'data:"delta":{"content":"\xc3\xa9"}}]}\r\n\r\n'
+    )
+    got = await stream(tmp_path, FIRST, odd, LAST, DONE, model="mine", **COUNTING)
+    expected = (
+        b'event: x\r\ndata:{"model":"mine","choices":[{"index":0,\n"delta":{"content":"\xc3\xa9"}}]}\r\nid: 7\r\n\r\n'
+    )
+    assert expected.replace(b'\n"delta', b'"delta').replace(b"\r\n", b"\n") in got.replace(b"\r\n", b"\n").replace(
+        b',\n"delta', b',"delta'
+    )
+
+
+async def test_no_secret_of_the_operators_passes_in_an_error(tmp_path: Path) -> None:
+    told = b'data: {"error":{"message":"org-abc123 has no quota for sk-secretsecret","type":"x","code":"y"}}\n\n'
+    got = await stream(tmp_path, FIRST, told, **COUNTING)
+    assert (b"abc123" in got, b"secretsecret" in got) == (False, False)
+    assert json.loads(_data(got)[-1])["error"]["code"] == "y"
+
+
+def _data(written: bytes) -> list[bytes]:
+    lines = [line for line in written.replace(b"\r\n", b"\n").split(b"\n") if line.startswith(b"data: ")]
+    return [line[6:] for line in lines if line != b"data: [DONE]"]
+
+
+# Responses
+
+
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+ITEM = {"type": "message", "role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("sealed", "kept"),
+    [
+        ({"encrypted_content": OPENAIS}, {"encrypted_content": "T1BF"}),
+        ({"encrypted_content": "gAAA"}, {"encrypted_content": "gAAA"}),
+        ({"encrypted_content": GEMINIS}, None),
+        ({"encrypted_content": OPENAIS[:-1] + "x"}, None),
+        ({}, {}),
+    ],
+)
+def test_thoughts_of_responses_leave_their_envelope(sealed: Json, kept: Json | None) -> None:
+    """Pitfalls 27, 28, 42"""
+    written, _, losses = responses({"model": "m", "input": [REASONING | sealed, ITEM]})
+    assert written["input"] == ([ITEM] if kept is None else [REASONING | kept, ITEM])
+    assert losses == (["input[0]"] if kept is None else [])
+
+
+@pytest.mark.parametrize(
+    ("body", "target", "fields", "edits", "changed"),
+    [
+        ({}, OpenAITarget(model="n"), {}, ["model"], {"model": "n"}),
+        ({"previous_response_id": "resp_x"}, None, {}, [], {}),
+        (
+            {"previous_response_id": "resp_x"},
+            OpenAITarget(model="m", upstream="up"),
+            {"thread": ir.Thread(before=(Raw(b'{"a":1}'),), items=(Raw(b'{"b":2}'),), kept_at="up")},
+            [],
+            {},
+        ),
+        (
+            {"previous_response_id": "resp_x"},
+            OpenAITarget(model="m", upstream="up"),
+            {"thread": ir.Thread(before=(Raw(b'{"a":1}'),), items=(Raw(b'{"b":2}'),))},
+            ["history"],
+            {"input": [{"a": 1}, {"b": 2}], "previous_response_id": None},
+        ),
+        (
+            {"top_p": 1.0},
+            None,
+            {"sampling": ir.Sampling(top_p=0.5, max_tokens=7)},
+            ["defaults"],
+            {"max_output_tokens": 7},
+        ),
+        (
+            {"reasoning": {"effort": "low", "summary": "auto"}},
+            OpenAITarget(model="m", refused=("reasoning_effort",)),
+            {},
+            ["refused"],
+            {"reasoning": {"summary": "auto"}},
+        ),
+    ],
+)
+def test_an_edit_of_a_responses_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:
+    """D12, pitfall 41"""
+    body = {"model": "m", "input": "hi", **body}
+    written, names, _ = responses(body, target, **fields)
+    assert (written, names) == ({one: value for one, value in (body | changed).items() if value is not None}, edits)
+
+
+async def test_a_response_has_the_callers_name_of_the_model(tmp_path: Path) -> None:
+    async with passing("openai-responses", tmp_path, models={"alias": {"mine": "up/m"}}) as same:
+        same.raw.says(*STREAMS["openai-responses"])
+        streamed = await same.post(b'{"model":"mine","input":"hi","stream":true,"store":false}')
+        same.raw.answers.clear()
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        whole = await same.post(b'{"model":"mine","input":"hi","store":false}')
+    assert whole.json() == json.loads(WHOLES["openai-responses"]) | {"model": "mine"}
+    named = [json.loads(one)["response"]["model"] for one in _data(streamed.content) if b'"response":' in one]
+    assert named == ["mine", "mine"]
+
+
+async def test_a_response_of_the_upstreams_is_kept_here_too(tmp_path: Path) -> None:
+    """It can be read, and gone on from: there by its id, and elsewhere by what was said."""
+    over: Json = {"upstream": {"demo": {"type": "demo"}}}
+    async with passing("openai-responses", tmp_path, **over) as same:
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        first = await same.post(b'{"model":"m","input":"first words"}')
+        read = await same.http.get("/v1/responses/resp_1")
+        same.raw.answers.clear()
+        same.raw.says(WHOLES["openai-responses"].replace(b"resp_1", b"resp_2"), kind=JSON)
+        body = b'{"model":"m","input":"more","previous_response_id":"resp_1"}'
+        there = await same.post(body)
+        sent = same.raw.asked[-1].body
+        elsewhere = await same.post(b'{"model":"demo/demo","input":"!say <i>","previous_response_id":"resp_1"}')
+    assert (first.json()["id"], read.json()["id"], there.status_code) == ("resp_1", "resp_1", 200)
+    assert sent == body
+    assert elsewhere.status_code == 200
+
+
+async def test_what_was_said_elsewhere_goes_along_as_input(tmp_path: Path) -> None:
+    over: Json = {"upstream": {"demo": {"type": "demo"}}}
+    async with passing("openai-responses", tmp_path, **over) as same:
+        first = await same.post(b'{"model":"demo/demo","input":"first words"}')
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        body = {"model": "m", "input": "more", "previous_response_id": first.json()["id"]}
+        await same.post(json.dumps(body).encode())
+    assert "previous_response_id" not in same.raw.sent
+    assert [item["type"] for item in same.raw.sent["input"]] == ["message"] * 3
+
+
+async def test_an_id_that_only_the_upstream_may_know_goes_on(tmp_path: Path) -> None:
+    """D12: to an upstream that speaks the dialect; elsewhere it is refused."""
+    over: Json = {"upstream": {"demo": {"type": "demo"}}}
+    async with passing("openai-responses", tmp_path, **over) as same:
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        body = (
+            b'{"model":"m","previous_response_id":"resp_x","conversation":null,'
+            b'"input":[{"type":"item_reference","id":"i"}]}'
+        )
+        passed = await same.post(body)
+        refused = await same.post(body.replace(b'"m"', b'"demo/demo"'))
+    assert (passed.status_code, same.raw.asked[-1].body) == (200, body)
+    assert refused.status_code == 400
+
+
+async def test_a_response_of_another_caller_cannot_be_gone_on_from(tmp_path: Path) -> None:
+    async with passing("openai-responses", tmp_path, auth={"keys": ["sk-one", "sk-two"]}) as same:
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        await same.post(b'{"model":"m","input":"secret"}', authorization="Bearer sk-one")
+        body = b'{"model":"m","input":"more","previous_response_id":"resp_1"}'
+        other = await same.post(body, authorization="Bearer sk-two")
+    assert (other.status_code, other.json()["error"]["param"]) == (400, "previous_response_id")
+    assert len(same.raw.asked) == 1
+
+
+# Anthropic
+
+
+def use(id_: str = "t1") -> Json:
+    return {"type": "tool_use", "id": id_, "name": "f", "input": {}}
+
+
+def result(id_: str = "t1", **fields: Any) -> Json:
+    return {"type": "tool_result", "tool_use_id": id_, "content": "x", **fields}
+
+
+def turn(role: str, *blocks: Any) -> Json:
+    return {"role": role, "content": list(blocks)}
+
+
+WORDS = {"type": "text", "text": "w"}
+THINKS = {"type": "enabled", "budget_tokens": 2000}
+INTERRUPTED = {
+    "type": "tool_result",
+    "tool_use_id": "t1",
+    "content": "[no result: the tool call was interrupted]",
+    "is_error": True,
+}
+
+
+def thought(signature: str, **fields: Any) -> Json:
+    return {"type": "thinking", "thinking": "hm", "signature": signature, **fields}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "edit", "lost"),
+    [
+        # envelopes, pitfalls 27, 28
+        ([turn("assistant", thought(CLAUDES), WORDS)], [turn("assistant", thought("Q0xB"), WORDS)], "own", 0),
+        ([turn("assistant", thought(GEMINIS), WORDS)], [turn("assistant", WORDS)], "own", 1),
+        ([turn("assistant", thought(CLAUDES[:-1] + "x"), WORDS)], [turn("assistant", WORDS)], "own", 1),
+        ([turn("assistant", thought(GEMINIS)), USER], [USER], "own", 1),
+        ([turn("assistant", thought("bare"), WORDS)], None, None, 0),
+        # 17
+        (
+            [turn("assistant", thought("s", cache_control={"type": "ephemeral"}), WORDS | {"cache_control": {}})],
+            [turn("assistant", thought("s"), WORDS | {"cache_control": {}})],
+            "marks",
+            1,
+        ),
+        # 46
+        (
+            [turn("assistant", use()), USER],
+            [turn("assistant", use()), turn("user", INTERRUPTED, {"type": "text", "text": "hi"})],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use("t0"), use()), turn("user", result("t0"), WORDS)],
+            [turn("assistant", use("t0"), use()), turn("user", INTERRUPTED, result("t0"), WORDS)],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use()), turn("assistant", WORDS)],
+            [turn("assistant", use()), turn("user", INTERRUPTED), turn("assistant", WORDS)],
+            "results",
+            0,
+        ),
+        ([USER, turn("assistant", use())], None, None, 0),
+        # 47
+        (
+            [turn("assistant", use()), turn("user", WORDS, result())],
+            [turn("assistant", use()), turn("user", result(), WORDS)],
+            "order",
+            0,
+        ),
+        # 51
+        (
+            [turn("assistant", use("functions.Bash:0")), turn("user", result("functions.Bash:0"))],
+            [turn("assistant", use("functions_Bash_0_5b7d2d4a")), turn("user", result("functions_Bash_0_5b7d2d4a"))],
+            "ids",
+            0,
+        ),
+        # results without a call stay
+        ([turn("user", result("gone"), WORDS)], None, None, 0),
+    ],
+)
+def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, edit: str | None, lost: int) -> None:
+    body = MESSAGES | {"messages": given}
+    written, names, losses = messages(body)
+    if edit == "ids":
+        ids = [block.get("id") or block["tool_use_id"] for one in written["messages"] for block in one["content"]]
+        assert len(set(ids)) == 1
+        assert set(ids[0]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+    else:
+        assert written["messages"] == (given if kept is None else kept)
+    assert (names, len(losses)) == ([edit] if edit else [], lost)
+
+
+@pytest.mark.parametrize(
+    ("body", "target", "fields", "edits", "changed"),
+    [
+        (MESSAGES, Own(model="n"), {}, ["model"], {"model": "n"}),
+        # B16, pitfall 19
+        (
+            MESSAGES | {"max_tokens": 4000, "thinking": THINKS, "tool_choice": {"type": "tool", "name": "f"}},
+            None,
+            {},
+            ["unforced"],
+            {"tool_choice": {"type": "auto"}},
+        ),
+        (
+            MESSAGES
+            | {
+                "max_tokens": 4000,
+                "thinking": THINKS,
+                "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+            },
+            None,
+            {},
+            ["unforced"],
+            {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        ),
+        (MESSAGES | {"tool_choice": {"type": "any"}}, None, {}, [], {}),
+        (MESSAGES | {"thinking": {"type": "adaptive"}, "tool_choice": {"type": "any"}}, None, {}, [], {}),
+        # translate.thinking_conflict
+        (
+            MESSAGES | {"max_tokens": 2000, "thinking": THINKS},
+            None,
+            {},
+            ["budget"],
+            {"thinking": {"type": "enabled", "budget_tokens": 1999}},
+        ),
+        (MESSAGES | {"max_tokens": 1000, "thinking": THINKS}, None, {}, ["budget"], {"thinking": None}),
+        (
+            MESSAGES | {"max_tokens": 2000, "thinking": THINKS},
+            Own(model="m", thinking_conflict="drop"),
+            {},
+            ["budget"],
+            {"thinking": None},
+        ),
+        (
+            MESSAGES | {"max_tokens": 2000, "thinking": THINKS},
+            None,
+            {"betas": ("interleaved-thinking-2025-05-14",)},
+            [],
+            {},
+        ),
+        # max_tokens and [defaults]
+        (
+            {"model": "m", "messages": [USER]},
+            Own(model="m", max_output=50),
+            {"sampling": ir.Sampling(max_tokens=8192, temperature=1.5, top_p=0.5, top_k=3)},
+            ["defaults"],
+            {"max_tokens": 50, "temperature": 1, "top_p": 0.5, "top_k": 3},
+        ),
+        (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
+        (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
+    ],
+)
+def test_an_edit_of_a_messages_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:
+    written, names, _ = messages(body, target, **fields)
+    assert (written, names) == ({one: value for one, value in (body | changed).items() if value is not None}, edits)
+
+
+def test_a_search_that_this_gateway_has_told_of_is_taken_out() -> None:
+    found = {"type": "web_search_result", "url": "https://a.example", "title": "a", "encrypted_content": ""}
+    blocks = [
+        WORDS
+        | {"citations": [{"type": "web_search_result_location", "encrypted_index": "", "url": "https://a.example"}]},
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [found]},
+    ]
+    written, names, losses = messages(MESSAGES | {"messages": [turn("assistant", *blocks), USER]})
+    assert (written["messages"][0]["content"], names, len(losses)) == ([WORDS], ["own"], 3)
+    blocks[2]["content"][0]["encrypted_content"] = "EpQ="  # type: ignore[index]  # Anthropic's own
+    assert messages(MESSAGES | {"messages": [turn("assistant", *blocks[1:]), USER]})[1] == []
+
+
+async def test_max_tokens_is_filled_in_for_anthropic(tmp_path: Path) -> None:
+    async with passing("anthropic", tmp_path) as same:
+        same.raw.says(WHOLES["anthropic"], kind=JSON)
+        await same.post(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}')
+        await same.post(b'{"model":"m","messages":[{"role":"user","content":[{"type":"hologram"}]}]}')
+    assert [json.loads(one.body)["max_tokens"] for one in same.raw.asked] == [8192, 8192]
+
+
+async def test_a_message_has_the_callers_name_of_the_model(tmp_path: Path) -> None:
+    async with passing("anthropic", tmp_path, models={"alias": {"mine": "up/m"}}) as same:
+        same.raw.says(*STREAMS["anthropic"])
+        response = await same.post(json.dumps(MESSAGES | {"model": "mine", "stream": True}).encode())
+    data = b"".join(STREAMS["anthropic"])
+    start, _, rest = data.partition(b"event: ping")
+    assert response.content.endswith(b"event: ping" + rest)
+    began = json.loads(_data(response.content)[0])
+    assert began == json.loads(_data(start)[0]) | {
+        "message": json.loads(_data(start)[0])["message"] | {"model": "mine"}
+    }
+
+
+# configuration
+
+
+async def test_a_suffix_of_the_name_is_translated(tmp_path: Path) -> None:
+    over: Json = {"models": {"variant": {"-fast": {"thinking": "off"}}}}
+    async with passing("openai-chat", tmp_path, **over) as same:
+        same.raw.says(*STREAMS["openai-chat"])
+        response = await same.post(json.dumps(CHAT | {"model": "m-fast", "unknown": 1}).encode())
+    assert (response.status_code, same.raw.sent["model"], same.raw.sent["stream"]) == (200, "m", True)
+
+
+async def test_the_defaults_of_gateway_toml_are_filled_in(tmp_path: Path) -> None:
+    over: Json = {"defaults": {"temperature": 0.25, "stream": True}}
+    async with passing("openai-chat", tmp_path, **over) as same:
+        same.raw.says(FIRST, LAST, COUNTED, DONE)
+        response = await same.post(json.dumps(CHAT).encode())
+    assert same.raw.sent == CHAT | {"stream": True, "temperature": 0.25, "stream_options": {"include_usage": True}}
+    assert response.content == FIRST + LAST + DONE
+
+
+# values
+
+
+NUMBERS = st.one_of(
+    st.integers(-(10**30), 10**30).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["1.0", "1e400", "-0.0", "1E-7", "0.10"]),
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(
+    lambda one: json.dumps(one, ensure_ascii=False)
+)
+VALUES = st.recursive(
+    st.one_of(NUMBERS, TEXTS, st.sampled_from(["true", "false", "null"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda many: f"[ {' , '.join(many)} ]"),
+        st.lists(st.tuples(TEXTS, inner), max_size=3).map(
+            lambda many: "{" + ",".join(f"{name} : {value}" for name, value in many) + "}"
+        ),
+    ),
+    max_leaves=8,
+)
+NAMES = st.text("abcxyz", min_size=1, max_size=6).map(lambda name: f"x_{name}")
+FIELDS = st.dictionaries(NAMES, VALUES, max_size=5)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(FIELDS, st.booleans())
+def test_any_members_keep_their_bytes_whether_or_not_others_are_edited(fields: dict[str, str], edits: bool) -> None:
+    members = {"model": '"m"', "messages": '[ {"role":"user", "content":"hi"} ]', "max_tokens": "5", **fields}
+    body = "{{ {} }}".format(", ".join(f"{json.dumps(name)}: {value}" for name, value in members.items()))
+    raw, name = Raw(body.encode()), "n" if edits else "m"
+    request = ir.Request(model=name, turns=())
+    for written in (
+        pass_chat(request, raw, OpenAITarget(model=name)),
+        pass_messages(request, raw, Own(model=name)),
+        pass_responses(request, raw, OpenAITarget(model=name)),
+    ):
+        assert written.native is not None
+        sent = bytes(written.native)
+        if not edits:
+            assert digest(sent) == digest(body.encode())
+        expected = members | {"model": json.dumps(name)}
+        assert _raws(sent) == {one: value.strip() for one, value in expected.items()}
+
+
+def _raws(body: bytes) -> dict[str, str]:
+
+    return {name: bytes(value).decode() for name, value in msgspec.json.decode(body, type=dict[str, Raw]).items()}

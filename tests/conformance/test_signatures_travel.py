@@ -1,0 +1,290 @@
+"""Signatures need no memory: they come home to another process, and where a client drops them, from a shared one.
+
+Every gateway here is a `gateway run` of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import tomli_w
+
+from tests.conformance import anthropic_api, gemini_api, vertex_api
+from tests.conformance import served as code_assist
+from tests.conformance.replies import FC, chunk, script
+from tests.conformance.travelling import CALLERS
+from tests.fakes.anthropic_api import MESSAGES, FakeAnthropic
+from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.server import STREAM
+from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.vertex_api import FakeVertex
+from tests.processes import gateway
+from tests.redis_server import RedisServer, free_port
+
+pytestmark = pytest.mark.anyio
+
+S1 = "EkBGQUtFLVMx"
+SENTINEL = "skip_thought_signature_validator"
+ASK = "please call f"
+THINK = "!think I shall call f\n!tool f {}\n!then\n!say done"
+TRANSLATED = ("anthropic", "openai-chat", "openai-responses")  # towards Google's upstreams
+UPSTREAMS = ("v1internal", "gemini", "vertex")
+# Claude's; callers of Anthropic's own dialect are passed on to Anthropic as they are, and keep what they drop
+ANTHROPICS = ("anthropic", "vertex-claude")
+THINKING = [("claude", one) for one in TRANSLATED] + [
+    (upstream, one) for upstream in ANTHROPICS for one in ("openai-chat", "openai-responses")
+]
+REMEMBERED = [(upstream, dialect) for upstream in UPSTREAMS for dialect in TRANSLATED] + THINKING
+MODELS = {
+    "v1internal": code_assist.GEMINI_3,
+    "gemini": gemini_api.GEMINI_3,
+    "claude": code_assist.CLAUDE,
+    "anthropic": anthropic_api.OLD,
+    "vertex": vertex_api.GEMINI,
+    "vertex-claude": vertex_api.CLAUDE,
+}
+FAKES: dict[str, Any] = {
+    "v1internal": (FakeV1Internal, code_assist.settings),
+    "gemini": (FakeGemini, gemini_api.settings),
+    "claude": (FakeV1Internal, code_assist.settings),
+    "anthropic": (FakeAnthropic, anthropic_api.settings),
+    "vertex": (FakeVertex, vertex_api.settings),
+    "vertex-claude": (FakeVertex, vertex_api.settings),
+}
+
+
+class Standing:
+    """A fake upstream, before which gateways come and go."""
+
+    def __init__(self, upstream: str, fake: Any, folder: Path) -> None:
+        self.model = MODELS[upstream]
+        self.fake = fake
+        self.enveloped = upstream in ("v1internal", "claude")
+        self.thinks = upstream in ("claude", *ANTHROPICS)
+        self._upstream = upstream
+        self._folder = folder
+
+    @asynccontextmanager
+    async def running(self, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+        """Run a gateway; the next one knows nothing of it."""
+        toml = tomli_w.dumps(FAKES[self._upstream][1](self.fake, self._folder, **over))
+        with gateway(self._folder, toml=toml, **self._login()) as program:
+            url = await anyio.to_thread.run_sync(lambda: program.url)
+            async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+                yield http
+
+    def _login(self) -> dict[str, str]:
+        """Give the variables that lead to the credentials of Vertex AI."""
+        if not isinstance(self.fake, FakeVertex):
+            return {}
+        file = self._folder / "service_account.json"
+        file.write_text(json.dumps(self.fake.login.service_account()))
+        return {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
+
+    def called(self) -> None:
+        """Let the model call f, signed."""
+        said = chunk(FC("f", {}, sig=S1), fin="STOP")
+        if self.enveloped:
+            self.fake.script.push(script(said))
+        else:
+            self.fake.script.push(f"!chunk {json.dumps(said)}")
+
+    @property
+    def signatures(self) -> list[Any]:
+        """The signatures of the calls that the upstream was last sent."""
+        return [part.get("thoughtSignature") for part in self.parts if "functionCall" in part]
+
+    @property
+    def thoughts(self) -> list[tuple[str, Any]]:
+        """The thoughts, and what signs them."""
+        if self._upstream in ANTHROPICS:
+            fake = self.fake.claude if isinstance(self.fake, FakeVertex) else self.fake
+            said = [one for one in fake.calls(MESSAGES)[-1].body["messages"] if isinstance(one["content"], list)]
+            blocks = [block for one in said for block in one["content"] if block["type"] == "thinking"]
+            return [(block["thinking"], block["signature"]) for block in blocks]
+        return [(part["text"], part.get("thoughtSignature")) for part in self.parts if part.get("thought")]
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        contents = self.fake.calls(STREAM)[-1].request["contents"]
+        return [part for content in contents for part in content["parts"]]
+
+
+@asynccontextmanager
+async def standing(upstream: str, folder: Path) -> AsyncIterator[Standing]:
+    """Run the fake of an upstream."""
+    async with FAKES[upstream][0]() as fake:
+        yield Standing(upstream, fake, folder)
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("dialect", CALLERS)
+async def test_it_comes_home_to_another_process(upstream: str, dialect: str, tmp_path: Path) -> None:
+    """E1, E2: turn 1 on one process, restart, turn 2 on another."""
+    caller = CALLERS[dialect]
+    async with standing(upstream, tmp_path) as one:
+        one.called()
+        async with one.running() as http:
+            said = await caller.first(http, one.model, ASK)
+        async with one.running() as http:
+            response = await caller.second(http, one.model, ASK, said)
+        assert response.status_code == 200, response.text
+        assert one.signatures == [S1]
+
+
+@pytest.mark.parametrize(("upstream", "dialect"), [*THINKING, *((one, "anthropic") for one in ANTHROPICS)])
+async def test_a_signed_thought_comes_home_to_another_process(upstream: str, dialect: str, tmp_path: Path) -> None:
+    """E1 of Claude; the strict upstreams take it back only as they have signed it."""
+    caller = CALLERS[dialect]
+    async with standing(upstream, tmp_path) as one:
+        async with one.running() as http:
+            said = await caller.first(http, one.model, THINK)
+        async with one.running() as http:
+            response = await caller.second(http, one.model, THINK, said)
+        assert response.status_code == 200, response.text
+        _assert_home(one)
+
+
+@pytest.mark.parametrize(("upstream", "dialect"), REMEMBERED)
+async def test_a_client_that_drops_it_is_remembered_by_the_same_process(
+    upstream: str, dialect: str, tmp_path: Path
+) -> None:
+    """E2: dropped, cache warm"""
+    async with standing(upstream, tmp_path) as one, one.running() as http:
+        response = await _dropped(one, dialect, http, http)
+        assert response.status_code == 200, response.text
+        _assert_home(one)
+
+
+@pytest.mark.parametrize(("upstream", "dialect"), REMEMBERED)
+async def test_a_client_that_drops_it_is_remembered_by_another_process_through_redis(
+    upstream: str, dialect: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    """E2: dropped, another host"""
+    shared = {"store": {"redis": redis.url, "encryption_key": ["a" * 43 + "="]}}
+    async with standing(upstream, tmp_path) as one:
+        async with one.running(**shared) as here, one.running(**shared) as there:
+            for http in (here, there):  # until it is connected
+                assert await _redis(http) == "ok"
+            with anyio.fail_after(25):  # nobody waits long for Redis, and a busy machine may be too late for it
+                await _dropped(one, dialect, here, there)
+                while not _is_home(one):
+                    await anyio.sleep(0.5)
+                    await _dropped(one, dialect, here, there)
+        _assert_home(one)
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_forgotten_it_is_the_sentinel_for_gemini(upstream: str, dialect: str, tmp_path: Path) -> None:
+    """E2: dropped, gateway restarted"""
+    async with standing(upstream, tmp_path) as one:
+        async with one.running() as here, one.running() as there:
+            response = await _dropped(one, dialect, here, there)
+        assert response.status_code == 200, response.text
+        assert one.signatures == [SENTINEL]
+
+
+@pytest.mark.parametrize(("upstream", "dialect"), THINKING)
+async def test_forgotten_it_is_nothing_for_claude(upstream: str, dialect: str, tmp_path: Path) -> None:
+    """The call goes up without thoughts, and thinking is off for this answer, or Claude would refuse it."""
+    async with standing(upstream, tmp_path) as one:
+        async with one.running() as here, one.running() as there:
+            response = await _dropped(one, dialect, here, there)
+        assert response.status_code == 200, response.text
+        assert one.thoughts == []
+
+
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_without_redis_memory_serves_and_nobody_sees_an_error(dialect: str, tmp_path: Path) -> None:
+    away = {"store": {"redis": f"redis://127.0.0.1:{free_port()}/0"}}
+    async with standing("v1internal", tmp_path) as one, one.running(**away) as http:
+        assert await _redis(http, wanted="away") == "away"
+        response = await _dropped(one, dialect, http, http)
+        assert response.status_code == 200
+        assert one.signatures == [S1]
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_a_damaged_one_does_not_go_upstream(upstream: str, dialect: str, tmp_path: Path) -> None:
+    caller = CALLERS[dialect]
+    async with standing(upstream, tmp_path) as one:
+        one.called()
+        async with one.running() as http:
+            said = await caller.first(http, one.model, ASK)
+        async with one.running() as http:
+            for change in (_first_letter, _last_letter, _cut):
+                response = await caller.second(http, one.model, ASK, caller.damaged(said, change))
+                assert response.status_code == 200, response.text
+                assert one.signatures == [SENTINEL]
+
+
+@pytest.mark.parametrize("dialect", TRANSLATED)
+async def test_one_of_another_family_does_not_go_upstream(dialect: str, tmp_path: Path) -> None:
+    """E5: the conversation goes on with another model."""
+    caller = CALLERS[dialect]
+    async with standing("claude", tmp_path) as one, one.running() as http:
+        said = await caller.first(http, one.model, THINK)
+        response = await caller.second(http, code_assist.GEMINI_3, ASK, said)
+        assert response.status_code == 200, response.text
+        assert one.signatures == [SENTINEL]
+        assert one.thoughts == []
+        one.fake.reset()
+        one.called()
+        said = await caller.first(http, code_assist.GEMINI_3, ASK)
+        response = await caller.second(http, code_assist.CLAUDE, ASK, said)
+        assert response.status_code == 200, response.text
+        assert (one.thoughts, one.signatures) == ([], [None])
+
+
+async def _dropped(one: Standing, dialect: str, here: httpx.AsyncClient, there: httpx.AsyncClient) -> httpx.Response:
+    """Ask here, drop what signs the answer, and go on there."""
+    caller, text = CALLERS[dialect], THINK if one.thinks else ASK
+    if not one.thinks:
+        one.called()
+    said = caller.stripped(await caller.first(here, one.model, text))
+    return await caller.second(there, one.model, text, said)
+
+
+def _is_home(one: Standing) -> bool:
+    return bool(one.thoughts) if one.thinks else one.signatures == [S1]
+
+
+def _assert_home(one: Standing) -> None:
+    if not one.thinks:
+        assert one.signatures == [S1]
+        return
+    ((words, signature),) = one.thoughts
+    assert words == "I shall call f"
+    assert signature
+
+
+async def _redis(http: httpx.AsyncClient, wanted: str = "ok") -> str:
+    """Wait until a gateway has found out how its Redis is."""
+    said = ""
+    with anyio.fail_after(10):
+        while said != wanted:
+            ready = await http.get("/health/ready")
+            assert ready.status_code == 200
+            said = ready.json()["redis"]
+    return said
+
+
+def _first_letter(value: str) -> str:
+    return chr(ord(value[0]) ^ 1) + value[1:]
+
+
+def _last_letter(value: str) -> str:
+    return value[:-1] + ("0" if value[-1] != "0" else "1")
+
+
+def _cut(value: str) -> str:
+    return value[:-4]

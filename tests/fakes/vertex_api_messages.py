@@ -1,0 +1,65 @@
+"""The messages of Vertex AI, field by field, where they differ from those of the Gemini API.
+
+Calls and their responses have no ids, and the model stands in the path alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tests.fakes.gemini_api_messages import PROTO as GEMINI
+from tests.fakes.proto import Proto
+
+__all__ = ["PROTO"]
+
+_ID = frozenset({"id"})
+_NO_SERVER_SIDE = frozenset({"includeServerSideToolInvocations"})
+_GEMINI_ALONE = frozenset({"toolCall", "toolResponse", "partMetadata"})
+
+
+def _less(message: str, names: Collection[str]) -> dict[str, str]:
+    return {name: kind for name, kind in GEMINI.messages[message].items() if name not in names}
+
+
+_PROMPT = {"contents": "[]Content", "systemInstruction": "Content", "tools": "[]Tool"}
+
+_MESSAGES: dict[str, dict[str, str]] = {
+    **{name: dict(fields) for name, fields in GEMINI.messages.items()},
+    "GenerateContentRequest": _PROMPT
+    | {
+        "toolConfig": "ToolConfig",
+        "safetySettings": "[]SafetySetting",
+        "generationConfig": "GenerationConfig",
+        "cachedContent": "string",
+        "labels": "{}string",
+        "modelArmorConfig": "struct",
+    },
+    "CountTokensRequest": _PROMPT | {"model": "string", "instances": "[]value", "generationConfig": "GenerationConfig"},
+    "Part": _less("Part", _GEMINI_ALONE),
+    "FunctionCall": _less("FunctionCall", _ID),
+    "FunctionResponse": _less("FunctionResponse", {"id", "willContinue"}),
+    "Tool": _less("Tool", {"fileSearch", "mcpServers"}) | {"retrieval": "struct", "enterpriseWebSearch": "struct"},
+    "ToolConfig": _less("ToolConfig", _NO_SERVER_SIDE),
+    "GenerationConfig": _less("GenerationConfig", {"enableEnhancedCivicAnswers"})
+    | {"audioTimestamp": "bool", "routingConfig": "struct", "modelConfig": "struct"},
+    "SafetySetting": {"category": "enum HarmCategory", "threshold": "enum HarmBlockThreshold", "method": "string"},
+    "PredictRequest": {"instances": "[]value", "parameters": "value", "labels": "{}string"},
+    "EmbedContentRequest": {
+        "content": "Content",
+        "title": "string",
+        "taskType": "enum TaskType",
+        "outputDimensionality": "int",
+        "autoTruncate": "bool",
+        "embedContentConfig": "EmbedContentConfig",
+    },
+    "EmbedContentConfig": {
+        "title": "string",
+        "taskType": "enum TaskType",
+        "outputDimensionality": "int",
+        "autoTruncate": "bool",
+        "documentOcr": "bool",
+        "audioTrackExtraction": "bool",
+    },
+}
+
+PROTO = Proto(_MESSAGES, GEMINI.enums, "type.googleapis.com/google.cloud.aiplatform.v1")

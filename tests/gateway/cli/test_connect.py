@@ -1,0 +1,228 @@
+"""`gateway connect`: what a client needs is said, written with a backup, and taken back."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.cli.conftest import Run
+
+KEY = "sk-of-a-client"
+CONFIG = f"""
+[server]
+port = 9001
+[auth]
+keys = ["{KEY}"]
+[models]
+unknown = "reject"
+[upstream.demo]
+type = "demo"
+"""
+CLIENTS = ("claude-code", "codex", "gemini-cli", "opencode", "openai")
+CODEX = '# mine\nmodel = "gpt-5"  # the best\n\n[tools]\nweb = true\n'
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def gateway(write: Callable[[str], Path], home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use a gateway.toml of another folder than the program's."""
+    file = write(CONFIG)
+    work = home / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("GATEWAY_CONFIG", str(file))
+    return file
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_saying_it_writes_nothing(run: Run, home: Path, client: str) -> None:
+    done = run("connect", client)
+    assert done.code == 0
+    assert "http://127.0.0.1:9001" in done.out
+    assert KEY in done.out
+    assert files(home) == {}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_undo_leaves_no_trace_where_there_was_nothing(run: Run, home: Path, client: str) -> None:
+    assert run("connect", client, "--apply").code == 0
+    assert files(home) != {}
+    assert run("connect", client, "--undo").code == 0
+    assert files(home) == {}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_applying_twice_and_undoing_once_gives_the_first_state(run: Run, home: Path, client: str) -> None:
+    run("connect", client, "--apply")
+    run("connect", client, "--apply", "--model", "demo-other", "--key", "sk-other")
+    assert any("sk-other" in text for text in files(home).values())
+    run("connect", client, "--undo")
+    assert files(home) == {}
+
+
+def test_what_is_written_can_only_be_read_by_its_owner(run: Run, home: Path) -> None:
+    run("connect", "claude-code", "--apply")
+    assert {file.stat().st_mode & 0o777 for file in (home / ".claude").iterdir()} == {0o600}
+
+
+def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    before = '{"model": "opus", "env": {"A": "1"}}'
+    settings.write_text(before)
+    run("connect", "claude-code", "--apply")
+    assert json.loads(settings.read_text()) == {
+        "model": "opus",
+        "env": {
+            "A": "1",
+            "ANTHROPIC_BASE_URL": "http://127.0.0.1:9001",
+            "ANTHROPIC_AUTH_TOKEN": KEY,
+            "ANTHROPIC_MODEL": "demo",
+            "ANTHROPIC_SMALL_FAST_MODEL": "demo",
+        },
+    }
+    run("connect", "claude-code", "--undo")
+    assert settings.read_text() == before
+
+
+def test_a_client_keeps_its_own_model_where_the_gateway_serves_it(run: Run, write: Callable[[str], Path]) -> None:
+    write(f'{CONFIG}[models.alias]\n"claude-*" = "demo"')
+    said = json.loads(run("connect", "claude-code", "--json").out)
+    assert said["variables"] == {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9001", "ANTHROPIC_AUTH_TOKEN": KEY}
+
+
+def test_codex_keeps_its_comments(run: Run, home: Path) -> None:
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(CODEX)
+    run("connect", "codex", "--apply")
+    assert tomllib.loads(config.read_text()) == {
+        "model": "demo",
+        "model_provider": "gateway",
+        "tools": {"web": True},
+        "model_providers": {
+            "gateway": {
+                "name": "gateway",
+                "base_url": "http://127.0.0.1:9001/v1",
+                "env_key": "GATEWAY_KEY",
+                "wire_api": "responses",
+            }
+        },
+    }
+    assert "# mine" in config.read_text()
+    assert (home / ".codex" / ".env").read_text() == f"GATEWAY_KEY={KEY}\n"
+    run("connect", "codex", "--undo")
+    assert config.read_text() == CODEX
+
+
+def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(CODEX)
+    run("connect", "codex", "--apply")
+    config.write_text(config.read_text() + "\n[history]\nmax = 5\n")
+    run("connect", "codex", "--undo")
+    assert tomllib.loads(config.read_text()) == {**tomllib.loads(CODEX), "history": {"max": 5}}
+    assert "# the best" in config.read_text()
+
+
+def test_a_variable_gets_its_old_line_back(run: Run, home: Path) -> None:
+    env = home / ".gemini" / ".env"
+    env.parent.mkdir()
+    before = "# keys\nexport GEMINI_API_KEY='old one'\nOTHER=1\n"
+    env.write_text(before)
+    run("connect", "gemini-cli", "--apply")
+    assert f"GEMINI_API_KEY={KEY}\nOTHER=1\n" in env.read_text()
+    run("connect", "gemini-cli", "--undo")
+    assert env.read_text() == before
+
+
+def test_a_link_stays_a_link(run: Run, home: Path) -> None:
+    real = home / "dotfiles.json"
+    real.write_text("{}")
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").symlink_to(real)
+    run("connect", "claude-code", "--apply")
+    assert (home / ".claude" / "settings.json").is_symlink()
+    assert KEY in real.read_text()
+
+
+@pytest.mark.parametrize(("text", "why"), [("{// mine\n}", "is not plain JSON"), ('{"env": 1}', "env is no table")])
+def test_a_file_that_cannot_be_edited_is_left_as_it_is(run: Run, home: Path, text: str, why: str) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(text)
+    done = run("connect", "claude-code", "--apply")
+    assert done.code == 2
+    assert f"{settings}: {why}" in done.err
+    assert files(home) == {".claude/settings.json": text}
+
+
+def test_undo_without_apply_says_so(run: Run) -> None:
+    done = run("connect", "codex", "--undo")
+    assert done.code == 0
+    assert "was not connected" in done.out
+
+
+def test_folders_of_the_environment_count(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(home / name))
+    for client in ("claude-code", "codex", "opencode"):
+        run("connect", client, "--apply")
+    assert set(files(home)) >= {
+        "CLAUDE_CONFIG_DIR/settings.json",
+        "CODEX_HOME/config.toml",
+        "XDG_CONFIG_HOME/opencode/opencode.json",
+    }
+
+
+def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
+    run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(gateway.parent)
+    done = run("connect", "openai", "--apply")
+    assert done.code == 2
+    assert "would then call itself" in done.err
+    assert not (gateway.parent / ".env").exists()
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ('host = "0.0.0.0"\nport = 1', "http://127.0.0.1:1/v1"),
+        ('host = "::1"\nport = 1', "http://[::1]:1/v1"),
+        ('public_url = "https://ai.example/x"', "https://ai.example/x/v1"),
+    ],
+)
+def test_the_address_is_one_that_can_be_reached(run: Run, write: Callable[[str], Path], server: str, url: str) -> None:
+    write(f'[server]\n{server}\n[auth]\nkeys = ["{KEY}"]\n[upstream.demo]\ntype = "demo"\n')
+    said = json.loads(run("connect", "openai", "--json").out)
+    assert said["variables"]["OPENAI_BASE_URL"] == url
+
+
+def test_keys_that_are_only_known_by_their_hash_must_be_named(run: Run, write: Callable[[str], Path]) -> None:
+    write(f'[upstream.demo]\ntype = "demo"\n[[key]]\nname = "a"\nsha256 = "{"0" * 64}"\n')
+    done = run("connect", "openai")
+    assert done.code == 2
+    assert "--key" in done.err
+    assert run("connect", "openai", "--key", KEY).code == 0
+
+
+def test_a_model_that_leads_nowhere_is_named(run: Run) -> None:
+    done = run("connect", "codex", "--model", "nothing-such")
+    assert done.code == 0
+    assert "nothing-such leads nowhere here" in done.err

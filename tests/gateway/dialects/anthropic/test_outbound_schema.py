@@ -1,0 +1,132 @@
+"""Schemas as Claude takes them."""
+
+from typing import Any
+
+import pytest
+from msgspec import Raw
+from msgspec.json import decode, encode
+
+from gateway.dialects.anthropic.outbound_schema import parameters, strict
+
+Json = dict[str, Any]
+WORDS = {"type": "string"}
+
+
+def parameters_of(schema: Json) -> Json:
+    found: Json = decode(parameters(Raw(encode(schema))))
+    return found
+
+
+def strict_of(schema: Json) -> Any:
+    found = strict(Raw(encode(schema)))
+    return None if found is None else found.schema
+
+
+def of(**properties: Any) -> Json:
+    return {"type": "object", "properties": properties}
+
+
+def closed(**properties: Any) -> Json:
+    return of(**properties) | {"additionalProperties": False}
+
+
+def test_sound_parameters_keep_their_bytes() -> None:
+    given = Raw(b'{ "type":"object", "properties": {"a": {"type":"string"}} }')
+    assert parameters(given) == given
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": ["object", "null"]}, {"type": "string"}])
+def test_parameters_are_an_object(schema: Json) -> None:
+    assert parameters_of(schema) == {"type": "object"}
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_alternatives_at_the_root_become_one_object(keyword: str) -> None:
+    branches = [of(a=WORDS, b=WORDS) | {"required": ["a", "b"]}, of(a=WORDS, c=WORDS) | {"required": ["a", "c"]}]
+    assert parameters_of({keyword: branches}) == of(a=WORDS, b=WORDS, c=WORDS) | {"required": ["a"]}
+
+
+def test_what_must_hold_all_at_once_is_joined() -> None:
+    schema = {"allOf": [of(a=WORDS) | {"required": ["a"]}, of(b=WORDS) | {"required": ["b"]}]}
+    assert parameters_of(schema) == of(a=WORDS, b=WORDS) | {"required": ["a", "b"]}
+
+
+def test_alternatives_below_the_root_stay() -> None:
+    schema = of(a={"anyOf": [WORDS, {"type": "null"}]})
+    assert parameters_of(schema) == schema
+
+
+def test_older_drafts_are_said_in_the_words_of_the_newest() -> None:
+    schema = of(
+        n={"type": "number", "minimum": 0, "exclusiveMinimum": True},
+        m={"type": "number", "maximum": 9, "exclusiveMaximum": False},
+        pair={"type": "array", "items": [WORDS, WORDS]},
+        needed={"type": "string", "required": True},
+    )
+    assert parameters_of(schema) == of(
+        n={"type": "number", "exclusiveMinimum": 0},
+        m={"type": "number", "maximum": 9},
+        pair={"type": "array", "prefixItems": [WORDS, WORDS]},
+        needed=WORDS,
+    ) | {"required": ["needed"]}
+
+
+def test_pitfall_58_properties_named_like_keywords_stay() -> None:
+    schema = of(required=WORDS, items=WORDS, anyOf=WORDS, type=WORDS)
+    assert parameters_of(schema) == schema
+
+
+# strict
+
+
+def test_every_object_is_closed() -> None:
+    assert strict_of(of(a=of(b=WORDS))) == closed(a=closed(b=WORDS))
+
+
+def test_alternatives_are_any_of_them() -> None:
+    assert strict_of(of(a={"oneOf": [WORDS, {"type": "null"}]})) == closed(a={"anyOf": [WORDS, {"type": "null"}]})
+
+
+def test_several_types_are_alternatives() -> None:
+    schema = of(a={"type": ["string", "null"], "description": "Where.", "enum": ["x", None]})
+    branches = [{"type": "string", "enum": ["x"]}, {"type": "null"}]
+    assert strict_of(schema) == closed(a={"description": "Where.", "anyOf": branches})
+
+
+def test_other_keywords_are_mentioned() -> None:
+    found = strict(Raw(encode(of(n={"type": "integer", "description": "How many.", "minimum": 1, "maximum": 9}))))
+    assert found is not None
+    said = {"type": "integer", "description": "How many.\n\n{minimum: 1, maximum: 9}"}
+    assert found.schema == closed(n=said)
+    assert [one.path for one in found.dropped] == ["properties.n.minimum", "properties.n.maximum"]
+
+
+def test_what_is_required_is_there() -> None:
+    assert strict_of(of(a=WORDS) | {"required": ["a", "b"]}) == closed(a=WORDS) | {"required": ["a"]}
+
+
+def test_references_stay() -> None:
+    schema = of(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": of(n=WORDS)}}
+    assert strict_of(schema) == closed(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": closed(n=WORDS)}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"type": "object", "additionalProperties": WORDS},
+        of(a={}),
+        of(a=True),
+        of(a={"$ref": "#/$defs/B"}),
+        of(a={"$ref": "#"}),
+        of(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": of(a={"$ref": "#/$defs/A"})}},
+        of(a={"type": "unheard_of"}),
+    ],
+)
+def test_what_leaves_anything_open_cannot_be_held_to(schema: Json) -> None:
+    assert strict_of(schema) is None
+
+
+def test_an_object_that_is_closed_may_be_empty() -> None:
+    schema = {"type": "object", "additionalProperties": False}
+    assert strict_of(schema) == schema | {"properties": {}}

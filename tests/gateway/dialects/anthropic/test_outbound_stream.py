@@ -1,0 +1,323 @@
+"""Answers of Anthropic, read."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.json import decode, encode
+
+from gateway import errors, ir
+from gateway.dialects.anthropic.outbound_stream import ReadOptions, StreamReader
+from gateway.dialects.gemini.names import NameMap
+from gateway.ir.grammar import check
+
+Json = dict[str, Any]
+Events = list[ir.Event]
+
+USAGE = {"input_tokens": 25, "output_tokens": 1}
+
+
+def start(**usage: Any) -> Json:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude-sonnet-4-5"}
+    return {"type": "message_start", "message": message | {"usage": USAGE | usage}}
+
+
+def block(index: int, *deltas: Json, **given: Any) -> list[Json]:
+    begun = {"type": "content_block_start", "index": index, "content_block": given}
+    added = [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+    return [begun, *added, {"type": "content_block_stop", "index": index}]
+
+
+def words(index: int, *pieces: str) -> list[Json]:
+    return block(index, *({"type": "text_delta", "text": piece} for piece in pieces), type="text", text="")
+
+
+def called(index: int, *pieces: str, name: str = "f", ident: str = "toolu_1", **given: Any) -> list[Json]:
+    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    return block(index, *deltas, **{"type": "tool_use", "id": ident, "name": name, "input": {}} | given)
+
+
+def end(reason: str | None = "end_turn", **fields: Any) -> list[Json]:
+    usage = fields.pop("usage", {"output_tokens": 7})
+    delta = {"stop_reason": reason, "stop_sequence": None} | fields
+    return [{"type": "message_delta", "delta": delta, "usage": usage}, {"type": "message_stop"}]
+
+
+def read(*events: Json, names: tuple[str, ...] = (), answer: str = "") -> Events:
+    """Read a whole stream, event by event."""
+    reader = StreamReader(ReadOptions(names=NameMap(names), salt="r", answer=answer))
+    found = [event for one in events for event in reader.feed([json.dumps(one)])] + reader.close()
+    check(found)
+    return found
+
+
+def whole(message: Json) -> Events:
+    found = StreamReader(ReadOptions(names=NameMap([]), salt="r")).feed_whole(encode(message))
+    check(found)
+    return found
+
+
+def reply(events: Events) -> ir.Reply:
+    fold = ir.Fold()
+    fold.feed(events)
+    return fold.reply()
+
+
+def failure(events: Events) -> errors.GatewayError:
+    failed = events[-1]
+    assert isinstance(failed, ir.Failed)
+    return failed.error
+
+
+def test_text() -> None:
+    assert read(start(), {"type": "ping"}, *words(0, "He", "llo"), *end()) == [
+        ir.Started(id="msg_1", model="claude-sonnet-4-5", usage=ir.Usage(input=25, output=1)),
+        ir.BlockStarted(kind="text"),
+        ir.TextDelta("He"),
+        ir.TextDelta("llo"),
+        ir.BlockEnded(),
+        ir.UsageReported(ir.Usage(input=25, output=7)),
+        ir.Finished(reason="stop", native="end_turn"),
+    ]
+
+
+def test_thoughts_and_their_signature() -> None:
+    thought = block(
+        0,
+        {"type": "thinking_delta", "thinking": "Hm"},
+        {"type": "thinking_delta", "thinking": "."},
+        {"type": "signature_delta", "signature": "EuYB"},
+        type="thinking",
+        thinking="",
+        signature="",
+    )
+    assert read(start(), *thought, *words(1, "So."), *end())[1:6] == [
+        ir.BlockStarted(kind="thinking"),
+        ir.ThinkingDelta("Hm"),
+        ir.ThinkingDelta("."),
+        ir.SignatureDelta(ir.Signature("claude", "EuYB")),
+        ir.BlockEnded(),
+    ]
+
+
+def test_sealed_thoughts_travel_as_their_signature() -> None:
+    found = reply(read(start(), *block(0, type="redacted_thinking", data="sealed"), *words(1, "So."), *end()))
+    assert found.parts[0] == ir.Thinking(text="", signature=ir.Signature("claude", "gw1.redacted_thinking.sealed"))
+
+
+def test_a_call() -> None:
+    events = read(start(), *called(0, "", '{"a":', " 1}"), *end("tool_use"))
+    assert events[1:5] == [
+        ir.BlockStarted(kind="tool_call", id="toolu_1", name="f"),
+        ir.ArgumentsDelta('{"a":'),
+        ir.ArgumentsDelta(" 1}"),
+        ir.BlockEnded(),
+    ]
+    assert events[-1] == ir.Finished(reason="tool_calls", native="tool_use")
+
+
+@pytest.mark.parametrize("pieces", [(), ("",), ("{}",)])
+def test_b7_a_call_without_input_has_an_empty_object(pieces: tuple[str, ...]) -> None:
+    (made,) = reply(read(start(), *called(0, *pieces), *end("tool_use"))).parts
+    assert isinstance(made, ir.ToolCall)
+    assert bytes(made.arguments) == b"{}"
+
+
+def test_the_input_may_stand_where_the_call_begins() -> None:
+    (made,) = reply(read(start(), *called(0, input={"a": 1}), *end("tool_use"))).parts
+    assert isinstance(made, ir.ToolCall)
+    assert decode(made.arguments) == {"a": 1}
+
+
+def test_an_input_that_is_no_object_is_kept_in_one() -> None:
+    (made,) = reply(read(start(), *called(0, "not", " json"), *end("tool_use"))).parts
+    assert isinstance(made, ir.ToolCall)
+    assert decode(made.arguments) == {"input": "not json"}
+
+
+def test_names_and_ids_are_the_callers() -> None:
+    name = "mcp/server"
+    upstream = NameMap([name]).upstream(name)
+    (made,) = reply(read(start(), *called(0, "{}", name=upstream, ident="f:0"), *end("tool_use"), names=(name,))).parts
+    assert isinstance(made, ir.ToolCall)
+    assert made.name == name
+    assert made.id.startswith("f_0_")
+
+
+def test_pitfall_86_mixed_calls_come_one_after_the_other() -> None:
+    one, other = called(0, '{"a":', "1}"), called(1, '{"b":', "2}", ident="toolu_2", name="g")
+    mixed = [event for pair in zip(one, other, strict=True) for event in pair]
+    parts = reply(read(start(), *mixed, *end("tool_use"))).parts
+    assert [(part.name, decode(part.arguments)) for part in parts if isinstance(part, ir.ToolCall)] == [
+        ("f", {"a": 1}),
+        ("g", {"b": 2}),
+    ]
+
+
+def test_the_call_that_stands_for_the_answer_is_text() -> None:
+    events = read(
+        start(), *called(0, '{"sum":', "1}", name="structured_output"), *end("tool_use"), answer="structured_output"
+    )
+    assert reply(events).parts == (ir.Text(text='{"sum":1}'),)
+    assert events[-1] == ir.Finished(reason="stop", native="tool_use")
+
+
+def test_sources_stand_at_the_end_of_their_text() -> None:
+    cited = {
+        "type": "web_search_result_location",
+        "url": "https://a.example",
+        "title": "A",
+        "cited_text": "is blue",
+        "encrypted_index": "x",
+    }
+    deltas: list[Json] = [{"type": "citations_delta", "citation": cited}, {"type": "text_delta", "text": "Bläu."}]
+    assert read(start(), *block(0, *deltas, type="text", text=""), *end())[1:5] == [
+        ir.BlockStarted(kind="text"),
+        ir.TextDelta("Bläu."),
+        ir.CitationDelta(url="https://a.example", title="A", start=0, end=6, text="is blue"),
+        ir.BlockEnded(),
+    ]
+
+
+def test_sources_without_an_address_are_kept_for_this_dialect() -> None:
+    cited = {"type": "char_location", "document_index": 0, "cited_text": "x"}
+    found = reply(read(start(), *block(0, type="text", text="a", citations=[cited]), *end()))
+    assert found.citations == ()
+    assert [(one.kind, decode(one.value)) for one in found.opaque] == [("citation", cited)]
+
+
+def test_what_services_did_is_kept_for_this_dialect_in_its_place() -> None:
+    search = called(1, '{"query":', '"x"}', name="web_search", type="server_tool_use", ident="srvtoolu_1")
+    result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+    events = read(start(), *words(0, "a"), *search, *block(2, **result), *words(3, "b"), *end())
+    kept = [event for event in events if isinstance(event, ir.OpaqueEvent)]
+    query = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+    assert [(one.kind, decode(one.value)) for one in kept] == [
+        ("server_tool_use", query),
+        ("web_search_tool_result", result),
+    ]
+    assert [type(event) for event in events[3:6]] == [ir.BlockEnded, ir.OpaqueEvent, ir.OpaqueEvent]
+
+
+@pytest.mark.parametrize(
+    ("native", "reason"),
+    [
+        ("end_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "context_window"),
+        ("pause_turn", "pause"),
+        ("refusal", "content_filter"),
+        ("unheard_of", "stop"),
+    ],
+)
+def test_how_answers_end(native: str, reason: Any) -> None:
+    assert read(start(), *words(0, "a"), *end(native))[-1] == ir.Finished(reason=reason, native=native)
+
+
+def test_the_stop_sequence_is_named() -> None:
+    finished = read(start(), *words(0, "a"), *end("stop_sequence", stop_sequence="END"))[-1]
+    assert finished == ir.Finished(reason="stop_sequence", native="stop_sequence", stop_sequence="END")
+
+
+def test_a_refusal_is_explained() -> None:
+    details = {"type": "refusal", "category": "cyber", "explanation": "No."}
+    finished = read(start(), *end("refusal", stop_details=details))[-1]
+    assert finished == ir.Finished(reason="content_filter", native="refusal", explanation="No.")
+
+
+def test_pitfalls_35_and_80_the_cache_counts_once_and_the_end_holds() -> None:
+    begun = start(input_tokens=100, cache_read_input_tokens=800, cache_creation_input_tokens=100)
+    counts = {"input_tokens": 100, "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30}}
+    found = reply(read(begun, *words(0, "a"), *end(usage=counts)))
+    assert found.usage == ir.Usage(input=1000, output=50, cache_read=800, cache_write=100, reasoning=30)
+
+
+def test_pitfall_76_an_empty_report_takes_nothing_back() -> None:
+    assert reply(read(start(), *words(0, "a"), *end(usage={"output_tokens": 0}))).usage.input == 25
+
+
+def test_unknown_events_say_nothing() -> None:
+    assert read(start(), {"type": "unheard_of", "delta": 5}, *words(0, "a"), *end())[-1].__class__ is ir.Finished
+
+
+def test_deltas_without_a_block_open_one() -> None:
+    events = [{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}]
+    assert reply(read(*events, *end())).parts == (ir.Text(text="a"),)
+
+
+# what goes wrong
+
+
+def test_pitfall_37_an_error_within_the_stream_keeps_its_class() -> None:
+    told = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    error = failure(read(start(), *words(0, "a")[:2], told, *end()))
+    assert isinstance(error, errors.UpstreamOverloaded)
+    assert error.message == "Overloaded"
+
+
+@pytest.mark.parametrize("events", [[], [start()], [start(), *words(0, "a")], [start(), *words(0, "a"), end()[0]]])
+def test_pitfall_6_a_stream_without_its_last_event_broke_off(events: list[Json]) -> None:
+    assert isinstance(failure(read(*events)), errors.StreamBroken)
+
+
+def test_an_end_without_anything_is_none() -> None:
+    assert isinstance(failure(read(start(), {"type": "message_stop"})), errors.StreamBroken)
+
+
+def test_a_call_without_a_name_is_malformed() -> None:
+    error = failure(read(start(), *called(0, "{}", name=""), *end("tool_use")))
+    assert error.code == "upstream_malformed_tool_call"
+
+
+def test_what_is_no_json_is_malformed() -> None:
+    reader = StreamReader(ReadOptions(names=NameMap([])))
+    assert isinstance(failure(reader.feed(["{"])), errors.UpstreamMalformed)
+    assert reader.close() == []
+
+
+# whole answers
+
+
+def test_a_whole_answer() -> None:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "c",
+        "content": [
+            {"type": "thinking", "thinking": "Hm.", "signature": "EuYB"},
+            {"type": "text", "text": "So."},
+            {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}},
+        ],
+        "stop_reason": "tool_use",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 5, "output_tokens": 7},
+    }
+    found = reply(whole(message))
+    assert found.parts[:2] == (ir.Thinking(text="Hm.", signature=ir.Signature("claude", "EuYB")), ir.Text(text="So."))
+    assert isinstance(found.parts[2], ir.ToolCall)
+    assert decode(found.parts[2].arguments) == {"a": 1}
+    assert (found.finish.reason, found.usage) == ("tool_calls", ir.Usage(input=5, output=7))
+
+
+def test_an_empty_whole_answer_is_one() -> None:
+    assert reply(whole({"content": [], "stop_reason": "end_turn"})).parts == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "no"}}, errors.UpstreamOverloaded),
+        ({"detail": "x"}, errors.UpstreamMalformed),
+        ([1], errors.UpstreamMalformed),
+    ],
+)
+def test_what_is_no_whole_answer(body: Any, kind: type[errors.GatewayError]) -> None:
+    assert isinstance(failure(whole(body)), kind)
+
+
+def test_usage_can_be_asked_for_at_any_time() -> None:
+    reader = StreamReader(ReadOptions(names=NameMap([])))
+    assert reader.usage == ir.Usage()
+    reader.feed([json.dumps(start())])
+    assert reader.usage == ir.Usage(input=25, output=1)

@@ -1,0 +1,69 @@
+"""What of a Gemini caller's own words is written otherwise for Vertex AI."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.edits_vertex import TABLE, pass_on
+
+Json = dict[str, Any]
+
+REQUEST = ir.Request(model="gemini-3-flash-preview", turns=())
+TEXT: Json = {"role": "user", "parts": [{"text": "hi"}]}
+
+
+def passed(body: str) -> tuple[bytes, list[str]]:
+    """Give the body as it goes on, and the names of the edits."""
+    taken = pass_on(REQUEST, Raw(body.encode()))
+    return bytes(taken.body), [edit.name for edit in taken.edits]
+
+
+def mended(body: Json) -> tuple[Json, list[str]]:
+    given, edits = passed(json.dumps(body))
+    return json.loads(given), edits
+
+
+def test_the_table_names_what_vertex_has_otherwise() -> None:
+    assert [edit.name for edit in TABLE] == ["path", "roles", "ids"]
+
+
+def test_what_needs_no_edit_keeps_its_bytes() -> None:
+    body = '{"contents":  [{"role": "user", "parts": [{"text": "say \\"id\\""}]}], "labels": {"a": "b"}}'
+    assert passed(body) == (body.encode(), [])
+
+
+def test_the_model_is_left_to_the_path() -> None:
+    assert mended({"model": "models/x", "contents": [TEXT]}) == ({"contents": [TEXT]}, ["path"])
+
+
+@pytest.mark.parametrize("contents", [[{"parts": [{"text": "hi"}]}], {"parts": [{"text": "hi"}]}])
+def test_a_content_without_a_role_is_the_users(contents: Any) -> None:
+    body, edits = mended({"contents": contents})
+    assert [content["role"] for content in body["contents"]] == ["user"]
+    assert edits == ["roles"]
+
+
+@pytest.mark.parametrize(
+    ("call", "result"), [("functionCall", "functionResponse"), ("function_call", "function_response")]
+)
+def test_calls_and_results_lose_their_ids_and_nothing_else(call: str, result: str) -> None:
+    """An argument of this name is the caller's."""
+    said = [
+        ("user", {"text": "hi"}),
+        ("model", {call: {"id": "1", "name": "f", "args": {"id": 7}}, "thoughtSignature": "c2ln"}),
+        ("user", {result: {"id": "1", "name": "f", "response": {"id": 8}}}),
+    ]
+    body, edits = mended({"contents": [{"role": role, "parts": [part]} for role, part in said]})
+    assert [content["parts"] for content in body["contents"][1:]] == [
+        [{call: {"name": "f", "args": {"id": 7}}, "thoughtSignature": "c2ln"}],
+        [{result: {"name": "f", "response": {"id": 8}}}],
+    ]
+    assert edits == ["ids"]
+
+
+def test_what_is_no_request_is_left_to_the_upstream() -> None:
+    body = '{"contents": "id", "x": "id"}'
+    assert passed(body) == (body.encode(), [])

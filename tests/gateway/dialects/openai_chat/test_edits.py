@@ -1,0 +1,49 @@
+"""Tokens that nobody asked for are cut out of the bytes of a chunk, as if it were written anew without them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway import ir
+from gateway.dialects import Answering
+from gateway.dialects.openai_chat import OpenAIChat
+from gateway.dialects.openai_chat.edits import trim
+
+DELTA = '{"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":%s}}]%s}'
+SAID = '"say \\",\\"usage\\":null}\\n\\n"'
+
+
+def answering(*, include_usage: bool) -> Answering:
+    request = ir.Request(model="m", turns=(), include_usage=include_usage)
+    return Answering(
+        request=request,
+        model="m",
+        id="1",
+        created=0,
+        request_id="r",
+        estimate=lambda: 0,
+        sealed=True,
+        images="markdown",
+    )
+
+
+def chunk(words: str, more: str) -> bytes:
+    return f"data: {DELTA % (words, more)}\n\n".encode()
+
+
+@pytest.mark.parametrize("more", [',"usage":null', ',"usage":null,"obfuscation":"x"', ',"usage": null', ""])
+def test_what_goes_out_is_the_chunk_without_them(more: str) -> None:
+    events = chunk(SAID, more) + chunk('"b"', more)
+    passage = OpenAIChat().passage(answering(include_usage=False))
+    out = passage.feed([ir.Passed(events)]).decode()
+    chunks = [json.loads(line.removeprefix("data: ")) for line in out.split("\n\n") if line]
+    wanted = [json.loads(DELTA % (words, more)) for words in (SAID, '"b"')]
+    assert chunks == [{name: value for name, value in one.items() if name != "usage"} for one in wanted]
+
+
+def test_who_asked_gets_every_byte() -> None:
+    events = chunk(SAID, ',"usage":null')
+    assert trim(events, answering(include_usage=True)) == events
+    assert OpenAIChat().passage(answering(include_usage=True)).feed([ir.Passed(events)]) == events

@@ -1,0 +1,194 @@
+"""What workers and hosts share of signatures, in a real Redis: bounded, sealed, and never in anybody's way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from gateway.clock import System
+from gateway.config import LogConfig
+from gateway.logs import logger_of
+from gateway.store.signatures import SharedSignatures
+from tests.clocks import FakeClock
+from tests.redis_server import RedisServer, free_port
+
+pytestmark = pytest.mark.anyio
+
+PATIENT = 5.0
+KEY = "k" * 43 + "="
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Make hosts, and part them from Redis at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def made(url: str, *keys: str, clock: Any = None, patience_s: float = PATIENT, **over: Any) -> Any:
+            bounds = {"size": 100, "limit_bytes": 1_000_000, "ttl_s": 60.0} | over
+            logger = logger_of(LogConfig(level="info", format="json"))
+            one = SharedSignatures(url, keys, clock or System(), logger, patience_s=patience_s, **bounds)
+            await one.start()
+            stack.push_async_callback(one.stop)
+            return one
+
+        yield made
+
+
+async def test_another_host_finds_what_one_has_put(redis: RedisServer, make: Make) -> None:
+    one, other = await make(redis.url), await make(redis.url)
+    await one.put("alice", {"call_1": b"signed", "call_2": b"too"})
+    assert await other.get("alice", ["call_1", "call_2", "call_3"]) == {"call_1": b"signed", "call_2": b"too"}
+
+
+async def test_a_caller_finds_its_own_only(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    assert await one.get("bob", ["call_1"]) == {}
+
+
+async def test_who_reads_redis_learns_nothing(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    kept = list(redis.do("KEYS", "*"))
+    assert len(kept) == 3
+    dumped = b"".join((*kept, *(redis.do("GET", name) for name in kept if redis.do("TYPE", name) == b"string")))
+    assert [word for word in (b"alice", b"call_1", b"signed") if word in dumped] == []
+
+
+async def test_only_hosts_with_the_key_can_read(redis: RedisServer, make: Make) -> None:
+    await (await make(redis.url, KEY)).put("alice", {"call_1": b"signed"})
+    assert await (await make(redis.url)).get("alice", ["call_1"]) == {}
+    assert await (await make(redis.url, "another", KEY)).get("alice", ["call_1"]) == {"call_1": b"signed"}
+
+
+async def test_what_was_changed_in_redis_is_not_taken(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    (name,) = [name for name in redis.do("KEYS", "*}:????????*") if redis.do("STRLEN", name) > 20]
+    redis.do("SETRANGE", name, 14, "x")
+    assert await one.get("alice", ["call_1"]) == {}
+    redis.do("SET", name, "short")
+    assert await one.get("alice", ["call_1"]) == {}
+
+
+async def test_an_entry_ends_with_its_time(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, ttl_s=60.0)
+    await one.put("alice", {"call_1": b"signed"})
+    assert all(0 < redis.do("TTL", name) <= 60 for name in redis.do("KEYS", "*"))
+
+
+async def test_the_oldest_go_when_there_are_too_many(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, size=10)
+    for number in range(30):
+        await one.put("alice", {f"call_{number}": b"x"})
+    found = await one.get("alice", [f"call_{number}" for number in range(30)])
+    assert len(found) == 10
+    assert len(redis.do("KEYS", "*")) == 12
+
+
+async def test_the_oldest_go_when_they_are_too_large(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, limit_bytes=10_000)
+    for number in range(30):
+        await one.put("alice", {f"call_{number}": b"x" * 1000})
+    assert len(await one.get("alice", [f"call_{number}" for number in range(30)])) == 9
+    (total,) = redis.do("KEYS", "*:bytes")
+    assert int(redis.do("GET", total)) == 9 * 1028
+
+
+async def test_putting_twice_counts_once(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    for _ in range(3):
+        await one.put("alice", {"call_1": b"x" * 100})
+    (total,) = redis.do("KEYS", "*:bytes")
+    assert int(redis.do("GET", total)) == 128
+
+
+async def test_without_redis_nothing_is_found_and_nobody_waits(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    one = await make(f"redis://127.0.0.1:{free_port()}/0")
+    began = time.monotonic()
+    assert await one.get("alice", ["call_1"]) is None
+    for _ in range(1000):
+        await one.put("alice", {"call_1": b"signed"})
+        assert await one.get("alice", ["call_1"]) is None
+    assert time.monotonic() - began < PATIENT
+    assert one.away
+    assert not await one.ask()
+    assert capfd.readouterr().err.count("redis is away") == 1
+
+
+async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: RedisServer, make: Make) -> None:
+    clock = FakeClock()
+    one = await make(redis.url, clock=clock, patience_s=0.01)
+    await one.put("alice", {"call_1": b"signed"})
+    redis.freeze()
+    try:
+        waits: list[float] = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert await one.get("alice", ["call_1"]) is None
+            waits.append(time.monotonic() - began)
+    finally:
+        redis.thaw()
+    assert one.away
+    assert sum(wait > 0.005 for wait in waits) <= 3
+
+
+async def test_it_is_asked_again_after_a_second(
+    redis: RedisServer, make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = FakeClock()
+    one = await make(redis.url, clock=clock)
+    redis.stop()
+    assert await one.get("alice", ["call_1"]) is None
+    redis.start()
+    assert await one.get("alice", ["call_1"]) is None
+    assert one.away
+    await clock.advance(1.01)
+    await one.put("alice", {"call_1": b"signed"})
+    assert await one.get("alice", ["call_1"]) == {"call_1": b"signed"}
+    assert not one.away
+    assert "redis is back" in capfd.readouterr().err
+
+
+async def test_a_restart_between_two_calls_is_not_noticed(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    redis.stop()
+    redis.start()
+    await one.put("alice", {"call_2": b"signed"})
+    assert await one.get("alice", ["call_1", "call_2"]) == {"call_2": b"signed"}
+
+
+async def test_a_full_redis_is_as_good_as_none(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url)
+    assert await one.ask()
+    redis.do("CONFIG", "SET", "maxmemory", "1")
+    await one.put("alice", {"call_1": b"signed"})
+    assert one.away
+
+
+async def test_a_slow_answer_is_still_taken_by_redis(redis: RedisServer, make: Make) -> None:
+    """Nobody waits for it, and it is there for the next one."""
+    one, other = await make(redis.url, patience_s=0.0), await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    async with asyncio.timeout(5):
+        while not await other.get("alice", ["call_1"]):  # noqa: ASYNC110 - Redis has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_stopping_leaves_nothing_behind(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, patience_s=0.0)
+    redis.freeze()
+    await one.get("alice", ["call_1"])
+    try:
+        await one.stop()
+    finally:
+        redis.thaw()
+    assert await one.get("alice", ["call_1"]) is None

@@ -1,0 +1,189 @@
+"""The log file rotates at midnight, keeps so many, and loses no line to another process."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.config import ConfigError, load
+from gateway.logfile import LogFile
+from gateway.logs import logger_for
+
+NOON = datetime(2026, 11, 20, 12)  # noqa: DTZ001 (local time)
+DAY = timedelta(days=1)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: Clock) -> Callable[..., LogFile]:
+    def opened(file: str = "logs/gateway.log", rotated: str = "", keep: int = 7) -> LogFile:
+        return LogFile(file, rotated, keep, tmp_path, clock)
+
+    return opened
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_lines_are_added_to_what_is_there(opened: Callable[..., LogFile], tmp_path: Path) -> None:
+    for line in (b"one", b"two"):
+        file = opened()
+        file.write(line)
+        file.close()
+    assert texts(tmp_path) == {"logs/gateway.log": "one\ntwo\n"}
+
+
+def test_only_its_owner_can_read_it(opened: Callable[..., LogFile]) -> None:
+    assert opened().path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_with_fields_is_rendered_once(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
+    file = opened("logs/gateway-%Y%m%d.log")
+    file.write(b"one")
+    clock.time += timedelta(hours=3)
+    file.write(b"two")
+    assert texts(tmp_path) == {"logs/gateway-20261120.log": "one\ntwo\n"}
+
+
+@pytest.mark.parametrize(
+    ("rotated", "name"),
+    [
+        ("", "logs/gateway.log.2026-11-20"),
+        ("logs/proxy-%Y%m%d.log", "logs/proxy-20261120.log"),
+        ("old/%Y/%m-%d%%.log", "old/2026/11-20%.log"),
+    ],
+)
+def test_at_midnight_the_day_gets_its_name(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, rotated: str, name: str
+) -> None:
+    file = opened(rotated=rotated)
+    file.write(b"before")
+    clock.time = datetime.combine(NOON.date() + DAY, datetime.min.time())
+    file.write(b"after")
+    assert texts(tmp_path) == {"logs/gateway.log": "after\n", name: "before\n"}
+
+
+def test_a_restart_after_midnight_rotates_what_it_finds(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    opened().write(b"before")
+    written = datetime.fromtimestamp((tmp_path / "logs/gateway.log").stat().st_mtime)  # noqa: DTZ006 (local time)
+    clock.time = written + DAY
+    opened().write(b"after")
+    assert texts(tmp_path) == {"logs/gateway.log": "after\n", f"logs/gateway.log.{written:%Y-%m-%d}": "before\n"}
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(0, 6), (1, 1), (3, 3)])
+def test_so_many_rotated_files_are_kept(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, keep: int, kept: int
+) -> None:
+    file = opened(rotated="logs/proxy-%Y%m%d.log", keep=keep)
+    other = tmp_path / "logs" / "proxy-of-another.txt"
+    other.write_text("stays")
+    for _ in range(7):
+        file.write(b"a day")
+        clock.time += DAY
+    names = sorted(name for name in texts(tmp_path / "logs") if name.startswith("proxy-2"))
+    assert len(names) == kept
+    assert names[-1] == "proxy-20261125.log"
+    assert other.exists()
+
+
+def test_a_day_without_lines_leaves_no_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
+    file = opened()
+    clock.time += DAY
+    file.write(b"one")
+    assert texts(tmp_path) == {"logs/gateway.log": "one\n"}
+
+
+def test_others_follow_to_the_new_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
+    first, second = opened(), opened()
+    first.write(b"before 1")
+    second.write(b"before 2")
+    clock.time += DAY
+    first.write(b"after 1")
+    second.write(b"after 2")
+    first.write(b"after 3")
+    assert texts(tmp_path) == {
+        "logs/gateway.log": "after 1\nafter 2\nafter 3\n",
+        "logs/gateway.log.2026-11-20": "before 1\nbefore 2\n",
+    }
+
+
+def _write_many(folder: Path, name: str, days: int) -> None:
+    clock = Clock()
+    file = LogFile("gateway.log", "", 0, folder, clock)
+    for day in range(days):
+        for number in range(50):
+            file.write(f"{name} {day} {number}".encode())
+        clock.time += DAY
+
+
+def test_processes_that_rotate_at_once_lose_nothing(tmp_path: Path) -> None:
+    names, days = "abcd", 10
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_write_many, args=(tmp_path, name, days)) for name in names]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    lines = [line for text in texts(tmp_path).values() for line in text.splitlines()]
+    assert sorted(lines) == sorted(
+        f"{name} {day} {number}" for name in names for day in range(days) for number in range(50)
+    )
+
+
+def test_a_file_that_fails_later_is_told_once(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = opened()
+    file.write(b"one")
+    (tmp_path / "logs" / "gateway.log").unlink()
+    (tmp_path / "logs").rmdir()
+    clock.time += DAY
+    file.write(b"two")
+    file.write(b"three")
+    said = capsys.readouterr().err
+    assert said.count("cannot be written") == 1
+
+
+def test_both_the_file_and_standard_error_get_an_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toml = tmp_path / "gateway.toml"
+    toml.write_text('[log]\nfile = "here/gateway.log"\n')
+    logger_for(load(toml)).info("request", status=200)
+    (line,) = (tmp_path / "here" / "gateway.log").read_text().splitlines()
+    assert json.loads(line)["status"] == json.loads(capsys.readouterr().err)["status"] == 200
+
+
+def test_the_console_form_is_plain_in_a_file(tmp_path: Path) -> None:
+    toml = tmp_path / "gateway.toml"
+    toml.write_text('[log]\nformat = "console"\nfile = "gateway.log"\n')
+    logger_for(load(toml)).info("request", status=200)
+    text = (tmp_path / "gateway.log").read_text()
+    assert "status=200" in text
+    assert "\x1b" not in text
+
+
+def test_a_file_that_cannot_be_opened_stops_the_start(tmp_path: Path) -> None:
+    toml = tmp_path / "gateway.toml"
+    toml.write_text('[log]\nfile = "gateway.toml/x.log"\n')
+    with pytest.raises(ConfigError, match=r"log\.file: cannot be opened"):
+        logger_for(load(toml))

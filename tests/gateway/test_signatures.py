@@ -1,0 +1,258 @@
+"""What is signed is remembered by call, bounded, and given back to its own caller and family only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.signatures import SignatureMemory
+from tests.clocks import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+GEMINI, CLAUDE, GPT = "gemini-3-pro", "claude-opus-4-5", "gpt-5"
+SIGNED = ir.Signature("gemini", "R0VN", "f")
+SEALED = ir.Signature("claude", "RVE9PQ==")
+
+
+@dataclass
+class Somewhere:
+    """A shared memory in a dict; `gone`: it cannot be asked."""
+
+    kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    gone: bool = False
+
+    async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
+        self.asked.append(tuple(calls))
+        return None if self.gone else {c: self.kept[caller, c] for c in calls if (caller, c) in self.kept}
+
+    async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
+        self.kept |= {(caller, call): value for call, value in entries.items()}
+
+
+def call(name: str = "c1", signature: ir.Signature | None = None) -> ir.ToolCall:
+    return ir.ToolCall(id=name, name="f", arguments=Raw(b"{}"), signature=signature)
+
+
+def asking(*parts: ir.Part, places: tuple[tuple[str, ...], ...] = ()) -> ir.Request:
+    return ir.Request(model="m", turns=(ir.Turn(role="assistant", parts=parts, places=places),))
+
+
+def of_gemini(name: str = "c1") -> list[ir.Event]:
+    start = ir.BlockStarted(kind="tool_call", id=name, name="f")
+    return [start, ir.SignatureDelta(SIGNED), ir.ArgumentsDelta("{}"), ir.BlockEnded()]
+
+
+def of_claude(*names: str, words: str = "hm", signature: ir.Signature = SEALED) -> list[list[ir.Event]]:
+    """Make batches of an answer: thoughts, words, and calls."""
+    pieces: list[list[ir.Event]] = [[ir.ThinkingDelta(letter)] for letter in words]
+    calls: list[list[ir.Event]] = [[ir.BlockStarted(kind="tool_call", id=n, name="f"), ir.BlockEnded()] for n in names]
+    return [
+        [ir.Started(), ir.BlockStarted(kind="thinking")],
+        *pieces,
+        [ir.SignatureDelta(signature), ir.BlockEnded()],
+        [ir.BlockStarted(kind="text"), ir.TextDelta("so"), ir.BlockEnded()],
+        *calls,
+        [ir.Finished(reason="tool_calls")],
+    ]
+
+
+async def heard(memory: SignatureMemory, model: str, *batches: Sequence[ir.Event], who: str = "alice") -> None:
+    watch = memory.watch(who, model)
+    for batch in batches:
+        if (shared := watch.take(batch)) is not None:
+            await shared
+
+
+def parts(request: ir.Request) -> tuple[ir.Part, ...]:
+    return request.turns[0].parts
+
+
+async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    assert parts(memory.recall("alice", asking(call()), GEMINI)) == (call(signature=SIGNED),)
+    assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
+
+
+async def test_another_caller_does_not_get_it() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    assert parts(memory.recall("bob", asking(call()), GEMINI)) == (call(),)
+
+
+async def test_what_the_caller_brought_back_holds() -> None:
+    memory, own = SignatureMemory(FakeClock()), ir.Signature("gemini", "T1dO", "f")
+    await heard(memory, GEMINI, of_gemini())
+    request = asking(call(signature=own))
+    assert memory.recall("alice", request, GEMINI) is request
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT])
+async def test_another_family_does_not_get_it(model: str) -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    assert parts(memory.recall("alice", asking(call()), model)) == (call(),)
+
+
+@pytest.mark.parametrize(("model", "issuer"), [(CLAUDE, "claude"), (GPT, "openai")])
+async def test_signed_thoughts_come_back_whole_before_their_call(model: str, issuer: ir.Family) -> None:
+    memory, seal = SignatureMemory(FakeClock()), ir.Signature(issuer, "RVE9PQ==")
+    await heard(memory, model, *of_claude("c1", "c2", words="I see", signature=seal))
+    given = asking(ir.Text(text="so"), call("c1"), call("c2"))
+    thought = ir.Thinking(text="I see", signature=seal)
+    assert parts(memory.recall("alice", given, model)) == (thought, ir.Text(text="so"), call("c1"), call("c2"))
+
+
+async def test_they_take_the_place_of_the_callers_own_copy() -> None:
+    """A copy that nobody signed would be dropped, and told of; what is told is its place."""
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    given = asking(
+        ir.Thinking(text="hm"), ir.Text(text="so"), call(), places=(("messages[1].reasoning_content",), (), ())
+    )
+    turn = memory.recall("alice", given, CLAUDE).turns[0]
+    assert turn.parts == (ir.Thinking(text="hm", signature=SEALED), ir.Text(text="so"), call())
+    assert turn.places == (("messages[1].reasoning_content",), (), ())
+
+
+async def test_each_call_has_the_thoughts_since_the_call_before() -> None:
+    memory = SignatureMemory(FakeClock())
+    first, then = of_claude("c1", words="a"), of_claude("c2", words="b")
+    await heard(memory, CLAUDE, *first[:-1], *then[1:2], *then)
+    given = asking(ir.Text(text="x"), call("c1"), ir.Text(text="y"), call("c2"))
+    said = parts(memory.recall("alice", given, CLAUDE))
+    kinds = "".join({ir.Thinking: "t", ir.Text: "x", ir.ToolCall: "c"}[type(part)] for part in said)
+    assert kinds == "txctxc"
+    assert [part.text for part in said if isinstance(part, ir.Thinking)] == ["a", "b"]
+
+
+async def test_thoughts_of_a_caller_who_kept_them_stay() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    request = asking(ir.Thinking(text="hm", signature=ir.Signature("claude", "T1dO")), call())
+    assert memory.recall("alice", request, CLAUDE) is request
+
+
+async def test_thoughts_without_a_signature_are_not_remembered() -> None:
+    memory = SignatureMemory(FakeClock())
+    batches = [[event for event in batch if not isinstance(event, ir.SignatureDelta)] for batch in of_claude("c1")]
+    await heard(memory, CLAUDE, *batches)
+    assert len(memory) == 0
+
+
+async def test_nothing_is_kept_where_signatures_are_off() -> None:
+    elsewhere = Somewhere()
+    memory = SignatureMemory(FakeClock(), elsewhere, enabled=False)
+    await heard(memory, GEMINI, of_gemini())
+    await memory.fetch("alice", asking(call()))
+    assert (len(memory), elsewhere.kept, elsewhere.asked, memory.asks) == (0, {}, [], False)
+
+
+async def test_it_is_forgotten_in_time() -> None:
+    clock = FakeClock()
+    memory = SignatureMemory(clock, ttl_s=10)
+    await heard(memory, GEMINI, of_gemini())
+    await clock.advance(10.5)
+    assert parts(memory.recall("alice", asking(call()), GEMINI)) == (call(),)
+
+
+async def test_a_hundred_thousand_entries_stay_within_the_bounds() -> None:
+    memory = SignatureMemory(FakeClock(), size=10_000, limit_bytes=2_000_000)
+    most = 0
+    for number in range(100_000):
+        memory.watch("alice", GEMINI).take(of_gemini(f"call_{number}"))
+        most = max(most, memory.held_bytes)
+    assert most <= 2_000_000
+    assert 5_000 < len(memory) <= 10_000
+    assert parts(memory.recall("alice", asking(call("call_99999")), GEMINI)) == (call("call_99999", SIGNED),)
+    assert parts(memory.recall("alice", asking(call("call_0")), GEMINI)) == (call("call_0"),)
+
+
+async def test_it_holds_so_many_entries_at_most() -> None:
+    memory = SignatureMemory(FakeClock(), size=100)
+    for number in range(1_000):
+        memory.watch("alice", GEMINI).take(of_gemini(f"call_{number}"))
+    assert len(memory) == 100
+
+
+async def test_one_too_large_is_not_kept() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1", words="x" * 10), *of_claude("c2", words=("x" * 300_000,)))  # type: ignore[arg-type]  # pieces
+    assert len(memory) == 1
+
+
+async def test_what_is_used_is_kept_longest() -> None:
+    memory = SignatureMemory(FakeClock(), size=2)
+    for name in ("c1", "c2"):
+        await heard(memory, GEMINI, of_gemini(name))
+    memory.recall("alice", asking(call("c1")), GEMINI)
+    await heard(memory, GEMINI, of_gemini("c3"))
+    assert parts(memory.recall("alice", asking(call("c1")), GEMINI)) == (call("c1", SIGNED),)
+    assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
+
+
+# shared
+
+
+async def test_another_worker_finds_it() -> None:
+    elsewhere = Somewhere()
+    one, other = SignatureMemory(FakeClock(), elsewhere), SignatureMemory(FakeClock(), elsewhere)
+    await heard(one, GEMINI, of_gemini())
+    await heard(one, CLAUDE, *of_claude("c2"))
+    await other.fetch("alice", asking(call("c1"), call("c2")))
+    assert parts(other.recall("alice", asking(call("c1")), GEMINI)) == (call("c1", SIGNED),)
+    assert parts(other.recall("alice", asking(call("c2")), CLAUDE)) == (
+        ir.Thinking(text="hm", signature=SEALED),
+        call("c2"),
+    )
+
+
+async def test_it_is_asked_only_for_what_is_missing() -> None:
+    elsewhere = Somewhere()
+    memory = SignatureMemory(FakeClock(), elsewhere)
+    await heard(memory, GEMINI, of_gemini("known"))
+    for request in (asking(call("known")), asking(call("own", SIGNED), call("parallel")), asking(ir.Text(text="x"))):
+        await memory.fetch("alice", request)
+    assert elsewhere.asked == []
+    await memory.fetch("alice", asking(call("known"), call("unknown")))
+    assert elsewhere.asked == [("unknown",)]
+
+
+async def test_what_it_does_not_have_is_not_asked_for_at_once_again() -> None:
+    clock, elsewhere = FakeClock(), Somewhere()
+    memory = SignatureMemory(clock, elsewhere)
+    for _ in range(3):
+        await memory.fetch("alice", asking(call()))
+    assert len(elsewhere.asked) == 1
+    await clock.advance(5.5)
+    await memory.fetch("alice", asking(call()))
+    assert len(elsewhere.asked) == 2
+
+
+async def test_while_it_is_away_it_is_asked_each_time() -> None:
+    elsewhere = Somewhere(gone=True)
+    memory = SignatureMemory(FakeClock(), elsewhere)
+    for _ in range(3):
+        await memory.fetch("alice", asking(call()))
+    assert len(elsewhere.asked) == 3
+
+
+async def test_what_another_version_wrote_is_no_entry() -> None:
+    elsewhere = Somewhere({("alice", "c1"): b"\xc1", ("alice", "c2"): b"\x93\x01\x02\x03"})
+    memory = SignatureMemory(FakeClock(), elsewhere)
+    request = asking(call("c1"), call("c2"))
+    await memory.fetch("alice", request)
+    assert memory.recall("alice", request, GEMINI) is request
+
+
+async def test_no_more_than_the_last_calls_are_looked_for() -> None:
+    elsewhere = Somewhere()
+    memory = SignatureMemory(FakeClock(), elsewhere)
+    await memory.fetch("alice", asking(*(call(f"c{number}") for number in range(500))))
+    assert [(len(asked), asked[-1]) for asked in elsewhere.asked] == [(64, "c499")]
