@@ -53,8 +53,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole run. `quick`: with a tenth of the load."""
+    """A whole run of one pair. `quick`: with a tenth of the load."""
 
+    pair: str
     host: Host
     quick: bool
     starts: dict[str, Start]  # by system

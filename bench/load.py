@@ -8,22 +8,21 @@ Each connection is kept alive and asks again as soon as its answer is whole: a c
 import argparse
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
 
 import httptools
-import msgspec
 import uvloop
 
-from bench.answers import CHECKS, WrongAnswer
+from bench.answers import CHECKS, PEERS_CHECKS, WrongAnswer
+from bench.asking import WIRES, write_request
+from bench.pairs import MODELS
 from bench.script import FIRST_WORD, Script, Wire, read_script, stamps, unstamped
 
 __all__ = ["Plan", "Tally", "drive", "quantile"]
 
-MODEL = "gemini-3-flash"
-SYSTEM = "You are helpful."
 MARK = FIRST_WORD.encode()
 MEDIA = {True: b"text/event-stream", False: b"application/json"}
 
@@ -39,46 +38,14 @@ class Plan:
     connections: int = 1
     requests: int = 1  # on each connection
     key: str = "none"
+    model: str = MODELS["gemini"]
+    peer: bool = False
     timeout_s: float = 120.0
 
     def request(self) -> bytes:
         """Return the request, head and body, as it goes over the wire."""
-        path, body = _WIRES[self.wire](self.script.prompt, self.stream)
-        data = msgspec.json.encode(body)
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\nauthorization: Bearer {self.key}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
-        )
-        return head.encode() + data
-
-
-def _chat(prompt: str, stream: bool) -> tuple[str, object]:
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}]
-    return "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": stream}
-
-
-def _gemini(prompt: str, stream: bool) -> tuple[str, object]:
-    return f"/v1beta/models/{MODEL}:{METHODS[stream]}", _content(prompt)
-
-
-def _v1internal(prompt: str, stream: bool) -> tuple[str, object]:
-    body = {"model": MODEL, "project": "bench-project", "request": _content(prompt)}
-    return f"/v1internal:{METHODS[stream]}", body
-
-
-def _content(prompt: str) -> object:
-    return {
-        "contents": [{"role": "user", "parts": [{"text": prompt}]}],
-        "systemInstruction": {"role": "user", "parts": [{"text": SYSTEM}]},
-    }
-
-
-METHODS = {True: "streamGenerateContent?alt=sse", False: "generateContent"}
-_WIRES: dict[Wire, Callable[[str, bool], tuple[str, object]]] = {
-    "chat": _chat,
-    "gemini": _gemini,
-    "v1internal": _v1internal,
-}
+        prompt, stream, key = self.script.prompt, self.stream, self.key
+        return write_request(self.port, self.wire, self.model, prompt, stream=stream, key=key)
 
 
 @dataclass(slots=True)
@@ -102,7 +69,7 @@ class Connection(asyncio.Protocol):
         self.plan = plan
         self.tally = tally
         self.request = plan.request()
-        self.check = CHECKS[plan.wire, plan.stream]
+        self.check = (PEERS_CHECKS if plan.peer else CHECKS)[plan.wire, plan.stream]
         self.paced = plan.script.kind == "pace"
         self.left = plan.requests
         self.parser = httptools.HttpResponseParser(self)
@@ -183,11 +150,11 @@ class Connection(asyncio.Protocol):
         self.check(self.plan.script, unstamped(self.body) if self.paced else bytes(self.body))
 
     def waits(self) -> list[float]:
-        """Return how long each paced chunk was under way."""
+        """Return how long each paced chunk was under way; some formats end with the whole text once more."""
         reads = iter(self.reads)
         length, arrived = 0, 0.0
         waits: list[float] = []
-        for end, written in stamps(self.body):
+        for end, written in stamps(self.body)[: self.plan.script.chunks]:
             while length < end:
                 length, arrived = next(reads)
             waits.append(arrived - written)
@@ -216,7 +183,8 @@ def main() -> None:
     """Drive one plan and print what came back."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description="Ask, and check every answer.")
     parser.add_argument("--port", type=int, default=8045)
-    parser.add_argument("--wire", choices=sorted(_WIRES), default="chat")
+    parser.add_argument("--wire", choices=sorted(WIRES), default="chat")
+    parser.add_argument("--model", default=MODELS["gemini"])
     parser.add_argument("--key", default="none")
     parser.add_argument("--script", type=read_script, default="whole", help="whole | burst N | pace N MS")
     parser.add_argument("--stream", action="store_true")

@@ -1,8 +1,8 @@
 """Other gateways to compare with: how each is installed, configured and started.
 
 A peer gets an environment of its own below the user's cache folder, made once. It is configured as its makers
-say for production: one worker, no debug output, a master key; and it is asked in OpenAI Chat and asks the fake
-upstream in the form of the Gemini API, so that it translates what the gateway translates.
+say for production: one worker, no debug output, a master key; and it is asked and asks the fake upstream in the same
+dialects as the gateway, so that it translates what the gateway translates.
 """
 
 import os
@@ -12,18 +12,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PEERS", "Peer", "cache_folder", "install", "start_command"]
+__all__ = ["PEERS", "Peer", "Route", "cache_folder", "install", "start_command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a peer calls an upstream: its provider, and the path of its API."""
+
+    provider: str
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peer:
     """One other gateway.
 
-    `settings` and `command` are filled with the `upstream`, `key`, `model`, `config` and `port` of a run.
+    `routes`: by pair; it cannot serve others. `settings` and `command` are filled with the `key`, `model`, `config` and
+    `port` of a run and with the `provider` and `base` of a route.
     """
 
     name: str
     requirement: str
+    routes: Mapping[str, Route]
     settings: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -37,12 +47,20 @@ class Peer:
 LITELLM = Peer(
     name="litellm",
     requirement="litellm[proxy]==1.106.2",
+    routes={
+        "chat-gemini": Route("gemini", "/v1beta"),
+        "anthropic-gemini": Route("gemini", "/v1beta"),
+        "responses-chat": Route("openai/chat_completions", "/v1"),  # else it asks an OpenAI upstream for Responses
+        "chat-anthropic": Route("anthropic"),
+        "anthropic-anthropic": Route("anthropic"),
+        "chat-chat": Route("openai", "/v1"),
+    },
     settings="""
 model_list:
   - model_name: {model}
     litellm_params:
-      model: gemini/{model}
-      api_base: {upstream}/v1beta
+      model: {provider}/{model}
+      api_base: {base}
       api_key: bench
 general_settings:
   master_key: {key}

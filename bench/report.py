@@ -1,12 +1,12 @@
-"""A run as tables: every figure of every system, then the goals."""
+"""A run as tables: every figure of every system, then the goals; and several runs as one."""
 
 from collections.abc import Iterator, Sequence
 
 from bench.figures import FLOOR, GATEWAY, ROUNDS, Figure, Report
-from bench.goals import judge
+from bench.goals import judge, ratio, times
 from bench.scenarios import Scenario
 
-__all__ = ["write_table"]
+__all__ = ["write_summary", "write_table"]
 
 SHORT_RUN = f"a quick run, or fewer than {ROUNDS} rounds: no verdicts"
 WORDS = {True: "met", False: "MISSED"}
@@ -15,10 +15,21 @@ WORDS = {True: "met", False: "MISSED"}
 def write_table(report: Report, scenarios: Sequence[Scenario]) -> str:
     """Return the tables, or the errors when there are any."""
     if report.errors:
-        return "\n".join(["wrong answers, so no ratios:", *report.errors])
+        return "\n".join([f"{report.pair}: wrong answers, so no ratios:", *report.errors])
     figures = _columns([_titles(report), *_rows(report, scenarios)])
     verdicts = _columns([*_verdicts(report)]) if report.sound else [SHORT_RUN]
-    return "\n".join([*_host(report), "", *figures, "", *verdicts, "", *_memory(report)])
+    return "\n".join([report.pair, *_host(report), "", *figures, "", *verdicts, "", *_memory(report)])
+
+
+def write_summary(reports: Sequence[Report], scenarios: Sequence[Scenario]) -> str:
+    """Return one table of several pairs: what the gateway takes of the CPU, in times of what the pass-through does."""
+    titles = ["CPU, of the pass-through's", "", *(scenario.name for scenario in scenarios)]
+    return "\n".join(_columns([titles, *(_summed(report, scenarios) for report in reports if not report.errors)]))
+
+
+def _summed(report: Report, scenarios: Sequence[Scenario]) -> Sequence[str]:
+    ratios = (ratio(scenario, "cpu_us", FLOOR)(report) for scenario in scenarios)
+    return report.pair, "", *(times(one) for one in ratios)
 
 
 def _host(report: Report) -> Iterator[str]:

@@ -3,8 +3,8 @@
     load driver ──▶ gateway, pass-through or peer ──▶ fake upstream
       core B                  core A                    core B
 
-Each round runs every scenario once against each of them, one after the other, so that all meet the same
-machine. A figure counts only when every answer of the run was right.
+One run for each pair of dialects asked for. Each round runs every scenario once against each server, one after the
+other, so that all meet the same machine. A figure counts only when every answer of the run was right.
 """
 
 import argparse
@@ -27,11 +27,11 @@ import uvloop
 from bench.figures import ROUNDS, Figures, Host, Report, Round, Start
 from bench.goals import Verdict, judge
 from bench.load import drive, quantile
+from bench.pairs import PAIRS, Pair
 from bench.peers import PEERS, Peer, cache_folder, install
 from bench.process import cpu_s, machine_cpu_s, pinned, rss_mb
-from bench.report import write_table
+from bench.report import write_summary, write_table
 from bench.scenarios import SCENARIOS, Scenario
-from bench.script import Wire
 from bench.systems import Machine, NotReady, System, wait_ready
 
 __all__ = ["main"]
@@ -39,12 +39,12 @@ __all__ = ["main"]
 SETTLE_S = 0.25  # work put off until after the answer, such as a batch of the ledger, belongs to it
 QUICK = 10  # `--quick` asks this many times less
 CORES = os.cpu_count() or 1
-UPSTREAMS: tuple[Wire, ...] = ("gemini", "v1internal")
+ALL = "all"
 LIBRARIES = ("uvicorn", "uvloop", "httptools", "starlette", "aiohttp", "msgspec")
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` writes."""
+    """What `--json` writes of each pair."""
 
     verdicts: list[Verdict]
     report: Report
@@ -117,18 +117,30 @@ def host(machine: Machine, peers: Iterable[Peer]) -> Host:
     )
 
 
-def report_of(options: argparse.Namespace, folder: Path, scenarios: Sequence[Scenario]) -> Report:
-    """Do a whole run."""
+def report_of(options: argparse.Namespace, pair: Pair, folder: Path, scenarios: Sequence[Scenario]) -> Report:
+    """Do a whole run of one pair."""
     peers = {PEERS[name]: install(PEERS[name], cache_folder(os.environ)) for name in options.peers}
     first, *others = sorted(os.sched_getaffinity(0))
     with ExitStack() as stack:
-        machine = Machine({first}, set(others) or {first}, folder, stack, options.upstream)
+        machine = Machine({first}, set(others) or {first}, folder, stack, pair)
         stack.enter_context(pinned(machine.rest))
         where = host(machine, peers)
         started = start_all(machine, options.app, peers)
         rounds = uvloop.run(measure_rounds([system for system, _ in started], scenarios, options.rounds))
     starts = {system.name: start for system, start in started}
-    return Report(host=where, quick=options.quick, starts=starts, rounds=rounds)
+    return Report(pair=pair.name, host=where, quick=options.quick, starts=starts, rounds=rounds)
+
+
+def print_run(options: argparse.Namespace, pair: Pair, scenarios: Sequence[Scenario]) -> Report | None:
+    """Do a whole run of one pair and print its tables; None when a system did not start."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            report = report_of(options, pair, Path(folder), scenarios)
+        except NotReady as problem:
+            print(pair.name, problem, (Path(folder) / problem.log).read_text()[-3000:], sep="\n", file=sys.stderr)
+            return None
+    print(write_table(report, scenarios), end="\n\n", flush=True)
+    return report
 
 
 def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -139,11 +151,13 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts and every figure of every round")
     parser.add_argument("--app", default="gateway.asgi:app", help="another ASGI app in the gateway's place")
     parser.add_argument("--peers", nargs="+", choices=sorted(PEERS), default=[], help="compare with these as well")
-    parser.add_argument("--upstream", choices=UPSTREAMS, help="what it speaks; gemini with peers, else v1internal")
+    parser.add_argument("--pairs", nargs="+", choices=[*PAIRS, ALL], metavar="PAIR", help=", ".join([*PAIRS, ALL]))
     options = parser.parse_args(words)
-    options.upstream = options.upstream or ("gemini" if options.peers else "v1internal")
-    if options.peers and options.upstream != "gemini":
-        parser.error("the peers speak to a gemini upstream only")
+    served = [name for name in PAIRS if all(name in PEERS[peer].routes for peer in options.peers)]
+    asked = options.pairs or served[:1]
+    options.pairs = served if ALL in asked else list(dict.fromkeys(asked))
+    if unserved := [name for name in options.pairs if name not in served]:
+        parser.error(f"not served by each of the peers: {', '.join(unserved)}")
     return options
 
 
@@ -151,17 +165,14 @@ def main() -> int:
     """Run, print the tables, write the JSON; 1 when an answer was wrong or a system did not start."""
     options = read_options()
     scenarios = [one.divided(QUICK) if options.quick else one for one in SCENARIOS]
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            report = report_of(options, Path(folder), scenarios)
-        except NotReady as problem:
-            print(problem, (Path(folder) / problem.log).read_text()[-3000:], sep="\n", file=sys.stderr)
-            return 1
+    done = [print_run(options, PAIRS[name], scenarios) for name in options.pairs]
+    reports = [report for report in done if report is not None]
     if options.json:
-        results = Results(verdicts=[verdict for _, verdict in judge(report)], report=report)
+        results = [Results(verdicts=[verdict for _, verdict in judge(report)], report=report) for report in reports]
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
-    print(write_table(report, scenarios))
-    return 1 if report.errors else 0
+    if len(reports) > 1:
+        print(write_summary(reports, scenarios))
+    return 1 if len(reports) < len(done) or any(report.errors for report in reports) else 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from typing import Literal
 __all__ = ["FIRST_WORD", "WHOLE", "Kind", "Script", "Wire", "read_script", "stamped", "stamps", "unstamped"]
 
 Kind = Literal["whole", "burst", "pace"]
-Wire = Literal["chat", "gemini", "v1internal"]  # OpenAI Chat Completions; the Gemini API; Code Assist
+# OpenAI Chat Completions and Responses; Anthropic Messages; the Gemini API; Code Assist
+Wire = Literal["chat", "responses", "anthropic", "gemini", "v1internal"]
 
 FIRST_WORD = "Northbound"
 # Two texts in turn: proxies exist that abort a stream after many equal chunks.

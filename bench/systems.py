@@ -7,16 +7,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.configs import GATEWAY, UPSTREAMS
 from bench.figures import Start
-from bench.frames import MODEL
 from bench.load import Plan, drive
+from bench.pairs import Pair
 from bench.peers import Peer, start_command
 from bench.process import free_port, rss_mb, running
-from bench.scenarios import Scenario
-from bench.script import WHOLE, Wire
+from bench.scenarios import WHOLE_1, Scenario
+from bench.script import Wire
 
 __all__ = ["Machine", "NotReady", "System", "wait_ready"]
 
@@ -34,40 +35,6 @@ SERVER = (
     "4096",
 )
 
-# The pipeline is the default one: every middleware that this version serves. The limit is never reached.
-GATEWAY_TOML = """
-[auth]
-keys = ["{key}"]
-[limits]
-requests_per_minute = 1_000_000_000
-[log]
-level = "info"
-format = "json"
-"""
-UPSTREAM_TOML: Mapping[Wire, str] = {
-    "v1internal": """
-[upstream.bench]
-type = "v1internal"
-base_urls = ["{upstream}"]
-models = ["{model}"]
-[upstream.bench.oauth]
-client_id = "bench"
-client_secret = "bench"
-authorize_url = "{upstream}/authorize"
-token_url = "{upstream}/token"
-userinfo_url = "{upstream}/userinfo"
-[upstream.bench.pool]
-refresh_tokens = ["bench-refresh-token"]
-""",
-    "gemini": """
-[upstream.bench]
-type = "gemini"
-base_url = "{upstream}"
-api_key = "bench"
-models = ["{model}"]
-""",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -77,6 +44,7 @@ class System:
     process: subprocess.Popen[bytes]
     port: int
     wire: Wire
+    model: str
     peer: bool = False
 
     def asked(self, scenario: Scenario) -> Scenario:
@@ -94,6 +62,8 @@ class System:
             connections=asked.connections,
             requests=asked.requests,
             key=KEY,
+            model=self.model,
+            peer=self.peer,
         )
 
 
@@ -107,13 +77,13 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The cores and the folder of a run, and what upstream speaks; what it starts ends with `stack`."""
+    """The cores and the folder of a run, and what is spoken at both ends; what it starts ends with `stack`."""
 
     measured: set[int]
     rest: set[int]
     folder: Path
     stack: ExitStack
-    wire: Wire
+    pair: Pair
 
     def upstream(self) -> str:
         """Start the fake upstream; return its base URL."""
@@ -123,34 +93,37 @@ class Machine:
 
     def passthrough(self, upstream: str) -> System:
         """Start the floor."""
-        return self._serve("passthrough", "bench.passthrough:app", self.wire, BENCH_UPSTREAM=upstream)
+        return self._serve("passthrough", "bench.passthrough:app", self.pair.upstream, BENCH_UPSTREAM=upstream)
 
     def gateway(self, app: str, upstream: str) -> System:
         """Start the gateway, or another ASGI app in its place."""
-        template = GATEWAY_TOML + UPSTREAM_TOML[self.wire]
-        config = self._configure("gateway.toml", template, upstream)
-        return self._serve("gateway", app, "chat", GATEWAY_CONFIG=config)
+        template = GATEWAY + UPSTREAMS[self.pair.upstream]
+        config = self._configure("gateway.toml", template, upstream=upstream)
+        return self._serve("gateway", app, self.pair.caller, GATEWAY_CONFIG=config)
 
     def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
         """Start another gateway; of the caller's variables it gets only where programs are."""
-        config = self._configure(f"{peer.name}.config", peer.settings, upstream)
+        route = peer.routes[self.pair.name]
+        values = {"provider": route.provider, "base": upstream + route.path}
+        config = self._configure(f"{peer.name}.config", peer.settings, **values)
         port = free_port()
         command = start_command(peer, programs, config=config, port=str(port))
         home = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
         run = running(command, self.measured, home | dict(peer.environment), self._log(peer.name), self.folder)
         process = self.stack.enter_context(run)
-        return System(peer.name, process, port, "chat", peer=True)
+        return System(peer.name, process, port, self.pair.caller, self.pair.model, peer=True)
 
-    def _configure(self, name: str, template: str, upstream: str) -> str:
+    def _configure(self, name: str, template: str, **values: str) -> str:
         config = self.folder / name
-        config.write_text(template.format(key=KEY, upstream=upstream, model=MODEL))
+        config.write_text(template.format(key=KEY, model=self.pair.model, **values))
         return str(config)
 
     def _serve(self, name: str, app: str, wire: Wire, **environment: str) -> System:
         """Start an ASGI app on the measured core."""
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *SERVER]
-        return System(name, self._start(name, command, self.measured, _inherited() | environment), port, wire)
+        process = self._start(name, command, self.measured, _inherited() | environment)
+        return System(name, process, port, wire, self.pair.model)
 
     def _start(
         self, name: str, command: Sequence[str], cores: set[int], environment: Mapping[str, str]
@@ -165,7 +138,7 @@ class Machine:
 async def wait_ready(system: System) -> Start:
     """Wait for the first right answer."""
     began = time.perf_counter()
-    plan = Plan(port=system.port, wire=system.wire, script=WHOLE, stream=False, key=KEY, timeout_s=START_S)
+    plan = replace(system.plan(WHOLE_1), connections=1, requests=1, timeout_s=START_S)
     while (tally := await drive(plan)).errors:
         if time.perf_counter() - began > START_S or system.process.poll() is not None:
             raise NotReady(system.name, "; ".join(tally.errors))

@@ -1,7 +1,7 @@
-"""A cheap fake upstream that speaks v1internal and the Gemini API: `python -m bench.upstream PORT`.
+"""A cheap fake upstream of every wire format: `python -m bench.upstream PORT`.
 
-The last user text of a request names the script of its answer (see `bench.script`). Every byte is built once
-for each script, so that on the measuring machine almost all time is left to what is measured.
+The path says which (see `bench.asked`), the last user text the script of the answer (see `bench.script`). Every byte
+is built once for each script, so that on the measuring machine almost all time is left to what is measured.
 """
 
 import asyncio
@@ -14,33 +14,11 @@ import httptools
 import msgspec
 import uvloop
 
+from bench.asked import read_asked
 from bench.frames import Answers, plain
-from bench.script import Script, Wire, read_script, stamped
+from bench.script import stamped
 
 __all__ = ["Upstream", "serve"]
-
-METHODS = (b":streamGenerateContent", b":generateContent")
-
-
-class _Part(msgspec.Struct):
-    text: str = ""
-
-
-class _Content(msgspec.Struct):
-    parts: list[_Part] = []
-    role: str = "user"
-
-
-class _Generate(msgspec.Struct):
-    contents: list[_Content]
-
-
-class _Envelope(msgspec.Struct):
-    request: _Generate
-
-
-_bare = msgspec.json.Decoder(_Generate)
-_envelope = msgspec.json.Decoder(_Envelope)
 
 
 class Grid:
@@ -102,22 +80,17 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         path = self.url.partition(b"?")[0]
-        if not path.endswith(METHODS):
-            self.transport.write(self.answers.control.get(path, self.answers.not_found))
-            return
-        wire: Wire = "v1internal" if path.startswith(b"/v1internal:") else "gemini"
         try:
-            script = _script(wire, self.body)
+            asked = read_asked(path, self.body)
         except (msgspec.DecodeError, IndexError, ValueError) as problem:
-            error = {"code": 400, "message": str(problem), "status": "INVALID_ARGUMENT"}
-            self.transport.write(plain("400 Bad Request", {"error": error}))
+            self.transport.write(_refusal(str(problem)))
             return
-        if path.endswith(b":generateContent"):
-            self.transport.write(self.answers.whole(wire, script))
-        elif script.kind == "pace":
-            self._join(self.answers.stream(wire, script), script.pace_ms)
+        if asked is None:
+            self.transport.write(self.answers.control.get(path, self.answers.not_found))
+        elif asked.stream and asked.script.kind == "pace":
+            self._join(self.answers.writes(asked), asked.script.pace_ms)
         else:
-            self._burst(self.answers.stream(wire, script), 0)
+            self._burst(self.answers.writes(asked), 0)
 
     def _join(self, writes: Sequence[bytes], pace_ms: int) -> None:
         """Take a place in the grid and begin."""
@@ -146,10 +119,10 @@ class Upstream(asyncio.Protocol):
             self.place = None
 
 
-def _script(wire: Wire, body: bytes) -> Script:
-    """Read the last user text; raise what a body without one makes."""
-    request = _envelope.decode(body).request if wire == "v1internal" else _bare.decode(body)
-    return read_script(request.contents[-1].parts[-1].text)
+def _refusal(message: str) -> bytes:
+    """Refuse a body in words that every format's readers find."""
+    error = {"type": "invalid_request_error", "code": 400, "message": message, "status": "INVALID_ARGUMENT"}
+    return plain("400 Bad Request", {"type": "error", "error": error})
 
 
 async def serve(port: int) -> None:

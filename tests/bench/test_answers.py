@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from itertools import count
+
 import pytest
 
-from bench.answers import CHECKS, WrongAnswer
+from bench.answers import CHECKS, PEERS_CHECKS, WrongAnswer
 from bench.script import WHOLE, Script, Wire
 
 TWO = Script("burst", 2)
@@ -20,8 +23,47 @@ GEMINI = (
     b'data: {"candidates":[{"content":{"parts":[{"text":"at nine, or later. "}]},"finishReason":"STOP"}]}\n\n'
 )
 V1INTERNAL = GEMINI.replace(b'{"candidates"', b'{"response":{"candidates"').replace(b"}\n\n", b"}}\n\n")
-STREAMS: dict[Wire, bytes] = {"chat": CHAT, "gemini": GEMINI, "v1internal": V1INTERNAL}
+ANTHROPIC = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"content":[],"stop_reason":null}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"text":""}}\n\n'
+    b'event: ping\ndata: {"type":"ping"}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"Northbound trains leave "}}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"at nine, or later. "}}\n\n'
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n'
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
+RESPONSES = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":0,'
+    b'"response":{"id":"resp_1","status":"in_progress","output":[]}}\n\n'
+    b'event: response.in_progress\ndata: {"type":"response.in_progress","sequence_number":1,'
+    b'"response":{"id":"resp_1","status":"in_progress","output":[]}}\n\n'
+    b'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":2}\n\n'
+    b'event: response.content_part.added\ndata: {"type":"response.content_part.added","sequence_number":3}\n\n'
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
+    b'"delta":"Northbound trains leave "}\n\n'
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":5,'
+    b'"delta":"at nine, or later. "}\n\n'
+    b'event: response.output_text.done\ndata: {"type":"response.output_text.done","sequence_number":6,'
+    b'"text":"Northbound trains leave at nine, or later. "}\n\n'
+    b'event: response.content_part.done\ndata: {"type":"response.content_part.done","sequence_number":7}\n\n'
+    b'event: response.output_item.done\ndata: {"type":"response.output_item.done","sequence_number":8}\n\n'
+    b'event: response.completed\ndata: {"type":"response.completed","sequence_number":9,'
+    b'"response":{"id":"resp_1","status":"completed",'
+    b'"output":[{"content":[{"text":"Northbound trains leave at nine, or later. "}]}]}}\n\n'
+)
+STREAMS: dict[Wire, bytes] = {
+    "chat": CHAT,
+    "responses": RESPONSES,
+    "anthropic": ANTHROPIC,
+    "gemini": GEMINI,
+    "v1internal": V1INTERNAL,
+}
 WHOLES: dict[Wire, bytes] = {
+    "responses": b'{"id":"resp_1","status":"completed","output":[{"content":[{"text":"Northbound trains leave "}]}]}',
+    "anthropic": b'{"content":[{"type":"text","text":"Northbound trains leave "}],"stop_reason":"end_turn"}',
     "chat": b'{"choices":[{"message":{"content":"Northbound trains leave "},"finish_reason":"stop"}]}',
     "gemini": b'{"candidates":[{"content":{"parts":[{"text":"Northbound trains leave "}]},"finishReason":"STOP"}]}',
 }
@@ -45,6 +87,23 @@ def test_the_right_stream_passes(wire: Wire) -> None:
         ("gemini", b"nine", b"ten"),
         ("gemini", b"}\n\n", b"}"),
         ("v1internal", b'"response"', b'"error"'),
+        ("anthropic", b"nine", b"ten"),
+        ("anthropic", b"end_turn", b"max_tokens"),
+        ("anthropic", b"event: content_block_delta\n", b""),
+        ("anthropic", b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n', b""),
+        ("anthropic", b'event: message_stop\ndata: {"type":"message_stop"}\n\n', b""),
+        ("anthropic", b'"index":0', b'"index":1'),
+        ("responses", b"nine", b"ten"),
+        ("responses", b'at nine, or later. "}]', b'"}]'),
+        ("responses", b'"text":"Northbound trains leave at nine', b'"text":"at nine'),
+        ("responses", b'"completed"', b'"incomplete"'),
+        ("responses", b'"sequence_number":5', b'"sequence_number":6'),
+        ("responses", b"event: response.completed\n", b""),
+        (
+            "responses",
+            b'"sequence_number":9,"response":{"id":"resp_1"',
+            b'"sequence_number":9,"response":{"id":"resp_2"',
+        ),
     ],
 )
 def test_a_wrong_stream_is_refused(wire: Wire, there: bytes, instead: bytes) -> None:
@@ -52,6 +111,39 @@ def test_a_wrong_stream_is_refused(wire: Wire, there: bytes, instead: bytes) -> 
     assert there in body
     with pytest.raises(WrongAnswer):
         CHECKS[wire, True](TWO, body.replace(there, instead))
+
+
+@pytest.mark.parametrize(
+    ("wire", "one", "other"),
+    [
+        ("anthropic", b"content_block_start", b"content_block_delta"),
+        ("responses", b"response.output_text.delta", b"response.output_text.done"),
+    ],
+)
+def test_text_outside_of_its_block_is_refused(wire: Wire, one: bytes, other: bytes) -> None:
+    events = STREAMS[wire].split(b"\n\n")
+    first, second = (next(place for place, event in enumerate(events) if name in event) for name in (one, other))
+    events[first], events[second] = events[second], events[first]
+    with pytest.raises(WrongAnswer, match="outside"):
+        CHECKS[wire, True](TWO, renumbered(b"\n\n".join(events)))
+
+
+def renumbered(body: bytes) -> bytes:
+    numbers = count()
+    return re.sub(rb'(?<="sequence_number":)\d', lambda _: b"%d" % next(numbers), body)
+
+
+def test_a_peers_responses_may_lack_names_and_numbers() -> None:
+    bare = re.sub(rb'event: \S+\n|,"sequence_number":\d', b"", RESPONSES) + b"data: [DONE]\n\n"
+    with pytest.raises(WrongAnswer):
+        CHECKS["responses", True](TWO, bare)
+    PEERS_CHECKS["responses", True](TWO, bare)
+
+
+@pytest.mark.parametrize(("there", "instead"), [(b"nine", b"ten"), (b'"completed"', b'"failed"')])
+def test_a_peers_wrong_responses_are_refused(there: bytes, instead: bytes) -> None:
+    with pytest.raises(WrongAnswer):
+        PEERS_CHECKS["responses", True](TWO, RESPONSES.replace(there, instead))
 
 
 @pytest.mark.parametrize("wire", WHOLES)
@@ -65,6 +157,14 @@ def test_another_text_is_refused(wire: Wire) -> None:
         CHECKS[wire, False](WHOLE, WHOLES[wire].replace(b"trains", b"buses"))
 
 
-def test_a_message_that_was_cut_off_is_refused() -> None:
-    with pytest.raises(WrongAnswer, match="length"):
-        CHECKS["chat", False](WHOLE, WHOLES["chat"].replace(b'"stop"', b'"length"'))
+@pytest.mark.parametrize(
+    ("wire", "end", "instead"),
+    [
+        ("chat", b"stop", b"length"),
+        ("anthropic", b"end_turn", b"max_tokens"),
+        ("responses", b"completed", b"incomplete"),
+    ],
+)
+def test_a_message_that_was_cut_off_is_refused(wire: Wire, end: bytes, instead: bytes) -> None:
+    with pytest.raises(WrongAnswer, match=instead.decode()):
+        CHECKS[wire, False](WHOLE, WHOLES[wire].replace(b'"%b"' % end, b'"%b"' % instead))

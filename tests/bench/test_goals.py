@@ -8,7 +8,7 @@ import msgspec
 
 from bench.figures import Figures, Host, Report, Start
 from bench.goals import judge
-from bench.report import write_table
+from bench.report import write_summary, write_table
 from bench.scenarios import PACE, SCENARIOS
 
 HOST = Host(python="3.11.7", cores=2, load=(0.1, 0.2, 0.3), measured=[0], rest=[1], versions={"peer": "1.2"})
@@ -34,7 +34,7 @@ def run_of(systems: dict[str, Sequence[Figures]], *, quick: bool = False) -> Rep
         for measured in zip(*systems.values(), strict=True)
     ]
     starts = {name: Start(ready_s=0.4, rss_mb=80.0) for name in systems}
-    return Report(host=HOST, quick=quick, starts=starts, rounds=rounds)
+    return Report(pair="chat-gemini", host=HOST, quick=quick, starts=starts, rounds=rounds)
 
 
 def changed(**figures: object) -> Figures:
@@ -74,7 +74,7 @@ def test_one_wrong_answer_of_anybody_takes_every_ratio() -> None:
     assert judge(report) == []
     table = write_table(report, SCENARIOS)
     assert f"round 2, {PACE.name}, litellm: 2 times status 500" in table
-    assert "ratio" in table.splitlines()[0]
+    assert table.startswith("chat-gemini: wrong answers, so no ratios")
     assert "P2" not in table
 
 
@@ -108,3 +108,10 @@ def test_one_core_for_everything_is_said() -> None:
     report = run_of({"passthrough": [RIGHT] * 3, "gateway": [RIGHT] * 3})
     alone = msgspec.structs.replace(report, host=msgspec.structs.replace(HOST, rest=[0]))
     assert "one core for everything" in write_table(alone, SCENARIOS)
+
+
+def test_the_summary_has_a_row_for_each_pair_without_wrong_answers() -> None:
+    right = run_of({"passthrough": [RIGHT] * 3, "gateway": [changed(cpu_us=50.0)] * 3})
+    wrong = run_of({"passthrough": [RIGHT] * 3, "gateway": [RIGHT, RIGHT, changed(errors={"status 500": 1})]})
+    _, *rows = write_summary([right, msgspec.structs.replace(wrong, pair="chat-chat")], SCENARIOS).splitlines()
+    assert [row.split() for row in rows] == [["chat-gemini", *["2.50", "x"] * len(SCENARIOS)]]

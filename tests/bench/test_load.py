@@ -13,7 +13,7 @@ from bench.script import WHOLE, Script, Wire
 from bench.upstream import Grid, Upstream
 
 pytestmark = pytest.mark.anyio
-WIRES: tuple[Wire, ...] = ("gemini", "v1internal")
+WIRES: tuple[Wire, ...] = ("chat", "anthropic", "gemini", "v1internal")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_every_paced_chunk_is_timed(port: int, wire: Wire) -> None:
 
 
 async def test_an_answer_of_another_kind_is_an_error(port: int) -> None:
-    tally = await drive(Plan(port, "chat", WHOLE, stream=False, requests=2))
+    tally = await drive(Plan(port, "responses", WHOLE, stream=False, requests=2))
     assert tally.errors.total() == 2
     assert not tally.whole_s
 

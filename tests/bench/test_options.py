@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import pytest
 
+from bench.pairs import PAIRS
 from bench.run import read_options
 
 
 @pytest.mark.parametrize(
-    ("words", "upstream"),
+    ("words", "pairs"),
     [
-        ([], "v1internal"),
-        (["--upstream", "gemini"], "gemini"),
-        (["--peers", "litellm"], "gemini"),
-        (["--peers", "litellm", "--upstream", "gemini"], "gemini"),
+        ([], ["chat-v1internal"]),
+        (["--peers", "litellm"], ["chat-gemini"]),
+        (["--pairs", "responses-chat", "chat-chat"], ["responses-chat", "chat-chat"]),
+        (["--pairs", "chat-chat", "chat-chat"], ["chat-chat"]),
+        (["--pairs", "all"], list(PAIRS)),
+        (["--pairs", "all", "--peers", "litellm"], [name for name in PAIRS if name != "chat-v1internal"]),
     ],
 )
-def test_upstream_speaks_what_a_peer_can_read(words: list[str], upstream: str) -> None:
-    assert read_options(words).upstream == upstream
+def test_pairs_are_those_that_a_peer_serves_too(words: list[str], pairs: list[str]) -> None:
+    assert read_options(words).pairs == pairs
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--peers", "litellm", "--upstream", "v1internal"], "a gemini upstream only"),
+        (["--peers", "litellm", "--pairs", "chat-gemini", "chat-v1internal"], "peers: chat-v1internal"),
         (["--peers", "nobody"], "invalid choice"),
+        (["--pairs", "chat-nothing"], "invalid choice"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:

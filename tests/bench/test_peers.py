@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.pairs import PAIRS
 from bench.peers import PEERS, cache_folder, install, start_command
 from bench.process import ROOT
 
@@ -68,7 +69,14 @@ def test_litellm_starts_with_one_worker_on_the_port_given() -> None:
 
 
 def test_litellm_is_given_a_master_key_and_the_fakes_address() -> None:
-    settings = LITELLM.settings.format(key="sk-key", model="some-model", upstream="http://127.0.0.1:1")
+    values = {"key": "sk-key", "model": "some-model", "provider": "gemini", "base": "http://127.0.0.1:1/v1beta"}
+    settings = LITELLM.settings.format(**values)
     assert "master_key: sk-key" in settings
     assert "model: gemini/some-model" in settings
     assert "api_base: http://127.0.0.1:1/v1beta" in settings
+
+
+def test_litellm_has_a_route_for_each_upstream_it_knows() -> None:
+    assert set(PAIRS) - set(LITELLM.routes) == {"chat-v1internal"}
+    providers = {(PAIRS[name].upstream, route.provider.partition("/")[0]) for name, route in LITELLM.routes.items()}
+    assert providers == {("gemini", "gemini"), ("chat", "openai"), ("anthropic", "anthropic")}
