@@ -19,7 +19,7 @@ from gateway.adapters.failures import Cause, Failure, Rule, Rules
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.upstream import Edit
 
-__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "Draft", "Lacks", "Write", "Written", "without"]
+__all__ = ["AMENDABLE", "AMENDED", "REFUSED", "SCHEMAS", "Draft", "Lacks", "Write", "Written", "without"]
 
 
 class Written(Protocol):
@@ -79,6 +79,10 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),
     (_400, "penalty is not enabled", "penalties"),
+)
+SCHEMAS: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
+    (_400, name, "schemas")
+    for name in ("parametersjsonschema", "parameters_json_schema", "responsejsonschema", "response_json_schema")
 )
 
 _UNKNOWN: Final = "unknown name"  # proto JSON: the server does not know the field, whatever the model

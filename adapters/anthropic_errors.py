@@ -6,7 +6,6 @@ A 401 is about the key; a 403 is about what was asked for, so the key stays in u
 400, and only its words tell it from a bad request. An error event in an answer has no status but the same types.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.errors import (
     GatewayError,
@@ -48,19 +47,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "betas",
 )
 RULES: Final[Rules] = {
-    **COMMON,
+    **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
-    "quota": Rule(mark="cool", others=math.inf, always=True),
-    "capacity": Rule(again=math.inf),  # of the model, whoever asks
-    "server": Rule(others=1, counted=True, again=math.inf),
-    "unreachable": Rule(again=math.inf),
-    "broken": Rule(again=math.inf),
-    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
-    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
-    "forbidden": Rule(others=math.inf, always=True),
-    "missing": Rule(others=1, always=True),
-    "address": Rule(),
-    "location": Rule(),
 }
 
 _400: Final = frozenset({400})
@@ -129,18 +117,7 @@ _CAUSES: Final = Causes(
         (_400, "does not support strict tools", "strictness"),
         (_400, "for the anthropic-beta header", "betas"),
     ),
-    statuses={
-        401: "key",
-        402: "quota",
-        403: "forbidden",
-        404: "missing",
-        408: "server",
-        409: "server",
-        429: "rate_limit",
-        499: "cancelled",
-        503: "capacity",
-        529: "capacity",
-    },
+    statuses={**STATUSES, 401: "key", 402: "quota", 409: "server", 503: "capacity"},
 )
 _OURS: Final[Mapping[Cause, str]] = {  # 400s that are no fault of the caller's
     "banned": "the upstream refuses the gateway's credential",

@@ -18,7 +18,9 @@ from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport
 
 __all__ = [
     "COMMON",
+    "KEYED",
     "SHORT_S",
+    "STATUSES",
     "Cause",
     "Causes",
     "Failure",
@@ -153,6 +155,30 @@ COMMON: Final[Rules] = {
     "cancelled": Rule(again=1, retries=1, always=True),
     "cooling": Rule(waits=True),
     "final": Rule(),
+}
+# of an upstream that is asked by an API key
+KEYED: Final[Rules] = {
+    **COMMON,
+    "quota": Rule(mark="cool", others=math.inf, always=True),
+    "capacity": Rule(again=math.inf),  # of the model, whoever asks
+    "server": Rule(others=1, counted=True, again=math.inf),
+    "unreachable": Rule(again=math.inf),
+    "broken": Rule(again=math.inf),
+    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
+    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
+    "forbidden": Rule(others=math.inf, always=True),
+    "missing": Rule(others=1, always=True),
+    "address": Rule(),
+    "location": Rule(),
+}
+# what a mere status means, whoever says it
+STATUSES: Final[Mapping[int, Cause]] = {
+    403: "forbidden",
+    404: "missing",
+    408: "server",
+    429: "rate_limit",
+    499: "cancelled",
+    529: "capacity",
 }
 SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential
 

@@ -10,27 +10,19 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, REFUSED
-from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
 __all__ = ["RULES", "read_failure"]
 
 RULES: Final[Rules] = {
-    **COMMON,
+    **KEYED,
     **AMENDED,
-    "capacity": Rule(again=math.inf),  # of the model, whoever asks
-    "server": Rule(others=1, counted=True, again=math.inf),
-    "unreachable": Rule(again=math.inf),
-    "broken": Rule(again=math.inf),
-    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
     "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),
     "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
-    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
-    "missing": Rule(others=1, always=True),
     "resource": Rule(),
-    "location": Rule(),
 }
 
 _400: Final = frozenset({400})
@@ -51,26 +43,14 @@ _CAUSES: Final = Causes(
     words=(
         (_400, "location is not supported", "location"),
         (_400, "not available in your country", "location"),
-        (_400, "parametersjsonschema", "schemas"),
-        (_400, "parameters_json_schema", "schemas"),
-        (_400, "responsejsonschema", "schemas"),
-        (_400, "response_json_schema", "schemas"),
+        *SCHEMAS,
         *REFUSED,
         (_403, "leaked", "banned"),
         (_403, "permission to access", "resource"),
         (_403, "or permission denied", "resource"),
         (_403, "caller does not have permission", "resource"),
     ),
-    statuses={
-        401: "key",
-        403: "forbidden",
-        404: "missing",
-        408: "server",
-        429: "rate_limit",
-        499: "cancelled",
-        503: "capacity",
-        529: "capacity",
-    },
+    statuses={**STATUSES, 401: "key", 503: "capacity"},
 )
 _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
     "resource": (NotFound, "the upstream gives it to the API key that made it and to no other"),

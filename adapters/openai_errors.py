@@ -6,7 +6,6 @@ A 401 is about the key. A 403 is about what was asked for, so the key stays in u
 429 like a rate limit, and only its code tells them apart.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.adapters.failures import COMMON, Cause, Causes, Failure, ReadFailure, Rule, Rules
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
 from gateway.errors import ModelNotFound, UpstreamUnavailable
 from gateway.redact import redact
@@ -35,19 +34,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "summaries",
 )
 RULES: Final[Rules] = {
-    **COMMON,
+    **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
-    "quota": Rule(mark="cool", others=math.inf, always=True),
-    "capacity": Rule(again=math.inf),  # of the model, whoever asks
-    "server": Rule(others=1, counted=True, again=math.inf),
-    "unreachable": Rule(again=math.inf),
-    "broken": Rule(again=math.inf),
-    "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
-    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
-    "forbidden": Rule(others=math.inf, always=True),
-    "missing": Rule(others=1, always=True),
-    "address": Rule(),
-    "location": Rule(),
 }
 
 _400: Final = frozenset({400})
@@ -111,18 +99,7 @@ CAUSES: Final = Causes(
         (_BAD, "encrypted content", "signatures"),
         (_400, "incorrect api key", "key"),
     ),
-    statuses={
-        401: "key",
-        402: "quota",
-        403: "forbidden",
-        404: "missing",
-        408: "server",
-        429: "rate_limit",
-        498: "capacity",
-        499: "cancelled",
-        503: "capacity",
-        529: "capacity",
-    },
+    statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
 ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, REFUSED
-from gateway.adapters.failures import COMMON, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.failures import COMMON, STATUSES, Causes, Failure, Rule, Rules, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import UpstreamCredential, UpstreamRateLimited
 
@@ -59,15 +59,7 @@ _CAUSES: Final = Causes(
         (frozenset({404}), "projects/", "project"),
         *REFUSED,
     ),
-    statuses={
-        401: "token",
-        403: "forbidden",
-        404: "missing",
-        408: "server",
-        429: "rate_limit",
-        499: "cancelled",
-        529: "capacity",
-    },
+    statuses={**STATUSES, 401: "token"},
 )
 
 

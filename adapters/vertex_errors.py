@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.adapters.amendments import AMENDED, REFUSED
-from gateway.adapters.failures import COMMON, Cause, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
+from gateway.adapters.failures import COMMON, STATUSES, Cause, Causes, Failure, Rule, Rules, quota_wait
 from gateway.dialects.gemini.errors import Details, read_details, read_error
 from gateway.errors import GatewayError, ModelNotFound, UpstreamCredential
 
@@ -57,22 +57,10 @@ _CAUSES: Final = Causes(
         (_400, "allowed per prediction", "batch"),
         (_400, "too many instances", "batch"),
         (_400, "supports up to 20000", "batch"),  # tokens of all the texts of a call
-        (_400, "parametersjsonschema", "schemas"),
-        (_400, "parameters_json_schema", "schemas"),
-        (_400, "responsejsonschema", "schemas"),
-        (_400, "response_json_schema", "schemas"),
+        *SCHEMAS,
         *REFUSED,
     ),
-    statuses={
-        401: "token",
-        403: "forbidden",
-        404: "missing",
-        408: "server",
-        429: "rate_limit",
-        499: "cancelled",
-        503: "capacity",
-        529: "capacity",
-    },
+    statuses={**STATUSES, 401: "token", 503: "capacity"},
 )
 _ENABLE: Final = "https://console.cloud.google.com/apis/library/aiplatform.googleapis.com"
 _HINTS: Final[Mapping[Cause, str]] = {
