@@ -19,6 +19,10 @@ from gateway.dialects.place import is_null
 from gateway.upstream import Edit
 
 __all__ = [
+    "DAMAGED",
+    "FOREIGN",
+    "FOREIGN_THOUGHTS",
+    "UNREADABLE",
     "Edit",
     "Edited",
     "Fields",
@@ -26,8 +30,11 @@ __all__ = [
     "RequestEdit",
     "Words",
     "echo_model",
+    "echoing",
     "edited",
     "mask_message",
+    "masking",
+    "mended",
     "read",
     "renamed",
     "table_of",
@@ -35,6 +42,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 _Target = TypeVar("_Target")
 _Target_co = TypeVar("_Target_co", covariant=True)
 
@@ -45,6 +53,12 @@ _MANY: Final = msgspec.json.Decoder(list[Fields])
 _encode: Final = msgspec.json.Encoder().encode
 _TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = Raw(b"null")
+
+# why a signature does not go on
+DAMAGED: Final = "the signature is damaged"
+FOREIGN: Final = "only the family that made a signature can read it"
+FOREIGN_THOUGHTS: Final = "thoughts go back only to the family of models that had them"
+UNREADABLE: Final = "the upstream cannot read these thoughts any more"
 
 
 class Words(Generic[_Target_co]):
@@ -165,6 +179,26 @@ def take_model(words: Words[_Named]) -> None:
 def renamed(answering: Answering) -> bool:
     """Tell whether the caller has another name for the model than the upstream, and reads its own."""
     return answering.model != answering.request.model
+
+
+def mended(items: Sequence[_T], mend: Callable[[int, _T], _R]) -> list[_R] | None:
+    """Mend each of several, with its place; None where every one is left as the very object that it was."""
+    after = [mend(place, item) for place, item in enumerate(items)]
+    return after if any(new is not old for new, old in zip(after, items, strict=True)) else None
+
+
+def echoing(apply: Callable[[Fields, Answering], Fields]) -> ReplyEdit:
+    """Make the edit that writes the caller's name of the model, of a function that writes it into one event."""
+    return ReplyEdit(
+        name="echo", why="models.echo: the caller reads its own name", apply=apply, wanted=renamed, whole=True
+    )
+
+
+def masking(apply: Callable[[Fields, Answering], Fields]) -> ReplyEdit:
+    """Make the edit that hides what an error names, of a function that does so in one event."""
+    return ReplyEdit(
+        name="masked", why="what names an account or a key of the operator's is no caller's business", apply=apply
+    )
 
 
 def mask_message(hide: Callable[[str], str], *within: str) -> Callable[[Fields, Answering], Fields]:

@@ -18,10 +18,11 @@ from gateway.dialects.edits import (
     RequestEdit,
     Words,
     echo_model,
+    echoing,
     edited,
     mask_message,
+    masking,
     read,
-    renamed,
     table_of,
     take_model,
 )
@@ -164,12 +165,8 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="order", why="Anthropic wants tool results before all else of a message", apply=ordered),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    ReplyEdit(name="echo", why="models.echo: the caller reads its own name", apply=_echo, wanted=renamed, whole=True),
-    ReplyEdit(
-        name="masked",
-        why="what names an account or a key of the operator's is no caller's business",
-        apply=mask_message(unnamed, "error"),
-    ),
+    echoing(_echo),
+    masking(mask_message(unnamed, "error")),
 )
 ENVELOPE: Final = Edit(
     name="envelope",

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.edits import Fields, Words, read
+from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
 from gateway.dialects.gemini.names import map_id
 
 __all__ = ["answered", "legal", "ordered", "unmarked", "unsealed"]
@@ -37,9 +37,6 @@ _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
 _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
-_DAMAGED: Final = "the signature is damaged"
-_FOREIGN: Final = "thoughts go back only to the family of models that had them"
-_UNREADABLE: Final = "the upstream cannot read these thoughts any more"
 _UNSIGNED: Final = "another upstream has thought it and not signed it; Anthropic takes back only what is signed"
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
@@ -67,14 +64,14 @@ def unsealed(words: _Words) -> None:
 def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bool) -> Fields | None:
     value = read(block.get(place, _NULL), _TEXT)
     if refused or value == "":
-        words.lose(path, _UNREADABLE if refused else _UNSIGNED)
+        words.lose(path, UNREADABLE if refused else _UNSIGNED)
         return None
     if value is None or not ir.is_sealed(value):
         return block
     signature = ir.unseal(value)
     if signature is not None and signature.issuer == "claude":
         return {**block, place: Raw(_encode(signature.value))}
-    words.lose(path, _DAMAGED if signature is None else _FOREIGN)
+    words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
     return None
 
 
@@ -164,10 +161,9 @@ def ordered(words: _Words) -> None:
     """Put results before all else of a message."""
     if b'"tool_result"' not in _said(words):
         return
-    messages = words.many("messages")
-    mended = [_ordered(message) if _role(message) == "user" else message for message in messages]
-    if any(new is not old for new, old in zip(mended, messages, strict=True)):
-        words.put("messages", mended)
+    after = mended(words.many("messages"), lambda _, one: _ordered(one) if _role(one) == "user" else one)
+    if after is not None:
+        words.put("messages", after)
 
 
 def _ordered(message: Fields) -> Fields:
@@ -184,22 +180,20 @@ def _ordered(message: Fields) -> Fields:
 
 
 def _mend_blocks(words: _Words, mend: _Mend, roles: Collection[str] = ("assistant", "user")) -> None:
-    messages = words.many("messages")
-    mended = [
-        _mended(message, f"messages[{place}]", mend) if _role(message) in roles else message
-        for place, message in enumerate(messages)
-    ]
-    if any(new is not old for new, old in zip(mended, messages, strict=True)):
-        words.put("messages", [message for message in mended if message is not None])
+    def message(place: int, given: Fields) -> Fields | None:
+        return _message(given, f"messages[{place}]", mend) if _role(given) in roles else given
+
+    after = mended(words.many("messages"), message)
+    if after is not None:
+        words.put("messages", [one for one in after if one is not None])
 
 
-def _mended(message: Fields, path: str, mend: _Mend) -> Fields | None:
+def _message(message: Fields, path: str, mend: _Mend) -> Fields | None:
     """Mend a message; None when nothing is left of it."""
-    blocks = _blocks(message)
-    mended = [mend(block, f"{path}.content[{place}]") for place, block in enumerate(blocks)]
-    if all(new is old for new, old in zip(mended, blocks, strict=True)):
+    after = mended(_blocks(message), lambda place, block: mend(block, f"{path}.content[{place}]"))
+    if after is None:
         return message
-    kept = [block for block in mended if block is not None]
+    kept = [block for block in after if block is not None]
     return {**message, "content": Raw(_encode(kept))} if kept else None
 
 

@@ -12,15 +12,18 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.edits import (
+    DAMAGED,
+    FOREIGN,
     Edited,
     Fields,
     ReplyEdit,
     RequestEdit,
     Words,
     echo_model,
+    echoing,
     edited,
+    mended,
     read,
-    renamed,
     table_of,
 )
 from gateway.dialects.place import is_null
@@ -51,8 +54,6 @@ _CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL: Final = "functionCall"
-_DAMAGED: Final = "the signature is damaged"
-_FOREIGN: Final = "only the family that made a signature can read it"
 
 
 def _model(words: _Words) -> None:
@@ -85,16 +86,15 @@ def _own(words: _Words) -> None:
     if not any(mark in given for mark in _MARKS):
         return
     contents = _several(words.fields["contents"])
-    mended = [_content(one, f"contents[{place}]", words) for place, one in enumerate(contents)]
-    if any(new is not old for new, old in zip(mended, contents, strict=True)):
-        words.put("contents", mended)
+    after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", words))
+    if after is not None:
+        words.put("contents", after)
 
 
 def _content(content: Fields, path: str, words: _Words) -> Fields:
     parts = _several(content.get("parts", _NULL))
-    mended = [_part(one, f"{path}.parts[{place}]", words) for place, one in enumerate(parts)]
-    changed = any(new is not old for new, old in zip(mended, parts, strict=True))
-    return {**content, "parts": Raw(_encode(mended))} if changed else content
+    after = mended(parts, lambda place, one: _part(one, f"{path}.parts[{place}]", words))
+    return content if after is None else {**content, "parts": Raw(_encode(after))}
 
 
 def _part(part: Fields, path: str, words: _Words) -> Fields:
@@ -106,7 +106,7 @@ def _part(part: Fields, path: str, words: _Words) -> Fields:
     signature = ir.unseal(text)
     if signature is not None and signature.issuer == "gemini":
         return {**part, name: Raw(_encode(signature.value))}
-    words.lose(f"{path}.{name}", _DAMAGED if signature is None else _FOREIGN)
+    words.lose(f"{path}.{name}", DAMAGED if signature is None else FOREIGN)
     if _CALL in map(camel, part):
         return {**part, name: Raw(_encode(SENTINEL))}
     return {one: kept for one, kept in part.items() if one != name}
@@ -126,15 +126,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
 )
-REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    ReplyEdit(
-        name="echo",
-        why="models.echo: the caller reads its own name",
-        apply=echo_model("modelVersion"),
-        wanted=renamed,
-        whole=True,
-    ),
-)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing(echo_model("modelVersion")),)
 FRAMING: Final = Edit(
     name="framing",
     why="google-genai reads `data: ` and nothing else between two chunks; without alt=sse they are one array",

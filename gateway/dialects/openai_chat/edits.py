@@ -11,13 +11,18 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import (
+    DAMAGED,
+    FOREIGN,
     Fields,
     ReplyEdit,
     RequestEdit,
     Words,
     echo_model,
+    echoing,
     edited,
     mask_message,
+    masking,
+    mended,
     read,
     renamed,
     table_of,
@@ -49,8 +54,6 @@ _PARALLEL: Final = "parallel_tool_calls"
 _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
-_FOREIGN: Final = "only the family that made a signature can read it"
-_DAMAGED: Final = "the signature is damaged"
 _NOT_THERE: Final = "this upstream does not take back what it has not said itself"
 _NO_TOOLS: Final = (Raw(b"[]"), _NULL)
 
@@ -117,9 +120,9 @@ def _own(words: _Words) -> None:
     if not any(mark in given for mark in _MARKS):
         return
     messages = read(Raw(given), _RAWS) or []
-    mended = [_message(one, f"messages[{place}]", words) for place, one in enumerate(messages)]
-    if any(new is not old for new, old in zip(mended, messages, strict=True)):
-        words.put("messages", mended)
+    after = mended(messages, lambda place, one: _message(one, f"messages[{place}]", words))
+    if after is not None:
+        words.put("messages", after)
 
 
 def _message(raw: Raw, path: str, words: _Words) -> Raw:
@@ -129,10 +132,9 @@ def _message(raw: Raw, path: str, words: _Words) -> Raw:
     signed = _Signed(words)
     fields = signed.taken(before, path)
     calls = read(fields.get("tool_calls", _NULL), _MANY)
-    if calls is not None:
-        mended = [signed.taken(one, f"{path}.tool_calls[{place}]") for place, one in enumerate(calls)]
-        if any(new is not old for new, old in zip(mended, calls, strict=True)):
-            fields = {**fields, "tool_calls": Raw(_encode(mended))}
+    after = mended(calls or [], lambda place, one: signed.taken(one, f"{path}.tool_calls[{place}]"))
+    if after is not None:
+        fields = {**fields, "tool_calls": Raw(_encode(after))}
     if signed.ours or words.target.thoughtless:
         fields = _without_thoughts(fields, path, words)
     return raw if fields is before else Raw(_encode(fields))
@@ -178,11 +180,11 @@ class _Signed:
     def _bare(self, sealed: str, path: str) -> str | None:
         signature = ir.unseal(sealed)
         if signature is None:
-            self._words.lose(path, _DAMAGED)
+            self._words.lose(path, DAMAGED)
         elif signature.issuer == "gemini" == ir.family_of(self._words.request.model):
             return signature.value
         else:
-            self._words.lose(path, _FOREIGN)
+            self._words.lose(path, FOREIGN)
         return None
 
 
@@ -276,13 +278,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    ReplyEdit(
-        name="echo",
-        why="models.echo: the caller reads its own name",
-        apply=echo_model("model"),
-        wanted=renamed,
-        whole=True,
-    ),
+    echoing(echo_model("model")),
     ReplyEdit(
         name="uncounted",
         why="the caller has not asked for tokens",
@@ -291,11 +287,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
-    ReplyEdit(
-        name="masked",
-        why="what names an account or a key of the operator's is no caller's business",
-        apply=mask_message(unnamed, "error"),
-    ),
+    masking(mask_message(unnamed, "error")),
 )
 TABLE: Final = table_of((*REQUESTS, *REPLIES))
 

@@ -11,15 +11,20 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import (
+    DAMAGED,
+    FOREIGN_THOUGHTS,
+    UNREADABLE,
     Fields,
     ReplyEdit,
     RequestEdit,
     Words,
     echo_model,
+    echoing,
     edited,
     mask_message,
+    masking,
+    mended,
     read,
-    renamed,
     table_of,
     take_model,
 )
@@ -42,9 +47,6 @@ _REASONING: Final = "reasoning"
 _SEAL: Final = "encrypted_content"
 _SEAL_MARK: Final = b'"encrypted_content"'
 _PREVIOUS: Final = "previous_response_id"
-_DAMAGED: Final = "the signature is damaged"
-_FOREIGN: Final = "thoughts go back only to the family of models that had them"
-_UNREADABLE: Final = "the upstream cannot read these thoughts any more"
 _REFUSED: Final = "this model does not take it"
 # what is refused: where it stands in the member `reasoning`
 _OF_REASONING: Final = {"reasoning_effort": "effort", "reasoning_summary": "summary"}
@@ -102,9 +104,9 @@ def _own(words: _Words) -> None:
     if _SEAL_MARK not in bytes(given):
         return
     items = read(given, _ITEMS) or []
-    mended = [_item(one, f"input[{place}]", words) for place, one in enumerate(items)]
-    if any(new is not old for new, old in zip(mended, items, strict=True)):
-        words.put("input", [one for one in mended if one is not None])
+    after = mended(items, lambda place, one: _item(one, f"input[{place}]", words))
+    if after is not None:
+        words.put("input", [one for one in after if one is not None])
 
 
 def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
@@ -113,14 +115,14 @@ def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
         return raw
     seal = read(fields.get(_SEAL, _NULL), _TEXT)
     if seal and not words.target.signatures:
-        words.lose(path, _UNREADABLE)
+        words.lose(path, UNREADABLE)
         return None
     if not seal or not ir.is_sealed(seal):
         return raw
     signature = ir.unseal(seal)
     if signature is not None and signature.issuer == "openai":
         return Raw(_encode({**fields, _SEAL: signature.value}))
-    words.lose(path, _DAMAGED if signature is None else _FOREIGN)
+    words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
     return None
 
 
@@ -151,12 +153,8 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="own", why="the envelope of this gateway around thoughts goes to no upstream", apply=_own),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    ReplyEdit(name="echo", why="models.echo: the caller reads its own name", apply=_echo, wanted=renamed, whole=True),
-    ReplyEdit(
-        name="masked",
-        why="what names an account or a key of the operator's is no caller's business",
-        apply=_mask,
-    ),
+    echoing(_echo),
+    masking(_mask),
 )
 TABLE: Final = table_of((*REQUESTS, *REPLIES))
 
