@@ -64,7 +64,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
 }
 AMENDABLE: Final = tuple(_CHANGES)
-AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew="body", always=True))
+AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
 # Words of a 400, as `Causes` compares them: in lower case, without quotation marks.
 REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "expected thinking or redacted_thinking", "thinking"),

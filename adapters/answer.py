@@ -93,6 +93,7 @@ class UpstreamAnswer:
         if self._ended:
             events += self._reader.close()
         if events and type(events[-1]) is ir.Failed:
+            data = self._response.concealed(data)
             told = self._explain(events[-1], payloads)
             if self._passes:
                 self._see(events, told=told)
@@ -124,16 +125,21 @@ class UpstreamAnswer:
         self._ended = True
         events = self._reader.feed_whole(_legible(body))
         if isinstance(events[-1], ir.Failed):
+            body = self._response.concealed(body)
             self._explain(events[-1], [body])
             self.close()
         return [ir.Passed(body), *events] if self._passes else events
 
     def _explain(self, failed: ir.Failed, payloads: Sequence[str | bytes]) -> bool:
-        """Find out what an error within the answer means, if it is the upstream's own."""
+        """Find out what an error within the answer means, if it is the upstream's own.
+
+        It says nothing of what it repeats of the request's credentials.
+        """
+        failed.error.message = self._response.concealed(failed.error.message.encode()).decode()
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else payload.encode()
             if self._is_error(body):
-                failure = self._read_failure(200, body, {}, self._now)
+                failure = self._read_failure(200, self._response.concealed(body), {}, self._now)
                 failure.own = own_words(body)
                 failed.error.retry_after = failure.wait_s
                 self._failed(failed.error, failure)

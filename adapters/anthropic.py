@@ -26,7 +26,7 @@ from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.openai_errors import without_key
 from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import AnthropicConfig, Loaded
 from gateway.dialects.anthropic.outbound_models import Abilities, read_page
@@ -58,7 +58,7 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Anthropic(PooledUpstream[Credential]):
+class Anthropic(KeyedUpstream):
     """One upstream; raises ConfigError for a credential store that cannot be opened."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
@@ -67,7 +67,7 @@ class Anthropic(PooledUpstream[Credential]):
         logger = logger_for(loaded)
         secrets = config.api_key or ((_NO_KEY,) if config.base_url else ())
         keys = {key.id: key for key in (Credential(secret, clock) for secret in secrets)}
-        kept = restore(name, loaded, keys, logger)
+        kept = restore(name, loaded, keys, logger, clock)
         pool = Pool(
             name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
         )
@@ -128,21 +128,24 @@ class Anthropic(PooledUpstream[Credential]):
 
     async def _counted(self, model: str, body: bytes, betas: tuple[str, ...]) -> int | None:
         key = self._pool.any_active(model)
-        answer = await self._ask("POST", "messages/count_tokens", key, body, betas=betas)
-        return None if answer is None else _COUNT.decode(answer).input_tokens or None
+        if key is None or self._backend.transport is None:
+            return None
+        with self._backend.learning(key):
+            answer = await self._ask("POST", "messages/count_tokens", key, body, betas=betas)
+        return _COUNT.decode(answer).input_tokens or None
 
     # the model list
 
-    async def _fetch(self) -> Catalogue | None:
+    async def _try(self, key: Credential) -> None:
+        await self._ask("GET", "models?limit=1", key)
+
+    async def _catalogue(self, key: Credential) -> Catalogue:
         models: dict[str, ModelInfo] = {}
         abilities: dict[str, Abilities] = {}
         after: str | None = ""
         for _ in range(_PAGES):
             query = urlencode({"limit": _PAGE_SIZE} | ({"after_id": after} if after else {}))
-            answer = await self._ask("GET", f"models?{query}", self._pool.any_active())
-            if answer is None:
-                return None
-            page = read_page(answer)
+            page = read_page(await self._ask("GET", f"models?{query}", key))
             models |= {name: described(info) for name, info in page.models.items()}
             abilities |= page.abilities
             after = page.next
@@ -152,12 +155,11 @@ class Anthropic(PooledUpstream[Credential]):
         return Catalogue(models)
 
     async def _ask(
-        self, method: str, path: str, key: Credential | None, body: bytes | None = None, betas: tuple[str, ...] = ()
-    ) -> bytes | None:
-        """Make a small call; None when there is no key for it."""
+        self, method: str, path: str, key: Credential, body: bytes | None = None, betas: tuple[str, ...] = ()
+    ) -> bytes:
+        """Make a small call."""
         backend = self._backend
-        if key is None or backend.transport is None:
-            return None
+        assert backend.transport is not None, "the upstream is used before start"
         secret = await self._pool.token(key)
         url = f"{backend.bases[0]}/v1/{path}"
         headers = {**backend.headers, **ANTHROPIC.headers(secret), **betas_header(betas)}
@@ -165,8 +167,6 @@ class Anthropic(PooledUpstream[Credential]):
             return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
         except Failure as failure:
             without_key(failure, secret)
-            if RULES[failure.cause].mark == "disable":
-                backend.disable(key, failure)
             raise
 
 

@@ -1,19 +1,38 @@
-"""Credential files of other programs, read once at start and never written.
+"""Credential files of other programs: read and never written; what is exported goes into a new one.
 
 {"oauth_config": {"client_id", "client_secret", "token_url"}, "projects": [{"refresh_token", "project_id", …}]}
 {"refresh_token", …}      one account: authorized_user, or as several command line tools keep it
+{"antigravity_refresh_token", "antigravity_project_id", …}      one account among settings
+{"credentials_file", …}      settings that name the file beside them
 {"user@example.com": {"refresh_token", …}, …}      accounts by e-mail
 [{"refresh_token", …}, …]
+
+Each of them may be one Fernet token, as a whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
 from msgspec.structs import asdict
 
-__all__ = ["Imported", "ImportedCredential", "read_credentials"]
+__all__ = [
+    "SHORT_LIVED",
+    "Imported",
+    "ImportedCredential",
+    "decrypted",
+    "load_credentials",
+    "read_credentials",
+    "write_credentials",
+]
+
+SHORT_LIVED: Final = frozenset(
+    {"access_token", "token", "id_token", "expires_at", "expires_in", "expiry", "expiry_date", "expired"}
+)
+_ENCRYPTED: Final = b"gAAAA"  # how every Fernet token begins
 
 
 class ImportedCredential(Struct, frozen=True, kw_only=True):
@@ -61,7 +80,34 @@ class _Client(Struct):
 
 
 _DECODER: Final = msgspec.json.Decoder()
+_SINGLE: Final = "antigravity_refresh_token"
+_SINGLES_PROJECT: Final = "antigravity_project_id"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
+
+
+def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
+    """Read a file, or the one that it names; raise OSError, or ValueError with what is wrong.
+
+    `keys` open an encrypted one.
+    """
+    data = decrypted(file.read_bytes(), keys)
+    named = _named(data)
+    return read_credentials(decrypted((file.parent / named).read_bytes(), keys) if named else data)
+
+
+def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
+    """Open a file that is one Fernet token; raise ValueError with what is wrong with the keys."""
+    data = data.strip().removeprefix(b"\xef\xbb\xbf")
+    if not data.startswith(_ENCRYPTED):
+        return data
+    if not keys:
+        raise ValueError("is encrypted: give its key with --encryption-key-file")
+    try:
+        return MultiFernet([Fernet(key) for key in keys]).decrypt(data)
+    except InvalidToken:
+        raise ValueError("is encrypted, and the key does not open it") from None
+    except ValueError:
+        raise ValueError("is encrypted, and the key given is none: 32 bytes in URL-safe base64") from None
 
 
 def read_credentials(data: bytes) -> Imported:
@@ -93,6 +139,8 @@ def _entries(content: object) -> Iterator[tuple[dict[str, Any], str]]:
             yield from _listed(table["projects"], "projects")
         elif "refresh_token" in table:
             yield table, ""
+        elif table.get(_SINGLE):
+            yield {"refresh_token": table[_SINGLE], "project_id": table.get(_SINGLES_PROJECT)}, _SINGLE
         else:
             for name, entry in table.items():
                 if isinstance(entry, dict) and "refresh_token" in entry:
@@ -125,3 +173,41 @@ def _client(content: object, entries: list[dict[str, Any]]) -> _Client:
         return msgspec.convert(given, _Client)
     except msgspec.ValidationError as error:
         raise ValueError(f"oauth_config: {error}") from None
+
+
+def _named(data: bytes) -> str:
+    """Name the file of accounts that settings without accounts name, "" for none."""
+    try:
+        content = _DECODER.decode(data)
+    except (ValueError, RecursionError):
+        return ""
+    table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
+    named = table.get("credentials_file")
+    return named if isinstance(named, str) and not table.get("projects") and _SINGLE not in table else ""
+
+
+# writing
+
+
+def write_credentials(imported: Imported) -> bytes:
+    """Write what a tokens.json of the same accounts says, with their other fields."""
+    client = {
+        "client_id": imported.client_id,
+        "client_secret": imported.client_secret,
+        "token_url": imported.token_url,
+    }
+    whole = {"oauth_config": client, "projects": [*_projects(imported.credentials)]}
+    return msgspec.json.format(msgspec.json.encode(whole)) + b"\n"
+
+
+def _projects(credentials: Iterable[ImportedCredential]) -> Iterator[dict[str, Any]]:
+    for one in credentials:
+        project = {
+            "project_id": one.project_id or "",
+            "refresh_token": one.refresh_token,
+            "access_token": None,
+            "expires_at": None,
+            "enabled": one.enabled is not False,
+            "disabled_reason": one.disabled_reason,
+        }
+        yield {**({"email": one.email} if one.email else {}), **project, **one.other}

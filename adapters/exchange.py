@@ -6,6 +6,7 @@ from typing import Final
 from gateway import __version__
 from gateway.adapters.failures import ReadFailure, own_words, unreachable
 from gateway.clock import Clock
+from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError, Whole
 
 __all__ = ["NAME", "USER_AGENT", "begin", "fetch"]
@@ -23,7 +24,7 @@ async def begin(
 ) -> Response:
     """Post a call, and return when its headers say 200."""
     try:
-        response = await transport.send("POST", url, headers=headers, body=body)
+        response = await transport.send("POST", url, headers=carried(url, headers), body=body)
         if response.status == 200:
             return response
         try:
@@ -49,7 +50,7 @@ async def fetch(
     """Make a small call, and give its whole answer."""
     try:
         answer = await transport.fetch(
-            method, url, headers=headers, body=body, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES
+            method, url, headers=carried(url, headers), body=body, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES
         )
     except TransportError as error:
         raise unreachable(error) from None

@@ -93,17 +93,20 @@ Renew = Literal["token", "project", "body"]
 class Rule(Struct, frozen=True, kw_only=True):
     """What a cause leads to; the ways are tried from top to bottom.
 
-    `renew`: first a new access token or a new project, once for each credential, or a body without what was refused.
-    `base`: the next base URL. `mark`: what then becomes of the credential; `words`: why it is disabled.
+    `renew`: first a new access token or a new project, one after the other and each once for each credential, or a body
+    without what was refused. `base`: the next base URL. `mark`: what then becomes of the credential; `words`: why it is
+    disabled. `fails`: several in a row make the credential a suspect; `spent`: nothing is left of its quota.
     `others`: how many other credentials may be tried; `counted`: whether that counts against retry.attempts.
     `waits`: a cool-down may be waited for. `again`: how often the same way may be gone again, after a pause.
     `retries`: the most tries after the first one, in whatever way. `always`: also for a status not in retry.on.
     """
 
-    renew: Renew | None = None
+    renew: tuple[Renew, ...] = ()
     base: bool = False
     mark: Mark | None = None
     words: str = ""
+    fails: bool = False
+    spent: bool = False
     others: float = 0
     counted: bool = False
     waits: bool = False
@@ -161,9 +164,9 @@ KEYED: Final[Rules] = {
     **COMMON,
     "quota": Rule(mark="cool", others=math.inf, always=True),
     "capacity": Rule(again=math.inf),  # of the model, whoever asks
-    "server": Rule(others=1, counted=True, again=math.inf),
-    "unreachable": Rule(again=math.inf),
-    "broken": Rule(again=math.inf),
+    "server": Rule(others=1, counted=True, again=math.inf, fails=True),
+    "unreachable": Rule(again=math.inf, fails=True),
+    "broken": Rule(again=math.inf, fails=True),
     "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
     "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
     "forbidden": Rule(others=math.inf, always=True),

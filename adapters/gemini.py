@@ -30,7 +30,7 @@ from gateway.adapters.google_making import plan_drawing
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
@@ -57,7 +57,7 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class GeminiAPI(PooledUpstream[Credential]):
+class GeminiAPI(KeyedUpstream):
     """One upstream; raises ConfigError for a credential store that cannot be opened."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
@@ -65,7 +65,7 @@ class GeminiAPI(PooledUpstream[Credential]):
         assert isinstance(config, GeminiConfig)
         logger = logger_for(loaded)
         keys = {key.id: key for key in (Credential(secret, clock) for secret in config.api_key)}
-        kept = restore(name, loaded, keys, logger)
+        kept = restore(name, loaded, keys, logger, clock)
         pool = Pool(
             name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
         )
@@ -151,36 +151,34 @@ class GeminiAPI(PooledUpstream[Credential]):
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
         path = f"{model_path(request.model)}:countTokens"
-        answer = await self._ask("POST", path, key or self._pool.any_active(request.model), _encode(body))
-        return None if answer is None else _COUNT.decode(answer).total_tokens or None
+        key = key or self._pool.any_active(request.model)
+        if key is None or self._backend.transport is None:
+            return None
+        with self._backend.learning(key):
+            answer = await self._ask("POST", path, key, _encode(body))
+        return _COUNT.decode(answer).total_tokens or None
 
     # the model list
 
-    async def _fetch(self) -> Catalogue | None:
+    async def _try(self, key: Credential) -> None:
+        await self._ask("GET", "models?pageSize=1", key)
+
+    async def _catalogue(self, key: Credential) -> Catalogue:
         models: dict[str, ModelInfo] = {}
         token = ""
         for _ in range(_PAGES):
             query = urlencode({"pageSize": _PAGE_SIZE} | ({"pageToken": token} if token else {}))
-            answer = await self._ask("GET", f"models?{query}", self._pool.any_active())
-            if answer is None:
-                return None
-            page = read_page(answer)
+            page = read_page(await self._ask("GET", f"models?{query}", key))
             models |= page.models
             token = page.next
             if not token:
                 break
         return Catalogue(models)
 
-    async def _ask(self, method: str, path: str, key: Credential | None, body: bytes | None = None) -> bytes | None:
-        """Make a small call; None when there is no key for it."""
+    async def _ask(self, method: str, path: str, key: Credential, body: bytes | None = None) -> bytes:
+        """Make a small call."""
         backend = self._backend
-        if key is None or backend.transport is None:
-            return None
+        assert backend.transport is not None, "the upstream is used before start"
         url = f"{backend.bases[0]}/v1beta/{path}"
         headers = {**backend.headers, "x-goog-api-key": await self._pool.token(key)}
-        try:
-            return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
-        except Failure as failure:
-            if RULES[failure.cause].mark == "disable":
-                backend.disable(key, failure)
-            raise
+        return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body

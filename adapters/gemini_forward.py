@@ -8,13 +8,14 @@ sent again; every other refusal is the caller's to read.
 from typing import Final
 
 from gateway.adapters.credential import Credential
-from gateway.adapters.failures import unreachable
+from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, Refused, sent, shown
 from gateway.adapters.gemini_owners import made_by, named_in, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.adapters.pool import Lease
 from gateway.errors import NotFound
+from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
 from gateway.upstream import NativeAnswer, NativeCall
 
@@ -46,13 +47,16 @@ class Forward:
                 response = await self._send(lease.credential)
             except TransportError as error:
                 lease.release()
-                raise unreachable(error).error from None
+                failure = unreachable(error)
+                self._count_failure(lease.credential, failure)
+                raise failure.error from None
             except BaseException:
                 lease.release()
                 raise
             answer = Passed(response, self._shown(response, lease.credential), lease)
             try:
                 if response.status < 400:
+                    self._backend.pool.served(lease.credential)
                     await self._note_made(answer, response, lease.credential)
                     return answer
                 refused = Refused(answer.status, answer.headers, await answer.whole(_MAX_ERROR_BYTES))
@@ -103,7 +107,7 @@ class Forward:
         }
         body = call.body or None
         return await backend.transport.send(
-            call.method, url, headers=headers, body=body, first_byte_s=self._first_byte_s
+            call.method, url, headers=carried(url, headers), body=body, first_byte_s=self._first_byte_s
         )
 
     def _shown(self, response: Response, owner: Credential) -> list[tuple[str, str]]:
@@ -133,6 +137,7 @@ class Forward:
         backend, model = self._backend, self._call.model
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
         rule = backend.rules[failure.cause]
+        self._count_failure(credential, failure)
         if rule.mark is None:
             return False
         if rule.mark == "disable":
@@ -144,6 +149,10 @@ class Forward:
         if rule.mark == "disable":
             raise backend.pool.shortage(model, self._owner) or failure.error
         return False
+
+    def _count_failure(self, credential: Credential, failure: Failure) -> None:
+        if self._backend.rules[failure.cause].fails:
+            self._backend.pool.failed(credential, failure.error.message)
 
     def _explained(self, refused: Refused) -> NativeAnswer:
         """Give the upstream's own refusal, unless it may only mean that it was for another of several keys."""

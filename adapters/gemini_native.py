@@ -65,16 +65,18 @@ def sent(headers: Mapping[bytes, bytes]) -> dict[str, str]:
 def shown(response: Response) -> list[tuple[str, str]]:
     """Give the headers of an answer that a caller may see."""
     named = [(name.lower(), value) for name, value in response.headers.items()]
-    length = () if "content-encoding" in response.headers else ("content-length",)
+    length = () if "content-encoding" in response.headers or _is_stream(response) else ("content-length",)
     return [(name, value) for name, value in named if name in _SHOWN or name in length or name.startswith(_UPLOAD)]
 
 
 class Refused:
-    """A refusal, as it came."""
+    """A refusal, as it came but for the key."""
 
     def __init__(self, status: int, headers: Headers, body: bytes) -> None:
         self.status = status
-        self.headers = headers
+        # a key that it repeats is masked, which makes it shorter
+        length = str(len(body)).encode()
+        self.headers = [(name, length if name == b"content-length" else value) for name, value in headers]
         self.body = body
         self._rest = body
 
@@ -93,9 +95,11 @@ class Passed:
     def __init__(self, response: Response, headers: Iterable[tuple[str, str]], lease: Lease[Any]) -> None:
         self.status = response.status
         self.headers: Headers = [(name.encode(), value.encode(errors="surrogateescape")) for name, value in headers]
+        self.credential: str = lease.credential.id
         self._response = response
         self._lease = lease
         self._kept = b""
+        self._conceals = _is_stream(response)
 
     async def whole(self, limit: int) -> bytes:
         """Read the whole body, and keep it to be passed on."""
@@ -111,7 +115,8 @@ class Passed:
         if kept:
             return kept
         try:
-            return await self._response.read()
+            data = await self._response.read()
+            return self._response.concealed(data) if self._conceals else data
         except TransportError as error:
             raise unreachable(error).error from None
 
@@ -119,3 +124,8 @@ class Passed:
         """Drop the connection, and give back the key."""
         self._response.close()
         self._lease.release()
+
+
+def _is_stream(response: Response) -> bool:
+    """Tell whether an answer is a stream of events, among which an error may repeat the key."""
+    return response.headers.get("content-type", "").lower().startswith("text/event-stream")

@@ -24,9 +24,14 @@ from msgspec import Struct
 
 from gateway.adapters.google_oauth import RefreshFailed
 
-__all__ = ["Login", "LoginNeeded", "Minted", "has_file", "project_given"]
+__all__ = ["Login", "LoginNeeded", "Minted", "adopt", "has_file", "project_given"]
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
+# what google-auth reads; it has no name for the last one
+_READ: Final = (
+    *(str(value) for name, value in vars(environment_vars).items() if name.isupper()),
+    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
+)
 _UNKNOWN_LIFETIME_S: Final = 3600.0
 _KINDS: Final[Mapping[str, str]] = {
     "google.oauth2.service_account": "a service account",
@@ -120,6 +125,17 @@ class Login:
             project = ask(request=request) if ask is not None else None
         self._project = project or ""
         return scoped
+
+
+def adopt(given: Mapping[str, str]) -> list[str]:
+    """Put variables of a `.env` where google-auth looks for its own; name those that the environment has otherwise.
+
+    It takes them from the environment of the process only, so that is where they go.
+    """
+    known = {name: given[name] for name in _READ if name in given}
+    for name, value in known.items():
+        os.environ.setdefault(name, value)
+    return [name for name, value in known.items() if os.environ[name] != value]
 
 
 def has_file() -> bool:

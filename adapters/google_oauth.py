@@ -1,4 +1,4 @@
-"""Access tokens from refresh tokens, at Google's token endpoint or one that speaks like it.
+"""Tokens from Google's token endpoint or one that speaks like it; most often for a refresh token.
 
 oauthlib writes and reads the messages, the gateway's own transport carries them.
 """
@@ -12,7 +12,7 @@ from gateway.config import OAuthConfig
 from gateway.dialects.gemini.errors import mask
 from gateway.transport import Transport, TransportError, Whole
 
-__all__ = ["GOOGLE_TOKEN_URL", "GOOGLE_USERINFO_URL", "RefreshFailed", "Tokens", "refresh"]
+__all__ = ["GOOGLE_TOKEN_URL", "GOOGLE_USERINFO_URL", "RefreshFailed", "Tokens", "ask", "refresh"]
 
 GOOGLE_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, no secret
 GOOGLE_USERINFO_URL: Final = "https://www.googleapis.com/oauth2/v2/userinfo"
@@ -22,16 +22,21 @@ _TIMEOUT_S: Final = 30.0
 _MAX_BYTES: Final = 256 * 1024
 _MAX_REASON: Final = 300
 _UNKNOWN_LIFETIME_S: Final = 60.0  # expires_in is missing, 0 or negative
+_LONGEST_S: Final = 366 * 86_400.0  # what lasts for longer has no date
 # RFC 6749 5.2; what else is said may be another answer next time
-_PERMANENT: Final = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
+_REVOKED: Final = "invalid_grant"
+_NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client"})
+_REMEDY: Final = "give oauth the client_id and the client_secret that the account was logged in with"
 
 
 class Tokens(Struct, frozen=True):
-    """What a refresh gave. `refresh_token` None: the old one stays."""
+    """What the endpoint gave. `refresh_token` None: the old one stays; `id_token`, `scopes`: of a login, if it says."""
 
     access_token: str
     lifetime_s: float
     refresh_token: str | None = None
+    id_token: str = ""
+    scopes: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Tokens(lifetime_s={self.lifetime_s})"
@@ -40,14 +45,14 @@ class Tokens(Struct, frozen=True):
 class RefreshFailed(Exception):
     """No new token. `reason` begins with the OAuth error's name.
 
-    `permanent`: asking again does not help; `revoked`: only a new login does.
+    `revoked`: only a new login helps; `misconfigured`: the account is not to blame, the OAuth client is not its own.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, revoked: bool = False) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, *, revoked: bool = False, misconfigured: bool = False) -> None:
         self.reason = mask(reason)[:_MAX_REASON]
-        self.permanent = permanent
+        super().__init__(self.reason)
         self.revoked = revoked
+        self.misconfigured = misconfigured
 
 
 async def refresh(transport: Transport, oauth: OAuthConfig, refresh_token: str) -> Tokens:
@@ -56,6 +61,11 @@ async def refresh(transport: Transport, oauth: OAuthConfig, refresh_token: str) 
     body = client.prepare_refresh_body(  # pyright: ignore[reportUnknownMemberType]  # **kwargs without a type
         refresh_token=refresh_token, client_id=oauth.client_id, client_secret=oauth.client_secret.reveal()
     )
+    return await ask(transport, oauth, client, body)
+
+
+async def ask(transport: Transport, oauth: OAuthConfig, client: WebApplicationClient, body: str) -> Tokens:
+    """Send a form to the token endpoint, and read its answer; raise RefreshFailed."""
     try:
         answer = await transport.fetch(
             "POST",
@@ -82,12 +92,16 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
     except OAuth2Error as error:
         name = str(error.error or "error")
         reason = f"{name}: {error.description}" if error.description else name
-        raise RefreshFailed(reason, permanent=name in _PERMANENT, revoked=name == "invalid_grant") from None
-    except (ValueError, TypeError, AttributeError):  # oauthlib's own on what is no JSON object, or has odd fields
+        if name in _NOT_OURS:
+            raise RefreshFailed(f"{reason} ({_REMEDY})", misconfigured=True) from None
+        raise RefreshFailed(reason, revoked=name == _REVOKED) from None
+    except (ValueError, TypeError, AttributeError, OverflowError):  # oauthlib's own on odd fields, or no JSON object
         raise RefreshFailed(f"the token endpoint's answer ({answer.status}) cannot be read") from None
     lifetime_s = float(token.get("expires_in") or 0)
     return Tokens(
         access_token=str(token["access_token"]),
-        lifetime_s=lifetime_s if lifetime_s > 0 else _UNKNOWN_LIFETIME_S,
+        lifetime_s=min(lifetime_s, _LONGEST_S) if lifetime_s > 0 else _UNKNOWN_LIFETIME_S,
         refresh_token=str(token.get("refresh_token") or "") or None,
+        id_token=str(token.get("id_token") or ""),
+        scopes=frozenset(map(str, token.get("scope") or ())),  # oauthlib has split it
     )

@@ -8,7 +8,9 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Raw, Struct, field
@@ -20,11 +22,13 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import begin
 from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
 from gateway.adapters.pool import Lease, Pool
+from gateway.adapters.strategies import Session, no_session
 from gateway.clock import Clock
 from gateway.config import RetryConfig
 from gateway.config.problems import did_you_mean
 from gateway.errors import GatewayError, ModelNotFound, NoCredential, UpstreamCredential
 from gateway.redact import MASK
+from gateway.sessions import conversation
 from gateway.transport import Response, Transport
 from gateway.upstream import Answer, Call, Edit, Outgoing, Step
 
@@ -73,6 +77,16 @@ class Backend(Struct, Generic[_C], kw_only=True):
         """Use a credential no more that the upstream refuses."""
         self.pool.disable(credential, f"{self.rules[failure.cause].words}: {failure.error.message}")
 
+    @contextmanager
+    def learning(self, credential: _C) -> Generator[None]:
+        """Note what the failure of a call beside the requests says of its credential."""
+        try:
+            yield
+        except Failure as failure:
+            if self.rules[failure.cause].mark == "disable":
+                self.disable(credential, failure)
+            raise
+
 
 class PoolCalls(ABC, Generic[_C, _W, _A]):
     """The calls of one request; an upstream says how one call is made and what can be renewed for it.
@@ -86,6 +100,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._model = call.request.model
         self._shared = backend
         self._only = only
+        self._conversation: Session = partial(conversation, call) if call.request.turns else no_session
+        self._answered = False
+        self._lent = ""
         self._lease: Lease[_C] | None = None
         self._failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
         self._base = 0
@@ -94,6 +111,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
         self._counts: defaultdict[tuple[Literal["tries", "others", "pauses"], Cause], int] = defaultdict(int)
+
+    @property
+    def credential(self) -> str:
+        """The id of the credential that was lent last, "" = none."""
+        return self._lent
 
     @property
     def losses(self) -> tuple[ir.Loss, ...]:
@@ -137,14 +159,18 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     async def go(self) -> _A:
         """Make one call; return when its headers say 200."""
         try:
-            return await self._call(self._borrow())
+            answer = await self._call(self._borrow())
         except Failure as failure:
             self._note(failure.error, failure)
             raise failure.error from None
+        self._answered = True
+        return answer
 
     def done(self, usage: ir.Usage | None) -> None:
         """Give the credential back."""
         if self._lease is not None:
+            if self._answered:
+                self._shared.pool.served(self._lease.credential)
             self._lease.release()
             self._lease = None
 
@@ -157,14 +183,16 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             shortage = pool.shortage(self._model, self._only)
             assert shortage is not None, "the pool lends none, but has one"
             raise Failure(shortage, "cooling")
-        self._used.add(lease.credential.id)
+        self._lent = lease.credential.id
+        self._used.add(self._lent)
         return lease.credential
 
     def _pick(self) -> Lease[_C] | None:
         pool = self._shared.pool
         if self._only is not None:
             return pool.lend(self._only) if pool.lends(self._only, self._model) else None
-        return pool.pick(self._model, besides=self._used) or pool.pick(self._model)
+        pick = partial(pool.pick, self._model, session=self._conversation)
+        return pick(besides=self._used) or pick()
 
     def _note(self, raised: GatewayError, failure: Failure) -> None:
         self._failed = (raised, failure)
@@ -178,6 +206,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         noted, self._failed = self._failed, None
         failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
         rule = self._shared.rules[failure.cause]
+        self._answered = False
+        if rule.fails and self._lease is not None:
+            self._shared.pool.failed(self._lease.credential, failure.error.message)
         self._tries += 1
         self._counts["tries", failure.cause] += 1
         self._log(failure)
@@ -220,16 +251,17 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
         """Amend the body, once for each cause, or renew what was refused, once for each credential."""
-        if rule.renew is None or self._lease is None:
+        if self._lease is None:
             return None
-        if rule.renew == "body":
+        if "body" in rule.renew:
             return Step(counted=False) if self._draft.amend(failure) else None
         credential = self._lease.credential
-        if (credential.id, rule.renew) in self._renewed:
-            return None
-        self._renewed.add((credential.id, rule.renew))
-        self._renew(rule.renew, credential)
-        return Step(counted=False)
+        for what in rule.renew:
+            if (credential.id, what) not in self._renewed:
+                self._renewed.add((credential.id, what))
+                self._renew(what, credential)
+                return Step(counted=False)
+        return None
 
     def _next_base(self, rule: Rule) -> Step | None:
         if not rule.base or self._bases_tried >= len(self._shared.bases):
@@ -260,7 +292,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             self._shared.disable(credential, failure)
         else:
             at_most_s = _BRIEFLY_S if rule.mark == "cool_briefly" else math.inf
-            pool.cool(credential, self._model, failure.wait_s, at_most_s=at_most_s)
+            said = failure.error.message
+            pool.cool(credential, self._model, failure.wait_s, at_most_s=at_most_s, spent=rule.spent, reason=said)
         self._leave()
 
     def _wait(self, failure: Failure, rule: Rule) -> Step | None:

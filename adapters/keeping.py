@@ -6,51 +6,64 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import Credential
+from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded
 from gateway.store import FILE
-from gateway.store.credentials import CredentialStore, KeyProblem, StoredAccount, StoredCredential, StoredModels
+from gateway.store.credentials import CredentialStore, KeyProblem, StoredCredential, StoredModels
 from gateway.store.keeper import Keeper
 
 __all__ = ["Kept", "reopen", "restore", "store_of"]
 
 
 class Kept(Struct, frozen=True):
-    """The way to the store, and what an earlier run or an import left there."""
+    """The way to the store, and what an earlier run, a login or an import left there; `rows` by id."""
 
     keeper: Keeper
     fetched: StoredModels | None
-    accounts: Sequence[StoredAccount]
     rows: Mapping[str, StoredCredential]
+
+    @property
+    def accounts(self) -> Sequence[StoredCredential]:
+        """List those that the store alone holds, in the order in which they were added."""
+        return [row for row in self.rows.values() if row.source != "config" and not row.removed]
 
     def tell(self, credentials: Mapping[str, Credential]) -> None:
         """Tell the credentials, by id, what is known of them."""
         for known in credentials.keys() & self.rows.keys():
-            credentials[known].restore(self.rows[known])
+            if not self.rows[known].removed:  # the configuration gives it again
+                credentials[known].take(self.rows[known])
 
 
-def restore(name: str, loaded: Loaded, credentials: Mapping[str, Credential], logger: FilteringBoundLogger) -> Kept:
+def restore(
+    name: str,
+    loaded: Loaded,
+    credentials: Mapping[str, Credential],
+    logger: FilteringBoundLogger,
+    clock: Clock | None = None,
+) -> Kept:
     """Tell the credentials, by id, what is known of them; raise ConfigError for a store that cannot be opened."""
-    kept = reopen(name, loaded, logger)
+    kept = reopen(name, loaded, logger, clock)
     kept.tell(credentials)
     return kept
 
 
-def reopen(name: str, loaded: Loaded, logger: FilteringBoundLogger) -> Kept:
-    """Read what is known of an upstream; raise ConfigError for a store that cannot be opened."""
-    keeper = Keeper(store_of(loaded), name, logger)
+def reopen(name: str, loaded: Loaded, logger: FilteringBoundLogger, clock: Clock | None = None) -> Kept:
+    """Read what is known of an upstream; raise ConfigError for a key that does not fit."""
+    keeper = Keeper(store_of(loaded), name, logger, clock, redis=loaded.config.store.redis.reveal())
     try:
         rows, fetched = keeper.load()
-        return Kept(keeper, fetched, keeper.accounts(), rows)
     except KeyProblem as problem:
         raise _refused(loaded, problem) from None
+    return Kept(keeper, fetched, rows)
 
 
 def store_of(loaded: Loaded) -> CredentialStore:
     """Give the store of a configuration, not opened yet; raise ConfigError for a key that is none."""
-    keys = [key.reveal() for key in loaded.config.store.encryption_key]
+    store = loaded.config.store
+    keys = [key.reveal() for key in store.encryption_key]
     file = loaded.resolve(loaded.config.server.data_dir) / FILE
     try:
-        return CredentialStore(file, keys, read_only=loaded.read_only)
+        return CredentialStore(file, keys, url=store.database.reveal(), read_only=loaded.read_only)
     except KeyProblem as problem:
         raise _refused(loaded, problem) from None
 

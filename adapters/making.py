@@ -99,7 +99,7 @@ class Streamed:
     async def read(self) -> bytes:
         """Give the next piece."""
         try:
-            data = await self._response.read()
+            data = self._response.concealed(await self._response.read())
         except TransportError as error:
             raise unreachable(error).error from None
         self._meter(data)

@@ -89,10 +89,14 @@ class ModelList:
         if catalogue is None:
             self._trouble = "no usable credential"
             return False
+        await self.renew(catalogue)
+        return True
+
+    async def renew(self, catalogue: Catalogue) -> None:
+        """Take a new list, and keep it over a restart."""
         self._trouble = ""
         self._take(catalogue)
         await self._keeper.save_models(StoredModels(msgspec.json.encode(catalogue).decode(), self._clock.time()))
-        return True
 
     def _take(self, catalogue: Catalogue) -> None:
         self.renamed = catalogue.renamed

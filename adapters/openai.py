@@ -25,16 +25,17 @@ from gateway.adapters.openai_errors import RULES, read_failure, without_key
 from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney
 from gateway.adapters.openai_making import OpenAIMaking
 from gateway.adapters.openai_models import SHIPPED, limit_field, read_list
+from gateway.adapters.openai_recall import recall
 from gateway.adapters.openai_server import Settings
 from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.outbound import MaxTokensField, OpenAITarget, OpenAIWritten
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
-from gateway.upstream import Call, Journey, Making
+from gateway.upstream import Call, Journey, Making, NativeAnswer
 
 __all__ = ["OpenAI"]
 
@@ -61,14 +62,14 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
 }
 
 
-class OpenAI(PooledUpstream[Credential]):
+class OpenAI(KeyedUpstream):
     """One upstream; raises ConfigError for a credential store that cannot be opened."""
 
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         self._settings = settings = self.settings(loaded.config.upstream[name])
         logger = logger_for(loaded)
         keys = {key.id: key for key in (Credential(secret, clock) for secret in settings.secrets)}
-        kept = restore(name, loaded, keys, logger)
+        kept = restore(name, loaded, keys, logger, clock)
         self._backend = OpenAIBackend(
             pool=Pool(
                 name,
@@ -133,6 +134,12 @@ class OpenAI(PooledUpstream[Credential]):
         """Pass a call for pictures on."""
         return OpenAIMaking(call, self._backend, "images/generations")
 
+    async def recall(self, method: str, response: str, query: str = "") -> NativeAnswer:
+        """Make a call about a response that it keeps."""
+        if self._settings.api != "responses":
+            raise NotFound("this upstream is not asked by the Responses API (api), and keeps no responses")
+        return await recall(self._backend, method, response, query)
+
     def fetches(self, media: ir.Media, model: str) -> bool:
         """Tell whether it takes the address of a file."""
         return self._backend.api.fetches(media)
@@ -177,21 +184,23 @@ class OpenAI(PooledUpstream[Credential]):
         field = self._settings.max_tokens_field or limit_field(model, official=self._settings.official)
         return _OTHER[field] if _LIMITS[field] in causes else field
 
-    async def _fetch(self) -> Catalogue | None:
-        backend, key = self._backend, self._pool.any_active()
-        if key is None or backend.transport is None:
-            return None
+    async def _catalogue(self, key: Credential) -> Catalogue:
+        return Catalogue(read_list(await self._ask_models(key), official=self._settings.official))
+
+    async def _try(self, key: Credential) -> None:
+        await self._ask_models(key)
+
+    async def _ask_models(self, key: Credential) -> bytes:
+        backend = self._backend
+        assert backend.transport is not None, "the upstream is used before start"
         secret = await self._pool.token(key)
         headers = {**backend.headers, **backend.server.shown(secret)}
-        url = f"{backend.bases[0]}/models"
+        url = f"{backend.bases[0]}/models{backend.server.query}"
         try:
-            answer = await fetch(backend.transport, "GET", url, headers, None, backend.read_failure, backend.clock)
+            return (await fetch(backend.transport, "GET", url, headers, None, backend.read_failure, backend.clock)).body
         except Failure as failure:
             without_key(failure, secret)
-            if backend.rules[failure.cause].mark == "disable":
-                backend.disable(key, failure)
             raise
-        return Catalogue(read_list(answer.body, official=self._settings.official))
 
 
 def _is_official(base: str) -> bool:

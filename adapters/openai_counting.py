@@ -10,6 +10,7 @@ from gateway.adapters.failures import Failure
 from gateway.adapters.openai_errors import without_key
 from gateway.adapters.openai_journey import OpenAIBackend
 from gateway.dialects.outbound import OpenAIWritten
+from gateway.transport import Whole
 
 __all__ = ["InputTokens"]
 
@@ -46,12 +47,16 @@ class InputTokens:
         headers = {**backend.headers, **backend.server.shown(secret)}
         url = backend.server.address(backend.bases[0], _PATH, model)
         body = _encode({name: value for name, value in written.body.items() if name in _KNOWN})
+        with backend.learning(key):
+            answer = await self._ask(url, headers, body, secret)
+        return _COUNTED.decode(answer.body).input_tokens or None
+
+    async def _ask(self, url: str, headers: dict[str, str], body: bytes, secret: str) -> Whole:
+        backend = self._backend
+        assert backend.transport is not None, "the upstream is used before start"
         try:
-            answer = await fetch(backend.transport, "POST", url, headers, body, backend.read_failure, backend.clock)
+            return await fetch(backend.transport, "POST", url, headers, body, backend.read_failure, backend.clock)
         except Failure as failure:
             without_key(failure, secret)
             self._absent = failure.cause == "address" or failure.status in _ABSENT
-            if backend.rules[failure.cause].mark == "disable":
-                backend.disable(key, failure)
             raise
-        return _COUNTED.decode(answer.body).input_tokens or None

@@ -35,7 +35,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 )
 RULES: Final[Rules] = {
     **KEYED,
-    **dict.fromkeys(AMENDABLE, Rule(renew="body", always=True)),
+    **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
 }
 
 _400: Final = frozenset({400})

@@ -54,7 +54,7 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
                 return Streamed(response)
             body = await whole_of(response)
             if is_error(body):
-                raise backend.read_failure(200, body, response.headers, backend.clock.time())
+                raise backend.read_failure(200, response.concealed(body), response.headers, backend.clock.time())
         except Failure as failure:
             raise without_key(failure, secret) from None
         return Whole(body, read_usage(body))

@@ -1,30 +1,51 @@
 """Several credentials behind one upstream: which one is next, and what is told when none is left.
 
-round_robin: a credential serves `uses_per_turn` requests, then the one whose last turn is longest ago. What is
-disabled, waits for its owner or rests for the model is left out. Every request holds a lease until it ends.
+    news of other processes ─► pick ─► strategy ─► Lease ─► released when the request ends
+
+Active and suspected ones serve, the suspected ones only when no other can. What is disabled, waits for its owner, rests
+for the model, or shall keep what is left of its quota is left out.
 """
 
+import asyncio
 import math
 from collections import Counter
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters import google_oauth
-from gateway.adapters.credential import STANDINGS, Credential
+from gateway.adapters.credential import SERVING, Credential
 from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.shortage import counted, number, out_of_use
+from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.clock import Clock
 from gateway.config import OAuthConfig, PoolConfig
 from gateway.errors import GatewayError, NoCredential, UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
 from gateway.store.keeper import Keeper
+from gateway.store.known import Change, Quota, StoredCredential
+from gateway.store.states import STANDINGS, Event
+from gateway.store.tally import Count, uncounted
 from gateway.transport import Transport
 
 __all__ = ["Lease", "Pool"]
 
 _C = TypeVar("_C", bound=Credential)
+_Admit = Callable[[StoredCredential], _C | None]
+
+_USES_S: Final = 5.0  # how long uses are only counted in memory
+_ADDED: Final = frozenset({"import", "login"})
+_OPERATOR: Final = "this gateway's operator must act"
+_SAID: Final[dict[Event, str]] = {
+    "refused": "a credential is disabled",
+    "revoked": "a credential is disabled",
+    "stopped": "a credential is disabled",
+    "unverified": "a credential must be verified by its owner",
+    "failing": "a credential is suspected",
+    "probe_failed": "a credential is suspected",
+}
 
 
 class Lease(Struct, Generic[_C], eq=False):
@@ -37,13 +58,15 @@ class Lease(Struct, Generic[_C], eq=False):
         """Give it back; idempotent."""
         if self._pool is not None:
             self._pool.leases -= 1
+            self.credential.open -= 1
             self._pool = None
 
 
 class Pool(Generic[_C]):
     """The credentials of one upstream. `leases`: how many are lent now.
 
-    `oauth`: the client that accounts get their tokens by; None: the credentials are API keys.
+    `oauth`: the client that accounts get their tokens by; None: the credentials are API keys. `admit`: makes the
+    credential of a row that came while the gateway ran; None: not one of these.
     """
 
     def __init__(
@@ -56,88 +79,97 @@ class Pool(Generic[_C]):
         clock: Clock,
         keeper: Keeper,
         logger: FilteringBoundLogger,
+        admit: _Admit[_C] = lambda _: None,
     ) -> None:
         self.name = name
-        self.credentials = credentials
         self.leases = 0
-        self._config = config
-        self._oauth = oauth
+        self.config = config
+        self.oauth = oauth
         self._clock = clock
         self._keeper = keeper
         self._logger = logger
+        self._admit = admit
+        self.count: Count = uncounted
         self._transport: Transport | None = None
-        self._current: _C | None = None
-        self._uses = 0
-        self._turns = 0
+        self._strategy = strategy_of(config)
+        self._telling: asyncio.TimerHandle | None = None
         known = oauth is None or oauth.client_id
         self._problem = "" if known else f"no OAuth client: set upstream.{name}.oauth"
+        self._by_id: dict[str, _C] = {}
+        self._given = frozenset(one.id for one in credentials if one.row.source not in _ADDED)
+        self.credentials: Sequence[_C] = ()
+        for credential in credentials:
+            self._join(credential)
 
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
         self._transport = transport
-        active = sum(credential.state == "active" for credential in self.credentials)
-        if active < self._config.min_credentials or self._problem:
+        if sum(one.state in SERVING for one in self.credentials) < self.config.min_credentials or self._problem:
             self._logger.warning("few credentials", upstream=self.name, state=self.state())
 
-    @property
-    def _remedy(self) -> str:
-        if self._oauth is None:
-            return f"give upstream.{self.name}.api_key another key"
-        return f"log the account in again, and give upstream.{self.name}.pool its new refresh token"
+    def stop(self) -> None:
+        """Have written what was only counted."""
+        if self._telling is not None:
+            self._telling.cancel()
+        self._tell_uses()
+
+    # how it is
 
     @property
     def usable(self) -> bool:
         """Whether any credential could serve some model."""
-        return not self._problem and any(credential.state == "active" for credential in self.credentials)
+        return not self._problem and any(one.state in SERVING for one in self.credentials)
 
     def state(self) -> str:
         """Say in a few words how it is."""
         if self._problem:
             return self._problem
         if not self.credentials:
-            where = "api_key" if self._oauth is None else "pool.refresh_tokens or pool.import"
-            return f"no credential: set upstream.{self.name}.{where}"
-        active = sum(credential.state == "active" for credential in self.credentials)
-        if active:
-            return f"usable: {active} of {len(self.credentials)} credentials"
-        return f"no credential: {_out_of_use(self.credentials)}"
+            if self.oauth is None:
+                return f"no credential: set upstream.{self.name}.api_key"
+            return f"no credential: gateway login --upstream {self.name} adds an account"
+        serving = sum(one.state in SERVING for one in self.credentials)
+        if not serving:
+            return f"no credential: {out_of_use(self.credentials)}"
+        words = f"usable: {serving} of {len(self.credentials)} credentials"
+        others = counted(self.credentials, self._clock.time())
+        return f"{words}; {others}" if others else words
 
     def states(self) -> dict[str, int]:
         """Count the credentials by state; one that rests for any model is cooling."""
         found = Counter(credential.standing for credential in self.credentials)
         return {state: found[state] for state in STANDINGS}
 
+    def find(self, id_: str) -> _C:
+        """Give a credential by its id; raise KeyError."""
+        return self._by_id[id_]
+
+    def gives(self, id_: str) -> bool:
+        """Tell whether gateway.toml gives a credential."""
+        return id_ in self._given
+
     # choosing
 
-    def pick(self, model: str, *, besides: Collection[str] = ()) -> Lease[_C] | None:
-        """Lend the next credential that can serve a model now, none of `besides`."""
-        credential = self._current
-        if credential is None or not self._may_stay(credential, model, besides):
-            free = self._free(model, besides)
-            if not free:
-                return None
-            if credential not in free or self._uses >= self._config.uses_per_turn:
-                credential = self._turn(free)
-        self._uses += 1
-        self._logger.debug("credential", upstream=self.name, credential=credential.label, use=self._uses)
+    def pick(self, model: str, *, besides: Collection[str] = (), session: Session = no_session) -> Lease[_C] | None:
+        """Lend the credential that shall serve a model now, none of `besides`."""
+        self.catch_up()
+        credential = self._strategy.stays(model, besides) or self._choose(model, besides, session)
+        if credential is None:
+            return None
+        use = self._strategy.lent(credential)
+        self._logger.debug("credential", upstream=self.name, credential=credential.label, use=use)
         return self.lend(credential)
 
-    def _may_stay(self, credential: _C, model: str, besides: Collection[str]) -> bool:
-        """Tell whether the turn goes on, without a look at the others."""
-        if self._uses >= self._config.uses_per_turn or self._problem:
-            return False
-        return credential.id not in besides and self.lends(credential, model)
-
-    def _turn(self, free: Sequence[_C]) -> _C:
-        self._turns += 1
-        self._uses = 0
-        self._current = min(free, key=lambda credential: credential.turn)
-        self._current.turn = self._turns
-        return self._current
+    def foresee(self, model: str, session: Session = no_session) -> _C | None:
+        """Give the credential that `pick` would lend; changes nothing."""
+        return self._strategy.stays(model, ()) or self._choose(model, (), session)
 
     def lend(self, credential: _C) -> Lease[_C]:
-        """Lend this credential, outside of the turns."""
+        """Lend this credential, whosever turn it is."""
         self.leases += 1
+        credential.used()
+        if self._telling is None and self._transport is not None:
+            self._telling = asyncio.get_running_loop().call_later(_USES_S, self._tell_uses)
         return Lease(credential, self)
 
     def has(self, model: str, *, besides: Collection[str] = ()) -> bool:
@@ -146,7 +178,7 @@ class Pool(Generic[_C]):
 
     def lends(self, credential: _C, model: str) -> bool:
         """Tell whether a credential can serve a model now."""
-        return credential.state == "active" and not credential.rests_s(model)
+        return not self._problem and credential.serves(model)
 
     def any_active(self, model: str = "") -> _C | None:
         """Give some credential for a call beside the requests; that is no turn."""
@@ -156,7 +188,7 @@ class Pool(Generic[_C]):
         """Give the seconds until a credential, or `only` this one, can serve a model; infinite if a person must act."""
         if self._problem:
             return math.inf
-        rests = (credential.rests_s(model) for credential in self._among(only) if credential.state == "active")
+        rests = (one.rests_s(model) for one in self._among(only) if one.state in SERVING and not one.row.removed)
         return min(rests, default=math.inf)
 
     def shortage(self, model: str, only: _C | None = None) -> GatewayError | None:
@@ -166,101 +198,153 @@ class Pool(Generic[_C]):
             return None
         asked = self._among(only)
         if math.isinf(rest_s):
-            words = (
-                f"upstream {self.name} has no usable credential: {self._why(asked)}; this gateway's operator must act"
-            )
-            # one API key is no pool: that it is refused is the upstream's answer
-            return (
-                UpstreamCredential(words) if self._oauth is None and len(self.credentials) == 1 else NoCredential(words)
-            )
-        active = [credential for credential in asked if credential.state == "active"]
-        trouble = next((credential.trouble for credential in active if credential.trouble), "")
-        if trouble and not any(credential.cools_s(model) for credential in active):
-            return UpstreamUnavailable(f"no access token: {trouble}", retry_after=rest_s)
-        where = f" for {model}" if model else ""
-        words = f"{len(active)} of {len(asked)} credentials cool down{where}, next in {_spoken(rest_s)}"
-        out = _out_of_use(asked)
-        return UpstreamRateLimited(f"{words}; {out}" if out else words, retry_after=rest_s)
+            return self._none(asked, model)
+        serving = [one for one in asked if one.state in SERVING]
+        words = self._counted(asked, model)
+        if any(one.cools_s(model) for one in serving):
+            return UpstreamRateLimited(words, retry_after=rest_s)
+        troubled = next((one for one in serving if one.trouble), serving[0])
+        if troubled.ours:
+            return NoCredential(f"{words}; {troubled.trouble}; {_OPERATOR}", retry_after=rest_s)
+        return UpstreamUnavailable(f"no access token: {troubled.trouble}", retry_after=rest_s)
+
+    def _none(self, asked: Sequence[_C], model: str) -> GatewayError:
+        if self.oauth is None and len(self.credentials) == 1:  # one API key is no pool: its refusal is the answer
+            words = f"upstream {self.name} has no usable credential: {out_of_use(asked)}; {_OPERATOR}"
+            return UpstreamCredential(words)
+        if self._problem or not asked:
+            return NoCredential(f"upstream {self.name} has no credential: {self.state()}; {_OPERATOR}")
+        return NoCredential(f"{self._counted(asked, model)}; {_OPERATOR}")
+
+    def _counted(self, asked: Sequence[_C], model: str) -> str:
+        return f"{number(len(asked))}: {counted(asked, self._clock.time(), model)}"
+
+    def _choose(self, model: str, besides: Collection[str], session: Session) -> _C | None:
+        free = self._free(model, besides)
+        return self._strategy.choose(free, model, session) if free else None
 
     def _among(self, only: _C | None) -> Sequence[_C]:
         return self.credentials if only is None else (only,)
 
     def _free(self, model: str, besides: Collection[str] = ()) -> list[_C]:
+        """Give those that can serve a model, without the suspected ones unless there are no others."""
         if self._problem:
             return []
-        return [
-            credential
-            for credential in self.credentials
-            if credential.id not in besides and self.lends(credential, model)
-        ]
+        free = [one for one in self.credentials if one.id not in besides and one.serves(model)]
+        return [one for one in free if one.row.state == "active"] or free
 
-    def _why(self, asked: Sequence[_C]) -> str:
-        return self._problem or _out_of_use(asked) or "none is configured"
+    # who belongs to it
+
+    def catch_up(self) -> None:
+        """Take over what other processes wrote."""
+        for row in self._keeper.fresh():
+            self.take(row)
+
+    def take(self, row: StoredCredential) -> _C | None:
+        """Take over a row: of one that is known, of a new one, or of one that is gone."""
+        known = self._by_id.get(row.id)
+        if known is None:
+            known = self._admit(row) if row.source in _ADDED and not row.removed else None
+            if known is not None:
+                self._join(known)
+        elif not row.removed:
+            known.take(row)
+        elif not self.gives(row.id):
+            known.take(row)
+            del self._by_id[row.id]
+            self._order()
+        return known
+
+    def _join(self, credential: _C) -> None:
+        bounds = self.config.cooldown
+        credential.join(self._keeper, floor=self.config.quota_floor, longest_s=bounds.max)
+        self._by_id[credential.id] = credential
+        self._order()
+
+    def _order(self) -> None:
+        """Put those of gateway.toml first, as they stand there, and then the others as they came."""
+        given = [one for one in self._by_id.values() if self.gives(one.id)]
+        others = [one for one in self._by_id.values() if not self.gives(one.id)]
+        self.credentials = (*given, *sorted(others, key=lambda one: one.row.added_at))
 
     # learning
 
     def token(self, credential: _C) -> Coroutine[Any, Any, str]:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
-        return credential.token(self._refresh, partial(self._saved, credential), self._config.refresh_before)
+        return credential.token(self._refresh, partial(self.happen, credential), self.config.refresh_before)
 
     def ready(self, credential: _C) -> str:
         """Give the token that a credential has, "" where `token` must be awaited for one."""
-        return credential.ready(self._config.refresh_before)
+        return credential.ready(self.config.refresh_before)
 
-    def cool(self, credential: _C, model: str, wait_s: float | None, *, at_most_s: float = math.inf) -> None:
-        """Let a credential rest for a model, within the configured bounds."""
-        bounds = self._config.cooldown
+    def cool(
+        self,
+        credential: _C,
+        model: str,
+        wait_s: float | None,
+        *,
+        at_most_s: float = math.inf,
+        spent: bool = False,
+        reason: str = "",
+    ) -> None:
+        """Let a credential rest for a model, within the configured bounds. `spent`: nothing is left until then."""
+        bounds, wall = self.config.cooldown, self._clock.time()
         seconds = max(bounds.min, min(bounds.unknown if wait_s is None else wait_s, bounds.max, at_most_s))
-        credential.cool(model, seconds)
-        self._changed(credential, "a credential cools down", model=model, seconds=round(seconds))
+        quota = {model: Quota(0.0, wall + wait_s, wall)} if spent and wait_s is not None else {}
+        error_at = wall if reason else 0.0
+        cooling = {model: wall + seconds}
+        is_news = seconds > credential.cools_s(model) + 1  # many requests may learn it at once
+        credential.learn(
+            Change(id=credential.id, cooling=cooling, quota=quota, last_error=reason, last_error_at=error_at)
+        )
+        if is_news:
+            self.count("cooldowns_begun", self.name)
+            self._tell(credential, "a credential cools down", model=model, seconds=round(seconds))
 
-    def disable(self, credential: _C, reason: str, *, lasting: bool = True) -> None:
+    def happen(self, credential: _C, event: Event, reason: str = "", link: str = "") -> None:
+        """Let a credential learn of an event, and tell the operator of what they must know."""
+        if credential.happen(event, reason, link):
+            self._told(credential, event, reason, link)
+
+    def disable(self, credential: _C, reason: str, event: Event = "refused") -> None:
         """Use a credential no more."""
-        if credential.state != "disabled":
-            credential.disable(reason, lasting=lasting)
-            self._changed(credential, "a credential is disabled", reason=reason, hint=self._remedy)
+        self.happen(credential, event, reason)
 
     def need_verification(self, credential: _C, link: str | None) -> None:
         """Use a credential no more until its owner has acted."""
-        if credential.state == "active":
-            credential.need_verification(link)
-            self._changed(credential, "a credential must be verified by its owner", link=link)
+        self.happen(credential, "unverified", "the account must be verified", link or "")
 
-    def keep(self, credential: _C) -> None:
-        """Write down what is known of a credential, soon."""
-        self._keeper.later(credential.stored)
+    def served(self, credential: _C) -> None:
+        """Note that a request got its answer."""
+        if credential.served():
+            self._logger.info("a credential is active again", upstream=self.name, credential=credential.label)
 
-    async def _refresh(self, refresh_token: str) -> Tokens:
-        assert self._transport is not None, "the pool is used before start"
-        assert self._oauth is not None, "an API key is not refreshed"
-        return await google_oauth.refresh(self._transport, self._oauth, refresh_token)
+    def failed(self, credential: _C, reason: str) -> None:
+        """Note that the server failed with it."""
+        if credential.failed(reason):
+            self._told(credential, "failing", reason, "")
 
-    async def _saved(self, credential: _C) -> None:
-        if credential.state == "disabled":
-            self._tell(credential, "a credential is disabled", reason=credential.reason, hint=self._remedy)
-        await self._keeper.now(credential.stored)
-
-    def _changed(self, credential: _C, event: str, **fields: Any) -> None:
-        self._tell(credential, event, **fields)
-        self.keep(credential)
+    def _told(self, credential: _C, event: Event, reason: str, link: str) -> None:
+        if event in _SAID:
+            fields = {"link": link} if link else {}
+            remedy = {"hint": self._remedy} if credential.state == "disabled" else {}
+            self._tell(credential, _SAID[event], reason=reason, **fields, **remedy)
 
     def _tell(self, credential: _C, event: str, **fields: Any) -> None:
         self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
 
+    @property
+    def _remedy(self) -> str:
+        if self.oauth is None:
+            return f"give upstream.{self.name}.api_key another key"
+        return f"log the account in again: gateway login --upstream {self.name}"
 
-def _out_of_use(credentials: Sequence[Credential]) -> str:
-    """Count the credentials that need a person, by reason; without what names an account."""
-    reasons = Counter(
-        f"disabled: {credential.reason.partition(':')[0]}"
-        if credential.state == "disabled"
-        else "must be verified by the owner"
-        for credential in credentials
-        if credential.state != "active"
-    )
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    def _tell_uses(self) -> None:
+        self._telling = None
+        for credential in self.credentials:
+            credential.tell_uses()
 
-
-def _spoken(seconds: float) -> str:
-    if seconds < 120:
-        return f"{math.ceil(seconds)} s"
-    return f"{math.ceil(seconds / 60)} min" if seconds < 7200 else f"{math.ceil(seconds / 3600)} h"
+    async def _refresh(self, refresh_token: str) -> Tokens:
+        assert self._transport is not None, "the pool is used before start"
+        assert self.oauth is not None, "an API key is not refreshed"
+        return await google_oauth.refresh(self._transport, self.oauth, refresh_token)

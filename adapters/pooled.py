@@ -2,17 +2,22 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from gateway.adapters.credential import Credential
 from gateway.adapters.journey import Backend
 from gateway.adapters.keeping import Kept
 from gateway.adapters.model_list import Catalogue, ModelList
+from gateway.adapters.tending import Probe, ProbeName, Tending
+from gateway.store.known import Change, Happening
+from gateway.store.tally import Count
 from gateway.transport import Transport
-from gateway.upstream import ModelInfo
+from gateway.upstream import CredentialView, ModelInfo
 
-__all__ = ["PooledUpstream"]
+__all__ = ["KeyedUpstream", "PooledUpstream"]
 
 _C = TypeVar("_C", bound=Credential)
 
@@ -21,7 +26,10 @@ class PooledUpstream(ABC, Generic[_C]):
     """One upstream, and its background work.
 
     `configured`: the models that it has, () = those that it lists, where it can (`lists`). `tasks` end with it.
+    `has_accounts`: its credentials are accounts, and more of them may come while it runs.
     """
+
+    has_accounts: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -40,6 +48,15 @@ class PooledUpstream(ABC, Generic[_C]):
         self._keeper = kept.keeper
         self._tasks = tasks
         self._lists = lists and not configured
+        self._tending = Tending(
+            self._pool,
+            kept.keeper,
+            self._pool.config,
+            self._probes(),
+            backend.clock,
+            backend.logger,
+            accounts=self.has_accounts,
+        )
         self._list = ModelList(
             self.name,
             configured=configured,
@@ -50,9 +67,12 @@ class PooledUpstream(ABC, Generic[_C]):
             logger=backend.logger,
         )
 
+    # how it is
+
     @property
     def usable(self) -> bool:
         """Whether any credential could serve."""
+        self._pool.catch_up()
         return self._pool.usable
 
     @property
@@ -67,22 +87,87 @@ class PooledUpstream(ABC, Generic[_C]):
 
     def state(self) -> str:
         """Say how many credentials can serve, or why none."""
+        self._pool.catch_up()
         return self._pool.state()
 
     def states(self) -> Mapping[str, int]:
         """Count the credentials by state."""
+        self._pool.catch_up()
         return self._pool.states()
+
+    def servers(self) -> Sequence[str]:
+        """Give the addresses that calls go to, in the order in which they are tried."""
+        return self._shared.bases
 
     def models(self) -> Mapping[str, ModelInfo]:
         """List the configured models, else those fetched last, else the shipped table."""
         return self._list.models
 
+    # what operators ask
+
+    def views(self) -> Sequence[CredentialView]:
+        """Show the credentials, in the order in which they were given."""
+        self._pool.catch_up()
+        return [one.view(self.name) for one in self._pool.credentials]
+
+    async def enable(self, id_: str) -> CredentialView:
+        """Take a credential into use again; its cool-downs stay."""
+        credential = self._found(id_)
+        credential.resume()
+        return await self._operated(credential, Happening("enabled"))
+
+    async def disable(self, id_: str, reason: str) -> CredentialView:
+        """Take a credential out of use until it is enabled."""
+        return await self._operated(self._found(id_), Happening("stopped", reason or "by an operator"))
+
+    async def check(self, id_: str) -> CredentialView:
+        """Ask the upstream about a credential now."""
+        credential = self._found(id_)
+        await self._tending.check(credential)
+        return credential.view(self.name)
+
+    async def remove(self, id_: str) -> None:
+        """Forget a credential; raise ValueError for one that gateway.toml gives."""
+        credential = self._found(id_)
+        if self._pool.gives(id_):
+            raise ValueError(f"gateway.toml gives this credential: take it out of upstream.{self.name} there")
+        await self._keeper.remove(id_)
+        self._pool.take(replace(credential.row, removed=True))
+
+    def _found(self, id_: str) -> _C:
+        self._pool.catch_up()
+        return self._pool.find(id_)
+
+    async def _operated(self, credential: _C, happening: Happening) -> CredentialView:
+        await credential.keep(Change(id=credential.id, events=(happening,)))
+        self._shared.logger.info(
+            "an operator has changed a credential",
+            upstream=self.name,
+            credential=credential.label,
+            happened=happening.event,
+        )
+        return credential.view(self.name)
+
+    # background work
+
+    def watch(self, busy: Callable[[], bool]) -> None:
+        """Learn how to tell whether a request is under way anywhere in the app."""
+        self._tending.busy = busy
+
+    def count_by(self, count: Count) -> None:
+        """Learn how to count what the metrics tell."""
+        self._pool.count = count
+        self._keeper.count_by(count)
+
     async def start(self, transport: Transport) -> None:
-        """Take the transport; without configured models fetch the list in the background."""
+        """Take the transport, and begin to tend the credentials; without configured models fetch the list."""
         self._shared.transport = transport
+        await self._keeper.start()
         self._pool.start(transport)
+        loops = [*self._tending.loops()]
         if self._lists:
-            self._tasks.add(asyncio.get_running_loop().create_task(self._list.keep(self._fetch)))
+            loops.append(self._list.keep(self._fetch))
+        self._tasks.update(map(asyncio.get_running_loop().create_task, loops))
 
     async def stop(self) -> None:
         """End background work, and write down what is left to write."""
@@ -91,6 +176,7 @@ class PooledUpstream(ABC, Generic[_C]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
+        self._pool.stop()
         await self._keeper.close()
 
     async def listed(self) -> str:
@@ -100,3 +186,33 @@ class PooledUpstream(ABC, Generic[_C]):
     @abstractmethod
     async def _fetch(self) -> Catalogue | None:
         """Ask for the models; None when there is no credential for it now."""
+
+    @abstractmethod
+    def _probes(self) -> Mapping[ProbeName, Probe[_C]]:
+        """Give what can be asked about a credential."""
+
+
+class KeyedUpstream(PooledUpstream[Credential]):
+    """One whose credentials are API keys: one question tells the models, and whether a key is good."""
+
+    async def _fetch(self) -> Catalogue | None:
+        key = self._pool.any_active()
+        if key is None or self._shared.transport is None:
+            return None
+        with self._shared.learning(key):
+            return await self._catalogue(key)
+
+    def _probes(self) -> Mapping[ProbeName, Probe[Credential]]:
+        return {"models": self._probe}
+
+    async def _probe(self, key: Credential) -> Change:
+        await self._try(key)
+        return Change(id=key.id)
+
+    @abstractmethod
+    async def _catalogue(self, key: Credential) -> Catalogue:
+        """Ask for the models with a key; raise Failure."""
+
+    @abstractmethod
+    async def _try(self, key: Credential) -> None:
+        """Ask for as little as tells whether a key is good; raise Failure."""

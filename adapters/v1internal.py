@@ -8,7 +8,7 @@ The gateway says its own name everywhere; whether the service answers it is the 
 import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
@@ -19,12 +19,15 @@ from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pooled import PooledUpstream
-from gateway.adapters.v1internal_control import Control, countable
+from gateway.adapters.tending import Probe, ProbeName
+from gateway.adapters.v1internal_control import Control, Tell, countable
 from gateway.adapters.v1internal_envelope import Envelope, headers_of
 from gateway.adapters.v1internal_errors import RULES, read_failure
+from gateway.adapters.v1internal_joining import Joining
 from gateway.adapters.v1internal_journey import V1InternalBackend, V1InternalJourney
-from gateway.adapters.v1internal_models import SHIPPED, read_models
+from gateway.adapters.v1internal_models import SHIPPED, read_models, read_quota
 from gateway.adapters.v1internal_native import pass_through
+from gateway.adapters.v1internal_probes import Probes
 from gateway.adapters.v1internal_projects import Projects
 from gateway.adapters.v1internal_setup import set_up
 from gateway.clock import Clock
@@ -34,7 +37,8 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.logs import logger_for
-from gateway.upstream import Call, Journey
+from gateway.store.known import Change
+from gateway.upstream import Call, Consent, CredentialView, Journey
 
 __all__ = ["V1Internal"]
 
@@ -47,6 +51,8 @@ _COUNT_S: Final = 5.0
 class V1Internal(PooledUpstream[Account]):
     """One upstream; raises ConfigError for credentials that cannot be read."""
 
+    has_accounts: ClassVar[bool] = True
+
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         config = loaded.config.upstream[name]
         assert isinstance(config, V1InternalConfig)
@@ -57,7 +63,7 @@ class V1Internal(PooledUpstream[Account]):
         self._control = Control(config.base_urls or (_PROD, _DAILY), headers, clock, config.oauth.userinfo_url)
         self._backend = V1InternalBackend(
             pool=pool,
-            projects=Projects(config.pool, pool, self._control),
+            projects=Projects(config.pool, kept.keeper, self._control, clock),
             bases=config.base_urls or (_DAILY, _PROD),
             headers=headers,
             envelope=Envelope(config),
@@ -68,8 +74,10 @@ class V1Internal(PooledUpstream[Account]):
             logger=logger,
             strict=loaded.config.translate.lossy == "strict",
         )
+        self._questions = Probes(config, self._backend, self._control)
         lists = config.envelope == "antigravity"  # the other one has no such call
         super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=lists)
+        self._joining = Joining(pool, kept.keeper, self._control, self._backend.projects, self._survey, clock, logger)
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
         self._target = lru_cache(maxsize=256)(self._describe)
@@ -133,12 +141,37 @@ class V1Internal(PooledUpstream[Account]):
         token = await self._pool.token(credential)
         return await self._control.count(transport, token, request.model, contents)
 
+    # logging accounts in
+
+    def consent(self, redirect_uri: str) -> Consent:
+        """Begin a login."""
+        return self._joining.consent(redirect_uri)
+
+    async def log_in(self, consent: Consent, code: str, tell: Tell) -> CredentialView:
+        """Trade the code for an account, and set it up."""
+        transport = self._backend.transport
+        assert transport is not None, "the upstream is used before start"
+        account = await self._joining.log_in(transport, consent, code, tell)
+        return account.view(self.name)
+
     # the model list
 
     async def _fetch(self) -> Catalogue | None:
         account = self._pool.any_active()
-        transport = self._backend.transport
-        if account is None or transport is None:
-            return None
-        token = await self._pool.token(account)
-        return read_models(await self._control.models(transport, token, account.project))
+        return await self._listed_for(account) if account is not None else None
+
+    async def _listed_for(self, account: Account) -> Catalogue:
+        body = await self._questions.list(account)
+        account.learn(Change(id=account.id, quota=read_quota(body, self._backend.clock.time())))
+        return read_models(body)
+
+    async def _survey(self, account: Account) -> int:
+        """Ask which models there are, and what is left of each; give how many there are."""
+        if self._lists:
+            await self._list.renew(await self._listed_for(account))
+        else:
+            account.learn(await self._questions.models(account))
+        return len(self._list.models)
+
+    def _probes(self) -> Mapping[ProbeName, Probe[Account]]:
+        return self._questions.table

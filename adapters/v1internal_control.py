@@ -1,11 +1,11 @@
-"""The calls beside generating: finding a project, onboarding, listing models, counting tokens.
+"""The calls beside generating: finding a project, onboarding, models and quotas, counting tokens.
 
 loadCodeAssist ─► project
       └── none ─► onboardUser ─► operation, polled until done ─► project
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -19,9 +19,11 @@ from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
 from gateway.transport import Transport, Whole
 
-__all__ = ["Control", "countable"]
+__all__ = ["Control", "Tell", "countable", "silent"]
 
 _T = TypeVar("_T")
+
+Tell = Callable[[str], Awaitable[None]]  # hears of each step in a few words
 
 _POLLS: Final = 10
 _FIRST_PAUSE_S: Final = 1.0
@@ -82,6 +84,10 @@ _USER: Final = msgspec.json.Decoder(_User)
 _encode = msgspec.json.Encoder().encode
 
 
+async def silent(_: str) -> None:
+    """Hear of a step, and tell nobody."""
+
+
 class Control:
     """The small calls of one upstream; every one raises Failure."""
 
@@ -91,17 +97,20 @@ class Control:
         self._clock = clock
         self._userinfo_url = userinfo_url or GOOGLE_USERINFO_URL
 
-    async def discover(self, transport: Transport, token: str) -> str:
-        """Find the project that Google made for an account, onboarding it if need be; "" when there is none."""
+    async def discover(self, transport: Transport, token: str, tell: Tell = silent) -> tuple[str, str]:
+        """Find the project that Google made for an account, onboarding it if need be.
+
+        Give it with where it came from; "" when there is none.
+        """
         assist = await self._load(transport, token)
-        project = _id(assist.project)
+        project = _project(assist)
         if project:
-            return project
-        barred = next((t for t in assist.ineligible_tiers or () if t.reason_code == "VALIDATION_REQUIRED"), None)
-        if barred is not None and assist.current_tier is None:
-            error = UpstreamCredential("the upstream wants the account to be verified by its owner")
-            raise Failure(error, "verification", link=barred.validation_url)
-        return await self._onboard(transport, token, _tier(assist))
+            return project, "discovered"
+        return await self._onboard(transport, token, _tier(assist), tell), "onboarded"
+
+    async def project(self, transport: Transport, token: str) -> str:
+        """Ask for the project that an account has already, "" for none."""
+        return _project(await self._load(transport, token))
 
     async def models(self, transport: Transport, token: str, project: str) -> bytes:
         """Fetch the list of models."""
@@ -111,6 +120,10 @@ class Control:
             if failure.status != 403 or not project:
                 raise
         return await self._call(transport, token, "fetchAvailableModels", {})
+
+    async def quota(self, transport: Transport, token: str, project: str) -> bytes:
+        """Fetch what is left of each model, as the other client of the service is told."""
+        return await self._call(transport, token, "retrieveUserQuota", {"project": project} if project else {})
 
     async def count(self, transport: Transport, token: str, model: str, contents: object) -> int | None:
         """Count the tokens of contents; None when the answer has no number."""
@@ -132,14 +145,16 @@ class Control:
             return _Assist(current_tier=_Tier(id="standard-tier"))  # behind a service perimeter
         return _read(_ASSIST, answer)
 
-    async def _onboard(self, transport: Transport, token: str, tier: str) -> str:
+    async def _onboard(self, transport: Transport, token: str, tier: str, tell: Tell) -> str:
+        await tell(f"the account is new to the service: setting it up ({tier})")
         # no project of the caller's goes along: the free tier refuses one
         body = {"tierId": tier, "metadata": _METADATA}
         operation = _read(_OPERATIONS, await self._call(transport, token, "onboardUser", body))
         pause_s = _FIRST_PAUSE_S
-        for _ in range(_POLLS):
+        for poll in range(_POLLS):
             if operation.done:
                 return _id(operation.response.project if operation.response else None)
+            await tell(f"waiting for the service to set it up ({poll + 1} of at most {_POLLS} looks)")
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s + 1, _LONGEST_PAUSE_S)
             answer = await self._poll(transport, token, operation.name, body)
@@ -167,6 +182,16 @@ class Control:
     async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> Whole:
         headers = {**self._headers, "authorization": f"Bearer {token}"}
         return await fetch(transport, method, url, headers, body, read_failure, self._clock)
+
+
+def _project(assist: _Assist) -> str:
+    """Read the project; raise Failure when the owner of the account must act before there can be one."""
+    project = _id(assist.project)
+    barred = next((t for t in assist.ineligible_tiers or () if t.reason_code == "VALIDATION_REQUIRED"), None)
+    if not project and barred is not None and assist.current_tier is None:
+        error = UpstreamCredential("the upstream wants the account to be verified by its owner")
+        raise Failure(error, "verification", link=barred.validation_url)
+    return project
 
 
 def _tier(assist: _Assist) -> str:

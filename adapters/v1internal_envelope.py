@@ -7,17 +7,16 @@ The envelope is a form; the name in it is always this gateway's, or the one that
 """
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Final, Literal
 
 import msgspec
 
-from gateway import ir
 from gateway.adapters.exchange import NAME, USER_AGENT
 from gateway.adapters.v1internal_native import with_session
 from gateway.config import V1InternalConfig
 from gateway.context import new_uuid
 from gateway.dialects.gemini.request import Written
+from gateway.sessions import conversation
 from gateway.upstream import Call
 
 __all__ = ["Envelope", "headers_of", "session_id"]
@@ -73,9 +72,7 @@ def headers_of(config: V1InternalConfig) -> dict[str, str]:
 
 def session_id(call: Call) -> str:
     """Give the same id to every request of a conversation: the upstream's prompt cache goes by it."""
-    said = call.request.session or _first_text(call.request)
-    digest = sha256(f"{call.principal}\0{said}".encode("utf-8", "surrogatepass")).digest()
-    return f"-{int.from_bytes(digest[:8]) & _POSITIVE}"
+    return f"-{int.from_bytes(conversation(call)[:8]) & _POSITIVE}"
 
 
 def _inner(written: Written, name: str, session: str) -> object:
@@ -92,12 +89,3 @@ def _request_type(written: Written) -> RequestType:
     if written.image_model:
         return "image_gen"
     return "web_search" if written.body.get("tools") == _SEARCH_ONLY else "agent"
-
-
-def _first_text(request: ir.Request) -> str:
-    for turn in request.turns:
-        if turn.role == "user":
-            for part in turn.parts:
-                if isinstance(part, ir.Text):
-                    return part.text
-    return ""

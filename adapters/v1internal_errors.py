@@ -19,23 +19,28 @@ __all__ = ["RULES", "read_failure"]
 RULES: Final[Rules] = {
     **COMMON,
     **AMENDED,
-    "quota": Rule(mark="cool", others=math.inf, waits=True),
+    "quota": Rule(mark="cool", spent=True, others=math.inf, waits=True),
     # without details it may be the answer to a client that is not welcome: not every credential shall run into it
     "bare_429": Rule(base=True, mark="cool_briefly", others=1),
     "capacity": Rule(base=True, again=2, retries=2),
-    "server": Rule(base=True, others=1, counted=True, again=math.inf),
-    "unreachable": Rule(base=True, again=math.inf),
-    "broken": Rule(base=True, again=math.inf),
+    "server": Rule(base=True, others=1, counted=True, again=math.inf, fails=True),
+    "unreachable": Rule(base=True, again=math.inf, fails=True),
+    "broken": Rule(base=True, again=math.inf, fails=True),
     # expired tokens come as 401 also before their time
-    "token": Rule(renew="token", mark="disable", words="401 after a refresh", others=math.inf, always=True),
-    "forbidden": Rule(renew="token", mark="disable", words="403 after a refresh", others=math.inf, always=True),
+    "token": Rule(renew=("token",), mark="disable", words="401 after a refresh", others=math.inf, always=True),
+    "forbidden": Rule(renew=("token",), mark="disable", words="403 after a refresh", others=math.inf, always=True),
     "verification": Rule(mark="verify", others=math.inf, always=True),
     "service": Rule(
-        renew="project", mark="disable", words="API not enabled in its project", others=math.inf, always=True
+        renew=("project", "token"),
+        mark="disable",
+        words="API not enabled in its project",
+        others=math.inf,
+        always=True,
     ),
-    "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
+    # also what sounds final: the account may have been changed since its token was given
+    "banned": Rule(renew=("token",), mark="disable", words="refused for good", others=math.inf, always=True),
     "missing": Rule(base=True, others=1, always=True),
-    "project": Rule(renew="project", others=1, always=True),
+    "project": Rule(renew=("project",), others=1, always=True),
     # the credential has been marked where it failed; a token endpoint that is down is so for all
     "login": Rule(others=math.inf, waits=True),
     "refresh": Rule(others=1, waits=True),

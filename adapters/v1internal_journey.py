@@ -45,7 +45,8 @@ class V1InternalJourney(PoolJourney[Account, Written]):
         return Raw(self._body(self._known_project()))
 
     def _known_project(self) -> str:
-        credential = self._lease.credential if self._lease else self._backend.pool.any_active(self._model)
+        foreseen = self._backend.pool.foresee
+        credential = self._lease.credential if self._lease else foreseen(self._model, self._conversation)
         return credential.project if credential is not None else ""
 
     def _url(self) -> str:
@@ -61,10 +62,13 @@ class V1InternalJourney(PoolJourney[Account, Written]):
     async def _call(self, credential: Account) -> Answer:
         backend = self._backend
         assert backend.transport is not None, "the upstream is used before start"
-        try:
-            self._token = token = backend.pool.ready(credential) or await backend.pool.token(credential)
-        except RefreshFailed as failed:
-            raise _without_token(failed) from None
+        self._token = token = backend.pool.ready(credential)
+        if not token:
+            self._token = token = await self._fetched(credential)
+            backend.pool.catch_up()
+            lent = self._borrow()  # another one, where it cannot serve any more
+            if lent is not credential:
+                return await self._call(lent)
         projects = backend.projects
         project = projects.known(credential) or await projects.of(credential, token, backend.transport)
         self._project = project
@@ -72,11 +76,17 @@ class V1InternalJourney(PoolJourney[Account, Written]):
         reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt)
         return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
 
+    async def _fetched(self, credential: Account) -> str:
+        try:
+            return await self._backend.pool.token(credential)
+        except RefreshFailed as failed:
+            raise _without_token(failed) from None
+
     def _renew(self, what: Renew, credential: Account) -> None:
         if what == "token":
             credential.forget_token(self._token)
         else:
-            self._backend.projects.forget(credential, self._project)
+            credential.drop_project(self._project)
 
     def _body(self, project: str) -> bytes:
         return self._backend.envelope.write(self._draft.written, self._model, project, self._session)
@@ -84,6 +94,6 @@ class V1InternalJourney(PoolJourney[Account, Written]):
 
 def _without_token(failed: RefreshFailed) -> Failure:
     words = f"no access token: {failed.reason}"
-    if failed.permanent:
+    if failed.revoked or failed.misconfigured:
         return Failure(UpstreamCredential(words), "login")
     return Failure(UpstreamUnavailable(words), "refresh")

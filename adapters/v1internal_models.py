@@ -1,15 +1,23 @@
-"""The models of Code Assist: a table that is shipped, and what the service lists itself."""
+"""The models of Code Assist: a table that is shipped, what the service lists itself, and what is left of each.
+
+fetchAvailableModels   {"models": {ID: {…, "quotaInfo": {"remainingFraction", "resetTime"}}}}
+retrieveUserQuota      {"buckets": [{"modelId", "remainingFraction", "resetTime"}]}
+"""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from gateway.adapters.model_list import Catalogue
+from gateway.dialects.gemini.wire import epoch
+from gateway.store.known import Quota
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "read_models"]
+__all__ = ["SHIPPED", "read_buckets", "read_models", "read_quota"]
+
+_T = TypeVar("_T")
 
 _INTERNAL: Final = ("chat_", "tab_")
 
@@ -58,7 +66,17 @@ SHIPPED: Final[Mapping[str, ModelInfo]] = _table(
 )
 
 
+class _Left(Struct, rename="camel"):
+    remaining_fraction: float | None = None
+    reset_time: str | None = None
+
+
+class _Bucket(_Left, rename="camel"):
+    model_id: str | None = None
+
+
 class _Listed(Struct, rename="camel"):
+    quota_info: _Left | None = None
     display_name: str | None = None
     max_tokens: int | None = None
     max_output_tokens: int | None = None
@@ -75,18 +93,53 @@ class _Available(Struct, rename="camel"):
     deprecated_model_ids: dict[str, _Renamed] | None = None
 
 
+class _Buckets(Struct):
+    buckets: list[_Bucket] = []
+
+
 _AVAILABLE: Final = msgspec.json.Decoder(_Available, strict=False)
+_BUCKETS: Final = msgspec.json.Decoder(_Buckets, strict=False)
 
 
 def read_models(body: bytes) -> Catalogue:
     """Read the answer to fetchAvailableModels without what is only for Google's own clients; ValueError."""
-    try:
-        available = _AVAILABLE.decode(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    available = _read(_AVAILABLE, body)
     shown = {name: _info(name, listed) for name, listed in available.models.items() if _is_public(name, listed)}
     renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
     return Catalogue(shown, renamed)
+
+
+def read_quota(body: bytes, now: float) -> dict[str, Quota]:
+    """Read from the same answer what is left for each model; ValueError."""
+    listed = _read(_AVAILABLE, body).models.items()
+    given = {name: _quota(one.quota_info, now) for name, one in listed if one.quota_info is not None}
+    return {name: quota for name, quota in given.items() if quota is not None}
+
+
+def read_buckets(body: bytes, now: float) -> dict[str, Quota]:
+    """Read the answer to retrieveUserQuota; ValueError. Of several limits of a model the one with the least left."""
+    found: dict[str, Quota] = {}
+    for bucket in _read(_BUCKETS, body).buckets:
+        quota = _quota(bucket, now)
+        if bucket.model_id and quota is not None:
+            known = found.get(bucket.model_id)
+            found[bucket.model_id] = quota if known is None else min(known, quota, key=lambda one: one.remaining)
+    return found
+
+
+def _quota(left: _Left, now: float) -> Quota | None:
+    """Read one limit; proto-JSON leaves out a zero, so a reset time alone means that nothing is left."""
+    reset_at = epoch(left.reset_time)
+    if left.remaining_fraction is None and reset_at is None:
+        return None
+    return Quota(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now)
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    try:
+        return decoder.decode(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _is_public(name: str, listed: _Listed) -> bool:

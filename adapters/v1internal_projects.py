@@ -5,72 +5,94 @@ of the credential itself → pool.project_ids by e-mail → found before → ask
 
 from functools import partial
 from secrets import token_hex
+from typing import Final
 
 from gateway.adapters.account import Account
 from gateway.adapters.failures import Failure
-from gateway.adapters.pool import Pool
-from gateway.adapters.v1internal_control import Control
+from gateway.adapters.once import alone
+from gateway.adapters.v1internal_control import Control, Tell, silent
+from gateway.clock import Clock
 from gateway.config import PoolConfig
 from gateway.errors import UpstreamCredential
+from gateway.store.keeper import Keeper
+from gateway.store.known import Change
 from gateway.transport import Transport
 
 __all__ = ["Projects"]
 
+_LEASE_S: Final = 120.0  # longer than onboarding is waited for
+_MISCONFIGURED_S: Final = 300.0  # a person must act first
+_NONE: Final = "no project: set pool.project_ids"
+
 
 class Projects:
-    """Finds and remembers projects; once for each credential, however many requests wait for it."""
+    """Finds and remembers projects; once for each credential, however many requests and processes wait for it."""
 
-    def __init__(self, config: PoolConfig, pool: Pool[Account], control: Control) -> None:
+    def __init__(self, config: PoolConfig, keeper: Keeper, control: Control, clock: Clock) -> None:
         self._config = config
-        self._pool = pool
+        self._keeper = keeper
         self._control = control
+        self._clock = clock
+        self._nameless: set[str] = set()  # credentials whose e-mail has been asked for in vain
 
-    async def of(self, credential: Account, token: str, transport: Transport) -> str:
-        """Give the project of a credential; raise Failure."""
+    async def of(self, credential: Account, token: str, transport: Transport, tell: Tell = silent) -> str:
+        """Give the project of a credential, and tell of an onboarding; raise Failure."""
         return self.known(credential) or await credential.discovery.join(
-            partial(self._find, credential, token, transport)
+            partial(self._find, credential, token, transport, tell)
         )
 
     def known(self, credential: Account) -> str:
         """Give the project that a credential has, "" where `of` must be awaited for one."""
-        return "" if self._may_be_mapped(credential) else credential.project
-
-    def forget(self, credential: Account, project: str) -> None:
-        """Drop a project that the upstream refused, also a configured one, unless another one has been found since."""
-        if credential.project == project:
-            credential.project = credential.project_source = ""
-
-    def _may_be_mapped(self, credential: Account) -> bool:
-        return bool(self._config.project_ids) and not credential.email and credential.project_source != "config"
-
-    async def _find(self, credential: Account, token: str, transport: Transport) -> str:
-        if self._may_be_mapped(credential):
-            await self._map(credential, token, transport)
-        if not credential.project:
-            credential.project, credential.project_source = await self._discover(credential, token, transport)
-            self._pool.keep(credential)
+        if credential.given_project or not self._config.project_ids or credential.project_source == "import":
+            return credential.project
+        if not credential.email and credential.id not in self._nameless:
+            return ""
+        mapped = self._config.project_ids.get(credential.email, "")
+        if mapped and mapped != credential.dropped_project:
+            credential.given_project = mapped
+            credential.learn(Change(id=credential.id, project=(mapped, "config")))
         return credential.project
 
-    async def _map(self, credential: Account, token: str, transport: Transport) -> None:
-        """Ask for the e-mail once, and look it up."""
+    async def _find(self, credential: Account, token: str, transport: Transport, tell: Tell) -> str:
+        project = self.known(credential)
+        if not project and self._config.project_ids and not credential.email:
+            await self._name(credential, token, transport)
+            project = self.known(credential)
+        if project:
+            return project
+        done = partial(self._is_found, credential)
+        work = partial(self._discover, credential, token, transport, tell)
+        await alone(self._keeper, self._clock, f"project:{self._keeper.upstream}:{credential.id}", _LEASE_S, done, work)
+        return credential.project
+
+    async def _is_found(self, credential: Account) -> bool:
+        """Look whether another process has found it."""
+        row = await self._keeper.read(credential.id)
+        if row is not None:
+            credential.take(row)
+        return bool(credential.project)
+
+    async def _name(self, credential: Account, token: str, transport: Transport) -> None:
+        """Ask whose account it is, once."""
+        email = ""
         try:
-            credential.email = await self._control.email(transport, token) or "unknown"
+            email = await self._control.email(transport, token)
         except Failure as failure:
             if failure.cause == "token":
                 raise
-            credential.email = "unknown"
-        project = self._config.project_ids.get(credential.email)
-        if project:
-            credential.project, credential.project_source = project, "config"
+        if email:
+            credential.learn(Change(id=credential.id, email=email))
+        else:
+            self._nameless.add(credential.id)
 
-    async def _discover(self, credential: Account, token: str, transport: Transport) -> tuple[str, str]:
+    async def _discover(self, credential: Account, token: str, transport: Transport, tell: Tell) -> None:
         fallback = self._config.project_fallback
+        project, source = "", ""
         if fallback != "fail":
-            project = await self._control.discover(transport, token)
-            if project:
-                return project, "discovered"
-            if fallback == "random":
-                return f"gateway-{token_hex(4)}", "random"
-        reason = "no project: set pool.project_ids"
-        self._pool.disable(credential, reason, lasting=False)
-        raise Failure(UpstreamCredential(f"a credential has {reason}"), "login")
+            project, source = await self._control.discover(transport, token, tell)
+        if not project and fallback == "random":
+            project, source = f"gateway-{token_hex(4)}", "random"
+        if not project:
+            credential.pause(_NONE, _MISCONFIGURED_S, ours=True)
+            raise Failure(UpstreamCredential(f"a credential has {_NONE}"), "login")
+        await credential.keep(Change(id=credential.id, project=(project, source)))

@@ -7,6 +7,7 @@ embeddings, pictures ─► the model's own methods ─► the caller's words
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
 import msgspec
@@ -22,10 +23,12 @@ from gateway.adapters.anthropic_models import described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.exchange import USER_AGENT, fetch
 from gateway.adapters.failures import Cause, Failure, ReadFailure
+from gateway.adapters.google_login import adopt
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.tending import Probe, ProbeName
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import RULES, read_failure
 from gateway.adapters.vertex_forward import VertexForward
@@ -43,6 +46,7 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.gemini.vertex import fetched
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
+from gateway.store.known import Change
 from gateway.transport import Transport
 from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
 
@@ -82,8 +86,10 @@ class Vertex(PooledUpstream[DefaultCredential]):
         assert isinstance(config, VertexConfig)
         logger = logger_for(loaded)
         tasks: set[asyncio.Task[Any]] = set()
+        for variable in adopt(loaded.dotenv):
+            logger.warning("the environment has another value than .env, and holds", variable=variable, upstream=name)
         self._credential = credential = DefaultCredential(name, config.project, clock, tasks)
-        kept = restore(name, loaded, {credential.id: credential}, logger)
+        kept = restore(name, loaded, {credential.id: credential}, logger, clock)
         pool = Pool(name, [credential], config=PoolConfig(), oauth=None, clock=clock, keeper=kept.keeper, logger=logger)
         base = config.base_url or base_of(config.location)
         place = Place(base, config.location, credential)
@@ -238,6 +244,13 @@ class Vertex(PooledUpstream[DefaultCredential]):
         headers = {**backend.headers, **backend.place.headers(token)}
         url = backend.place.model_url(model, verb)
         return (await fetch(backend.transport, "POST", url, headers, body, read, backend.clock)).body
+
+    def _probes(self) -> Mapping[ProbeName, Probe[DefaultCredential]]:
+        return {"project": self._probe}
+
+    async def _probe(self, credential: DefaultCredential) -> Change:
+        await self._pool.token(credential)
+        return Change(id=credential.id)
 
     async def _fetch(self) -> Catalogue | None:
         """Its list says nothing of what a location has, so it is not asked for."""

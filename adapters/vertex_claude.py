@@ -31,8 +31,8 @@ SERVICES: Final = frozenset({"web_search"})
 RULES: Final[Rules] = {
     **anthropic_errors.RULES,
     **vertex_errors.RULES,
-    **dict.fromkeys(anthropic_errors.AMENDABLE, Rule(renew="body", always=True)),
-    "key": Rule(renew="token", always=True),
+    **dict.fromkeys(anthropic_errors.AMENDABLE, Rule(renew=("body",), always=True)),
+    "key": Rule(renew=("token",), always=True),
     "banned": Rule(),
 }
 _VERSION: Final = "vertex-2023-10-16"

@@ -5,10 +5,10 @@ the next request on.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from gateway.adapters.account import LAST_S, Account
-from gateway.adapters.credential import Refresh, Saved
+from gateway.adapters.credential import Happen, Refresh
 from gateway.adapters.failures import Failure
 from gateway.adapters.google_login import Login, LoginNeeded, has_file, project_given
 from gateway.adapters.google_oauth import RefreshFailed, Tokens
@@ -28,16 +28,27 @@ _REMEDY: Final = (
 
 
 class DefaultCredential(Account):
-    """The one credential of `upstream`. `project`: the configured one, "" = that of the environment or its own."""
+    """The one credential of `upstream`. `project`: the configured one, "" = that of the environment or its own.
+
+    Each host may have another one, so that its tokens are of use to this process only.
+    """
+
+    sharing: ClassVar[bool] = False
 
     def __init__(self, upstream: str, project: str, clock: Clock, tasks: set[asyncio.Task[Any]]) -> None:
         super().__init__(Secret(_NAME), clock, tasks, project=project or project_given())
         self.kind = ""
         self.quota_project = ""
         self._upstream = upstream
+        self._own_project = ""
         self._needed: LoginNeeded | None = None
         self._login = Login(self.given_project)
         self._request: LoopRequest | None = None
+
+    @property
+    def project(self) -> str:
+        """Give the project that it calls with."""
+        return self.given_project or self._own_project
 
     @property
     def usable(self) -> bool:
@@ -63,7 +74,7 @@ class DefaultCredential(Account):
         if self._request is not None:
             self._request.stop()
 
-    async def token(self, refresh: Refresh, saved: Saved, early_s: float) -> str:
+    async def token(self, refresh: Refresh, happen: Happen, early_s: float) -> str:
         """Give a valid access token, refreshed `early_s` before its end; raise Failure.
 
         The project is known from then on.
@@ -71,7 +82,7 @@ class DefaultCredential(Account):
         if self._needed is not None and self._waits():
             raise self._without(self._needed)
         try:
-            token = await super().token(self._mint, saved, early_s)
+            token = await super().token(self._mint, happen, early_s)
         except RefreshFailed as failed:
             raise self._without(failed) from None
         if not self.project:
@@ -91,7 +102,7 @@ class DefaultCredential(Account):
             raise
         self._needed = None
         self.kind, self.quota_project = minted.kind, minted.quota_project
-        self.project = self.given_project or minted.project
+        self._own_project = minted.project
         return Tokens(access_token=minted.token, lifetime_s=minted.lifetime_s)
 
     @property

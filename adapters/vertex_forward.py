@@ -9,6 +9,7 @@ from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import OPERATORS
 from gateway.adapters.vertex_journey import VertexBackend, tell_operator
 from gateway.errors import NotFound
+from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
 from gateway.upstream import NativeAnswer, NativeCall
 
@@ -65,6 +66,7 @@ class VertexForward:
             lease.release()
             raise
         if response.status < 400:
+            backend.pool.served(credential)
             return Passed(response, shown(response), lease)
         refused, failure = await self._refused(response, lease)
         if failure.cause == "token" and may_renew:
@@ -91,7 +93,7 @@ class VertexForward:
         return await backend.transport.send(
             "POST",
             f"{url}?{query}" if query else url,
-            headers=headers,
+            headers=carried(url, headers),
             body=call.body or None,
             first_byte_s=self._first_byte_s,
         )

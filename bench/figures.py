@@ -60,6 +60,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool
     starts: dict[str, Start]  # by system
     rounds: list[Round]
+    decode_ms: dict[str, float]  # by the caller's dialect: CPU for each MB of a request
 
     @property
     def sound(self) -> bool:

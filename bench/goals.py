@@ -95,6 +95,11 @@ def unit(name: str, digits: int, sign: str = "") -> Callable[[float], str]:
 
 milliseconds, megabytes, seconds = unit("ms", 2, "+"), unit("MB", 0), unit("s", 2)
 
+
+def _decoding(report: Report) -> float:
+    return max(report.decode_ms.values())
+
+
 GOALS = (
     Goal(
         "P1",
@@ -129,5 +134,6 @@ GOALS = (
     Goal("P8", "latency of a paced chunk, of the pass-through's", ratio(PACE, "chunk_p50_ms", FLOOR), 2.4, 1.5, times),
     Goal("P11", "memory after start", lambda report: report.starts[GATEWAY].rss_mb, 110, 75, megabytes),
     Goal("P11", "memory at most", lambda report: report.most_mb(GATEWAY), 150, 100, megabytes),
+    Goal("T9", "CPU to read 1 MB of an agent's talk, at most", _decoding, 10, 5, unit("ms", 1)),
     Goal("P12", "cold start to the first answer", lambda report: report.starts[GATEWAY].ready_s, 1.0, 0.5, seconds),
 )

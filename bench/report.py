@@ -18,7 +18,9 @@ def write_table(report: Report, scenarios: Sequence[Scenario]) -> str:
         return "\n".join([f"{report.pair}: wrong answers, so no ratios:", *report.errors])
     figures = _columns([_titles(report), *_rows(report, scenarios)])
     verdicts = _columns([*_verdicts(report)]) if report.sound else [SHORT_RUN]
-    return "\n".join([report.pair, *_host(report), "", *figures, "", *verdicts, "", *_memory(report)])
+    return "\n".join(
+        [report.pair, *_host(report), "", *figures, "", *verdicts, "", *_memory(report), _decoding(report)]
+    )
 
 
 def write_summary(reports: Sequence[Report], scenarios: Sequence[Scenario]) -> str:
@@ -87,6 +89,11 @@ def _memory(report: Report) -> Iterator[str]:
             f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, "
             f"at most {report.most_mb(name):.0f} MB later"
         )
+
+
+def _decoding(report: Report) -> str:
+    each = ", ".join(f"{dialect} {took:.1f} ms" for dialect, took in report.decode_ms.items())
+    return f"CPU to read 1 MB of an agent's talk: {each}"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

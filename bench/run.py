@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from bench.decode import measured
 from bench.figures import ROUNDS, Figures, Host, Report, Round, Start
 from bench.goals import Verdict, judge
 from bench.load import drive, quantile
@@ -127,8 +128,9 @@ def report_of(options: argparse.Namespace, pair: Pair, folder: Path, scenarios: 
         where = host(machine, peers)
         started = start_all(machine, options.app, peers)
         rounds = uvloop.run(measure_rounds([system for system, _ in started], scenarios, options.rounds))
+        decoded = measured()
     starts = {system.name: start for system, start in started}
-    return Report(pair=pair.name, host=where, quick=options.quick, starts=starts, rounds=rounds)
+    return Report(pair=pair.name, host=where, quick=options.quick, starts=starts, rounds=rounds, decode_ms=decoded)
 
 
 def print_run(options: argparse.Namespace, pair: Pair, scenarios: Sequence[Scenario]) -> Report | None:

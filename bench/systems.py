@@ -95,11 +95,11 @@ class Machine:
         """Start the floor."""
         return self._serve("passthrough", "bench.passthrough:app", self.pair.upstream, BENCH_UPSTREAM=upstream)
 
-    def gateway(self, app: str, upstream: str) -> System:
+    def gateway(self, app: str, upstream: str, *, name: str = "gateway", base: str = GATEWAY) -> System:
         """Start the gateway, or another ASGI app in its place."""
-        template = GATEWAY + UPSTREAMS[self.pair.upstream]
-        config = self._configure("gateway.toml", template, upstream=upstream)
-        return self._serve("gateway", app, self.pair.caller, GATEWAY_CONFIG=config)
+        template = base + UPSTREAMS[self.pair.upstream]
+        config = self._configure(f"{name}.toml", template, upstream=upstream)
+        return self._serve(name, app, self.pair.caller, GATEWAY_CONFIG=config)
 
     def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
         """Start another gateway; of the caller's variables it gets only where programs are."""

@@ -1,138 +1,238 @@
 """Make the app: the outermost layer, the operators' endpoints, the pipeline, and their common life.
 
-Outermost ─┬─ /health, /health/ready, /metrics ─► Router
+Generations ─► the Gateway in use ─► Outermost
+
+Outermost ─┬─ /health, /health/ready, /metrics ─► answered here
+           ├─ /, /admin, /oauth2 ─► Administration
            └─ everything else ─► pipeline ─► Endpoints ─► Relay
 """
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from hashlib import sha256
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from gateway import __version__
+from gateway.admin import Administration, Inside
+from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
 from gateway.config import Config, ConfigError, KeyPath, Loaded, Problem, load, missing_extras
 from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
-from gateway.errors import Draining, GatewayError, InternalError
+from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
 from gateway.fetching import Fetcher
-from gateway.logs import logger_for
+from gateway.generations import Generations
+from gateway.keyring import Keyring
+from gateway.ledger import Ledger
+from gateway.limiter import Limiter, NotAlone
+from gateway.lockout import Lockout
+from gateway.logs import Newest, logger_for
 from gateway.middleware.auth import guard_of
-from gateway.middleware.scrape import Scrape
+from gateway.middleware.cors import Cors
+from gateway.middleware.scrape import Scrape, Standing
+from gateway.own_usage import OwnUsage
+from gateway.parts import (
+    adapters_of,
+    books,
+    counts_in_redis,
+    is_one_of,
+    limiter_of,
+    shared_of,
+    tally_of,
+    telemetry_of,
+    unchanged,
+)
 from gateway.pipeline import build, misordered
+from gateway.proxies import Proxies
 from gateway.public import is_public
+from gateway.recorder import Recorder
 from gateway.refusal import refuse
-from gateway.registry import import_path, names
 from gateway.registry import load as load_plugin
+from gateway.registry import names
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.services import Services
-from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
-from gateway.store.tally import Tally
+from gateway.store.tally import Count
 from gateway.threads import Threads
+from gateway.tracing import Tracing
 from gateway.transport import Transport
-from gateway.upstream import Adapter, Pooling
+from gateway.upstream import Adapter, Counting, Pooling, Watching
 
 if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
+    from gateway.telemetry import Telemetry
 
 __all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _RETRY_AFTER_DRAIN_S = 5
-_HEALTH = ("/health", "/health/ready")
-_SHARED: Final = "gateway.store.signatures:SharedSignatures"
+_READING: Final = ("GET", "HEAD")
+_PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
 # a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing
 _THRESHOLDS = (5_000, 20, 100)
 
 
 class Gateway:
-    """Everything that one app holds, at `app.state.gateway`."""
+    """Everything that one app holds on one configuration; the newest is at `app.state.gateway`.
+
+    `before`: the one whose place it takes, and of which it has what must go on.
+    """
 
     def __init__(
-        self, loaded: Loaded, *, clock: Clock | None = None, adapters: Mapping[str, Adapter] | None = None
+        self,
+        loaded: Loaded,
+        *,
+        clock: Clock | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
+        before: "Gateway | None" = None,
     ) -> None:
         check(loaded)
         config = loaded.config
         self.loaded = loaded
-        self.clock = clock or System()
+        self.clock: Clock = clock or (before.clock if before else System())
+        self.open = 0
         self.transport: Transport | None = None
         self.files: Transport | None = None  # to servers that callers name
         self.logger: FilteringBoundLogger = logger_for(loaded)
-        self.adapters = adapters or adapters_of(loaded, self.clock)
-        self.services = Services(
+        self.newest: Newest = before.newest if before else Newest(self.logger)
+        running = unchanged(before.adapters, loaded, before.loaded) if before else {}
+        self.adapters: Mapping[str, Adapter] = adapters or adapters_of(loaded, self.clock, running)
+        self.keyring = Keyring(loaded, self.clock, self.logger)
+        self.keyring.load()
+        keeps = before is not None and books(before.loaded.config) == books(config)
+        self.ledger: Ledger | None = (
+            before.ledger if before and keeps else Ledger.of(loaded, self.clock, self.newest.bound)
+        )
+        tally = before.services.tally if before else tally_of(loaded)
+        counts = before is not None and counts_in_redis(before.loaded.config) == counts_in_redis(config)
+        self.limiter: Limiter = (
+            before.limiter if before and counts else limiter_of(loaded, self.clock, self.newest.bound, tally)
+        )
+        self.services: Services = Services(
             loaded=loaded,
             clock=self.clock,
             logger=self.logger,
             adapters=self.adapters,
             resolver=Resolver(config, self.adapters),
-            tally=Tally(loaded.resolve(config.server.data_dir) / "metrics", _group(config)),
+            keyring=self.keyring,
+            lockout=before.services.lockout if before else Lockout(self.clock),
+            tally=tally,
+            ledger=self.ledger if self.ledger is not None and self.ledger.keeps else None,
+            limiter=self.limiter,
         )
         self.threads = Threads(loaded, self.clock, self.logger)
-        self.shared = shared_of(loaded, self.clock, self.logger)
+        remembers = before is not None and before.loaded.config.translate.signatures == config.translate.signatures
+        self.shared: SharedSignatures | None = (
+            before.shared if before and remembers else shared_of(loaded, self.clock, self.newest.bound)
+        )
+        sends = before is not None and before.loaded.config.metrics.otlp == config.metrics.otlp
+        self.telemetry: Telemetry | None = (
+            before.telemetry if before and sends else telemetry_of(config, self.clock, self.newest.bound)
+        )
+        self.tracing = Tracing(self.telemetry, {name: one.type for name, one in config.upstream.items()})
         self.relay = Relay(config, self.clock, self.threads.keep, self.shared)
+        if before and remembers:
+            self.relay.memory = before.relay.memory
         for dialect in names("gateway.dialects"):
             load_plugin("gateway.dialects", dialect)  # now, not while the first request waits
         self.pipeline = build(Endpoints(self.services, self.relay, self.threads), self.services)
-        self.scrape = Scrape(self.services.tally, guard_of(self.pipeline, config), pools=self._pools)
-        self.settles = False  # set where the process is the gateway's own
-        self.shares = True  # other processes may serve the same configuration
-        self.late = asyncio.Lock()
-        self._lock = asyncio.Lock()
-        self._users = 0
-
-    @property
-    def started(self) -> bool:
-        """Whether the background work of the upstreams runs."""
-        return self._users > 0
+        guard = guard_of(self.pipeline, self.services)
+        self.scrape = Scrape(self.services.tally, guard, standing=self._standing)
+        own: dict[str, ASGIApp] = {
+            "/health": _answering(self.health),
+            "/health/ready": _answering(self.ready),
+            config.metrics.path: self.scrape,
+            "/usage": OwnUsage(self.services, guard),
+        }
+        self.app: ASGIApp = Outermost(own, self)
+        inside = Inside(relay=self.relay, readiness=self.readiness, app=self.app)
+        self.lasting: Lasting = (
+            before.lasting if before else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
+        )
+        self.administration = Administration(self.services, guard, inside, self.lasting)
+        self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
+        self.started = False
 
     @property
     def usable(self) -> bool:
         """Whether any upstream could serve now."""
         return any(adapter.usable for adapter in self.adapters.values())
 
-    async def start(self) -> None:
-        """Begin the common life; the second of two starters only counts."""
-        async with self._lock:
-            self._users += 1
-            if self._users == 1:
-                await self._count()
-                self.transport = Transport(connect_s=self.loaded.config.timeouts.connect)
-                for adapter in self.adapters.values():
-                    await adapter.start(self.transport)
-                if self.loaded.config.translate.fetch_urls:
-                    self.files = Transport(connect_s=self.loaded.config.timeouts.connect, allows=is_public)
-                    self.relay.fetcher = Fetcher(self.files)
-                await self.threads.start()
-                if self.shared is not None:
-                    await self.shared.start()
+    @property
+    def is_busy(self) -> bool:
+        """Whether the pipeline has a request now."""
+        return self.services.under_way > 0
 
-    async def stop(self) -> None:
-        """End it when the last starter ends."""
-        async with self._lock:
-            self._users -= 1
-            if self._users == 0 and self.transport is not None:
-                for adapter in self.adapters.values():
-                    await adapter.stop()
-                await self.transport.close()
-                if self.files is not None:
-                    await self.files.close()
-                await self.threads.stop()
-                if self.shared is not None:
-                    await self.shared.stop()
-                await asyncio.to_thread(self.services.tally.close)
+    async def start(self, before: "Gateway | None" = None, *, busy: Callable[[], bool] | None = None) -> None:
+        """Begin background work, except for what goes on from before. `busy`: whether any request is under way."""
+        self.started = True
+        await self._count()
+        self._have_counted(self.services.tally.count)
+        self.limiter.start()
+        await self.keyring.start()
+        await self._connect(before)
+        assert self.transport is not None
+        going = before.parts if before else ()
+        for adapter in self.adapters.values():
+            if isinstance(adapter, Watching):
+                adapter.watch(busy or (lambda: self.is_busy))
+            if not is_one_of(adapter, going):
+                await adapter.start(self.transport)
+        await self.threads.start()
+        for part in (self.ledger, self.shared, self.telemetry):
+            if part is not None and not is_one_of(part, going):
+                await part.start()
+        problem = await self.administration.start()
+        if problem:
+            self.logger.warning("the page lists the requests of one process only", reason=problem)
+        self.newest.logger = self.logger
+
+    async def _connect(self, before: "Gateway | None") -> None:
+        """Have connections to the upstreams: those that are open, unless they were made in another way."""
+        config = self.loaded.config
+        connect_s = config.timeouts.connect
+        old = before if before and before.loaded.config.timeouts.connect == connect_s else None
+        self.transport = old.transport if old and old.transport else Transport(connect_s=connect_s)
+        if config.translate.fetch_urls:
+            self.files = old.files if old and old.files else Transport(connect_s=connect_s, allows=is_public)
+            self.relay.fetcher = Fetcher(self.files)
+
+    async def stop(self, heirs: Sequence["Gateway"] = ()) -> None:
+        """End background work, except for what others use."""
+        if not self.started:
+            return
+        self.started = False
+        used = [part for heir in heirs for part in heir.parts]
+        await self.administration.stop()
+        await self.keyring.stop()
+        await self.threads.stop()
+        for part, end in self._ends():
+            if not is_one_of(part, used):
+                await end()
+        if not heirs:
+            await asyncio.to_thread(self.services.tally.close)
+
+    @property
+    def parts(self) -> Sequence[object]:
+        """List what its successor may use on."""
+        return [part for part, _ in self._ends()]
+
+    def _ends(self) -> Iterator[tuple[object, Callable[[], Awaitable[None]]]]:
+        """Give each of them with what ends it, in this order."""
+        yield from ((adapter, adapter.stop) for adapter in self.adapters.values())
+        yield from ((one, one.close) for one in (self.transport, self.files) if one is not None)
+        others = (self.ledger, self.shared, self.telemetry, self.limiter)
+        yield from ((one, one.stop) for one in others if one is not None)
 
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""
@@ -141,24 +241,61 @@ class Gateway:
         if problem:
             self.logger.warning("metrics are not shared with other workers", reason=problem)
 
-    def _pools(self) -> dict[str, Mapping[str, int]]:
-        return {name: adapter.states() for name, adapter in self.adapters.items() if isinstance(adapter, Pooling)}
+    def _have_counted(self, count: Count) -> None:
+        """Tell those who count what seldom happens how to."""
+        for adapter in self.adapters.values():
+            if isinstance(adapter, Counting):
+                adapter.count_by(count)
+        self.keyring.count_by(count)
+        self.threads.count = count
+        if self.ledger is not None:
+            self.ledger.count = count
+
+    async def _standing(self) -> Standing:
+        """Say how the upstreams and Redis are, for the metrics."""
+        pools = {name: adapter for name, adapter in self.adapters.items() if isinstance(adapter, Pooling)}
+        return Standing(
+            states={name: pool.states() for name, pool in pools.items()},
+            cooldowns={name: _cooldowns(pool, self.clock.time()) for name, pool in pools.items()},
+            redis=await self.shared.ask() if self.shared is not None else None,
+        )
+
+    async def claim(self) -> None:
+        """Make sure that no other process counts the same limits by itself; raise NotAlone."""
+        config = self.loaded.config
+        if "rate_limit" not in config.pipeline.order:
+            return
+        if config.limits or self.keyring.limited:
+            await self.limiter.claim(min(config.server.drain, _PATIENCE_S))
+        elif self.shares:
+            self.limiter.join()
 
     def drain(self) -> None:
         """Refuse new work from now on."""
         self.services.draining = True
+        self.limiter.release()
 
-    async def health(self, _: Request) -> Response:
+    def abort(self) -> None:
+        """End what is still open with the caller's own error."""
+        self.relay.abort()
+
+    async def health(self) -> Response:
         """Say that the process lives."""
         return JSONResponse({"status": "ok"})
 
-    async def ready(self, _: Request) -> Response:
-        """Say whether a request could be served; that Redis is away stops none."""
-        status = "draining" if self.services.draining else "ready" if self.usable else "unusable"
-        said = {"status": status}
+    async def ready(self) -> Response:
+        """Say whether a request could be served."""
+        said = await self.readiness()
+        return JSONResponse(said, status_code=200 if said["status"] == "ready" else 503)
+
+    async def readiness(self) -> dict[str, str]:
+        """Say how it is; that Redis is away stops no request."""
+        said = {"status": "draining" if self.services.draining else "ready" if self.usable else "unusable"}
         if self.shared is not None:
             said["redis"] = "ok" if await self.shared.ask() else "away"
-        return JSONResponse(said, status_code=200 if status == "ready" else 503)
+        if self.limiter.together is not None:
+            said["limits"] = "shared" if self.limiter.is_shared else "own"
+        return said
 
 
 def create_app(config: Source = None) -> Starlette:
@@ -171,61 +308,68 @@ def create_app(config: Source = None) -> Starlette:
 
 
 def assemble(gateway: Gateway) -> Starlette:
-    """Put a gateway's parts together as one app."""
+    """Make an app of a gateway, and of those that take its place."""
 
     @asynccontextmanager
     async def own_lifespan(_: Starlette) -> AsyncGenerator[None]:
-        await gateway.start()
-        if gateway.settles:
-            settle()
-        try:
+        async with lifespan(app):
             yield
-        finally:
-            await gateway.stop()
 
-    app, metrics = Starlette(lifespan=own_lifespan), gateway.loaded.config.metrics.path
+    def tell(newest: Gateway) -> None:
+        app.state.gateway = newest
+
+    app = Starlette(lifespan=own_lifespan)
+    generations = Generations(gateway, _after, _plain(app.router.lifespan), tell)
     app.state.gateway = gateway
-    operators = [
-        Route("/health", gateway.health, methods=["GET"]),
-        Route("/health/ready", gateway.ready, methods=["GET"]),
-        Route(metrics, gateway.scrape),
-    ]
-    own = Router(operators, default=gateway.pipeline, redirect_slashes=False)
+    app.state.generations = generations
     # Starlette's own outer layers would answer errors in text/plain, so the stack is set by hand
-    app.middleware_stack = Outermost(own, (*_HEALTH, metrics), gateway, app.router)
+    app.middleware_stack = generations
+    return app
+
+
+def _after(loaded: Loaded, before: Gateway) -> Gateway:
+    return Gateway(loaded, before=before)
+
+
+def _plain(life: ASGIApp) -> ASGIApp:
+    """Tell the server in one line why the start is refused."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            refusal = sys.exception()
+            if isinstance(refusal, NotAlone):
+                message = {**message, "message": str(refusal)}
+            await send(message)
+
+        with suppress(NotAlone):
+            await life(scope, receive, told)
+
+    return app
+
+
+def _answering(answer: Callable[[], Awaitable[Response]]) -> ASGIApp:
+    """Make an app that only reads."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in _READING:
+            message = f"{route_path(scope)} takes GET, not {scope['method']}"
+            raise MethodNotAllowed(message, headers={"allow": ", ".join(_READING)})
+        await (await answer())(scope, receive, send)
+
     return app
 
 
 def settle() -> None:
-    """Take what start-up made out of the collector's sight; it lives as long as the process."""
+    """Take what start-up, or a reload, made out of the collector's sight; it lives as long as its configuration."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
 
 
-def adapters_of(loaded: Loaded, clock: Clock) -> dict[str, Adapter]:
-    """Make every upstream; raise ConfigError for what one cannot work with."""
-    made: dict[str, Adapter] = {}
-    for name, upstream in loaded.config.upstream.items():
-        make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", upstream.type))  # no entry point is typed
-        made[name] = make(name, loaded, clock)
-    return made
-
-
-def shared_of(loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> "SharedSignatures | None":
-    """Make what all workers and hosts remember of signatures, where store.redis is set."""
-    store = loaded.config.store
-    url = store.redis.reveal()
-    if not url or loaded.config.translate.signatures == "off":
-        return None
-    make = cast("type[SharedSignatures]", import_path(_SHARED))  # what is loaded by path is not typed
-    keys = [key.reveal() for key in store.encryption_key]
-    return make(url, keys, clock, logger, size=SIZE, limit_bytes=LIMIT_BYTES, ttl_s=TTL_S)
-
-
-def _group(config: Config) -> str:
-    """Name what counts together: the processes of one configuration and version, which may differ in its secrets."""
-    return sha256(f"{__version__} {config!r}".encode()).hexdigest()[:16]
+def _cooldowns(pool: Pooling, now: float) -> int:
+    """Count the models that credentials rest for."""
+    return sum(until > now for view in pool.views() for until in view.cooling.values())
 
 
 def check(loaded: Loaded) -> None:
@@ -247,41 +391,55 @@ def _unserved(loaded: Loaded) -> Iterator[Problem]:
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncGenerator[None]:
     """Run a mounted gateway's background work inside the host's own lifespan."""
-    gateway: Gateway = app.state.gateway
-    await gateway.start()
+    generations: Generations[Gateway] = app.state.generations
+    await generations.start()
     try:
+        await generations.current.claim()
         yield
     finally:
-        await gateway.stop()
+        await generations.stop()
 
 
 class Outermost:
-    """The layer that every request passes first: the context, the lazy start, and errors nobody else wrote."""
+    """The layer that every request passes first: the context, and errors nobody else wrote."""
 
-    def __init__(self, own: ASGIApp, paths: tuple[str, ...], gateway: Gateway, life: Router) -> None:
+    def __init__(self, own: Mapping[str, ASGIApp], gateway: Gateway) -> None:
         self._own = own
-        self._paths = paths
         self._gateway = gateway
-        self._life = life
+        config = gateway.loaded.config
+        self._is_open = "auth" not in config.pipeline.order
+        self._proxies = Proxies(config.server.trusted_proxies)
+        recordings = config.record.dir and gateway.loaded.resolve(config.record.dir)
+        self._pipeline = (
+            Recorder(gateway.pipeline, recordings, gateway.loaded, gateway.clock, gateway.logger)
+            if recordings
+            else gateway.pipeline
+        )
+        self._cors = Cors.configured(self._serve, gateway.services) if config.cors.origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        if scope["type"] == "lifespan":
-            await self._life.lifespan(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        if not self._gateway.started:
-            await self._start_late()
+        if self._cors is None or self._own_app(route_path(scope)):  # which are for no page of another origin
+            await self._serve(scope, receive, send)
+        else:
+            await self._cors(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and answer every error in the caller's dialect."""
         context, send = attach(scope, send, self._gateway.clock)
-        own = scope["path"].endswith(self._paths) and route_path(scope) in self._paths
+        scope = self._proxies.seen_through(scope, context.headers)
+        own = self._own_app(route_path(scope))
+        services, counted = self._gateway.services, own is None
+        services.under_way += counted
+        followed = self._gateway.tracing.begin(scope, context) if counted else None
+        ledger = services.ledger if counted else None
+        if ledger is not None:
+            context.on_last += (partial(ledger.refuse, context),)
         try:
-            if self._gateway.services.draining and not own:
+            if services.draining and own is None:
                 raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
-            if own:  # the router has an eye of its own for mount points
-                await self._own({**scope, "path": route_path(scope), "root_path": ""}, receive, send)
-            else:
-                await self._gateway.pipeline(scope, receive, send)
+            context.admitted = self._is_open
+            await (own or self._pipeline)(scope, receive, send)
         except GatewayError as error:
             if context.status is not None:
                 raise
@@ -291,11 +449,13 @@ class Outermost:
             if context.status is not None:
                 raise
             await refuse(context, send, InternalError("the gateway failed; its log says more"))
+        finally:
+            services.under_way -= counted
+            if ledger is not None:
+                ledger.refuse(context)
+            if followed is not None:
+                self._gateway.tracing.end(followed, context)
 
-    async def _start_late(self) -> None:
-        async with self._gateway.late:
-            if not self._gateway.started:
-                self._gateway.logger.warning(
-                    "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
-                )
-                await self._gateway.start()
+    def _own_app(self, path: str) -> ASGIApp | None:
+        """Give the operators' endpoint of this path, if it is one."""
+        return self._own.get(path) or (self._gateway.administration if Administration.owns(path) else None)

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from gateway.app import create_app
+from gateway.app import create_app, settle
 from gateway.config import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +24,6 @@ def __getattr__(name: str) -> object:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(_FAILED_START) from None
-    made.state.gateway.settles = True
+    made.state.generations.settle = settle
     globals()["app"] = made
     return made

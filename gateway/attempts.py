@@ -41,6 +41,7 @@ class _Way(Protocol):
 _W = TypeVar("_W", bound=_Way)
 _T = TypeVar("_T")
 Tried = Callable[[Target, GatewayError | None], None]
+Failed = Callable[[GatewayError], None]
 
 EMPTY_RETRIES = 2
 ENDS = (ir.Finished, ir.Failed)  # nothing follows them
@@ -85,13 +86,14 @@ def begin(
     *,
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
+    failed: Failed = lambda _: None,
 ) -> Coroutine[Any, Any, Begun]:
     """Try the members of a chain in turn until one begins to answer.
 
-    `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it. Raises
-    the last member's GatewayError.
+    `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it, `failed`
+    of each failure when it happens. Raises the last member's GatewayError.
     """
-    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried)
+    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried, failed=failed)
 
 
 async def walk(
@@ -103,6 +105,7 @@ async def walk(
     *,
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
+    failed: Failed = lambda _: None,
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give."""
     failure: GatewayError | None = None
@@ -113,7 +116,18 @@ async def walk(
         except NoCredential as error:
             failure = error
             continue
-        member = _Member(target, journey, reach, policy, clock, may_wait=last, grace=grace, tried=tried, failed=failure)
+        member = _Member(
+            target,
+            journey,
+            reach,
+            policy,
+            clock,
+            may_wait=last,
+            grace=grace,
+            tried=tried,
+            fails=failed,
+            failed=failure,
+        )
         try:
             try:
                 return await member.once()
@@ -149,6 +163,7 @@ class _Member(Generic[_W, _T]):
         may_wait: bool,
         grace: Grace | None,
         tried: Tried,
+        fails: Failed,
         failed: GatewayError | None,
     ) -> None:
         self._target = target
@@ -159,6 +174,7 @@ class _Member(Generic[_W, _T]):
         self._may_wait = may_wait
         self._grace = grace
         self._tried = tried
+        self._fails = fails
         self._failed = failed
         self._counted = 1
         self._empty = 0
@@ -180,6 +196,7 @@ class _Member(Generic[_W, _T]):
         raise AssertionError("tenacity ended without an answer or an error")  # pragma: no cover
 
     def _again(self, error: GatewayError) -> bool:
+        self._fails(error)
         if isinstance(error, EmptyAnswer):
             self._empty += 1
             if self._empty > EMPTY_RETRIES:

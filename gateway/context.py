@@ -4,9 +4,9 @@ The outermost layer makes it; a middleware that stands alone in somebody else's 
 per request notes the status and adds the reply headers that any layer has asked for.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import getrandbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 from starlette.types import Message, Scope, Send
@@ -15,12 +15,23 @@ from gateway import ir
 from gateway.clock import Clock, System
 from gateway.errors import GatewayError
 from gateway.routes import Route, match
+from gateway.trace_context import Carrier
 from gateway.upstream import Target
 
 if TYPE_CHECKING:
     from gateway.config import Limit
 
-__all__ = ["ANONYMOUS", "Principal", "RequestContext", "attach", "new_id", "new_uuid", "route_path"]
+__all__ = [
+    "ANONYMOUS",
+    "Principal",
+    "RequestContext",
+    "Trace",
+    "attach",
+    "new_id",
+    "new_uuid",
+    "reason_of",
+    "route_path",
+]
 
 _SYSTEM = System()
 
@@ -29,16 +40,42 @@ _VERSION_4 = 0x4000_8000 << 48
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who asks. `models`: globs of names as the client writes them, () = all; `id` keeps callers apart."""
+    """Who asks. `models`: globs of names as the client writes them, () = all; `id` keeps callers apart.
+
+    `upstreams`: names of those that may answer, () = all.
+    """
 
     name: str
     id: str
     scopes: frozenset[str] = frozenset({"chat"})
     models: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
     limits: "tuple[Limit, ...]" = ()
 
 
 ANONYMOUS = Principal(name="anonymous", id="anonymous")
+
+
+class Trace(Protocol):
+    """Who follows a request. `carrier`: what its upstream calls take along."""
+
+    carrier: Carrier
+
+    def tries(self, target: Target) -> None:
+        """Note that a call begins."""
+        ...
+
+    def answers(self, events: Sequence[ir.Event]) -> None:
+        """Note the first events of its answer."""
+        ...
+
+    def fails(self, error: GatewayError) -> None:
+        """Note that it has failed."""
+        ...
+
+    def ends(self) -> None:
+        """Note that the request has ended."""
+        ...
 
 
 class RequestContext(Struct):
@@ -47,7 +84,16 @@ class RequestContext(Struct):
     `root`: the mount point below which the path led to `route`. `own`: the request as the caller's own words have it;
     where a middleware has changed `request`, these words do not go on. `passed`: the upstream's come
     back. `tried`: the target of the last upstream call; `retries`: the upstreams that were called in vain before it,
-    and why. `streams`: the answer comes in pieces, of which `on_stream` heard.
+    and why. `streams`: the answer comes in pieces, of which `on_stream` heard. `on_answer` hear when an upstream has
+    said its first word, `on_last` before the last byte goes out: all that is known of the request then is known.
+    `credential`: the id of the one that answers, "" = none.
+    `reserve`: to be called once what is asked for and who is to answer are known, before an upstream is called; raises
+    RateLimited. `by_operator`: one asks through the page, who is let in already, as `principal`;
+    `admitted`: Auth has let the caller in; `entered`: the ledger has a row of it, or will.
+    `silences`: a histogram of the times that an upstream was waited for in its answer, None = nobody wants it;
+    `fell_silent`: it was given up. `expected`: what it may use, where `request` does not tell. `finish`:
+    why the answer ended, in the words of `ir.Finished`. `stamp`: what the ids of the answer are made of, and the time
+    (Unix seconds) that it bears.
     """
 
     request_id: str
@@ -75,14 +121,48 @@ class RequestContext(Struct):
     error: GatewayError | None = None
     streams: bool = False
     on_stream: tuple[Callable[[], None], ...] = ()
+    on_last: tuple[Callable[[], None], ...] = ()
+    credential: str = ""
+    reserve: "Callable[[RequestContext], Awaitable[None]] | None" = None
+    on_answer: tuple[Callable[[], None], ...] = ()
+    silences: list[float] | None = None
+    fell_silent: bool = False
+    finish: str = ""
+    trace: Trace | None = None
+    stamp: tuple[str, int] | None = None
+    admitted: bool = False
+    by_operator: bool = False
+    entered: bool = False
+    expected: ir.Usage | None = None
+
+    def called(self) -> str:
+        """Name the target of the last upstream call, "" when there was none."""
+        return self.tried.label if self.tried is not None else ""
 
     def tries(self, target: Target, failure: GatewayError | None) -> None:
         """Note an upstream call, and the failure of the one before it, if there was one."""
         if failure is not None and self.tried is not None:
-            reason = failure.cause or type(failure).code or type(failure).__name__  # one of a few
-            self.retries += ((self.tried.adapter.name, reason),)
+            self.retries += ((self.tried.adapter.name, reason_of(failure)),)
         self.attempts += 1
         self.tried = target
+        if self.trace is not None:
+            self.trace.tries(target)
+
+    def fails(self, error: GatewayError) -> None:
+        """Note the failure of the upstream call that was noted last."""
+        if self.trace is not None:
+            self.trace.fails(error)
+
+    def begins(self) -> None:
+        """Let those hear who wait for the first word of the answer."""
+        heard, self.on_answer = self.on_answer, ()
+        for hear in heard:
+            hear()
+
+
+def reason_of(error: GatewayError) -> str:
+    """Name what went wrong, in one of a few words."""
+    return error.cause or type(error).code or type(error).__name__
 
 
 def new_id() -> str:
@@ -146,6 +226,10 @@ def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
         if not context.streams and message.get("more_body"):
             context.streams = True
             for hear in context.on_stream:
+                hear()
+        if not message.get("more_body"):
+            heard, context.on_last = context.on_last, ()
+            for hear in heard:
                 hear()
         return send(message)
 

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.context import RequestContext, attach
+from gateway.background import BACKGROUND, Background
+from gateway.context import Principal, RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.ir.estimate import estimate
 from gateway.making import Makings
@@ -35,6 +36,7 @@ class Endpoints:
         self._services = services
         self._relay = relay
         self._threads = threads
+        self._background = Background(services, relay, threads)
         self._native = NativeCalls(services, relay)
         self._makings = Makings(services, relay)
         self._kept: Mapping[str, _Kept] = {
@@ -61,7 +63,9 @@ class Endpoints:
                 raise context.route.error
             else:
                 query: str = scope.get("query_string", b"").decode("latin-1")
-                await Client(receive, send, self._relay.grace).respond(await self._read(context, query))
+                about = context.route.operation in BACKGROUND
+                if not about or not await self._background.answer(context, parse_qs(query), receive, send):
+                    await Client(receive, send, self._relay.grace).respond(await self._read(context, query))
         except GatewayError as error:
             if context.status is not None:
                 raise
@@ -103,12 +107,17 @@ class Endpoints:
         if context.route.operation == "model":
             return dialect.write_model(*self._model(context))
         listing = self._services.resolver.listing()
-        allowed = [(name, info) for name, info in listing.items() if may_use(context.principal, name)]
+        allowed = [(name, info) for name, info in listing.items() if self._may_ask(context.principal, name)]
         return dialect.write_models(allowed, query)
 
     def _model(self, context: RequestContext) -> tuple[str, ModelInfo]:
         name = context.route.model.removeprefix("models/")
         info = self._services.resolver.describe(name)
-        if info is None or not may_use(context.principal, name):
+        if info is None or not self._may_ask(context.principal, name):
             raise ModelNotFound(f"the model {name[:100]!r} is not served here; GET /v1/models lists the models")
         return name, info
+
+    def _may_ask(self, principal: Principal, name: str) -> bool:
+        """Tell whether a key may use a model, and an upstream that it leads to."""
+        upstreams = principal.upstreams
+        return may_use(principal, name) and (not upstreams or self._services.resolver.leads_to(name, upstreams))

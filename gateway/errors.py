@@ -11,6 +11,7 @@
     │   │   └── ModelNotFound        404  unknown model
     │   ├── MethodNotAllowed         405
     │   ├── RequestTimeout           408  the body did not arrive
+    │   ├── Conflict                 409  it cannot be done to this thing as it is
     │   ├── BodyTooLarge             413
     │   ├── UnsupportedMediaType     415
     │   └── RateLimited              429  a limit of this gateway
@@ -27,7 +28,9 @@
         ├── InternalError            500
         ├── NotImplementedHere       501
         ├── NoCredential             503  a pool without a usable credential
-        └── Draining                 503  shutting down
+        ├── LimitsNotShared          503  several processes, and a key with limits that they cannot count together
+        ├── Draining                 503  shutting down
+        └── Cancelled                503  an operator has ended the request
 
 The class says the cause; `gateway.dialects` says how each dialect spells it.
 """
@@ -35,11 +38,14 @@ The class says the cause; `gateway.dialects` says how each dialect spells it.
 __all__ = [
     "BodyTooLarge",
     "CallerError",
+    "Cancelled",
+    "Conflict",
     "ContextTooLong",
     "Draining",
     "GatewayError",
     "InternalError",
     "InvalidRequest",
+    "LimitsNotShared",
     "MethodNotAllowed",
     "ModelNotFound",
     "NoCredential",
@@ -167,6 +173,13 @@ class RequestTimeout(CallerError):
     code = "request_timeout"
 
 
+class Conflict(CallerError):
+    """The thing is there, and cannot be treated so."""
+
+    status = 409
+    code = "conflict"
+
+
 class BodyTooLarge(CallerError):
     """The body is longer than server.max_body."""
 
@@ -269,8 +282,22 @@ class NoCredential(ServiceError):
     code = "no_credential"
 
 
+class LimitsNotShared(ServiceError):
+    """The key has limits, and several processes serve that cannot count together."""
+
+    status = 503
+    code = "limits_not_shared"
+
+
 class Draining(ServiceError):
     """The gateway is shutting down."""
 
     status = 503
     code = "draining"
+
+
+class Cancelled(ServiceError):
+    """An operator has ended the request; to send it again at once is not what they want."""
+
+    status = 503
+    code = "cancelled"

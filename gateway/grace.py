@@ -6,6 +6,8 @@ import asyncio
 from asyncio import current_task, get_running_loop
 from typing import Final, Protocol, Self
 
+from gateway.histogram import SHORTEST_S, observe
+
 __all__ = ["Grace", "Watchdog"]
 
 GRACE_S: Final = 0.02
@@ -56,22 +58,48 @@ class Grace:
 class Watchdog:
     """Raise TimeoutError in the current task after `limit_s` without `feed()`.
 
-    One lazy timer: feeding notes the time, the timer looks at it when it fires. `held` stops the clock while
-    the task waits for somebody else.
+    One lazy timer: feeding notes the time, the timer looks at it when it fires. Between `hold()` and `feed()` the task
+    waits for somebody else, and no time counts. `silences`: a histogram of the times before each `hold()`.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_grace", "_handle", "_last", "_limit", "_loop", "_task", "held")
+    __slots__ = (
+        "_cancelling",
+        "_expired",
+        "_grace",
+        "_handle",
+        "_held",
+        "_last",
+        "_limit",
+        "_loop",
+        "_silences",
+        "_task",
+        "_time",
+    )
 
-    def __init__(self, limit_s: float, grace: Grace | None = None) -> None:
+    def __init__(self, limit_s: float, grace: Grace | None = None, silences: list[float] | None = None) -> None:
         self._limit = limit_s
         self._grace = grace if limit_s > GRACE_S else None
+        self._silences = silences
         self._expired = False
         self._handle: asyncio.TimerHandle | None = None
-        self.held = False
+        self._held = False
 
     def feed(self) -> None:
         """Note a sign of life."""
-        self._last = self._loop.time()
+        self._held = False
+        self._last = self._time()
+
+    def hold(self) -> None:
+        """Stop the clock; what was waited for is here."""
+        self._held = True
+        silences = self._silences
+        if silences is not None:
+            seconds = self._time() - self._last
+            if seconds > SHORTEST_S:
+                observe(silences, seconds)
+            else:  # most of them, where many come in a row
+                silences[0] += 1
+                silences[-1] += seconds
 
     def begin(self) -> None:
         """Set the timer."""
@@ -79,6 +107,7 @@ class Watchdog:
 
     def __enter__(self) -> Self:
         self._loop = loop = get_running_loop()
+        self._time = loop.time
         task = current_task(loop)
         assert task is not None
         self._task = task
@@ -100,7 +129,7 @@ class Watchdog:
 
     def _look(self) -> None:
         now = self._loop.time()
-        due = (now if self.held else self._last) + self._limit
+        due = (now if self._held else self._last) + self._limit
         if now >= due:
             self._expired = True
             self._task.cancel()

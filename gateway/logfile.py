@@ -1,8 +1,8 @@
 """The log file: [log] file, rotated and keep. It rotates at midnight, local time, also where several processes write.
 
 `file` is rendered once, when the process starts. At midnight what is there gets the name that `rotated` gives for the
-day that is over, and a new file begins. The first process to notice does that, in two steps that no other can take
-again: a link under the new name, which fails where it exists, then a new file in the place of the old one. The others
+day that is over, and a new file begins. The first process to notice does that, with a lock on the old file, in two
+steps: a link under the new name, which fails where it exists, then a new file in the place of the old one. The others
 see that the file is another one, and open it.
 """
 
@@ -13,6 +13,9 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Final
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["LogFile"]
 
@@ -31,6 +34,7 @@ class LogFile:
         self, file: str, rotated: str, keep: int, folder: Path, now: Callable[[], datetime] = datetime.now
     ) -> None:
         self._now = now
+        self._file = -1
         name = rotated or _plain(now().strftime(file)) + _DAILY
         self._pattern = os.path.join(_plain(str(folder)), name)  # noqa: PTH118 (of the name of a file to be)
         self._keep = keep
@@ -55,7 +59,11 @@ class LogFile:
 
     def close(self) -> None:
         """Close it."""
-        os.close(self._file)
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    __del__ = close  # with the last logger that writes to it
 
     def _open(self) -> None:
         self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
@@ -68,9 +76,12 @@ class LogFile:
 
     def _turn(self) -> None:
         """Begin a new file, unless another process has."""
-        if self._is_mine() and os.fstat(self._file).st_size:
-            self._rotate()
-        os.close(self._file)
+        if self._file >= 0:
+            if sys.platform != "win32":
+                fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
+            if self._is_mine() and os.fstat(self._file).st_size:
+                self._rotate()
+        self.close()
         self._open()
         self._day = datetime.combine(self._now().date(), time())
 

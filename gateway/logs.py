@@ -1,22 +1,25 @@
 """Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
 
+import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from gateway.config import ConfigError, Loaded, LogConfig, Problem
+from gateway.config import ConfigError, Loaded, LogConfig, Problem, secrets_of
 from gateway.logfile import LogFile
-from gateway.redact import redact
+from gateway.redact import Hider, redact
 
-__all__ = ["Entries", "Forward", "logger_for", "logger_of"]
+__all__ = ["Entries", "Forward", "Newest", "logger_for", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
-_FOREIGN = frozenset({"message", "exception", "reason"})
+_FOREIGN = frozenset({"message", "exception", "reason", "base"})
+_LINES = frozenset({"exception"})  # which has several
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
@@ -33,29 +36,34 @@ class Entries(structlog.BoundLoggerBase):
 
 def logger_for(loaded: Loaded) -> FilteringBoundLogger:
     """Make the logger of an app; raise ConfigError for a log file that cannot be opened."""
-    config, folder = loaded.config.log, loaded.folder
+    config, folder, hide = loaded.config.log, loaded.folder, Hider(secrets_of(loaded.config))
     if not config.file or loaded.read_only:
-        return logger_of(config)
+        return logger_of(config, hide=hide)
     try:
         file = LogFile(config.file, config.rotated, config.keep, folder)
     except (OSError, ValueError) as error:
         raise ConfigError(
             [Problem(str(loaded.file or "log.file"), None, f"log.file: cannot be opened: {error}")]
         ) from None
-    return logger_of(config, file)
+    return logger_of(config, file, hide)
 
 
-def logger_of(config: LogConfig, file: LogFile | None = None) -> FilteringBoundLogger:
-    """Make a logger that writes to standard error by [log] level and format, and to a file."""
+def logger_of(
+    config: LogConfig, file: LogFile | None = None, hide: Callable[[str], str] = redact
+) -> FilteringBoundLogger:
+    """Make a logger that writes to standard error by [log] level and format, and to a file.
+
+    `hide`: masks secrets in what is not the gateway's own words.
+    """
     console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
-    processors: list[Processor] = [_complete]
+    processors: list[Processor] = [_completing(hide)]
     if file is not None:
         processors.append(
             _to(file, structlog.dev.ConsoleRenderer(colors=False) if config.format == "console" else None)
         )
     if console:
         stamp = structlog.processors.TimeStamper("iso", utc=True)
-        processors += [stamp, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        processors += [stamp, _legible, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     else:
         processors.append(_line)
     lazy = structlog.wrap_logger(
@@ -70,6 +78,22 @@ def logger_of(config: LogConfig, file: LogFile | None = None) -> FilteringBoundL
 def _wrapper(level: int) -> type[FilteringBoundLogger]:
     filtering = structlog.make_filtering_bound_logger(level)
     return type("Logger", (filtering, Entries), {}) if level <= _LEVELS["info"] else filtering
+
+
+class Newest:
+    """A logger for what outlives its configuration: it writes as the newest one, `logger`, does."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        self.logger = logger
+
+    @property
+    def bound(self) -> FilteringBoundLogger:
+        """Give it under the type that it has to its users."""
+        return cast(FilteringBoundLogger, self)  # each of its methods is the logger's
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the newest logger's own."""
+        return getattr(self.logger, name)
 
 
 class Forward(logging.Handler):
@@ -94,7 +118,7 @@ def _to(file: LogFile, renderer: structlog.dev.ConsoleRenderer | None) -> Proces
         if renderer is None:
             file.write(_line(logger, method, {**event}))
         else:
-            stamped = {"timestamp": datetime.now(UTC).isoformat(), **event}
+            stamped = _legible(logger, method, {"timestamp": datetime.now(UTC).isoformat(), **event})
             file.write(str(renderer(logger, method, stamped)).encode())
         return event
 
@@ -106,18 +130,36 @@ def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     return _encode(event)
 
 
-def _complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add the level and the exception, and mask what looks like a secret in the fields that carry foreign text."""
-    event["level"] = method
-    if "exc_info" in event:
-        event = _add_exception(logger, method, event)
-    if event.keys().isdisjoint(_FOREIGN):
-        return event
-    for name in _FOREIGN:
-        text: Any = event.get(name)
-        if isinstance(text, str):
-            event[name] = redact(text)
+def _legible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Write what a terminal would obey, or a reader take for a line of its own, as JSON writes it."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(
+                one if one.isprintable() or (one == "\n" and name in _LINES) else _spelt(one) for one in value
+            )
     return event
+
+
+def _spelt(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+def _completing(hide: Callable[[str], str]) -> Processor:
+    """Add the level and the exception, and mask secrets in the fields that carry foreign text."""
+
+    def complete(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        event["level"] = method
+        if "exc_info" in event:
+            event = _add_exception(logger, method, event)
+        if event.keys().isdisjoint(_FOREIGN):
+            return event
+        for name in _FOREIGN:
+            text: Any = event.get(name)
+            if isinstance(text, str):
+                event[name] = hide(text)
+        return event
+
+    return complete
 
 
 _add_exception = structlog.processors.ExceptionRenderer()

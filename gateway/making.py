@@ -19,11 +19,12 @@ from gateway.context import RequestContext
 from gateway.dialects.openai_making import renamed
 from gateway.errors import NotFound
 from gateway.grace import Watchdog
+from gateway.middleware.model_map import may_reach
 from gateway.relay import Relay, refuse_losses, tell
 from gateway.routes import Operation
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import Adapter, Call, Drawing, Embedding, Made, Making, Target
+from gateway.upstream import Adapter, Call, Drawing, Embedding, Made, Making, Target, credential_of
 
 __all__ = ["Makings"]
 
@@ -65,7 +66,7 @@ class Makings:
         targets = self._able(context)
         client = Client(receive, send, self._relay.grace)
         try:
-            with self._relay.held(client):
+            with self._relay.held(client, context):
                 async with client:
                     await self._send(context, await self._begin(context, targets), client)
             context.end = "done"
@@ -82,12 +83,15 @@ class Makings:
             return able
         asked = dict.fromkeys(target.adapter.name for target in context.targets)
         named = ", ".join(f"{name!r} (type {self._config.upstream[name].type})" for name in asked)
-        others = [repr(name) for name, adapter in self._services.adapters.items() if maker(adapter) is not None]
+        makers = [name for name, adapter in self._services.adapters.items() if maker(adapter) is not None]
+        others = [repr(name) for name in makers if may_reach(context.principal, name)]
         hint = f"; {', '.join(others)} may serve it: write UPSTREAM/model" if others else ""
         way = f"{context.requested_model[:100]!r} leads to upstream {named}"
         raise NotFound(f"{way}, which has no {what}{hint}", param="model")
 
     async def _begin(self, context: RequestContext, targets: tuple[Target, ...]) -> _Begun:
+        if context.reserve is not None:
+            await context.reserve(context)
         begun = await walk(
             targets,
             partial(self._embark, context),
@@ -96,7 +100,9 @@ class Makings:
             self._services.clock,
             grace=self._relay.grace,
             tried=context.tries,
+            failed=context.fails,
         )
+        context.credential = credential_of(begun.making)
         tell(context, begun.target, begun.making.losses)
         return begun
 
@@ -112,9 +118,14 @@ class Makings:
 
     async def _send(self, context: RequestContext, begun: _Begun, client: Client) -> None:
         made = begun.made
+
+        def count() -> None:
+            context.usage = made.usage
+
+        context.on_last = (count, *context.on_last)  # who else hears of the end has to know it
         try:
             if made.whole is None:
-                await self._relay.pass_on(made, client)
+                await self._relay.pass_on(context, made, client)
                 return
             if made.usage is not None and made.usage.estimated:
                 context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
@@ -122,7 +133,7 @@ class Makings:
             await client.respond(renamed(made.whole, context.requested_model) if is_renamed else made.whole)
         finally:
             made.close()
-            context.usage = made.usage
+            count()
             begun.making.done(made.usage)
 
 

@@ -7,7 +7,7 @@ comes.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -15,13 +15,15 @@ import msgspec
 from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
+from gateway import ir
 from gateway.context import Principal, RequestContext, route_path
 from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout
-from gateway.middleware.model_map import may_use
+from gateway.ir.estimate import estimate_body
+from gateway.middleware.model_map import may_reach, may_use
 from gateway.relay import Relay
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall
+from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall, Target
 
 __all__ = ["NativeCalls"]
 
@@ -59,14 +61,19 @@ class NativeCalls:
         content = await body.whole() if _is_small(headers) else body
         adapter, model = self._choose(context, content, route_path(scope))
         call = _call(context, scope, headers, content, model, self._origin(scope, headers))
+        if context.reserve is not None:
+            context.targets = (Target(adapter, model),)
+            context.expected = _expected(content) if model and isinstance(content, bytes) else None
+            await context.reserve(context)
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
+        context.tries(Target(adapter, model), None)
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
         early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
         try:
-            with self._relay.held(client):
+            with self._relay.held(client, context):
                 async with client:
-                    await self._relay.pass_on(early or await adapter.forward(call), client)
+                    await self._relay.pass_on(context, early or await adapter.forward(call), client)
         finally:
             if early is not None:
                 early.close()
@@ -85,28 +92,36 @@ class NativeCalls:
         named = model or (_model_in(content) if isinstance(content, bytes) else "")
         context.requested_model = named
         _check(context.principal, named, path)
-        found = self._of_model(model) if model else self._any()
-        if found is None:
+        ways = list(self._of_model(model, context.principal) if model else self._any())
+        if not ways:
             raise context.route.error or NotFound("no upstream here serves this")
+        found = next((way for way in ways if may_reach(context.principal, way[0].name)), None)
+        if found is None:
+            names = ", ".join(dict.fromkeys(repr(adapter.name) for adapter, _ in ways))
+            raise PermissionDenied(f"this API key may not use upstream {names}, which would serve this")
         return found
 
-    def _of_model(self, model: str) -> tuple[ModelForwarding, str] | None:
+    def _of_model(self, model: str, principal: Principal) -> Iterator[tuple[ModelForwarding, str]]:
+        """Give the upstreams that a model leads to, the first one first."""
         if model.startswith(_TUNED):  # no list has these
-            found = self._any()
-            return None if found is None else (found[0], model)
-        for target in self._services.resolver.resolve(model).targets:
+            yield from ((adapter, model) for adapter, _ in self._any())
+            return
+        found = False
+        for target in self._services.resolver.resolve(model, principal.upstreams).targets:
             if isinstance(target.adapter, ModelForwarding):
-                return target.adapter, target.model
-        of_models = (one for one in self._services.adapters.values() if isinstance(one, ModelForwarding))
-        return next(((one, model) for one in of_models if model in one.models()), None)
+                found = True
+                yield target.adapter, target.model
+        of_models = [one for one in self._services.adapters.values() if isinstance(one, ModelForwarding)]
+        if not found:
+            yield from ((one, model) for one in of_models if model in one.models())
 
-    def _any(self) -> tuple[Forwarding, str] | None:
+    def _any(self) -> Iterator[tuple[Forwarding, str]]:
         default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
-        first = default if isinstance(default, Forwarding) else next(iter(self._forwarding()), None)
-        return None if first is None else (first, "")
-
-    def _forwarding(self) -> list[Forwarding]:
-        return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, Forwarding)]
+        if isinstance(default, Forwarding):
+            yield default, ""
+        for adapter in self._services.adapters.values():
+            if isinstance(adapter, Forwarding):
+                yield adapter, ""
 
 
 class _Body(AsyncIterable[bytes]):
@@ -185,6 +200,14 @@ def _check(principal: Principal, model: str, path: str) -> None:
         raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
     if principal.models and not model and not _FILES.match(path):
         raise PermissionDenied("this API key is held to its models, and this call names none")
+
+
+def _expected(content: bytes) -> ir.Usage | None:
+    """Count the words of a call to a model; nothing here knows what else it takes."""
+    try:
+        return ir.Usage(input=estimate_body(content))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is_small(headers: Mapping[bytes, bytes]) -> bool:

@@ -20,7 +20,6 @@ from gateway.services import Services
 __all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
 
 REQUIRED = ("protocol", "model_map")
-LATER = frozenset({"usage"})  # built-in names that this version does not serve yet
 _ORDER: KeyPath = ("pipeline", "order")
 _DEFAULT = PipelineConfig().order
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
@@ -39,7 +38,7 @@ class Unusable(Exception):
 
 def resolve(config: Config) -> dict[str, type]:
     """Import every middleware that the order names, in order; raise Unusable."""
-    return {name: _class(name, config) for name in config.pipeline.order if name not in LATER}
+    return {name: _class(name, config) for name in config.pipeline.order}
 
 
 def misordered(loaded: Loaded) -> list[Problem]:
@@ -48,7 +47,7 @@ def misordered(loaded: Loaded) -> list[Problem]:
     for index, name in enumerate(config.pipeline.order):
         if name in config.pipeline.order[:index]:
             problems.append(loaded.problem((*_ORDER, index), f'"{name}" stands there twice'))
-        elif name not in LATER:
+        else:
             try:
                 order[name] = _class(name, config)
             except Unusable as error:

@@ -1,14 +1,20 @@
 """Keep secrets out of logs, errors and tracebacks: `Secret` hides itself, `redact` masks what reached a text.
 
+    redact   what looks like a credential, in any text
+    Hider    known secrets besides
+    conceal  in what a server answers, the credentials that it was shown (`credentials_in`) and now repeats
+
 Every pattern begins with a literal and consumes what it scans, so that the time is linear in the text.
 """
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from hmac import compare_digest
 from typing import Final
+from urllib.parse import parse_qsl, quote
 
-__all__ = ["Secret", "redact"]
+__all__ = ["Hider", "Secret", "conceal", "credentials_in", "redact"]
 
 MASK: Final = "***"
 
@@ -45,37 +51,105 @@ class Secret:
 _Q: Final = r"\\{0,2}[\"']"
 _IS: Final = rf"(?:{_Q})?\s*+[:=]\s*+(?:b?{_Q})?|{_Q},\s*+b?{_Q}"
 _FIELDS: Final = "access_token|refresh_token|id_token|client_secret|code_verifier|api_key|encryption_key|password"
-_PATTERNS: Final = (
-    rf"((?:proxy-)?authorization(?:{_IS}))[^\r\n\"',;}}\\]++",
-    rf"((?<![\w-])(?:x-goog-api-key|x-api-key|api-key)(?:{_IS}))[^\s\"',;}}\\]++",
+# each with words, in lower case, without any of which it is nowhere: to look for them costs a tenth
+_PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("authorization",), rf"((?:proxy-)?authorization(?:{_IS}))[^\r\n\"',;}}\\]++"),
+    (("api-key",), rf"((?<![\w-])(?:x-goog-api-key|x-api-key|api-key)(?:{_IS}))[^\s\"',;}}\\]++"),
     # "client_secret": "…" and client_secret=…, but not the prose "api_key: it is missing"
-    rf"((?<![a-z0-9])(?:{_FIELDS})(?:=|(?:{_Q})?\s*+[:=]\s*+b?{_Q}))[^\s\"',;&}}\\]++",
-    # query values
-    r"([?&](?:key|code|token|state)=)[^&\s\"'#\\]++",
+    (tuple(_FIELDS.split("|")), rf"((?<![a-z0-9])(?:{_FIELDS})(?:=|(?:{_Q})?\s*+[:=]\s*+b?{_Q}))[^\s\"',;&}}\\]++"),
+    # what a browser keeps, in a header or alone
+    (("cookie",), rf"((?<![\w-])(?:set-)?cookie(?:{_IS}))[^\r\n\"']++"),
+    (("gateway_",), r"((?<![\w-])gateway_(?:session|login_[0-9a-f]++)=)[\w.-]++"),
+    # query values, also at the beginning of a query alone
+    (("key=", "code=", "token=", "state="), r"([?&\"'](?:key|code|token|state)=)[^&\s\"'#\\]++"),
     # scheme://user:password@host
-    r"(://[^\s:/?#@\"']*+:)[^\s/?#@\"']++(?=@)",
+    (("://",), r"(://[^\s:/?#@\"']*+:)[^\s/?#@\"']++(?=@)"),
     # the shapes of the credentials themselves
-    r"((?<![\w-])bearer\s++)[\w.~+/=-]{6,}+",
-    r"((?<![\w-])ya29\.)[\w.-]++",
-    r"((?<![\w/-])1//)[\w-]{6,}+",
-    r"((?<![\w-])sk-)[\w-]{6,}+",
-    r"((?<![\w-])AIza)[\w-]{10,}+",
-    r"((?<![\w-])GOCSPX-)[\w-]++",
-    r"((?<![\w.-])eyJ)[\w-]++\.[\w-]++(?:\.[\w-]++)?",
+    (("bearer",), r"((?<![\w-])bearer\s++)[\w.~+/=-]{6,}+"),
+    (("ya29.",), r"((?<![\w-])ya29\.)[\w.-]++"),
+    (("1//",), r"((?<![\w/-])1//)[\w-]{6,}+"),
+    (("sk-",), r"((?<![\w-])sk-)[\w-]{6,}+"),
+    (("gw-",), r"((?<![\w-])gw-)[\w-]{20,}+"),  # what people may see of one is shorter
+    (("aiza",), r"((?<![\w-])AIza)[\w-]{10,}+"),
+    (("gocspx-",), r"((?<![\w-])GOCSPX-)[\w-]++"),
+    (("eyj",), r"((?<![\w.-])eyJ)[\w-]++\.[\w-]++(?:\.[\w-]++)?"),
 )
-_COMPILED: Final = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _PATTERNS)
+_COMPILED: Final = tuple((words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _PATTERNS)
+_MASKED: Final = rf"\g<1>{MASK}"
 _SHORTEST: Final = 4  # a shorter secret would shred every line
+_SHORTEST_SHOWN: Final = 8  # and one of a local server, such as "none", the JSON of an answer
+
+
+# JSON as Google's and .NET's servers write it
+_ESCAPED: Final = tuple(
+    str.maketrans({character: f"\\u{ord(character):04{digits}}" for character in characters})
+    for characters, digits in (("<>&='", "x"), ("<>&+'`", "X"))
+)
+# what a request shows besides credentials
+_OPEN_HEADERS: Final = re.compile(
+    r"accept(?:-encoding)?|(?:content|if|x-goog-upload)-.+|range|user-agent|x-(?:goog-fieldmask|server-timeout)"
+    r"|(?:anthropic|openai)-(?:version|beta)",
+    re.IGNORECASE,
+)
+_FORM: Final = "application/x-www-form-urlencoded"
+_OPEN_FIELDS: Final = frozenset({"audience", "client_id", "grant_type", "redirect_uri", "scope"})
 
 
 def redact(text: str, secrets: Iterable[Secret | str] = ()) -> str:
     """Mask credentials in a line that will be logged or shown; `secrets` are masked wherever they stand."""
-    values = {value.reveal() if isinstance(value, Secret) else value for value in secrets}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
-    for pattern in _COMPILED:
-        text = pattern.sub(rf"\g<1>{MASK}", text)
-    return text
+    return Hider(secrets)(text)
+
+
+class Hider:
+    """Masks these secrets wherever they stand, however they are written, and what looks like a credential."""
+
+    def __init__(self, secrets: Iterable[Secret | str]) -> None:
+        values = (value.reveal() if isinstance(value, Secret) else value for value in secrets)
+        self._known = _written(values)
+
+    def __call__(self, text: str) -> str:
+        """Mask them in a text."""
+        for known in self._known:
+            text = text.replace(known, MASK)
+        folded = text.casefold()
+        for words, pattern in _COMPILED:
+            if any(word in folded for word in words):
+                text = pattern.sub(_MASKED, text)
+        return text
+
+
+def credentials_in(headers: Mapping[str, str], body: bytes = b"") -> tuple[bytes, ...]:
+    """Give what a request shows as credentials, in its headers and in a form, as an answer may repeat it."""
+    return tuple(map(_bytes, _written(_shown(headers, body), _SHORTEST_SHOWN)))
+
+
+def conceal(answer: bytes, credentials: Iterable[bytes]) -> bytes:
+    """Mask credentials in an answer."""
+    for credential in credentials:
+        answer = answer.replace(credential, MASK.encode())
+    return answer
+
+
+def _shown(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
+    for name, value in headers.items():
+        if name.lower() == "content-type" and value.startswith(_FORM):
+            for field, given in parse_qsl(body.decode("utf-8", "replace")):
+                if field not in _OPEN_FIELDS and not field.endswith("_type"):
+                    yield given
+        elif _OPEN_HEADERS.fullmatch(name) is None:
+            yield from {value, value.rpartition(" ")[2]}  # a scheme may stand before it
+
+
+def _written(secrets: Iterable[str], shortest: int = _SHORTEST) -> tuple[str, ...]:
+    """Give all that secrets may look like: as they are, in an address, in JSON; the longest first."""
+    found = {spelt for secret in secrets if len(secret) >= shortest for spelt in _spelt(secret)}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _spelt(secret: str) -> Iterator[str]:
+    escaped = json.dumps(secret)[1:-1]
+    yield from (secret, quote(secret, safe="", errors="replace"), escaped)
+    yield from (escaped.translate(table) for table in _ESCAPED)
 
 
 def _bytes(value: str) -> bytes:

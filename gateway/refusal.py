@@ -16,18 +16,19 @@ from gateway.errors import GatewayError
 from gateway.registry import load
 from gateway.routes import DialectName
 
-__all__ = ["LONG_WAIT_S", "dialect_of", "refuse"]
+__all__ = ["LONG_WAIT_S", "codec", "dialect_of", "refuse"]
 
 LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
 
 
 def dialect_of(context: RequestContext) -> Dialect:
     """Give the codec of the request's dialect."""
-    return _codec(context.route.dialect)
+    return codec(context.route.dialect)
 
 
 @cache
-def _codec(name: DialectName) -> Dialect:
+def codec(name: DialectName) -> Dialect:
+    """Give the codec of a dialect."""
     codec = cast(type[Dialect], load("gateway.dialects", name))  # what an entry point names is not typed
     return codec()
 

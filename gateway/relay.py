@@ -24,10 +24,12 @@ from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeo
 from gateway.fetching import Fetcher, addresses, placed
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
+from gateway.ir.said import Said
 from gateway.policy import prepare, refusal, takes
+from gateway.sessions import named
 from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
-from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target
+from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target, credential_of
 
 __all__ = ["Keep", "Relay", "refuse_losses", "tell"]
 
@@ -61,26 +63,26 @@ class Relay:
         self.memory = SignatureMemory(clock, shared, enabled=config.translate.signatures != "off")
         self.fetcher: Fetcher | None = None
         self.grace = Grace()
-        self._open: set[Client] = set()
+        self.open: dict[Client, RequestContext] = {}  # the callers that wait for an answer or read one
         self._policy = Policy.of(config)
 
     @property
     def open_requests(self) -> int:
         """How many callers wait for an answer or read one."""
-        return len(self._open)
+        return len(self.open)
 
     @contextmanager
-    def held(self, client: Client) -> Generator[None]:
+    def held(self, client: Client, context: RequestContext) -> Generator[None]:
         """Count somebody else's caller among those that wait."""
-        self._open.add(client)
+        self.open[client] = context
         try:
             yield
         finally:
-            self._open.discard(client)
+            self.open.pop(client, None)
 
     def abort(self) -> None:
         """End what is still open with the caller's own error."""
-        for client in tuple(self._open):
+        for client in tuple(self.open):
             client.abort(Draining("the gateway is shutting down; try again", retry_after=5))
 
     async def answer(self, context: RequestContext, dialect: Dialect, receive: Receive, send: Send) -> None:
@@ -99,7 +101,7 @@ class Relay:
             media_type=media_type,
         )
         exchange = _Exchange(self, context, dialect, client)
-        self._open.add(client)
+        self.open[client] = context
         try:
             async with client:
                 await (exchange.stream() if stream else exchange.whole())
@@ -110,7 +112,7 @@ class Relay:
             context.end = "cancelled"
             raise
         finally:
-            self._open.discard(client)
+            self.open.pop(client, None)
 
     def embark(self, context: RequestContext, target: Target, notes: list[Decision] | None = None) -> Journey:
         """Translate the request for one target, without network; strict mode refuses losses here.
@@ -122,6 +124,7 @@ class Relay:
             request=request,
             request_id=context.request_id,
             principal=context.principal.id,
+            session=named(context.headers),
             headers=_NO_HEADERS if request.native is None else _kept(context.headers, request.native.dialect),
         )
         journey = target.adapter.open(call)
@@ -150,6 +153,8 @@ class Relay:
 
     async def begin(self, context: RequestContext) -> Begun:
         """Reach the first content of an answer and note where it comes from."""
+        if context.reserve is not None:
+            await context.reserve(context)
         if self.memory.asks and context.request is not None:
             await self.memory.fetch(context.principal.id, context.request)
         if self.fetcher is not None and (wanted := self.unfetched(context)):
@@ -161,9 +166,13 @@ class Relay:
             self._clock,
             grace=self.grace,
             tried=context.tries,
+            failed=context.fails,
         )
         context.first_byte = None  # until here there were only signs of life
+        if context.trace is not None:
+            context.trace.answers(begun.events)
         context.passed = _passes(begun)
+        context.credential = credential_of(begun.journey)
         tell(context, begun.target, begun.journey.request.losses + begun.journey.losses)
         return begun
 
@@ -189,12 +198,13 @@ class Relay:
         """Tell the codec what it needs to know besides the events."""
         request = begun.journey.request if begun is not None else context.request
         assert request is not None
+        id_, created = context.stamp = context.stamp or (new_id(), int(self._clock.time()))
         echo_upstream = self._config.models.echo == "upstream"
         return Answering(
             request=request,
             model=begun.target.model if begun is not None and echo_upstream else context.requested_model,
-            id=new_id(),
-            created=int(self._clock.time()),
+            id=id_,
+            created=created,
             request_id=context.request_id,
             estimate=lambda: estimate(request),
             sealed=self._config.translate.signatures == "sealed",
@@ -202,18 +212,20 @@ class Relay:
             array=context.route.streams == "array",
         )
 
-    async def pass_on(self, answer: NativeAnswer, client: Client) -> None:
+    async def pass_on(self, context: RequestContext, answer: NativeAnswer, client: Client) -> None:
         """Send an upstream's own answer as it comes."""
+        context.credential = context.credential or credential_of(answer)
+        context.begins()
         try:
             await client.open(answer.status, answer.headers)
-            with Watchdog(self.idle, self.grace) as watchdog:
+            with Watchdog(self.idle, self.grace, context.silences) as watchdog:
                 while data := await answer.read():
-                    watchdog.held = True
+                    watchdog.hold()
                     await client.write(data)
-                    watchdog.held = False
                     watchdog.feed()
             await client.finish()
         except TimeoutError:
+            context.fell_silent = True
             raise UpstreamTimeout(f"the upstream fell silent for {self.idle:g} s (timeouts.idle)") from None
         finally:
             answer.close()
@@ -234,6 +246,8 @@ class _Exchange:
         self._client = client
         self._writer: StreamWriter | None = None
         self._watch: Watch | None = None
+        self._handed: bytes | None = None
+        self._said = Said()
         thread = context.request.thread if context.request is not None else None
         self._keep = relay.keep if thread is not None and thread.store else None
 
@@ -292,23 +306,24 @@ class _Exchange:
             if self._context.passed:
                 await self._trail(begun, take)
         except TimeoutError:
+            self._context.fell_silent = True
             raise UpstreamTimeout(
                 f"{begun.target.label} fell silent for {self._relay.idle:g} s (timeouts.idle)"
             ) from None
         finally:
             begun.answer.close()
-            self._context.usage = usage = begun.answer.usage
+            usage, request = begun.answer.usage, begun.journey.request
+            self._context.usage = self._said.usage(usage, request, whole=bool(self._context.finish))
             begun.journey.done(usage)
 
     async def _follow(self, begun: Begun, take: _Take) -> None:
-        with Watchdog(self._relay.idle, self._relay.grace) as watchdog:
+        with Watchdog(self._relay.idle, self._relay.grace, self._context.silences) as watchdog:
             while (events := await begun.answer.read()) is not None:
                 if events:
-                    watchdog.held = True
+                    watchdog.hold()
                     await self._take(events, take)
                     if isinstance(events[-1], ENDS):
                         return
-                    watchdog.held = False
                     watchdog.feed()
 
     async def _trail(self, begun: Begun, take: _Take) -> None:
@@ -322,8 +337,12 @@ class _Exchange:
     async def _take(self, events: list[ir.Event], take: _Take) -> None:
         if self._watch is not None and (shared := self._watch.take(events)) is not None:
             await shared
-        if isinstance(events[-1], ir.Failed):
-            self._note(events[-1].error)
+        self._said.hear(events)
+        end = events[-1]
+        if isinstance(end, ir.Failed):
+            self._note(end.error)
+        elif isinstance(end, ir.Finished):
+            self._context.finish = end.reason
         data = take(events)
         if self._keep is not None:
             await self._kept(self._keep)
@@ -333,8 +352,8 @@ class _Exchange:
     async def _kept(self, keep: Keep) -> None:
         """Hand over what was streamed, once its end is written."""
         response: bytes | None = getattr(self._writer, "response", None)
-        if response is not None:
-            self._keep = None
+        if response is not None and response is not self._handed:
+            self._handed = response
             await keep(self._context, response)
 
     async def _fail(self, error: GatewayError) -> None:
@@ -381,6 +400,7 @@ def _kept(headers: Mapping[bytes, bytes], dialect: str) -> dict[str, str]:
 def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:
     """Note who answers, and what it does not carry."""
     context.upstream = label = target.label
+    context.begins()
     context.reply_headers.append((b"x-gateway-upstream", _header(label)))
     context.losses = losses
     lost = sum(loss.severity != "hint" for loss in losses) if losses else 0

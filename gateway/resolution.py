@@ -10,7 +10,7 @@ it is called now. Each decision names the configuration key that made it.
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -50,18 +50,29 @@ class Resolver:
         self._demos = {name for name in adapters if isinstance(config.upstream[name], DemoConfig)}
         self._pick = pick or _weighted
 
-    def resolve(self, name: str) -> Resolution:
-        """Find the upstreams for a name; raise ModelNotFound with suggestions."""
+    def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
+        """Find the upstreams for a name; raise ModelNotFound with suggestions.
+
+        `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
+        """
         try:
-            return self._resolve(name, self._pick)
+            return self._resolve(name, self._pick, among)
         except _Unserved as unserved:
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
             suggestion = self._suggest(unserved.name)
             message = f"{way}the model {unserved.name[:100]!r} is not served here{suggestion}"
             raise ModelNotFound(message, param="model") from None
 
-    def _resolve(self, name: str, pick: Pick) -> Resolution:
-        walk = _Walk(name.removeprefix("models/"), pick)
+    def leads_to(self, name: str, among: Collection[str]) -> bool:
+        """Tell whether a name leads to any of these upstreams."""
+        try:
+            targets = self._resolve(name, _first, among).targets
+        except (_Unserved, ModelNotFound):
+            return False
+        return any(target.adapter.name in among for target in targets)
+
+    def _resolve(self, name: str, pick: Pick, among: Collection[str] = ()) -> Resolution:
+        walk = _Walk(name.removeprefix("models/"), pick, among)
         targets = self._from_alias(walk.asked, (), walk)
         return Resolution(targets, tuple(walk.decisions))
 
@@ -76,9 +87,24 @@ class Resolver:
 
     def _follow(self, name: str, rule: ModelRule, path: KeyPath, walk: "_Walk") -> tuple[Target, ...]:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
-        names = (walk.pick(rule.targets, rule.weights),) if rule.weights else rule.targets
+        names = (self._drawn(rule, walk),) if rule.weights else rule.targets
         walk.note(name, " then ".join(names), path)
         return tuple(target for each in names for target in self._from_upstream(each, (), walk))
+
+    def _drawn(self, rule: ModelRule, walk: "_Walk") -> str:
+        names, weights = rule.targets, rule.weights
+        if walk.among:
+            left = [pair for pair in zip(names, weights, strict=True) if self._reaches(pair[0], walk)]
+            names, weights = zip(*left, strict=True) if left else (names, weights)
+        return walk.pick(names, weights)
+
+    def _reaches(self, name: str, walk: "_Walk") -> bool:
+        aside = replace(walk, pick=_first, decisions=[*walk.decisions])
+        try:
+            targets = self._from_upstream(name, (), aside)
+        except (_Unserved, ModelNotFound):
+            return False
+        return any(target.adapter.name in walk.among for target in targets)
 
     def _from_upstream(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")
@@ -198,6 +224,7 @@ class _Walk(Struct):
 
     asked: str
     pick: Pick
+    among: Collection[str] = ()
     decisions: list[Decision] = []
 
     def note(self, name: str, gives: str, path: KeyPath) -> None:

@@ -5,6 +5,7 @@ POST /v1/embeddings  /v1/images/generations                 OpenAI; also below /
 POST /openai/deployments/{model}/…                          these three, as Azure's clients call them
 POST /v1/responses  /v1/responses/input_tokens              OpenAI Responses; also below /openai/v1 and /openai
 GET  /v1/responses/{id}  …/input_items    DELETE …/{id}     OpenAI Responses that are kept
+POST /v1/responses/{id}/cancel                              one that is made in the background
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
 GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon, and
@@ -24,7 +25,7 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 
-__all__ = ["MAKING", "DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
+__all__ = ["COUNTED", "MAKING", "DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
 
 DialectName = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 Operation = Literal[
@@ -35,6 +36,7 @@ Operation = Literal[
     "models",
     "model",
     "response",
+    "response_cancel",
     "response_delete",
     "response_items",
     "native",
@@ -43,6 +45,8 @@ Operation = Literal[
 Streaming = Literal["", "sse", "array"]
 
 MAKING: Final[frozenset[Operation]] = frozenset({"embeddings", "images"})  # asked for and answered in OpenAI's words
+# what limits on requests count, and the ledger has rows of: neither model lists nor token counts
+COUNTED: Final[frozenset[Operation]] = frozenset[Operation]({"chat", "native", "none"}) | MAKING
 _OPENAI: Final[dict[str, Operation]] = {
     "/chat/completions": "chat",
     "/embeddings": "embeddings",
@@ -60,9 +64,9 @@ _BELOW_RESPONSES: Final = ("/v1/responses/", "/openai/v1/responses/", "/openai/r
 _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind the id: the methods
     "": {"GET": "response", "DELETE": "response_delete"},
     "input_items": {"GET": "response_items"},
+    "cancel": {"POST": "response_cancel"},
 }
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
-    "cancel": "only answers that are made in the background can be cancelled, and none is here",
     "compact": "conversations are not compacted here; ask for a summary",
 }
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")

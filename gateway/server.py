@@ -4,7 +4,8 @@
     listener closed   what is open has `server.drain` seconds to end by itself
     time is up        what is left ends with its dialect's error
 
-A second signal ends the process at once.
+A second signal ends the process at once. SIGHUP has the configuration read again, or, where it means that the terminal
+is gone, counts as SIGTERM.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
 from typing import Final
 
 import uvicorn
 
 from gateway.app import Gateway
+from gateway.generations import Generations
+from gateway.hangup import HANGUP, Terminal
 
 __all__ = ["Server"]
 
@@ -33,31 +36,43 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, gateway: Gateway, announce: Callable[[], None], leash: int | None = None
+        self,
+        config: uvicorn.Config,
+        generations: Generations[Gateway],
+        announce: Callable[[], Awaitable[None]],
+        leash: int | None = None,
     ) -> None:
         super().__init__(config)
-        self._gateway = gateway
+        self._generations = generations
         self._announce = announce
         self._leash = leash
+        self._terminal = Terminal()
         self._told = asyncio.Event()
+        self._asked = asyncio.Event()  # for a new configuration
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
-        self._announce()
+        if not self.should_exit:
+            await self._announce()
 
     async def main_loop(self) -> None:
         """Serve until a signal, then drain."""
         if self._leash is not None:
             asyncio.get_running_loop().add_reader(self._leash, self._told.set)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._end())
+            ending, changing = tasks.create_task(self._end()), tasks.create_task(self._change())
             await super().main_loop()
+            await ending
+            changing.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Handle both signals here; uvicorn would raise them again at the end, and the exit code be theirs."""
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        if HANGUP is not None:
+            before[HANGUP] = signal.signal(HANGUP, self._hang_up)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (HANGUP,))  # which the parent has held back
         try:
             yield
         finally:
@@ -66,23 +81,37 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; end at once when asked twice."""
+        self._terminal.has_gone()
         if self._told.is_set():
             os._exit(0)
         self._told.set()
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        """Read the configuration again, unless the terminal is gone."""
+        if self._leash is None and self._terminal.has_gone():
+            self.handle_exit(number, frame)
+        else:
+            self._asked.set()
+
+    async def _change(self) -> None:
+        while await self._asked.wait():
+            self._asked.clear()
+            await self._generations.reload()
 
     async def _end(self) -> None:
         await self._told.wait()
         if self._leash is not None:
             asyncio.get_running_loop().remove_reader(self._leash)
-        drain_s = self._gateway.loaded.config.server.drain
-        self._gateway.drain()
-        self._gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)
+        gateway = self._generations.current
+        drain_s = gateway.loaded.config.server.drain
+        self._generations.drain()
+        gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)
         try:
             await asyncio.sleep(_NOTICE_S)
             for server in self.servers:
                 server.close()
             await self._settle(drain_s)
-            self._gateway.relay.abort()
+            self._generations.abort()
             await self._settle(_ENDING_S)
         finally:
             self.should_exit = True

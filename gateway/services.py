@@ -7,6 +7,10 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.config import Loaded
+from gateway.keyring import Keyring
+from gateway.ledger import Ledger
+from gateway.limiter import Limiter
+from gateway.lockout import Lockout
 from gateway.resolution import Resolver
 from gateway.store.tally import Tally
 from gateway.upstream import Adapter
@@ -15,13 +19,22 @@ __all__ = ["Services"]
 
 
 class Services(Struct, kw_only=True):
-    """`tally`: what is counted for the metrics; `counts`: something does. `draining`: new work is refused."""
+    """`tally`: what is counted for the metrics; `counts`: something does. `draining`: new work is refused.
+
+    `under_way`: how many requests the pipeline has now. `keyring`: None = only the keys of the configuration count.
+    `ledger`, `limiter`: None = there is none. `lockout`: what counts failed attempts at every door.
+    """
 
     loaded: Loaded
     clock: Clock
     logger: FilteringBoundLogger
     adapters: Mapping[str, Adapter]
     resolver: Resolver
+    keyring: Keyring | None = None
+    lockout: Lockout = field(default_factory=Lockout)
     tally: Tally = field(default_factory=Tally)
+    ledger: Ledger | None = None
+    limiter: Limiter | None = None
     counts: bool = False
     draining: bool = False
+    under_way: int = 0

@@ -38,7 +38,7 @@ class ClientGone(Exception):
 class Client:
     """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`.
 
-    `media_type`: of a stream.
+    `media_type`: of a stream. `pieces`, `sent_bytes`: of the answer, so far.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Client:
         self._writing = False
         self._closed = False
         self.started = False
+        self.pieces = self.sent_bytes = 0
 
     async def __aenter__(self) -> Self:
         self._loop = loop = asyncio.get_running_loop()
@@ -120,6 +121,8 @@ class Client:
         try:
             if not self.started:
                 await self._open()
+            self.pieces += 1
+            self.sent_bytes += len(data)
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError as error:
             raise ClientGone from error

@@ -4,7 +4,7 @@ POST with previous_response_id   resume: what was said before is put in front of
 the answer is complete           keep: it is written before its last bytes go out, so that a GET at once finds it
 GET, DELETE, GET …/input_items   read, delete, items
 
-The store is loaded with the first response that is written or, where there is a file, asked for. It works in worker
+The store is loaded with the first response that is written or, where there may be one, asked for. It works in worker
 threads. That it fails breaks no answer: the response is not kept.
 """
 
@@ -29,17 +29,20 @@ from gateway.input_items import item_of, write_items
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+from gateway.store.tally import Count, uncounted
 
 if TYPE_CHECKING:
     from gateway.store.responses import ResponseStore
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "is_background", "is_making"]
 
 _T = TypeVar("_T")
 _Query = Mapping[str, Sequence[str]]
 
 _STORE: Final = "gateway.store.responses:ResponseStore"
 _KEPT: Final = ("completed", "incomplete")
+_MAKING: Final = ("queued", "in_progress")
+_NOWHERE: Final = "what is made in the background must be kept, and [responses] keeps nothing here; ask for a stream"
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
 _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or not
 _PREVIOUS: Final = "previous_response_id"
@@ -59,6 +62,7 @@ class _Answer(Struct):
     id: str
     status: str = ""
     output: list[Raw] = []
+    background: bool | None = None
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
@@ -73,16 +77,18 @@ class Threads:
     def __init__(self, loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> None:
         self._config = loaded.config
         self._file = loaded.resolve(loaded.config.server.data_dir) / FILE
+        self._url = loaded.config.store.database.reveal()
         self._clock = clock
         self._logger = logger
         self._enabled = bool(self._config.responses.keep_days and self._config.responses.max)
         self._opening: asyncio.Task[ResponseStore] | None = None
         self._writing = asyncio.Lock()
         self._failing = False
+        self.count: Count = uncounted
 
     async def start(self) -> None:
         """Drop what is there from another time, when nothing is to be kept any more."""
-        if self._enabled or not self._file.exists():
+        if self._enabled or not self._is_there:
             return
         try:
             await self._opened()
@@ -106,6 +112,8 @@ class Threads:
         if request is None or request.thread is None:
             return
         thread, unchanged = request.thread, request is context.own
+        if thread.background and thread.store and not self._enabled:
+            raise InvalidRequest(f"background: {_NOWHERE}", param="background")
         if thread.references:
             assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
             counting = context.route.operation == "count_tokens"  # which always answers
@@ -174,7 +182,7 @@ class Threads:
         assert context.request is not None
         assert context.request.thread is not None
         thread, answer = context.request.thread, _ANSWER.decode(response)
-        if not thread.store or answer.status not in _KEPT:
+        if not thread.store or answer.status not in (*_KEPT, *(_MAKING if answer.background else ())):
             return
         one = StoredResponse(
             id=answer.id,
@@ -185,17 +193,35 @@ class Threads:
             previous=thread.previous,
             upstream=context.upstream.partition("/")[0] if context.passed else "",
         )
+        await self._save(one, anew=bool(answer.background))
+
+    async def settle(self, kept: StoredResponse, response: bytes) -> None:
+        """Keep how an answer that was made in the background has ended."""
+        await self._save(replace(kept, response=response), anew=True)
+
+    async def _save(self, one: StoredResponse, *, anew: bool) -> None:
+        """Write a response; `anew`: in the place of what it was before."""
+
+        def save(store: "ResponseStore", now: float) -> bool:
+            if anew:
+                store.delete(one.principal, one.id, now)
+            return store.save(one)
+
         try:
             async with asyncio.timeout(_PATIENCE_S), self._writing:
-                kept = await asyncio.to_thread((await self._opened()).save, one)
+                kept = await asyncio.to_thread(save, await self._opened(), self._clock.time())
         except (StoreFailed, KeyProblem, TimeoutError) as error:
             self._tell(error)
             return
         self._failing = False
         if not kept:
-            self._logger.warning("a response is larger than responses.max and was not kept", id=answer.id)
+            self._logger.warning("a response is larger than responses.max and was not kept", id=one.id)
 
     # what callers ask
+
+    async def find(self, context: RequestContext) -> StoredResponse:
+        """Give the caller's response that the path names; raise NotFound."""
+        return await self._find(context)
 
     async def read(self, context: RequestContext, query: _Query) -> bytes:
         """Give a response as it was; what seals its thoughts only to one who asks for that."""
@@ -229,7 +255,11 @@ class Threads:
 
         def said(store: "ResponseStore", now: float) -> list[Raw]:
             chain = store.chain(who, previous, now, depth=_MAX_DEPTH, max_bytes=bound)
-            return [item for one in chain for item in (*_ITEMS.decode(one.items), *_ANSWER.decode(one.response).output)]
+            answers = [(one, _ANSWER.decode(one.response)) for one in chain]
+            for _, answer in answers:
+                if answer.status not in _KEPT:
+                    raise _unfinished(answer)
+            return [item for one, answer in answers for item in (*_ITEMS.decode(one.items), *answer.output)]
 
         try:
             found = await self._ask(said)
@@ -247,9 +277,14 @@ class Threads:
 
     # the store
 
+    @property
+    def _is_there(self) -> bool:
+        """Whether something may be kept: other hosts may have written to a database."""
+        return bool(self._url) or self._file.exists()
+
     async def _ask(self, what: "Callable[[ResponseStore, float], _T]") -> _T | None:
         """Ask the store, if there is anything in it."""
-        if not self._enabled or (self._opening is None and not self._file.exists()):
+        if not self._enabled or (self._opening is None and not self._is_there):
             return None
         try:
             return await asyncio.to_thread(what, await self._opened(), self._clock.time())
@@ -268,13 +303,14 @@ class Threads:
         make = cast("type[ResponseStore]", import_path(_STORE))  # what is loaded by path is not typed
         bounds = self._config.responses
         keys = [key.reveal() for key in self._config.store.encryption_key]
-        store = make(self._file, keys, keep_days=bounds.keep_days, max_bytes=bounds.max)
+        store = make(self._file, keys, url=self._url, keep_days=bounds.keep_days, max_bytes=bounds.max)
         store.open(self._clock.time())
         return store
 
     def _tell(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
+            self.count("store_failures", "responses")
             reason = (
                 f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error) or "it takes too long"
             )
@@ -295,6 +331,21 @@ def _unsealed(response: bytes) -> bytes:
 
 def _unknown(id_: str) -> NotFound:
     return NotFound(f"no response {id_[:100]!r} is kept here for this API key")
+
+
+def is_making(one: StoredResponse) -> bool:
+    """Tell whether its upstream still works on it, as far as is known here."""
+    return _ANSWER.decode(one.response).status in _MAKING
+
+
+def is_background(one: StoredResponse) -> bool:
+    """Tell whether it was made in the background."""
+    return bool(_ANSWER.decode(one.response).background)
+
+
+def _unfinished(answer: _Answer) -> PreviousNotFound:
+    why = f"{answer.id[:100]!r} is {answer.status}, and only a complete response can be gone on from"
+    return PreviousNotFound(f"{_PREVIOUS}: {why}", param=_PREVIOUS)
 
 
 def _gone(previous: str, missing: str) -> PreviousNotFound:

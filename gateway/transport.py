@@ -27,6 +27,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.redact import conceal, credentials_in
+from gateway.tap import TAP, Heard
+
 __all__ = [
     "Broken",
     "ConnectFailed",
@@ -152,6 +155,27 @@ class Transport:
         `first_byte_s` counts from now, connecting and sending included. The URL goes out as it is, quoted by the
         caller. A body in pieces has the length that the headers say, or comes in chunks.
         """
+        tap = TAP.get()
+        if tap is None:
+            return await self._send(method, url, headers, body, first_byte_s)
+        heard = tap.sends(method, url, headers, body)
+        try:
+            response = await self._send(method, url, headers, body, first_byte_s)
+        except TransportError as error:
+            heard.broke(error)
+            raise
+        heard.answered(response.status, response.headers)
+        response.heard = heard
+        return response
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterable[bytes] | None,
+        first_byte_s: float | None = None,
+    ) -> "Response":
         try:
             target = _target(url)
             if self._allows is not None:
@@ -178,7 +202,7 @@ class Transport:
             raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Broken(_reason(error), before_response=True) from None
-        return Response(raw, self._open)
+        return Response(raw, self._open, headers)
 
     async def fetch(
         self,
@@ -193,7 +217,8 @@ class Transport:
         """Send a request and return the whole answer, all within `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self.send(method, url, headers=headers, body=body)
+                response = await self._send(method, url, headers, body)
+                response.form = body or b""
                 try:
                     return Whole(response.status, response.headers, await response.read_all(max_bytes))
                 finally:
@@ -247,14 +272,21 @@ def _check(target: URL, allows: Callable[[str], bool]) -> None:
 
 
 class Response:
-    """An answer whose headers are here and whose body is still to be read; `ended`: all of it has been."""
+    """An answer whose headers are here and whose body is still to be read; `ended`: all of it has been.
 
-    __slots__ = ("_inflater", "_open", "_raw", "ended", "headers", "status")
+    `sent`: the headers of the request; `form`: its body, where that is a small one. `heard`: who hears what is read.
+    """
 
-    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]") -> None:
+    __slots__ = ("_inflater", "_open", "_raw", "_sent", "_shown", "ended", "form", "headers", "heard", "status")
+
+    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]", sent: Mapping[str, str]) -> None:
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
+        self._sent = sent
+        self._shown: tuple[bytes, ...] | None = None
+        self.form = b""
+        self.heard: Heard | None = None
         self._open = open_responses
         encoding = raw.headers.get("content-encoding")
         self._inflater = _inflater(encoding) if encoding else None
@@ -263,6 +295,17 @@ class Response:
 
     async def read(self) -> bytes:
         """Return the next piece as it came, inflated if need be; b"" at the end."""
+        if self.heard is None:
+            return await self._read()
+        try:
+            data = await self._read()
+        except TransportError as error:
+            self.heard.broke(error)
+            raise
+        self.heard.read(data, ended=self.ended)
+        return data
+
+    async def _read(self) -> bytes:
         content = self._raw.content
         try:
             data = await (content.readany() if self._inflater is None else self._inflated())
@@ -278,7 +321,10 @@ class Response:
         return data
 
     async def read_all(self, limit: int) -> bytes:
-        """Return the rest of the body; more than `limit` bytes raise TooLarge."""
+        """Return the rest of the body; more than `limit` bytes raise TooLarge.
+
+        A refusal comes without what it repeats of the request's credentials.
+        """
         pieces: list[bytes] = []
         size = 0
         while data := await self.read():
@@ -287,7 +333,14 @@ class Response:
                 self.close()
                 raise TooLarge(f"upstream answer is larger than {limit} bytes")
             pieces.append(data)
-        return b"".join(pieces)
+        whole = b"".join(pieces)
+        return self.concealed(whole) if self.status >= 400 else whole
+
+    def concealed(self, data: bytes) -> bytes:
+        """Mask the credentials of the request in what came."""
+        if self._shown is None:
+            self._shown = credentials_in(self._sent, self.form)
+        return conceal(data, self._shown)
 
     def close(self) -> None:
         """Drop the connection, unless the whole body came; any number of times."""

@@ -4,26 +4,33 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 `gateway.attempts` walks it: `go()`, and after a failure `after(error)`, until an answer begins or nothing is left.
 """
 
-from collections.abc import AsyncIterable, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol, cast, runtime_checkable
 
 from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.errors import GatewayError
+from gateway.store.tally import Count
 from gateway.transport import Transport
 
 __all__ = [
     "Adapter",
     "Answer",
     "Call",
+    "Consent",
+    "Counting",
+    "CredentialView",
     "Drawing",
     "Edit",
     "Embedding",
     "Fetching",
     "Forwarding",
     "Journey",
+    "Lending",
     "Listing",
+    "LoggingIn",
+    "LoginFailed",
     "Made",
     "Making",
     "ModelForwarding",
@@ -33,10 +40,14 @@ __all__ = [
     "Outgoing",
     "Passing",
     "Pooling",
+    "Reaching",
+    "Recalling",
     "Renaming",
     "Step",
     "Target",
     "Telling",
+    "Watching",
+    "credential_of",
 ]
 
 
@@ -57,13 +68,15 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
 class Call(Struct, frozen=True, kw_only=True):
     """One request for one upstream. `request.model` is already the upstream's own name.
 
-    `request_id` seeds ids that the upstream leaves out; `principal` and `session` keep conversations apart. `headers`:
-    those of the caller that an upstream of its own dialect gets with its own words.
+    `request_id` seeds ids that the upstream leaves out; `principal` and `session`, what the caller's headers name the
+    conversation, keep conversations apart. `headers`: those of the caller that an upstream of its own dialect gets with
+    its own words.
     """
 
     request: ir.Request
     request_id: str
     principal: str = ""
+    session: str = ""
     headers: Mapping[str, str] = {}
 
 
@@ -119,6 +132,20 @@ class Journey(Protocol):
     def done(self, usage: ir.Usage | None) -> None:
         """Report success or the caller's leaving (None), and give back what was lent; idempotent."""
         ...
+
+
+class Lending(Protocol):
+    """A journey, another way, or an answer that has a credential of a pool."""
+
+    @property
+    def credential(self) -> str:
+        """The id of the one that was lent last, "" = none."""
+        ...
+
+
+def credential_of(way: object) -> str:
+    """Give the credential of a way that has one."""
+    return cast(Lending, way).credential if hasattr(way, "credential") else ""  # isinstance takes microseconds here
 
 
 class Outgoing(Struct, frozen=True, kw_only=True):
@@ -195,12 +222,118 @@ class Adapter(Protocol):
         ...
 
 
+class CredentialView(Struct, frozen=True, kw_only=True):
+    """A credential as operators see it; no secret. Times are Unix seconds, None = unknown or never.
+
+    `account`: its e-mail, None for an API key; `state`: active, suspected, cooling, needs_verification or disabled;
+    `reason`: why, and where the owner acts; `quota`: model → (what is left, 0 to 1; when it is whole again).
+    `source`: config, import or login; `project_source`: where the project came from.
+    """
+
+    id: str
+    upstream: str
+    account: str | None
+    project: str | None
+    project_source: str
+    source: str
+    state: str
+    reason: str
+    link: str
+    enabled: bool
+    token_expires_at: float | None
+    cooling: Mapping[str, float]
+    quota: Mapping[str, tuple[float, float | None]]
+    uses: int
+    last_used_at: float | None
+    last_error: str | None
+
+
 @runtime_checkable
 class Pooling(Adapter, Protocol):
-    """An upstream with credentials of its own."""
+    """An upstream with credentials of its own. What is asked of an id that it has not raises KeyError."""
 
     def states(self) -> Mapping[str, int]:
-        """Count them by state: active, cooling, needs_verification, disabled."""
+        """Count them by state: active, suspected, cooling, needs_verification, disabled."""
+        ...
+
+    def views(self) -> Sequence[CredentialView]:
+        """Show them, in the order in which they were given."""
+        ...
+
+    async def enable(self, id_: str) -> CredentialView:
+        """Take one into use again; the cool-downs that the upstream stated stay."""
+        ...
+
+    async def disable(self, id_: str, reason: str) -> CredentialView:
+        """Take one out of use until it is enabled."""
+        ...
+
+    async def check(self, id_: str) -> CredentialView:
+        """Ask the upstream about one now, whatever its state; needs `start`."""
+        ...
+
+    async def remove(self, id_: str) -> None:
+        """Forget one for good; raise ValueError with the reason for one that gateway.toml gives."""
+        ...
+
+
+class LoginFailed(Exception):
+    """No account came of a login; says why, in words that the person who logs in can act on, without a secret."""
+
+
+class Consent(Struct, frozen=True, kw_only=True):
+    """Where a person agrees, and what the answer to it must fit. `state` and `verifier` are secrets."""
+
+    url: str
+    state: str
+    verifier: str
+    redirect_uri: str
+
+    def __repr__(self) -> str:
+        return f"Consent(redirect_uri={self.redirect_uri!r})"
+
+
+@runtime_checkable
+class LoggingIn(Pooling, Protocol):
+    """An upstream that people can log an account in to."""
+
+    def consent(self, redirect_uri: str) -> Consent:
+        """Begin a login; raise ValueError with what to configure when there is no OAuth client."""
+        ...
+
+    async def log_in(self, consent: Consent, code: str, tell: Callable[[str], Awaitable[None]]) -> CredentialView:
+        """Trade the code for an account, and set it up: e-mail, project, models, quota, state; needs `start`.
+
+        `tell`: hears in a few words of each step, also of those that fail after the account is there. Raise
+        LoginFailed with what went wrong when there is none.
+        """
+        ...
+
+
+@runtime_checkable
+class Reaching(Adapter, Protocol):
+    """An upstream that says which servers it calls."""
+
+    def servers(self) -> Sequence[str]:
+        """Give their addresses, in the order in which they are tried."""
+        ...
+
+
+@runtime_checkable
+class Watching(Adapter, Protocol):
+    """An upstream that does work of its own while nobody asks for anything."""
+
+    def watch(self, busy: Callable[[], bool]) -> None:
+        """Learn how to tell whether a request is under way anywhere in the app."""
+        ...
+
+
+@runtime_checkable
+class Counting(Adapter, Protocol):
+    """An upstream that counts, for the metrics, what happens to its credentials and to what it keeps of them."""
+
+    def count_by(self, count: Count) -> None:
+        """Learn how to count one more: by a metric's name and its labels."""
         ...
 
 
@@ -228,6 +361,15 @@ class Renaming(Adapter, Protocol):
 
     def renamed(self) -> Mapping[str, str]:
         """Give the new names by the old ones, which `models` does not list any more."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Adapter, Protocol):
+    """An upstream that keeps responses of OpenAI's and works on some of them in the background."""
+
+    async def recall(self, method: str, response: str, query: str = "") -> "NativeAnswer":
+        """Make a call about a response, such as `resp_1` or `resp_1/cancel`; raise GatewayError for a refusal."""
         ...
 
 

@@ -1,4 +1,7 @@
-"""Write one structured line for each request: who, what, where it went, how it ended. No secret, no prompt."""
+"""Write one structured line for each request: who, what, where it went, how it ended. No secret, no prompt.
+
+Where [log] bodies asks for it, a second line has what was said.
+"""
 
 from typing import Any, ClassVar, Self
 
@@ -9,26 +12,37 @@ from structlog.typing import FilteringBoundLogger
 from gateway.clock import Clock, System
 from gateway.context import RequestContext, attach, route_path
 from gateway.logs import Entries
+from gateway.middleware.bodies import Bodies, Ear
 from gateway.services import Services
 
 __all__ = ["AccessLog"]
 
 
 class AccessLog:
-    """ASGI middleware; `logger` takes `info("request", **fields)`. Durations in milliseconds."""
+    """ASGI middleware; `logger` takes `info("request", **fields)`. Durations in milliseconds.
+
+    `bodies`: None = never.
+    """
 
     provides: ClassVar[frozenset[str]] = frozenset({"access_log"})
     requires: ClassVar[frozenset[str]] = frozenset({"request_id?"})
 
-    def __init__(self, app: ASGIApp, logger: FilteringBoundLogger | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        logger: FilteringBoundLogger | None = None,
+        clock: Clock | None = None,
+        bodies: Bodies | None = None,
+    ) -> None:
         self.app = app
+        self._bodies = bodies
         self._logger: FilteringBoundLogger | Entries = logger or structlog.get_logger("gateway.access")
         self._clock = clock or System()
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
-        """Take the app's logger and clock."""
-        return cls(app, services.logger, services.clock)
+        """Take the app's logger and clock, and read log.bodies."""
+        return cls(app, services.logger, services.clock, Bodies.configured(services))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -37,6 +51,10 @@ class AccessLog:
             return
         context, send = attach(scope, send, self._clock)
         method, path, peer = scope["method"], route_path(scope), (scope.get("client") or ("",))[0]
+        ear = None
+        if self._bodies is not None:
+            ear = Ear(scope, context, receive, send, self._clock)
+            receive, send = ear.receive, ear.send
         try:
             await self.app(scope, receive, send)
         finally:
@@ -46,6 +64,8 @@ class AccessLog:
                 self._logger.enter(fields)
             else:
                 self._logger.info("request", **fields)
+            if self._bodies is not None and ear is not None:
+                await self._bodies.log(ear, context)
 
 
 def _fields(method: str, path: str, peer: str, context: RequestContext, now: float) -> dict[str, Any]:

@@ -2,27 +2,25 @@
 
 import base64
 import binascii
-import hmac
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.config import Config
 from gateway.context import ANONYMOUS, Principal, RequestContext, attach, route_path
 from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
+from gateway.keys import Key, Keys, digest_of, end_of, indexed, keys_of
+from gateway.lockout import Lockout
 from gateway.refusal import refuse
 from gateway.services import Services
 from gateway.upstream import Adapter, Forwarding
 
-__all__ = ["PLACES", "Auth", "Key", "Right", "guard_of", "keys_of"]
+__all__ = ["PLACES", "Auth", "Key", "Right", "basic", "guard_of", "is_local"]
 
 Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]
-Key = tuple[Principal, date | datetime | None]
 Anonymous = Literal["never", "loopback", "always"]
 Right = Literal["chat", "admin", "metrics"]  # the scopes of a key
 Vouch = Callable[[str, bytes], str]
@@ -43,14 +41,21 @@ def _scheme(wanted: bytes) -> _Read:
 _credentials: Final = _scheme(b"basic")
 
 
-def _basic(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
-    given = _credentials(headers, query)
+def basic(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
+    """Read a user's name and password; both are empty where they cannot be read, None = there are none."""
+    given = _credentials(headers, b"")
     if given is None:
         return None
     try:
-        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+        name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        return ""
+        return "", ""
+    return name, password
+
+
+def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
+    given = basic(headers)
+    return None if given is None else given[1]
 
 
 def _header(name: bytes) -> _Read:
@@ -81,10 +86,10 @@ _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", 
 class Auth:
     """ASGI middleware; gives `context.principal` to those inside.
 
-    `keys`: a list of keys; or each with a name, `{"alice": "sk-…"}`; or its SHA-256 (hex) → its principal and expiry.
-    `accept`: the places, in order; only the first one present is checked. `allow_anonymous`: never; loopback = as long
-    as `keys` is empty; always = without any key. `vouch`: gives the id of the principal for whom the gateway made the
-    address (path, query) of a call without key.
+    `keys`: a list of keys; or each with a name, `{"alice": "sk-…"}`; or its SHA-256 (hex) → its principal and expiry;
+    or what knows them. `accept`: the places, in order; only the first one present is checked. `allow_anonymous`: never;
+    loopback = as long as there are no keys; always = without any key. `vouch`: gives the id of the principal for whom
+    the gateway made the address (path, query) of a call without key. `lockout`: where failed attempts are counted.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"principal"})
@@ -93,18 +98,16 @@ class Auth:
     def __init__(
         self,
         app: ASGIApp,
-        keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str] = (),
+        keys: Keys | Mapping[str, Key] | Mapping[str, str] | Sequence[str] = (),
         accept: Sequence[Place] = tuple(PLACES),
         allow_anonymous: Anonymous = "loopback",
         vouch: Vouch | None = None,
+        lockout: Lockout | None = None,
     ) -> None:
         self.app = app
-        self._keys = _indexed(keys)
-        self._by_id = {key[0].id: key for key in self._keys.values()}
+        self._keys = keys if isinstance(keys, Keys) else Keys(indexed(keys))
         self._vouch = vouch or _vouch_for_nobody
-        self._by_prefix: dict[str, list[str]] = {}
-        for digest in self._keys:
-            self._by_prefix.setdefault(digest[:8], []).append(digest)
+        self._lockout = lockout if lockout is not None else Lockout()
         unknown = set(accept) - PLACES.keys()
         if unknown:
             raise ValueError(f"accept: {', '.join(sorted(unknown))} is none of {', '.join(PLACES)}")
@@ -114,9 +117,9 @@ class Auth:
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read [auth] and [[key]]."""
-        config = services.loaded.config
+        auth = services.loaded.config.auth
         vouch = _voucher(services.adapters.values())
-        return cls(app, keys_of(config), config.auth.accept, config.auth.allow_anonymous, vouch)
+        return cls(app, _keys_of(services), auth.accept, auth.allow_anonymous, vouch, services.lockout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -126,24 +129,45 @@ class Auth:
         context, send = attach(scope, send)
         query: bytes = scope.get("query_string", b"")
         try:
-            context.principal = self._principal(self._given(context.headers, query), scope, context)
+            if not context.by_operator:
+                context.principal = self._principal(self.given(context.headers, query), scope, context)
         except GatewayError as error:
             await refuse(context, send, error)
             return
+        context.admitted = True
         _forget(scope, context)
         await self.app(scope, receive, send)
 
     def guard(self, scope: Scope, context: RequestContext, right: Right) -> None:
         """Let in a program on this machine, or a key with this right; raise what anybody else is refused with."""
-        if _is_local(scope, context.headers):
-            return
-        given = self._given(context.headers, scope.get("query_string", b""))
-        found = self._find(given) if given is not None else None
-        if found is None:
-            raise _stranger(given)
-        context.principal = _usable(found, right)
+        if not is_local(scope, context.headers):
+            self.demand(scope, context, right)
 
-    def _given(self, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
+    def demand(self, scope: Scope, context: RequestContext, right: Right | None) -> None:
+        """Let in a key with this right, None = any key; raise what anybody else is refused with."""
+        given = self.given(context.headers, scope.get("query_string", b""))
+        found = self._find(given)
+        if found is None:
+            raise self._stranger(given, scope)
+        context.principal = self._let_in(found, right)
+
+    def admit(self, given: str | None, right: Right) -> Principal:
+        """Say whose key this is; raise what one is refused with that is unknown, or has not this right."""
+        found = self._find(given)
+        if found is None:
+            raise _refusal(given)
+        return self._let_in(found, right)
+
+    def known(self, id_: str, right: Right) -> Principal | None:
+        """Give whom this id belongs to, as long as the key has this right."""
+        found = self._keys.by_id(id_)
+        try:
+            return _usable(found, right) if found is not None else None
+        except GatewayError:
+            return None
+
+    def given(self, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
+        """Read the key from the first place where one stands."""
         for place in self._places:
             key = place(headers, query)
             if key is not None:
@@ -151,32 +175,47 @@ class Auth:
         return None
 
     def _principal(self, given: str | None, scope: Scope, context: RequestContext) -> Principal:
-        if self._keys:
-            found = self._find(given) if given is not None else self._vouched(scope)
-            if found is not None:
-                return _usable(found, "chat")
-        if self._anonymous == "always" and (given is None or not self._keys):
+        keys = self._keys
+        found = keys.find(digest_of(given)) if given is not None else self._vouched(scope)
+        if found is not None:
+            principal = _usable(found, "chat")
+            keys.used.add(principal.id)
+            return principal
+        if self._anonymous == "always" and (given is None or not keys):
             return ANONYMOUS
-        if self._anonymous == "loopback" and not self._keys and _is_local(scope, context.headers):
+        if self._anonymous == "loopback" and not keys and is_local(scope, context.headers):
             return ANONYMOUS
-        raise _stranger(given)
+        raise self._stranger(given, scope)
 
     def _vouched(self, scope: Scope) -> Key | None:
         """Find the key for which the gateway made the address itself, as it does for uploads."""
         who = self._vouch(route_path(scope), scope.get("query_string", b""))
-        return self._by_id.get(who) if who else None
+        return self._keys.by_id(who) if who else None
 
-    def _find(self, given: str) -> Key | None:
-        digest = _digest(given)
-        for known in self._by_prefix.get(digest[:8], ()):
-            if hmac.compare_digest(known, digest):
-                return self._keys[known]
-        return None
+    def _find(self, given: str | None) -> Key | None:
+        return self._keys.find(digest_of(given)) if given is not None else None
+
+    def _let_in(self, key: Key, right: Right | None) -> Principal:
+        principal = _usable(key, right)
+        self._keys.used.add(principal.id)
+        return principal
+
+    def _stranger(self, given: str | None, scope: Scope) -> GatewayError:
+        """Count a failed attempt, and give what it is refused with; raise RateLimited after too many."""
+        if given is not None:
+            address = (scope.get("client") or ("",))[0]
+            self._lockout.check(address)
+            self._lockout.failed(address)
+        return _refusal(given)
 
 
-def guard_of(app: ASGIApp, config: Config) -> Auth:
+def guard_of(app: ASGIApp, services: Services) -> Auth:
     """Make the guard of the operators' endpoints, for which [pipeline] and allow_anonymous do not matter."""
-    return Auth(app, keys_of(config), config.auth.accept)
+    return Auth(app, _keys_of(services), services.loaded.config.auth.accept, lockout=services.lockout)
+
+
+def _keys_of(services: Services) -> Keys:
+    return services.keyring if services.keyring is not None else Keys(keys_of(services.loaded.config))
 
 
 def _voucher(adapters: Iterable[Adapter]) -> Vouch:
@@ -192,40 +231,7 @@ def _vouch_for_nobody(_: str, __: bytes) -> str:
     return ""
 
 
-def keys_of(config: Config) -> dict[str, Key]:
-    """Index every key of the configuration by its hash."""
-    keys = _indexed([secret.reveal() for secret in config.auth.keys])
-    for entry in config.key:
-        digest = entry.sha256 or (_digest(entry.secret.reveal()) if entry.secret else "")
-        principal = Principal(
-            name=entry.name,
-            id=digest[:16],
-            scopes=frozenset(entry.scopes),
-            models=tuple(entry.models),
-            limits=entry.limits,
-        )
-        keys[digest] = (principal, entry.expires)
-    return keys
-
-
-def _indexed(keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str]) -> dict[str, Key]:
-    if isinstance(keys, str):
-        raise TypeError("keys: one text is neither a list of keys nor a name for each")
-    named = keys if isinstance(keys, Mapping) else {f"key-{number}": key for number, key in enumerate(keys, 1)}
-    found: dict[str, Key] = {}
-    for name, key in named.items():
-        if not key:
-            raise ValueError(f"keys: {name} is empty")
-        digest = _digest(key) if isinstance(key, str) else name
-        found[digest] = (Principal(name=name, id=digest[:16]), None) if isinstance(key, str) else key
-    return found
-
-
-def _digest(key: str) -> str:
-    return sha256(key.encode()).hexdigest()
-
-
-def _stranger(given: str | None) -> Unauthenticated:
+def _refusal(given: str | None) -> Unauthenticated:
     if given is not None:
         return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
     return Unauthenticated(
@@ -233,21 +239,16 @@ def _stranger(given: str | None) -> Unauthenticated:
     )
 
 
-def _usable(key: Key, right: Right) -> Principal:
+def _usable(key: Key, right: Right | None) -> Principal:
     principal, expires = key
-    if expires is not None:
-        if not isinstance(expires, datetime):
-            expires = datetime(expires.year, expires.month, expires.day, tzinfo=UTC)
-        elif expires.tzinfo is None:
-            expires = expires.replace(tzinfo=UTC)
-        if datetime.now(UTC) >= expires:
-            raise Unauthenticated(f"this API key expired on {expires:%Y-%m-%d}")
-    if right not in principal.scopes:
+    if expires is not None and datetime.now(UTC) >= (end := end_of(expires)):
+        raise Unauthenticated(f"this API key expired on {end:%Y-%m-%d}")
+    if right is not None and right not in principal.scopes:
         raise PermissionDenied(f"this API key is not for {_FOR[right]}: its scopes lack {right}")
     return principal
 
 
-def _is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Tell a program on this machine from a forwarded request, and from a web page that found the port."""
     if b"x-forwarded-for" in headers or b"forwarded" in headers:
         return False

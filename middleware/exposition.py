@@ -1,7 +1,7 @@
 """Write the numbers as Prometheus reads them, in its own text or in OpenMetrics."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -18,12 +18,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway import __version__
-from gateway.middleware.families import BOUNDS_S, FAMILIES, Family
+from gateway.histogram import BOUNDS_S
+from gateway.middleware.families import FAMILIES, Family
+from gateway.middleware.scrape import Standing
 from gateway.store.tally import Totals
 
-__all__ = ["Pools", "exposition"]
+__all__ = ["exposition"]
 
-Pools: TypeAlias = Mapping[str, Mapping[str, int]]  # by upstream, by state
 _Rows: TypeAlias = Sequence[tuple[Sequence[str], Sequence[float]]]
 
 _PREFIX: Final = "gateway_"
@@ -31,18 +32,18 @@ _BOUNDS: Final = (*map(str, BOUNDS_S), "+Inf")
 _KEY: Final = msgspec.json.Decoder(list[str])
 
 
-def exposition(totals: Totals, pools: Pools, accept: str) -> tuple[bytes, str]:
+def exposition(totals: Totals, standing: Standing, accept: str) -> tuple[bytes, str]:
     """Give the body and its media type."""
     encode, media_type = choose_encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Numbers(totals, pools))
+    registry.register(_Numbers(totals, standing))
     return encode(registry), media_type
 
 
 class _Numbers(Collector):
-    def __init__(self, totals: Totals, pools: Pools) -> None:
+    def __init__(self, totals: Totals, standing: Standing) -> None:
         self._totals = totals
-        self._pools = pools
+        self._standing = standing
 
     def collect(self) -> Iterator[Metric]:
         """Give one metric after the other."""
@@ -53,18 +54,32 @@ class _Numbers(Collector):
         for family in FAMILIES:
             yield _WRITERS[family.kind](family, rows[family.name])
         yield self._credentials()
-        workers = GaugeMetricFamily(f"{_PREFIX}workers", "Processes that serve and count together.")
-        workers.add_metric([], self._totals.workers)
-        yield workers
+        yield self._cooldowns()
+        if self._standing.redis is not None:
+            yield _one("redis_up", "Whether Redis answers the worker that answers here.", self._standing.redis)
+        yield _one("workers", "Processes that serve and count together.", self._totals.workers)
         yield InfoMetricFamily(f"{_PREFIX}build", "What serves here.", {"version": __version__})
 
     def _credentials(self) -> Metric:
         help_ = "Credentials by state, as the worker that answers here sees them."
         made = GaugeMetricFamily(f"{_PREFIX}credentials", help_, labels=["upstream", "state"])
-        for upstream, states in self._pools.items():
+        for upstream, states in self._standing.states.items():
             for state, count in states.items():
                 made.add_metric([upstream, state], count)
         return made
+
+    def _cooldowns(self) -> Metric:
+        help_ = "Models that credentials rest for, as the worker that answers here sees them."
+        made = GaugeMetricFamily(f"{_PREFIX}cooldowns", help_, labels=["upstream"])
+        for upstream, count in self._standing.cooldowns.items():
+            made.add_metric([upstream], count)
+        return made
+
+
+def _one(name: str, help_: str, value: float) -> Metric:
+    made = GaugeMetricFamily(_PREFIX + name, help_)
+    made.add_metric([], value)
+    return made
 
 
 def _counter(family: Family, rows: _Rows) -> Metric:

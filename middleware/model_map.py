@@ -13,14 +13,16 @@ from gateway.errors import GatewayError, ModelNotFound, PermissionDenied
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
 from gateway.services import Services
+from gateway.upstream import Target
 
-__all__ = ["ModelMap", "may_use"]
+__all__ = ["ModelMap", "may_reach", "may_use"]
 
 
 class ModelMap:
-    """ASGI middleware; holds a key to its models and renames what the caller asked for.
+    """ASGI middleware; holds a key to its models and upstreams, and renames what the caller asked for.
 
-    `resolve`: gives `context.targets` to those inside, or raises ModelNotFound. `models`: names and globs → the model
+    `resolve`: gives `context.targets` to those inside, or raises ModelNotFound; for a key that is held to upstreams it
+    gets their names, too. `models`: names and globs → the model
     that `context.request` names inside, the first one that matches; any other name stays as it is.
     """
 
@@ -31,7 +33,7 @@ class ModelMap:
         self,
         app: ASGIApp,
         models: Mapping[str, str] | None = None,
-        resolve: Callable[[str], Resolution] | None = None,
+        resolve: Callable[..., Resolution] | None = None,
     ) -> None:
         self.app = app
         self._models = models or {}
@@ -65,10 +67,29 @@ class ModelMap:
             context.request = replace(request, model=name)
         if self._resolve is not None:
             try:
-                context.targets = self._resolve(name).targets
+                context.targets = self._targets(context.principal, name)
             except ModelNotFound:
                 if context.route.operation != "count_tokens":  # which can do without an upstream
                     raise
+
+    def _targets(self, principal: Principal, name: str) -> tuple[Target, ...]:
+        """Find the upstreams that may answer; raise ModelNotFound, PermissionDenied."""
+        assert self._resolve is not None, "only then there are any"
+        if not principal.upstreams:
+            targets: tuple[Target, ...] = self._resolve(name).targets
+            return targets
+        found = self._resolve(name, principal.upstreams).targets
+        targets = tuple(target for target in found if may_reach(principal, target.adapter.name))
+        if not targets:
+            names = ", ".join(dict.fromkeys(repr(target.adapter.name) for target in found))
+            message = f"this API key may not use upstream {names}, to which the model {name[:100]!r} leads"
+            raise PermissionDenied(message, param="model")
+        return targets
+
+
+def may_reach(principal: Principal, upstream: str) -> bool:
+    """Tell whether an upstream may answer this key."""
+    return not principal.upstreams or upstream in principal.upstreams
 
 
 def may_use(principal: Principal, name: str) -> bool:

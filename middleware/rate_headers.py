@@ -1,96 +1,69 @@
-"""What is left of a limit on requests, as each dialect's headers say it.
+"""What is left of a limit on requests or tokens, as each dialect's headers say it.
 
     OpenAI      x-ratelimit-limit-requests, -remaining-requests, -reset-requests: a duration such as 6m0s
     Anthropic   anthropic-ratelimit-requests-limit, -remaining, -reset: a time such as 2026-01-01T00:06:00Z
     Gemini      none; the body of a 429 has google.rpc.RetryInfo
 
-`reset` is when the whole limit is free again, not when the next request fits: that is `retry-after`.
+Of a limit on tokens with that word in the place of `requests`. `reset` is when the whole limit is free again, not when
+the next request fits: that is `retry-after`.
 """
 
 import math
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, TypeAlias
-
-from msgspec import Struct
+from typing import Final, Literal, TypeAlias
 
 from gateway.routes import DialectName
-from gateway.store.counters import Windows
+from gateway.store.windows import Window
 
-__all__ = ["Headers", "Window", "rate_headers"]
+__all__ = ["Headers", "What", "rate_headers"]
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+Names: TypeAlias = tuple[bytes, ...]  # of the limit, of what is left, of when it is free
+What = Literal["requests", "tokens"]
+
+_WHAT: Final[tuple[What, ...]] = ("requests", "tokens")
 
 
-class Window(Struct):
-    """The hits against one limit at one moment.
-
-    `what`: the limit in words. `previous`: the hits of the window before, which fade evenly until the current one ends,
-    in `remains` seconds. `fades`: how long the hits of the current one fade after it, 0 where the next begins empty.
-    `counted`: where a hit goes, if not into a counter of the month.
-    """
-
-    what: str
-    amount: int
-    previous: int
-    current: int
-    remains: float
-    fades: float
-    counted: Windows | None = None
-
-    @property
-    def left(self) -> int:
-        """How many more requests fit now."""
-        used = self.current
-        if self.previous:
-            used = int(self.previous * self.remains / self.fades + used)
-        return self.amount - used if used < self.amount else 0
-
-    def until(self, below: int) -> float:
-        """Seconds until fewer than this count, if no more are made."""
-        room = below - self.current
-        if room > 0:
-            return max(0.0, self.remains - room * self.fades / self.previous) if self.previous else 0.0
-        return self.remains + (self.fades * (1 - below / self.current) if self.current else self.fades)
-
-    @property
-    def wait(self) -> float:
-        """Seconds until one more request fits."""
-        return self.until(self.amount)
-
-    @property
-    def reset(self) -> float:
-        """Seconds until the whole limit is free."""
-        return self.until(1)
-
-
-def rate_headers(dialect: DialectName, window: Window, now: float) -> Headers:
+def rate_headers(dialect: DialectName, what: What, window: Window, now: float) -> Headers:
     """Say what is left; `now` in Unix seconds."""
     write = _WRITERS.get(dialect)
-    return write(window, now) if write is not None else ()
+    return write(_NAMES[dialect, what], window, now) if write is not None else ()
 
 
-def _openai(window: Window, _: float) -> Headers:
+def _openai(names: Names, window: Window, _: float) -> Headers:
+    limit, remaining, reset = names
     return (
-        (b"x-ratelimit-limit-requests", b"%d" % window.amount),
-        (b"x-ratelimit-remaining-requests", b"%d" % window.left),
-        (b"x-ratelimit-reset-requests", _duration(window.until(1))),
+        (limit, b"%d" % window.rule.amount),
+        (remaining, b"%d" % window.left),
+        (reset, _duration(window.until(1))),
     )
 
 
-def _anthropic(window: Window, now: float) -> Headers:
+def _anthropic(names: Names, window: Window, now: float) -> Headers:
+    limit, remaining, reset = names
     return (
-        (b"anthropic-ratelimit-requests-limit", b"%d" % window.amount),
-        (b"anthropic-ratelimit-requests-remaining", b"%d" % window.left),
-        (b"anthropic-ratelimit-requests-reset", _instant(math.ceil(now + window.reset))),
+        (limit, b"%d" % window.rule.amount),
+        (remaining, b"%d" % window.left),
+        (reset, _instant(math.ceil(now + window.reset))),
     )
 
 
-_WRITERS: Final[Mapping[DialectName, Callable[[Window, float], Headers]]] = {
+_WRITERS: Final[Mapping[DialectName, Callable[[Names, Window, float], Headers]]] = {
     "openai-chat": _openai,
     "openai-responses": _openai,
     "anthropic": _anthropic,
+}
+_PATTERNS: Final[Mapping[DialectName, str]] = {
+    "openai-chat": "x-ratelimit-{part}-{what}",
+    "openai-responses": "x-ratelimit-{part}-{what}",
+    "anthropic": "anthropic-ratelimit-{what}-{part}",
+}
+_NAMES: Final[Mapping[tuple[DialectName, What], Names]] = {
+    (dialect, what): tuple(pattern.format(what=what, part=part).encode() for part in ("limit", "remaining", "reset"))
+    for dialect, pattern in _PATTERNS.items()
+    for what in _WHAT
 }
 
 

@@ -1,87 +1,66 @@
-"""Bound requests and concurrent answers for each key; over a limit is 429 with `retry-after`.
+"""Bound what each key may use: requests, open answers, tokens and money; over a limit is 429 with `retry-after`.
 
-A request counts once, at admission. Model lists and token counts do not count. Every answer that counts says what is
-left of the tightest limit on requests, in the headers of its dialect.
+A request counts once, at admission. Model lists and token counts do not count. Tokens and money are reserved before an
+upstream is called, and settled when the answer ends, however it ends. Every answer that counts says what is left of the
+tightest limit on requests and on tokens, in the headers of its dialect.
 """
 
+import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
-from typing import ClassVar, Final, Self
+from functools import lru_cache
+from typing import ClassVar, Self
 
-from limits import (
-    RateLimitItem,
-    RateLimitItemPerDay,
-    RateLimitItemPerHour,
-    RateLimitItemPerMinute,
-    RateLimitItemPerSecond,
-)
-from msgspec import Struct
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import ir
 from gateway.clock import Clock, System
 from gateway.config import Limit, parse_limits
 from gateway.context import RequestContext, attach
-from gateway.errors import RateLimited
-from gateway.middleware.rate_headers import Window, rate_headers
+from gateway.costs import Costs
+from gateway.errors import GatewayError
+from gateway.limiter import Hold, Limiter
+from gateway.middleware.rate_headers import rate_headers
+from gateway.plans import Plan, plan_of, refusal_of, tightest
+from gateway.prices import Prices
 from gateway.refusal import refuse
-from gateway.routes import MAKING, Operation
+from gateway.routes import COUNTED
 from gateway.services import Services
-from gateway.store.counters import LazyMemory
 
 __all__ = ["RateLimit"]
-
-_ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
-    "second": RateLimitItemPerSecond,
-    "minute": RateLimitItemPerMinute,
-    "hour": RateLimitItemPerHour,
-    "day": RateLimitItemPerDay,
-}
-_COUNTED: Final[frozenset[Operation]] = frozenset[Operation]({"chat", "native", "none"}) | MAKING
-_DAY_S = 86_400
-_MONTH_S = 32 * _DAY_S
-_CONCURRENT_RETRY_S = 1
-
-
-class _Rule(Struct, frozen=True):
-    """A limit on one caller's requests. `key`: of its counter; `seconds`: of its window, 0 for the calendar month."""
-
-    what: str
-    key: str
-    amount: int
-    seconds: int
-
-
-class _Plan(Struct, frozen=True):
-    """All limits of one caller. `at_once`: how many answers may be open."""
-
-    at_once: int | None
-    rules: tuple[_Rule, ...]
 
 
 class RateLimit:
     """ASGI middleware. `limits`: for every caller; a principal's own take the place of those on the same thing.
 
-    They are written as in gateway.toml: `{"requests_per_minute": 60, "concurrent": 4}`.
+    They are written as in gateway.toml: `{"requests_per_minute": 60, "concurrent": 4}`. `limiter`: what counts;
+    `costs`: what tokens and requests amount to.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset({"rate_limit"})
     requires: ClassVar[frozenset[str]] = frozenset({"principal"})
 
     def __init__(
-        self, app: ASGIApp, limits: Mapping[str, float] | tuple[Limit, ...] = (), clock: Clock | None = None
+        self,
+        app: ASGIApp,
+        limits: Mapping[str, float] | tuple[Limit, ...] = (),
+        clock: Clock | None = None,
+        *,
+        limiter: Limiter | None = None,
+        costs: Costs | None = None,
     ) -> None:
         self.app = app
         self._defaults = limits if isinstance(limits, tuple) else parse_limits(limits)
-        self._plan = lru_cache(maxsize=4096)(partial(_plan, self._defaults))
+        self._plan = lru_cache(maxsize=4096)(self._made)
         self._clock = clock or System()
-        self._storage = LazyMemory(self._clock.time)
-        self._open: dict[str, int] = {}
+        self._limiter = limiter or Limiter(self._clock)
+        self._costs = costs or Costs()
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
-        """Read [limits]."""
-        return cls(app, services.loaded.config.limits, services.clock)
+        """Read [limits] and [usage.price]."""
+        config = services.loaded.config
+        costs = Costs(Prices.of(config.usage.price), services.logger)
+        return cls(app, config.limits, services.clock, limiter=services.limiter, costs=costs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -90,88 +69,96 @@ class RateLimit:
             return
         context, send = attach(scope, send)
         who, own = context.principal.id, context.principal.limits
-        if not (own or self._defaults) or context.route.operation not in _COUNTED:
+        if not (own or self._defaults) or context.route.operation not in COUNTED:
             await self.app(scope, receive, send)
             return
-        refusal = self._admit(context, who, self._plan(who, own))
-        if refusal is not None:
+        plan = self._plan(who, own)
+        limiter = self._limiter
+        try:
+            seen, hold = limiter.admit(plan) if limiter.together is None else await limiter.admit_shared(plan)
+        except GatewayError as error:
+            await refuse(context, send, error)
+            return
+        windows = seen.windows
+        if windows:
+            window = tightest(windows) if len(windows) > 1 else windows[0]
+            context.reply_headers += rate_headers(context.route.dialect, "requests", window, self._clock.time())
+        if hold is None:
+            name, refusal = refusal_of(plan, seen)
+            limiter.refused(name)
             await refuse(context, send, refusal)
             return
-        answers = self._open
-        answers[who] = answers.get(who, 0) + 1
+        if not (plan.amounts or hold.id):
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                limiter.end(hold, ())
+            return
+        request = _Limited(limiter, self._costs, self._clock, context, hold, send)
+        if plan.amounts:
+            context.reserve = request.reserve
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, request.send if hold.id else send)
         finally:
-            left = answers.pop(who) - 1
-            if left:
-                answers[who] = left
+            request.end()
 
     @property
     def open_requests(self) -> Mapping[str, int]:
         """How many answers each caller has open."""
-        return self._open
+        return self._limiter.open_requests
 
-    def _admit(self, context: RequestContext, who: str, plan: _Plan) -> RateLimited | None:
-        """Count the request against each limit, or against none when one refuses it."""
-        now = self._clock.time()
-        windows = [self._window(rule, now) for rule in plan.rules]
-        tightest = min(windows, key=_room) if len(windows) > 1 else windows[0] if windows else None
-        refusal = None
-        if tightest is not None and not tightest.left:
-            refusal = _over(tightest.what, tightest.wait)
-        elif plan.at_once is not None and self._open.get(who, 0) >= plan.at_once:
-            refusal = _over(f"{plan.at_once} at once", _CONCURRENT_RETRY_S)
-        else:
-            for rule, window in zip(plan.rules, windows, strict=True):
-                self._hit(rule, window, now)
-                window.current += 1
-        if tightest is not None:
-            context.reply_headers += rate_headers(context.route.dialect, tightest, now)
-        return refusal
-
-    def _window(self, rule: _Rule, now: float) -> Window:
-        seconds = rule.seconds
-        if not seconds:
-            month, end = _month(int(now // _DAY_S))
-            return Window(rule.what, rule.amount, 0, self._storage.count(rule.key + month, now), end - now, 0)
-        hits = self._storage.windows(rule.key, seconds, now)
-        return Window(rule.what, rule.amount, hits.previous, hits.current, seconds - now % seconds, seconds, hits)
-
-    def _hit(self, rule: _Rule, window: Window, now: float) -> None:
-        if window.counted is not None:
-            window.counted.current += 1
-        else:
-            self._storage.add(rule.key + _month(int(now // _DAY_S))[0], _MONTH_S, now)
+    def _made(self, who: str, own: tuple[Limit, ...]) -> Plan:
+        return plan_of(who, (*self._defaults, *own))
 
 
-def _room(window: Window) -> tuple[int, float]:
-    return window.left, -window.wait
+class _Limited:
+    """One request that was let in."""
 
+    def __init__(
+        self, limiter: Limiter, costs: Costs, clock: Clock, context: RequestContext, hold: Hold, send: Send
+    ) -> None:
+        self._limiter = limiter
+        self._costs = costs
+        self._clock = clock
+        self._context = context
+        self._hold = hold
+        self._send = send
+        self._expected = ir.Usage()
 
-def _plan(defaults: tuple[Limit, ...], who: str, own: tuple[Limit, ...]) -> _Plan:
-    """Sort what holds for a caller; of two limits on the same thing its own."""
-    limits = {(limit.resource, limit.window): limit for limit in (*defaults, *own)}
-    at_once = limits.get(("concurrent", None))
-    rules = tuple(_rule(who, limit) for (resource, _), limit in limits.items() if resource == "requests")
-    return _Plan(None if at_once is None else int(at_once.amount), rules)
+    async def send(self, message: Message) -> None:
+        """Send on; before the last byte goes out, what was held is given back."""
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            ending = self._limiter.end(self._hold, self._used())
+            if ending is not None:
+                await asyncio.shield(ending)
+        await self._send(message)
 
+    def end(self) -> None:
+        """Give back what was held."""
+        if not self._hold.ended:
+            self._limiter.end(self._hold, self._used())
 
-def _rule(who: str, limit: Limit) -> _Rule:
-    amount = int(limit.amount)
-    what = f"{amount} requests {'an' if limit.window == 'hour' else 'a'} {limit.window}"
-    if limit.window == "month":
-        return _Rule(what, f"{who}/", amount, 0)
-    item = _ITEMS[limit.window](max(1, amount))
-    return _Rule(what, item.key_for(who), amount, item.get_expiry())
+    async def reserve(self, context: RequestContext) -> None:
+        """Take what the request may use; raise RateLimited where that is more than what is left."""
+        plan = self._hold.plan
+        self._expected = expected = self._costs.expected(context)
+        tokens = expected.input + expected.output
+        money = self._costs.at_most(context, expected) if plan.pays else 0
+        needs = [money if rule.is_money else tokens for rule in plan.amounts]
+        seen = await self._limiter.reserve(self._hold, needs)
+        counted = [window for window in seen.windows if not window.rule.is_money]
+        if counted:
+            now = self._clock.time()
+            context.reply_headers += rate_headers(context.route.dialect, "tokens", tightest(counted), now)
+        if not seen.admitted:
+            name, refusal = refusal_of(plan, seen, needs)
+            self._limiter.refused(name)
+            raise refusal
 
-
-def _over(what: str, wait: float) -> RateLimited:
-    return RateLimited(f"this key may make {what}; wait and try again", retry_after=max(wait, 1.0))
-
-
-@lru_cache(maxsize=8)
-def _month(day: int) -> tuple[str, float]:
-    """Name the month of a day since 1970, and give its end in Unix seconds."""
-    date = datetime.fromtimestamp(day * _DAY_S, UTC)
-    end = (date.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return f"{date:%Y-%m}", end.timestamp()
+    def _used(self) -> list[int]:
+        plan = self._hold.plan
+        used = self._costs.used(self._context, self._expected) if plan.amounts else None
+        if used is None:
+            return [0] * len(plan.amounts)
+        tokens, money = used.input + used.output, self._costs.of(self._context, used) if plan.pays else 0
+        return [money if rule.is_money else tokens for rule in plan.amounts]

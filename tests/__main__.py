@@ -12,7 +12,7 @@ STEPS = (
     ("deptry", "."),
     ("mypy",),
     ("pyright", "--pythonpath", sys.executable),
-    ("pytest", "-n", "2", "--dist", "loadgroup"),
+    ("pytest", "-n", "3", "--dist", "loadgroup"),  # two cores: half of the time is waiting
 )
 
 

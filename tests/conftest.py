@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -10,11 +12,13 @@ settings.register_profile("gateway", deadline=None, suppress_health_check=[Healt
 settings.load_profile("gateway")
 
 pytest_plugins = [
+    "tests.chromium",
     "tests.clients.fixtures",
     "tests.fakes.fixtures",
     "tests.packaging.fixtures",
     "tests.pictures",
     "tests.redis_server",
+    "tests.postgres_server",  # behind redis_server, of which it takes a name
 ]
 
 
@@ -22,3 +26,9 @@ pytest_plugins = [
 def anyio_backend() -> str:
     """Run on asyncio."""
     return "asyncio"
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of collected tests out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()

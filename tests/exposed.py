@@ -32,6 +32,10 @@ class Numbers:
         wanted = frozenset(labels.items())
         return sum(value for (at, has), value in self._samples.items() if at == f"gateway_{name}" and wanted <= has)
 
+    def values(self, name: str) -> list[float]:
+        """Give the values of all samples."""
+        return [value for (at, _), value in self._samples.items() if at == f"gateway_{name}"]
+
     def labels(self, name: str, label: str) -> set[str]:
         """Give the values that a label has."""
         found: Iterable[frozenset[tuple[str, str]]] = (has for at, has in self._samples if at == f"gateway_{name}")

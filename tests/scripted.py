@@ -1,6 +1,8 @@
 """An upstream adapter that plays what a test wrote down."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from tempfile import TemporaryDirectory
+from typing import cast
 
 import anyio
 import anyio.lowlevel
@@ -16,6 +18,8 @@ from gateway.transport import Transport
 from gateway.upstream import Answer, Call, ModelInfo, Step
 
 __all__ = ["Play", "Scripted", "app_of", "say"]
+
+FOLDER = TemporaryDirectory(prefix="gateway-")  # a process that has limits keeps others out of its data_dir
 
 Play = Sequence[list[ir.Event] | GatewayError | float | Callable[[], Awaitable[None]]]
 After = Callable[[GatewayError], "Step | GatewayError"]
@@ -138,5 +142,7 @@ class _Answer:
 def app_of(*adapters: Scripted, config: Mapping[str, object] | None = None, clock: Clock | None = None) -> Starlette:
     """Make an app over scripted upstreams; `config` is what gateway.toml would say besides them."""
     upstream = {adapter.name: {"type": "demo"} for adapter in adapters}
-    loaded = load({"upstream": upstream, "log": {"level": "error"}, **(config or {})}, environ={})
+    given = {"upstream": upstream, "log": {"level": "error"}, **(config or {})}
+    given["server"] = {"data_dir": FOLDER.name, **cast(dict[str, object], given.get("server", {}))}
+    loaded = load(given, environ={})
     return assemble(Gateway(loaded, clock=clock, adapters={adapter.name: adapter for adapter in adapters}))

@@ -8,12 +8,19 @@ import click
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.connect import connect
+from gateway.cli.credentials import credentials
+from gateway.cli.crypt import decrypt, encrypt
+from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
 from gateway.cli.generate_key import generate_key
 from gateway.cli.import_ import import_
 from gateway.cli.init import init
+from gateway.cli.keys import keys
+from gateway.cli.login import login
 from gateway.cli.models import models
+from gateway.cli.replay import replay
 from gateway.cli.run import run
+from gateway.cli.usage import usage
 from gateway.cli.version import version
 
 __all__ = ["main"]
@@ -34,7 +41,26 @@ def _gateway() -> None:
     """An LLM gateway: one address for OpenAI and Anthropic clients, any upstream behind it."""
 
 
-for _command in (run, init, check, models, explain, connect, import_, generate_key, version):
+_COMMANDS = (
+    run,
+    init,
+    check,
+    doctor,
+    models,
+    explain,
+    replay,
+    connect,
+    import_,
+    login,
+    credentials,
+    keys,
+    generate_key,
+    encrypt,
+    decrypt,
+    usage,
+    version,
+)
+for _command in _COMMANDS:
     _gateway.add_command(_command)
 
 

@@ -20,7 +20,7 @@ from gateway.errors import ModelNotFound
 if TYPE_CHECKING:
     from gateway.resolution import Resolver
 
-__all__ = ["connect"]
+__all__ = ["address_of", "connect", "local_address"]
 
 _ANY: Final = "anything"  # while the gateway has no keys; clients want one
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
@@ -124,7 +124,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
         click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
     main = model or (client.knows if _serves(resolver, client.knows) else next(iter(names), "demo"))
     return Place(
-        url=(url or _address(found)).rstrip("/").removesuffix("/v1"),
+        url=(url or address_of(found)).rstrip("/").removesuffix("/v1"),
         key=key or _key(found),
         model=main,
         small=_small(names, main),
@@ -147,10 +147,16 @@ def _small(names: tuple[str, ...], main: str) -> str:
     return next((name for name in quick if name.startswith(make)), next(iter(quick), main))
 
 
-def _address(found: Loaded) -> str:
+def address_of(found: Loaded) -> str:
+    """Say where clients reach the gateway."""
+    return found.config.server.public_url or local_address(found)
+
+
+def local_address(found: Loaded) -> str:
+    """Say where this machine reaches the gateway."""
     server = found.config.server
     host = _EVERYWHERE.get(server.host, server.host)
-    return server.public_url or f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 
 def _key(found: Loaded) -> str:

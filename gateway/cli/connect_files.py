@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from gateway.config import ConfigError, Problem
 from gateway.config.sources import as_tree
 
-__all__ = ["Form", "Settings", "Values", "apply", "backup_of", "fragment", "undo"]
+__all__ = ["Form", "Settings", "Values", "apply", "backup_of", "fragment", "now", "undo"]
 
 Form = Literal["json", "toml", "env"]
 _Tree = MutableMapping[str, Any]
@@ -46,6 +46,15 @@ def backup_of(settings: Settings) -> Path:
 def fragment(settings: Settings) -> str:
     """Give what is to be set, as it would stand in an empty file."""
     return _edited(settings, "", settings.values)
+
+
+def now(settings: Settings) -> Values:
+    """Give what stands at the places of the values, None where nothing does; raise ConfigError."""
+    tree = _parsed(settings, _read(settings.file) or "", settings.file)
+    found = {path: _at(tree, path) for path in settings.values}
+    if settings.form == "env":
+        return {path: line and str(line).partition("=")[2].strip().strip("\"'") for path, line in found.items()}
+    return found
 
 
 def apply(settings: Settings) -> None:

@@ -8,21 +8,22 @@ from typing import Any, Final
 
 import dotenv
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
 
-from gateway.adapters.credential_files import Imported, ImportedCredential, read_credentials
+from gateway.adapters.credential_files import (
+    SHORT_LIVED,
+    Imported,
+    ImportedCredential,
+    decrypted,
+    read_credentials,
+)
 from gateway.adapters.google_oauth import GOOGLE_TOKEN_URL
 from gateway.config import ConfigError, KeyPath, Problem, Secret
 from gateway.config.replaced import ANTIGRAVITY, Fate, Replaced, read_dotenv, read_settings
 from gateway.config.sources import Tree, as_list, as_tree
 
-__all__ = ["SHORT_LIVED", "Old", "read_old"]
+__all__ = ["Old", "read_old"]
 
-SHORT_LIVED: Final = frozenset(
-    {"access_token", "token", "id_token", "expires_at", "expires_in", "expiry", "expiry_date", "expired"}
-)
-_ENCRYPTED: Final = "gAAAA"  # how every Fernet token begins
 _CLIENT_PATHS: Final[tuple[KeyPath, ...]] = tuple(
     (*ANTIGRAVITY, "oauth", name) for name in ("client_id", "client_secret", "token_url")
 )
@@ -61,16 +62,10 @@ def _text(file: Path, label: str) -> str:
 
 
 def _decrypted(text: str, label: str, keys: Sequence[str]) -> str:
-    if not text.lstrip().startswith(_ENCRYPTED):
-        return text
-    if not keys:
-        raise _bad(label, "is encrypted: give its key with --encryption-key-file")
     try:
-        return MultiFernet([Fernet(key) for key in keys]).decrypt(text.strip()).decode()
-    except InvalidToken:
-        raise _bad(label, "is encrypted, and the key does not open it") from None
-    except ValueError:
-        raise _bad(label, "is encrypted, and the key given is none: 32 bytes in URL-safe base64") from None
+        return decrypted(text.encode(), keys).decode()
+    except ValueError as error:
+        raise _bad(label, str(error)) from None
 
 
 def _variables(text: str, label: str) -> Replaced:

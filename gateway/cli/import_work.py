@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.adapters.keeping import store_of
+from gateway.adapters.taking_in import ids_given, take_in
 from gateway.cli.files import Dotenv, create, target_of
 from gateway.cli.import_fit import AUTH_KEYS, Fitted, fit
 from gateway.cli.import_read import Old, read_old
-from gateway.cli.import_store import take_in
 from gateway.config import ConfigError, KeyPath, Loaded, Problem, V1InternalConfig, dotted, load, report
 from gateway.config.replaced import ANTIGRAVITY, Fate, value_at
 from gateway.config.writing import shown, toml_of, tree_of
@@ -68,7 +68,9 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
     loaded = theirs or replace(mine, file=target.absolute(), folder=target.absolute().parent)
     store = _opened(loaded) if any(old.credentials for old in olds) else None
     wrote = _write(target, "" if there else _document(files, plain), env, private=fitted.clear)
-    rows = {old.label: [*_rows(old, fitted, loaded, upstream), *_accounts(store, old, upstream)] for old in olds}
+    rows = {
+        old.label: [*_rows(old, fitted, loaded, upstream), *_accounts(store, old, loaded, upstream)] for old in olds
+    }
     besides = [*_besides(fitted, loaded, upstream)] if store is not None or fitted.made_key else []
     return Report(
         config=str(target),
@@ -143,11 +145,13 @@ def _besides(fitted: Fitted, loaded: Loaded, upstream: str) -> Iterator[Row]:
         yield Row(old=f"upstream.{upstream}.oauth", word=word)
 
 
-def _accounts(store: CredentialStore | None, old: Old, upstream: str) -> Iterator[Row]:
+def _accounts(store: CredentialStore | None, old: Old, loaded: Loaded, upstream: str) -> Iterator[Row]:
     if store is None:
         return
+    config = loaded.config.upstream.get(upstream)
+    given = ids_given(config) if config is not None else frozenset[str]()
     try:
-        for fate in take_in(store, upstream, old.credentials):
+        for fate in take_in(store, upstream, old.credentials, configured=given, by_hand=True):
             yield Row(old=fate.old, word=fate.word)
     except StoreFailed as failed:
         raise ConfigError([Problem(str(store.file), None, str(failed))]) from None

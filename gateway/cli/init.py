@@ -27,12 +27,13 @@ keys = ["env:GATEWAY_KEY"]    # what your clients send; .env holds it
 
 
 class Kind(Struct, frozen=True):
-    """What --for chooses: the upstream's lines, the variables that they need, and a model to try."""
+    """What --for chooses: the upstream's lines, the variables and commands that they need, and a model to try."""
 
     lines: str
     needs: tuple[str, ...] = ()
     model: str = "demo"
     type: str = "demo"
+    commands: tuple[str, ...] = ()
 
 
 KINDS: Final = {
@@ -40,12 +41,13 @@ KINDS: Final = {
         '[upstream.demo]               # echoes, needs no account; `gateway init --for …` has others\ntype = "demo"\n'
     ),
     "antigravity": Kind(
-        "[upstream.antigravity]        # Google accounts: `gateway import FILE` brings them, or pool.refresh_tokens\n"
-        'oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }\n'
-        'pool.refresh_tokens = ["env:REFRESH_TOKEN"]\n',
-        ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "REFRESH_TOKEN"),
+        "[upstream.antigravity]        # Google accounts, by `gateway login` or `gateway import FILE`\n"
+        'type = "v1internal"\n'
+        'oauth = { client_id = "env:OAUTH_CLIENT_ID", client_secret = "env:OAUTH_CLIENT_SECRET" }\n',
+        ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"),
         "gemini-3-flash",
         "v1internal",
+        ("gateway login",),
     ),
     "gemini": Kind(
         '[upstream.gemini]\ntype = "gemini"\napi_key = "env:GEMINI_API_KEY"\n',
@@ -119,6 +121,7 @@ def _next(kind: Kind, env: Dotenv, config: str | None, key: str) -> list[str]:
     words = f" -c {config}" if config else ""
     steps = [f"put into {env.file}:  {name}=…" for name in unset]
     served = kind.type in import_module("gateway.registry").names("gateway.adapters")
+    steps += [f"{command}{words}" for command in kind.commands]
     steps += [f"gateway run{words}", curl(_ADDRESS, kind.model, key)] if served else [f"gateway check{words}"]
     numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
     return numbered if served else [*numbered, unserved(kind.type)]

@@ -2,25 +2,56 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 
 from gateway.config import ConfigError, Loaded, load
 
-__all__ = ["configuration", "loaded"]
+__all__ = ["configuration", "loaded", "read"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_KEY: Final = "gateway.encryption_key"  # its place beside the command's own values
+
+
+def _given(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value:
+        click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
+        context.meta[_KEY] = value
+
+
+def _in_file(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value:
+        context.meta.setdefault(_KEY, f"file:{Path(value).resolve()}")
+
 
 _OPTIONS = (
     click.option("-c", "--config", metavar="FILE", help="The gateway.toml to use."),
     click.option("--no-config", is_flag=True, help="Read no gateway.toml, only the environment."),
     click.option("--no-dotenv", is_flag=True, help="Do not read .env."),
+    click.option(
+        "-ek",
+        "--encryption-key",
+        metavar="KEY",
+        expose_value=False,
+        is_eager=True,  # before the file, over which it wins
+        callback=_given,
+        help="The key of the credential store; `ps` shows it.",
+    ),
+    click.option(
+        "--encryption-key-file",
+        type=click.Path(),
+        expose_value=False,
+        callback=_in_file,
+        help="A file that holds it.",
+    ),
 )
 
 
 def configuration(command: _F) -> _F:
-    """Add the options that say which configuration is meant."""
+    """Add the options that say which configuration is meant, and the key of its store, which `loaded` takes."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -29,10 +60,18 @@ def configuration(command: _F) -> _F:
 def loaded(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
     """Load the configuration; print every problem and exit 2 when it cannot be used."""
     try:
-        found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=flags)
+        found = read(config, no_config=no_config, no_dotenv=no_dotenv, flags=flags)
     except ConfigError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
+    return found
+
+
+def read(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
+    """Load the configuration; raise ConfigError when it cannot be used."""
+    key = click.get_current_context().meta.get(_KEY)
+    overrides = {**(flags or {}), **({"store.encryption_key": key} if key else {})}
+    found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=overrides)
     if str(found.folder) not in sys.path:
         sys.path.append(str(found.folder))  # a middleware of one's own may stand beside the configuration
     return found

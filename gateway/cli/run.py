@@ -2,8 +2,8 @@
 
 import errno
 import socket
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 
 import click
 
@@ -21,8 +21,6 @@ _LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_s
 @click.option("--port", type=int, help="The port to listen on.")
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Accept this key; repeatable.")
 @click.option("--refresh-token", metavar="TOKEN", help="A Google refresh token for the v1internal upstream.")
-@click.option("-ek", "--encryption-key", metavar="KEY", help="The key of the credential store; `ps` shows it.")
-@click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
 @click.option("--log-level", type=_LEVELS, help="How much to log.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="How many processes serve.")
 @click.option("--reload", is_flag=True, help="Start again when the configuration or a Python file changes.")
@@ -34,27 +32,21 @@ def run(
     port: int | None,
     api_keys: tuple[str, ...],
     refresh_token: str | None,
-    encryption_key: str | None,
-    encryption_key_file: str | None,
     log_level: str | None,
     workers: int,
     reload: bool,
 ) -> None:
     """Start the gateway. Without any configuration it serves the demo upstream on loopback."""
-    if encryption_key:
-        click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
     flags: dict[str, object] = {
         "server.host": host,
         "server.port": port,
         "auth.keys": list(api_keys) or None,
         "upstream.*.pool.refresh_tokens": [refresh_token] if refresh_token else None,
-        "store.encryption_key": encryption_key
-        or (f"file:{Path(encryption_key_file).resolve()}" if encryption_key_file else None),
         "log.level": log_level,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
-    refusal = refuses_bind(found.config) or _refuses_workers(found.config, workers)
+    refusal = _refuses(workers, found, found.config)
     if refusal is not None:
         click.echo(refusal, err=True)
         raise SystemExit(2)
@@ -64,20 +56,38 @@ def run(
         _serve(found, workers)
 
 
+def _refuses(workers: int, found: Loaded, config: Config) -> str | None:
+    """Say why `gateway run` cannot work with a configuration."""
+    return _refuses_bind(found, config) or _refuses_workers(config, workers)
+
+
+def _refuses_bind(found: Loaded, config: Config) -> str | None:
+    """Say why it may not listen there; a key that was made at run time is one, too. `found`: says where these are."""
+    refusal = refuses_bind(config)
+    if refusal is None:
+        return None
+    try:
+        stored = bool(import_module("gateway.cli.keys_work").stored(found))
+    except ConfigError as error:
+        return f"{refusal}\n{error}"
+    return refuses_bind(config, stored_keys=stored)
+
+
 def _refuses_workers(config: Config, workers: int) -> str | None:
     """Say why several processes would not do what is configured."""
     limited = config.limits or any(key.limits for key in config.key)
-    if workers == 1 or not limited:
+    if workers == 1 or not limited or config.store.redis.reveal():
         return None
     return f"--workers {workers}: workers cannot count together without store.redis, so limits allow one worker only"
 
 
 def _serve(config: Loaded, workers: int) -> None:
-    serve = import_module("gateway.cli.serve").serve
+    serve, refuses = import_module("gateway.cli.serve").serve, partial(_refuses, workers, config)
+    newest = import_module("gateway.cli.newest").NewestConfig(config, refuses)
 
     def work(first: bool = True, leash: int | None = None) -> None:
         try:
-            serve(config, listener, workers if first else 0, leash)
+            serve(newest.loaded, listener, workers if first else 0, leash, refuses)
         except ConfigError as error:
             click.echo(str(error), err=True)
             raise SystemExit(2) from None
@@ -86,7 +96,7 @@ def _serve(config: Loaded, workers: int) -> None:
         if workers == 1:
             work()
         else:
-            raise SystemExit(import_module("gateway.cli.workers").supervise(workers, listener, work))
+            raise SystemExit(import_module("gateway.cli.workers").supervise(workers, listener, work, newest))
 
 
 def _listen(config: Loaded) -> socket.socket:

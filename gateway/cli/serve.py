@@ -9,9 +9,10 @@ import click
 import uvicorn
 
 from gateway import __version__
-from gateway.app import Gateway, create_app
+from gateway.app import Gateway, create_app, settle
 from gateway.cli.curl import curl
-from gateway.config import Loaded, Source
+from gateway.config import Loaded, Refuses, Source
+from gateway.generations import Generations
 from gateway.logs import Forward
 from gateway.server import Server
 
@@ -21,16 +22,20 @@ _BACKLOG = 4096
 _KEEPALIVE_S = 75
 
 
-def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None) -> None:
+def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None, refuses: Refuses) -> None:
     """Serve until a signal; raise ConfigError for what `create_app` refuses.
 
-    `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`.
+    `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`. `refuses`: says
+    why a configuration cannot be taken later.
     """
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
-    gateway.settles = True
     gateway.shares = workers != 1
-    logging.getLogger().addHandler(Forward(gateway.logger))
+    generations: Generations[Gateway] = app.state.generations
+    generations.settle = settle
+    generations.refuses = refuses
+    generations.watches = generations.warns = leash is None  # else the parent does
+    logging.getLogger().addHandler(Forward(gateway.newest.bound))
     loop = "uvloop" if find_spec("uvloop") else "asyncio"
     http = "httptools" if find_spec("httptools") else "h11"
     config = uvicorn.Config(
@@ -43,8 +48,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        proxy_headers=True,
-        forwarded_allow_ips=list(loaded.config.server.trusted_proxies),
+        proxy_headers=False,  # gateway.proxies reads them under every server
         timeout_keep_alive=_KEEPALIVE_S,
         timeout_graceful_shutdown=1,
     )
@@ -52,25 +56,27 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     engine = f"{http}, {loop}, {workers} workers" if workers > 1 else f"{http}, {loop}"
 
-    def announce() -> None:
+    async def announce() -> None:
         if workers:
-            click.echo(banner(gateway, address, engine))
+            link = await gateway.administration.link(address, shared=gateway.shares)
+            click.echo(banner(gateway, address, engine, link))
 
     try:
-        Server(config, gateway, announce, leash).run([listener])
+        Server(config, generations, announce, leash).run([listener])
     except SystemExit:  # uvicorn's 3 for a failed start means something else here
         raise SystemExit(1) from None
 
 
-def banner(gateway: Gateway, address: str, engine: str) -> str:
-    """Say what runs, from which file, on what, and how to try it."""
+def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
+    """Say what runs, from which file, on what, where its page is, and how to try it. `link`: opens the page once."""
     loaded = gateway.loaded
-    keyed = bool(loaded.config.auth.keys or loaded.config.key)
+    keyed = bool(gateway.keyring)
     lines = [
         f"gateway {__version__} on {address} ({engine})",
         f"  configuration: {loaded.file or 'none, built-in defaults'}",
         *(f"  upstream {name}: {adapter.state()}{_given(loaded, name)}" for name, adapter in gateway.adapters.items()),
-        f"  keys: {_keys(loaded)}",
+        f"  keys: {_keys(gateway)}",
+        f"  page: {_page(loaded, address, link)}",
     ]
     if _in_clear(loaded):
         lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
@@ -79,6 +85,16 @@ def banner(gateway: Gateway, address: str, engine: str) -> str:
     else:
         lines.append("  warning: no upstream can serve yet; requests get 503")
     return "\n".join(lines)
+
+
+def _page(loaded: Loaded, address: str, link: str) -> str:
+    """Say where the page is, and how one gets in."""
+    admin, public_url = loaded.config.admin, loaded.config.server.public_url
+    if link:
+        return f"{link} (once, within 10 minutes, on this machine)"
+    if admin.password:
+        return f"{public_url or address}/ (as {admin.username})"
+    return f"{public_url or address}/ (with a key with the scope admin, or set admin.password)"
 
 
 def _in_clear(loaded: Loaded) -> bool:
@@ -92,10 +108,10 @@ def _given(loaded: Loaded, upstream: str) -> str:
     return _from(made)
 
 
-def _keys(loaded: Loaded) -> str:
+def _keys(gateway: Gateway) -> str:
     """Count the keys; name the variables that gave some, for a client's own may have been meant."""
-    count = len(loaded.config.auth.keys) + len(loaded.config.key)
-    if not count:
+    loaded, count = gateway.loaded, len(gateway.keyring)
+    if not gateway.keyring:
         return f"0, anonymous access: {loaded.config.auth.allow_anonymous}"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]
     return f"{count}{_from(sources)}"

@@ -1,11 +1,15 @@
 """The configuration: gateway.toml, the environment and the flags, read into one frozen `Config`."""
 
+from gateway.config.again import NEEDS_RESTART, Again, Refuses, read_again
 from gateway.config.check import Row, report
 from gateway.config.decisions import Decision
+from gateway.config.edits import EVERY_S, Edits, files_of
 from gateway.config.effect import NOT_IN_EFFECT
 from gateway.config.extras import missing_extras
-from gateway.config.limits import Limit, parse_limits
+from gateway.config.hidden import secrets_of
+from gateway.config.limits import LIMIT_KEYS, Limit, parse_limits, write_limits
 from gateway.config.load import Loaded, load
+from gateway.config.newkey import NewKey, read_new_key
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.rules import SAMPLE_KEYS, is_loopback, refuses_bind
 from gateway.config.schema import (
@@ -53,9 +57,13 @@ from gateway.config.variants import allows, cut
 from gateway.redact import Secret
 
 __all__ = [
+    "EVERY_S",
+    "LIMIT_KEYS",
+    "NEEDS_RESTART",
     "NOT_IN_EFFECT",
     "SAMPLE_KEYS",
     "AdminConfig",
+    "Again",
     "AnthropicConfig",
     "AuthConfig",
     "AzureConfig",
@@ -66,6 +74,7 @@ __all__ = [
     "Decision",
     "DefaultsConfig",
     "DemoConfig",
+    "Edits",
     "GeminiConfig",
     "HealthConfig",
     "KeyConfig",
@@ -77,6 +86,7 @@ __all__ = [
     "MiddlewareConfig",
     "ModelRule",
     "ModelsConfig",
+    "NewKey",
     "OAuthConfig",
     "OpenAIConfig",
     "PipelineConfig",
@@ -84,6 +94,7 @@ __all__ = [
     "PriceConfig",
     "Problem",
     "RecordConfig",
+    "Refuses",
     "ResponsesConfig",
     "RetryConfig",
     "Row",
@@ -102,11 +113,16 @@ __all__ = [
     "allows",
     "cut",
     "dotted",
+    "files_of",
     "is_loopback",
     "load",
     "missing_extras",
     "parse_limits",
+    "read_again",
+    "read_new_key",
     "refuses_bind",
     "report",
     "schema_keys",
+    "secrets_of",
+    "write_limits",
 ]

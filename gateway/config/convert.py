@@ -4,7 +4,7 @@ msgspec converts what stands at the leaves; it would stop at the first error of 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Final, Literal, TypeAlias, cast, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
@@ -25,7 +25,9 @@ from gateway.config.sources import Draft, KeyPath, Text, Tree, as_list, as_tree
 from gateway.config.upstreams import TYPE_OF_NAME
 from gateway.config.values import Reader, kind_of, read_choice
 
-__all__ = ["convert"]
+__all__ = ["convert", "read_table"]
+
+_S = TypeVar("_S", bound=Struct)
 
 _FAILED: Final = object()  # reported; the field keeps its default so that the rest can be read
 _NAMES: Final[Mapping[object, str]] = {
@@ -44,6 +46,15 @@ def convert(draft: Draft) -> Config:
         del draft.tree["upstream"]  # an empty table configures none, so the demo stays
     config = _table(Config, draft.tree, (), draft)
     return config if isinstance(config, Config) else Config()
+
+
+def read_table(struct: type[_S], table: Tree) -> _S:
+    """Read one table that is in no file; raise ValueError with all that is wrong."""
+    draft = Draft({}, "", {})
+    made = _table(struct, table, (), draft)
+    if draft.problems or not isinstance(made, struct):
+        raise ValueError("; ".join(problem.message for problem in draft.problems))
+    return made
 
 
 def _value(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:

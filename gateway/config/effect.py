@@ -10,26 +10,7 @@ from typing import Final
 
 __all__ = ["NOT_IN_EFFECT", "why_not"]
 
-NOT_IN_EFFECT: Final[Mapping[str, str]] = {
-    'pipeline.order=*"usage"*': "usage is not served",
-    "store.database": "SQLite only",
-    "store.redis": "signatures only",
-    "limits.tokens_per_*": "requests and concurrent only",
-    "limits.usd_per_*": "requests and concurrent only",
-    "key.*.limits.tokens_per_*": "requests and concurrent only",
-    "key.*.limits.usd_per_*": "requests and concurrent only",
-    "upstream.*.oauth.authorize_url": "no web login",
-    "upstream.*.oauth.scopes": "no web login",
-    "upstream.*.pool.strategy": "round_robin only",
-    "upstream.*.pool.health.*": "no health checks",
-    "upstream.*.pool.quota_floor": "quotas are not read",
-    "log.bodies": "never logged",
-    "usage.*": "no ledger",
-    "admin.*": "no page",
-    "metrics.otlp": "no OpenTelemetry",
-    "cors.*": "no CORS",
-    "record.*": "no recorder",
-}
+NOT_IN_EFFECT: Final[Mapping[str, str]] = {}
 
 
 def why_not(key: str, value: str = "", table: Mapping[str, str] = NOT_IN_EFFECT) -> str:

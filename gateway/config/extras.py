@@ -20,8 +20,8 @@ class _Extra(NamedTuple):
 
 _EXTRAS: Final = (
     _Extra("redis", "redis", ("store", "redis")),
-    _Extra("postgres", "asyncpg", ("store", "database"), "postgres"),
-    _Extra("otel", "opentelemetry.sdk", ("metrics", "otlp")),
+    _Extra("postgres", "psycopg", ("store", "database"), "postgres"),
+    _Extra("otel", "opentelemetry.exporter.otlp.proto.http", ("metrics", "otlp")),
 )
 
 

@@ -1,5 +1,6 @@
 """Limits: `{requests_per_minute = 60, usd_per_month = 50.0, concurrent = 4}`, in order."""
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -8,7 +9,7 @@ from gateway.config.problems import did_you_mean
 from gateway.config.sources import as_tree
 from gateway.config.values import Reader, kind_of, number
 
-__all__ = ["LIMIT_KEYS", "Limit", "Limits", "parse_limits"]
+__all__ = ["LIMIT_KEYS", "Limit", "Limits", "parse_limits", "write_limits"]
 
 Resource: TypeAlias = Literal["requests", "tokens", "usd", "concurrent"]
 Window: TypeAlias = Literal["second", "minute", "hour", "day", "month"]
@@ -30,6 +31,11 @@ class Limit(Struct, frozen=True):
     amount: float
     window: Window | None
 
+    @property
+    def key(self) -> str:
+        """Name it as the table does: `requests_per_minute`."""
+        return f"{self.resource}_per_{self.window}" if self.window else self.resource
+
 
 def parse_limits(value: object) -> tuple[Limit, ...]:
     """Read a table of limits; raise ValueError with what is wrong."""
@@ -37,6 +43,11 @@ def parse_limits(value: object) -> tuple[Limit, ...]:
     if table is None:
         raise ValueError(f"expected a table such as {{ requests_per_minute = 60 }}, got {kind_of(value)}")
     return tuple(_limit(key, amount) for key, amount in table.items())
+
+
+def write_limits(limits: Iterable[Limit]) -> dict[str, float]:
+    """Write the table that `parse_limits` reads."""
+    return {limit.key: limit.amount for limit in limits}
 
 
 def _limit(key: str, value: object) -> Limit:

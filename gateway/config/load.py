@@ -11,14 +11,17 @@ Loaded
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.config.convert import convert
+from gateway.config.edits import Stamp, files_of, stamp
 from gateway.config.overlay import apply_flags, apply_variables
 from gateway.config.positions import positions
 from gateway.config.problems import ConfigError, Problem
@@ -42,14 +45,19 @@ _LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 class Loaded(Struct, frozen=True, kw_only=True):
     """A configuration and where it came from. `file` is None when no file is in use.
 
-    `read_only`: what stands below data_dir is read, and nothing is made or changed there.
+    `dotenv`: the variables that `.env` alone gave, for libraries that look for theirs in the environment.
+    `read_only`: what stands below data_dir is read, and nothing is made or changed there. `again`: reads what is there
+    now; None for what was given as a value. `stamp`: of the files, before they were read.
     """
 
     config: Config
     file: Path | None
     folder: Path
     sources: Mapping[KeyPath, Source]
+    dotenv: Mapping[str, str] = {}
     read_only: bool = False
+    again: "Callable[[], Loaded] | None" = None
+    stamp: Stamp = ()
 
     def source(self, path: KeyPath) -> Source:
         """Give the source of a key's value; a variable or a flag gives a list as a whole."""
@@ -81,8 +89,13 @@ def load(
     """
     if isinstance(source, Config):
         return _finished(source)
+    given = partial(load, source, environ=environ, overrides=overrides, dotenv=dotenv, no_config=no_config)
+    again = None if isinstance(source, Mapping) else given
     environ = os.environ if environ is None else environ
-    draft, file = _draft(source, environ, no_config=no_config)
+    label = None if isinstance(source, Mapping) else _label(source, environ, no_config=no_config)
+    file = None if label is None else Path(label).absolute()
+    seen = stamp(files_of(file)) if file is not None else ()
+    draft = _draft(source, file, label)
     folder = Path.cwd() if file is None else file.parent
     variables = read_variables(environ, folder, dotenv=dotenv)
     draft.problems.extend(variables.problems)
@@ -90,23 +103,19 @@ def load(
         apply_seeds(draft, variables)
     apply_variables(draft, variables)
     apply_flags(draft, _copy(overrides or {}))
-    return _finish(draft, file, folder, variables)
+    return replace(_finish(draft, file, folder, variables), again=again, stamp=seen)
 
 
-def _draft(
-    source: str | PathLike[str] | Mapping[str, object] | None, environ: Mapping[str, str], *, no_config: bool
-) -> tuple[Draft, Path | None]:
+def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path | None, label: str | None) -> Draft:
     """Read the tables that everything else lies upon."""
     if isinstance(source, Mapping):
         tree = _copy(source)
-        return Draft(tree, _LABEL, dict.fromkeys(_paths(tree))), None
-    label = _label(source, environ, no_config=no_config)
-    if label is None:
-        return Draft({}, "", {}), None
-    file = Path(label).absolute()
+        return Draft(tree, _LABEL, dict.fromkeys(_paths(tree)))
+    if file is None or label is None:
+        return Draft({}, "", {})
     text = _read(file, label)
     try:
-        return Draft(tomllib.loads(text), label, positions(text)), file
+        return Draft(tomllib.loads(text), label, positions(text))
     except tomllib.TOMLDecodeError as error:
         found = _LINE.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
@@ -146,7 +155,8 @@ def _finish(draft: Draft, file: Path | None, folder: Path, variables: Variables)
         raise ConfigError([Problem(draft.label or _LABEL, None, _DEEP)]) from None
     if draft.problems:
         raise ConfigError(sorted(draft.problems, key=lambda problem: (problem.file, problem.line or 0)))
-    return Loaded(config=config, file=file, folder=folder, sources=draft.sources)
+    dotenv = {name: variables.values[name] for name in variables.from_file}
+    return Loaded(config=config, file=file, folder=folder, sources=draft.sources, dotenv=dotenv)
 
 
 def _finished(config: Config) -> Loaded:

@@ -19,6 +19,7 @@ from gateway.config.upstreams import (
     OpenAIConfig,
     VertexConfig,
 )
+from gateway.proxies import misspelt
 
 __all__ = ["SAMPLE_KEYS", "check_rules", "is_loopback", "refuses_bind"]
 
@@ -26,7 +27,9 @@ SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
 _SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
 
 _CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_POSTGRES: Final = ("postgresql://", "postgres://")
 _REDIS: Final = ("redis://", "rediss://", "unix://")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TAKEN: Final = frozenset(
     {"v1", "v1beta", "openai", "upload", "download", "health", "usage", "admin", "oauth2"}  # what a path may begin with
@@ -59,7 +62,7 @@ def refuses_bind(config: Config, *, stored_keys: bool = False) -> str | None:
         return None
     return (
         f'server.host "{config.server.host}" is open to the network and there is no key: '
-        'set auth.keys, or write auth.allow_anonymous = "always"'
+        'set auth.keys, make one with `gateway keys new`, or write auth.allow_anonymous = "always"'
     )
 
 
@@ -93,13 +96,15 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
 
 
 def _store(config: Config, _: Draft) -> Findings:
-    if not _is_redis(config.store.redis.reveal()):
+    if not _is_address(config.store.database.reveal(), _POSTGRES):
+        yield ("store", "database"), "is no address of the form postgresql://user:password@host:5432/name"
+    if not _is_address(config.store.redis.reveal(), _REDIS):
         yield ("store", "redis"), "is no address of the form redis://host:6379/0, rediss://… or unix://…"
 
 
-def _is_redis(address: str) -> bool:
+def _is_address(address: str, begins: tuple[str, ...]) -> bool:
     try:
-        return not address or (address.startswith(_REDIS) and urlsplit(address).port != 0)
+        return not address or (address.startswith(begins) and urlsplit(address).port != 0)
     except ValueError:  # a port that is no number
         return False
 
@@ -132,10 +137,33 @@ def _upstreams(config: Config, draft: Draft) -> Findings:
             yield ("upstream", name), "api_key is required"
 
 
+def _key_upstreams(config: Config, draft: Draft) -> Findings:
+    names = {*(as_tree(draft.tree.get("upstream")) or {}), *config.upstream}
+    for index, key in enumerate(config.key):
+        for place, name in enumerate(key.upstreams):
+            if name not in names:
+                hint = did_you_mean(name, names)
+                yield ("key", index, "upstreams", place), f'upstream "{name}" is not configured{hint}'
+
+
 def _metrics(config: Config, _: Draft) -> Findings:
     first = config.metrics.path.split("/")[1]
     if not first or first in _TAKEN:
         yield ("metrics", "path"), f'"/{first}" belongs to something else; another path, such as "/metrics"'
+
+
+def _proxies(config: Config, _: Draft) -> Findings:
+    for index, entry in enumerate(config.server.trusted_proxies):
+        wrong = misspelt(entry)
+        if wrong:
+            yield ("server", "trusted_proxies", index), wrong
+
+
+def _origins(config: Config, _: Draft) -> Findings:
+    for index, origin in enumerate(config.cors.origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            message = 'is no origin as browsers send it, such as "https://app.example" (lower case, no path)'
+            yield ("cors", "origins", index), f'"{origin}" {message}'
 
 
 def _cooldowns(config: Config, _: Draft) -> Findings:
@@ -160,7 +188,10 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _middleware,
     _upstreams,
     _cooldowns,
+    _key_upstreams,
     _metrics,
+    _proxies,
+    _origins,
     _models,
 )
 

@@ -102,12 +102,16 @@ class AuthConfig(Struct, frozen=True, kw_only=True):
 
 
 class KeyConfig(Struct, frozen=True, kw_only=True):
-    """A named key: by its hash or its text, with scopes and limits. `models` are globs, () = all."""
+    """A named key: by its hash or its text, with scopes and limits. `models` are globs, () = all.
+
+    `upstreams`: names of those that may answer, () = all.
+    """
 
     name: str
     sha256: Digest = ""
     secret: Key = Secret("")
     models: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
     scopes: tuple[Literal["chat", "admin", "metrics"], ...] = ("chat",)
     expires: Expires | None = None
     limits: Limits = ()

@@ -1,5 +1,6 @@
-"""What the codecs towards OpenAI and its like share: whom they write for, and what they have written."""
+"""What codecs towards upstreams share: for whom those of OpenAI and its like write, and what they have written."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -8,7 +9,7 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
-__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten", "latest"]
+__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
@@ -50,6 +51,14 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     losses: tuple[ir.Loss, ...] = ()
     native: Raw | None = None
     edits: tuple[Edit, ...] = ()
+
+
+def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
+    """Tell what becomes of a free-form tool that is written as a function."""
+    if tool.free_form:
+        yield ir.Loss(tool.path, "emulated: a function with the one argument input", "change")
+    if tool.grammar is not None:
+        yield ir.Loss(tool.grammar.path, "the grammar is not enforced", "change")
 
 
 def latest(given: int | None, before: int) -> int:

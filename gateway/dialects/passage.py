@@ -109,7 +109,9 @@ class Passage:
     def _edited(self, data: bytes) -> bytes:
         spans = [data[start:end] for start, end in _spans(data)]
         kept = [self._event(span) for span in spans]
-        return data if kept == spans else b"".join(kept)
+        if kept == spans:
+            return data
+        return b"".join(kept) + data[sum(map(len, spans)) :]  # a blank line more than there need be
 
     def _event(self, span: bytes) -> bytes:
         if span.startswith(_PLAIN[0]) and span.endswith(_PLAIN[1]) and span.find(b"\n") == len(span) - 2:

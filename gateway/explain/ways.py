@@ -1,6 +1,6 @@
 """Every way that a model name can go: a rule with weights makes one of each of its members."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
 
 from msgspec import Struct
@@ -37,9 +37,9 @@ class Ways(Resolver):
         self._turns: list[_Turn] = []
         self._next: list[int] = []
 
-    def resolve(self, name: str) -> Resolution:
+    def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Find every way, and give the first that leads anywhere; raise ModelNotFound when none does."""
-        self.found = tuple(self._every(name))
+        self.found = tuple(self.every(name))
         for found in self.found:
             if isinstance(found.resolution, Resolution):
                 return found.resolution
@@ -47,7 +47,8 @@ class Ways(Resolver):
         assert isinstance(failure, ModelNotFound)
         raise failure
 
-    def _every(self, name: str) -> Iterator[Found]:
+    def every(self, name: str) -> Iterator[Found]:
+        """Find every way of a name, also those that lead nowhere."""
         self._next = []
         while True:
             self._turns = []

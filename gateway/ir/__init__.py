@@ -24,7 +24,9 @@ from .events import (
 )
 from .fold import Fold
 from .request import (
+    Grammar,
     Loss,
+    Mark,
     Media,
     Native,
     Opaque,
@@ -57,7 +59,9 @@ __all__ = [
     "FinishReason",
     "Finished",
     "Fold",
+    "Grammar",
     "Loss",
+    "Mark",
     "Media",
     "MediaChunk",
     "Native",

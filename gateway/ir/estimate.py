@@ -22,7 +22,7 @@ from msgspec import Raw
 from .measure import dimensions, pages, seconds
 from .request import Media, Part, Request, Text, Thinking, Tool, ToolCall, ToolResult
 
-__all__ = ["estimate", "estimate_text"]
+__all__ = ["estimate", "estimate_body", "estimate_text"]
 
 _MESSAGE: Final = 4
 _SYSTEM: Final = 4
@@ -65,13 +65,18 @@ _PUNCTUATION: Final = bytes(0x20 if chr(byte).isalnum() else 0x61 for byte in ra
 def estimate(request: Request) -> int:
     """Give the tokens of a request's prompt; at least 1."""
     if request.native is not None and request.native.refusal is not None:
-        return _whole(_found(msgspec.json.decode(request.native.body)))
+        return estimate_body(request.native.body)
     total = _SYSTEM + sum(estimate_text(part.text) for part in request.system) if request.system else 0
     total += sum(_MESSAGE + _parts(turn.parts) for turn in request.turns)
     total += sum(map(_tool, request.tools))
     if request.output.schema is not None:
         total += _json(request.output.schema)
     return _whole(total)
+
+
+def estimate_body(body: bytes | Raw) -> int:
+    """Give the tokens of JSON of any form; raise ValueError where it is none."""
+    return _whole(_found(msgspec.json.decode(body)))
 
 
 def _whole(total: int) -> int:

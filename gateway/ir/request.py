@@ -13,7 +13,9 @@ from gateway.errors import GatewayError
 from .signature import Signature
 
 __all__ = [
+    "Grammar",
     "Loss",
+    "Mark",
     "Media",
     "Native",
     "Opaque",
@@ -48,11 +50,22 @@ class Loss(Struct, gc=False, frozen=True):
     severity: Severity
 
 
+class Mark(Struct, gc=False, frozen=True, kw_only=True):
+    """How far a prompt may be cached: up to the part or the tool that has it.
+
+    `path`: where it stood. `ttl`: for how long, in Anthropic's words; None = as the upstream likes.
+    """
+
+    path: str
+    ttl: Literal["5m", "1h"] | None = None
+
+
 class Text(Struct, gc=False, frozen=True, tag="text", kw_only=True):
     """Words. `signature`: what a Gemini model attached to its own text."""
 
     text: str
     signature: Signature | None = None
+    mark: Mark | None = None
 
 
 class Media(Struct, gc=False, frozen=True, tag="media", kw_only=True):
@@ -71,6 +84,7 @@ class Media(Struct, gc=False, frozen=True, tag="media", kw_only=True):
     detail_path: str = ""
     path: str = ""
     signature: Signature | None = None
+    mark: Mark | None = None
 
 
 class Thinking(Struct, gc=False, frozen=True, tag="thinking", kw_only=True):
@@ -88,6 +102,7 @@ class ToolCall(Struct, gc=False, frozen=True, tag="tool_call", kw_only=True):
     name: str
     arguments: Raw
     signature: Signature | None = None
+    mark: Mark | None = None
 
 
 class Opaque(Struct, gc=False, frozen=True, tag="opaque", kw_only=True):
@@ -107,6 +122,7 @@ class ToolResult(Struct, gc=False, frozen=True, tag="tool_result", kw_only=True)
     name: str | None = None
     is_error: bool = False
     path: str = ""
+    mark: Mark | None = None
 
 
 Part = Text | Media | Thinking | ToolCall | ToolResult | Opaque
@@ -123,11 +139,19 @@ class Turn(Struct, gc=False, frozen=True, kw_only=True):
     places: tuple[tuple[str, ...], ...] = ()
 
 
+class Grammar(Struct, gc=False, frozen=True, kw_only=True):
+    """What the text for a free-form tool must be. `syntax`: lark or regex. `path`: where it stood."""
+
+    definition: str
+    syntax: str
+    path: str = ""
+
+
 class Tool(Struct, gc=False, frozen=True, kw_only=True):
     """A function the model may call. `schema`: JSON Schema as the caller wrote it; None = no parameters.
 
     `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
-    `free_form`: it takes plain text, which travels as the one argument `input`.
+    `free_form`: it takes plain text, which travels as the one argument `input`; `grammar`: of that text.
     `path`: where it stood in the request, such as `tools[3]`; `schema_path`: where its schema stands below that.
     `namespace`: the caller's (namespace, name), of which `name` is made; calls go back under these.
     """
@@ -141,6 +165,8 @@ class Tool(Struct, gc=False, frozen=True, kw_only=True):
     path: str = ""
     schema_path: str = ""
     namespace: tuple[str, str] | None = None
+    grammar: Grammar | None = None
+    mark: Mark | None = None
 
 
 class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
@@ -214,7 +240,8 @@ class Thread(Struct, gc=False, frozen=True, kw_only=True):
     `items`: this request's own input, as items, raw. `previous`: the id of the response that it goes on from. `store`:
     whether the answer is kept. `echo`: the fields that the Response object repeats, raw. `before`: what was said
     before, as items, once it is read. `kept_at`: the upstream that keeps `previous`, too, under its id.
-    `references`: where items are only named; `filled`: they stand in `items` now.
+    `references`: where items are only named; `filled`: they stand in `items` now. `background`: the caller does not
+    wait for the answer, and asks for it later.
     """
 
     items: tuple[Raw, ...] = ()
@@ -222,6 +249,7 @@ class Thread(Struct, gc=False, frozen=True, kw_only=True):
     kept_at: str = ""
     references: tuple[str, ...] = ()
     filled: bool = False
+    background: bool = False
     previous: str | None = None
     store: bool = True
     echo: dict[str, Raw] = {}
@@ -235,6 +263,7 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
     `paths`: how the caller calls an option, by its name here, if it is another; also `thinking`, the `schema` of the
     output, the `filename` of media.
+    `marks`: all of them, in the order of tools, system and turns.
     `betas`: what an Anthropic caller opts into by `anthropic-beta`.
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
     dialect whose conversations the server keeps.
@@ -259,3 +288,4 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     betas: tuple[str, ...] = ()
     native: Native | None = None
     thread: Thread | None = None
+    marks: tuple[Mark, ...] = ()

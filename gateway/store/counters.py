@@ -7,19 +7,12 @@ import time
 from collections.abc import Callable
 
 from limits.aio.storage import SlidingWindowCounterSupport, Storage
-from msgspec import Struct
+
+from gateway.store.windows import SECOND, Windows, place_of
 
 __all__ = ["LazyMemory", "Windows"]
 
 _SWEEP_AT = 4096
-
-
-class Windows(Struct):
-    """The hits in window `number`, counted from 1970, and in the one before."""
-
-    number: int
-    previous: int = 0
-    current: int = 0
 
 
 class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round every method is wrapped twice
@@ -107,20 +100,33 @@ class LazyMemory(SlidingWindowCounterSupport, Storage):  # the other way round e
         return count if until > now else 0
 
     def windows(self, key: str, expiry: int, now: float) -> Windows:
-        """Give the windows of this moment, which a hit changes; a clock that was set back stays in the later one."""
-        number = int(now // expiry)
+        """Give the windows of this moment, which a hit changes."""
+        return self.windows_at(key, expiry, int(now // expiry), now)
+
+    def windows_at(self, key: str, expiry: int, number: int, now: float) -> Windows:
+        """Give those of the window with this number; a clock that was set back stays in the later one.
+
+        `expiry` 0: of a calendar month, after which nothing fades.
+        """
         windows = self._windows.get((key, expiry))
         if windows is not None and windows.number >= number:
             return windows
         self._make_room(now)
-        previous = windows.current if windows is not None and windows.number == number - 1 else 0
-        windows = self._windows[key, expiry] = Windows(number, previous)
+        fades = expiry and windows is not None and windows.number == number - 1
+        windows = self._windows[key, expiry] = Windows(number, windows.current if windows and fades else 0)
         return windows
+
+    def last(self, key: str, expiry: int) -> Windows | None:
+        """Give the windows as they were when they were last looked at."""
+        return self._windows.get((key, expiry))
 
     def _make_room(self, now: float) -> None:
         """Sweep what has expired once it may be half of all there is."""
         if len(self._counts) + len(self._windows) < self._sweep_at:
             return
         self._counts = {key: entry for key, entry in self._counts.items() if entry[1] > now}
-        self._windows = {key: entry for key, entry in self._windows.items() if entry.number + 2 > now // key[1]}
+        now_us = int(now * SECOND)
+        self._windows = {
+            key: entry for key, entry in self._windows.items() if entry.number + 2 > place_of(key[1], now_us)[0]
+        }
         self._sweep_at = max(_SWEEP_AT, 2 * (len(self._counts) + len(self._windows)))

@@ -1,61 +1,37 @@
-"""What is learnt about credentials and models, in SQLite, so that a restart knows it.
+"""Credentials and models of every upstream, and what the gateway's processes share beside them, in the database.
 
-Blocking: call it at start, or from a worker thread. The refresh tokens of accounts that were taken in live here; of one
-that the configuration gives, only the newer token is kept that the upstream gave in its place.
-With keys it is encrypted, and so is a proof of the key: a file that none of the keys opens is refused unchanged.
+Blocking: call it at start, or from a worker thread. The refresh tokens of accounts that were taken in or have logged in
+live here; of one that the configuration gives, only the newer token that the upstream gave in its place.
+
+Whoever writes is alone, so that a row is read, changed and written with nothing between. Each row that is written gets
+the next number, and who asks `since` a number misses none: numbers become visible in their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Executable, RowMapping, case, delete, inspect, select, update
-from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.exc import SQLAlchemyError
+from msgspec.structs import replace
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 
-from gateway.store.database import Cipher, engine, prepare, reader, reason
+from gateway.store import sealing
+from gateway.store.database import Database, put
+from gateway.store.known import Change, StoredCredential, changed
+from gateway.store.rows import read_row, storable, write_row
 from gateway.store.stored import KeyProblem, StoreFailed
-from gateway.store.tables import accounts, credentials, models, settings
+from gateway.store.tables import credentials, leases, logins, models, numbers, settings
 
-__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredAccount", "StoredCredential", "StoredModels"]
+__all__ = ["CredentialStore", "KeyProblem", "StoreFailed", "StoredCredential", "StoredModels"]
 
-_COOLING: Final = msgspec.json.Decoder(dict[str, float])
+_DAY_S: Final = 86_400
+_REPLACED: Final = ""  # the source of a row that is only there so that the other processes drop it
 
-
-class StoredCredential(Struct, frozen=True, kw_only=True):
-    """One row. `refresh_token` "": the one it was given with; `cooling`: model → Unix seconds.
-
-    A writer that does not know yet what another one wrote cannot undo it: once disabled, a credential stays so, and
-    a refresh token or project is only replaced by another one.
-    """
-
-    id: str
-    state: str = "active"
-    reason: str = ""
-    project_id: str = ""
-    project_source: str = ""
-    refresh_token: str = ""
-    cooling: Mapping[str, float] = {}
-    updated_at: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"StoredCredential({self.id[:8]}, {self.state})"
-
-
-class StoredAccount(Struct, frozen=True, kw_only=True):
-    """An account that was taken in; `other` is JSON, kept for who asks for it."""
-
-    id: str
-    refresh_token: str
-    email: str = ""
-    project_id: str = ""
-    other: str = "{}"
-    added_at: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"StoredAccount({self.id[:8]})"
+# both for many rows at once
+_ADD: Final = insert(credentials)
+_CHANGE: Final = update(credentials).where(
+    credentials.c.upstream == bindparam("where_upstream"), credentials.c.id == bindparam("where_id")
+)
 
 
 class StoredModels(Struct, frozen=True):
@@ -66,131 +42,216 @@ class StoredModels(Struct, frozen=True):
 
 
 class CredentialStore:
-    """The credentials and models of every upstream in one file; `keys` are Fernet's, newest first.
+    """The store in a file, or in the database that `url` names; `keys` are Fernet's, newest first.
 
-    `read_only`: a file is read as it stands, and none is made.
+    Everything raises KeyProblem or StoreFailed. `read_only`: it is read as it stands, and none is made.
     """
 
-    def __init__(self, file: Path, keys: Sequence[str] = (), *, read_only: bool = False) -> None:
+    def __init__(self, file: Path, keys: Sequence[str] = (), *, url: str = "", read_only: bool = False) -> None:
         self.file = file
-        self._read_only = read_only
-        self._cipher = Cipher(keys, file)
-        self._engine = reader(file) if read_only else engine(file)
+        self.read_only = read_only
+        self._given = (tuple(keys), url)
+        self.database = Database(file, keys, url=url, read_only=read_only)
+        self._cipher = self.database.cipher
+
+    @property
+    def place(self) -> str:
+        """Name the file or the database."""
+        return self.database.place
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether there is a key."""
+        return bool(self._cipher.key)
 
     def open(self) -> None:
-        """Make the file if there is none, and see that the keys fit; raise KeyProblem or StoreFailed."""
-        if self._read_only:
-            for proof in self._select(select(settings.c.value)):
-                self._cipher.decrypt_text(proof["value"])
-            return
-        prepare(self._engine, self.file, self._cipher, self._encrypt_all)
+        """Make the database if there is none, and see that the keys fit."""
+        self.database.open()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens them again."""
+        self.database.close()
+
+    def as_it_stands(self) -> "CredentialStore":
+        """Give the same store for reading only, which may work where the store does not."""
+        keys, url = self._given
+        return CredentialStore(self.file, keys, url=url, read_only=True)
+
+    # credentials
 
     def load(self, upstream: str) -> dict[str, StoredCredential]:
-        """Read an upstream's credentials by id."""
-        rows = self._select(select(credentials).where(credentials.c.upstream == upstream))
-        return {row["id"]: self._read(row) for row in rows}
+        """Read an upstream's credentials by id, in the order in which they were added; also the removed ones."""
+        query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.source != _REPLACED)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(credentials.c.added_at, credentials.c.id)).mappings().all()
+        return {row["id"]: read_row(row, self._cipher) for row in rows}
 
-    def save(self, upstream: str, credential: StoredCredential) -> None:
-        """Write one credential."""
-        row = msgspec.structs.asdict(credential) | {
-            "upstream": upstream,
-            "refresh_token": self._cipher.encrypt_text(credential.refresh_token),
-            "cooling": msgspec.json.encode(credential.cooling).decode(),
-        }
-        statement = insert(credentials).values(row)
-        self._execute(
-            statement.on_conflict_do_update(index_elements=["upstream", "id"], set_=row | _lasting(statement))
-        )
+    def read(self, upstream: str, id_: str) -> StoredCredential | None:
+        """Read one credential."""
+        with self.database.reading() as connection:
+            row = _row(connection, upstream, id_)
+        return read_row(row, self._cipher) if row is not None else None
 
-    def accounts(self, upstream: str) -> list[StoredAccount]:
-        """Read the accounts that were taken in, in that order."""
-        if self._read_only and not self._has_accounts():
-            return []  # an older version made the file
-        order = (accounts.c.added_at, accounts.c.id)
-        rows = self._select(select(accounts).where(accounts.c.upstream == upstream).order_by(*order))
-        return [self._read_account(row) for row in rows]
+    def numbered(self) -> int:
+        """Give the greatest number of any row."""
+        with self.database.reading() as connection:
+            return connection.scalar(select(numbers.c.number)) or 0
 
-    def take_in(self, upstream: str, account: StoredAccount, *, instead_of: str = "") -> None:
-        """Write an account, in the place of another one, of which all is forgotten."""
-        row = msgspec.structs.asdict(account) | {
-            "upstream": upstream,
-            "refresh_token": self._cipher.encrypt_text(account.refresh_token),
-            "other": self._cipher.encrypt_text(account.other),
-        }
-        forgotten = (
-            delete(table).where(table.c.upstream == upstream, table.c.id == instead_of)
-            for table in (accounts, credentials)
-            if instead_of
-        )
-        self._execute(*forgotten, insert(accounts).values(row).on_conflict_do_nothing())
+    def since(self, upstream: str, number: int) -> list[StoredCredential]:
+        """Read what was written after a number, in that order; also what is removed."""
+        query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.number > number)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(credentials.c.number)).mappings().all()
+        return [read_row(row, self._cipher) for row in rows]
+
+    def learn(self, upstream: str, changes: Sequence[Change], now: float) -> list[StoredCredential]:
+        """Write what was learnt, all of it or nothing; give the rows as they are then."""
+        ids = list(dict.fromkeys(change.id for change in changes))
+        query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.id.in_(ids))
+        with self.database.writing() as connection:
+            old = {row["id"]: row for row in connection.execute(query).mappings()}
+            rows = {id_: read_row(row, self._cipher) for id_, row in old.items()}
+            for change in changes:
+                rows[change.id] = changed(rows.get(change.id, StoredCredential(id=change.id)), change, now)
+            return self._write(connection, upstream, (rows[id_] for id_ in ids), old)
+
+    def add(self, upstream: str, row: StoredCredential, *, instead_of: str = "") -> StoredCredential:
+        """Write an account that was taken in or has logged in, also one that was removed; give it as it is then.
+
+        Of one that is there, stays what was counted and learnt of it, and a newer refresh token unless it is void.
+        `instead_of`: all of that one is forgotten.
+        """
+        with self.database.writing() as connection:
+            ids = [row.id, *([instead_of] if instead_of not in ("", row.id) else [])]
+            old = {id_: found for id_ in ids if (found := _row(connection, upstream, id_)) is not None}
+            rows = [_joined(read_row(old[row.id], self._cipher), row) if row.id in old else row]
+            rows += [_emptied(id_, _REPLACED, row.updated_at) for id_ in ids[1:] if id_ in old]
+            return self._write(connection, upstream, rows, old)[0]
+
+    def remove(self, upstream: str, id_: str, now: float) -> None:
+        """Forget all of a credential but that it was removed, and under which e-mail."""
+        with self.database.writing() as connection:
+            old = _row(connection, upstream, id_)
+            if old is not None and not old["removed"]:
+                gone = replace(_emptied(id_, old["source"], now), email=old["email"], added_at=old["added_at"])
+                self._write(connection, upstream, [gone], {id_: old})
+
+    def _write(
+        self, connection: Connection, upstream: str, rows: Iterable[StoredCredential], old: Mapping[str, RowMapping]
+    ) -> list[StoredCredential]:
+        number = connection.scalar(select(numbers.c.number)) or 0
+        written = [replace(row, number=place) for place, row in enumerate(rows, number + 1)]
+        made = [write_row(upstream, row, self._cipher, old.get(row.id)) for row in written]
+        there = [row | {"where_upstream": upstream, "where_id": row["id"]} for row in made if row["id"] in old]
+        if there:
+            connection.execute(_CHANGE, there)
+        if len(there) < len(made):
+            connection.execute(_ADD, [row for row in made if row["id"] not in old])
+        connection.execute(update(numbers).values(number=number + len(written)))
+        return written
+
+    # models
 
     def load_models(self, upstream: str) -> StoredModels | None:
         """Read an upstream's model list."""
-        for row in self._select(select(models).where(models.c.upstream == upstream)):
-            return StoredModels(row["json"], row["fetched_at"])
-        return None
+        with self.database.reading() as connection:
+            row = connection.execute(select(models).where(models.c.upstream == upstream)).mappings().first()
+        return StoredModels(row["json"], row["fetched_at"]) if row is not None else None
 
     def save_models(self, upstream: str, fetched: StoredModels) -> None:
         """Write an upstream's model list."""
-        row: dict[str, object] = {"upstream": upstream, "json": fetched.json, "fetched_at": fetched.fetched_at}
-        self._execute(insert(models).values(row).on_conflict_do_update(index_elements=["upstream"], set_=row))
+        with self.database.writing() as connection:
+            put(
+                connection,
+                models,
+                {"upstream": upstream, "json": storable(fetched.json), "fetched_at": fetched.fetched_at},
+            )
 
-    def _select(self, query: Executable) -> Sequence[RowMapping]:
-        if self._read_only and not self.file.exists():
-            return ()
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(query).mappings().all()
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+    # what processes share
 
-    def _execute(self, *statements: Executable) -> None:
-        try:
-            with self._engine.begin() as connection:
-                for statement in statements:
-                    connection.execute(statement)
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+    def take_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take, or keep for longer, what one owner at a time has; False when another one has it."""
+        with self.database.writing() as connection:
+            now = self.database.now(connection)
+            held = connection.execute(select(leases.c.owner, leases.c.until).where(leases.c.name == name)).first()
+            if held is not None and held.owner != owner and held.until > now:
+                return False
+            put(connection, leases, {"name": name, "owner": owner, "until": now + seconds})
+            return True
 
-    def _has_accounts(self) -> bool:
-        try:
-            return self.file.exists() and inspect(self._engine).has_table(accounts.name)
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+    def end_lease(self, name: str, owner: str) -> None:
+        """Give it back, if one has it."""
+        with self.database.writing() as connection:
+            connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
-    def _read(self, row: RowMapping) -> StoredCredential:
-        fields: dict[str, Any] = {name: row[name] for name in StoredCredential.__struct_fields__}
-        fields["refresh_token"] = self._cipher.decrypt_text(row["refresh_token"])
-        fields["cooling"] = _COOLING.decode(row["cooling"])
-        return StoredCredential(**fields)
+    def setting(self, name: str, make: Callable[[], str]) -> str:
+        """Give a secret that is made once for all processes."""
+        query = select(settings.c.value).where(settings.c.name == name)
+        with self.database.reading() as connection:
+            found = connection.scalar(query)
+        if found is None:
+            with self.database.writing() as connection:
+                found = connection.scalar(query)
+                if found is None:
+                    found = self._cipher.encrypt_text(make())
+                    put(connection, settings, {"name": name, "value": found})
+        return self._cipher.decrypt_text(found)
 
-    def _read_account(self, row: RowMapping) -> StoredAccount:
-        fields: dict[str, Any] = {name: row[name] for name in StoredAccount.__struct_fields__}
-        fields |= {name: self._cipher.decrypt_text(row[name]) for name in ("refresh_token", "other")}
-        return StoredAccount(**fields)
+    def begin_login(self, hash_: str, words: str, until: float) -> None:
+        """Keep the words of a login, encrypted, by the hash of its state; what has ended long before goes."""
+        row: dict[str, object] = {"hash": hash_, "until": until, "key": self._cipher.key}
+        with self.database.writing() as connection:
+            connection.execute(delete(logins).where(logins.c.until < until - _DAY_S))
+            put(connection, logins, row | {"words": self._cipher.encrypt_text(storable(words))})
 
-    def _encrypt_all(self, connection: Connection) -> None:
-        """Bring what is in clear, or under an older key, under the newest one."""
-        columns = (
-            (credentials, credentials.c.refresh_token),
-            (accounts, accounts.c.refresh_token),
-            (accounts, accounts.c.other),
-        )
-        for table, column in columns:
-            for value in connection.scalars(select(column)).all():
-                renewed = self._cipher.renewed(value.encode())
-                if renewed is not None:
-                    connection.execute(update(table).where(column == value).values({column: renewed.decode()}))
+    def take_login(self, hash_: str, now: float) -> str | None:
+        """Give the words of a login, once; None when there is none, or its time is over."""
+        taken = delete(logins).where(logins.c.hash == hash_).returning(logins.c.words, logins.c.until)
+        with self.database.writing() as connection:
+            row = connection.execute(taken).first()
+        return self._cipher.decrypt_text(row.words) if row is not None and row.until > now else None
+
+    # keys
+
+    def renew_some(self) -> int:
+        """Bring a few rows under the newest key; give how many, 0 = none is left."""
+        with self.database.writing() as connection:
+            return sealing.renew_some(connection, self._cipher)
+
+    def decrypt_all(self) -> int:
+        """Write everything in clear, so that no key is needed any more; give how many rows."""
+        with self.database.writing() as connection:
+            return sealing.open_all(connection, self._cipher)
 
 
-def _lasting(statement: Insert) -> dict[str, object]:
-    """Give the columns in which the row that is there may win."""
-    old, new = credentials.c, statement.excluded
-    disabled = (old.state == "disabled") & (new.state != "disabled")
-    return {
-        "state": case((disabled, old.state), else_=new.state),
-        "reason": case((disabled, old.reason), else_=new.reason),
-        "refresh_token": case((new.refresh_token == "", old.refresh_token), else_=new.refresh_token),
-        "project_id": case((new.project_id == "", old.project_id), else_=new.project_id),
-        "project_source": case((new.project_id == "", old.project_source), else_=new.project_source),
-    }
+def _row(connection: Connection, upstream: str, id_: str) -> RowMapping | None:
+    query = select(credentials).where(credentials.c.upstream == upstream, credentials.c.id == id_)
+    return connection.execute(query).mappings().first()
+
+
+def _joined(old: StoredCredential, new: StoredCredential) -> StoredCredential:
+    """Give an account as it was given again; one that was removed begins anew."""
+    if old.removed:
+        return new
+    stays = bool(old.refresh_token) and old.state != "disabled" and old.refresh_at >= new.refresh_at
+    newest = old if old.access_at > new.access_at and stays else new
+    return replace(
+        new,
+        email=new.email or old.email,
+        project_id=new.project_id or old.project_id,
+        project_source=new.project_source if new.project_id else old.project_source,
+        refresh_token=old.refresh_token if stays else new.refresh_token,
+        refresh_at=old.refresh_at if stays else new.refresh_at,
+        access_token=newest.access_token,
+        access_until=newest.access_until,
+        access_at=newest.access_at,
+        cooling={**old.cooling, **new.cooling},
+        quota={**old.quota, **new.quota},
+        uses=max(old.uses, new.uses),
+        last_used_at=max(old.last_used_at, new.last_used_at),
+        added_at=old.added_at or new.added_at,
+    )
+
+
+def _emptied(id_: str, source: str, now: float) -> StoredCredential:
+    return StoredCredential(id=id_, source=source, state="disabled", updated_at=now, removed=True)

@@ -1,143 +1,234 @@
-"""What the stores in gateway.db share: the connections, the file, and its encryption.
+"""The one database of a gateway: a SQLite file in data_dir, or PostgreSQL for several hosts.
 
-With keys a proof of the key is left in the file, so that one that none of the keys opens is refused unchanged.
+    open ─► migrate, if the tables are not the newest ─► see that the keys fit ─► encrypt what is in clear
+    reading ─► a connection                    writing ─► a connection, one writer after the other
+
+It is blocking. What goes wrong is StoreFailed, or KeyProblem before anything was changed. With keys a proof of the key
+is left in it, so that one that none of the keys opens is refused unchanged. It opens itself when it is used, also
+later, when it could not be opened at first.
 """
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    NullPool,
+    Pool,
+    Table,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
+from gateway.store import engines, sealing
+from gateway.store.cipher import Cipher
 from gateway.store.stored import KeyProblem, StoreFailed
-from gateway.store.tables import metadata, settings
+from gateway.store.tables import HEAD, alembic_version, create, numbers
 
-__all__ = ["Cipher", "engine", "prepare", "reader", "reason"]
+__all__ = ["Cipher", "Database", "KeyProblem", "StoreFailed", "put"]
 
-_BUSY_MS: Final = 5000
-_ENCRYPTED: Final = b"gAAAA"  # how every Fernet token begins
-_PROOF: Final = "encryption"
+_LOCK: Final = 0x6761746577617901  # of who makes the tables of a PostgreSQL database
+_MIGRATE_S: Final = 60
+_MIGRATING: Final = "gateway.store.migrating"  # loads Alembic
+_COPIED: Final = (
+    alembic_version.name,
+    "settings",
+    "models",
+    "credentials",
+    "accounts",
+)  # what is read of an older version's
 
 
-class Cipher:
-    """Fernet with the keys of `store.encryption_key`, newest first; without any, everything stays in clear.
+class Database:
+    """The file, or what `url` names. `keys` are Fernet's, newest first; `place`: what people are told.
 
-    `key`: by what the newest key is known in the file, "" = there is none.
+    `read_only`: it is read as it stands, and nothing is made; tables of an older version are brought up to date in a
+    copy in memory.
     """
 
-    def __init__(self, keys: Sequence[str], file: Path) -> None:
-        self._file = file
+    def __init__(
+        self,
+        file: Path,
+        keys: Sequence[str] = (),
+        *,
+        url: str = "",
+        read_only: bool = False,
+        pool: type[Pool] = NullPool,
+        pragmas: Sequence[str] = (),
+    ) -> None:
+        self.file = file
+        self.url = url
+        self.place = engines.place_of(url) if url else str(file)
+        self.cipher = Cipher(keys, self.place)
+        self.is_open = False
+        self._read_only = read_only
+        self._pool = pool
+        self._pragmas = pragmas
+        self._opening = threading.RLock()
+
+    def open(self) -> None:
+        """Make what is not there, and see that the keys fit; raise KeyProblem or StoreFailed."""
+        with self._opening, self._named():
+            if self._read_only:
+                self._look()
+            else:
+                self._prepare()
+            self.is_open = True
+
+    def close(self) -> None:
+        """Close the connections; the next use opens them again."""
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+        if self._read_only:  # a copy in memory is gone
+            self.__dict__.pop("_engine", None)
+            self.is_open = False
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """Give a connection that reads."""
+        self._opened()
+        with self._named(), self._engine.connect().execution_options(reading=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self, first: Table | None = numbers) -> Generator[Connection]:
+        """Give a connection that writes, as the only one of those who name the same table of one row `first`.
+
+        None: it compares what it changes.
+        """
+        self._opened()
+        with self._named(), self._engine.begin() as connection:
+            if self.url:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{engines.BUSY_S}s'"))
+                if first is not None:
+                    connection.execute(select(first).with_for_update())
+            yield connection
+
+    def now(self, connection: Connection) -> float:
+        """Give the time by the one clock that all who use the database share."""
+        if self.url:
+            return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
+        return time.time()
+
+    # opening
+
+    @cached_property
+    def _engine(self) -> Engine:
+        if self.url:
+            return engines.postgres(self.url, read_only=self._read_only)
+        if self._read_only:
+            return engines.reader(self.file)
+        return engines.engine(self.file, pool=self._pool, pragmas=self._pragmas)
+
+    def _opened(self) -> None:
+        if not self.is_open:
+            self.open()
+
+    def _prepare(self) -> None:
+        if not self.url:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
+                os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+        with self._engine.connect().execution_options(reading=True) as connection, connection.begin():
+            if _revision(connection) == HEAD and sealing.is_settled(connection, self.cipher):
+                return
+        with self._engine.begin() as connection:
+            if self.url:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_MIGRATE_S}s'"))
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            revision = _revision(connection)
+            if revision:
+                sealing.check(connection, self.cipher)
+            _renew_tables(connection, revision)
+            sealed = sealing.settle(connection, self.cipher)
+        if sealed:
+            self.forget()
+
+    def forget(self) -> None:
+        """Leave nothing of what was in clear in a file's journal, nor in its unused parts."""
+        if self.url:
+            return
+        with self._engine.connect() as connection, suppress(sqlite3.Error):  # others use it: they will overwrite it
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.execute("VACUUM")
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _look(self) -> None:
+        """Choose what is read: the database, or a copy in memory where its tables are others."""
+        revision = ""
+        if self.url or self.file.exists():
+            with self._engine.connect() as connection:
+                revision = _revision(connection)
+                if revision == HEAD:
+                    sealing.check(connection, self.cipher)
+                    return
+                copied = _copy(connection)
+            self._engine.dispose()
+        else:
+            copied = engines.memory()
+        self.__dict__["_engine"] = copied
+        with copied.begin() as connection:
+            if revision:
+                sealing.check(connection, self.cipher)
+            _renew_tables(connection, revision)
+
+    @contextmanager
+    def _named(self) -> Generator[None]:
         try:
-            self._newest = Fernet(keys[0]) if keys else None
-            self.key = sha256(keys[0].encode()).hexdigest()[:8] if keys else ""
-            self._all = MultiFernet([Fernet(key) for key in keys]) if keys else None
-        except ValueError:
-            raise KeyProblem("is not a key: 32 bytes in URL-safe base64") from None
-
-    def encrypt(self, data: bytes) -> bytes:
-        """Write under the newest key."""
-        return self._newest.encrypt(data) if self._newest is not None and data else data
-
-    def decrypt(self, data: bytes) -> bytes:
-        """Read what any of the keys opens, or what is in clear; raise KeyProblem."""
-        if not data.startswith(_ENCRYPTED):
-            return data
-        if self._all is None:
-            raise KeyProblem(f"is not set, but {self._file} is encrypted")
-        try:
-            return self._all.decrypt(data)
-        except InvalidToken:
-            raise KeyProblem(f"does not open {self._file}; the file was left as it is") from None
-
-    def renewed(self, data: bytes) -> bytes | None:
-        """Write again what is in clear or under an older key; None = it need not be."""
-        if self._newest is None or not data or _opens(self._newest, data):
-            return None
-        return self.encrypt(self.decrypt(data))
-
-    def encrypt_text(self, text: str) -> str:
-        """Write text."""
-        return self.encrypt(text.encode()).decode()
-
-    def decrypt_text(self, text: str) -> str:
-        """Read text."""
-        return self.decrypt(text.encode()).decode()
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreFailed(engines.reason(error)) from None
+        except ModuleNotFoundError as error:
+            raise StoreFailed(f"needs {error.name}: pip install 'asgi-llm-gateway[postgres]'") from None
 
 
-def engine(file: Path, *, pool: type[Pool] = NullPool, pragmas: Sequence[str] = ()) -> Engine:
-    """Connect for reading and writing. Every transaction is one for writing, unless its options say `reading`."""
+def put(connection: Connection, where: Table, row: Mapping[str, object]) -> None:
+    """Write a row in the place of the one with its primary key; who writes is the only one."""
+    same = [key == row[key.name] for key in where.primary_key]
+    if not connection.execute(update(where).where(*same).values(**row)).rowcount:
+        connection.execute(insert(where).values(**row))
 
-    def connected(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
 
-    made = create_engine(f"sqlite:///{file}", poolclass=pool, hide_parameters=True)
-    event.listen(made, "connect", connected)
-    event.listen(made, "begin", _begun)
+def _revision(connection: Connection) -> str:
+    """Say which migration the tables come from, "" = there are none."""
+    tables = inspect(connection)
+    if tables.has_table(alembic_version.name):
+        return str(connection.scalar(select(alembic_version.c.version_num)) or "")
+    return "0000" if tables.has_table("settings") else ""
+
+
+def _renew_tables(connection: Connection, revision: str) -> None:
+    """Make the tables the newest: at once where there are none, else by what is missing."""
+    if revision and revision != HEAD:
+        import_module(_MIGRATING).upgrade(connection)
+    elif not revision:
+        create(connection)
+
+
+def _copy(connection: Connection) -> Engine:
+    made = engines.memory()
+    tables = MetaData()
+    tables.reflect(connection, only=lambda name, _: name in _COPIED)
+    with made.begin() as copy:
+        tables.create_all(copy)
+        for copied in tables.sorted_tables:
+            rows = [{**row} for row in connection.execute(select(copied)).mappings()]
+            if rows:
+                copy.execute(insert(copied), rows)
     return made
-
-
-def reader(file: Path) -> Engine:
-    """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
-    mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
-    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={**mode, "uri": "true"})
-    return create_engine(url, poolclass=NullPool, hide_parameters=True)
-
-
-def prepare(opened: Engine, file: Path, cipher: Cipher, then: Callable[[Connection], None]) -> None:
-    """Make the file if there is none, and see that the keys fit; raise KeyProblem or StoreFailed."""
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        with opened.begin() as connection:
-            metadata.create_all(connection)
-            _prove(connection, cipher)
-            then(connection)
-    except (SQLAlchemyError, OSError) as error:
-        raise StoreFailed(reason(error)) from None
-
-
-def reason(error: Exception) -> str:
-    """Say what failed without the statement and its values."""
-    if isinstance(error, OSError):
-        return os.strerror(error.errno or 0)
-    return str(getattr(error, "orig", None) or type(error).__name__)
-
-
-def _prove(connection: Connection, cipher: Cipher) -> None:
-    """Open the proof that the first start with a key left behind, or leave one, under the newest key."""
-    proof = connection.scalar(select(settings.c.value).where(settings.c.name == _PROOF))
-    if proof is not None:
-        cipher.decrypt_text(proof)
-    renewed = cipher.renewed((proof or _PROOF).encode())
-    if renewed is None:
-        return
-    if proof is None:
-        connection.execute(insert(settings).values(name=_PROOF, value=renewed.decode()))
-    else:
-        connection.execute(update(settings).where(settings.c.name == _PROOF).values(value=renewed.decode()))
-
-
-def _begun(connection: Connection) -> None:
-    # of several processes that start, one makes the tables
-    reading = connection.get_execution_options().get("reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _opens(fernet: Fernet, data: bytes) -> bool:
-    try:
-        fernet.decrypt(data)
-    except InvalidToken:
-        return False
-    return True

@@ -1,83 +1,413 @@
-"""One upstream's part of the store: read at start, written behind the requests' back, one write after the other."""
+"""One upstream's part of the store: read at start, written behind the requests' back, and what others write there.
+
+    later, now ─► pending ─► learn, in a worker thread ─► rows ─┐
+                     │  a store that fails: told of once, tried again      ├─► fresh ─► the pool
+    other processes ─► a look at the files, a poll, or Redis ─────┘
+
+A row may be older than what was learnt here and is not written yet: `unwritten` is to be put on top of it.
+"""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.store.credentials import CredentialStore, StoredAccount, StoredCredential, StoredModels, StoreFailed
+from gateway.clock import Clock, System
+from gateway.store.board import Board
+from gateway.store.credentials import CredentialStore, StoredModels
+from gateway.store.hearsay import Hearsay
+from gateway.store.known import Change, StoredCredential, changed
+from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.tally import Count, uncounted
+from gateway.store.watch import Watch
 
-__all__ = ["Keeper", "Take"]
+if TYPE_CHECKING:
+    from gateway.store.notices import Notices
 
-Take = Callable[[], StoredCredential]
+__all__ = ["Keeper"]
+
+_T = TypeVar("_T")
+
+_COUNTS_S: Final = 5.0  # of what only counts uses
+_AGAIN_S: Final = 0.5  # after a failure
+_POLL_S: Final = 1.0
+_PATIENCE_S: Final = 6.0  # longer than a store waits for another writer; then nobody waits for it any more
+_NOTICES: Final = "gateway.store.notices"  # loads the client of Redis
+_PROBLEMS: Final = (StoreFailed, KeyProblem)
+_FAILS: Final = ("store_failures", "credentials")
 
 
 class Keeper:
-    """Writes in worker threads. A store that fails is told of once, and the service goes on from memory.
+    """Writes in worker threads, one write after the other. `redis`: where changes are announced, "" = nowhere.
 
-    `Take` gives the row when its turn to be written has come, so that it holds what is known then.
+    `owner`: by which name this process holds leases. A store that fails is told of once, the service goes on from
+    memory, and what was not written is written when it works again.
     """
 
-    def __init__(self, store: CredentialStore, upstream: str, logger: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        store: CredentialStore,
+        upstream: str,
+        logger: FilteringBoundLogger,
+        clock: Clock | None = None,
+        *,
+        redis: str = "",
+    ) -> None:
+        self.owner = uuid4().hex
         self._store = store
-        self._upstream = upstream
+        self.upstream = upstream
         self._logger = logger
+        self._clock = clock or System()
+        self._redis = redis
+        self._known: dict[str, StoredCredential] = {}
+        self._pending: dict[str, Change] = {}
+        self._writing: dict[str, Change] = {}
+        self._arrived: dict[str, StoredCredential] = {}
+        self._heard = Hearsay(self.owner)
+        self._number = 0
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._board: Board | None = None
+        self._notices: Notices | None = None
+        self._stuck: asyncio.Task[Any] | None = None
+        self._renewing = store.encrypts
         self._failing = False
+        self._flushing = False  # a write is about to begin
+        self._count: Count = uncounted
+        self._warned = False
+
+    def count_by(self, count: Count) -> None:
+        """Learn how to count, by a metric's name and its labels, how often the store began to fail."""
+        self._count = count
+        if self._failing:
+            count(*_FAILS)
 
     def load(self) -> tuple[dict[str, StoredCredential], StoredModels | None]:
-        """Open the store and read what is there; raise KeyProblem."""
+        """Open the store and read what is there; raise KeyProblem. Blocks: it is for the start."""
+        store = self._store
         try:
-            self._store.open()
-            return self._store.load(self._upstream), self._store.load_models(self._upstream)
+            store.open()
+        except StoreFailed as error:
+            self._tell(error)
+            if store.database.url:
+                return {}, None
+            store = store.as_it_stands()
+        try:
+            self._number = store.numbered()
+            self._known = store.load(self.upstream)
+            fetched = store.load_models(self.upstream)
         except StoreFailed as error:
             self._tell(error)
             return {}, None
+        finally:
+            store.close()  # the process may fork
+        self._warn(self._known.values())
+        return dict(self._known), fetched
 
-    def accounts(self) -> list[StoredAccount]:
-        """Read the accounts that were taken in; after `load`. Raise KeyProblem."""
+    async def start(self) -> None:
+        """Begin to see what other processes write, and to write under the newest key."""
+        if self._polling is None:
+            self._see()
+            self._polling = self._begin(self._poll())
+
+    async def close(self) -> None:
+        """Write what is left to write."""
+        polling, self._polling = self._polling, None
+        if polling is not None:
+            polling.cancel()
+        if self._notices is not None:
+            notices, self._notices = self._notices, None
+            await notices.close()
+        self._begin(self._flush())
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_PATIENCE_S)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lost = {*self._pending, *self._writing}
+        if lost:
+            self._logger.error("what was learnt of credentials is lost", credentials=len(lost))
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        await asyncio.to_thread(self._store.close)
+
+    # what is learnt here
+
+    def later(self, change: Change) -> None:
+        """Write a change at once, and what only counts soon; `close` waits for it."""
+        self._merge(change)
+        if self._failing:
+            self._write_in(_AGAIN_S)
+        elif not _is_news(change):
+            self._write_in(_COUNTS_S)
+        elif not self._flushing:  # else it goes along
+            self._flushing = True
+            self._begin(self._flush())
+
+    async def now(self, change: Change) -> None:
+        """Write a change, and return when it is written or has failed; also for one who leaves it is written."""
+        self._merge(change)
+        if self._failing:
+            self._write_in(_AGAIN_S)
+            return
+        writing = self._begin(self._flush())
+        _, late = await asyncio.wait((writing,), timeout=_PATIENCE_S)
+        if late:
+            self._tell(TimeoutError())
+
+    async def add(self, row: StoredCredential, *, instead_of: str = "") -> StoredCredential:
+        """Write an account that has logged in or was taken in; raise StoreFailed or KeyProblem."""
+        return await self._alone(lambda: self._store.add(self.upstream, row, instead_of=instead_of))
+
+    async def remove(self, id_: str) -> None:
+        """Forget a credential; raise StoreFailed or KeyProblem."""
+        await self._alone(lambda: self._store.remove(self.upstream, id_, self._clock.time()))
+        self._pending.pop(id_, None)
+
+    async def save_models(self, fetched: StoredModels) -> None:
+        """Write the model list."""
+        if not self._store.read_only:
+            async with self._lock:
+                await self._asked(lambda: self._store.save_models(self.upstream, fetched), None)
+
+    # what others have learnt
+
+    def fresh(self) -> Sequence[StoredCredential]:
+        """Give the rows that this process or others have written since the last call; never waits."""
+        if self._board is not None:
+            for words in self._board.look():
+                self._hear(words)
+        if self._watch is not None:
+            rows = self._watch.look(self._number)
+            if rows:
+                self._take(rows, all_of_them=True)
+        if not self._arrived:
+            return ()
+        arrived, self._arrived = self._arrived, {}
+        return [self._believed(row) for row in arrived.values()]
+
+    def unwritten(self, id_: str) -> Change | None:
+        """Give what was learnt here of a credential and is not in the database yet."""
+        writing, pending = self._writing.get(id_), self._pending.get(id_)
+        if writing is None or pending is None:
+            return writing or pending
+        return writing.then(pending)
+
+    async def read(self, id_: str) -> StoredCredential | None:
+        """Read a credential; None when it is not there or cannot be read."""
+        row = await self._asked(lambda: self._store.read(self.upstream, id_), None)
+        known = self._known.get(id_)
+        if row is not None and known is not None and known.number > row.number:
+            row = known  # it was written here while that was read
+        return self._believed(row) if row is not None else None
+
+    # one for all processes
+
+    async def take_lease(self, name: str, seconds: float) -> bool:
+        """Take, or keep for longer, what one process at a time has; a store that fails holds nobody up."""
+        if self._failing:
+            return True
+        return await self._asked(lambda: self._store.take_lease(name, self.owner, seconds), otherwise=True)
+
+    async def end_lease(self, name: str) -> None:
+        """Give a lease back before its time."""
+        if not self._failing:
+            await self._asked(lambda: self._store.end_lease(name, self.owner), None)
+
+    # writing
+
+    def _merge(self, change: Change) -> None:
+        if self._store.read_only:
+            return
+        waiting = self._pending.get(change.id)
+        self._pending[change.id] = waiting.then(change) if waiting is not None else change
+        if (change.events or change.cooling) and self._is_heard:
+            self._say(self._heard.announced(change))
+
+    @property
+    def _is_heard(self) -> bool:
+        return self._board is not None or self._notices is not None
+
+    def _say(self, words: bytes) -> None:
+        for channel in (self._board, self._notices):
+            if channel is not None:
+                channel.say(words)
+
+    def _write_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._begin(self._flush())
+
+    async def _flush(self) -> None:
+        async with self._lock:
+            self._flushing = False
+            if not self._pending:
+                return
+            self._writing, self._pending = self._pending, {}
+            said, changes = self._heard.said, list(self._writing.values())
+            try:
+                rows = await asyncio.to_thread(self._store.learn, self.upstream, changes, self._clock.time())
+            except _PROBLEMS as error:
+                self._put_back()
+                self._tell(error)
+                self._write_in(_AGAIN_S)
+                return
+            self._writing = {}
+            self._works()
+            self._take(rows)
+            self._warn(rows)
+            if self._is_heard:
+                self._say(self._heard.written(said, rows))
+
+    def _put_back(self) -> None:
+        for id_, change in self._writing.items():
+            later = self._pending.get(id_)
+            self._pending[id_] = change.then(later) if later is not None else change
+        self._writing = {}
+
+    async def _alone(self, work: Callable[[], _T]) -> _T:
+        """Write what cannot wait, and let all processes know at once."""
+        await self._flush()
+        async with self._lock:
+            done = await asyncio.to_thread(work)
+        await self._poll_once()
+        if self._is_heard:
+            self._say(self._heard.written(0, ()))
+        return done
+
+    async def _renew(self) -> None:
+        """Bring what is under an older key under the newest one, a few rows at a time, so that others can write."""
+        while self._renewing and not self._failing:
+            self._renewing = await self._asked(lambda: bool(self._store.renew_some()), otherwise=True)
+
+    # reading
+
+    def _see(self) -> None:
+        if self._watch is None and not self._store.database.url and self._store.database.is_open:
+            try:
+                self._watch = Watch(self._store.file, self.upstream, self._store.database.cipher)
+                self._board = Board(self._store.file, self.upstream)
+            except OSError as error:
+                self._logger.debug("what other processes write is seen later", reason=str(error))
+
+    async def _poll(self) -> None:
+        while True:
+            await self._poll_once()
+            self._see()
+            await self._renew()
+            if self._redis and self._notices is None:
+                await self._listen()
+            await asyncio.sleep(_POLL_S)
+
+    async def _poll_once(self) -> None:
+        nothing: list[StoredCredential] = []
+        rows = await self._asked(lambda: self._store.since(self.upstream, self._number), nothing)
+        self._take(rows, all_of_them=True)
+
+    async def _listen(self) -> None:
+        name = await self._asked(lambda: self._store.setting("installation", lambda: uuid4().hex), "")
+        if name:
+            channel = f"gateway:credentials:{name}:{self.upstream}"
+            make: type[Notices] = import_module(_NOTICES).Notices
+            self._notices = make(self._redis, channel, self._logger, hear=self._hear)
+            self._notices.start()
+
+    def _hear(self, words: bytes) -> None:
+        """Believe what another process has learnt before its row can be read; b"" = something may have been missed."""
+        for id_ in self._heard.hear(words, self._clock.time()):
+            self._arrived[id_] = self._known.get(id_) or StoredCredential(id=id_)
+        if self._heard.has_news or not words:
+            self._heard.has_news = False
+            if self._watch is None:  # which sees it by itself
+                self._begin(self._poll_once())
+
+    def _take(self, rows: Sequence[StoredCredential], *, all_of_them: bool = False) -> None:
+        """Note rows; `all_of_them`: there is none between the last one that was noted so and these."""
+        for row in rows:
+            known = self._known.get(row.id)
+            if known is None or row.number >= known.number:
+                self._known[row.id] = self._arrived[row.id] = row
+                self._heard.confirm(row.id, row.number)
+        if rows and all_of_them:
+            self._number = max(self._number, rows[-1].number)
+
+    def _believed(self, row: StoredCredential) -> StoredCredential:
+        """Add what others have learnt and may not have written yet."""
+        now = self._clock.time()
+        for change in self._heard.of(row.id, now):
+            row = changed(row, change, now)
+        return row
+
+    # failures
+
+    async def _asked(self, work: Callable[[], _T], otherwise: _T) -> _T:
+        if self._stuck is not None and not self._stuck.done():
+            return otherwise
+        # a thread goes on when its waiter has left, and `close` must see its end
+        task = self._begin(asyncio.to_thread(work))
         try:
-            return self._store.accounts(self._upstream)
-        except StoreFailed as error:
+            async with asyncio.timeout(_PATIENCE_S):
+                answer = await asyncio.shield(task)
+        except (*_PROBLEMS, TimeoutError) as error:
+            self._stuck = task
             self._tell(error)
-            return []
+            return otherwise
+        if not self._pending and not self._writing:
+            self._works()
+        return answer
 
-    def later(self, take: Take) -> None:
-        """Write a credential soon; `close` waits for it."""
-        self._begin(take)
-
-    async def now(self, take: Take) -> None:
-        """Write a credential, and return when it is on disk or has failed; also for one who leaves it is written."""
-        await asyncio.shield(self._begin(take))
-
-    def _begin(self, take: Take) -> asyncio.Task[None]:
-        write = self._write(lambda: partial(self._store.save, self._upstream, take()))
-        task = asyncio.get_running_loop().create_task(write)
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def save_models(self, fetched: StoredModels) -> None:
-        """Write the model list."""
-        await self._write(lambda: partial(self._store.save_models, self._upstream, fetched))
-
-    async def close(self) -> None:
-        """Wait for what is still to be written."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def _write(self, prepare: Callable[[], Callable[[], None]]) -> None:
-        async with self._lock:
-            try:
-                await asyncio.to_thread(prepare())
-            except StoreFailed as error:
-                self._tell(error)
-            else:
-                self._failing = False
-
-    def _tell(self, error: StoreFailed) -> None:
+    def _tell(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            self._logger.error("the credential store fails; its changes stay in memory", reason=str(error))
+            self._count(*_FAILS)
+            said = str(error) or "it does not answer"
+            reason = f"store.encryption_key {said}" if isinstance(error, KeyProblem) else said
+            self._logger.error(
+                "the credential store fails; its changes stay in memory", store=self._store.place, reason=reason
+            )
+
+    def _works(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._logger.info("the credential store works again", store=self._store.place)
+
+    def _warn(self, rows: Iterable[StoredCredential]) -> None:
+        """Say once that tokens lie in clear."""
+        if self._warned or self._store.encrypts or not any(row.refresh_token or row.access_token for row in rows):
+            return
+        self._warned = True
+        self._logger.warning(
+            "tokens are stored in clear: set store.encryption_key, `gateway generate-key` makes one",
+            store=self._store.place,
+        )
+
+
+def _is_news(change: Change) -> bool:
+    """Tell whether a change says more than how often a credential was used."""
+    return any(
+        (change.events, change.cooling, change.quota, change.tokens, change.project, change.email, change.last_error)
+    )

@@ -1,10 +1,10 @@
-"""Responses that callers may go on from, in SQLite: bounded by age and by the sum of their bytes.
+"""Responses that callers may go on from, in the database: bounded by age and by the sum of their bytes.
 
 Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.store.database import Cipher, engine, prepare, reason
-from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+from gateway.store.database import Database
+from gateway.store.rows import storable
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse
 from gateway.store.tables import responses, responses_size
 
 __all__ = ["ResponseStore"]
@@ -32,8 +31,7 @@ __all__ = ["ResponseStore"]
 _BATCH: Final = 64
 _RENEWED: Final = 8  # at a time: all of them are in memory
 _DAY_S: Final = 86_400
-# What is deleted is overwritten. After a power cut the last responses may be gone, the file is whole.
-_PRAGMAS: Final = ("secure_delete = ON", "synchronous = NORMAL")
+_PRAGMAS: Final = ("synchronous = NORMAL",)  # after a power cut the last responses may be gone, the file is whole
 
 # made once: to make them takes longer than to run them
 _KEEP: Final = insert(responses)
@@ -45,36 +43,33 @@ _OLDEST: Final = (
 
 
 class ResponseStore:
-    """The responses of every caller in one file; `keys` are Fernet's, newest first.
+    """The responses of every caller in a file, or in the database that `url` names; `keys` are Fernet's, newest first.
 
     `keep_days` and `max_bytes` bound what is there; 0 of either keeps nothing. `now` is Unix seconds everywhere.
+    Everything raises StoreFailed.
     """
 
-    def __init__(self, file: Path, keys: Sequence[str] = (), *, keep_days: int, max_bytes: int) -> None:
+    def __init__(self, file: Path, keys: Sequence[str] = (), *, url: str = "", keep_days: int, max_bytes: int) -> None:
         self.file = file
         self._keep_s = keep_days * _DAY_S
         self._max_bytes = max_bytes if keep_days else 0
-        self._cipher = Cipher(keys, file)
-        self._engine = engine(file, pool=QueuePool, pragmas=_PRAGMAS)
-        self._reading = self._engine.execution_options(reading=True)
+        self._database = Database(file, keys, url=url, pool=QueuePool, pragmas=_PRAGMAS)
+        self._cipher = self._database.cipher
 
     def open(self, now: float) -> None:
-        """Make the file if there is none, drop what is too old or too much, and encrypt with the newest key.
+        """Make the database if there is none, drop what is too old or too much, and encrypt with the newest key.
 
-        Raises KeyProblem or StoreFailed.
+        Raises KeyProblem, too.
         """
         with ExitStack() as undo:
             undo.callback(self.close)
-            prepare(self._engine, self.file, self._cipher, _set_up)
-            try:
-                self._tidy(now)
-            except SQLAlchemyError as error:
-                raise StoreFailed(reason(error)) from None
+            self._database.open()
+            self._tidy(now)
             undo.pop_all()
 
     def close(self) -> None:
         """Close the connections; the next call opens them again."""
-        self._engine.dispose()
+        self._database.close()
 
     def save(self, one: StoredResponse) -> bool:
         """Keep a response, in the place of the oldest ones; False when it alone is more than all may be."""
@@ -93,32 +88,23 @@ class ResponseStore:
             "response": response,
             "upstream": one.upstream,
         }
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(_KEEP, row)
-                _grow(connection, size)
-                while self._drop(connection, one.created_at) == _BATCH:
-                    pass
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+        with self._writing() as connection:
+            connection.execute(_KEEP, row)
+            _grow(connection, size)
+            while self._drop(connection, one.created_at) == _BATCH:
+                pass
         return True
 
     def load(self, principal: str, id_: str, now: float) -> StoredResponse | None:
         """Read a caller's response; None when it has none of that id."""
-        try:
-            with self._reading.connect() as connection:
-                return self._load(connection, principal, id_, now)
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+        with self._database.reading() as connection:
+            return self._load(connection, principal, id_, now)
 
     def is_others(self, principal: str, id_: str) -> bool:
         """Tell whether a response of that id is another caller's."""
-        others = select(responses.c.id).where(responses.c.id == id_, responses.c.principal != principal)
-        try:
-            with self._reading.connect() as connection:
-                return connection.scalar(others) is not None
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+        others = select(responses.c.id).where(responses.c.id == storable(id_), responses.c.principal != principal)
+        with self._database.reading() as connection:
+            return connection.scalar(others) is not None
 
     def chain(self, principal: str, id_: str, now: float, *, depth: int, max_bytes: int) -> list[StoredResponse]:
         """Read a response and all that it goes on from, oldest first.
@@ -127,38 +113,35 @@ class ResponseStore:
         """
         found: list[StoredResponse] = []
         wanted: str | None = id_
-        try:
-            with self._reading.connect() as connection:
-                while wanted is not None:
-                    one = self._load(connection, principal, wanted, now)
-                    if one is None:
-                        raise ChainBroken(wanted)
-                    max_bytes -= len(one.items) + len(one.response)
-                    if len(found) == depth or max_bytes < 0:
-                        raise ChainTooLong
-                    found.append(one)
-                    wanted = one.previous
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+        with self._database.reading() as connection:
+            while wanted is not None:
+                one = self._load(connection, principal, wanted, now)
+                if one is None:
+                    raise ChainBroken(wanted)
+                max_bytes -= len(one.items) + len(one.response)
+                if len(found) == depth or max_bytes < 0:
+                    raise ChainTooLong
+                found.append(one)
+                wanted = one.previous
         return found[::-1]
 
     def delete(self, principal: str, id_: str, now: float) -> bool:
         """Forget a caller's response; False when it has none of that id."""
-        try:
-            with self._engine.begin() as connection:
-                mine = delete(responses).where(*self._visible(principal, id_, now))
-                size = connection.scalar(mine.returning(responses.c.bytes))
-                _grow(connection, -(size or 0))
-        except SQLAlchemyError as error:
-            raise StoreFailed(reason(error)) from None
+        with self._writing() as connection:
+            mine = delete(responses).where(*self._visible(principal, id_, now))
+            size = connection.scalar(mine.returning(responses.c.bytes))
+            _grow(connection, -(size or 0))
         return size is not None
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return self._database.writing(responses_size)  # who has its one row is alone
 
     def _load(self, connection: Connection, principal: str, id_: str, now: float) -> StoredResponse | None:
         rows = connection.execute(select(responses).where(*self._visible(principal, id_, now))).mappings()
         return next((one for row in rows if (one := self._read(row)) is not None), None)
 
     def _visible(self, principal: str, id_: str, now: float) -> Iterator[ColumnElement[bool]]:
-        yield responses.c.id == id_
+        yield responses.c.id == storable(id_)
         yield responses.c.principal == principal
         yield responses.c.created_at > now - self._keep_s
 
@@ -182,12 +165,19 @@ class ResponseStore:
         """Bring the file in line with what is configured, in transactions for which others can wait."""
         dropped = _BATCH
         while dropped == _BATCH:
-            with self._engine.begin() as connection:
+            with self._writing() as connection:
                 dropped = self._drop(connection, now)
         last: str | None = ""
         while self._cipher.key and last is not None:
-            with self._engine.begin() as connection:
-                last = self._renew(connection, last)
+            with self._writing() as connection:
+                last = self._renew(connection, last, self._cipher.key)
+
+    def decrypt_all(self) -> None:
+        """Write everything in clear, as far as the keys open it."""
+        last: str | None = ""
+        while last is not None:
+            with self._writing() as connection:
+                last = self._renew(connection, last, "")
 
     def _drop(self, connection: Connection, now: float) -> int:
         """Drop the oldest of what is too old or too much; give how many."""
@@ -206,27 +196,21 @@ class ResponseStore:
             _grow(connection, left - total)
         return len(dropped)
 
-    def _renew(self, connection: Connection, after: str) -> str | None:
-        """Encrypt some rows with the newest key, in the order of their ids; give the last id, or None at the end."""
-        older = select(responses).where(responses.c.key != self._cipher.key, responses.c.id > after)
+    def _renew(self, connection: Connection, after: str, key: str) -> str | None:
+        """Bring some rows under a key, or in clear, in the order of their ids; give the last id, or None at the end."""
+        write = self._cipher.encrypt if key else bytes
+        others = select(responses).where(responses.c.key != key, responses.c.id > after)
         last: str | None = None
-        for row in connection.execute(older.order_by(responses.c.id).limit(_RENEWED)).mappings().all():
+        for row in connection.execute(others.order_by(responses.c.id).limit(_RENEWED)).mappings().all():
             last = row["id"]
             one = self._read(row)
             if one is not None:  # what no key opens stays until its time has come
-                items, response = self._cipher.encrypt(one.items), self._cipher.encrypt(one.response)
+                items, response = write(one.items), write(one.response)
                 new = {"items": items, "response": response, "bytes": len(items) + len(response)}
                 change = update(responses).where(responses.c.id == last)
-                connection.execute(change.values(new | {"key": self._cipher.key}))
+                connection.execute(change.values(new | {"key": key}))
                 _grow(connection, new["bytes"] - row["bytes"])
         return last
-
-
-def _set_up(connection: Connection) -> None:
-    columns = {row[1] for row in connection.exec_driver_sql("PRAGMA table_info(responses)")}
-    if "upstream" not in columns:  # of an earlier version
-        connection.exec_driver_sql("ALTER TABLE responses ADD COLUMN upstream TEXT NOT NULL DEFAULT ''")
-    connection.execute(upsert(responses_size).values(id=1, bytes=0).on_conflict_do_nothing())
 
 
 def _grow(connection: Connection, size: int) -> None:

@@ -13,18 +13,23 @@ import mmap
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct as Packing
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
+
+from gateway.store.locks import lock
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["SIZE", "Tally", "Totals"]
+__all__ = ["SIZE", "Count", "Tally", "Totals", "uncounted"]
+
+Count: TypeAlias = Callable[..., None]  # takes the name of a metric and its labels
 
 SIZE: Final = 1 << 20
 _ROOM: Final = SIZE * 3 // 4
@@ -92,6 +97,19 @@ class Tally:
         """Whether keys that are not needed may still be added."""
         return self._end < _ROOM
 
+    def count(self, name: str, *labels: str) -> None:
+        """Count one more of what seldom happens, from the event loop's thread; before `open` nothing is counted."""
+        if self.is_open:
+            self.values[self.at(name, *labels)] += 1
+
+    def at(self, name: str, *labels: str, count: int = 1, live: bool = False) -> int:
+        """Give the place of a metric with these labels, which is looked for once."""
+        key = name, *labels
+        found: int | None = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self.place(msgspec.json.encode(key), count, live=live)
+        return found
+
     def place(self, key: bytes, count: int = 1, *, live: bool = False) -> int:
         """Give the place of the first of `count` values of a key; `live`: they are gone with their process."""
         found = self._cells.get(key)
@@ -136,6 +154,10 @@ class Tally:
         self.is_open = True
 
 
+def uncounted(*_: str) -> None:
+    """Count nothing."""
+
+
 def _join(folder: Path, group: str) -> Path:
     """Choose the file of one that has ended, or another one."""
     living, ended = _look(folder)
@@ -155,7 +177,7 @@ def _join(folder: Path, group: str) -> Path:
 def _taken(file: Path) -> mmap.mmap:
     """Lock a file for as long as its map lives; make it if need be."""
     with _opened(file, os.O_CREAT) as descriptor:
-        if not _lock(descriptor):
+        if not lock(descriptor):
             raise OSError(errno.EBUSY, "another process holds it", str(file))
         # room on disk is taken now: a write to a map that finds none kills the process
         if os.fstat(descriptor).st_size != SIZE and os.pwrite(descriptor, bytes(SIZE), 0) != SIZE:
@@ -170,7 +192,7 @@ def _look(folder: Path) -> tuple[list[Path], list[Path]]:
     found: defaultdict[bool, list[Path]] = defaultdict(list)
     for file in sorted(folder.glob("*.*")):
         with _opened(file) as descriptor:
-            found[_lock(descriptor)].append(file)
+            found[lock(descriptor)].append(file)
     return found[False], found[True]
 
 
@@ -195,7 +217,9 @@ def _owner(file: Path) -> int:
 def _locked(folder: Path) -> Generator[None]:
     """Be alone in a folder, which is made if need be."""
     while True:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (folder.parent, folder):  # the mode holds for the last one only
+            with suppress(FileExistsError):
+                each.mkdir(mode=0o700, parents=True)
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -216,15 +240,6 @@ def _opened(file: Path, flags: int = 0) -> Generator[int]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock a file until it is closed; False when somebody else has done so."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _add(sums: dict[bytes, list[float]], data: mmap.mmap, *, lives: bool) -> None:
     with memoryview(data) as view, view.cast("d") as values:
         for key, kind, place, count in _records(data):
@@ -237,7 +252,7 @@ def _add(sums: dict[bytes, list[float]], data: mmap.mmap, *, lives: bool) -> Non
 def _add_file(sums: dict[bytes, list[float]], file: Path) -> bool:
     """Add what another process has counted; tell whether it lives."""
     with _opened(file) as descriptor:
-        lives = not _lock(descriptor)
+        lives = not lock(descriptor)
         if os.fstat(descriptor).st_size == SIZE:
             with mmap.mmap(descriptor, SIZE, access=mmap.ACCESS_READ) as data:
                 _add(sums, data, lives=lives)

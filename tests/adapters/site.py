@@ -33,16 +33,37 @@ GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
 STREAM = "streamGenerateContent"
 
 
+QUIET = {"health": {"interval": 0}}  # nothing is asked but for the requests
+
+
 class NotingClock(FakeClock):
-    """A clock that notes how long it was slept for."""
+    """A clock that notes how long it was slept for, and who sleeps, besides those who tend the credentials."""
 
     def __init__(self) -> None:
         super().__init__()
         self.naps: list[float] = []
+        self._napping = 0
 
     async def sleep(self, seconds: float) -> None:
-        self.naps += [seconds] if seconds > 0 else []
-        await super().sleep(seconds)
+        task = asyncio.current_task()
+        if seconds <= 0 or (task is not None and "Tending." in repr(task.get_coro())):
+            await super().sleep(seconds)
+            return
+        self.naps.append(seconds)
+        self._napping += 1
+        try:
+            await super().sleep(seconds)
+        finally:
+            self._napping -= 1
+
+    @property
+    def sleepers(self) -> int:
+        return self._napping
+
+    @property
+    def tending(self) -> int:
+        """Count those who tend credentials and sleep just now."""
+        return super().sleepers - self._napping
 
 
 class Place(ABC, Generic[A]):
@@ -146,7 +167,7 @@ class Site(Place[V1Internal]):
             "models": [MODEL, "claude-sonnet-4-5"],
             **upstream,
             "oauth": {**oauth, **endpoints, **upstream.get("oauth", {})},
-            "pool": {"refresh_tokens": list(tokens), **(pool or {})},
+            "pool": {"refresh_tokens": list(tokens), **QUIET, **(pool or {})},
         }
         return self.configured(table)
 
@@ -178,7 +199,7 @@ class GeminiSite(Place[GeminiAPI]):
             "base_url": self.fake.url,
             "api_key": list(keys),
             "models": [GEMINI_3, GEMINI_2],
-            "pool": {"uses_per_turn": 1, **(pool or {})},
+            "pool": {"uses_per_turn": 1, **QUIET, **(pool or {})},
             **upstream,
         }
         return self.configured(table)
@@ -211,7 +232,7 @@ class OpenAISite(Place[OpenAI]):
             "base_url": f"{self.fake.url}/v1",
             "api_key": list(keys),
             "models": ["gpt-4.1", "gpt-5", "o4-mini"],
-            "pool": {"uses_per_turn": 1, **(pool or {})},
+            "pool": {"uses_per_turn": 1, **QUIET, **(pool or {})},
             **upstream,
         }
         return self.configured(table)
@@ -245,7 +266,7 @@ class AzureSite(OpenAISite):
             "endpoint": self.fake.url,
             "api_key": list(keys),
             "api_version": "2025-04-01-preview",
-            "pool": {"uses_per_turn": 1, **(pool or {})},
+            "pool": {"uses_per_turn": 1, **QUIET, **(pool or {})},
             **upstream,
         }
         return self.configured(table)
@@ -270,7 +291,7 @@ class AnthropicSite(Place[Anthropic]):
             "base_url": self.fake.url,
             "api_key": list(keys),
             "models": ["claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5-5"],
-            "pool": {"uses_per_turn": 1, **(pool or {})},
+            "pool": {"uses_per_turn": 1, **QUIET, **(pool or {})},
             **upstream,
         }
         return self.configured(table)

@@ -95,7 +95,7 @@ async def test_a_refused_key_is_disabled_and_the_next_one_serves(anthropic: Anth
     assert await anthropic.ask(attempts=1) == "hi"
     assert await anthropic.ask(attempts=1) == "hi"
     assert [key for key, _ in anthropic.seen()] == ["key-1", "key-2", "key-2"]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
 
 
 async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(anthropic: AnthropicSite) -> None:
@@ -111,7 +111,7 @@ async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(anthr
 
 async def test_a_pool_of_which_all_are_refused_has_no_credential(anthropic: AnthropicSite) -> None:
     await anthropic.open("x", "y")
-    with pytest.raises(NoCredential, match="2 disabled: the API key is refused"):
+    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; this gateway's operator must act"):
         await anthropic.ask()
 
 

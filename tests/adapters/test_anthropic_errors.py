@@ -205,7 +205,7 @@ def test_no_rule_goes_on_for_ever() -> None:
 
 def test_what_is_left_out_is_left_out_once() -> None:
     for cause in AMENDABLE:
-        assert RULES[cause].renew == "body"
+        assert RULES[cause].renew == ("body",)
         assert RULES[cause].again == RULES[cause].others == 0
 
 

@@ -173,7 +173,7 @@ async def test_a_prompt_that_the_filter_stops_is_an_answer_without_content(azure
         ("401_principal", UpstreamCredential, 502, "the API key is refused"),
         ("403_network", UpstreamCredential, 502, "Firewall rules"),
         ("403_quota", UpstreamRateLimited, 429, "Out of call volume quota"),
-        ("429_tokens", UpstreamRateLimited, 429, "credentials cool down for chat-prod"),
+        ("429_tokens", UpstreamRateLimited, 429, "1 credential: 1 cooling until 08:01"),
         ("408_timeout", UpstreamTimeout, 504, "did not answer in time"),
         ("503_busy", UpstreamOverloaded, 503, "temporarily unable"),
     ],
@@ -202,7 +202,7 @@ async def test_a_key_that_is_refused_is_used_no_more(azure: AzureSite) -> None:
     for _ in range(2):
         assert await azure.ask(attempts=1) == "hi"
     assert azure.seen() == [("nobody", 401), ("key-2", 200), ("key-2", 200)]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
 
 
 async def test_a_pool_of_which_none_may_do_it_has_no_credential(azure: AzureSite) -> None:

@@ -5,12 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
 
-from gateway.adapters.credential_files import read_credentials
+from gateway.adapters.credential_files import (
+    SHORT_LIVED,
+    Imported,
+    ImportedCredential,
+    load_credentials,
+    read_credentials,
+    write_credentials,
+)
 from gateway.adapters.v1internal import V1Internal
 from gateway.config import ConfigError
 from tests.adapters.site import Site
 
+OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 TOKENS = {
     "oauth_config": {"client_id": "theirs", "client_secret": "hidden", "token_url": "https://example.invalid/token"},
     "projects": [
@@ -57,6 +69,7 @@ def test_tokens_json_is_read() -> None:
         },
         {"a@example.invalid": {"refresh_token": "rt-1"}},
         [{"refresh_token": "rt-1"}],
+        {"antigravity_refresh_token": "rt-1", "antigravity_project_id": "p", "antigravity_port": 8080},
     ],
 )
 def test_other_shapes_are_read(content: object) -> None:
@@ -99,6 +112,111 @@ def test_nothing_secret_is_shown() -> None:
     assert "rt-1" not in repr(read(TOKENS))
 
 
+# files
+
+
+def test_the_file_that_settings_name_is_read(tmp_path: Path) -> None:
+    (tmp_path / "credentials.json").write_text('{"a@example.invalid": {"refresh_token": "rt-1"}}')
+    (tmp_path / "config.json").write_text('{"credentials_file": "credentials.json", "min_credentials": 1}')
+    assert [one.email for one in load_credentials(tmp_path / "config.json").credentials] == ["a@example.invalid"]
+
+
+@pytest.mark.parametrize("keys", [[NEW, OLD], [OLD]])
+def test_an_encrypted_file_is_opened_by_any_of_the_keys(tmp_path: Path, keys: list[str]) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_bytes(Fernet(OLD).encrypt(json.dumps(TOKENS).encode()))
+    before = file.read_bytes()
+    assert load_credentials(file, keys) == read(TOKENS)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ([], "is encrypted: give its key"),
+        ([NEW], "is encrypted, and the key does not open it"),
+        (["short"], "and the key given is none"),
+    ],
+)
+def test_an_encrypted_file_without_its_key_says_so(tmp_path: Path, keys: list[str], reason: str) -> None:
+    (tmp_path / "credentials.json").write_bytes(Fernet(OLD).encrypt(b"{}"))
+    with pytest.raises(ValueError, match=reason):
+        load_credentials(tmp_path / "credentials.json", keys)
+
+
+# written
+
+WRITTEN = """\
+{
+  "oauth_config": {
+    "client_id": "c",
+    "client_secret": "s",
+    "token_url": "https://t"
+  },
+  "projects": [
+    {
+      "email": "a@example.invalid",
+      "project_id": "p",
+      "refresh_token": "rt-1",
+      "access_token": null,
+      "expires_at": null,
+      "enabled": false,
+      "disabled_reason": "403 twice",
+      "note": [
+        1,
+        {
+          "x": null
+        }
+      ]
+    }
+  ]
+}
+"""
+
+
+def test_accounts_are_written_as_tokens_json() -> None:
+    one = ImportedCredential(
+        refresh_token="rt-1",
+        project_id="p",
+        email="a@example.invalid",
+        enabled=False,
+        disabled_reason="403 twice",
+        other={"note": [1, {"x": None}]},
+    )
+    imported = Imported(credentials=(one,), client_id="c", client_secret="s", token_url="https://t")
+    assert write_credentials(imported).decode() == WRITTEN
+
+
+NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KNOWN = {"refresh_token", "project_id", "email", "enabled", "disabled_reason", "client_id", "client_secret"}
+KNOWN |= {"token_url", "token_uri", *SHORT_LIVED}
+ACCOUNTS = st.builds(
+    ImportedCredential,
+    refresh_token=st.text(min_size=1).filter(str.strip),
+    project_id=st.text(),
+    email=st.text(min_size=1) | st.none(),
+    enabled=st.booleans(),
+    disabled_reason=st.text() | st.none(),
+    other=st.dictionaries(st.text().filter(lambda name: name not in KNOWN), VALUES, max_size=4),
+)
+
+
+@given(st.lists(ACCOUNTS, min_size=1, max_size=4))
+def test_what_is_written_is_read_again(accounts: list[ImportedCredential]) -> None:
+    found = read_credentials(write_credentials(Imported(credentials=tuple(accounts)))).credentials
+    assert [lasting(one) for one in found] == accounts
+
+
+def lasting(one: ImportedCredential) -> ImportedCredential:
+    other = {name: value for name, value in one.other.items() if name not in SHORT_LIVED}
+    return structs.replace(one, place="", other=other)
+
+
 # in use
 
 
@@ -115,7 +233,7 @@ async def test_an_imported_file_brings_accounts_projects_and_client(site: Site) 
     before = file.read_bytes()
     empty = {"client_id": "", "client_secret": "", "token_url": ""}
     adapter = await site.open(pool={"refresh_tokens": [], "import": str(file), "uses_per_turn": 1}, oauth=empty)
-    assert adapter.state() == "usable: 2 of 3 credentials"
+    assert adapter.state() == "usable: 2 of 3 credentials; 1 disabled"
     await site.ask()
     await site.ask()
     assert [call.body["project"] for call in site.fake.calls()] == ["p-1", "fake-project-000"]
@@ -146,7 +264,7 @@ async def test_what_the_store_knows_beats_the_file(site: Site) -> None:
     }
     site.fake.oauth.fail("invalid_grant")
     await site.open(pool=pool)
-    with pytest.raises(Exception, match="no usable credential"):
+    with pytest.raises(Exception, match="1 credential: 1 disabled"):
         await site.ask()
     assert not (await site.open(pool=pool)).usable
 

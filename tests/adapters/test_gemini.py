@@ -55,7 +55,7 @@ async def test_a_refused_key_is_disabled_and_the_next_one_serves(gemini: GeminiS
     assert await gemini.ask(attempts=1) == "hi"
     assert await gemini.ask(attempts=1) == "hi"
     assert gemini.seen() == [("key-1", status), ("key-2", 200), ("key-2", 200)]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
     assert adapter.credentials[0].reason
 
 
@@ -74,7 +74,7 @@ async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(gemin
 async def test_a_pool_of_which_all_are_refused_has_no_credential(gemini: GeminiSite) -> None:
     await gemini.open("key-1", "key-2")
     gemini.fail("403_key_suspended", times=9)
-    with pytest.raises(NoCredential, match="2 disabled: refused for good"):
+    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; this gateway's operator must act"):
         await gemini.ask()
 
 
@@ -83,7 +83,7 @@ async def test_a_refused_key_stays_disabled_over_a_restart(gemini: GeminiSite) -
     gemini.fail("400_key_invalid", token="key-1")
     await gemini.ask()
     adapter = await gemini.open("key-1", "key-2")
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
     assert adapter.credentials[0].reason.startswith("the API key is refused: ")
 
 
@@ -150,7 +150,7 @@ async def test_a_rest_is_known_after_a_restart(gemini: GeminiSite) -> None:
     with pytest.raises(UpstreamRateLimited):
         await gemini.ask()
     await gemini.open()
-    with pytest.raises(UpstreamRateLimited, match="1 of 1 credentials cool down"):
+    with pytest.raises(UpstreamRateLimited, match="1 credential: 1 cooling until 08:01"):
         await gemini.ask()
     assert len(gemini.seen()) == 1
 

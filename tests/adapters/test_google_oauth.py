@@ -10,6 +10,7 @@ from gateway.config import OAuthConfig
 from gateway.redact import Secret
 from gateway.transport import Transport
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.v1internal_oauth import oauth_error
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,9 @@ async def test_a_new_refresh_token_is_given_on(fake_v1internal: FakeV1Internal, 
     assert tokens.refresh_token == "rt-1~1"
 
 
-@pytest.mark.parametrize(("expires_in", "lifetime_s"), [(None, 60), (0, 60), (-5, 60), ("120", 120), (90.5, 90)])
+@pytest.mark.parametrize(
+    ("expires_in", "lifetime_s"), [(None, 60), (0, 60), (-5, 60), ("120", 120), (90.5, 90), (1e300, 31_622_400)]
+)
 async def test_odd_lifetimes_are_taken(
     fake_v1internal: FakeV1Internal, transport: Transport, expires_in: object, lifetime_s: float
 ) -> None:
@@ -59,35 +62,55 @@ async def test_odd_lifetimes_are_taken(
     assert (await refresh(transport, client(fake_v1internal), "rt-1")).lifetime_s == lifetime_s
 
 
+async def test_a_lifetime_that_is_no_number_of_seconds_is_passing(
+    fake_v1internal: FakeV1Internal, transport: Transport
+) -> None:
+    fake_v1internal.oauth.expires_in = float("inf")
+    failed = await failure(transport, client(fake_v1internal))
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (200) cannot be read")
+
+
 async def test_a_revoked_login_is_final(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     failed = await failure(transport, client(fake_v1internal), "unknown")
-    assert (failed.permanent, failed.revoked) == (True, True)
+    assert (failed.revoked, failed.misconfigured) == (True, False)
     assert failed.reason == "invalid_grant: Token has been expired or revoked."
 
 
 async def test_a_wrong_client_is_no_fault_of_the_login(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     fake_v1internal.oauth.clients = {"another": "secret"}
     failed = await failure(transport, client(fake_v1internal))
-    assert (failed.permanent, failed.revoked) == (True, False)
+    assert (failed.revoked, failed.misconfigured) == (False, True)
     assert failed.reason.startswith("invalid_client: ")
+    assert "give oauth the client_id and the client_secret" in failed.reason
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_busy_endpoint_is_passing(fake_v1internal: FakeV1Internal, transport: Transport, status: int) -> None:
     fake_v1internal.oauth.fail(status)
     failed = await failure(transport, client(fake_v1internal))
-    assert (failed.permanent, failed.reason) == (False, f"the token endpoint answered {status}")
+    assert (failed.revoked, failed.misconfigured) == (False, False)
+    assert failed.reason == f"the token endpoint answered {status}"
 
 
 async def test_an_unreachable_endpoint_is_passing(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     await fake_v1internal.stop_base("b")
     failed = await failure(transport, client(fake_v1internal, token_url=f"{fake_v1internal.base('b')}/token"))
-    assert not failed.permanent
+    assert (failed.revoked, failed.misconfigured) == (False, False)
 
 
 async def test_an_answer_that_is_none_is_passing(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     failed = await failure(transport, client(fake_v1internal, token_url=f"{fake_v1internal.url}/nothing"))
-    assert (failed.permanent, failed.reason) == (False, "the token endpoint's answer (404) holds no token")
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (404) holds no token")
+
+
+async def test_an_endpoint_that_repeats_what_is_secret_is_not_repeated(
+    fake_v1internal: FakeV1Internal, transport: Transport
+) -> None:
+    said = oauth_error("invalid_request", "no refresh-canary of client-canary")
+    fake_v1internal.oauth.faults.append((None, said))
+    oauth = client(fake_v1internal, client_secret=Secret("client-canary"))
+    failed = await failure(transport, oauth, "refresh-canary")
+    assert (failed.reason, str(failed)) == ("invalid_request: no *** of ***",) * 2
 
 
 def test_tokens_do_not_show_themselves() -> None:

@@ -89,7 +89,7 @@ async def test_a_refused_key_is_disabled_and_the_next_one_serves(openai: OpenAIS
     assert await openai.ask(attempts=1) == "hi"
     assert await openai.ask(attempts=1) == "hi"
     assert openai.seen() == [("key-1", 401), ("key-2", 200), ("key-2", 200)]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
 
 
 async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(openai: OpenAISite) -> None:
@@ -105,7 +105,7 @@ async def test_the_only_key_refused_is_a_bad_gateway_never_the_callers_401(opena
 
 async def test_a_pool_of_which_all_are_refused_has_no_credential(openai: OpenAISite) -> None:
     await openai.open("x", "y")
-    with pytest.raises(NoCredential, match="2 disabled: the API key is refused"):
+    with pytest.raises(NoCredential, match="2 credentials: 2 disabled; this gateway's operator must act"):
         await openai.ask()
 
 

@@ -1,13 +1,16 @@
 """Which credential is lent, how long it rests, and what is told when none is left."""
 
+import json
 import math
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.adapters.account import Account
 from gateway.adapters.pool import Lease, Pool
 from gateway.config import CooldownConfig, OAuthConfig
-from gateway.errors import NoCredential, UpstreamRateLimited
+from gateway.errors import NoCredential, UpstreamRateLimited, UpstreamUnavailable
+from gateway.store.known import Change, Quota, StoredCredential
 from tests.adapters.pools import Notes, pool_of
 from tests.clocks import FakeClock
 
@@ -108,7 +111,7 @@ def test_the_shortest_rest_is_what_a_caller_waits_for() -> None:
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)
     assert shortage.retry_after == 41
-    assert shortage.message == "3 of 3 credentials cool down for gemini-3-flash, next in 41 s"
+    assert shortage.message == "3 credentials: 3 cooling until 08:01"
 
 
 def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
@@ -118,10 +121,8 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
     pool.need_verification(pool.credentials[2], "https://accounts.example.invalid/?fake=1")
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
-    assert shortage.message == (
-        "upstream google has no usable credential: 2 disabled: invalid_grant, 1 must be verified by the owner; "
-        "this gateway's operator must act"
-    )
+    assert shortage.message == "3 credentials: 1 needs verification, 2 disabled; this gateway's operator must act"
+    assert pool.state() == "no credential: 2 disabled: invalid_grant, 1 must be verified by the owner"
     assert not pool.usable
 
 
@@ -129,7 +130,7 @@ def test_an_empty_pool_says_what_to_set() -> None:
     pool = pool_of(0, FakeClock())
     assert pool.pick(M) is None
     assert isinstance(pool.shortage(M), NoCredential)
-    assert pool.state() == "no credential: set upstream.google.pool.refresh_tokens or pool.import"
+    assert pool.state() == "no credential: gateway login --upstream google adds an account"
 
 
 def test_a_pool_without_oauth_client_says_what_to_set() -> None:
@@ -151,4 +152,170 @@ def test_what_changes_is_kept() -> None:
     pool.cool(pool.credentials[0], M, 60)
     pool.disable(pool.credentials[0], "x")
     pool.disable(pool.credentials[0], "again")
-    assert notes.kept == ["active", "disabled"]
+    cooled, disabled = notes.kept
+    assert cooled.cooling == {M: pool.credentials[0].cooling[M]}
+    assert [happening.event for happening in disabled.events] == ["refused"]
+
+
+def suspect(pool: Pool[Account], *places: int) -> None:
+    for place in places:
+        pool.happen(pool.credentials[place], "probe_failed", "models: 500")
+
+
+def test_what_is_suspected_serves_only_when_no_other_can() -> None:
+    pool = pool_of(3, FakeClock(), uses_per_turn=1)
+    suspect(pool, 0, 1)
+    assert turns(pool, 3) == [2, 2, 2]
+    pool.cool(pool.credentials[2], M, 60)
+    assert set(turns(pool, 4)) == {0, 1}
+
+
+def test_a_turn_ends_when_its_credential_becomes_a_suspect() -> None:
+    pool = pool_of(2, FakeClock(), uses_per_turn=9)
+    assert turns(pool, 1) == [0]
+    suspect(pool, 0)
+    assert turns(pool, 2) == [1, 1]
+
+
+def test_the_truth_names_every_kind_of_rest_and_the_earliest_end() -> None:
+    pool = pool_of(6, FakeClock(), quota_floor=0.1)
+    one, two, three, four, five, six = pool.credentials
+    wall = FakeClock().time()  # 08:00
+    pool.cool(one, M, 7200)
+    pool.cool(two, M, 23_520)
+    three.learn(Change(id=three.id, quota={M: Quota(0.05, wall + 9000, wall)}))
+    pool.cool(four, M, 90_000)
+    pool.need_verification(five, "https://accounts.example.invalid")
+    pool.happen(six, "stopped", "bob@example.invalid has left")
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, UpstreamRateLimited)
+    assert shortage.message == "6 credentials: 4 cooling until 10:00, 1 needs verification, 1 disabled"
+    assert shortage.retry_after == 7200
+    assert pool.state() == ("usable: 4 of 6 credentials; 4 cooling until 10:00, 1 needs verification, 1 disabled")
+    assert pool.states() == {"active": 0, "suspected": 0, "cooling": 4, "needs_verification": 1, "disabled": 1}
+
+
+def test_another_day_stands_with_its_date() -> None:
+    pool = pool_of(1, FakeClock())
+    pool.cool(pool.credentials[0], M, 72_000)
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 04:00"
+
+
+def test_a_day_s_last_minute_is_told_as_the_first_one_of_the_next_day() -> None:
+    pool = pool_of(1, FakeClock(), cooldown=CooldownConfig(min=1))
+    pool.cool(pool.credentials[0], M, 16 * 3600 - 10)
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 00:00"
+
+
+def test_what_the_operator_must_mend_is_told_in_its_own_words_and_disables_nobody() -> None:
+    pool = pool_of(2, FakeClock())
+    for credential in pool.credentials:
+        credential.pause("no project: set pool.project_ids", 300, ours=True)
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, NoCredential)
+    assert shortage.message == (
+        "2 credentials: 2 paused until 08:05; no project: set pool.project_ids; this gateway's operator must act"
+    )
+    assert (shortage.status, shortage.retry_after) == (503, 300)
+    assert pool.usable
+
+
+def test_a_token_endpoint_that_is_down_is_told_as_such() -> None:
+    pool = pool_of(1, FakeClock())
+    pool.credentials[0].pause("the token endpoint answered 503", 5)
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, UpstreamUnavailable)
+    assert shortage.message == "no access token: the token endpoint answered 503"
+
+
+def test_one_that_only_cools_makes_it_a_429_whatever_ails_the_others() -> None:
+    pool = pool_of(2, FakeClock())
+    pool.credentials[0].pause("the token endpoint answered 503", 5)
+    pool.cool(pool.credentials[1], M, 60)
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, UpstreamRateLimited)
+    assert shortage.message == "2 credentials: 1 cooling until 08:01, 1 paused until 08:01"
+    assert shortage.retry_after == 5
+
+
+def test_a_spent_quota_is_stated_until_it_is_whole_also_beyond_the_longest_rest() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock, cooldown=CooldownConfig(max=3600))
+    one = pool.credentials[0]
+    pool.cool(one, M, 90_000, spent=True)
+    assert one.row.quota[M] == Quota(0.0, clock.time() + 90_000, clock.time())
+    assert (one.left(M), pool.rest_s(M)) == (0.0, 3600)
+
+
+def test_a_spent_quota_without_a_reset_is_not_guessed_at() -> None:
+    pool = pool_of(1, FakeClock())
+    pool.cool(pool.credentials[0], M, None, spent=True)
+    assert pool.credentials[0].row.quota == {}
+
+
+def test_an_account_that_another_process_logged_in_is_lent() -> None:
+    notes = Notes()
+    pool = pool_of(0, FakeClock(), keeper=notes)
+    notes.arriving.append(StoredCredential(id="b" * 64, source="login", refresh_token="rt-new", added_at=1))
+    assert borrowed(pool).credential.id == "b" * 64
+
+
+def test_an_account_that_another_process_removed_is_lent_no_more() -> None:
+    notes = Notes()
+    pool = pool_of(1, FakeClock(), keeper=notes, uses_per_turn=3)
+    row = StoredCredential(id="b" * 64, source="login", refresh_token="rt-new", added_at=1)
+    notes.arriving.append(row)
+    assert turns(pool, 4) == [0, 0, 0, 1]
+    lease = pool.pick(M)
+    assert lease is not None
+    notes.arriving.append(replace(row, removed=True, state="disabled"))
+    assert turns(pool, 3) == [0, 0, 0]
+    assert not pool.lends(lease.credential, M)
+    lease.release()
+    assert pool.leases == 0
+
+
+def test_what_the_configuration_gives_stays_although_a_row_says_that_it_was_removed() -> None:
+    notes = Notes()
+    pool = pool_of(1, FakeClock(), keeper=notes)
+    notes.arriving.append(StoredCredential(id=pool.credentials[0].id, source="login", removed=True, state="disabled"))
+    assert turns(pool, 1) == [0]
+
+
+def test_a_row_of_another_configuration_is_no_account_of_this_one() -> None:
+    notes = Notes()
+    pool = pool_of(1, FakeClock(), keeper=notes)
+    notes.arriving.append(StoredCredential(id="c" * 64, source="config"))
+    assert turns(pool, 2) == [0, 0]
+    assert len(pool.credentials) == 1
+
+
+def test_accounts_come_in_the_order_in_which_they_were_added() -> None:
+    notes = Notes()
+    pool = pool_of(1, FakeClock(), keeper=notes)
+    rows = [
+        StoredCredential(id=id_ * 64, source="login", refresh_token=id_, added_at=at)
+        for id_, at in (("d", 2), ("c", 1))
+    ]
+    notes.arriving += rows
+    pool.catch_up()
+    assert [one.id[0] for one in pool.credentials[1:]] == ["c", "d"]
+
+
+def test_who_would_be_lent_is_told_without_lending() -> None:
+    pool = pool_of(2, FakeClock(), uses_per_turn=1)
+    for place in (0, 1, 0):
+        assert pool.foresee(M) is pool.foresee(M) is pool.credentials[place]
+        borrowed(pool)
+    assert pool.leases == 0
+
+
+def test_the_log_says_which_use_of_its_turn_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    pool = pool_of(2, FakeClock(), level="debug")
+    turns(pool, 4)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["use"] for line in lines] == ["1/3", "2/3", "3/3", "1/3"]

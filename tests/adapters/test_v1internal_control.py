@@ -58,7 +58,51 @@ def refusal(status: int, reason: str) -> tuple[int, object]:
 @pytest.mark.parametrize("project", ["p", {"id": "p", "name": "P"}])
 async def test_a_project_is_a_string_or_an_object(project: object) -> None:
     answers = Answers((200, {"cloudaicompanionProject": project}))
-    assert await control().discover(answers.transport, "t") == "p"
+    assert await control().discover(answers.transport, "t") == ("p", "discovered")
+
+
+async def test_each_step_of_an_onboarding_is_told() -> None:
+    pending = (200, {"name": "operations/1"})
+    answers = Answers((200, {}), pending, pending, (200, DONE))
+    told: list[str] = []
+
+    async def tell(words: str) -> None:
+        told.append(words)
+
+    assert await control().discover(answers.transport, "t", tell) == ("p", "onboarded")
+    assert told == [
+        "the account is new to the service: setting it up (free-tier)",
+        "waiting for the service to set it up (1 of at most 10 looks)",
+        "waiting for the service to set it up (2 of at most 10 looks)",
+    ]
+
+
+@pytest.mark.parametrize(("assist", "project"), [({"cloudaicompanionProject": "p"}, "p"), ({}, "")])
+async def test_asking_for_the_project_begins_no_onboarding(assist: object, project: str) -> None:
+    answers = Answers((200, assist))
+    assert await control().project(answers.transport, "t") == project
+    assert [call[1] for call in answers.calls] == ["https://a/v1internal:loadCodeAssist"]
+
+
+async def test_asking_for_the_project_says_where_the_owner_must_act() -> None:
+    barred = {"reasonCode": "VALIDATION_REQUIRED", "validationUrl": "https://accounts.example.invalid/x"}
+    with pytest.raises(Failure) as caught:
+        await control().project(Answers((200, {"ineligibleTiers": [barred]})).transport, "t")
+    assert (caught.value.cause, caught.value.link) == ("verification", "https://accounts.example.invalid/x")
+
+
+@pytest.mark.parametrize("more", [{"currentTier": {"id": "free-tier"}}, {"cloudaicompanionProject": "p"}])
+async def test_an_account_that_may_be_used_needs_no_verification_of_another_tier(more: dict[str, object]) -> None:
+    barred = {"reasonCode": "VALIDATION_REQUIRED", "validationUrl": "https://accounts.example.invalid/x"}
+    answers = Answers((200, {"ineligibleTiers": [barred], **more}))
+    assert await control().project(answers.transport, "t") == more.get("cloudaicompanionProject", "")
+
+
+@pytest.mark.parametrize(("project", "body"), [("p", {"project": "p"}), ("", {})])
+async def test_quotas_are_asked_for_a_project(project: str, body: object) -> None:
+    answers = Answers((200, {"buckets": []}))
+    await control().quota(answers.transport, "t", project)
+    assert answers.calls == [("POST", "https://a/v1internal:retrieveUserQuota", body)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +122,7 @@ async def test_the_tier_is_the_default_one_or_the_next_best(assist: object, tier
 
 async def test_a_security_perimeter_means_the_standard_tier() -> None:
     answers = Answers(refusal(403, "SECURITY_POLICY_VIOLATED"), (200, DONE))
-    assert await control().discover(answers.transport, "t") == "p"
+    assert await control().discover(answers.transport, "t") == ("p", "onboarded")
     assert answers.calls[1][2]["tierId"] == "standard-tier"
 
 
@@ -104,7 +148,7 @@ async def test_any_other_refusal_of_a_list_is_final() -> None:
 @pytest.mark.parametrize("answer", [ConnectFailed("refused"), (404, {}), (503, {})])
 async def test_the_next_base_answers_for_one_that_does_not(answer: tuple[int, object] | Exception) -> None:
     answers = Answers(answer, (200, {"cloudaicompanionProject": "p"}))
-    assert await control("https://a", "https://b").discover(answers.transport, "t") == "p"
+    assert await control("https://a", "https://b").discover(answers.transport, "t") == ("p", "discovered")
     assert answers.calls[1][1] == "https://b/v1internal:loadCodeAssist"
 
 

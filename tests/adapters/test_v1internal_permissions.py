@@ -27,7 +27,7 @@ async def test_a_token_refused_after_a_refresh_disables_the_credential(site: Sit
     site.fail(error, times=2, token="rt-1")
     assert await site.ask() == "hi"
     assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-1", "rt-2"]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
     for _ in range(4):
         await site.ask()
     assert {token for _, token, _ in site.seen()[3:]} == {"rt-2"}
@@ -44,12 +44,13 @@ async def test_our_credential_is_never_the_callers_401(site: Site) -> None:
 
 
 @pytest.mark.parametrize("error", ["403_tos_disabled", "403_permission_denied_license"])
-async def test_an_account_refused_for_good_is_disabled_at_once(site: Site, error: str) -> None:
+async def test_an_account_refused_for_good_is_disabled_after_a_refresh(site: Site, error: str) -> None:
     adapter = await site.open("rt-1", "rt-2")
-    site.fail(error)
+    site.fail(error, times=2)
     assert await site.ask() == "hi"
-    assert site.seen() == [("a", "rt-1", 403), ("a", "rt-2", 200)]
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert site.seen() == [("a", "rt-1", 403), ("a", "rt-1", 403), ("a", "rt-2", 200)]
+    assert len(site.fake.calls("token")) == 3
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
 
 
 async def test_an_account_to_be_verified_is_left_until_its_owner_has_acted(site: Site) -> None:
@@ -72,12 +73,23 @@ async def test_a_disabled_service_is_answered_by_finding_the_project_again(site:
     assert [call.body["project"] for call in site.fake.calls()] == ["wrong", "fake-project-000"]
 
 
-async def test_a_service_disabled_twice_disables_the_credential(site: Site) -> None:
-    await site.open()
+@pytest.mark.parametrize("error", ["403_tos_disabled", "403_permission_denied_license", "403_service_disabled"])
+async def test_a_refusal_that_a_new_token_mends_disables_nobody(site: Site, error: str) -> None:
+    adapter = await site.open()
+    site.fail(error)
+    assert await site.ask() == "hi"
+    assert adapter.states()["active"] == 1
+
+
+async def test_a_service_that_stays_disabled_with_another_project_and_token_disables_the_credential(
+    site: Site,
+) -> None:
+    adapter = await site.open()
     site.fail("403_service_disabled", times=9)
-    with pytest.raises(NoCredential, match="API not enabled in its project"):
+    with pytest.raises(NoCredential, match="1 credential: 1 disabled"):
         await site.ask()
-    assert len(site.seen()) == 2
+    assert len(site.seen()) == 3
+    assert adapter.credentials[0].reason.startswith("API not enabled in its project")
 
 
 async def test_an_unknown_project_is_found_again(site: Site) -> None:

@@ -7,6 +7,7 @@ import pytest
 from gateway.errors import (
     UpstreamRateLimited,
 )
+from gateway.store.known import Change
 from tests.adapters.site import MODEL, Site
 
 pytestmark = pytest.mark.anyio
@@ -67,9 +68,7 @@ async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) 
     site.fail("429_rate_limit_minutes", times=2)
     with pytest.raises(UpstreamRateLimited) as caught:
         await site.ask()
-    assert caught.value.message == (
-        "2 of 3 credentials cool down for gemini-3-flash, next in 73 s; 1 disabled: invalid_grant"
-    )
+    assert caught.value.message == "3 credentials: 2 cooling until 08:02, 1 disabled"
 
 
 async def test_a_short_limit_is_waited_for_with_the_only_credential(site: Site) -> None:
@@ -162,7 +161,8 @@ async def test_a_credential_that_another_request_found_resting_is_left(site: Sit
     site.fail("reset", token="rt-1")
     asked = asyncio.create_task(site.ask())
     await site.asleep(asked)  # before it goes to rt-1 once more
-    adapter.credentials[0].cool(MODEL, 60)
+    resting = adapter.credentials[0]
+    resting.learn(Change(id=resting.id, cooling={MODEL: site.clock.time() + 60}))
     await site.clock.advance(2)
     assert await asked == "hi"
     assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-2"]

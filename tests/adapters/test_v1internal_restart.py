@@ -56,12 +56,15 @@ async def test_a_wrong_oauth_client_is_forgiven_by_a_restart(site: Site) -> None
     assert await site.ask() == "hi"
 
 
-async def test_an_account_to_be_verified_is_tried_again(site: Site) -> None:
+async def test_an_account_to_be_verified_waits_over_a_restart_until_the_upstream_says_so(site: Site) -> None:
     await site.open()
     site.fail("403_validation_required")
-    with pytest.raises(NoCredential, match="must be verified by the owner"):
+    with pytest.raises(NoCredential, match="1 credential: 1 needs verification"):
         await site.ask()
-    await site.open()
+    adapter = await site.open()
+    with pytest.raises(NoCredential, match="1 credential: 1 needs verification"):
+        await site.ask()
+    assert (await adapter.check(adapter.credentials[0].id)).state == "active"
     assert await site.ask() == "hi"
 
 
@@ -105,6 +108,6 @@ async def test_without_a_disk_the_service_goes_on_from_memory(site: Site, capfd:
     site.fake.oauth.fail("invalid_grant", token="rt-1")
     assert await site.ask() == "hi"
     assert await site.ask() == "hi"
-    assert adapter.state() == "usable: 1 of 2 credentials"
+    assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
     await site.stop()
     assert capfd.readouterr().err.count("the credential store fails") == 1

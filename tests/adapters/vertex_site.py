@@ -79,7 +79,8 @@ class VertexSite(Place[Vertex]):
 def forget(environment: pytest.MonkeyPatch, gcloud: Path) -> None:
     """Hide what this machine may have: variables, gcloud with its folder, the metadata server."""
     for name in VARIABLES:
-        environment.delenv(name, raising=False)
+        environment.setenv(name, "")  # so that it is taken away again where a test's .env sets it
+        environment.delenv(name)
     gcloud.mkdir(exist_ok=True)
     environment.setenv("CLOUDSDK_CONFIG", str(gcloud))
     environment.setenv("PATH", str(gcloud))

@@ -34,7 +34,8 @@ def run_of(systems: dict[str, Sequence[Figures]], *, quick: bool = False) -> Rep
         for measured in zip(*systems.values(), strict=True)
     ]
     starts = {name: Start(ready_s=0.4, rss_mb=80.0) for name in systems}
-    return Report(pair="chat-gemini", host=HOST, quick=quick, starts=starts, rounds=rounds)
+    decoded = {"chat": 4.0, "gemini": 8.0}
+    return Report(pair="chat-gemini", host=HOST, quick=quick, starts=starts, rounds=rounds, decode_ms=decoded)
 
 
 def changed(**figures: object) -> Figures:
@@ -60,12 +61,20 @@ def test_a_peer_is_a_share_and_a_wait_is_added() -> None:
     assert round(by_name["P7"].value, 6) == 0.20
     assert round(by_name["P8"].value, 6) == 3.0
     met = {name for name, verdict in by_name.items() if verdict.meets_must}
-    assert met == {"P1", "P7", "P11", "P12"}
+    assert met == {"P1", "P7", "P11", "P12", "T9"}
 
 
 def test_without_a_peer_its_goals_are_left_out() -> None:
     names = {verdict.name for _, verdict in judge(run_of({"passthrough": [RIGHT] * 3, "gateway": [RIGHT] * 3}))}
-    assert names == {"P2", "P6", "P7", "P8", "P11", "P12"}
+    assert names == {"P2", "P6", "P7", "P8", "P11", "P12", "T9"}
+
+
+def test_the_dialect_that_is_read_slowest_counts() -> None:
+    found = run_of({"passthrough": [RIGHT] * 3, "gateway": [RIGHT] * 3})
+    lines = write_table(found, SCENARIOS).splitlines()
+    (row,) = (" ".join(line.split()) for line in lines if line.startswith("T9"))
+    assert row.endswith("8.0 ms must ≤ 10.0 ms met goal ≤ 5.0 ms MISSED")
+    assert lines[-1] == "CPU to read 1 MB of an agent's talk: chat 4.0 ms, gemini 8.0 ms"
 
 
 def test_one_wrong_answer_of_anybody_takes_every_ratio() -> None:

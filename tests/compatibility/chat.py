@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from gateway import ir
 from tests.properties.leaves.chat import chat
-from tests.properties.leaves.material import ANSWER, MARK, PDF, PNG, SCHEMA, SIGNED, WAV, Json
+from tests.properties.leaves.material import ANSWER, MARK, PDF, PNG, POINT, SCHEMA, SIGNED, WAV, Json
 
 from .probing import Group, hold, one
 
@@ -98,7 +98,17 @@ CONVERSATION: Final = (
         "messages[function]",
     ),
     *hold(chat(messages=[{**GO, "cache_control": MARK}]), "messages[].cache_control"),
-    *hold(chat(messages=[{**GO, "prompt_cache_breakpoint": MARK}]), "messages[].prompt_cache_breakpoint"),
+    *hold(chat(messages=[{**GO, "prompt_cache_breakpoint": POINT}]), "messages[].prompt_cache_breakpoint"),
+    *hold(
+        chat(messages=[{**GO, "cache_control": {**MARK, "ttl": "1h"}}]),
+        "messages[].cache_control.type",
+        "messages[].cache_control.ttl",
+    ),
+    *hold(
+        chat(messages=[{**GO, "prompt_cache_breakpoint": {**POINT, "ttl": "30m"}}]),
+        "messages[].prompt_cache_breakpoint.mode",
+        "messages[].prompt_cache_breakpoint.ttl",
+    ),
 )
 _IMAGE: Final = {"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}}
 _LINK: Final = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
@@ -108,7 +118,7 @@ CONTENT: Final = (
     *hold(said({"type": "text", "text": "More."}), "messages[].content[text]", "messages[].content[text].text"),
     *hold(said({"type": "text", "text": "More.", "cache_control": MARK}), "messages[].content[].cache_control"),
     *hold(
-        said({"type": "text", "text": "More.", "prompt_cache_breakpoint": MARK}),
+        said({"type": "text", "text": "More.", "prompt_cache_breakpoint": POINT}),
         "messages[].content[].prompt_cache_breakpoint",
     ),
     *hold(
@@ -147,7 +157,7 @@ TOOLS: Final = (
     *hold(chat(tools=[{"type": "custom", "custom": CUSTOM}]), "tools[].custom.description"),
     *hold(chat(tools=[{"type": "custom", "custom": {**CUSTOM, "format": GRAMMAR}}]), "tools[].custom.format"),
     *hold(chat(tools=[{**function(), "cache_control": MARK}]), "tools[].cache_control"),
-    *hold(chat(tools=[{**function(), "prompt_cache_breakpoint": MARK}]), "tools[].prompt_cache_breakpoint"),
+    *hold(chat(tools=[{**function(), "prompt_cache_breakpoint": POINT}]), "tools[].prompt_cache_breakpoint"),
     *hold(chat(tools=[function()], tool_choice="none"), "tool_choice (none)"),
     *hold(chat(tools=[function()], tool_choice="required"), "tool_choice (required)"),
     *hold(chat(tools=TWO, tool_choice=SUM), "tool_choice.function", others=({"name": "weather"},)),
@@ -255,7 +265,7 @@ OTHER: Final = (
     *hold(chat(safety_identifier="u1"), "safety_identifier"),
     *hold(chat(prompt_cache_key="talk-1"), "prompt_cache_key"),
     *hold(chat(prompt_cache_retention="24h"), "prompt_cache_retention"),
-    *hold(chat(prompt_cache_options={"mode": "explicit"}), "prompt_cache_options"),
+    *hold(chat(prompt_cache_options=POINT), "prompt_cache_options"),
     *hold(chat(metadata={"team": "a"}), "metadata"),
     *hold(chat(store=True), "store"),
     *hold(chat(service_tier="flex"), "service_tier"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway import ir
-from tests.properties.leaves.material import ANSWER, MARK, PDF, PNG, SCHEMA, SIGNED, WAV, Json
+from tests.properties.leaves.material import ANSWER, MARK, PDF, PNG, POINT, SCHEMA, SIGNED, WAV, Json
 
 from .chat import MAKERS, PICTURE, PLAIN
 from .probing import Group, hold, one
@@ -158,7 +158,7 @@ _AUDIO: Final = {"type": "input_audio", "input_audio": {"data": WAV, "format": "
 CONTENT: Final = (
     *hold(said(_TEXT), "input[].content[input_text]", "input[].content[input_text].text"),
     *hold(said({**_TEXT, "cache_control": MARK}), "input[].content[].cache_control"),
-    *hold(said({**_TEXT, "prompt_cache_breakpoint": MARK}), "input[].content[].prompt_cache_breakpoint"),
+    *hold(said({**_TEXT, "prompt_cache_breakpoint": POINT}), "input[].content[].prompt_cache_breakpoint"),
     *hold(items({"role": "assistant", "content": [_ANSWERED]}), "input[].content[output_text].text"),
     *hold(items({"role": "assistant", "content": [_ANSWERED]}), "input[].content[output_text].annotations"),
     *hold(items({"role": "assistant", "content": [_ANSWERED]}), "input[].content[output_text].logprobs"),
@@ -286,7 +286,7 @@ OTHER: Final = (
     *hold(response(safety_identifier="u1"), "safety_identifier"),
     *hold(response(prompt_cache_key="talk-1"), "prompt_cache_key"),
     *hold(response(prompt_cache_retention="24h"), "prompt_cache_retention"),
-    *hold(response(prompt_cache_options={"mode": "explicit"}), "prompt_cache_options"),
+    *hold(response(prompt_cache_options=POINT), "prompt_cache_options"),
     *hold(response(metadata={"team": "a"}), "metadata"),
     *hold(response(service_tier="flex"), "service_tier"),
     *hold(response(context_management=[{"type": "compaction"}]), "context_management"),

@@ -185,11 +185,12 @@ async def test_a_call_that_fails_is_made_again(http: httpx.AsyncClient, fake_ver
 
 @pytest.mark.parametrize(("path", "model"), [(EMBED, ONE), (DRAW, IMAGEN)])
 async def test_a_dead_login_is_no_fault_of_the_callers(
-    http: httpx.AsyncClient, fake_vertex: FakeVertex, path: str, model: str
+    fake_vertex: FakeVertex, tmp_path: Path, path: str, model: str
 ) -> None:
     """H6"""
     fake_vertex.login.fail(refused("invalid_grant", "Invalid JWT Signature."), 99)
-    response = await http.post(path, json={"model": model, "input": "a", "prompt": "a"})
+    async with before(fake_vertex, tmp_path) as http:
+        response = await http.post(path, json={"model": model, "input": "a", "prompt": "a"})
     assert response.status_code == 502
     assert "gcloud auth application-default login" in response.text
 

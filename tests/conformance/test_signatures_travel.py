@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-import tomli_w
+import tomlkit
 
 from tests.conformance import anthropic_api, gemini_api, vertex_api
 from tests.conformance import served as code_assist
@@ -74,7 +74,7 @@ class Standing:
     @asynccontextmanager
     async def running(self, **over: Any) -> AsyncIterator[httpx.AsyncClient]:
         """Run a gateway; the next one knows nothing of it."""
-        toml = tomli_w.dumps(FAKES[self._upstream][1](self.fake, self._folder, **over))
+        toml = tomlkit.dumps(FAKES[self._upstream][1](self.fake, self._folder, **over))
         with gateway(self._folder, toml=toml, **self._login()) as program:
             url = await anyio.to_thread.run_sync(lambda: program.url)
             async with httpx.AsyncClient(base_url=url, timeout=30) as http:

@@ -50,6 +50,8 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "Body": "",
         "Message": "messages[]",
         "Marked": "messages[]",
+        "_Control": "messages[].cache_control",
+        "_Breakpoint": "messages[].prompt_cache_breakpoint",
         "TextPart": "messages[].content[]",
         "RefusalPart": "messages[].content[]",
         "ImagePart": "messages[].content[]",

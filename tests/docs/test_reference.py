@@ -28,7 +28,10 @@ def section(title: str) -> str:
 
 
 def options() -> list[str]:
-    parameters = [one for command in (group, *group.commands.values()) for one in command.params]
+    commands: list[click.Command] = [group]
+    for command in commands:
+        commands += command.commands.values() if isinstance(command, click.Group) else ()
+    parameters = [one for command in commands for one in command.params]
     return sorted({word for one in parameters if isinstance(one, click.Option) for word in one.opts})
 
 
@@ -78,6 +81,8 @@ def test_every_reply_header_is_described(header: str) -> None:
 
 METRICS = {f"gateway_{one.name}{'_total' * (one.kind == 'counter')}": one.labels for one in FAMILIES} | {
     "gateway_credentials": ("upstream", "state"),
+    "gateway_cooldowns": ("upstream",),
+    "gateway_redis_up": (),
     "gateway_workers": (),
     "gateway_build_info": ("version",),
 }

@@ -1,17 +1,43 @@
-"""The fakes as pytest fixtures; a plugin of the root `conftest.py`."""
+"""The fakes as pytest fixtures; a plugin of the root `conftest.py`.
+
+A test that blocks (a browser, a terminal, processes it waits for) has its fake in a thread: what is read of it and set
+on it is the same, only what wakes waiting calls (`ack`, `oauth.release`) goes over its pages, `/_ack` and `/_release`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.azure_api import FakeAzure
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
+from tests.fakes.server import Fake
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.vertex_api import FakeVertex
+
+__all__ = ["in_thread"]
+
+Running = TypeVar("Running", bound=Fake[Any])
+
+
+@contextmanager
+def in_thread(fake: Running) -> Generator[Running, None, None]:
+    """Run a fake in a loop of its own, in a thread, for the time of the block."""
+    with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(fake):
+        yield fake
+
+
+@pytest.fixture
+def threaded_v1internal() -> Iterator[FakeV1Internal]:
+    """Run the v1internal fake beside a test that blocks."""
+    with in_thread(FakeV1Internal()) as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -61,12 +61,14 @@ _ROUTES = {
     ("POST", "/v1/responses/input_tokens"): COUNT,
     ("GET", "/v1/responses/{}"): "responses.get",
     ("DELETE", "/v1/responses/{}"): "responses.delete",
+    ("POST", "/v1/responses/{}/cancel"): "responses.cancel",
     ("GET", "/v1/models"): "models.list",
     ("GET", "/v1/models/{}"): "models.get",
     ("POST", "/v1/embeddings"): "embeddings",
     ("POST", "/v1/images/generations"): "images",
 }
 _ITEMS = "/input_items"
+_CANCEL = "/cancel"
 _LIMITS = {
     "x-ratelimit-limit-requests": "500",
     "x-ratelimit-remaining-requests": "499",
@@ -104,7 +106,7 @@ class FakeOpenAI(Fake[str]):
 
     def parsed(self, record: Record) -> tuple[Any, Refusal | None]:
         """Parse the body."""
-        if record.http_method != "POST":
+        if record.http_method != "POST" or (record.path.endswith(_CANCEL) and not record.raw):
             return None, None
         try:
             body = json.loads(record.raw or b"{}")
@@ -150,12 +152,17 @@ class FakeOpenAI(Fake[str]):
             return await self._chat(request, record)
         if record.method == RESPONSES:
             return await self._respond(request, record, key)
+        if record.method == "responses.get" and request.query.get("stream") == "true":
+            after = int(request.query.get("starting_after", -1))
+            told = self.kept.events(name, key, after)
+            return await self.send(request, Plan(), events(told), self._headers(record, EVENTS))
         if record.method == "images" and record.body.get("stream"):
             return await self._draw(request, record, record.body, self._model(record.body))
         answers: dict[str, Callable[[], Json]] = {
             "models.list": lambda: {"object": "list", "data": [listed(one) for one in self.models]},
             "models.get": lambda: listed(served(name, self.models).name),
-            "responses.get": lambda: self.kept.thread(name, key).response,
+            "responses.get": lambda: self.kept.look(name, key),
+            "responses.cancel": lambda: self.kept.cancel(name, key),
             "responses.items": lambda: _items(self.kept.thread(name, key)),
             "responses.delete": lambda: self.kept.delete(name, key),
             COUNT: lambda: input_tokens(self._wanted(record.body, key)),
@@ -184,7 +191,12 @@ class FakeOpenAI(Fake[str]):
         plan = await self.planned(of_items(wanted.items), record)
         answered = Answered(wanted, plan, self.generated)
         told = plan.chunks or list(answered.events())
-        if not plan.chunks and answered.stored:
+        if body.get("background"):
+            queued = self.kept.begin(
+                told, Thread(told[-1]["response"], wanted.input, key), streamed=bool(body.get("stream"))
+            )
+            told = told if body.get("stream") else [{"response": queued}]
+        elif not plan.chunks and answered.stored:
             self.kept.keep(Thread(told[-1]["response"], wanted.input, key))
         if not body.get("stream"):
             return await self._send_whole(request, record, plan, told[-1].get("response", told[-1]))
@@ -224,6 +236,9 @@ def _route(method: str, path: str) -> tuple[str, str]:
     folder, _, name = path.removesuffix(_ITEMS).rpartition("/")
     if path.endswith(_ITEMS) and (method, folder) == ("GET", "/v1/responses"):
         return "responses.items", name
+    if path.endswith(_CANCEL):
+        folder, _, name = path.removesuffix(_CANCEL).rpartition("/")
+        return _ROUTES.get((method, f"{folder}/{{}}{_CANCEL}"), ""), name
     return _ROUTES.get((method, f"{folder}/{{}}"), ""), name
 
 

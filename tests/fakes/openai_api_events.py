@@ -68,7 +68,7 @@ class Answered:
             "object": "response",
             "created_at": CREATED + self.serial,
             "status": status,
-            "background": False,
+            "background": bool(body.get("background")),
             "completed_at": CREATED + self.serial if status == "completed" else None,
             "error": _FAILED if status == "failed" else None,
             "incomplete_details": {"reason": _INCOMPLETE[self.plan.finish]} if status == "incomplete" else None,

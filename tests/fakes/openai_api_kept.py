@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.openai_api_errors import bad
 
-__all__ = ["Kept", "Thread"]
+__all__ = ["Job", "Kept", "Thread"]
 
 Json = dict[str, Any]
 
@@ -22,9 +22,36 @@ class Thread:
 
 
 @dataclass
-class Kept:
-    """Answers that were stored, and reasoning that was sealed. `items`: every output item that was ever stored."""
+class Job:
+    """An answer that is made in the background: all its events. `streamed`: it was asked for as a stream.
 
+    `looks`: how often it is seen unfinished before it is complete.
+    """
+
+    told: list[Json]
+    streamed: bool
+    looks: int
+    status: str = "queued"
+
+    @property
+    def response(self) -> Json:
+        """Give the object as it is now."""
+        if self.status == "done":
+            found: Json = self.told[-1]["response"]
+            return found
+        begun: Json = self.told[0]["response"]
+        return begun | {"status": self.status}
+
+
+@dataclass
+class Kept:
+    """Answers that were stored, and reasoning that was sealed. `items`: every output item that was ever stored.
+
+    `jobs`: those that are made in the background; `looks`: of the next ones.
+    """
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    looks: int = 1
     threads: dict[str, Thread] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)  # encrypted content -> the id of its item
     items: dict[str, Json] = field(default_factory=dict)
@@ -46,6 +73,45 @@ class Kept:
         if found is None or found.owner != key:
             raise bad(f"Response with id '{name}' not found.", status=404, param="response_id")
         return found
+
+    def begin(self, told: list[Json], thread: Thread, *, streamed: bool) -> Json:
+        """Queue an answer."""
+        job = Job(told, streamed, self.looks)
+        self.jobs[thread.response["id"]] = job
+        self.keep(Thread(job.response, thread.input, thread.owner))
+        return job.response
+
+    def look(self, name: str, key: str) -> Json:
+        """Give an answer as it is now; one in the background gets on meanwhile."""
+        thread, job = self.thread(name, key), self.jobs.get(name)
+        if job is None:
+            return thread.response
+        if job.status in {"queued", "in_progress"}:
+            job.status = "in_progress" if job.looks > 0 else "done"
+            job.looks -= 1
+        self.keep(Thread(job.response, thread.input, key))
+        return job.response
+
+    def events(self, name: str, key: str, after: int) -> list[Json]:
+        """Give what an answer in the background has told behind one of its events; it is complete then."""
+        thread, job = self.thread(name, key), self.jobs.get(name)
+        if job is None or not job.streamed:
+            raise bad(
+                "This response cannot be streamed: it was not created with background and stream.", param="stream"
+            )
+        job.status = "done"
+        self.keep(Thread(job.response, thread.input, key))
+        return [event for event in job.told if event["sequence_number"] > after]
+
+    def cancel(self, name: str, key: str) -> Json:
+        """Stop an answer in the background; one that has ended stays as it is."""
+        thread, job = self.thread(name, key), self.jobs.get(name)
+        if job is None:
+            raise bad("Cannot cancel a synchronous response.", param="response_id")
+        if job.status != "done":
+            job.status = "cancelled"
+        self.keep(Thread(job.response, thread.input, key))
+        return job.response
 
     def delete(self, name: str, key: str) -> Json:
         """Drop a stored answer."""

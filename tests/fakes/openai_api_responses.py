@@ -246,15 +246,21 @@ def _output_in_range(wanted: Wanted) -> None:
 
 
 def _not_served(wanted: Wanted) -> None:
-    for name in ("background", "conversation", "prompt"):
+    for name in ("conversation", "prompt"):
         if wanted.body.get(name):
             raise bad(f"fake: {name} is not served", param=name)
+
+
+def _background_stored(wanted: Wanted) -> None:
+    if wanted.body.get("background") and wanted.body.get("store") is False:
+        raise bad("Background responses require 'store' to be true.", param="background")
 
 
 _CHECKS: tuple[Callable[[Wanted], None], ...] = (
     _shaped,
     _input_given,
     _not_served,
+    _background_stored,
     _served_here,
     _ids_fit,
     _media_whole,

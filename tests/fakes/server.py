@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, Self, TypeVar
@@ -21,7 +22,7 @@ from tests.fakes.v1internal_script import Conversation, Plan, Script
 from tests.fakes.v1internal_signatures import Signatures
 from tests.fakes.v1internal_wire import Wire, reset
 
-__all__ = ["NOT_FOUND_PAGE", "STREAM", "Fake", "Page", "administration", "not_found", "serve"]
+__all__ = ["NOT_FOUND_PAGE", "STREAM", "Fake", "Page", "act", "administration", "not_found", "serve"]
 
 STREAM = "streamGenerateContent"
 LARGEST_BODY = 256 * 1024 * 1024
@@ -144,6 +145,7 @@ class Fake(ABC, Generic[Caller]):
 
     async def record(self, request: web.Request, method: str, base: str = "") -> Record:
         """Read a request into a record, with its body unparsed."""
+        arrived = time.monotonic()
         return Record(
             base=base or self._ports.name_of(request),
             method=method,
@@ -153,6 +155,7 @@ class Fake(ABC, Generic[Caller]):
             headers={name.lower(): value for name, value in request.headers.items()},
             raw=await request.read(),
             token=self.token_of(request),
+            at=arrived,
         )
 
     def parsed(self, record: Record) -> tuple[Any, Refusal | None]:
@@ -241,10 +244,10 @@ def administration(fake: Fake[Any]) -> dict[str, Page]:
 
     return {
         "/_requests": requests,
-        "/_reset": _act(lambda _: fake.reset()),
-        "/_ack": _act(lambda body: fake.ack(body.get("count", 1))),
-        "/_push": _act(lambda body: fake.script.push(*body["texts"])),
-        "/_fail": _act(lambda body: fake.fail(**body)),
+        "/_reset": act(lambda _: fake.reset()),
+        "/_ack": act(lambda body: fake.ack(body.get("count", 1))),
+        "/_push": act(lambda body: fake.script.push(*body["texts"])),
+        "/_fail": act(lambda body: fake.fail(**body)),
     }
 
 
@@ -255,9 +258,11 @@ async def serve(fake: Fake[Any], **shown: Callable[[], Any]) -> None:
         await asyncio.Event().wait()
 
 
-def _act(act: Callable[[dict[str, Any]], None]) -> Page:
+def act(do: Callable[[dict[str, Any]], object]) -> Page:
+    """Give a page that does something with the JSON it is sent."""
+
     async def handle(request: web.Request) -> web.StreamResponse:
-        act(json.loads(await request.read() or b"{}"))
+        do(json.loads(await request.read() or b"{}"))
         return web.Response(status=204)
 
     return handle

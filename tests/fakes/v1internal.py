@@ -7,8 +7,16 @@
 The answer to a generating call is directed by its last user text (`v1internal_script`); what the service would refuse
 is refused in its words (`v1internal_checks`). One fake listens on several ports, its bases "a", "b" and "c".
 
-As a program, for clients and benchmarks: `python -m tests.fakes.v1internal --port N`, with `GET /_requests`,
-`POST /_reset`, `/_ack`, `/_push` (`{"texts": [...]}`) and `/_fail` (the arguments of `fail`).
+It is a service of several accounts: `fake.oauth` has them with their tokens, and the record of all token calls
+(`v1internal_oauth`, `v1internal_token_calls`), `fake.consent` their logins (`v1internal_consent`), `fake.limit` and
+`fake.ledger` what each of them may call (`v1internal_ledger`).
+
+It listens on real sockets in the loop of the test, so other processes can call it as long as the test awaits. A test
+that blocks takes `in_thread`, or the fixture `threaded_v1internal`; load takes a process of its own, the program:
+`python -m tests.fakes.v1internal --port N`, with `GET /_requests`, `/_ledger` and `/_token_calls`, and `POST /_reset`,
+`/_ack`, `/_push` (`{"texts": [...]}`), `/_fail`, `/_limit`, `/_add`, `/_add_person`, `/_register`, `/_oauth_fail` (the
+arguments of what is called so), `/_account` (`{"account": …}` and what to set), `/_oauth` (what to set), `/_ledger`
+(`{"grace_s": …}`), `/_expire`, `/_revoke`, `/_hold` and `/_release`.
 """
 
 from __future__ import annotations
@@ -26,13 +34,17 @@ from aiohttp import web
 
 from tests.fakes import v1internal_control as control
 from tests.fakes.server import STREAM, Fake, Page, not_found, serve
+from tests.fakes.v1internal_arrivals import Arrivals
 from tests.fakes.v1internal_checks import counting, generation
+from tests.fakes.v1internal_consent import Consent
 from tests.fakes.v1internal_errors import Refusal, named, recorded
-from tests.fakes.v1internal_models import ANTIGRAVITY, GEMINI_CLI
-from tests.fakes.v1internal_oauth import Account, OAuth
+from tests.fakes.v1internal_ledger import Ledger, Limit, Reason
+from tests.fakes.v1internal_models import ANTIGRAVITY, GEMINI_CLI, RESET_TIME
+from tests.fakes.v1internal_oauth import Account, OAuth, Token
 from tests.fakes.v1internal_pages import pages
 from tests.fakes.v1internal_record import Record
 from tests.fakes.v1internal_reply import Reply, content_tokens, event, merged
+from tests.fakes.v1internal_scopes import CLOUD, IDENTITY
 from tests.fakes.v1internal_script import Plan, recording
 from tests.fakes.v1internal_wire import events, read_event
 
@@ -42,7 +54,7 @@ PATH = re.compile(r"(?P<base>.*)/v1internal(?::(?P<method>\w+)|/(?P<operation>.+
 TRACE = re.compile(rb'"traceId":"(\w+)"')
 
 
-class FakeV1Internal(Fake[Account]):
+class FakeV1Internal(Fake[Token]):
     """The fake; everything a test sets or reads is an attribute."""
 
     def __init__(
@@ -56,6 +68,9 @@ class FakeV1Internal(Fake[Account]):
     ) -> None:
         super().__init__(bases, host, port)
         self.oauth = OAuth()
+        self.consent = Consent(self.oauth)
+        self.ledger = Ledger()
+        self._arrivals = Arrivals()
         for place, token in enumerate(refresh_tokens, 1):
             self.oauth.add(token, email=f"user{place}@example.invalid")
         for token in access_tokens:
@@ -63,27 +78,48 @@ class FakeV1Internal(Fake[Account]):
         # model -> what is left of its quota; None is a quota used up
         self.models: dict[str, float | None] = dict.fromkeys((*ANTIGRAVITY, *GEMINI_CLI), 1.0)
         self.projects: set[str] | None = None
+        self.own_projects = False  # an account may name no other project than its own
         self.array_wrapped = False
         self.levels_known = True
         self.penalties_known = True
         self.all_signed = False  # older models of Gemini want signatures too
+
+    async def __aexit__(self, *_: object) -> None:
+        self._arrivals.stop()
+        await super().__aexit__()
 
     def pages(self) -> dict[str, Page]:
         """Give the OAuth pages too."""
         return super().pages() | pages(self)
 
     def reset(self) -> None:
-        """Forget calls, faults and pushed directives; accounts, tokens and models stay."""
+        """Forget calls, faults, limits and pushed directives; accounts, tokens and models stay."""
         super().reset()
         self.oauth.faults.clear()
+        self.oauth.calls.all.clear()
+        self.ledger.clear()
 
-    def admit(self, record: Record) -> Account:
+    def limit(
+        self,
+        account: str | None = None,
+        model: str | None = None,
+        *,
+        calls: int,
+        delay_s: float,
+        reason: Reason = "RATE_LIMIT_EXCEEDED",
+    ) -> None:
+        """Let an account, or each, call a model, or each, this often; then a 429 tells it to wait."""
+        owner = None if account is None else self.oauth.find(account)
+        self.ledger.limit(Limit(owner, model, calls, delay_s, reason))
+
+    def admit(self, record: Record) -> Token:
         """Say whose bearer this is; a quota project of the caller's is not served."""
-        account = self.oauth.owner(record.headers.get("authorization", ""))
-        record.credential = account.credential
+        scopes = IDENTITY if record.method == "userinfo" else (CLOUD,)
+        token = self.oauth.bearer(record.headers.get("authorization", ""), scopes)
+        record.credential, record.email = token.credential, token.account.email
         if "x-goog-user-project" in record.headers:
             raise recorded("403_service_disabled", record.headers["x-goog-user-project"])
-        return account
+        return token
 
     def named(self, name: str, _: Record) -> Refusal:
         """Take a recorded error."""
@@ -96,8 +132,8 @@ class FakeV1Internal(Fake[Account]):
 
     @property
     def authorize_url(self) -> str:
-        """Give the consent page, which consents at once."""
-        return f"{self.url}/o/oauth2/v2/auth"
+        """Give the consent page, at a name of loopback that is another site than 127.0.0.1, as Google is one."""
+        return f"{self.url}/o/oauth2/v2/auth".replace("127.0.0.1", "localhost", 1)
 
     @property
     def userinfo_url(self) -> str:
@@ -109,19 +145,26 @@ class FakeV1Internal(Fake[Account]):
         found = PATH.fullmatch(request.path)
         if found is None:
             return not_found()
+        if self.ledger.limits:
+            self._arrivals.start()
+        earliest = self._arrivals.earliest()
         record = await self.record(request, found["method"] or "operation", found["base"].strip("/"))
+        record.earliest = min(record.at, earliest)
         operation = partial(self._operation, name=found["operation"])
         return await self.tracked(request, record, operation if found["operation"] else self._method)
 
-    async def _method(self, request: web.Request, record: Record, account: Account) -> web.StreamResponse:
+    async def _method(self, request: web.Request, record: Record, token: Token) -> web.StreamResponse:
+        account = token.account
+        if account.state == "disabled":
+            raise recorded("403_tos_disabled")
         if record.method in {STREAM, "generateContent"}:
-            return await self._generate(request, record)
+            return await self._generate(request, record, account)
         planes: dict[str, Callable[[], control.Json]] = {
             "countTokens": lambda: self._count(record.body),
             "loadCodeAssist": lambda: control.load_code_assist(account, record.body),
             "onboardUser": lambda: control.onboard_user(account, record.body),
-            "fetchAvailableModels": lambda: control.fetch_available_models(self.models, record.body),
-            "retrieveUserQuota": lambda: control.retrieve_user_quota(self.models, record.body),
+            "fetchAvailableModels": lambda: control.fetch_available_models(self._quotas(account), record.body),
+            "retrieveUserQuota": lambda: control.retrieve_user_quota(self._quotas(account), record.body),
             "retrieveUserQuotaSummary": lambda: control.retrieve_user_quota_summary(record.body),
         }
         if record.method in planes and record.http_method == "POST":
@@ -130,18 +173,25 @@ class FakeV1Internal(Fake[Account]):
             return self._json(record, control.UNUSED[record.method](account))
         return not_found()
 
-    async def _operation(self, _: web.Request, record: Record, account: Account, *, name: str) -> web.StreamResponse:
-        return self._json(record, control.operation(account, name))
+    async def _operation(self, _: web.Request, record: Record, token: Token, *, name: str) -> web.StreamResponse:
+        return self._json(record, control.operation(token.account, name))
 
-    async def userinfo(self, _: web.Request, record: Record, account: Account) -> web.StreamResponse:
+    async def userinfo(self, _: web.Request, record: Record, token: Token) -> web.StreamResponse:
         """Describe the user whose bearer this is."""
-        return self._json(record, self.oauth.userinfo(account))
+        return self._json(record, self.oauth.userinfo(token))
+
+    def _quotas(self, account: Account) -> dict[str, control.Quota]:
+        """Say what an account has left of each model: by the ledger, by its own quotas, or by those of all."""
+        own = self.models | {name: left for name, left in account.quotas.items() if name in self.models}
+        return {name: self.ledger.left(account, name) or (left, RESET_TIME) for name, left in own.items()}
 
     def _count(self, body: Any) -> control.Json:
         tokens = content_tokens(counting(body, served=self.models))
         return {"totalTokens": tokens} if tokens else {}
 
-    async def _generate(self, request: web.Request, record: Record) -> web.StreamResponse:
+    async def _generate(self, request: web.Request, record: Record, account: Account) -> web.StreamResponse:
+        if account.state == "validation_required":
+            raise recorded("403_validation_required")
         call = generation(
             record.body,
             served=self.models,
@@ -150,16 +200,32 @@ class FakeV1Internal(Fake[Account]):
             levels_known=self.levels_known,
             penalties_known=self.penalties_known,
             all_signed=self.all_signed,
-            projects=self.projects,
+            projects={account.project} if self.own_projects else self.projects,
         )
+        refusal = self.ledger.meter(account, call.model.name, record)
+        if refusal is not None:
+            return await self._told(request, record, account, refusal)
         plan = await self.planned(call, record)
-        chunks, trace = _stream(plan, Reply(call, plan, self.generated))
+        reply = Reply(call, plan, self.generated)
+        chunks, trace = _stream(plan, reply)
         as_events = record.method == STREAM and record.query.get("alt") == "sse"
         if not as_events:
             whole = [chunk for chunk in map(read_event, chunks) if chunk is not None]
             chunks = [_dumped(whole if record.method == STREAM else merged(whole))]
         kind = "text/event-stream" if as_events else "application/json; charset=utf-8"
-        return await self.send(request, plan, chunks, self._headers(record, kind, trace))
+        sent = await self.send(request, plan, chunks, self._headers(record, kind, trace))
+        record.tokens = (reply.prompt, reply.visible + reply.thoughts)
+        return sent
+
+    async def _told(
+        self, request: web.Request, record: Record, account: Account, refusal: Refusal
+    ) -> web.StreamResponse:
+        """Send the 429 whole before the ledger hears that it was sent."""
+        response = self.refused(record, refusal)
+        await response.prepare(request)
+        await response.write_eof()
+        self.ledger.told(account, record.model or "")
+        return response
 
     def _headers(self, record: Record, kind: str, trace: str = "") -> dict[str, str]:
         return {

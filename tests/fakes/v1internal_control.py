@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.fakes.v1internal_accounts import Account
 from tests.fakes.v1internal_errors import RECORDED_PROJECT, RECORDINGS, google, invalid, plain
 from tests.fakes.v1internal_models import (
     DEPRECATED,
@@ -16,10 +17,11 @@ from tests.fakes.v1internal_models import (
     describe,
     listed,
 )
-from tests.fakes.v1internal_oauth import Account
 from tests.fakes.v1internal_proto import decode
 
 Json = dict[str, Any]
+# what is left of a model, None being nothing, and when there is all of it again
+Quota = tuple[float | None, str]
 FREE_TIER = "free-tier"
 
 
@@ -56,23 +58,18 @@ def operation(account: Account, name: str) -> Json:
     return _poll(account)
 
 
-def fetch_available_models(quotas: Mapping[str, float | None], body: Any) -> Json:
+def fetch_available_models(quotas: Mapping[str, Quota], body: Any) -> Json:
     """List the models with what is left of each."""
     decode("FetchAvailableModels", body)
-    models = {name: listed(describe(name), remaining) for name, remaining in quotas.items()}
+    models = {name: listed(describe(name), *quota) for name, quota in quotas.items()}
     searching = [name for name in SEARCHING if name in models]
     return {"models": models, "webSearchModelIds": searching, "deprecatedModelIds": DEPRECATED}
 
 
-def retrieve_user_quota(quotas: Mapping[str, float | None], body: Any) -> Json:
+def retrieve_user_quota(quotas: Mapping[str, Quota], body: Any) -> Json:
     """List the buckets of the other client, which stand for its models."""
     decode("RetrieveUserQuota", body)
-    buckets = [
-        {"resetTime": RESET_TIME, "tokenType": "REQUESTS", "modelId": name}
-        | ({} if quotas.get(name, 1) is None else {"remainingFraction": quotas.get(name, 1)})
-        for name in GEMINI_CLI
-    ]
-    return {"buckets": buckets}
+    return {"buckets": [_bucket(name, *quotas.get(name, (1, RESET_TIME))) for name in GEMINI_CLI]}
 
 
 def retrieve_user_quota_summary(body: Any) -> Json:
@@ -93,6 +90,11 @@ UNUSED: dict[str, Callable[[Account], Json]] = {
     },
     "setCodeAssistGlobalUserSetting": lambda account: {"cloudaicompanionProject": account.project},
 }
+
+
+def _bucket(name: str, left: float | None, reset: str) -> Json:
+    bucket = {"resetTime": reset, "tokenType": "REQUESTS", "modelId": name}
+    return bucket if left is None else bucket | {"remainingFraction": left}
 
 
 def _poll(account: Account) -> Json:

@@ -127,9 +127,9 @@ def describe(name: str) -> Model:
     return replace(next(model for pattern, model in FACTS if fnmatchcase(name, pattern)), name=name)
 
 
-def listed(model: Model, remaining: float | None) -> dict[str, Any]:
+def listed(model: Model, remaining: float | None, reset: str = RESET_TIME) -> dict[str, Any]:
     """Write one entry of `fetchAvailableModels`; a quota without `remainingFraction` is used up."""
-    quota = {"resetTime": RESET_TIME} | ({} if remaining is None else {"remainingFraction": remaining})
+    quota = {"resetTime": reset} | ({} if remaining is None else {"remainingFraction": remaining})
     entry: dict[str, Any] = {
         "displayName": model.name if model.internal else model.name.replace("-", " ").title(),
         "supportsImages": "image/png" in model.media or "image/*" in model.media,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterable
 
@@ -35,8 +36,17 @@ class Ports:
 
     async def close_one(self, name: str) -> None:
         """Close one base: from now on connections to it are refused."""
+        for listener in self._listeners(self.numbers[name]):
+            asyncio.get_running_loop().remove_reader(listener)
+        for _ in range(3):  # one who was let in just now comes to the server, which else would never close him
+            await asyncio.sleep(0)
         await self._sites.pop(name).stop()
         self._hang_up({self.numbers[name]})
+
+    def _listeners(self, number: int) -> list[int]:
+        """Give the sockets that listen on a port."""
+        sockets = [one for site in self._sites.values() for one in getattr(site._server, "sockets", ())]
+        return [one.fileno() for one in sockets if one.getsockname()[1] == number]
 
     @property
     def connections(self) -> int:

@@ -18,7 +18,8 @@ class Record:
     """One call.
 
     `credential` is the refresh token behind the bearer, or the bearer or key itself when it is static; `model` is the
-    one of the body, or of the path where the service names it there.
+    one of the body, or of the path where the service names it there. `at` is when its handler began, `earliest` when it
+    was not there yet.
     """
 
     base: str
@@ -31,11 +32,14 @@ class Record:
     body: Any = None
     token: str = ""
     credential: str = ""
+    email: str = ""
     model: str | None = None
     enveloped: bool = True
     at: float = field(default_factory=time.monotonic)
+    earliest: float = 0
     status: int = 0
     ended: bool = False
+    tokens: tuple[int, int] = (0, 0)  # of the prompt and of the answer, once it has gone out
     closed_by_client: bool = False
 
     @property
@@ -66,7 +70,7 @@ class Fault:
         return (
             self.times > 0
             and self.base in {None, record.base}
-            and self.token in {None, record.credential, record.token}
+            and self.token in {None, record.credential, record.email, record.token}
             and self.method in {None, record.method}
             and self.model in {None, record.model}
         )

@@ -6,10 +6,13 @@ import asyncio
 import base64
 import hashlib
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from anyio import to_thread
 
+from tests.fakes.google_browser import press
+from tests.fakes.v1internal_oauth import SCOPES, Code
 from tests.fakes_tests.v1internal_bodies import GEMINI_3, Client, Json, body
 
 CLIENT = {"client_id": "i", "client_secret": "s"}
@@ -116,11 +119,13 @@ async def test_held_calls_wait_for_their_release(client: Client) -> None:
 
 
 async def login(client: Client, verifier: str) -> tuple[int, Json]:
+    client.fake.oauth.register("i", "s", REDIRECT)
+    client.fake.oauth.add_person("new@example.invalid")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(b"v" * 43).digest()).rstrip(b"=").decode()
-    query = {"client_id": "i", "response_type": "code", "redirect_uri": REDIRECT, "state": "s-1"}
-    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
-    async with client.session.get(client.fake.authorize_url, params=query, allow_redirects=False) as response:
-        back = parse_qs(urlsplit(response.headers["location"]).query)
+    query = {"client_id": "i", "response_type": "code", "redirect_uri": REDIRECT, "state": "s-1", "scope": SCOPES}
+    query |= {"code_challenge": challenge, "code_challenge_method": "S256", "access_type": "offline"}
+    url = f"{client.fake.authorize_url}?{urlencode(query)}"
+    back = parse_qs(urlsplit(await to_thread.run_sync(press, url, "new@example.invalid")).query)
     assert back["state"] == ["s-1"]
     form = {"grant_type": "authorization_code", "code": back["code"][0], "redirect_uri": REDIRECT}
     return await token(client, CLIENT | form | {"code_verifier": verifier})
@@ -131,7 +136,7 @@ async def test_a_login_gives_both_tokens_and_a_new_account(client: Client) -> No
     assert (status, set(answer) >= {"access_token", "refresh_token", "id_token", "scope"}) == (200, True)
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
     user = await (await client.session.get(client.fake.userinfo_url, headers=headers)).json()
-    assert user["email"] == "login1@example.invalid"
+    assert user["email"] == "new@example.invalid"
     assert (await refresh(client, answer["refresh_token"]))[0] == 200
 
 
@@ -140,14 +145,19 @@ async def test_a_login_with_the_wrong_verifier_is_an_invalid_grant(client: Clien
     assert (status, answer["error"]) == (400, "invalid_grant")
 
 
+def coded(client: Client) -> None:
+    query = {"client_id": "i", "redirect_uri": REDIRECT}
+    client.fake.oauth.codes["c"] = Code(query, client.fake.oauth.find("rt-1"))
+
+
 async def test_a_code_works_once(client: Client) -> None:
-    client.fake.oauth.codes["c"] = {"redirect_uri": REDIRECT}
+    coded(client)
     form = CLIENT | {"grant_type": "authorization_code", "code": "c", "redirect_uri": REDIRECT}
     assert [(await token(client, form))[0] for _ in range(2)] == [200, 400]
 
 
 async def test_a_code_is_bound_to_its_redirect(client: Client) -> None:
-    client.fake.oauth.codes["c"] = {"redirect_uri": REDIRECT}
+    coded(client)
     form = CLIENT | {"grant_type": "authorization_code", "code": "c", "redirect_uri": "http://other"}
     assert (await token(client, form))[1]["error"] == "redirect_uri_mismatch"
 

@@ -45,6 +45,18 @@ _REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "anthropic": MESSAGES,
     "gemini": CONTENTS,
 }
+_MAKINGS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    "embeddings": (
+        {"input": "one", "dimensions": 256, "encoding_format": "base64", "user": "u"},
+        {"input": ["one", "two"], "encoding_format": "float"},
+        {"input": [[1, 2], [3]]},
+    ),
+    "images": (
+        {"prompt": "a cat", "n": 2, "size": "1792x1024", "quality": "hd", "style": "vivid"},
+        {"prompt": "a dog", "size": "auto", "response_format": "b64_json", "output_format": "png", "stream": True},
+        {"prompt": "x", "background": "transparent", "moderation": "low", "output_compression": 50},
+    ),
+}
 _SOUND: Final[dict[str, Callable[[Plan], framing.Sound]]] = {
     "openai-chat": chat.sound,
     "openai-responses": responses.sound,
@@ -87,6 +99,10 @@ def _requests(dialect: str) -> Iterable[bytes]:
     return (json.dumps(request).encode() for request in _REQUESTS[dialect].values())
 
 
+def _makings(name: str) -> Iterable[bytes]:
+    return (json.dumps({"model": "m", **asked}).encode() for asked in _MAKINGS[name])
+
+
 def _configs(_: str) -> Iterable[bytes]:
     text = (_ROOT / "gateway.toml").read_bytes()
     yield text
@@ -104,6 +120,7 @@ _OF: Final[dict[str, Callable[[str], Iterable[bytes]]]] = {
     "whole": _wholes,
     "error": _errors,
     "request": _requests,
+    "making": _makings,
     "config": _configs,
     "routes": lambda _: map(str.encode, _PATHS),
     "redact": lambda _: map(str.encode, _LINES),

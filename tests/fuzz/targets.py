@@ -17,6 +17,9 @@ from typing import Final
 from gateway import ir
 from gateway.config import ConfigError, load, report
 from gateway.dialects import Answering
+from gateway.dialects.openai_embeddings import read_texts, write_vectors
+from gateway.dialects.openai_images import nearest_shape, read_wanted
+from gateway.dialects.openai_making import read_making, renamed
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.redact import MASK, redact
@@ -104,6 +107,27 @@ def _request(name: DialectName, data: bytes) -> None:
         estimate(CODECS[name].read_request(data, route=_ROUTES[name]))
 
 
+def _making(name: str, data: bytes) -> None:
+    with suppress(GatewayError):
+        renamed(data, read_making(data).model + "x", added=True)
+    with suppress(GatewayError):
+        _MAKING[name](data)
+
+
+def _embeddings(data: bytes) -> None:
+    asked = read_texts(data)
+    assert all(asked.texts)
+    write_vectors("m", [[0.5]] * len(asked.texts), 1, base64=asked.base64)
+
+
+def _images(data: bytes) -> None:
+    wanted = read_wanted(data)
+    assert wanted.size is None or nearest_shape(wanted.size, ("1:1", "16:9")) in ("1:1", "16:9")
+
+
+_MAKING: Final = {"embeddings": _embeddings, "images": _images}
+
+
 def _config(data: bytes) -> None:
     _FILE.write_bytes(data)
     with suppress(ConfigError):
@@ -137,6 +161,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     **{f"passage-{name}": partial(_passage, name) for name in PASSING},
     **{f"error-{name}": partial(_error, name) for name in UPSTREAMS},
     **{f"request-{name}": partial(_request, name) for name in CODECS},
+    **{f"making-{name}": partial(_making, name) for name in _MAKING},
     "config": _config,
     "routes": _routes,
     "redact": _redact,

@@ -1,7 +1,7 @@
 """`create_app` and `lifespan`: what they take, and a gateway inside somebody else's app."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.types import Message
 
 import gateway
 from gateway.config import Config, ConfigError, ServerConfig
+from gateway.errors import InternalError
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
@@ -101,9 +102,9 @@ def host(app: Starlette, *, with_lifespan: bool = True) -> Starlette:
     ],
 )
 async def test_a_mounted_gateway_serves_below_its_path(
-    path: str, status: int, capsys: pytest.CaptureFixture[str]
+    path: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = gateway.create_app({})
+    app = gateway.create_app({"server": {"data_dir": str(tmp_path)}})
     async with serve(host(app)) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
         assert (await http.post(path, content=CHAT)).status_code == status
         assert (await http.get("/")).text == "the host's own"
@@ -112,9 +113,9 @@ async def test_a_mounted_gateway_serves_below_its_path(
 
 
 async def test_without_the_hosts_lifespan_the_first_request_starts_it_with_one_warning(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = gateway.create_app({})
+    app = gateway.create_app({"server": {"data_dir": str(tmp_path)}})
     outer = host(app, with_lifespan=False)
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
@@ -140,6 +141,32 @@ async def test_upstreams_are_started_and_stopped_once_however_often_it_is_entere
     async with gateway.lifespan(app), gateway.lifespan(app):
         assert noted == ["start"]
     assert noted == ["start", "stop"]
+
+
+@pytest.mark.parametrize(("path", "busy"), [("/v1/chat/completions", True), ("/health", False)])
+async def test_an_upstream_can_tell_whether_a_request_is_under_way_on_another(path: str, busy: bool) -> None:
+    seen: list[bool] = []
+
+    class Watching(Scripted):
+        def watch(self, busy: Callable[[], bool]) -> None:
+            self.busy = busy
+
+    async def look() -> None:
+        seen.append(watching.busy())
+
+    watching = Watching(say("Hello"), name="watching", models=())
+    app = app_of(Scripted([look, *say("Hello")]), watching)
+    async with gateway.lifespan(app):
+        before = watching.busy()
+        await ask(app, path)
+        assert (before, seen, watching.busy()) == (False, [True] if busy else [], False)
+
+
+async def test_a_request_that_fails_is_over_too() -> None:
+    app = app_of(Scripted([InternalError("no")]))
+    async with gateway.lifespan(app):
+        assert (await ask(app)).status == 500
+        assert app.state.gateway.services.under_way == 0
 
 
 async def test_other_connections_than_http_are_left_alone() -> None:

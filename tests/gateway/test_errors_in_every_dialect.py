@@ -32,6 +32,7 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.ModelNotFound: (404, 404, "model_not_found", "not_found_error"),
     errors.MethodNotAllowed: (405, 405, "method_not_allowed", "invalid_request_error"),
     errors.RequestTimeout: (408, 408, "request_timeout", "timeout_error"),
+    errors.Conflict: (409, 409, "conflict", "conflict_error"),
     errors.BodyTooLarge: (413, 413, "request_too_large", "request_too_large"),
     errors.UnsupportedMediaType: (415, 415, "unsupported_media_type", "invalid_request_error"),
     errors.RateLimited: (429, 429, "rate_limit_exceeded", "rate_limit_error"),
@@ -47,7 +48,9 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.InternalError: (500, 500, "internal_error", "api_error"),
     errors.NotImplementedHere: (501, 501, "not_implemented", "api_error"),
     errors.NoCredential: (503, 503, "no_credential", "overloaded_error"),
+    errors.LimitsNotShared: (503, 503, "limits_not_shared", "overloaded_error"),
     errors.Draining: (503, 503, "draining", "overloaded_error"),
+    errors.Cancelled: (503, 503, "cancelled", "overloaded_error"),
 }
 # what google.rpc calls the statuses
 STATUS = {
@@ -57,6 +60,7 @@ STATUS = {
     404: "NOT_FOUND",
     405: "UNIMPLEMENTED",
     408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
     413: "INVALID_ARGUMENT",
     415: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",

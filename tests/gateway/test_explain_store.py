@@ -44,7 +44,7 @@ async def test_a_store_is_read_and_left_as_it_is(write: Write, tmp_path: Path) -
     file = write(GOOGLE, 'pool = { refresh_tokens = ["rt-1"] }')
     store = CredentialStore(tmp_path / "data" / "gateway.db")
     store.open()
-    store.save("google", StoredCredential(id=credential_id(Secret("rt-1")), project_id="proj-9"))
+    store.add("google", StoredCredential(id=credential_id(Secret("rt-1")), project_id="proj-9"))
     before = files(tmp_path)
     member = only(await about(file, "gemini-2.5-flash"))
     assert decode(member.body or b"")["project"] == "proj-9"
@@ -55,7 +55,7 @@ async def test_what_the_store_says_of_a_credential_is_shown(write: Write, tmp_pa
     file = write(GOOGLE, 'pool = { refresh_tokens = ["rt-1"] }')
     store = CredentialStore(tmp_path / "data" / "gateway.db")
     store.open()
-    store.save("google", StoredCredential(id=credential_id(Secret("rt-1")), state="disabled", reason="gone"))
+    store.add("google", StoredCredential(id=credential_id(Secret("rt-1")), state="disabled", reason="gone"))
     assert only(await about(file, "gemini-2.5-flash")).state == "no credential: 1 disabled: gone"
 
 
@@ -65,7 +65,7 @@ async def test_a_store_that_a_running_gateway_has_open_is_read_as_it_is_now(writ
     store.open()
     with closing(sqlite3.connect(store.file)) as running:
         running.execute("SELECT * FROM settings").fetchall()
-        store.save("google", StoredCredential(id=credential_id(Secret("rt-1")), project_id="proj-9"))
+        store.add("google", StoredCredential(id=credential_id(Secret("rt-1")), project_id="proj-9"))
         assert (tmp_path / "data" / "gateway.db-wal").stat().st_size
         member = only(await about(file, "gemini-2.5-flash"))
     assert decode(member.body or b"")["project"] == "proj-9"
@@ -77,7 +77,7 @@ async def test_keys_are_not_rotated(write: Write, tmp_path: Path) -> None:
     file = write(GOOGLE, 'pool = { refresh_tokens = ["rt-1"] }', keys)
     store = CredentialStore(tmp_path / "data" / "gateway.db", [old])
     store.open()
-    store.save("google", StoredCredential(id=credential_id(Secret("rt-1")), refresh_token="rt-2", project_id="proj-9"))
+    store.add("google", StoredCredential(id=credential_id(Secret("rt-1")), refresh_token="rt-2", project_id="proj-9"))
     before = files(tmp_path)
     assert decode(only(await about(file, "gemini-2.5-flash")).body or b"")["project"] == "proj-9"
     assert files(tmp_path) == before

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.grace import GRACE_S, Grace, Watchdog
+from gateway.histogram import VALUES
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +96,19 @@ async def test_feeding_puts_it_off() -> None:
         for _ in range(4):
             await asyncio.sleep(0.2)
             watchdog.feed()
+
+
+async def test_what_is_waited_for_is_measured_and_what_holds_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    silences = [0.0] * VALUES
+    with Watchdog(60, Grace(), silences) as watchdog:
+        times = iter([watchdog._last + after for after in (0.3, 7.3, 7.301)])
+        monkeypatch.setattr(watchdog, "_time", lambda: next(times))
+        watchdog.hold()
+        watchdog.feed()
+        watchdog.hold()
+        monkeypatch.undo()
+    assert (sum(silences[:-1]), silences[0]) == (2, 1)
+    assert silences[-1] == pytest.approx(0.3 + 0.001)
 
 
 async def test_a_foreign_cancellation_passes() -> None:

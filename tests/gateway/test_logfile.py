@@ -163,6 +163,15 @@ def test_a_file_that_fails_later_is_told_once(
     file.write(b"three")
     said = capsys.readouterr().err
     assert said.count("cannot be written") == 1
+    (tmp_path / "logs").mkdir()
+    file.write(b"four")
+    assert (tmp_path / "logs" / "gateway.log").read_text() == "four\n"
+
+
+def test_a_file_that_nobody_has_is_closed(opened: Callable[..., LogFile]) -> None:
+    before = len(list(Path("/dev/fd").iterdir()))
+    opened()
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 def test_both_the_file_and_standard_error_get_an_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from gateway.config import LogConfig
-from gateway.logs import Entries, Forward, logger_of
+from gateway.config import LogConfig, load
+from gateway.logs import Entries, Forward, logger_for, logger_of
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -37,6 +37,15 @@ def test_an_event_that_is_entered_is_the_line_that_info_writes(form: Any, capsys
     logger.info("request", status=200, message="Bearer canary-token")
     assert undated(entered) == undated(capsys.readouterr().err)
     assert "canary" not in entered
+
+
+def test_what_a_caller_writes_cannot_steer_a_terminal_or_begin_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "\x1b[2J\r\n2026 [error] forged \x9b31m \u202e"
+    logger_of(LogConfig(format="console")).info("request", model=said, request=said)
+    written = capsys.readouterr().err
+    assert written.count("\n") == 1
+    assert written.rstrip("\n").isprintable()
+    assert "forged" in written
 
 
 def undated(line: str) -> str:
@@ -135,3 +144,22 @@ def test_the_exception_of_a_library_is_in_the_line(capsys: pytest.CaptureFixture
         forward(levelno=40, msg="a task failed", exc_info=sys.exc_info())
     (line,) = logged(capsys)
     assert line["exception"].endswith("ValueError: what was wrong")
+
+
+SECRETS = {
+    "auth": {"keys": ["canary-key"]},
+    "admin": {"password": "canary-password"},
+    "store": {"redis": "redis://:canary%2Fredis@127.0.0.1:9/0"},
+    "upstream": {
+        "google": {"type": "v1internal", "headers": {"x-own": "canary-header"}, "oauth": {"client_secret": "canary-c"}},
+        "mine": {"type": "openai", "api_key": ["canary-api"], "base_url": "https://me:canary-base@127.0.0.1/v1"},
+    },
+}
+
+
+@pytest.mark.parametrize("field", ["message", "reason", "exception"])
+def test_a_secret_of_the_configuration_is_masked(field: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "canary-key canary-password canary/redis canary%2Fredis canary-header canary-c canary-api canary-base"
+    logger_for(load(SECRETS)).warning("an event", **{field: said})
+    (line,) = logged(capsys)
+    assert line[field] == "*** *** *** *** *** *** *** ***"

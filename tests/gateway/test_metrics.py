@@ -22,6 +22,7 @@ from tests.exposed import Numbers
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.config.asking import ask
 from tests.middleware.asgi import Outcome, call, scope_of
+from tests.redis_server import RedisServer, free_port
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
 
@@ -35,6 +36,7 @@ KEYS: Any = [
     {"name": "alice", "secret": "sk-chat"},
 ]
 AWAY = {"client": "10.0.0.7"}
+OPENAI: Any = {"openai": {"type": "openai", "api_key": "key-1", "models": ["gpt-4.1"]}}
 CHAT: Any = {"model": "demo", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -221,6 +223,7 @@ async def test_a_pool_says_why_it_was_tried_again_and_what_became_of_its_credent
     assert found.get("retries_total", upstream="openai", reason="rate_limit") == 1
     states = {"active": 1, "cooling": 1, "needs_verification": 0, "disabled": 1}
     assert {state: found.get("credentials", upstream="openai", state=state) for state in states} == states
+    assert found.get("cooldowns", upstream="openai") == found.get("cooldowns_begun_total", upstream="openai") == 1
 
 
 async def test_a_sign_of_life_is_no_first_byte(tmp_path: Path) -> None:
@@ -231,6 +234,73 @@ async def test_a_sign_of_life_is_no_first_byte(tmp_path: Path) -> None:
         found = await numbers(http)
     assert re.search(r"^:", answer.text, re.MULTILINE)
     assert found.total("first_byte_seconds_sum") > 0.25
+
+
+async def test_how_long_an_upstream_was_waited_for_in_its_answer_is_measured(tmp_path: Path) -> None:
+    first, *rest = say("Hel", "lo")
+    upstream = Scripted([first, 0.3, *rest])
+    async with talking(app_of(upstream, config={"server": {"data_dir": str(tmp_path)}})) as http:
+        for stream in (False, True):
+            await http.post("/v1/chat/completions", json={**CHAT, "stream": stream})
+        found = await numbers(http)
+    assert found.get("chunk_gap_seconds_count", upstream="demo", model="demo") == 2 * len(rest)
+    assert found.total("chunk_gap_seconds_sum") > 2 * 0.25
+    assert found.get("finish_reasons_total", upstream="demo", model="demo", reason="stop") == 2
+
+
+async def test_an_answer_that_fell_silent_is_a_stall(tmp_path: Path) -> None:
+    upstream = Scripted([*say("Hel")[:2], 60.0])
+    config = {"server": {"data_dir": str(tmp_path)}, "timeouts": {"idle": 0.05}}
+    made = app_of(upstream, config=config)
+    async with lifespan(made):
+        await ask(made, stream=True)
+        found = Numbers((await scrape(made)).body.decode())
+    assert found.get("stalls_total", upstream="demo", model="demo", outcome="given_up") == 1
+    assert found.get("errors_total", dialect="openai-chat", upstream="demo", reason="timeout") == 1
+
+
+async def test_the_prices_of_the_configuration_make_the_cost(tmp_path: Path) -> None:
+    priced = {"price": {"demo/demo": {"input": 1000.0, "output": 1_000_000.0}}}
+    made = app_of(Scripted(say("Hello")), config={"server": {"data_dir": str(tmp_path)}, "usage": priced})
+    async with lifespan(made):
+        await ask(made)
+        found = Numbers((await scrape(made)).body.decode())
+    assert found.get("cost_usd_total", upstream="demo", model="demo") == pytest.approx(3 * 0.001 + 2 * 1.0)
+
+
+async def test_what_is_refused_before_an_upstream_is_asked_has_its_reason(tmp_path: Path) -> None:
+    made = app(
+        tmp_path,
+        auth={"keys": ["sk-1"]},
+        limits={"requests_per_minute": 2},
+        server={"data_dir": str(tmp_path), "max_body": "1KB"},
+    )
+    key = {"x-api-key": "sk-1"}
+    async with lifespan(made):
+        await ask(made)
+        await ask(made, headers=key, user="x" * 2000)
+        await ask(made, headers=key)
+        await ask(made, headers=key)
+        found = Numbers((await scrape(made)).body.decode())
+    reasons = ("rate_limit_exceeded", "invalid_api_key", "request_too_large")
+    refused = {"dialect": "openai-chat", "upstream": ""}
+    assert [found.get("errors_total", reason=reason, **refused) for reason in reasons] == [1, 1, 1]
+
+
+async def test_redis_is_up_or_away(tmp_path: Path, redis: RedisServer) -> None:
+    for url, up in ((redis.url, 1), (f"redis://127.0.0.1:{free_port()}", 0)):
+        made = app(tmp_path, store={"redis": url})
+        assert Numbers((await scrape(made)).body.decode()).get("redis_up") == up
+    assert Numbers((await scrape(app(tmp_path))).body.decode()).get("redis_up") is None
+
+
+async def test_a_store_that_begins_to_fail_is_counted_by_what_it_keeps(tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").mkdir()
+    made = create_app({"server": {"data_dir": str(tmp_path)}, "log": {"level": "critical"}, "upstream": OPENAI})
+    async with lifespan(made):
+        found = Numbers((await scrape(made)).body.decode())
+    assert found.labels("store_failures_total", "part") >= {"credentials", "keys"}
+    assert set(found.values("store_failures_total")) == {1}
 
 
 # several gateways
@@ -245,7 +315,7 @@ async def test_two_gateways_in_one_process_do_not_mix(tmp_path: Path) -> None:
         found = [await numbers(http) for http in (first, second)]
     assert [one.total("requests_total") for one in found] == [3, 1]
     assert [one.labels("requests_total", "dialect") for one in found] == [{"openai-chat"}, {"anthropic"}]
-    assert names(tmp_path) == []
+    assert "metrics" not in names(tmp_path)
 
 
 async def test_mounted_gateways_have_their_own(tmp_path: Path) -> None:
@@ -259,11 +329,13 @@ async def test_mounted_gateways_have_their_own(tmp_path: Path) -> None:
         assert (await numbers(http, "/two/metrics")).total("requests_total") == 0
 
 
+@pytest.mark.parametrize("taken", ["data", "data/metrics"])
 async def test_a_data_folder_that_cannot_be_written_stops_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], taken: str
 ) -> None:
-    (tmp_path / "file").touch()
-    made = app_of(Scripted(say("Hello")), config={"server": {"data_dir": str(tmp_path / "file")}, "log": {}})
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).touch()
+    made = app_of(Scripted(say("Hello")), config={"server": {"data_dir": str(tmp_path / "data")}, "log": {}})
     async with lifespan(made):
         assert (await ask(made)).status == 200
         assert Numbers((await scrape(made)).body.decode()).total("requests_total") == 1

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.exposed import Numbers
 from tests.gateway.cli.test_workers import LINUX, wait_until, workers
 from tests.gateway.test_server import KEEPALIVE, streaming
 from tests.processes import PROGRAMS, Program, environment, gateway, running
-from tests.redis_server import free_port
+from tests.prometheus import prometheus, promtool
 
 QUESTION: Mapping[str, Any] = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 GUNICORN: Sequence[str | Path] = [
@@ -95,7 +92,7 @@ def test_one_worker_writes_nothing(tmp_path: Path) -> None:
     with gateway(tmp_path) as program:
         ask(program, 2)
         assert requests(program) == 2
-        assert not (tmp_path / "data").exists()
+        assert not (tmp_path / "data" / "metrics").exists()
 
 
 def test_prometheus_client_is_loaded_by_the_first_scrape_only() -> None:
@@ -117,59 +114,24 @@ def test_under_gunicorn_one_scrape_sums_all_workers(tmp_path: Path) -> None:
 # a real Prometheus
 
 
-def tool(name: str) -> str:
-    """Find a program of Prometheus."""
-    found = shutil.which(name)
-    if found is None and os.environ.get("CI") != "true":
-        pytest.skip("needs prometheus, which .ci/run installs")
-    assert found is not None, "apt-get install prometheus"
-    return found
-
-
 def test_promtool_finds_nothing_to_say(tmp_path: Path) -> None:
-    promtool = tool("promtool")
     with gateway(tmp_path) as program:
         ask(program, 2)
         text = httpx.get(f"{program.url}/metrics").text
-    done = subprocess.run([promtool, "check", "metrics"], check=False, input=text, capture_output=True, text=True)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert promtool("check", "metrics", text=text) == (0, "")
 
 
 def test_prometheus_reads_them_with_a_key(tmp_path: Path) -> None:
-    program_, folder = tool("prometheus"), tmp_path / "prometheus"
-    folder.mkdir()
     keys = '[[key]]\nname = "prometheus"\nsecret = "sk-metrics"\nscopes = ["chat", "metrics"]\n'
     with gateway(tmp_path, toml=keys) as program:
         key = {"authorization": "Bearer sk-metrics"}
         httpx.post(f"{program.url}/v1/chat/completions", json=QUESTION, headers=key).raise_for_status()
-        target, port = program.url.removeprefix("http://"), free_port()
-        (folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 200ms}\n"
-            f"scrape_configs: [{{job_name: gateway, authorization: {{credentials: sk-metrics}}, "
-            f'static_configs: [{{targets: ["{target}"]}}]}}]\n'
+        target = program.url.removeprefix("http://")
+        scrape = (
+            "{job_name: gateway, authorization: {credentials: sk-metrics}, "
+            f'static_configs: [{{targets: ["{target}"]}}]}}'
         )
-        command = [program_, "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"]
-        command.append(f"--web.listen-address=127.0.0.1:{port}")
-        with subprocess.Popen(command, cwd=folder) as prometheus:
-            try:
-                asked = f"http://127.0.0.1:{port}/api/v1/query"
-                query = 'gateway_requests_total{dialect="openai-chat",upstream="demo",model="demo",status="200"}'
-                assert answered(asked, query) == "1"
-                assert answered(asked, "gateway_first_byte_seconds_count") == "1"
-            finally:
-                prometheus.kill()
-
-
-def answered(address: str, query: str) -> str:
-    """Wait until Prometheus has a value."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            result = httpx.get(address, params={"query": query}).json()["data"]["result"]
-        except (httpx.TransportError, KeyError, ValueError):  # it is not there yet
-            result = []
-        if result:
-            value: str = result[0]["value"][1]
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"Prometheus has no {query}")
+        with prometheus(tmp_path / "prometheus", scrape) as asked:
+            answered = 'gateway_requests_total{dialect="openai-chat",upstream="demo",model="demo",status="200"}'
+            assert asked.wait(answered) == "1"
+            assert asked.wait("gateway_first_byte_seconds_count") == "1"

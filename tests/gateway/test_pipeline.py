@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.app import lifespan
 from gateway.config import ConfigError, load
-from gateway.middleware import AccessLog, Auth, BodyLimit, ModelMap, Protocol, RateLimit, RequestId
+from gateway.middleware import AccessLog, Auth, BodyLimit, ModelMap, Protocol, RateLimit, RequestId, Usage
 from gateway.pipeline import propose, violations
 from tests.middleware.asgi import call, scope_of
 from tests.scripted import Scripted, app_of, say
@@ -20,6 +20,7 @@ BUILTIN: dict[str, type] = {
     "rate_limit": RateLimit,
     "protocol": Protocol,
     "model_map": ModelMap,
+    "usage": Usage,
 }
 DEFAULT = load({}, environ={}).config.pipeline.order
 
@@ -30,6 +31,8 @@ BEFORE = (
     ("auth", "rate_limit"),
     ("auth", "model_map"),
     ("protocol", "model_map"),
+    ("auth", "usage"),
+    ("model_map", "usage"),
 )
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.redact import Secret, redact
+from gateway.redact import Hider, Secret, conceal, credentials_in, redact
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda s: f"{s}", lambda s: f"{s!r:>5}".strip(), lambda s: f"{[s]}"[1:-1]])
@@ -48,7 +48,12 @@ def test_a_secret_is_neither_hashed_nor_pickled() -> None:
         ("x-api-key: abc", "x-api-key: ***"),
         ("'x-goog-api-key': 'abc'", "'x-goog-api-key': '***'"),
         ("GET /v1beta/models?key=abc&alt=sse", "GET /v1beta/models?key=***&alt=sse"),
+        ("'query_string': b'key=abc&alt=sse'", "'query_string': b'key=***&alt=sse'"),
         ("/oauth2/callback?code=4%2F0&state=xyz", "/oauth2/callback?code=***&state=***"),
+        ("Cookie: gateway_session=1.a.b; theme=dark\r\nhost: x", "Cookie: ***\r\nhost: x"),
+        ("(b'set-cookie', b'gateway_login_0a1b=x; Path=/')", "(b'set-cookie', b'***')"),
+        ("has gateway_session=1799.ab.password-1.cd only", "has gateway_session=*** only"),
+        ("has gateway_login_0a1b2c3d=ab12; and no other", "has gateway_login_0a1b2c3d=***; and no other"),
         ('{"refresh_token": "abc"}', '{"refresh_token": "***"}'),
         ('{\\"client_secret\\":\\"abc\\"}', '{\\"client_secret\\":\\"***\\"}'),
         ("grant_type=x&refresh_token=abc&y=1", "grant_type=x&refresh_token=***&y=1"),
@@ -76,6 +81,7 @@ def test_credentials_are_masked(text: str, masked: str) -> None:
         "http://127.0.0.1:8045/v1/models?alt=sse",
         "the task-based, risk-free disk-1 way",
         "https://1//x and monkey=1",
+        "the cookie is for https",
     ],
 )
 def test_plain_words_stay(text: str) -> None:
@@ -91,9 +97,50 @@ def test_a_given_secret_too_short_to_tell_apart_is_left() -> None:
 
 
 @pytest.mark.parametrize(
+    "spelt", ["p+s&/=é", "p%2Bs%26%2F%3D%C3%A9", "p+s\\u0026/\\u003d\\u00e9", "p\\u002Bs\\u0026/=\\u00e9"]
+)
+def test_a_given_secret_is_masked_however_it_is_written(spelt: str) -> None:
+    assert Hider([Secret("p+s&/=é")])(f"it was {spelt}.") == "it was ***."
+
+
+# what a server repeats
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer canary-1"},
+        {"Authorization": "canary-1"},
+        {"x-api-key": "canary-1"},
+        {"x-of-the-operator": "canary-1"},
+    ],
+)
+def test_a_header_that_is_repeated_is_masked(headers: dict[str, str]) -> None:
+    assert conceal(b'{"error":"no canary-1"}', credentials_in(headers)) == b'{"error":"no ***"}'
+
+
+def test_headers_that_are_no_credentials_stay() -> None:
+    headers = {"Content-Type": "application/json", "user-agent": "the gateway", "anthropic-version": "2023-06-01"}
+    assert credentials_in({**headers, "accept": "text/event-stream", "anthropic-beta": "context-1m"}) == ()
+
+
+def test_a_form_that_is_repeated_is_masked() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    form = b"grant_type=authorization_code&client_id=the-client&client_secret=s%26canary&code=4%2Fcanary"
+    said = b"authorization_code of the-client: s&canary, 4/canary, 4%2Fcanary"
+    assert conceal(said, credentials_in(headers, form)) == b"authorization_code of the-client: ***, ***, ***"
+
+
+def test_what_a_local_server_is_shown_as_a_key_leaves_its_answers_whole() -> None:
+    answer = b'{"error": {"message": "none", "param": "none"}}'
+    assert conceal(answer, credentials_in({"authorization": "Bearer none"})) == answer
+
+
+@pytest.mark.parametrize(
     "part",
     ["sk-", "eyJ", "eyJa.", "authorization ", "://", "://a:", "bearer ", "key=", "\\", "authorization\\\\", "password=",
-     "api-key  ", "1//", "ya29.", "?key=", '"', "AIza", "a:b@"],
+     "api-key  ", "cookie: ", "cookie ", "gateway_session=", "gateway_login_a", "1//", "ya29.", "?key=", "'key=", '"',
+     "AIza", "a:b@"],
 )  # fmt: skip
 def test_the_time_is_linear(part: str) -> None:
     began = time.process_time()

@@ -196,3 +196,14 @@ def test_the_key_of_a_decision_finds_its_line(tmp_path: Path) -> None:
     loaded = load(file, environ={}, dotenv=False)
     decisions = Resolver(loaded.config, {"demo": Scripted([])}).resolve("gemini").decisions
     assert [loaded.source(decision.path).line for decision in decisions] == [2, 3]
+
+
+def test_a_name_leads_to_the_upstreams_of_its_targets() -> None:
+    rules = resolver({"alias": {"best": ["openai/o9", "claude-sonnet-4-5"], "any": {"openai/x": 1, "shared": 1}}})
+    led = [rules.leads_to(name, ["antigravity"]) for name in ("best", "any", "openai/o9", "shared", "nothing-like-it")]
+    assert led == [True, True, False, True, False]
+
+
+def test_a_draw_of_which_nothing_fits_is_made_among_all() -> None:
+    rules = resolver({"alias": {"any": {"openai/a": 1, "openai/b": 1}}})
+    assert rules.resolve("any", ["antigravity"]).targets[0].adapter.name == "openai"

@@ -227,7 +227,7 @@ async def test_a_restart_and_a_second_process_see_them(tmp_path: Path) -> None:
 
 
 def everything(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.iterdir())
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
 async def test_what_is_kept_is_encrypted(tmp_path: Path) -> None:

@@ -286,3 +286,29 @@ async def test_fetch_stops_at_its_limit(transport: Transport) -> None:
     async with upstream(saying(OK)) as server:
         with pytest.raises(TooLarge):
             await transport.fetch("GET", server.url, headers={}, timeout_s=5.0, max_bytes=1)
+
+
+# What it repeats
+
+SHOWN = {"authorization": "Bearer canary-token"}
+
+
+def repeating(status: int) -> Answer:
+    return saying(b"HTTP/1.1 %d X\r\nContent-Length: 18\r\n\r\nno canary-token 1." % status)
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, b"no *** 1."), (200, b"no canary-token 1.")])
+async def test_a_refusal_comes_without_the_token_that_it_repeats(
+    transport: Transport, status: int, said: bytes
+) -> None:
+    async with upstream(repeating(status)) as server:
+        response = await transport.send("POST", server.url, headers=SHOWN, body=b"{}")
+        assert await response.read_all(100) == said
+        assert response.concealed(b"canary-token") == b"***"
+
+
+async def test_a_refusal_comes_without_the_form_that_it_repeats(transport: Transport) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    async with upstream(repeating(400)) as server:
+        answer = await transport.fetch("POST", server.url, headers=form, body=b"code=canary-token", timeout_s=5)
+    assert answer.body == b"no *** 1."

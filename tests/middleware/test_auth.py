@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.context import Principal
+from gateway.keys import Keys, digest_of, id_of, indexed
+from gateway.lockout import Lockout
 from gateway.middleware import Auth
 from gateway.middleware.auth import PLACES, Key
+from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, Outcome, call, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +182,40 @@ async def test_an_address_ends_with_its_key() -> None:
 async def test_nobody_is_not_somebody_without_a_hash() -> None:
     nameless = {"": (Principal(name="nameless", id=""), None)}
     assert (await call(Auth(Inner(), nameless, vouch=vouching), upload("tickets"))).status == 401
+
+
+# failed attempts
+
+
+async def attempts(app: Auth, number: int, client: str = "127.0.0.1", key: str = "sk-wrong") -> list[int]:
+    return [(await ask(app, {"x-api-key": key}, client=client)).status for _ in range(number)]
+
+
+async def test_after_ten_unknown_keys_in_a_minute_an_address_is_not_heard() -> None:
+    app = Auth(Inner(), keys(), lockout=Lockout(FakeClock()))
+    assert await attempts(app, 12) == [401] * 10 + [429] * 2  # this machine, too
+    refused = await ask(app, {"x-api-key": "sk-wrong"})
+    assert (refused.json["error"]["code"], int(refused.headers["retry-after"]) > 0) == ("rate_limit_exceeded", True)
+    assert await attempts(app, 1, "10.0.0.8") == [401]
+
+
+async def test_a_known_key_is_heard_all_the_same() -> None:
+    app = Auth(Inner(), keys(), lockout=Lockout(FakeClock()))
+    await attempts(app, 12)
+    assert await attempts(app, 2, key=KEY) == [200, 200]
+
+
+async def test_to_have_no_key_or_one_that_is_over_is_no_attempt() -> None:
+    app = Auth(Inner(), keys(date(2001, 1, 1)), lockout=Lockout(FakeClock()))
+    assert await attempts(app, 12, key=KEY) == [401] * 12
+    assert [(await ask(app)).status for _ in range(12)] == [401] * 12
+    assert await attempts(app, 1) == [401]
+
+
+async def test_what_was_let_in_is_noted() -> None:
+    known = Keys(indexed({"alice": KEY}))
+    app = Auth(Inner(), known)
+    await attempts(app, 1)
+    assert known.used == set()
+    await attempts(app, 1, key=KEY)
+    assert known.used == {id_of(digest_of(KEY))}

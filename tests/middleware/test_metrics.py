@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import ir
 from gateway.context import RequestContext, attach
-from gateway.errors import RateLimited, UpstreamTimeout
+from gateway.errors import BodyTooLarge, InvalidRequest, RateLimited, Unauthenticated, UpstreamTimeout
+from gateway.histogram import observe
 from gateway.middleware import Metrics
-from gateway.middleware.metrics import OTHER
+from gateway.middleware.places import OTHER
+from gateway.prices import Price, Prices
 from gateway.refusal import refuse
 from gateway.store.tally import Tally
 from gateway.upstream import Target
@@ -148,6 +150,99 @@ async def test_a_stream_is_open_from_its_first_piece_to_its_end() -> None:
         assert (await scraped(app)).get("open_streams") == 1
         go.set()
     assert (await scraped(app)).get("open_streams") == 0
+
+
+async def test_a_request_is_under_way_to_its_end_and_waits_for_its_first_word() -> None:
+    begun, go = anyio.Event(), anyio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/answered":
+            attach(scope, send)[0].begins()
+        begun.set()
+        await go.wait()
+        await Inner()(scope, receive, send)
+
+    app = Metrics(slow)
+    seen = list[tuple[float | None, float | None]]()
+    async with anyio.create_task_group() as tasks:
+        for path in ("/waiting", "/answered"):
+            begun = anyio.Event()
+            tasks.start_soon(call, app, scope_of(path))
+            await begun.wait()
+        found = await scraped(app)
+        seen.append((found.get("requests_under_way"), found.get("requests_waiting")))
+        go.set()
+    found = await scraped(app)
+    assert [*seen, (found.get("requests_under_way"), found.get("requests_waiting"))] == [(2, 1), (0, 0)]
+
+
+async def test_a_defect_leaves_nothing_under_way() -> None:
+    async def defect(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError
+
+    app = Metrics(defect)
+    with pytest.raises(RuntimeError):
+        await call(app, scope_of())
+    found = await scraped(app)
+    assert (found.get("requests_under_way"), found.get("requests_waiting")) == (0, 0)
+
+
+async def test_silences_are_summed_by_model_and_the_long_ones_are_stalls() -> None:
+    def silent(context: RequestContext) -> None:
+        context.upstream = "up/m"
+        assert context.silences is not None
+        for seconds in (0.004, 0.2, 0.2, 5.0, 7.0, 40.0):
+            observe(context.silences, seconds)
+
+    found = await after(Answers(silent), times=2)
+    assert found.get("chunk_gap_seconds_count", **WHERE) == 12
+    assert found.get("chunk_gap_seconds_sum", **WHERE) == pytest.approx(104.808)
+    assert found.get("chunk_gap_seconds_bucket", le="0.25", **WHERE) == 6
+    assert found.get("stalls_total", outcome="resumed", **WHERE) == 4
+    assert found.get("stalls_total", outcome="given_up", **WHERE) is None
+
+
+async def test_an_upstream_that_was_given_up_has_stalled() -> None:
+    found = await after(Answers({"upstream": "up/m", "fell_silent": True}))
+    assert found.get("stalls_total", outcome="given_up", **WHERE) == 1
+
+
+async def test_tokens_cost_what_their_model_costs() -> None:
+    usage = ir.Usage(input=1_000_000, cache_read=500_000, output=100_000)
+    prices = Prices({"up/m": Price(2.0, 0.5, 10.0)})
+    found = await after(Answers({"upstream": "up/m", "usage": usage}), times=2, prices=prices)
+    assert found.get("cost_usd_total", **WHERE) == 2 * (1.0 + 0.25 + 1.0)
+
+
+async def test_what_has_no_price_costs_nothing_that_is_known() -> None:
+    said = {"upstream": "up/m", "usage": ir.Usage(input=1, output=1)}
+    assert (await after(Answers(said), prices=Prices({}))).total("cost_usd_total") == 0
+
+
+async def test_a_model_without_a_label_of_its_own_has_its_price() -> None:
+    said = [{"upstream": f"up/unlisted-{number}", "usage": ir.Usage(input=1_000_000)} for number in range(101)]
+    prices = Prices({"unlisted-100": Price(3.0, 3.0, 3.0), "*": Price(1.0, 1.0, 1.0)})
+    found = await after(Answers(*said), times=101, adapters=upstream("m"), prices=prices)
+    assert found.get("cost_usd_total", upstream="up", model=OTHER) == 3
+
+
+async def test_why_answers_ended_is_counted() -> None:
+    found = await after(Answers({"upstream": "up/m", "finish": "length"}))
+    assert found.get("finish_reasons_total", reason="length", **WHERE) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "upstream", "reason"),
+    [
+        ({"error": Unauthenticated("who?")}, "", "invalid_api_key"),
+        ({"error": BodyTooLarge("no")}, "", "request_too_large"),
+        ({"error": InvalidRequest("what?")}, "", "InvalidRequest"),
+        ({"upstream": "up/m", "error": UpstreamTimeout("silence")}, "up", "timeout"),
+    ],
+)
+async def test_failures_are_counted_by_reason(said: Mapping[str, Any], upstream: str, reason: str) -> None:
+    found = await after(Answers(said))
+    assert found.get("errors_total", dialect="openai-chat", upstream=upstream, reason=reason) == 1
 
 
 # who makes a label

@@ -4,7 +4,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.config import load
 from gateway.context import Principal, attach
 from gateway.middleware import ModelMap, Protocol
-from gateway.resolution import Resolver
+from gateway.resolution import Resolution, Resolver
+from gateway.upstream import Target
 from tests.middleware.asgi import Inner, Outcome, call, scope_of
 from tests.scripted import Scripted
 
@@ -51,3 +52,48 @@ async def test_an_unknown_model_is_404_with_suggestions() -> None:
 @pytest.mark.parametrize("model", ["demo", "models/demo"])
 async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], status: int, model: str) -> None:
     assert (await ask(Inner(reads=False), model, Principal(name="a", id="a", models=globs))).status == status
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "labels"),
+    [((), ["one/m", "two/m"]), (("two",), ["two/m"]), (("two", "one"), ["one/m", "two/m"]), (("three",), None)],
+)
+async def test_targets_of_other_upstreams_are_left_out(upstreams: tuple[str, ...], labels: list[str] | None) -> None:
+    inner = Inner(reads=False)
+    outcome = await ask_for(inner, "best", upstreams)
+    if labels is None:
+        assert outcome.status == 403
+        assert "may not use upstream 'one', 'two', to which the model 'best' leads" in outcome.json["error"]["message"]
+    else:
+        assert [target.label for target in inner.context.targets] == labels
+
+
+async def test_a_draw_is_among_the_upstreams_of_the_key() -> None:
+    inner = Inner(reads=False)
+    for _ in range(20):
+        await ask_for(inner, "any", ("two",))
+        assert [target.label for target in inner.context.targets] == ["two/m"]
+
+
+async def test_a_middleware_of_ones_own_may_know_nothing_of_upstreams() -> None:
+    inner = Inner(reads=False)
+
+    def resolve(name: str) -> Resolution:
+        return Resolution((Target(Scripted([]), name),), ())
+
+    assert (await call(Protocol(ModelMap(inner, resolve=resolve)), scope_of(), [CHAT % b"x"])).status == 200
+
+
+async def ask_for(inner: Inner, model: str, upstreams: tuple[str, ...]) -> Outcome:
+    upstream = {name: {"type": "demo"} for name in ("one", "two")}
+    alias = {"best": ["one/m", "two/m"], "any": {"one/m": 99, "two/m": 1}}
+    config = load({"upstream": upstream, "models": {"alias": alias}}, environ={}).config
+    rules = Resolver(config, {name: Scripted([], name=name, models=[]) for name in upstream})
+    app = Protocol(ModelMap(inner, resolve=rules.resolve))
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        context.principal = Principal(name="a", id="a", upstreams=upstreams)
+        await app(scope, receive, send)
+
+    return await call(outer, scope_of(), [CHAT % model.encode()])

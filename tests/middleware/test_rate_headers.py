@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.context import ANONYMOUS
 from gateway.middleware import RateLimit
-from gateway.middleware.rate_headers import Window
+from gateway.store.windows import Window
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, Outcome, call, scope_of
 from tests.middleware.test_rate_limit import Waiting, ask, holding
@@ -127,9 +127,9 @@ async def test_a_refused_request_takes_nothing() -> None:
 
 
 async def state(app: RateLimit, amount: int) -> Window:
-    rules = app._plan(ANONYMOUS.id, ()).rules
-    rule = next(rule for rule in rules if rule.amount == amount)
-    return app._window(rule, app._clock.time())
+    rules = app._plan(ANONYMOUS.id, ()).requests
+    (window,) = app._limiter._own.look([next(rule for rule in rules if rule.amount == amount)])
+    return window
 
 
 async def test_too_many_at_once_takes_nothing_either() -> None:

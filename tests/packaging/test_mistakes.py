@@ -76,10 +76,10 @@ def test_dead_token(programs: Path, tmp_path: Path, fake: Google) -> None:
         said = program.says("a credential is disabled")
         assert ask(program) == (
             503,
-            "upstream google has no usable credential: 1 disabled: invalid_grant; this gateway's operator must act",
+            "1 credential: 1 disabled; this gateway's operator must act",
         )
     assert '"reason":"invalid_grant: Token has been expired or revoked."' in said
-    assert '"hint":"log the account in again, and give upstream.google.pool its new refresh token"' in said
+    assert '"hint":"log the account in again: gateway login --upstream google"' in said
 
 
 def test_port_in_use(programs: Path, tmp_path: Path) -> None:

@@ -127,6 +127,9 @@ class _Network:
     async def read_all(self, limit: int) -> bytes:
         return b"".join(self._reads)[:limit]
 
+    def concealed(self, data: bytes) -> bytes:
+        return data  # it was shown nothing
+
     def close(self) -> None:
         self._reads.clear()
 

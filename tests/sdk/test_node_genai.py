@@ -103,7 +103,7 @@ def test_embeddings_are_the_upstreams_that_has_them(outcomes: Outcomes) -> None:
         ("wrong key", [401, "UNAUTHENTICATED"], "key"),
         ("unknown model", [404, "NOT_FOUND"], "gemini-9-of-tomorrow"),
         ("model not listed", [404, "NOT_FOUND"], "gemini-9-of-tomorrow"),
-        ("rate limit", [429, "RESOURCE_EXHAUSTED"], "cool down"),
+        ("rate limit", [429, "RESOURCE_EXHAUSTED"], "cooling until"),
         ("no capacity", [503, "UNAVAILABLE"], "No capacity"),
         ("streamed no capacity", [503, "UNAVAILABLE"], "No capacity"),
         ("cut short", [502, "INTERNAL"], "ended before it was complete"),

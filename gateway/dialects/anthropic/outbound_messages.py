@@ -17,6 +17,7 @@ from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers,
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
+from .outbound_marks import Marks
 from .outbound_parts import EMPTY, JSON, Parts
 from .outbound_target import AnthropicTarget
 
@@ -30,6 +31,7 @@ REDACTED: Final = "gw1.redacted_thinking."
 _OURS: Final = "E"  # how a bare signature of Claude begins
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _AHEAD: Final = "this model takes instructions at the start only: it stands there"
+_LATER: Final = "an answer follows an instruction here: it stands behind all that the user says"
 _BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
 _PREFILLED: Final = "an answer begun by the caller is not continued here: the model is asked to go on"
 
@@ -38,16 +40,25 @@ class Conversation:
     """Writes the messages of one request. `system`: instructions that stand in it and are to lead it."""
 
     def __init__(
-        self, request: ir.Request, target: AnthropicTarget, names: NameMap, losses: list[ir.Loss], *, thoughts: bool
+        self,
+        request: ir.Request,
+        target: AnthropicTarget,
+        names: NameMap,
+        marks: Marks,
+        losses: list[ir.Loss],
+        *,
+        thoughts: bool,
     ) -> None:
         self._request = request
         self._target = target
         self._names = names
         self._losses = losses
+        self._marks = marks
         self._parts = Parts(request.paths, losses)
         self._thoughts = thoughts and target.signatures
         self._messages: list[Message] = []
         self._rules: list[str] = []
+        self._overtaken = False  # the user went on behind one of the rules
         self.system: list[str] = []
 
     def messages(self, *, thinks: bool) -> list[Message]:
@@ -83,6 +94,7 @@ class Conversation:
             return
         if role == "assistant":
             self._place_rules()
+        self._overtaken = self._overtaken or bool(self._rules)
         if self._messages and self._messages[-1]["role"] == role:
             self._messages[-1]["content"] += content
         else:
@@ -97,11 +109,14 @@ class Conversation:
     def _place_rules(self) -> None:
         """Write the instructions since the last answer: behind the user's words, or ahead of everything."""
         rules, self._rules = self._rules, []
+        overtaken, self._overtaken = self._overtaken, False
         if not rules:
             return
         follows = bool(self._messages) and self._messages[-1]["role"] == "user"
         if follows and self._target.system_turns:
             self._messages.append({"role": "system", "content": "\n\n".join(rules)})
+            if overtaken:
+                self._lose(_LATER)
         elif follows or not self._messages:
             self.system += rules
             self._lose(_AHEAD)
@@ -118,12 +133,13 @@ class Conversation:
     def _block(self, part: ir.Part) -> Block | None:
         match part:
             case ir.Text() | ir.Media():
-                return self._parts.write(part)
+                return self._given(part)
             case ir.Thinking():
                 return _thinking(part)
             case ir.ToolCall():
                 name = self._names.upstream(part.name)
-                return {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
+                called: JSON = {"type": "tool_use", "id": part.id, "name": name, "input": part.arguments}
+                return self._marks.on(called, part.mark)
             case ir.ToolResult():
                 return self._result(part)
             case ir.Opaque(dialect="anthropic"):
@@ -133,17 +149,21 @@ class Conversation:
                 self._lose(f"only {part.dialect} can read a {part.kind} block", part.path, severity)
                 return None
 
+    def _given(self, part: ir.Text | ir.Media) -> JSON | None:
+        block = self._parts.write(part)
+        return None if block is None else self._marks.on(block, part.mark)
+
     def _results(self, step: Step) -> None:
         """Write results; those of a failure hold words only, and its pictures follow."""
         results = [part for part in step.parts if isinstance(part, ir.ToolResult)]
         shown = [media for one in results if one.is_error for media in one.parts if isinstance(media, ir.Media)]
         written = [self._result(one) for one in results]
-        self._say("user", [*written, *(block for one in shown if (block := self._parts.write(one)) is not None)])
+        self._say("user", [*written, *(block for one in shown if (block := self._given(one)) is not None)])
 
     def _result(self, result: ir.ToolResult) -> JSON:
-        written: JSON = {"type": "tool_result", "tool_use_id": result.id}
+        written = self._marks.on({"type": "tool_result", "tool_use_id": result.id}, result.mark)
         parts = [part for part in result.parts if not (result.is_error and isinstance(part, ir.Media))]
-        content = [block for part in parts if (block := self._parts.write(part)) is not None]
+        content = [block for part in parts if (block := self._given(part)) is not None]
         if result.is_error:
             return written | {"content": content or [_words(EMPTY)], "is_error": True}
         return written | {"content": content} if content else written

@@ -21,6 +21,7 @@ from gateway.dialects.openai_chat.outbound_request import names_of
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
+from .outbound_marks import Marks
 from .outbound_messages import Conversation, leads_with_thoughts
 from .outbound_parts import JSON
 from .outbound_schema import Strict, parameters, strict
@@ -79,7 +80,8 @@ class _Writer:
         self.target = target
         self.losses: list[ir.Loss] = [unknown(name, value) for name, value in request.extras.items()]
         self.names = NameMap(names_of(request))
-        self.system = [text.text for text in request.system]
+        self.marks = Marks(request)
+        self.system = [self.marks.on(_words(text.text), text.mark) for text in request.system if text.text.strip()]
         self.answer = ""
 
     def write(self) -> AnthropicWritten:
@@ -92,7 +94,7 @@ class _Writer:
         fields: JSON = {
             "model": self.target.model,
             "max_tokens": thinking.max_tokens,
-            "system": [{"type": "text", "text": text} for text in self.system if text.strip()],
+            "system": self.system,
             "messages": messages,
             **tools.fields,
             "thinking": thinking.config,
@@ -109,7 +111,7 @@ class _Writer:
             betas=(thinking.beta,) if thinking.beta else (),
             wrapped=tools.wrapped,
             answer=self.answer,
-            losses=tuple(spelt(loss, self.request.paths) for loss in self.losses),
+            losses=(*(spelt(loss, self.request.paths) for loss in self.losses), *self.marks.lost()),
         )
 
     def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:
@@ -136,13 +138,14 @@ class _Writer:
         if not messages:
             raise self._refused("messages", "there is nothing in them that the model could read")
         self.losses += [*thinking.losses, *lost]
-        self.system += system
+        self.system += map(_words, system)
         return thinking, messages
 
     def _written(self, thinking: Thinking) -> tuple[list[dict[str, object]], list[str], list[ir.Loss]]:
         losses: list[ir.Loss] = []
         thoughts = thinking.on or (self.target.adaptive and thinking.config is None)
-        conversation = Conversation(self.request, self.target, self.names, losses, thoughts=thoughts)
+        marks, target = self.marks, self.target
+        conversation = Conversation(self.request, target, self.names, marks, losses, thoughts=thoughts)
         messages = conversation.messages(thinks=thinking.on)
         return messages, conversation.system, losses
 
@@ -164,7 +167,7 @@ class _Writer:
             self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
         else:
             self._lose("response_format", "this model is asked for JSON in words only")
-            self.system.append(_instruction(output.schema))
+            self.system.append(_words(_instruction(output.schema)))
         return {}
 
     def _lose_keywords(self, held: Strict) -> None:
@@ -181,7 +184,7 @@ class _Writer:
     # tools
 
     def _tools(self, thinking: Thinking) -> Tools:
-        tools = write_tools(self.request, self.target, self.names, self.losses, thinks=thinking.budgeted)
+        tools = write_tools(self.request, self.target, self.names, self.marks, self.losses, thinks=thinking.budgeted)
         schema = self.request.output.schema
         if not self.answer or schema is None:
             return tools
@@ -247,6 +250,10 @@ class _Writer:
 
 def _never(_name: str, _value: float) -> bool:
     return False
+
+
+def _words(text: str) -> JSON:
+    return {"type": "text", "text": text}
 
 
 def _instruction(schema: Raw | None) -> str:

@@ -15,8 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.openai_chat.outbound_blocks import Blocks
-from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
+from gateway.dialects.outbound_reader import BlockReader, cut
 
 from . import outbound_wire as wire
 from .outbound_blocks import Answer, Call, Kept, Part, Text, Thought
@@ -45,8 +44,6 @@ _CALL: Final = "tool_use"
 _NULL: Final = Raw(b"null")
 _BLOCK: Final = msgspec.json.Decoder(wire.Block)
 _DELTA: Final = msgspec.json.Decoder(Delta)
-_UNREADABLE: Final = "the upstream's answer cannot be read"
-_CUT: Final = "the upstream's answer ended before it was complete"
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -58,15 +55,14 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     answer: str = ""
 
 
-class StreamReader:
+class StreamReader(BlockReader):
     """Reads one answer."""
 
     def __init__(self, options: ReadOptions) -> None:
+        super().__init__(options.salt)
         self._options = options
-        self._events: list[ir.Event] = []
-        self._blocks = Blocks(options.salt)
         self._tally = Tally()
-        self._started = self._ended = self._said = False
+        self._said = False
         self._open: dict[int, Part] = {}
         self._end = Delta()
 
@@ -88,38 +84,21 @@ class StreamReader:
         try:
             message = read_message(body)
         except ValueError as error:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            self._unreadable(mask(str(error)))
             return self._flushed()
         if message.type == "error" or message.error != _NULL:
             self._fail(read_error(200, body, {}))
         elif message.content is None:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {read_details(body).message or 'it holds no content'}"))
+            self._unreadable(read_details(body).message or "it holds no content")
         else:
             self._whole(message)
         return self._flushed()
-
-    def close(self) -> list[ir.Event]:
-        """End the answer where the upstream's stream ended; idempotent."""
-        if not self._ended:
-            self._fail(StreamBroken(_CUT))
-        return self._flushed()
-
-    def _flushed(self) -> list[ir.Event]:
-        if not self._ended:
-            self._events += self._blocks.events()
-        events, self._events = self._events, []
-        return events
-
-    def _fail(self, error: GatewayError) -> None:
-        self._events += self._blocks.events()  # what came before it
-        self._events.append(ir.Failed(error))
-        self._ended = True
 
     def _read(self, data: str) -> None:
         try:
             event = read_event(data, self._TYPES)
         except ValueError as error:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            self._unreadable(mask(str(error)))
             return
         if event.type == "error" or (not event.type and event.error != _NULL):
             self._fail(read_error(200, data.encode(), {}))
@@ -204,22 +183,15 @@ class StreamReader:
 
     def _message_ended(self, _: Event) -> None:
         native = self._end.stop_reason
-        calls = self._blocks.calls
-        if not all(call.name for call in calls):
-            code = "upstream_malformed_tool_call"
-            self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
-            return
-        if native is None and not self._said:
-            self._fail(StreamBroken(_CUT))
+        error = self._nameless() or (cut() if native is None and not self._said else None)
+        if error is not None:
+            self._fail(error)
             return
         self._start(Message())
         for index in sorted(self._open):
             self._block_ended(Event(index=index))
-        self._events += self._blocks.events(ended=True)
-        if self._tally:
-            self._events.append(ir.UsageReported(self._tally.usage()))
-        self._events.append(self._finished(native, called=bool(calls)))
-        self._ended = True
+        usage = self._tally.usage() if self._tally else None
+        self._finished_with(usage, self._finished(native, called=bool(self._blocks.calls)))
 
     def _finished(self, native: str | None, *, called: bool) -> ir.Finished:
         reason = _FINISHED.get(native or "end_turn", "stop")

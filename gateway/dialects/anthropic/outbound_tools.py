@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound import emulated
 
+from .outbound_marks import Marks
 from .outbound_schema import MENDED, NO_PARAMETERS, parameters, strict
 from .outbound_target import AnthropicTarget
 
@@ -40,10 +42,10 @@ def forced(request: ir.Request) -> bool:
 
 
 def write_tools(
-    request: ir.Request, target: AnthropicTarget, names: NameMap, losses: list[ir.Loss], *, thinks: bool
+    request: ir.Request, target: AnthropicTarget, names: NameMap, marks: Marks, losses: list[ir.Loss], *, thinks: bool
 ) -> Tools:
     """Write `tools` and `tool_choice`; `thinks`: whether the model thinks by a budget, so that none can be forced."""
-    return _Writer(request, target, names, losses, thinks=thinks).write()
+    return _Writer(request, target, names, marks, losses, thinks=thinks).write()
 
 
 class _Writer:
@@ -52,6 +54,7 @@ class _Writer:
         request: ir.Request,
         target: AnthropicTarget,
         names: NameMap,
+        marks: Marks,
         losses: list[ir.Loss],
         *,
         thinks: bool,
@@ -59,6 +62,7 @@ class _Writer:
         self._request = request
         self._target = target
         self._names = names
+        self._marks = marks
         self._losses = losses
         self._thinks = thinks
         self._choice = request.tool_choice
@@ -67,7 +71,7 @@ class _Writer:
     def write(self) -> Tools:
         chosen = [tool for tool in self._request.tools if not self._left_out(tool)]
         functions = [tool for tool in chosen if tool.builtin is None]
-        written = [self._function(tool) for tool in functions]
+        written = [self._marks.on(self._function(tool), tool.mark) for tool in functions]
         self._taken |= {self._names.upstream(tool.name) for tool in functions}
         written += [service for tool in chosen if tool.builtin is not None for service in self._service(tool)]
         wrapped = frozenset(self._names.upstream(tool.name) for tool in functions if tool.free_form)
@@ -92,8 +96,7 @@ class _Writer:
         given = tool.schema or NO_PARAMETERS
         schema = parameters(given)
         where = f"{tool.path}.{tool.schema_path}".rstrip(".")
-        if tool.free_form:
-            self._lose(tool.path, "emulated: a function with the one argument input", "change")
+        self._losses += emulated(tool)
         if schema != given:
             self._lose(where, MENDED)
         written: JSON = {"name": self._names.upstream(tool.name)}

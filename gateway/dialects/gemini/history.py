@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
+_REMINDED: Final = "there are no instructions within a conversation here: the user says it"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
@@ -137,7 +138,7 @@ def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.P
         return _replayed(turn, replay, losses)
     if ir.Thinking in map(type, turn.parts) and not turn.places and _sealed(turn):
         losses.append(ir.Loss("messages", NOT_OURS, "hint"))
-    return replay.parts(_reminder(turn) if turn.role == "system" else turn.parts)
+    return replay.parts(_reminder(turn, losses) if turn.role == "system" else turn.parts)
 
 
 def _sealed(turn: ir.Turn) -> bool:
@@ -161,10 +162,13 @@ def _signed(part: ir.Part) -> bool:
     return not isinstance(part, ir.ToolResult | ir.Opaque) and part.signature is not None
 
 
-def _reminder(turn: ir.Turn) -> Sequence[ir.Part]:
+def _reminder(turn: ir.Turn, losses: list[ir.Loss]) -> Sequence[ir.Part]:
     rule = "\n".join(part.text for part in turn.parts if isinstance(part, ir.Text))
     others = [part for part in turn.parts if not isinstance(part, ir.Text)]
-    return [reminder(rule), *others] if rule.strip() else others
+    if not rule.strip():
+        return others
+    losses.append(ir.Loss("messages", _REMINDED, "hint"))
+    return [reminder(rule), *others]
 
 
 def reminder(rule: str) -> ir.Text:

@@ -16,6 +16,7 @@ _STATUS: Final[Mapping[type[GatewayError], str]] = {
     errors.PermissionDenied: "PERMISSION_DENIED",
     errors.NotFound: "NOT_FOUND",
     errors.MethodNotAllowed: "UNIMPLEMENTED",
+    errors.Conflict: "ABORTED",
     errors.RequestTimeout: "DEADLINE_EXCEEDED",
     errors.RateLimited: "RESOURCE_EXHAUSTED",
     errors.CallerError: "INVALID_ARGUMENT",
@@ -24,7 +25,9 @@ _STATUS: Final[Mapping[type[GatewayError], str]] = {
     errors.UpstreamOverloaded: "UNAVAILABLE",
     errors.UpstreamTimeout: "DEADLINE_EXCEEDED",
     errors.NoCredential: "UNAVAILABLE",
+    errors.LimitsNotShared: "UNAVAILABLE",
     errors.Draining: "UNAVAILABLE",
+    errors.Cancelled: "UNAVAILABLE",
     errors.NotImplementedHere: "UNIMPLEMENTED",
     errors.GatewayError: "INTERNAL",
 }

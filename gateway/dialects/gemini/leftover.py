@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.marks import uncarried
+from gateway.dialects.outbound import emulated
 
 from .schema_facets import is_object
 from .thinking import BUDGETS
@@ -33,7 +35,7 @@ def told(
 
     `media`: all of the request. `public`: whether it goes to the Gemini API.
     """
-    found = list(losses)
+    found = [*losses, *uncarried(request)]
     config = body.get("generationConfig")
     settings = config if is_object(config) else {}
     untold = request.reasoning.include is None and "thinkingConfig" in settings
@@ -98,8 +100,7 @@ def _tools(request: ir.Request) -> Iterator[ir.Loss]:
     for tool in request.tools:
         if tool.strict:
             yield _hint(f"{tool.path}.{tool.schema_path.rpartition('.')[0]}.strict".replace("..", "."), "not enforced")
-        if tool.free_form:
-            yield ir.Loss(tool.path, "emulated: a function with the one argument input", "change")
+        yield from emulated(tool)
         if allowed and tool.builtin is None and tool.name not in allowed:
             yield _hint(tool.path, "the choice leaves it out")
 

@@ -1,6 +1,7 @@
 """Read a streamed answer: chunks in, neutral events out, in their grammar whatever comes.
 
-    text ─► text block, open until something else comes or the stream ends, so that late sources find it
+    text ─► text block, open until something else comes or the stream ends, so that late sources find it; a signature
+            is good for the words before it only, so what follows is another block
     thought ─► thinking block, closed by its signature
     functionCall, inlineData ─► a block that is complete at once
 
@@ -106,6 +107,7 @@ class StreamReader:
         self._started = self._ended = self._visible = self._answered = False
         self._id = ""
         self._open: ir.BlockKind | None = None
+        self._signed = False  # the open block is
         self._texts = 0
         self._call_ids: set[str] = set()
         self._finish: str | None = None
@@ -221,7 +223,7 @@ class StreamReader:
             self._call(call, signature)  # also when it is marked as a thought
         elif part.text:
             kind: ir.BlockKind = "thinking" if part.thought else "text"
-            if self._open != kind:
+            if self._open != kind or self._signed:
                 self._begin(kind)
             self._events.append(ir.ThinkingDelta(part.text) if part.thought else ir.TextDelta(part.text))
             if signature:
@@ -245,8 +247,11 @@ class StreamReader:
         """Sign the open block; a thought's signature ends it, and stands alone when its words are withheld."""
         if thought and self._open != "thinking":
             self._begin("thinking")
+        elif self._signed:
+            self._begin("text")
         if self._open is not None:
             self._events.append(ir.SignatureDelta(ir.Signature(self._options.family, signature)))
+            self._signed = True
         if thought:
             self._end_block()
 
@@ -325,20 +330,21 @@ class StreamReader:
 
     def _begin(self, kind: ir.BlockKind) -> None:
         if self._open is not None:
-            self._end_block()
+            self._end_block(cites=self._open != kind)  # sources come again, and stand with the last words
         self._open = kind
         if kind == "text":
             self._visible = True
             self._texts += 1
         self._events.append(ir.BlockStarted(kind=kind))
 
-    def _end_block(self) -> None:
+    def _end_block(self, *, cites: bool = True) -> None:
         if self._open is None:
             return
-        if self._open == "text" and self._sources:
+        if cites and self._open == "text" and self._sources:
             self._cite()
         self._events.append(ir.BlockEnded())
         self._open = None
+        self._signed = False
 
     def _cite(self) -> None:
         """Write the sources into the open text block, and whole for those who can read them."""

@@ -8,9 +8,11 @@ from operator import attrgetter
 from typing import Any, Final
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, wrapped
+from gateway.dialects.marks import marked, with_mark
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -37,7 +39,7 @@ _UNREAD: Final = {
     "function": (*_SPOKEN, "tool_call_id"),
     "assistant": ("annotations", "tool_call_id", "name"),
 }
-_unread: Final = {role: attrgetter(*fields, *wire.MARKS) for role, fields in _UNREAD.items()}
+_unread: Final = {role: attrgetter(*fields) for role, fields in _UNREAD.items()}
 _thoughts: Final = attrgetter(*THOUGHTS)
 _marks: Final = attrgetter(*wire.MARKS)
 _NOTHING: Final = (Raw(b"null"), Raw(b"[]"), Raw(b"{}"))
@@ -73,19 +75,25 @@ class _Messages:
         role = message.role
         if any(_unread[role](message)):
             self._lose_unread(message, path)
+        mark = message.mark(path, self._losses) if any(_marks(message)) else None
         if role in _RESULTS:
-            self._results.append(self._result(message, path))
+            self._results += marked([self._result(message, path)], mark, self._losses)
             return
         if self._results:
             self._end_results()
-        if role == "user":
-            self._turns.append(ir.Turn(role="user", parts=self._content(message, path)))
-        elif role == "assistant":
-            self._turns.append(self._assistant(message, path, index))
-        elif self._turns:
-            self._turns.append(ir.Turn(role="system", parts=self._texts(message, path)))
+        if role == "assistant":
+            turn = self._assistant(message, path, index)
+            self._turns.append(turn if mark is None else replace(turn, parts=marked(turn.parts, mark, self._losses)))
+        elif role == "user":
+            self._turns.append(ir.Turn(role="user", parts=marked(self._content(message, path), mark, self._losses)))
         else:
-            self.system += self._texts(message, path)
+            self._instruct(marked(self._texts(message, path), mark, self._losses))
+
+    def _instruct(self, texts: tuple[ir.Text, ...]) -> None:
+        if self._turns:
+            self._turns.append(ir.Turn(role="system", parts=texts))
+        else:
+            self.system += texts
 
     def turns(self) -> list[ir.Turn]:
         """Give all turns."""
@@ -101,7 +109,6 @@ class _Messages:
         self._losses.append(ir.Loss(path, reason, severity))
 
     def _lose_unread(self, message: wire.Message, path: str) -> None:
-        message.lose_marks(path, self._losses)
         for field in _UNREAD[message.role]:
             value = getattr(message, field)
             if value and value not in _NOTHING:
@@ -121,9 +128,8 @@ class _Messages:
         return tuple([part for part in parts if not isinstance(part, ir.Text) or part.text])
 
     def _part(self, part: wire.Part, path: str) -> _Given:
-        if any(_marks(part)):
-            part.lose_marks(path, self._losses)
-        return _PARTS[type(part)](part, path)
+        read = _PARTS[type(part)](part, path)
+        return with_mark(read, part.mark(path, self._losses), self._losses) if any(_marks(part)) else read
 
     def _texts(self, message: wire.Message, path: str) -> tuple[ir.Text, ...]:
         texts: list[ir.Text] = []

@@ -26,6 +26,7 @@ Message = dict[str, object]
 
 _MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[image attached below]"
+_ALONE: Final = "thoughts without an answer are not sent back"
 _ECHOED: Final = re.compile(r"deepseek|kimi")  # they refuse calls that come back without the thoughts before them
 
 
@@ -100,6 +101,7 @@ class Conversation:
         words = _joined(parts, "")
         calls = [self._call(part) for part in parts if isinstance(part, ir.ToolCall)]
         if not words and not calls:
+            self._losses += [ir.Loss(place, _ALONE, "hint") for places in step.places for place in places]
             return []
         message: Message = {"role": "assistant", "content": words or None}
         thoughts = "".join(part.text for part in parts if isinstance(part, ir.Thinking))

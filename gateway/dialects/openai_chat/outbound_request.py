@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.errors import InvalidRequest
@@ -73,7 +74,7 @@ class _Writer:
             namespaces={
                 self.names.upstream(tool.name): tool.namespace for tool in self.request.tools if tool.namespace
             },
-            losses=tuple(self.losses),
+            losses=(*uncarried(self.request), *self.losses),
         )
 
     def _path(self, name: str) -> str:

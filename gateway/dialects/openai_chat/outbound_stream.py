@@ -16,9 +16,9 @@ from gateway import ir
 from gateway.dialects.content import media
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
-from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
+from gateway.dialects.outbound_reader import BlockReader, cut
+from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
 
-from .outbound_blocks import Blocks
 from .outbound_errors import read_details, read_error
 from .outbound_usage import Tally
 from .outbound_wire import Call, Choice, Chunk, Delta, Function, read_chunk, read_part
@@ -39,7 +39,6 @@ _FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_
 _DONE: Final = "[DONE]"
 _NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _LEGACY: Final = -1  # the index of the older function_call, of which there is one
-_UNREADABLE: Final = "the upstream's answer cannot be read"
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -88,15 +87,14 @@ _RAWS: Final = msgspec.json.Decoder(list[Raw])
 _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 
-class StreamReader:
+class StreamReader(BlockReader):
     """Reads one answer."""
 
     def __init__(self, options: ReadOptions) -> None:
+        super().__init__(options.salt)
         self._options = options
-        self._events: list[ir.Event] = []
-        self._blocks = Blocks(options.salt)
         self._tally = Tally()
-        self._started = self._ended = self._said = False
+        self._said = False
         self._finish: str | None = None
         self._refusal: list[str] = []
         self._text: list[str] = []  # of the last text block
@@ -121,27 +119,13 @@ class StreamReader:
         """Take an answer that came as one JSON document, and end it."""
         chunk = self._read(body)
         if not self._ended and (chunk is None or not chunk.choices):
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {read_details(body).message or 'it holds no choices'}"))
+            self._unreadable(read_details(body).message or "it holds no choices")
         if not self._ended:
             self._end(done=True)
         return self._flushed()
 
-    def close(self) -> list[ir.Event]:
-        """End the answer where the upstream's stream ended; idempotent."""
-        if not self._ended:
-            self._end(done=False)
-        return self._flushed()
-
-    def _flushed(self) -> list[ir.Event]:
-        if not self._ended:
-            self._events += self._blocks.events()
-        events, self._events = self._events, []
-        return events
-
-    def _fail(self, error: GatewayError) -> None:
-        self._events += self._blocks.events()  # what came before it
-        self._events.append(ir.Failed(error))
-        self._ended = True
+    def _close(self) -> None:
+        self._end(done=False)
 
     # chunks
 
@@ -149,7 +133,7 @@ class StreamReader:
         try:
             chunk = read_chunk(data)
         except ValueError as error:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            self._unreadable(mask(str(error)))
             return None
         if (chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
@@ -280,21 +264,16 @@ class StreamReader:
             self._fail(ending)
             return
         self._start(Chunk())
-        self._events += self._blocks.events(ended=True)
-        if self._tally:
-            self._events.append(ir.UsageReported(self._tally.usage()))
-        self._events.append(ending)
-        self._ended = True
+        self._finished_with(self._tally.usage() if self._tally else None, ending)
 
     def _ending(self, *, done: bool) -> ir.Finished | GatewayError:
         native, calls = self._finish, self._blocks.calls
-        if not all(call.name for call in calls):
-            code = "upstream_malformed_tool_call"
-            return UpstreamMalformed("the upstream called a tool without a name", code=code)
+        if (nameless := self._nameless()) is not None:
+            return nameless
         if native in _FAILED:
             return UpstreamUnavailable(f"the upstream ended its answer with {native!r}")
         if native is None and not (done and (calls or self._said or self._refusal)):
-            return StreamBroken("the upstream's answer ended before it was complete")
+            return cut()
         reason = _FINISHED.get(native or "stop", "stop")
         if reason == "stop" and calls:
             reason = "tool_calls"

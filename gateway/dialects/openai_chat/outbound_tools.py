@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, mended
 
 from .outbound_models import Abilities
@@ -80,9 +81,8 @@ class _Writer:
         if tool.description is not None:
             written["description"] = tool.description
         if tool.free_form and self._abilities.free_form:
-            return {"type": "custom", "custom": written}
-        if tool.free_form:
-            self._lose(tool.path, "emulated: a function with the one argument input", "change")
+            return {"type": "custom", "custom": written | _form(tool.grammar)}
+        self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
         schema = mended(given)
         if schema != given:
@@ -141,6 +141,13 @@ class _Writer:
         for name in self._chosen:
             kind: Kind = "custom" if name in free_form else "function"
             yield {"type": kind, kind: {"name": self._names.upstream(name)}}
+
+
+def _form(grammar: ir.Grammar | None) -> dict[str, object]:
+    if grammar is None:
+        return {}
+    said = {"syntax": grammar.syntax, "definition": grammar.definition}
+    return {"format": {"type": "grammar", "grammar": said}}
 
 
 def is_strict(schema: Raw) -> bool:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, Struct, structs
 
 from gateway import ir
 from gateway.dialects.known import decode_known, read_outline
+from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
@@ -63,6 +64,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         extras=_extras(fields, given),
         losses=tuple(losses),
         paths=_paths(given, thinking),
+        marks=marks_of(tools, system, turns),
     )
 
 

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Literal
 
+import msgspec
 from msgspec import Raw, UnsetType, structs
 
 from gateway import ir
+from gateway.dialects.known import Closed
+from gateway.dialects.place import FIELDS, Place
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -33,6 +36,24 @@ NO_TOOLS: Final = "there are no tools"
 _MODES: Final = ("none", "auto", "required")
 
 
+class _Said(Closed):
+    definition: str
+    syntax: str
+
+
+class _Flat(_Said):
+    type: Literal["grammar"]
+
+
+class _Nested(Closed):
+    type: Literal["grammar"]
+    grammar: _Said
+
+
+_FLAT: Final = msgspec.json.Decoder(_Flat)
+_NESTED: Final = msgspec.json.Decoder(_Nested)
+
+
 def read_tools(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Tool, ...]:
     """Read all tools."""
     return distinct(_all(body, losses))
@@ -43,10 +64,19 @@ def distinct(given: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
     tools: dict[str, ir.Tool] = {}
     for tool in given:
         known = tools.setdefault(tool.name, tool)
-        if structs.replace(known, path="", schema_path="") != structs.replace(tool, path="", schema_path=""):
+        if known is tool:
+            continue
+        if _said(known) != _said(tool):
             message = f"{tool.path}: another tool is called {tool.name!r} too ({known.path})"
             raise InvalidRequest(message, param=tool.path)
+        tools[tool.name] = structs.replace(known, mark=tool.mark or known.mark)
     return tuple(tools.values())
+
+
+def _said(tool: ir.Tool) -> ir.Tool:
+    """Give a tool without the places where it stood, and without what is not about it."""
+    grammar = tool.grammar and structs.replace(tool.grammar, path="")
+    return structs.replace(tool, path="", schema_path="", grammar=grammar, mark=None)
 
 
 def _all(body: wire.Body, losses: list[ir.Loss]) -> Iterator[ir.Tool]:
@@ -62,17 +92,17 @@ def _all(body: wire.Body, losses: list[ir.Loss]) -> Iterator[ir.Tool]:
 
 
 def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:
-    tool.lose_marks(path, losses)
+    mark = tool.mark(path, losses)
     if tool.function is not None and tool.custom is not None:
         losses.append(
             ir.Loss(f"{path}.{_OTHER.get(tool.type, 'custom')}", f"not read in a tool of type {tool.type}", "hint")
         )
     if tool.type == "function":
         if tool.function is not None:
-            return _function(tool.function, path)
+            return structs.replace(_function(tool.function, path), mark=mark)
     elif tool.type == "custom":
         if tool.custom is not None:
-            return _custom(tool.custom, path, losses)
+            return structs.replace(_custom(tool.custom, path, losses), mark=mark)
     else:
         raise InvalidRequest(f"{path}.type: tools of type {tool.type!r} are not known here", param=f"{path}.type")
     place = f"{path}.{tool.type}"
@@ -106,9 +136,27 @@ def _custom(custom: wire.Custom, path: str, losses: list[ir.Loss]) -> ir.Tool:
 
 def free_form(custom: wire.Custom, path: str, format_path: str, losses: list[ir.Loss]) -> ir.Tool:
     """Read a tool that takes text, as a function of one argument."""
+    grammar = None
     if wire.given(custom.format) and not _TEXT.fullmatch(bytes(custom.format)):
-        losses.append(ir.Loss(format_path, "the grammar is not enforced", "change"))
-    return ir.Tool(name=custom.name, description=custom.description, schema=_FREE_FORM, free_form=True, path=path)
+        grammar = _grammar(custom.format, Place(format_path, losses))
+    return ir.Tool(
+        name=custom.name,
+        description=custom.description,
+        schema=_FREE_FORM,
+        free_form=True,
+        grammar=grammar,
+        path=path,
+    )
+
+
+def _grammar(format_: Raw, place: Place) -> ir.Grammar | None:
+    """Read a grammar; in Chat Completions it stands one level deeper than in Responses."""
+    if bytes(format_)[:1] == b"{" and "grammar" in FIELDS.decode(format_):
+        nested = wire.understood(format_, _NESTED, place, "change")
+        said = None if nested is None else nested.grammar
+    else:
+        said = wire.understood(format_, _FLAT, place, "change")
+    return None if said is None else ir.Grammar(definition=said.definition, syntax=said.syntax, path=place.path)
 
 
 def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Loss]) -> ir.ToolChoice | None:

@@ -3,12 +3,16 @@
 Null and absent mean the same to this dialect, except in `Raw` fields, where absent is UNSET.
 """
 
-from typing import Annotated, Final, Literal, TypeGuard
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeGuard, TypeVar
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.json import Decoder
 
 from gateway import ir
-from gateway.dialects.known import Closed
+from gateway.dialects.known import Closed, read_known
+from gateway.dialects.place import Place
+from gateway.errors import InvalidRequest
 
 __all__ = [
     "KNOWN",
@@ -35,7 +39,10 @@ __all__ = [
     "ToolCall",
     "ToolChoice",
     "given",
+    "understood",
 ]
+
+_T = TypeVar("_T")
 
 
 class Marked(Closed):
@@ -44,13 +51,58 @@ class Marked(Closed):
     cache_control: Raw | UnsetType = UNSET
     prompt_cache_breakpoint: Raw | UnsetType = UNSET
 
-    def lose_marks(self, path: str, losses: list[ir.Loss]) -> None:
-        """Note that nothing here has such a cache."""
-        reason = "marks for the prompt cache are not carried"
-        losses += [ir.Loss(f"{path}.{mark}", reason, "hint") for mark in MARKS if given(getattr(self, mark))]
+    def mark(self, path: str, losses: list[ir.Loss]) -> ir.Mark | None:
+        """Read the mark: Anthropic's, as other servers take it from callers of this dialect, else OpenAI's own."""
+        found = [
+            mark
+            for name, read in _READ.items()
+            if given(raw := getattr(self, name)) and (mark := read(raw, Place(f"{path}.{name}", losses)))
+        ]
+        losses += [ir.Loss(other.path, "cache_control says it already", "hint") for other in found[1:]]
+        return found[0] if found else None
+
+
+class _Control(Closed):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class _Breakpoint(Closed):
+    mode: Literal["explicit"]
+    ttl: Literal["30m", "12h"] | None = None
 
 
 MARKS: Final = Marked.__struct_fields__
+_CONTROL: Final = Decoder(_Control)
+_BREAKPOINT: Final = Decoder(_Breakpoint)
+
+
+def _control(raw: Raw, place: Place) -> ir.Mark | None:
+    said = understood(raw, _CONTROL, place)
+    return None if said is None else ir.Mark(path=place.path, ttl=said.ttl)
+
+
+def _breakpoint(raw: Raw, place: Place) -> ir.Mark | None:
+    """Read OpenAI's: how long it lasts is the least there, and one of two there is."""
+    said = understood(raw, _BREAKPOINT, place)
+    if said is not None and said.ttl == "12h":
+        place.lose("ttl", "an hour is the longest that any other upstream has")
+    return None if said is None else ir.Mark(path=place.path, ttl="1h" if said.ttl else None)
+
+
+_READ: Final[dict[str, Callable[[Raw, Place], ir.Mark | None]]] = {
+    "cache_control": _control,
+    "prompt_cache_breakpoint": _breakpoint,
+}
+
+
+def understood(raw: Raw, decoder: Decoder[_T], place: Place, severity: ir.Severity = "hint") -> _T | None:
+    """Read an option that an answer can do without; None and a loss for one that is of no known form."""
+    try:
+        return read_known(raw, decoder, place)
+    except InvalidRequest:
+        place.lose("", "it has no form that is known here", severity)
+        return None
 
 
 class TextPart(Marked, tag="text", kw_only=True):

@@ -195,6 +195,7 @@ class Call:
         self.block.custom = custom
         self._words = Words()
         blocks.add(self.block)
+        blocks.calls.append(self.block)
 
     def add(self, text: str, whole: str | None = None) -> None:
         """Take more of the arguments, or of the input."""

@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import unknown
+from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
@@ -93,7 +94,7 @@ class _Writer:
             custom=frozenset(map(upstream, self.tools.custom)),
             wrapped=frozenset(map(upstream, self.tools.wrapped)),
             namespaces=self.tools.namespaces,
-            losses=tuple(spelt(loss, self.request.paths) for loss in self.losses),
+            losses=(*uncarried(self.request), *(spelt(loss, self.request.paths) for loss in self.losses)),
         )
 
     def _lose(self, name: str, reason: str, severity: ir.Severity = "change") -> None:

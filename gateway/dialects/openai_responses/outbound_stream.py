@@ -17,11 +17,13 @@ from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
-from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamUnavailable
+from gateway.dialects.outbound_reader import BlockReader
+from gateway.dialects.outbound_reader import cut as too_early
+from gateway.errors import GatewayError, UpstreamUnavailable
 
 from .items import DIALECT
 from .outbound_output import Call, Message, Output, Reasoning
-from .outbound_wire import NULL, Event, Item, Part, Response, read_event, read_item, read_response
+from .outbound_wire import MAKING, NULL, Event, Item, Part, Response, read_event, read_item, read_response
 
 __all__ = ["ReadOptions", "StreamReader"]
 
@@ -33,8 +35,6 @@ _INCOMPLETE: Final[dict[str, ir.FinishReason]] = {
 }
 _ITEMS: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call", "image_generation_call"})
 _DONE: Final = "[DONE]"
-_UNREADABLE: Final = "the upstream's answer cannot be read"
-_CUT: Final = "the upstream's answer ended before it was complete"
 _encode: Final = msgspec.json.Encoder().encode
 
 _Known = TypeVar("_Known", Message, Reasoning, Call)
@@ -57,16 +57,14 @@ class _Seen(Struct):
     done: bool = False
 
 
-class StreamReader:
+class StreamReader(BlockReader):
     """Reads one answer."""
 
     def __init__(self, options: ReadOptions) -> None:
+        super().__init__(options.salt)
         self._names = options.names
         self._within = {inner: name for name, inner in options.namespaces.items()}
-        self._events: list[ir.Event] = []
-        self._blocks = Blocks(options.salt)
         self._usage = ir.Usage()
-        self._started = self._ended = False
         self._items: list[_Seen] = []
         self._by_id: dict[str, _Seen] = {}
         self._by_index: dict[int, _Seen] = {}
@@ -91,27 +89,14 @@ class StreamReader:
             response = read_response(body)
             if response.error == NULL and response.output is None and response.status is None:
                 raise ValueError(read_details(body).message or "it holds no output")
-            self._finish(response, "response.failed" if response.error != NULL else f"response.{response.status}")
+            if response.background and response.status in MAKING:
+                self._start(response)
+                self._finished_with(None, ir.Finished(reason="pause", native=response.status))
+            else:
+                self._finish(response, "response.failed" if response.error != NULL else f"response.{response.status}")
         except ValueError as error:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            self._unreadable(mask(str(error)))
         return self._flushed()
-
-    def close(self) -> list[ir.Event]:
-        """End the answer where the upstream's stream ended; idempotent."""
-        if not self._ended:
-            self._fail(StreamBroken(_CUT))
-        return self._flushed()
-
-    def _flushed(self) -> list[ir.Event]:
-        if not self._ended:
-            self._events += self._blocks.events()
-        events, self._events = self._events, []
-        return events
-
-    def _fail(self, error: GatewayError) -> None:
-        self._events += self._blocks.events()  # what came before it
-        self._events.append(ir.Failed(error))
-        self._ended = True
 
     def _read(self, data: str | bytes) -> None:
         try:
@@ -122,7 +107,7 @@ class StreamReader:
             elif not event.type and event.error != NULL:
                 self._failed(event)
         except ValueError as error:
-            self._fail(UpstreamMalformed(f"{_UNREADABLE}: {mask(str(error))}"))
+            self._unreadable(mask(str(error)))
 
     def _start(self, response: Response | None) -> None:
         if self._started:
@@ -264,16 +249,12 @@ class StreamReader:
             return
         cut = kind == "response.incomplete"
         self._settle(response.output or (), cut=cut)
-        calls = [seen.output for seen in self._items if isinstance(seen.output, Call)]
-        if not all(call.block.name for call in calls):
-            code = "upstream_malformed_tool_call"
-            self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
+        error = self._nameless()
+        if error is not None:
+            self._fail(error)
             return
-        self._events += self._blocks.events(ended=True)
-        if response.usage is not None:
-            self._events.append(ir.UsageReported(self._usage))
-        self._events.append(self._finished(response, cut=cut, called=bool(calls)))
-        self._ended = True
+        usage = self._usage if response.usage is not None else None
+        self._finished_with(usage, self._finished(response, cut=cut, called=bool(self._blocks.calls)))
 
     def _settle(self, output: Sequence[Raw], *, cut: bool) -> None:
         """Say what the last event holds and nothing before it did; end what is still open."""
@@ -344,17 +325,16 @@ _OUTPUTS: Final[dict[str, Callable[[Blocks], Output]]] = {
 _BROKEN: Final = {
     "response.failed": "the upstream failed without saying why",
     "response.cancelled": "the upstream cancelled its answer",
-    "response.in_progress": _CUT,
-    "response.queued": _CUT,
+    "response.in_progress": "",
+    "response.queued": "",
 }
 
 
 def _broken(response: Response, kind: str) -> GatewayError:
     if response.error != NULL:
         return _error(response.error)
-    if _BROKEN[kind] is _CUT:
-        return StreamBroken(_CUT)
-    return UpstreamUnavailable(_BROKEN[kind])
+    words = _BROKEN[kind]
+    return UpstreamUnavailable(words) if words else too_early()
 
 
 def _error(raw: Raw) -> GatewayError:

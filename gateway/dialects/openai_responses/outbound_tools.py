@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
+from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, mended
 
 from .outbound_parts import JSON
@@ -106,16 +107,23 @@ class ToolWriter:
     def _tool(self, tool: ir.Tool, name: str, description: object) -> JSON:
         said: JSON = {"name": name} if description is None else {"name": name, "description": description}
         if tool.name in self.custom:
-            form = self._declared.get(f"{tool.path}.format", _NOTHING)
-            return {"type": "custom", **said} | ({} if form == _NOTHING else {"format": form})
-        if tool.free_form:
-            self._lose(tool.path, "emulated: a function with the one argument input", "change")
+            form = self._form(tool)
+            return {"type": "custom", **said} | ({} if form is None else {"format": form})
+        self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
         parameters = mended(given)
         if parameters != given:
             self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
         strict = self._strict(tool, parameters)
         return {"type": "function", **said, "parameters": parameters} | ({} if strict is None else {"strict": strict})
+
+    def _form(self, tool: ir.Tool) -> object:
+        """Give the form of the text for a free-form tool, None for any text."""
+        said = self._declared.get(f"{tool.path}.format", _NOTHING)
+        grammar = tool.grammar
+        if said != _NOTHING or grammar is None:
+            return None if said == _NOTHING else said
+        return {"type": "grammar", "syntax": grammar.syntax, "definition": grammar.definition}
 
     def _strict(self, tool: ir.Tool, schema: Raw) -> bool | None:
         """Say whether arguments are forced into the schema: here they are unless told otherwise."""

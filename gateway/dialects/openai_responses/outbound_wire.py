@@ -11,11 +11,23 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 
-__all__ = ["NULL", "Event", "Item", "Part", "Response", "read_annotation", "read_event", "read_item", "read_response"]
+__all__ = [
+    "MAKING",
+    "NULL",
+    "Event",
+    "Item",
+    "Part",
+    "Response",
+    "read_annotation",
+    "read_event",
+    "read_item",
+    "read_response",
+]
 
 _T = TypeVar("_T")
 
 NULL: Final = Raw(b"null")
+MAKING: Final = frozenset({"queued", "in_progress"})  # an answer that an upstream still works on
 
 
 class Part(Struct):
@@ -94,6 +106,7 @@ class Response(Struct):
     incomplete_details: Details | None = None
     output: list[Raw] | None = None
     usage: Usage | None = None
+    background: bool | None = None
 
 
 class Event(Struct):

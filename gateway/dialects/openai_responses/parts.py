@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import media
+from gateway.dialects.marks import with_mark
 from gateway.dialects.openai_chat.parts import audio_part, image_of, own_files_only, refusal_part, text_part
 from gateway.dialects.openai_chat.wire import AudioPart, Marked, RefusalPart, TextPart, given
 from gateway.dialects.place import Place
@@ -29,8 +30,7 @@ def read_content(content: str | Sequence[wire.Part], place: Place) -> Iterator[G
         return
     for index, part in enumerate(content):
         at = place.item(index)
-        part.lose_marks(at.path, at.losses)
-        read = _PARTS[type(part)](part, at)
+        read = with_mark(_PARTS[type(part)](part, at), part.mark(at.path, at.losses), at.losses)
         if not isinstance(read, ir.Text) or read.text:
             yield read
 

@@ -29,7 +29,9 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
 _ENDS: Final = (b"response.completed", b"response.incomplete")
 _ITEM: Final = b"response.output_item.done"
-_NOTED: Final = (*_ENDS, _ITEM)
+_BEGUN: Final = b"response.created"
+_NOTED: Final = (*_ENDS, _ITEM, _BEGUN)
+_TRUE: Final = Raw(b"true")
 _FAILED: Final = "response.failed"
 _NULL: Final = Raw(b"null")
 
@@ -37,7 +39,8 @@ _NULL: Final = Raw(b"null")
 class ResponsesPassage(Passage):
     """The writer of one answer.
 
-    `response`: the final Response object, once it has passed.
+    `response`: the final Response object, once it has passed; of an answer in the background, which goes on when its
+    caller leaves, what it begins as until then.
     """
 
     def __init__(self, answering: Answering) -> None:
@@ -65,6 +68,9 @@ class ResponsesPassage(Passage):
             kind = bytes(fields.get("type", _NULL)).strip(b'"')
             if kind in _ENDS and "response" in fields:
                 self.response = bytes(fields["response"])
+            elif kind == _BEGUN:
+                begun = read(fields.get("response", _NULL), _FIELDS) or {}
+                self.response = bytes(fields["response"]) if begun.get("background") == _TRUE else None
             elif kind == _ITEM and "item" in fields:
                 self._items.append(fields["item"])
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.known import decode_known, read_outline
+from gateway.dialects.marks import marks_of
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
 from gateway.dialects.place import FIELDS, Place, is_null
@@ -93,6 +94,7 @@ def read_request(body: bytes) -> ir.Request:
         extras=_extras(fields, asked),
         losses=_losses(asked, place),
         paths=_paths(asked),
+        marks=marks_of(tools, system, turns),
         thread=ir.Thread(
             items=items,
             references=tuple(said.references),
@@ -108,11 +110,12 @@ class _Unread(Struct):
     stream: bool | None = None
     store: bool | None = None
     previous_response_id: str | None = None
+    background: bool | None = None
     input: Raw | UnsetType = UNSET
 
 
 _UNREAD: Final = msgspec.json.Decoder(_Unread)
-_LIST: Final = msgspec.json.Decoder(list[Raw])
+_INPUT: Final = msgspec.json.Decoder(str | list[Raw] | None)
 
 
 def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
@@ -120,19 +123,28 @@ def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
     given = read_outline(body, _UNREAD, refusal)
     if not given.model:
         raise refusal
-    listed = given.input is not UNSET and bytes(given.input).startswith(b"[")
     return ir.Request(
         model=given.model,
         turns=(),
         stream=given.stream,
         include_usage=True,
         thread=ir.Thread(
-            items=tuple(_LIST.decode(given.input)) if listed and given.input is not UNSET else (),
+            items=_listed(given.input),
             previous=given.previous_response_id or None,
             store=given.store is not False,
+            background=bool(given.background),
         ),
         native=ir.Native(dialect=DIALECT, body=Raw(body), refusal=refusal),
     )
+
+
+def _listed(given: Raw | UnsetType) -> tuple[Raw, ...]:
+    """Give the items of an input that nobody has read."""
+    try:
+        said = None if given is UNSET else _INPUT.decode(given)
+    except msgspec.ValidationError:
+        return ()
+    return _message(said) if isinstance(said, str) else tuple(said or ())
 
 
 def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
@@ -145,13 +157,14 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
     said.read(thread.items, own)
     system, turns, tools = said.finish()
     losses = tuple(loss for loss in before.losses if loss.severity != "hint")  # hints were given when it was said
-    return replace(request, system=system, turns=turns, tools=tools, losses=(*losses, *request.losses))
+    marks = marks_of(tools, system, turns)
+    return replace(request, system=system, turns=turns, tools=tools, losses=(*losses, *request.losses), marks=marks)
 
 
 def _refuse(asked: wire.Body, place: Place) -> None:
     """Refuse what would give another answer, or none, if it were left out."""
     if asked.background:
-        raise place.refuse("answers are not made in the background here; ask for a stream", "background")
+        raise place.refuse("no answer is made in the background by this upstream; ask for a stream", "background")
     if given(asked.prompt):
         raise place.refuse("prompts kept at OpenAI cannot be read here; send them as instructions and input", "prompt")
     if given(asked.conversation):
@@ -161,11 +174,15 @@ def _refuse(asked: wire.Body, place: Place) -> None:
 def _items(asked: wire.Body, place: Place) -> tuple[Raw, ...]:
     """Give the input as items; one word stands for a message."""
     if isinstance(asked.input, str) and asked.input:
-        content = [{"type": "input_text", "text": asked.input}]
-        return (Raw(_encode({"type": "message", "role": "user", "content": content})),)
+        return _message(asked.input)
     if not asked.input and not asked.previous_response_id:
         raise place.refuse("required, but missing" if asked.input is None else "is empty", "input")
     return tuple(asked.input) if isinstance(asked.input, list) else ()
+
+
+def _message(text: str) -> tuple[Raw, ...]:
+    content = [{"type": "input_text", "text": text}]
+    return (Raw(_encode({"type": "message", "role": "user", "content": content})),) if text else ()
 
 
 def _instructions(text: str | None) -> list[ir.Text]:

@@ -1,6 +1,7 @@
 """Run the commands inside the test's process, in an empty folder of a machine on which nothing is set up."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from msgspec import Struct
 from gateway import registry
 from gateway.cli import main
 from gateway.registry import Group
+from tests.fakes.v1internal import FakeV1Internal
+from tests.processes import PROGRAMS, environment
 
 Run = Callable[..., "Done"]
+COMMAND_S = 60
 
 
 class Done(Struct):
@@ -20,6 +24,15 @@ class Done(Struct):
     code: object
     out: str
     err: str
+
+
+def antigravity(fake: FakeV1Internal, tokens: str = '["rt-1"]', pool: str = "") -> str:
+    """Write an upstream whose accounts are known to a fake."""
+    return (
+        f'[upstream.google]\ntype = "v1internal"\nmodels = ["gemini-3-flash"]\nbase_urls = ["{fake.base("a")}"]\n'
+        f'oauth = {{ client_id = "a", client_secret = "b-secret", token_url = "{fake.token_url}", '
+        f'userinfo_url = "{fake.userinfo_url}" }}\npool.refresh_tokens = {tokens}\n{pool}'
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +55,26 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
         return Done(end.value.code, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def command(folder: Path) -> Run:
+    """Run `gateway` with these words as a program of its own, on a machine on which nothing else is set."""
+
+    def command(*words: str | Path, typed: str = "", **variables: str) -> Done:
+        done = subprocess.run(
+            [PROGRAMS / "gateway", *words],
+            cwd=folder,
+            env=environment(folder) | variables,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return command
 
 
 @pytest.fixture

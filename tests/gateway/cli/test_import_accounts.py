@@ -13,7 +13,8 @@ from gateway.adapters.keeping import store_of
 from gateway.adapters.v1internal import V1Internal
 from gateway.clock import System
 from gateway.config import Secret, V1InternalConfig, load
-from gateway.store.credentials import CredentialStore, StoredAccount, StoredCredential
+from gateway.store.credentials import CredentialStore
+from gateway.store.known import Change, Happening, StoredCredential, StoredTokens
 from tests.gateway.cli.conftest import Run
 
 CLIENT = {"client_id": "a-client", "client_secret": "its-secret", "token_url": "https://oauth2.googleapis.com/token"}
@@ -51,8 +52,14 @@ def store(folder: Path, *keys: str) -> CredentialStore:
     return opened
 
 
-def accounts(folder: Path, *keys: str) -> dict[str, StoredAccount]:
-    return {one.refresh_token: one for one in store(folder, *keys).accounts("antigravity")}
+def accounts(folder: Path, *keys: str) -> dict[str, StoredCredential]:
+    """Give the accounts by the token that each was given with or has got since."""
+    rows = store(folder, *keys).load("antigravity").values()
+    return {one.refresh_token: one for one in rows if not one.removed}
+
+
+def learn(folder: Path, change: Change) -> None:
+    store(folder).learn("antigravity", [change], 1.0)
 
 
 def adapter(folder: Path) -> V1Internal:
@@ -76,10 +83,10 @@ def test_the_projects_of_tokens_json(take: Any, folder: Path) -> None:
 async def test_they_are_used_from_there(take: Any, folder: Path) -> None:
     take(TOKENS)
     made = adapter(folder)
-    assert made.state() == "usable: 1 of 2 credentials"
-    assert [(one.project, one.state, one.reason) for one in made.credentials] == [
+    assert made.state() == "usable: 1 of 2 credentials; 1 disabled"
+    assert [(one.project, one.state, one.reason) for one in made.views()] == [
         ("p-1", "active", ""),
-        ("", "disabled", "403 twice"),
+        (None, "disabled", "403 twice"),
     ]
 
 
@@ -188,15 +195,15 @@ def test_a_newer_token_of_the_store_stays(take: Any, folder: Path) -> None:
 def test_a_token_that_the_upstream_gave_later_is_recognised(take: Any, folder: Path) -> None:
     take({"refresh_token": "1//first"})
     id_ = accounts(folder)["1//first"].id
-    store(folder).save("antigravity", StoredCredential(id=id_, refresh_token="1//later"))
+    learn(folder, Change(id=id_, tokens=StoredTokens("ya29.x", 60.0, 1.0, "1//later")))
     assert take({"refresh_token": "1//later"})["the account"].startswith(f"in the store already: credential {id_[:8]}")
-    assert set(accounts(folder)) == {"1//first"}
+    assert set(accounts(folder)) == {"1//later"}
 
 
 def test_a_revoked_account_takes_the_new_token(take: Any, folder: Path) -> None:
     take(BY_EMAIL)
     id_ = accounts(folder)["1//a"].id
-    store(folder).save("antigravity", StoredCredential(id=id_, state="disabled", reason="invalid_grant: gone"))
+    learn(folder, Change(id=id_, events=(Happening("revoked", "invalid_grant: gone"),)))
     take(BY_EMAIL)
     assert set(accounts(folder)) == {"1//a", "1//b"}
     take({"a@example.org": {"refresh_token": "1//new"}})
@@ -206,10 +213,9 @@ def test_a_revoked_account_takes_the_new_token(take: Any, folder: Path) -> None:
 
 def test_an_account_that_was_disabled_since_stays_so(take: Any, folder: Path) -> None:
     take(TOKENS)
-    row = StoredCredential(id=accounts(folder)["1//one"].id, state="disabled", reason="403: no")
-    store(folder).save("antigravity", row)
+    learn(folder, Change(id=accounts(folder)["1//one"].id, events=(Happening("refused", "403: no"),)))
     take(TOKENS)
-    assert store(folder).load("antigravity")[row.id].reason == "403: no"
+    assert accounts(folder)["1//one"].reason == "403: no"
 
 
 # a gateway.toml that is there
@@ -221,7 +227,7 @@ def test_they_go_to_the_upstream_and_the_store_of_that_file(run: Run, folder: Pa
     assert run("import", "tokens.json").code == 0
     opened = store_of(load(folder / "gateway.toml", environ={}))
     assert opened.file == folder / "kept" / "gateway.db"
-    assert [one.refresh_token for one in opened.accounts("mine")] == ["1//one", "1//two"]
+    assert [one.refresh_token for one in opened.load("mine").values()] == ["1//one", "1//two"]
 
 
 def test_what_init_made_is_completed(run: Run, folder: Path) -> None:

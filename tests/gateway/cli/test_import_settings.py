@@ -147,9 +147,10 @@ def test_every_setting_of_a_config_json_has_a_line(run: Run, old: Old) -> None:
     assert {name.partition(".")[0] for name in said} == {*NESTED, "colour", "min_credential", "host"}
 
 
-def test_what_has_no_effect_yet_is_said(run: Run, old: Old) -> None:
+def test_all_that_is_taken_is_in_effect(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(NESTED))))
-    assert said["usage_logging.interval_sec"]["word"].startswith("not in effect yet: ")
+    assert said["usage_logging.interval_sec"]["became"] == "usage.log_every = 30"
+    assert [name for name, row in said.items() if row["word"].startswith("not in effect yet")] == []
 
 
 @pytest.mark.usefixtures("unserved")

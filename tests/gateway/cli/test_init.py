@@ -11,7 +11,7 @@ from tests.gateway.cli.conftest import Run
 from tests.processes import gateway
 
 NEEDS = {
-    "antigravity": ["OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "REFRESH_TOKEN"],
+    "antigravity": ["OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"],
     "gemini": ["GEMINI_API_KEY"],
     "openai": ["OPENAI_API_KEY"],
     "azure": ["AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"],
@@ -61,6 +61,11 @@ def test_every_kind_has_ten_lines_that_check_accepts(
 def test_every_variable_that_it_needs_is_named(run: Run, kind: str) -> None:
     done = run("init", "--for", kind)
     assert re.findall(r"put into \.env:  (\w+)=…", done.out) == NEEDS[kind]
+
+
+def test_accounts_are_logged_in_before_the_start(run: Run) -> None:
+    steps = re.findall(r"^  \d\. (gateway .*)$", run("init", "--for", "antigravity", "-c", "my.toml").out, re.MULTILINE)
+    assert steps == ["gateway login -c my.toml", "gateway run -c my.toml"]
 
 
 def test_a_variable_that_is_set_is_not_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

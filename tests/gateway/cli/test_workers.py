@@ -11,7 +11,7 @@ import pytest
 
 from tests.gateway.cli.conftest import Run
 from tests.gateway.test_server import ENDS, KEEPALIVE, refuses_connections, streaming
-from tests.processes import Program, gateway
+from tests.processes import PROGRAMS, Program, gateway, running
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="workers are found in /proc")
 LIMITS = pytest.mark.parametrize(
@@ -71,6 +71,20 @@ def test_workers_whose_parent_was_killed_end(folder: Path) -> None:
         assert alive(program)
         program.process.kill()
         wait_until(lambda: refuses_connections(program))
+
+
+@LINUX
+def test_a_child_that_is_no_worker_is_not_replaced(folder: Path) -> None:
+    """Process 1 of a container gets the children of those who ended before them."""
+    arguments = [str(PROGRAMS / "gateway"), "--workers", "2", "--port", "0"]
+    with running(["sh", "-c", 'sleep 1000 & exec "$@"', "sh", *arguments], folder) as program:
+        program.says("gateway ")
+        before = workers(program)
+        (orphan,) = (pid for pid in before if Path(f"/proc/{pid}/comm").read_text() == "sleep\n")
+        os.kill(orphan, signal.SIGKILL)
+        os.kill(worker := min(before - {orphan}), signal.SIGKILL)
+        wait_until(lambda: len(workers(program) - before) > 0 and not {orphan, worker} & workers(program))
+        assert len(workers(program)) == 2
 
 
 def test_workers_that_cannot_start_end_the_run(folder: Path) -> None:

@@ -19,7 +19,7 @@ from gateway.config.upstreams import (
     VertexConfig,
 )
 
-FILE = Path(__file__).with_name("annotated.toml")
+FILE = Path(__file__).parents[3] / "docs" / "gateway.toml"
 VARIABLES = {
     "OAUTH_CLIENT_ID": "id",
     "OAUTH_CLIENT_SECRET": "client-secret",

@@ -66,6 +66,15 @@ async def test_a_key_is_held_to_its_models(models: list[str], status: int) -> No
     assert (await ask(app(key=[alice(models=models)]), headers=KEY)).status == status
 
 
+@pytest.mark.parametrize(("upstreams", "status"), [([], 200), (["demo"], 200), (["other"], 403)])
+async def test_a_key_is_held_to_its_upstreams(upstreams: list[str], status: int) -> None:
+    config = {"upstream": {"demo": {"type": "demo"}, "other": {"type": "demo"}}}
+    made = app_of(*(Scripted(say("Hello"), name=name) for name in config["upstream"]), config={
+        **config, "key": [alice(upstreams=upstreams)],
+    })  # fmt: skip
+    assert (await ask(made, headers=KEY)).status == status
+
+
 @pytest.mark.parametrize(("scopes", "status"), [(["chat"], 200), (["metrics"], 403)])
 async def test_a_key_is_held_to_its_scopes(scopes: list[str], status: int) -> None:
     assert (await ask(app(key=[alice(scopes=scopes)]), headers=KEY)).status == status
@@ -79,6 +88,12 @@ async def test_a_key_ends_on_its_day(expires: date, status: int) -> None:
 @pytest.mark.parametrize("window", WINDOWS)
 async def test_the_limit_of_a_key_takes_the_place_of_the_general_one(window: str) -> None:
     limit = f"requests_per_{window}"
+    made = app(limits={limit: 0}, key=[alice(limits={limit: 100}), {"name": "bob", "secret": "sk-bob"}])
+    assert [(await ask(made, headers={"x-api-key": f"sk-{who}"})).status for who in ("alice", "bob")] == [200, 429]
+
+
+@pytest.mark.parametrize("limit", [f"{what}_per_{window}" for what in ("tokens", "usd") for window in WINDOWS])
+async def test_tokens_and_money_of_a_key_take_the_place_of_the_general_ones(limit: str) -> None:
     made = app(limits={limit: 0}, key=[alice(limits={limit: 100}), {"name": "bob", "secret": "sk-bob"}])
     assert [(await ask(made, headers={"x-api-key": f"sk-{who}"})).status for who in ("alice", "bob")] == [200, 429]
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.app import create_app, lifespan
 from gateway.config import CooldownConfig
 from gateway.errors import NoCredential
+from gateway.store.known import Change, Quota
 from tests.adapters.pools import pool_of
 from tests.adapters.site import GeminiSite, Site
 from tests.clocks import FakeClock
@@ -125,6 +126,26 @@ def test_a_cool_down_keeps_the_configured_bounds(
     pool = pool_of(1, FakeClock(), cooldown=cooldown)
     pool.cool(pool.credentials[0], "claude-x", asked_s)
     assert pool.rest_s("claude-x") == rests_s
+
+
+@pytest.mark.parametrize(
+    ("strategy", "serves"),
+    [("round_robin", 3), ("sticky", 1), ("fill_first", 1), ("least_used", 3), ("quota", 3)],
+)
+async def test_the_strategy_says_who_is_next(site: Site, strategy: str, serves: int) -> None:
+    await site.open("rt-1", "rt-2", "rt-3", pool={"strategy": strategy, "uses_per_turn": 1})
+    for _ in range(6):
+        await site.ask("the same conversation")
+    assert len({token for _, token, _ in site.seen()}) == serves
+
+
+@pytest.mark.parametrize(("floor", "serves"), [(0.0, True), (0.1, False)])
+def test_a_quota_floor_leaves_the_rest_alone(floor: float, serves: bool) -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock, quota_floor=floor)
+    one, now = pool.credentials[0], clock.time()
+    one.learn(Change(id=one.id, quota={"claude-x": Quota(0.1, now + 60, now)}))
+    assert pool.has("claude-x") is serves
 
 
 @pytest.mark.parametrize(("fallback", "asks"), [("discover", 1), ("fail", 0)])

@@ -28,7 +28,7 @@ def refused(**environ: str) -> list[str]:
         ("SERVER__MAX_BODY", "1KB", lambda c: c.server.max_body, 1024),
         ("SERVER__MAX_BODY", "2000", lambda c: c.server.max_body, 2000),
         ("SERVER__DRAIN", "1.5", lambda c: c.server.drain, 1.5),
-        ("SERVER__TRUSTED_PROXIES", '["a", "b"]', lambda c: c.server.trusted_proxies, ("a", "b")),
+        ("SERVER__TRUSTED_PROXIES", '["::1", "*"]', lambda c: c.server.trusted_proxies, ("::1", "*")),
         ("MODELS__LIST_VARIANTS", "false", lambda c: c.models.list_variants, False),
         ("TRANSLATE__FETCH_URLS", "True", lambda c: c.translate.fetch_urls, True),
         ("RETRY__ON", "[500, 503]", lambda c: c.retry.on, (500, 503)),

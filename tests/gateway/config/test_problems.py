@@ -190,6 +190,12 @@ def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
     assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" stands above']
 
 
+def test_the_upstreams_of_a_key_are_configured(problems: Problems) -> None:
+    text = '[upstream.openai]\ntype = "demo"\n[[key]]\nname = "a"\nsecret = "s"\nupstreams = ["openai", "openia"]\n'
+    message = 'upstream "openia" is not configured; did you mean "openai"?'
+    assert problems(text) == [f"gateway.toml:6: key[0].upstreams[1]: {message}"]
+
+
 def test_no_suggestion_without_a_near_word() -> None:
     assert did_you_mean("zzz", ["server", "auth"]) == ""
 

@@ -173,6 +173,17 @@ def test_what_is_no_address_of_redis_is_refused(address: str) -> None:
         load({"store": {"redis": address}}, environ={})
 
 
+@pytest.mark.parametrize("address", ["gateway.db", "sqlite:///x", "mysql://h/x", "postgresql://h:five/x"])
+def test_what_is_no_address_of_a_database_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="store.database: is no address of the form postgresql://"):
+        load({"store": {"database": address}}, environ={})
+
+
+@pytest.mark.parametrize("address", ["", "postgresql://h/x", "postgres://u:p%40w@h:5432/x?sslmode=require"])
+def test_an_address_of_a_database_is_taken(address: str) -> None:
+    assert load({"store": {"database": address}}, environ={}).config.store.database.reveal() == address
+
+
 @pytest.mark.parametrize("address", ["", "redis://localhost", "rediss://:pw@h:6380/2", "unix:///run/redis.sock?db=1"])
 def test_an_address_of_redis_is_taken(address: str) -> None:
     assert load({"store": {"redis": address}}, environ={}).config.store.redis.reveal() == address

@@ -1,46 +1,52 @@
 """The store of responses: what goes in comes out, to its own caller, within the bounds."""
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Protocol
 
 import pytest
-from cryptography.fernet import Fernet
 
-from gateway.store.credentials import CredentialStore
 from gateway.store.responses import ResponseStore
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+from tests.gateway.store.places import Place, key
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 MB = 2**20
 
 
-def store_in(folder: Path, *keys: str, keep_days: int = 30, max_bytes: int = MB) -> ResponseStore:
-    return ResponseStore(folder / "data" / "gateway.db", keys, keep_days=keep_days, max_bytes=max_bytes)
+def store_in(place: Place, *keys: str, keep_days: int = 30, max_bytes: int = MB) -> ResponseStore:
+    return ResponseStore(place.file, keys, url=place.url, keep_days=keep_days, max_bytes=max_bytes)
 
 
 class Open(Protocol):
-    """Open the file, as another start would."""
+    """Open the store, as another start would."""
 
     def __call__(self, *keys: str, keep_days: int = 30, max_bytes: int = MB, now: float = NOW) -> ResponseStore: ...
 
 
+def opening_in(place: Place, stores: ExitStack) -> Open:
+    def opening(*keys: str, now: float = NOW, **bounds: int) -> ResponseStore:
+        store = store_in(place, *keys, **bounds)
+        store.open(now)
+        stores.callback(store.close)
+        return store
+
+    return opening
+
+
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Open]:
+def opened(place: Place) -> Iterator[Open]:
     with ExitStack() as stores:
+        yield opening_in(place, stores)
 
-        def opening(*keys: str, now: float = NOW, **bounds: int) -> ResponseStore:
-            store = store_in(tmp_path, *keys, **bounds)
-            store.open(now)
-            stores.callback(store.close)
-            return store
 
-        yield opening
+@pytest.fixture
+def opened_file(on_disk: Place) -> Iterator[Open]:
+    with ExitStack() as stores:
+        yield opening_in(on_disk, stores)
 
 
 def one(id_: str = "resp_1", *, previous: str | None = None, at: float = NOW, size: int = 20) -> StoredResponse:
@@ -58,30 +64,19 @@ def ids(store: ResponseStore, *wanted: str, now: float = NOW) -> list[str]:
     return [id_ for id_ in wanted if store.load("alice", id_, now) is not None]
 
 
-def size_on_record(store: ResponseStore) -> tuple[int, int]:
+def size_on_record(place: Place) -> tuple[int, int]:
     """The sum that is kept, and the true one."""
-    with closing(sqlite3.connect(store.file)) as connection:
-        (kept,) = connection.execute("select bytes from responses_size").fetchone()
-        (true,) = connection.execute(
-            "select coalesce(sum(length(items) + length(response)), 0) from responses"
-        ).fetchone()
-    return kept, true
+    ((kept,),) = place.do("select bytes from responses_size")
+    ((true,),) = place.do("select coalesce(sum(length(items) + length(response)), 0) from responses")
+    return kept, int(true)
 
 
-def content(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in (folder / "data").iterdir())
-
-
-def key() -> str:
-    return Fernet.generate_key().decode()
-
-
-def save_some(folder: Path, number: int) -> None:
+def save_some(place: Place, number: int) -> None:
     """Open and write; in a process of its own."""
-    store = store_in(folder)
+    store = store_in(place)
     store.open(NOW)
-    for place in range(5):
-        store.save(one(f"resp_{number}_{place}"))
+    for nth in range(5):
+        store.save(one(f"resp_{number}_{nth}"))
     store.close()
 
 
@@ -108,14 +103,22 @@ def test_somebody_else_neither_sees_nor_deletes_it(opened: Open) -> None:
     assert ids(store, "resp_1") == ["resp_1"]
 
 
-def test_what_is_deleted_is_gone_from_the_file(tmp_path: Path, opened: Open) -> None:
+def test_what_is_deleted_is_gone_from_the_file(place: Place, opened: Open) -> None:
     store = opened()
     store.save(one(size=9000))
     assert store.delete("alice", "resp_1", NOW)
     assert not store.delete("alice", "resp_1", NOW)
     store.close()
-    assert (ids(store, "resp_1"), size_on_record(store)) == ([], (0, 0))
-    assert b"xxxxxxxx" not in content(tmp_path)
+    assert (ids(store, "resp_1"), size_on_record(place)) == ([], (0, 0))
+    assert b"xxxxxxxx" not in place.content()
+
+
+@pytest.mark.parametrize("id_", ["resp_\0", "resp_\ud800"])
+def test_a_name_that_no_database_can_hold_is_not_found(opened: Open, id_: str) -> None:
+    store = opened()
+    assert store.load("alice", id_, NOW) is None
+    assert not store.is_others("alice", id_)
+    assert not store.delete("alice", id_, NOW)
 
 
 # bounds
@@ -128,24 +131,23 @@ def test_what_is_too_old_is_not_found(opened: Open) -> None:
     assert ids(store, "resp_1", now=NOW + 2 * DAY) == []
 
 
-def test_what_is_too_old_is_dropped_by_the_next_one(opened: Open) -> None:
+def test_what_is_too_old_is_dropped_by_the_next_one(place: Place, opened: Open) -> None:
     store = opened(keep_days=2)
     store.save(one("resp_1"))
     store.save(one("resp_2", at=NOW + DAY))
     store.save(one("resp_3", at=NOW + 2 * DAY))
     assert ids(store, "resp_1", "resp_2", "resp_3") == ["resp_2", "resp_3"]
-    assert size_on_record(store)[0] == size_on_record(store)[1] > 0
+    assert size_on_record(place)[0] == size_on_record(place)[1] > 0
 
 
-def test_what_is_too_old_is_dropped_at_the_start(opened: Open) -> None:
+def test_what_is_too_old_is_dropped_at_the_start(place: Place, opened: Open) -> None:
     store = opened()
     for number in range(200):
         store.save(one(f"resp_{number}", at=NOW + number))
     store.close()
     store = opened(keep_days=1, now=NOW + DAY + 189)
-    with closing(sqlite3.connect(store.file)) as connection:
-        assert connection.execute("select count(*) from responses").fetchone() == (10,)
-    assert size_on_record(store)[0] == size_on_record(store)[1]
+    assert place.do("select count(*) from responses") == [(10,)]
+    assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
 def test_the_oldest_makes_room(opened: Open) -> None:
@@ -155,12 +157,12 @@ def test_the_oldest_makes_room(opened: Open) -> None:
     assert ids(store, *(f"resp_{n}" for n in range(5))) == ["resp_2", "resp_3", "resp_4"]
 
 
-def test_a_large_one_takes_the_place_of_many(opened: Open) -> None:
+def test_a_large_one_takes_the_place_of_many(place: Place, opened: Open) -> None:
     store = opened(max_bytes=20_000)
     for number in range(200):
         store.save(one(f"resp_{number}", at=NOW + number, size=50))
     assert store.save(one("large", at=NOW + 300, size=19_950))
-    assert (ids(store, "large", *(f"resp_{n}" for n in range(200))), size_on_record(store)) == (
+    assert (ids(store, "large", *(f"resp_{n}" for n in range(200))), size_on_record(place)) == (
         ["large"],
         (19_972, 19_972),
     )
@@ -174,11 +176,11 @@ def test_one_that_is_larger_than_all_may_be_is_not_kept(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(("keep_days", "max_bytes"), [(0, MB), (30, 0)])
-def test_without_room_or_time_nothing_is_kept(opened: Open, keep_days: int, max_bytes: int) -> None:
+def test_without_room_or_time_nothing_is_kept(place: Place, opened: Open, keep_days: int, max_bytes: int) -> None:
     opened().save(one())
     store = opened(keep_days=keep_days, max_bytes=max_bytes)
     assert not store.save(one("resp_2"))
-    assert size_on_record(store) == (0, 0)
+    assert size_on_record(place) == (0, 0)
 
 
 # chains
@@ -216,20 +218,20 @@ def test_a_chain_is_bounded(opened: Open, depth: int, max_bytes: int) -> None:
 # encryption
 
 
-def test_without_a_key_it_is_in_clear(tmp_path: Path, opened: Open) -> None:
+def test_without_a_key_it_is_in_clear(place: Place, opened: Open) -> None:
     opened().save(one())
-    assert b"said by the caller" in content(tmp_path)
+    assert b"said by the caller" in place.content()
 
 
-def test_with_a_key_it_is_not(tmp_path: Path, opened: Open) -> None:
+def test_with_a_key_it_is_not(place: Place, opened: Open) -> None:
     first = key()
     opened(first).save(one(size=500))
-    assert b"said by the caller" not in content(tmp_path)
-    assert b"xxxxxxxx" not in content(tmp_path)
+    assert b"said by the caller" not in place.content()
+    assert b"xxxxxxxx" not in place.content()
     assert opened(first).load("alice", "resp_1", NOW) == one(size=500)
 
 
-def test_the_first_key_encrypts_what_was_in_clear(tmp_path: Path, opened: Open) -> None:
+def test_the_first_key_encrypts_what_was_in_clear(place: Place, opened: Open) -> None:
     store = opened()
     for number in range(20):
         store.save(one(f"resp_{number}"))
@@ -237,8 +239,8 @@ def test_the_first_key_encrypts_what_was_in_clear(tmp_path: Path, opened: Open) 
     store = opened(key())
     assert len(ids(store, *(f"resp_{n}" for n in range(20)))) == 20
     store.close()
-    assert b"said by the caller" not in content(tmp_path)
-    assert size_on_record(store)[0] == size_on_record(store)[1]
+    assert b"said by the caller" not in place.content()
+    assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
 def test_keys_are_rotated(opened: Open) -> None:
@@ -264,35 +266,35 @@ def test_what_no_key_opens_is_not_there(opened: Open) -> None:
     assert opened(new).load("alice", "resp_1", NOW) is None
 
 
-def test_it_shares_the_file_and_its_key_with_the_credentials(opened: Open) -> None:
+def test_it_shares_the_database_and_its_key_with_the_credentials(place: Place, opened: Open) -> None:
     first = key()
-    store = opened(first)
-    CredentialStore(store.file, [first]).open()
+    opened(first)
+    place.opened(first)
     with pytest.raises(KeyProblem):
-        CredentialStore(store.file, [key()]).open()
+        place.opened(key())
 
 
 # together, and when it fails
 
 
-def test_two_stores_share_one_file(opened: Open) -> None:
+def test_two_stores_share_one_file(place: Place, opened: Open) -> None:
     here, there = opened(), opened()
     here.save(one("resp_1"))
     there.save(one("resp_2", previous="resp_1"))
     assert [each.id for each in here.chain("alice", "resp_2", NOW, depth=9, max_bytes=MB)] == ["resp_1", "resp_2"]
     there.delete("alice", "resp_1", NOW)
-    assert (ids(here, "resp_1", "resp_2"), len(set(size_on_record(here)))) == (["resp_2"], 1)
+    assert (ids(here, "resp_1", "resp_2"), len(set(size_on_record(place)))) == (["resp_2"], 1)
 
 
-def test_processes_write_at_the_same_time(tmp_path: Path, opened: Open) -> None:
+def test_processes_write_at_the_same_time(place: Place, opened: Open) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as processes:
-        list(processes.map(save_some, [tmp_path] * 3, range(3)))
+        list(processes.map(save_some, [Place(place.folder, place.url)] * 3, range(3)))
     store = opened()
     assert len(ids(store, *(f"resp_{n}_{place}" for n in range(3) for place in range(5)))) == 15
-    assert size_on_record(store)[0] == size_on_record(store)[1]
+    assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
-def test_threads_write_and_read_at_the_same_time(opened: Open) -> None:
+def test_threads_write_and_read_at_the_same_time(place: Place, opened: Open) -> None:
     store = opened()
 
     def both(number: int) -> StoredResponse | None:
@@ -302,20 +304,19 @@ def test_threads_write_and_read_at_the_same_time(opened: Open) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(both, range(40)))
     assert None not in found
-    assert size_on_record(store)[0] == size_on_record(store)[1]
+    assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
-def test_a_file_that_is_no_database_fails(tmp_path: Path, opened: Open) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "gateway.db").write_bytes(b"not a database, and long enough to be looked at" * 40)
+def test_a_file_that_is_no_database_fails(on_disk: Place, opened_file: Open) -> None:
+    on_disk.file.parent.mkdir()
+    on_disk.file.write_bytes(b"not a database, and long enough to be looked at" * 40)
     with pytest.raises(StoreFailed, match="file is not a database"):
-        opened()
+        opened_file()
 
 
-def test_a_store_whose_tables_are_gone_fails(opened: Open) -> None:
+def test_a_store_whose_tables_are_gone_fails(place: Place, opened: Open) -> None:
     store = opened()
-    with closing(sqlite3.connect(store.file)) as connection:
-        connection.execute("drop table responses")
+    place.do("drop table responses")
     calls = (
         lambda: store.save(one()),
         lambda: store.load("alice", "resp_1", NOW),
@@ -323,5 +324,5 @@ def test_a_store_whose_tables_are_gone_fails(opened: Open) -> None:
         lambda: store.delete("alice", "resp_1", NOW),
     )
     for call in calls:
-        with pytest.raises(StoreFailed, match="no such table"):
+        with pytest.raises(StoreFailed, match="no such table|does not exist"):
             call()

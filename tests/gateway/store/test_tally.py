@@ -165,3 +165,10 @@ def test_counting_after_the_end_is_no_error(tmp_path: Path) -> None:
     tally.values[place] += 1
     assert tally.open() == ""
     assert summed(tally) == 0
+
+
+def test_only_its_owner_may_look_into_the_folder_and_the_one_around_it(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "metrics"
+    tally = opened(folder)
+    assert [each.stat().st_mode & 0o777 for each in (folder.parent, folder)] == [0o700, 0o700]
+    tally.close()

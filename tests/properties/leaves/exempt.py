@@ -50,6 +50,11 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r"thinking", ({"type": "enabled"}, {"type": "adaptive"}, ABSENT), "as the configured policy has it"),
         (r".*\.include_thoughts", (True, ABSENT), "the default"),
         (
+            r"(.*\.)?google(\.thinking_config)?",
+            ({"include_thoughts": True}, {"thinking_config": {"include_thoughts": True}}, ABSENT),
+            "the default",
+        ),
+        (
             r"google(\..*)?",
             (_HIDDEN, {"thinking_config": _HIDDEN}, False, ABSENT),
             "a model without thoughts shows none",

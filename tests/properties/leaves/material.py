@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ANSWER", "MARK", "PDF", "PNG", "SCHEMA", "SIGNED", "WAV", "Json"]
+__all__ = ["ANSWER", "MARK", "PDF", "PNG", "POINT", "SCHEMA", "SIGNED", "WAV", "Json"]
 
 Json = dict[str, Any]
 
@@ -13,6 +13,7 @@ PDF = "JVBERi0="
 WAV = "UklGRg=="
 SIGNED = "RUFCQw=="
 MARK = {"type": "ephemeral"}
+POINT = {"mode": "explicit"}
 SCHEMA: Json = {
     "type": "object",
     "properties": {

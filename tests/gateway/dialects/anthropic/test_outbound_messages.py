@@ -50,6 +50,29 @@ def test_a_later_instruction_stands_behind_the_users_words_where_a_model_takes_i
     assert said[3] == {"role": "system", "content": "Now."}
 
 
+def test_an_instruction_that_the_user_speaks_behind_is_moved_and_that_is_told() -> None:
+    answer = written(user("a"), rule("Now."), user("b"), target=NEWER | {"system_turns": True})
+    assert answer.body["messages"] == [
+        {"role": "user", "content": [text("a"), text("b")]},
+        {"role": "system", "content": "Now."},
+    ]
+    assert lost(answer) == [("messages", "hint")]
+
+
+def test_an_instruction_that_keeps_its_place_is_no_loss() -> None:
+    talk, target = (user("a"), rule("Now."), assistant("b"), user("c")), NEWER | {"system_turns": True}
+    assert [message["role"] for message in messages(*talk, target=target)] == ["user", "system", "assistant", "user"]
+    assert lost(written(*talk, target=target)) == []
+
+
+def test_two_moved_instructions_are_told_once_each_time() -> None:
+    talk = (user("a"), rule("1"), rule("2"), user("b"), assistant("c"), user("d"), rule("3"), user("e"))
+    target = NEWER | {"system_turns": True}
+    rules = [message["content"] for message in messages(*talk, target=target) if message["role"] == "system"]
+    assert rules == ["1\n\n2", "3"]
+    assert lost(written(*talk, target=target)) == [("messages", "hint")] * 2
+
+
 def test_a_later_instruction_leads_where_a_model_takes_none_in_between() -> None:
     answer = written(user("a"), assistant("b"), rule("Now."), user("c"), system=(ir.Text(text="First."),))
     assert answer.body["system"] == [text("First."), text("Now.")]

@@ -11,7 +11,14 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.inbound import Gemini
-from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamOverloaded, UpstreamRateLimited
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    LimitsNotShared,
+    StreamBroken,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+)
 
 from .caller import answering, array, heard, sse, write
 
@@ -246,6 +253,7 @@ def test_the_bytes_of_an_error_in_an_array(events: Sequence[ir.Event], before: s
         (InvalidRequest("m", param="contents[0].role"), 400, "INVALID_ARGUMENT", ["BadRequest"]),
         (UpstreamRateLimited("m", retry_after=12.5), 429, "RESOURCE_EXHAUSTED", ["ErrorInfo", "RetryInfo"]),
         (UpstreamOverloaded("m"), 503, "UNAVAILABLE", ["ErrorInfo"]),
+        (LimitsNotShared("m"), 503, "UNAVAILABLE", ["ErrorInfo"]),
         (StreamBroken("m"), 502, "INTERNAL", ["ErrorInfo"]),
     ],
 )

@@ -9,11 +9,12 @@ import pytest
 
 from gateway import ir
 from gateway.dialects.gemini.inbound import Gemini
+from gateway.dialects.gemini.request import GeminiTarget, write_request
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-from .caller import answering, whole
+from .caller import answering, ask, heard, sse, whole, write
 
 SIGNED = ir.Signature("claude", "c2ln")
 EVENTS: list[ir.Event] = [
@@ -122,6 +123,22 @@ def test_words_with_a_signature_stay_apart(signed: Any) -> None:
         signed,
         {"text": "c"},
     ]
+
+
+def test_signed_texts_in_a_row_come_to_the_caller_and_back() -> None:
+    """Both signatures survive the whole way: upstream's answer, caller's history, upstream's request."""
+    events: list[ir.Event] = [ir.Started(id="up")]
+    for words, value in (("a", "EkBGQUtF"), ("b", "Eg==")):
+        signature = ir.SignatureDelta(ir.Signature("gemini", value))
+        events += (ir.BlockStarted(kind="text"), ir.TextDelta(words), signature, ir.BlockEnded())
+    events.append(ir.Finished(reason="stop"))
+    for kept in (parts(whole(events)), heard(sse(write(events))).parts):
+        request = ask({"contents": [{"parts": [{"text": "hi"}]}, {"role": "model", "parts": kept}]})
+        target = GeminiTarget(model="gemini-3-flash", family="gemini")
+        contents: Any = write_request(request, target).body["contents"]
+        signed = [(part["text"], part["thoughtSignature"]) for part in contents[1]["parts"] if len(part) > 1]
+        assert [value for _, value in signed] == ["EkBGQUtF", "Eg=="]
+        assert "".join(part["text"] for part in contents[1]["parts"]) == "ab"
 
 
 def test_other_parts_keep_their_order() -> None:

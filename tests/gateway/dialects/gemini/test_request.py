@@ -70,6 +70,16 @@ def test_mid_conversation_system_becomes_a_reminder_of_the_user() -> None:
     )
 
 
+def test_that_the_user_says_an_instruction_is_told() -> None:
+    rule = ir.Turn(role="system", parts=texts("rule"))
+    answer = written(user("u"), rule, user("v"))
+    assert [(loss.path, loss.severity) for loss in answer.losses] == [("messages", "hint")]
+
+
+def test_a_blank_instruction_in_mid_conversation_says_nothing() -> None:
+    assert written(user("u"), ir.Turn(role="system", parts=texts(" ")), user("v")).losses == ()
+
+
 def test_mid_conversation_system_joins_the_neighbouring_user_turn() -> None:
     rule = ir.Turn(role="system", parts=texts("rule"))
     assert len(contents(user("u"), rule, user("v"))) == 1

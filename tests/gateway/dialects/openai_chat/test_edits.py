@@ -47,3 +47,12 @@ def test_who_asked_gets_every_byte() -> None:
     events = chunk(SAID, ',"usage":null')
     assert trim(events, answering(include_usage=True)) == events
     assert OpenAIChat().passage(answering(include_usage=True)).feed([ir.Passed(events)]) == events
+
+
+def test_a_blank_line_too_many_passes_beside_an_edit() -> None:
+    """However the bytes are cut: a chunk that is written anew takes nothing with it."""
+    events = b'data: {"choices":[{"index":0,"delta":{}}],"usage":null }\n\n\n'
+    joined, pieces = (OpenAIChat().passage(answering(include_usage=False)) for _ in range(2))
+    out = joined.feed([ir.Passed(events), ir.Finished(reason="stop")]) + joined.close()
+    cut = pieces.feed([ir.Passed(events[:5]), ir.Passed(events[5:]), ir.Finished(reason="stop")]) + pieces.close()
+    assert out == cut == b'data: {"choices":[{"index":0,"delta":{}}]}\n\n\n'

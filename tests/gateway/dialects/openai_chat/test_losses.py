@@ -79,7 +79,7 @@ def test_fields_that_are_not_of_this_role(message: Json, fields: list[str]) -> N
 
 
 @pytest.mark.parametrize("mark", ["cache_control", "prompt_cache_breakpoint"])
-def test_a_mark_for_the_cache_is_told_by_its_own_name(mark: str) -> None:
+def test_a_mark_of_no_known_form_is_told_by_its_own_name(mark: str) -> None:
     assert lost(tools=[{**F, mark: {}}]) == [f"tools[0].{mark}"]
     assert lost(tools=[{**F, mark: None}]) == []
 

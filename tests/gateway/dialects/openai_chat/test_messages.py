@@ -278,16 +278,6 @@ def test_a_damaged_signature_is_left_out_and_reported() -> None:
     ("message", "path", "severity"),
     [
         ({"role": "user", "content": "x", "name": "bob"}, "messages[0].name", "hint"),
-        (
-            {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]},
-            "messages[0].content[0].cache_control",
-            "hint",
-        ),
-        (
-            {"role": "user", "content": "x", "prompt_cache_breakpoint": {"mode": "explicit"}},
-            "messages[0].prompt_cache_breakpoint",
-            "hint",
-        ),
         ({"role": "assistant", "audio": {"id": "a1"}}, "messages[0].audio", "content"),
     ],
 )

@@ -220,6 +220,23 @@ def test_deepseek_gets_back_the_thoughts_before_a_call() -> None:
     assert "reasoning_content" not in messages(*turns, model="deepseek-reasoner", target={"signatures": False})[1]
 
 
+def test_thoughts_without_an_answer_are_told_to_be_lost() -> None:
+    alone = assistant(ir.Thinking(text="hm"), places=(("messages[1].reasoning_content",),))
+    answer = written(user("a"), alone, user("b"), model="deepseek-reasoner")
+    assert [message["role"] for message in messages(user("a"), alone, user("b"), model="deepseek-reasoner")] == [
+        "user",
+        "user",
+    ]
+    assert lost(answer) == [("messages[1].reasoning_content", "hint")]
+
+
+def test_an_instruction_between_two_turns_of_the_user_keeps_its_place() -> None:
+    rule = ir.Turn(role="system", parts=(ir.Text(text="rule"),))
+    roles = [message["role"] for message in messages(user("a"), rule, user("b"))]
+    assert roles == ["user", "system", "user"]
+    assert lost(written(user("a"), rule, user("b"))) == []
+
+
 def test_deepseek_does_not_get_the_thoughts_of_others() -> None:
     thought = ir.Thinking(text="hm", signature=ir.Signature("claude", "x"))
     said = messages(user("a"), assistant(thought, call("c1")), model="deepseek-reasoner")

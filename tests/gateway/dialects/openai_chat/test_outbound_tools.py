@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway import ir
 
@@ -62,6 +63,14 @@ def test_a_free_form_tool_goes_as_one_to_who_has_them() -> None:
     answer = written(tools=(FREE,), model="gpt-5.2")
     assert answer.body["tools"] == [{"type": "custom", "custom": {"name": "sql"}}]
     assert (answer.custom, answer.wrapped, answer.losses) == (frozenset({"sql"}), frozenset(), ())
+
+
+def test_a_free_form_tool_keeps_its_grammar_or_its_loss_is_told() -> None:
+    tool = structs.replace(FREE, grammar=ir.Grammar(definition="a+", syntax="regex", path="tools[1].format"))
+    answer = written(tools=(tool,), model="gpt-5.2")
+    form = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
+    assert answer.body["tools"] == [{"type": "custom", "custom": {"name": "sql", "format": form}}]
+    assert lost(written(tools=(tool,), model=GPT)) == [("tools[1]", "change"), ("tools[1].format", "change")]
 
 
 def test_a_free_form_tool_is_wrapped_for_the_others() -> None:

@@ -51,9 +51,20 @@ def test_a_free_form_tool_is_a_function_of_one_text() -> None:
     }
 
 
-def test_the_grammar_of_a_free_form_tool_is_reported() -> None:
-    grammar = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
-    request = read(tools=[{"type": "custom", "custom": {"name": "sql", "format": grammar}}])
+GRAMMAR = {"syntax": "regex", "definition": "a+"}
+
+
+@pytest.mark.parametrize("said", [{"grammar": GRAMMAR}, GRAMMAR])
+def test_the_grammar_of_a_free_form_tool_is_read_at_either_depth(said: dict[str, Any]) -> None:
+    request = read(tools=[{"type": "custom", "custom": {"name": "sql", "format": {"type": "grammar", **said}}}])
+    assert request.tools[0].grammar == ir.Grammar(definition="a+", syntax="regex", path="tools[0].custom.format")
+    assert request.losses == ()
+
+
+@pytest.mark.parametrize("said", [{"type": "gbnf"}, {"type": "grammar"}, {"type": "grammar", "grammar": "a+"}, "a+"])
+def test_a_form_of_text_that_nobody_knows_is_told(said: Any) -> None:
+    request = read(tools=[{"type": "custom", "custom": {"name": "sql", "format": said}}])
+    assert request.tools[0].grammar is None
     assert [(loss.path, loss.severity) for loss in request.losses] == [("tools[0].custom.format", "change")]
 
 
@@ -158,9 +169,15 @@ def test_a_wrong_choice_is_named(fields: dict[str, Any], param: str) -> None:
     assert refused(**fields) == param
 
 
-def test_cache_marks_on_tools_are_reported() -> None:
-    request = read(tools=[F | {"cache_control": {"type": "ephemeral"}}])
-    assert [(loss.path, loss.severity) for loss in request.losses] == [("tools[0].cache_control", "hint")]
+def test_the_mark_of_a_tool_is_read() -> None:
+    request = read(tools=[F | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+    assert request.tools[0].mark == ir.Mark(path="tools[0].cache_control", ttl="1h")
+    assert (request.marks, request.losses) == ((request.tools[0].mark,), ())
+
+
+def test_a_tool_that_is_declared_twice_is_one_with_the_mark_of_either() -> None:
+    request = read(tools=[F, F | {"cache_control": {"type": "ephemeral"}}])
+    assert [tool.mark for tool in request.tools] == [ir.Mark(path="tools[1].cache_control")]
 
 
 def test_web_search_without_options_loses_nothing() -> None:

@@ -279,7 +279,7 @@ def test_a_shell_call_must_say_what_it_runs(missing: str) -> None:
     ("item", "path"),
     [
         (
-            user({"type": "input_text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}),
+            user({"type": "input_text", "text": "a", "prompt_cache_breakpoint": {"mode": "implicit"}}),
             "input[0].content[0].prompt_cache_breakpoint",
         ),
         ({"role": "assistant", "content": "a", "phase": "commentary"}, "input[0].phase"),
@@ -297,6 +297,13 @@ def test_a_shell_call_must_say_what_it_runs(missing: str) -> None:
 )
 def test_what_is_not_carried_is_told(item: Json, path: str) -> None:
     assert lost(ask(item)) == [(path, "hint")]
+
+
+def test_a_mark_for_the_cache_is_read_with_its_part() -> None:
+    request = ask(user({"type": "input_text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}))
+    mark = ir.Mark(path="input[0].content[0].prompt_cache_breakpoint")
+    assert request.turns[0].parts == (ir.Text(text="a", mark=mark),)
+    assert (request.marks, lost(request)) == ((mark,), [])
 
 
 def test_ids_and_states_of_items_say_nothing() -> None:

@@ -482,6 +482,13 @@ def test_document_that_is_no_answer(body: bytes, expected: type[Exception]) -> N
     assert type(end(reader().feed_whole(body))) is expected
 
 
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_document_of_an_answer_in_the_background_says_that_it_is_not_there_yet(status: str) -> None:
+    body = {"id": "resp_1", "status": status, "background": True, "output": [], "error": None, "usage": None}
+    events = reader().feed_whole(json.dumps(body).encode())
+    assert events == [ir.Started(id="resp_1"), ir.Finished(reason="pause", native=status)]
+
+
 def test_document_may_leave_out_its_status() -> None:
     body = json.dumps({"output": [{"type": "message", "content": [said("a")]}]}).encode()
     assert blocks(reader().feed_whole(body)) == [[TEXT, ir.TextDelta("a")]]

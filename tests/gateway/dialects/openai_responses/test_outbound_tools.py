@@ -1,6 +1,7 @@
 """Tools and the choice among them on their way to an upstream that speaks OpenAI Responses."""
 
 import pytest
+from msgspec import structs
 
 from gateway import ir
 
@@ -60,6 +61,20 @@ def test_name_that_is_not_legal_is_mapped() -> None:
 
 
 # free-form tools
+
+
+def test_free_form_tool_of_another_dialect_keeps_its_grammar() -> None:
+    grammar = ir.Grammar(definition="start: x", syntax="lark", path="tools[0].custom.format")
+    asked = written(tools=(structs.replace(FREE, grammar=grammar),))
+    form = {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+    assert asked.body["tools"] == [{"type": "custom", "name": "patch", "format": form}]
+    assert asked.losses == ()
+
+
+def test_where_a_free_form_tool_is_a_function_its_grammar_is_told() -> None:
+    grammar = ir.Grammar(definition="start: x", syntax="lark", path="tools[0].custom.format")
+    asked = written(tools=(structs.replace(FREE, grammar=grammar),), model="gpt-4o")
+    assert ("tools[0].custom.format", "change") in [(loss.path, loss.severity) for loss in asked.losses]
 
 
 def test_free_form_tool_has_the_grammar_of_its_caller() -> None:

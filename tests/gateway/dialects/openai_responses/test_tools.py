@@ -36,9 +36,10 @@ def test_a_free_form_tool_takes_text() -> None:
     assert (tool.name, tool.free_form, loads(tool.schema)["required"]) == ("sql", True, ["input"])
 
 
-def test_a_grammar_is_told() -> None:
-    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: /a/"}
-    assert lost(ask(tools=[SQL | {"format": grammar}])) == [("tools[0].format", "change")]
+def test_a_grammar_is_read() -> None:
+    request = ask(tools=[SQL | {"format": {"type": "grammar", "syntax": "lark", "definition": "start: /a/"}}])
+    assert request.tools[0].grammar == ir.Grammar(definition="start: /a/", syntax="lark", path="tools[0].format")
+    assert lost(request) == []
 
 
 def test_tools_of_a_namespace_are_flattened_and_remember_it() -> None:

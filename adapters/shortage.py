@@ -1,0 +1,61 @@
+"""What people are told about a pool: how many of its credentials can serve, and what keeps the others from it.
+
+    6 credentials: 4 cooling until 14:32, 1 needs verification, 1 disabled
+
+A caller learns no more than the counts and the earliest time. Times are UTC; another day stands with its date.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.adapters.credential import SERVING, Credential
+from gateway.store.states import State
+
+__all__ = ["counted", "number", "out_of_use", "until"]
+
+_CLOSED: Final[Mapping[State, tuple[str, str]]] = {  # of one, of several
+    "needs_verification": ("needs verification", "need verification"),
+    "disabled": ("disabled", "disabled"),
+}
+
+
+def counted(credentials: Sequence[Credential], now: float, model: str | None = None) -> str:
+    """Count those that cannot serve a model now, or all of their models, by what keeps them from it."""
+    closed = Counter(one.state for one in credentials if one.state not in SERVING)
+    serving = [one for one in credentials if one.state in SERVING]
+    cool_s = {one.id: one.soonest_s if model is None else one.cools_s(model) for one in serving}
+    rests = {
+        "cooling": [seconds for seconds in cool_s.values() if seconds],
+        "paused": [paused_s for one in serving if not cool_s[one.id] and (paused_s := one.rests_s(model or ""))],
+    }
+    return ", ".join(
+        [
+            *(f"{len(ends)} {word} until {until(min(ends), now)}" for word, ends in rests.items() if ends),
+            *(f"{closed[state]} {words[closed[state] > 1]}" for state, words in _CLOSED.items() if closed[state]),
+        ]
+    )
+
+
+def out_of_use(credentials: Sequence[Credential]) -> str:
+    """Count those that need a person, by reason, for operators; without what names an account."""
+    reasons = Counter(
+        f"disabled: {one.reason.partition(':')[0]}" if one.state == "disabled" else "must be verified by the owner"
+        for one in credentials
+        if one.state not in SERVING
+    )
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+def number(count: int) -> str:
+    """Say how many credentials."""
+    return f"{count} credential{'' if count == 1 else 's'}"
+
+
+def until(seconds: float, now: float) -> str:
+    """Say when so many seconds have passed: the first whole minute after that."""
+    moment = datetime.fromtimestamp(math.ceil(round(now + seconds) / 60) * 60, UTC)
+    today = datetime.fromtimestamp(now, UTC).date()
+    return moment.strftime("%H:%M" if moment.date() == today else "%Y-%m-%d %H:%M")

@@ -1,0 +1,84 @@
+"""What Code Assist is asked about an account beside the requests, and what its answers say.
+
+models     fetchAvailableModels, or retrieveUserQuota as the other client asks   ─► what is left of each model
+userinfo   whose account it is                                                   ─► its e-mail
+project    loadCodeAssist                                                        ─► its project, or who must act where
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
+
+from gateway.adapters.account import Account
+from gateway.adapters.failures import Failure
+from gateway.adapters.tending import Probe, ProbeName
+from gateway.adapters.v1internal_control import Control
+from gateway.adapters.v1internal_journey import V1InternalBackend
+from gateway.adapters.v1internal_models import read_buckets, read_quota
+from gateway.config import V1InternalConfig
+from gateway.errors import UpstreamMalformed
+from gateway.store.known import Change, Quota
+from gateway.transport import Transport
+
+__all__ = ["Probes"]
+
+_T = TypeVar("_T")
+_Ask = Callable[[Transport, str], Awaitable[_T]]
+
+_UNREADABLE: Final = "the upstream's answer cannot be read"
+
+
+class Probes:
+    """The questions of one upstream; each gives what was learnt, and raises Failure or RefreshFailed."""
+
+    def __init__(self, config: V1InternalConfig, backend: V1InternalBackend, control: Control) -> None:
+        self._buckets = config.envelope == "gemini-cli"
+        self._discovers = config.pool.project_fallback != "fail"
+        self._backend = backend
+        self._control = control
+
+    @property
+    def table(self) -> Mapping[ProbeName, Probe[Account]]:
+        """Give them by name."""
+        return {"models": self.models, "userinfo": self.userinfo, "project": self.project}
+
+    async def models(self, account: Account) -> Change:
+        """Ask what is left for each model."""
+        if not self._buckets:
+            return Change(id=account.id, quota=self._quota(await self.list(account), read_quota))
+        if not account.project:  # the other client's question names one
+            return await self.project(account)
+        body = await self.ask(account, lambda transport, token: self._control.quota(transport, token, account.project))
+        return Change(id=account.id, quota=self._quota(body, read_buckets))
+
+    async def list(self, account: Account) -> bytes:
+        """Ask for the list of models."""
+        return await self.ask(account, lambda transport, token: self._control.models(transport, token, account.project))
+
+    async def userinfo(self, account: Account) -> Change:
+        """Ask for the e-mail."""
+        return Change(id=account.id, email=await self.ask(account, self._control.email))
+
+    async def project(self, account: Account) -> Change:
+        """Ask for the project; one that the account has already stays."""
+        found = await self.ask(account, self._control.project)
+        new = found and self._discovers and not account.project
+        return Change(id=account.id, project=(found, "discovered") if new else None)
+
+    async def ask(self, account: Account, ask: _Ask[_T]) -> _T:
+        """Ask with an account's token; one that is refused is refreshed once, also before its end."""
+        backend = self._backend
+        assert backend.transport is not None, "the upstream is used before start"
+        token = await backend.pool.token(account)
+        try:
+            return await ask(backend.transport, token)
+        except Failure as failure:
+            if failure.cause != "token":
+                raise
+        account.forget_token(token)
+        return await ask(backend.transport, await backend.pool.token(account))
+
+    def _quota(self, body: bytes, read: Callable[[bytes, float], dict[str, Quota]]) -> dict[str, Quota]:
+        try:
+            return read(body, self._backend.clock.time())
+        except ValueError:
+            raise Failure(UpstreamMalformed(_UNREADABLE), "server") from None

@@ -1,0 +1,112 @@
+"""Health and configuration: how this process is, and every effective value with its source; secrets are masked.
+
+GET /admin/configuration    the page, or JSON
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.admin.inside import Inside
+from gateway.admin.places import Place, reading
+from gateway.admin.visit import Visit
+from gateway.admin.wording import iso
+from gateway.admin.writing import Writing
+from gateway.config import Row, report
+from gateway.services import Services
+
+__all__ = ["Configuration"]
+
+_PATH: Final = "/admin/configuration"
+
+
+class _Table(Struct, frozen=True):
+    """The values of one table of gateway.toml. `changed`: how many are not built-in defaults."""
+
+    name: str
+    rows: tuple[Row, ...]
+    changed: int
+
+
+class Configuration:
+    """The page of one app."""
+
+    def __init__(self, services: Services, inside: Inside, writing: Writing) -> None:
+        self._services = services
+        self._inside = inside
+        self._writing = writing
+        self._started_at = services.clock.time()
+
+    def place(self, path: str) -> Place | None:
+        """Give what can be done at a path."""
+        return Place(reading(self._show)) if path == _PATH else None
+
+    async def _show(self, visit: Visit) -> Response:
+        readiness = await self._inside.readiness()
+        rows = report(self._services.loaded)
+        if not visit.html:
+            return Response(msgspec.json.encode(self._json(readiness, rows)), media_type="application/json")
+        values = {
+            "readiness": readiness,
+            "facts": dict(self._facts()),
+            "upstreams": {name: one.state() for name, one in self._services.adapters.items()},
+            "started_at": self._started_at,
+            "under_way": self._services.under_way,
+            "file": str(self._services.loaded.file or ""),
+            "tables": list(_tables(rows)),
+            "given": [row for row in rows if row.source != "default"],
+            "count": len(rows),
+            "idle": sum(not row.in_effect for row in rows),
+        }
+        return await self._writing.page(visit, "configuration", values)
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        """Say what one looks for when something is wrong."""
+        store, server = self._services.loaded.config.store, self._services.loaded.config.server
+        yield "Version", __version__
+        yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        yield "Process", f"{os.getpid()} on {platform.node()}"
+        yield "Data", str(self._services.loaded.resolve(server.data_dir))
+        yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
+        yield "Credentials", "encrypted" if store.encryption_key else "in clear; set store.encryption_key"
+
+    def _json(self, readiness: Mapping[str, str], rows: list[Row]) -> dict[str, object]:
+        return {
+            "readiness": readiness,
+            "version": __version__,
+            "started_at": iso(self._started_at),
+            "configuration": str(self._services.loaded.file) if self._services.loaded.file else None,
+            "values": [
+                {
+                    "key": row.key,
+                    "value": row.value,
+                    "source": row.source,
+                    "in_effect": row.in_effect,
+                    "reason": row.reason or None,
+                }
+                for row in rows
+            ],
+        }
+
+
+def _tables(rows: list[Row]) -> Iterator[_Table]:
+    """Put what stands in one table of the file together, in the order of the schema."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(_table(row.key), []).append(row)
+    for name, group in grouped.items():
+        yield _Table(name, tuple(group), sum(row.source != "default" for row in group))
+
+
+def _table(key: str) -> str:
+    """Name the table: the first word, for an upstream or a middleware also its name."""
+    first, _, rest = key.partition(".")
+    if first in ("upstream", "middleware"):
+        return f"{first}.{rest.partition('.')[0]}"
+    return first.partition("[")[0]

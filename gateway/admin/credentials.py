@@ -1,0 +1,176 @@
+"""The credentials of every pool: show them, and do with one what its operator wants.
+
+GET /admin/credentials                            the page, or JSON
+POST /admin/credentials/{id}/enable|disable|check
+POST /admin/credentials/{id}/remove, DELETE /admin/credentials/{id}
+
+An id names the secret that a credential was given with, so two upstreams may have the same one: `upstream` tells them
+apart.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from operator import itemgetter
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.admin.wording import iso
+from gateway.errors import Conflict, NotFound
+from gateway.services import Services
+from gateway.upstream import CredentialView, LoggingIn, Pooling
+
+__all__ = ["ACTIONS", "Action", "Credentials", "Pool", "Row", "as_json", "row_of"]
+
+Action = Literal["enable", "disable", "check", "remove"]
+
+_REASON: Final = "an operator took it out of use"
+_DO: Final[Mapping[Action, Callable[[Pooling, str], Awaitable[object]]]] = {
+    "enable": lambda pool, id_: pool.enable(id_),
+    "disable": lambda pool, id_: pool.disable(id_, _REASON),
+    "check": lambda pool, id_: pool.check(id_),
+    "remove": lambda pool, id_: pool.remove(id_),
+}
+ACTIONS: Final = tuple(_DO)
+
+
+class Pool(Struct, frozen=True, kw_only=True):
+    """An upstream with its credentials. `logs_in`: accounts can be added; `missing`: what that needs first."""
+
+    name: str
+    state: str
+    credentials: tuple[CredentialView, ...]
+    logs_in: bool
+    missing: str = ""
+
+
+class _Quota(Struct, frozen=True):
+    remaining: float
+    reset_at: str | None
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """What programs may rely on."""
+
+    id: str
+    upstream: str
+    account: str | None
+    project: str | None
+    project_source: str | None
+    source: str
+    state: str
+    reason: str | None
+    link: str | None
+    enabled: bool
+    token_expires_at: str | None
+    cooling: Mapping[str, str]
+    quota: Mapping[str, _Quota]
+    uses: int
+    last_used_at: str | None
+    last_error: str | None
+
+
+class Credentials:
+    """All pools of one app."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def pools(self) -> Iterator[Pool]:
+        """Show every pool, in the order of gateway.toml."""
+        for name, adapter in self._pooling():
+            yield Pool(
+                name=name,
+                state=adapter.state(),
+                credentials=tuple(adapter.views()),
+                logs_in=isinstance(adapter, LoggingIn),
+                missing=_missing(adapter),
+            )
+
+    def json(self) -> bytes:
+        """Write all of them for programs."""
+        rows = [row_of(view) for _, adapter in self._pooling() for view in adapter.views()]
+        return msgspec.json.encode({"credentials": rows})
+
+    async def do(self, action: Action, id_: str, upstream: str) -> CredentialView | None:
+        """Do it, and give how the credential stands then, None for a removed one; raise NotFound or Conflict."""
+        pool = self._find(id_, upstream)
+        try:
+            done = await _DO[action](pool, id_)
+        except KeyError:
+            raise _unknown(id_) from None
+        except ValueError as error:
+            raise Conflict(str(error)) from None
+        return done if isinstance(done, CredentialView) else None
+
+    def logging_in(self, upstream: str) -> LoggingIn:
+        """Find an upstream that accounts can be added to; raise NotFound."""
+        adapter = self._services.adapters.get(upstream)
+        if not isinstance(adapter, LoggingIn):
+            raise NotFound("upstream: no upstream of this name takes Google accounts")
+        return adapter
+
+    def _find(self, id_: str, upstream: str) -> Pooling:
+        found = [
+            (name, adapter)
+            for name, adapter in self._pooling()
+            if upstream in ("", name) and any(view.id == id_ for view in adapter.views())
+        ]
+        if not found:
+            raise _unknown(id_)
+        if len(found) > 1:
+            names = ", ".join(name for name, _ in found)
+            raise Conflict(f"several upstreams have this credential; add ?upstream= with one of {names}")
+        return found[0][1]
+
+    def _pooling(self) -> Iterator[tuple[str, Pooling]]:
+        for name, adapter in self._services.adapters.items():
+            if isinstance(adapter, Pooling):
+                yield name, adapter
+
+
+def as_json(view: CredentialView) -> bytes:
+    """Write one for programs."""
+    return msgspec.json.encode(row_of(view))
+
+
+def row_of(view: CredentialView) -> Row:
+    """Give one as programs get it."""
+    quota = sorted(view.quota.items(), key=itemgetter(0))
+    return Row(
+        id=view.id,
+        upstream=view.upstream,
+        account=view.account,
+        project=view.project,
+        project_source=view.project_source or None,
+        source=view.source,
+        state=view.state,
+        reason=view.reason or None,
+        link=view.link or None,
+        enabled=view.enabled,
+        token_expires_at=_time(view.token_expires_at),
+        cooling={model: iso(until) for model, until in view.cooling.items()},
+        quota={model: _Quota(remaining, _time(reset_at)) for model, (remaining, reset_at) in quota},
+        uses=view.uses,
+        last_used_at=_time(view.last_used_at),
+        last_error=view.last_error or None,
+    )
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else iso(seconds)
+
+
+def _unknown(id_: str) -> NotFound:
+    return NotFound(f"no credential has the id {id_[:64]!r}")
+
+
+def _missing(adapter: Pooling) -> str:
+    """Say what a login would need that is not configured."""
+    if not isinstance(adapter, LoggingIn):
+        return ""
+    try:
+        adapter.consent("http://localhost/")
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,57 @@
+"""Write the pages: Jinja2 templates, escaped unless they say otherwise. Loaded when the first page is asked for."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway import __version__
+from gateway.admin.wording import amount, iso, money, percent, seconds, span, utc, words
+
+__all__ = ["Pages"]
+
+_PAGES: Final = (
+    ("/", "Overview"),
+    ("/admin/credentials", "Credentials"),
+    ("/admin/keys", "Keys"),
+    ("/admin/usage", "Usage"),
+    ("/admin/models", "Models"),
+    ("/admin/live", "Live"),
+    ("/admin/playground", "Playground"),
+    ("/admin/configuration", "Configuration"),
+)
+_WORDS: Final[Mapping[str, object]] = {
+    "amount": amount,
+    "iso": iso,
+    "money": money,
+    "seconds": seconds,
+    "pages": _PAGES,
+    "percent": percent,
+    "span": span,
+    "utc": utc,
+    "version": __version__,
+    "words": words,
+    "zip": zip,
+}  # what every template knows
+
+
+class Pages:
+    """The templates of one app."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("gateway.admin"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            enable_async=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    async def write(self, name: str, values: Mapping[str, object]) -> str:
+        """Write a page as a whole."""
+        return await self._templates.get_template(f"{name}.html").render_async({**_WORDS, **values})
+
+    def stream(self, name: str, values: Mapping[str, object]) -> AsyncIterator[str]:
+        """Write a page piece by piece, as far as its values are known."""
+        return self._templates.get_template(f"{name}.html").generate_async({**_WORDS, **values})

@@ -1,0 +1,81 @@
+"""What operators see and do of the credentials."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Final, cast
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+from structlog.typing import FilteringBoundLogger
+
+from gateway.admin.credentials import ACTIONS, Action, Credentials, as_json
+from gateway.admin.visit import Handler, Visit
+from gateway.admin.weblogin import redirect_uri
+from gateway.admin.writing import Writing
+from gateway.errors import GatewayError
+from gateway.services import Services
+
+__all__ = ["CREDENTIAL", "Showing"]
+
+CREDENTIAL: Final = re.compile(rf"/admin/credentials/([^/]+)(?:/({'|'.join(ACTIONS)}))?")
+_JSON: Final = "application/json"
+_LIST: Final = "/admin/credentials"
+_DONE: Final[Mapping[str, str]] = {
+    "check": "Checked",
+    "enable": "Taken into use",
+    "disable": "Taken out of use",
+    "remove": "Removed",
+}
+
+
+class Showing:
+    """The page of one app, and its JSON."""
+
+    def __init__(self, services: Services, credentials: Credentials, writing: Writing) -> None:
+        self._credentials = credentials
+        self._writing = writing
+        self._logger: FilteringBoundLogger = services.logger
+        self._public_url = services.loaded.config.server.public_url
+
+    async def credentials(self, visit: Visit) -> Response:
+        """Show every credential."""
+        if not visit.html:
+            return Response(self._credentials.json(), media_type=_JSON)
+        return await self._list(visit)
+
+    def methods(self, path: str) -> Mapping[str, Handler]:
+        """Give what can be done at the path of one credential."""
+        found = CREDENTIAL.fullmatch(path)
+        assert found is not None, "the path fits"
+        if found[2] is None:
+            return {"DELETE": partial(self._do, "remove", found[1])}
+        return {"POST": partial(self._do, cast("Action", found[2]), found[1])}  # as the pattern has it
+
+    async def _do(self, action: Action, id_: str, visit: Visit) -> Response:
+        upstream = visit.query.get("upstream") or visit.form.get("upstream", "")
+        try:
+            view = await self._credentials.do(action, id_, upstream)
+        except GatewayError as error:
+            if not visit.html:
+                raise
+            return await self._list(visit, error)
+        by = visit.operator.name if visit.operator is not None else ""
+        self._logger.info("credential changed", action=action, credential=id_[:8], by=by)
+        if visit.html:
+            query = urlencode({"done": action, "id": id_})
+            return Response(status_code=303, headers={"location": f"{visit.base}{_LIST}?{query}"})
+        return Response(as_json(view), media_type=_JSON) if view is not None else Response(status_code=204)
+
+    async def _list(self, visit: Visit, error: GatewayError | None = None) -> Response:
+        pools = list(self._credentials.pools())
+        done = _DONE.get(visit.query.get("done", ""), "")
+        views = (view for pool in pools for view in pool.credentials)
+        about = next((view for view in views if view.id == visit.query.get("id")), None)
+        values = {
+            "pools": pools,
+            "done": done if about is not None or done == _DONE["remove"] else "",
+            "about": about,
+            "redirect_uri": redirect_uri(visit, self._public_url),
+        }
+        return await self._writing.page(visit, "credentials", values, error)

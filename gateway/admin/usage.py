@@ -1,0 +1,77 @@
+"""What requests took, as the ledger has it.
+
+GET /admin/usage?by=key|credential|model|upstream|day&since=&until=   JSON
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec.structs import asdict
+from starlette.responses import Response
+
+from gateway.admin.places import Place, reading
+from gateway.admin.visit import Visit
+from gateway.admin.wording import iso
+from gateway.clock import Clock
+from gateway.errors import InvalidRequest, NotFound
+from gateway.periods import read_moment
+from gateway.services import Services
+from gateway.store.reports import BY, By, Report
+
+__all__ = ["UsageReports", "as_json", "read_by", "read_time"]
+
+_PATH: Final = "/admin/usage"
+_PARAMETERS: Final = ("by", "since", "until")
+
+
+class UsageReports:
+    """The reports of one app."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def place(self, path: str) -> Place | None:
+        """Give what can be done at a path."""
+        return Place(reading(self._show)) if path == _PATH else None
+
+    async def report(self, query: Mapping[str, str]) -> Report:
+        """Make the report that is asked for; raise InvalidRequest, NotFound where there is no ledger."""
+        ledger, clock = self._services.ledger, self._services.clock
+        unknown = [name for name in query if name not in _PARAMETERS]
+        if unknown:
+            raise InvalidRequest(
+                f"{unknown[0][:40]}: the parameters are {', '.join(_PARAMETERS)}", param=unknown[0][:40]
+            )
+        by = read_by(query.get("by", "key"))
+        since, until = read_time(query, "since", clock), read_time(query, "until", clock)
+        if ledger is None:
+            raise NotFound("there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml")
+        return await ledger.report(by, since, until)
+
+    async def _show(self, visit: Visit) -> Response:
+        return Response(as_json(await self.report(visit.query)), media_type="application/json")
+
+
+def read_by(given: str) -> By:
+    """Read what requests are to be grouped by; raise InvalidRequest."""
+    if given not in BY:
+        raise InvalidRequest(f"by: {given[:40]!r} is none of {', '.join(BY)}", param="by")
+    return given
+
+
+def read_time(query: Mapping[str, str], name: str, clock: Clock) -> float | None:
+    """Read one end of the time that is asked for; raise InvalidRequest."""
+    given = query.get(name, "")
+    try:
+        return read_moment(given, clock.time(), end=name == "until") if given else None
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}", param=name) from None
+
+
+def as_json(report: Report) -> bytes:
+    """Write a report for programs."""
+    whole = asdict(report.total)
+    del whole["name"]
+    times = {name: None if at is None else iso(at) for name, at in (("since", report.since), ("until", report.until))}
+    return msgspec.json.encode({"by": report.by, **times, "rows": report.rows, "total": whole})

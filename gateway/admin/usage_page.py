@@ -1,0 +1,142 @@
+"""The page of what requests took: filtered, drawn, and as CSV.
+
+GET /admin/usage                 for people; programs get the JSON of gateway.admin.usage
+GET /admin/usage/requests.csv    a line for each request, newest first, as it is read
+"""
+
+import csv
+import io
+import math
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final
+
+from msgspec import Struct
+from starlette.responses import Response, StreamingResponse
+
+from gateway.admin.places import Place, reading
+from gateway.admin.series import Series, Window, asked_for, only_of, window_of
+from gateway.admin.usage import UsageReports, read_by
+from gateway.admin.visit import Visit
+from gateway.admin.wording import iso
+from gateway.admin.writing import Writing
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.periods import read_moment
+from gateway.services import Services
+from gateway.store.journal import Ended
+from gateway.store.reports import BY, Only
+
+__all__ = ["PERIODS", "UsagePage"]
+
+PERIODS: Final = {"1h": "hour", "24h": "24 hours", **{f"{days}d": f"{days} days" for days in (7, 30, 90, 400)}}
+_PATH: Final = "/admin/usage"
+_CSV: Final = "/admin/usage/requests.csv"
+_SHOWN: Final = 50  # of the newest requests
+_BATCH: Final = 2000  # rows that are read at a time
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a table calculation would compute
+_COLUMNS: Final = tuple(name for name in Ended.__struct_fields__ if name not in ("key_id", "started_at"))
+
+
+class _Asked(Struct, frozen=True):
+    """What a form asks for. `begin`, `end`: days, which go before the `since` of the list."""
+
+    by: str
+    since: str
+    begin: str
+    end: str
+    only: Only
+
+
+class UsagePage:
+    """The page of one app. `reports`: gives the JSON."""
+
+    def __init__(self, services: Services, reports: UsageReports, series: Series, writing: Writing) -> None:
+        self._services = services
+        self._reports = reports
+        self._series = series
+        self._writing = writing
+
+    def place(self, path: str) -> Place | None:
+        """Give what can be done at a path."""
+        if path == _CSV:
+            return Place(reading(self._download))
+        return Place(reading(self._show)) if path == _PATH else None
+
+    async def _show(self, visit: Visit) -> Response:
+        if not visit.html:
+            place = self._reports.place(_PATH)
+            assert place is not None, "it has this path"
+            return await place.methods[visit.method](visit)
+        asked = _asked(visit.query)
+        values: dict[str, object] = {
+            "asked": asked,
+            "every_by": BY,
+            "periods": PERIODS,
+            "upstreams": list(self._services.adapters),
+            "report": None,
+        }
+        try:
+            values |= await self._found(asked)
+        except GatewayError as error:
+            return await self._writing.page(visit, "usage", values, error)
+        return await self._writing.page(visit, "usage", values)
+
+    async def _found(self, asked: _Asked) -> dict[str, object]:
+        window, (since, until) = self._times(asked)
+        ledger, only = self._series.ledger, asked.only
+        report = await ledger.report(read_by(asked.by), since, until, only=only)
+        return {
+            "report": report,
+            "points": await self._series.points(window, only),
+            "step_s": window.step_s,
+            "newest": await ledger.rows(since, until, _SHOWN, only=only),
+            "query": _query(since, until, only),
+        }
+
+    def _times(self, asked: _Asked) -> tuple[Window, tuple[float, float]]:
+        now = self._services.clock.time()
+        try:
+            since = read_moment(asked.begin or asked.since, now)
+            until = read_moment(asked.end, now, end=True) if asked.end else now
+        except ValueError as error:
+            raise InvalidRequest(str(error), param="since") from None
+        return window_of(since, until, now), (since, until)
+
+    async def _download(self, visit: Visit) -> Response:
+        asked = _asked(visit.query)
+        _, (since, until) = self._times(asked)
+        self._series.ledger  # noqa: B018 - raises where there is none, before the answer begins
+        name = f"usage-{iso(since)[:10]}-{iso(until)[:10]}.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(self._lines(since, until, asked.only), headers=headers, media_type="text/csv")
+
+    async def _lines(self, since: float, until: float, only: Only) -> AsyncGenerator[bytes]:
+        """Write all requests of a time, some at a time."""
+        yield _csv([("started_at", *_COLUMNS)])
+        after: tuple[float, str] | None = None
+        while rows := await self._series.ledger.rows(since, until, _BATCH, only=only, after=after):
+            yield _csv([(iso(row.started_at), *map(_cell, (getattr(row, name) for name in _COLUMNS))) for row in rows])
+            after = rows[-1].started_at, rows[-1].id
+
+
+def _asked(query: Mapping[str, str]) -> _Asked:
+    since = query.get("since", "7d")
+    begin, end = query.get("begin", "").strip(), query.get("end", "").strip()
+    if since not in PERIODS:  # a link of ours, or of a program's
+        begin, since, end = begin or since, "7d", end or query.get("until", "")
+    return _Asked(query.get("by", "key"), since, begin, end, only_of(query))
+
+
+def _query(since: float, until: float, only: Only) -> dict[str, str]:
+    """Give the parameters that ask for the same time and requests; a part of a second is not written."""
+    return {"since": iso(since), "until": iso(math.ceil(until)), **asked_for(only)}
+
+
+def _cell(value: object) -> object:
+    """Keep a text from being taken for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _csv(rows: "list[tuple[object, ...]]") -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()

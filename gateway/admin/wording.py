@@ -1,0 +1,68 @@
+"""Write moments, durations and parts, for programs and for people."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+__all__ = ["amount", "iso", "money", "percent", "seconds", "span", "utc", "words"]
+
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def iso(time: float) -> str:
+    """Write Unix seconds as RFC 3339 has them."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def utc(time: float, now: float) -> str:
+    """Write Unix seconds for people; the day only where it is another one."""
+    then, today = datetime.fromtimestamp(time, UTC), datetime.fromtimestamp(now, UTC)
+    day = f"{then.day} {then:%b} " if then.date() != today.date() else ""
+    year = f"{then.year} " if then.year != today.year else ""
+    return f"{year}{day}{then:%H:%M} UTC"
+
+
+def span(seconds: float) -> str:
+    """Write a duration in its two largest units."""
+    rest, words = max(1, int(abs(seconds))), list[str]()
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            words.append(f"{count} {unit}")
+        elif words:
+            break
+    return " ".join(words[:2])
+
+
+def percent(part: float) -> str:
+    """Write a part of a whole; what is nearly used up is not nothing, and nearly whole not all."""
+    whole = round(part * 100)
+    if part > 0 and whole == 0:
+        return "< 1 %"
+    return "> 99 %" if part < 1 and whole == 100 else f"{whole} %"
+
+
+def amount(number: float) -> str:
+    """Write how many, in groups of three digits."""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.2f}"
+
+
+def money(usd: float | None) -> str:
+    """Write USD; what is not nothing is not written as nothing."""
+    if usd is None:
+        return "not known"
+    return f"${usd:,.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else "< $0.0001"
+
+
+def seconds(duration: float | None) -> str:
+    """Write how long something took."""
+    if duration is None:
+        return "not known"
+    if duration < 1:
+        return f"{max(1, round(duration * 1000))} ms"
+    return f"{duration:.1f} s" if duration < 100 else f"{duration:.0f} s"
+
+
+def words(limit: str) -> str:
+    """Write the name of a limit."""
+    text = limit.replace("_", " ").replace("usd", "USD")
+    return text[0].upper() + text[1:]

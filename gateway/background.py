@@ -1,0 +1,203 @@
+"""Responses that an upstream makes in the background: what callers ask about them goes there until they are complete.
+
+POST {"background": true}          the upstream queues it; whose it is, and where, is kept here
+GET /v1/responses/{id}             asked of the upstream, until the answer has ended; then it is kept here
+GET …?stream=true&starting_after=  the events of the upstream, from where the caller has lost them; also afterwards
+POST …/cancel, DELETE …            told to the upstream
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+from starlette.types import Receive, Send
+
+from gateway import ir
+from gateway.context import RequestContext
+from gateway.dialects import Answering, WholePassage
+from gateway.dialects.openai_responses import OpenAIResponses
+from gateway.dialects.openai_responses.outbound_wire import MAKING, read_response
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    UpstreamMalformed,
+    UpstreamTimeout,
+)
+from gateway.grace import Watchdog
+from gateway.middleware.model_map import may_reach
+from gateway.relay import Relay
+from gateway.services import Services
+from gateway.store.stored import StoredResponse
+from gateway.streaming import Client, ClientGone
+from gateway.threads import Threads, is_background, is_making
+from gateway.upstream import NativeAnswer, Recalling
+
+__all__ = ["BACKGROUND", "Background"]
+
+BACKGROUND: Final = frozenset({"response", "response_cancel", "response_delete"})
+
+_DIALECT: Final = OpenAIResponses()
+_PASSED_ON: Final = ("include", "include[]", "stream", "starting_after", "include_obfuscation")
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_NOT_ONE: Final = "only an answer that is made in the background can be cancelled"
+
+_Query = Mapping[str, Sequence[str]]
+
+
+class _Named(Struct):
+    model: str = ""
+
+
+_NAMED: Final = msgspec.json.Decoder(_Named)
+
+
+class Background:
+    """Answers calls about responses that are being made; one for each app."""
+
+    def __init__(self, services: Services, relay: Relay, threads: Threads) -> None:
+        self._services = services
+        self._relay = relay
+        self._threads = threads
+
+    async def answer(self, context: RequestContext, query: _Query, receive: Receive, send: Send) -> bool:
+        """Answer a call about a response if it is being made, or to be cancelled; tell whether. Raise GatewayError."""
+        kept, operation = await self._threads.find(context), context.route.operation
+        keepalive_s = self._services.loaded.config.timeouts.keepalive
+        client = Client(receive, send, self._relay.grace, keepalive=_DIALECT.keepalive, keepalive_s=keepalive_s)
+        replays = operation == "response" and is_background(kept) and _is_on(query.get("stream", ("",)))
+        if not kept.upstream or not (replays or is_making(kept)):
+            return await _ended(kept, client) if operation == "response_cancel" else False
+        adapter = self._adapter(context, kept)
+        path = quote(kept.id, safe="")
+        if operation == "response_delete":
+            await _forget(adapter, path)
+            return False
+        if operation == "response_cancel":
+            given = await adapter.recall("POST", f"{path}/cancel")
+        else:
+            asked = [(name, value) for name in _PASSED_ON for value in query.get(name, ())]
+            given = await adapter.recall("GET", path, urlencode(asked))
+        try:
+            await self._tell(context, kept, given, client)
+        finally:
+            given.close()
+        return True
+
+    def _adapter(self, context: RequestContext, kept: StoredResponse) -> Recalling:
+        adapter = self._services.adapters.get(kept.upstream)
+        if not isinstance(adapter, Recalling):
+            raise NotFound(f"{kept.id[:100]!r} is made by upstream {kept.upstream!r}, which is not there any more")
+        if not may_reach(context.principal, adapter.name):
+            raise PermissionDenied(f"this API key may not use upstream {adapter.name!r}, which makes {kept.id[:100]!r}")
+        context.upstream = adapter.name
+        context.reply_headers.append((b"x-gateway-upstream", quote(adapter.name, safe="/:@").encode()))
+        return adapter
+
+    async def _tell(self, context: RequestContext, kept: StoredResponse, given: NativeAnswer, client: Client) -> None:
+        passage = _DIALECT.passage(_answering(kept))
+        if not any(name == b"content-type" and b"event-stream" in value for name, value in given.headers):
+            body = passage.whole([await _whole(given)])
+            await self._settle(context, kept, body)
+            await client.respond(body)
+            return
+        await self._pass_on(context, kept, given, client, passage)
+        if context.end == "client_closed":
+            await self._settle_passed(context, kept, passage)
+
+    async def _pass_on(
+        self,
+        context: RequestContext,
+        kept: StoredResponse,
+        given: NativeAnswer,
+        client: Client,
+        passage: WholePassage,
+    ) -> None:
+        """Send the events as they come; who has read them to the end finds the answer kept."""
+        try:
+            with self._relay.held(client, context):
+                async with client:
+                    try:
+                        end = await self._events(given, client, passage)
+                        await self._settle_passed(context, kept, passage)
+                    except GatewayError as error:  # it ends the stream, not the answer, which goes on
+                        context.error, context.end = error, "error"
+                        end = _DIALECT.stream_writer(_NOBODY).close(error)
+                    await client.finish(end)
+            context.end = context.end or "done"
+        except ClientGone:
+            context.end = "client_closed"
+
+    async def _events(self, given: NativeAnswer, client: Client, passage: WholePassage) -> bytes:
+        """Pass events on until there are no more; give what is left of them."""
+        idle = self._relay.idle
+        try:
+            with Watchdog(idle, self._relay.grace) as watchdog:
+                while data := await given.read():
+                    watchdog.hold()
+                    await client.write(passage.feed([ir.Passed(data)]))
+                    watchdog.feed()
+        except TimeoutError:
+            raise UpstreamTimeout(f"the upstream fell silent for {idle:g} s (timeouts.idle)") from None
+        return passage.feed([ir.Finished(reason="stop")]) + passage.close()
+
+    async def _settle_passed(self, context: RequestContext, kept: StoredResponse, passage: WholePassage) -> None:
+        response: bytes | None = getattr(passage, "response", None)
+        if response is not None:
+            await self._settle(context, kept, response)
+
+    async def _settle(self, context: RequestContext, kept: StoredResponse, body: bytes) -> None:
+        """Keep the answer once it has ended, and count what it took."""
+        try:
+            response = read_response(body)
+        except ValueError:
+            raise UpstreamMalformed("the upstream's answer is no response") from None
+        if response.status is None or response.status in MAKING:
+            return
+        if response.usage is not None:
+            context.usage = response.usage.neutral()
+        await self._threads.settle(kept, body)
+
+
+_NOBODY: Final = Answering(
+    request=ir.Request(model="", turns=()), model="", id="", created=0, request_id="", estimate=lambda: 0
+)
+
+
+def _is_on(given: Sequence[str]) -> bool:
+    return given[-1].lower() in ("true", "1")
+
+
+def _answering(kept: StoredResponse) -> Answering:
+    """Tell the writer by which name the caller knows the model."""
+    return msgspec.structs.replace(_NOBODY, model=_NAMED.decode(kept.response).model)
+
+
+async def _ended(kept: StoredResponse, client: Client) -> bool:
+    """Answer one who cancels what has ended before."""
+    if not is_background(kept):
+        raise InvalidRequest(f"{kept.id[:100]!r}: {_NOT_ONE}", param="response_id")
+    await client.respond(kept.response)
+    return True
+
+
+async def _forget(adapter: Recalling, path: str) -> None:
+    """Have the upstream forget what it still works on; that it knows it no more is well, too."""
+    try:
+        given = await adapter.recall("DELETE", path)
+    except NotFound:
+        return
+    given.close()
+
+
+async def _whole(given: NativeAnswer) -> bytes:
+    pieces, size = list[bytes](), 0
+    while data := await given.read():
+        size += len(data)
+        if size > _MAX_BYTES:
+            raise UpstreamMalformed(f"the upstream's answer is larger than {_MAX_BYTES} bytes")
+        pieces.append(data)
+    return b"".join(pieces)

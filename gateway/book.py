@@ -1,0 +1,139 @@
+"""Write each request into the journal of this process: when it begins, and how it has ended.
+
+A request whose answer goes out has ended before its last byte: what a caller has read to the end is written down.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway import ir
+from gateway.clock import Clock
+from gateway.context import RequestContext, new_id
+from gateway.prices import Prices
+from gateway.store.journal import Ended, Journal, JournalFile, Opened
+
+__all__ = ["Book", "Entry"]
+
+_LONG: Final = 200  # characters of a name that a caller chose
+_NOTHING: Final = ir.Usage()
+
+
+class Book:
+    """The journal of one app in this process. `news`: hears of each line that is written or waits to be."""
+
+    def __init__(self, journal: Journal, prices: Prices, clock: Clock, news: Callable[[], None]) -> None:
+        self.journal = journal
+        self._prices = prices
+        self._clock = clock
+        self._news = news
+
+    def begin(self, context: RequestContext) -> "Entry":
+        """Write that a request begins, before anybody is asked."""
+        context.entered = True
+        entry = Entry(self, context, self._began(context))
+        target = context.targets[0] if context.targets else None
+        opened = Opened(
+            id=entry.id,
+            started_at=entry.started_at,
+            key=_short(context.principal.name),
+            key_id=context.principal.id,
+            dialect=context.route.dialect,
+            asked=_asked(context),
+            upstream=target.adapter.name if target is not None else "",
+            model=_short(target.model) if target is not None else "",
+        )
+        entry.file = self.journal.open(opened)
+        self._news()
+        return entry
+
+    def note(self, context: RequestContext) -> None:
+        """Write down a request that has ended before anybody could be asked."""
+        context.entered = True
+        self.end(Entry(self, context, self._began(context)))
+
+    def end(self, entry: "Entry") -> None:
+        """Write how a request has ended."""
+        context, usage = entry.context, entry.context.usage or _NOTHING
+        upstream, model = _answerer(context)
+        how = _end(context)
+        unknown = context.usage is None and bool(model) and how != "error"
+        price = self._prices.find(upstream, model) if model and not unknown else None
+        started = context.started
+        ended = Ended(
+            id=entry.id,
+            started_at=entry.started_at,
+            key=_short(context.principal.name),
+            key_id=context.principal.id,
+            credential=context.credential,
+            dialect=context.route.dialect,
+            upstream=upstream,
+            asked=_asked(context),
+            model=_short(model),
+            status=_status(context),
+            end=how,
+            input=usage.input,
+            cached=usage.cache_read,
+            cache_write=usage.cache_write,
+            output=usage.output,
+            reasoning=usage.reasoning,
+            estimated=usage.estimated or unknown,
+            usd=None if price is None else price.usd(usage),
+            first_byte_s=None if context.first_byte is None else context.first_byte - started,
+            total_s=self._clock.monotonic() - started,
+        )
+        self.journal.end(ended, entry.file)
+        self._news()
+
+    def _began(self, context: RequestContext) -> float:
+        return self._clock.time() - self._clock.monotonic() + context.started
+
+
+class Entry:
+    """One request in the journal. Its id is its own: callers choose those of requests."""
+
+    __slots__ = ("_book", "_ended", "context", "file", "id", "started_at")
+
+    def __init__(self, book: Book, context: RequestContext, started_at: float) -> None:
+        self._book = book
+        self._ended = False
+        self.context = context
+        self.started_at = started_at
+        self.id = new_id()
+        self.file: JournalFile | None = None
+
+    def end(self) -> None:
+        """Write how the request has ended, once."""
+        if not self._ended:
+            self._ended = True
+            self._book.end(self)
+
+
+def _asked(context: RequestContext) -> str:
+    named = context.requested_model or context.route.model
+    return _short(named or (context.request.model if context.request is not None else ""))
+
+
+def _answerer(context: RequestContext) -> tuple[str, str]:
+    """Give the upstream and its model that answered, else those that were asked last."""
+    if context.tried is not None:
+        return context.tried.adapter.name, context.tried.model
+    upstream, _, model = context.upstream.partition("/")
+    return upstream, model
+
+
+def _status(context: RequestContext) -> int:
+    if context.status is None and context.end == "error":  # which whoever stands outside sends
+        return context.error.status if context.error is not None else 500
+    return context.status or 0
+
+
+def _end(context: RequestContext) -> str:
+    if context.end not in ("", "done"):
+        return context.end
+    return "error" if (context.status or 500) >= 400 else "done"
+
+
+def _short(text: str) -> str:
+    """Cut a name short, and make it one that JSON can hold."""
+    text = text[:_LONG]
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,137 @@
+"""`gateway credentials`: what each credential can still do, and what an operator may do with it."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from gateway.cli.files import create, stop
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError, Loaded
+
+if TYPE_CHECKING:
+    from gateway.cli.credentials_files import Taken
+    from gateway.upstream import CredentialView
+
+__all__ = ["credentials"]
+
+_IDS = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_UPSTREAM = click.option("--upstream", metavar="NAME", help="Only this upstream's.")
+
+
+@click.group
+def credentials() -> None:
+    """See and manage the credentials of the pools.
+
+    ID is the beginning of an id, as long as no other one begins like it, or an e-mail. A gateway that runs on the same
+    store takes every change over by itself.
+    """
+
+
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command of what takes the configuration, and the rest by name; one line and exit 2 for what cannot be."""
+
+    def command(work: Callable[..., None]) -> click.Command:
+        @wraps(work)
+        def run(config: str | None, no_config: bool, no_dotenv: bool, **given: Any) -> None:
+            found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+            try:
+                work(found, **given)
+            except ConfigError as error:
+                raise stop(error) from None
+
+        return credentials.command(name)(configuration(_UPSTREAM(run)))
+
+    return command
+
+
+@_command("list")
+@_JSON
+def list_(found: Loaded, upstream: str | None, as_json: bool) -> None:
+    """List the credentials: state, cool-downs, quota, project, use. Asks no upstream."""
+    _show(found, _work("views", found, upstream), as_json=as_json)
+
+
+@_command("check")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@_JSON
+def check(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
+    """Ask the upstreams about these credentials, or about all. Ends with 3 when none of them can be used."""
+    views = _work("check", found, upstream, ids)
+    _show(found, views, as_json=as_json)
+    if not any(_work("serves", view) for view in views):
+        click.echo("nothing usable: requests would get 503", err=True)
+        raise SystemExit(3)
+
+
+@_command("enable")
+@_IDS
+@_JSON
+def enable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
+    """Take credentials into use again. Cool-downs that the upstream stated stay."""
+    _show(found, _work("enable", found, upstream, ids), as_json=as_json)
+
+
+@_command("disable")
+@_IDS
+@_JSON
+def disable(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
+    """Take credentials out of use until they are enabled."""
+    _show(found, _work("disable", found, upstream, ids), as_json=as_json)
+
+
+@_command("remove")
+@_IDS
+@_JSON
+def remove(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
+    """Forget credentials for good, with their tokens. What gateway.toml gives is removed there."""
+    gone = _work("remove", found, upstream, ids)
+    removed = [{"id": view.id, "upstream": view.upstream} for view in gone]
+    lines = (f"removed {view.id[:8]} from upstream {view.upstream}" for view in gone)
+    click.echo(msgspec.json.encode({"removed": removed}) if as_json else "\n".join(lines))
+
+
+@_command("import")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_JSON
+def import_(found: Loaded, file: Path, upstream: str | None, as_json: bool) -> None:
+    """Take the accounts of a credentials file into the store; the file is only read.
+
+    An account is known by the hash of its refresh token, then by its e-mail, and what the store knows stays. One that
+    was removed comes back. `gateway import` takes the settings of the other program along.
+    """
+    taken: Taken = import_module("gateway.cli.credentials_files").import_(found, upstream, file)
+    for note in taken.notes:
+        click.echo(note, err=True)
+    rows = [{"old": fate.old, "word": fate.word} for fate in taken.fates]
+    lines = (f"{fate.old}: {fate.word}" for fate in taken.fates)
+    click.echo(msgspec.json.encode({"upstream": taken.upstream, "accounts": rows}) if as_json else "\n".join(lines))
+
+
+@_command("export")
+@click.option("--secrets", is_flag=True, help="Write the refresh tokens and the client's secret, too.")
+@click.argument("file", required=False, metavar="[FILE]", type=click.Path(path_type=Path))
+def export(found: Loaded, secrets: bool, upstream: str | None, file: Path | None) -> None:
+    """Write the accounts as a tokens.json, to standard output or into a new FILE that only you can read."""
+    data: bytes = import_module("gateway.cli.credentials_files").export(found, upstream, secrets)
+    if not secrets:
+        click.echo("refresh tokens are masked, so that this cannot be imported; --secrets writes them", err=True)
+    if file is None:
+        click.echo(data, nl=False)
+    else:
+        create(file, data.decode(), 0o600)
+
+
+def _work(name: str, *given: object) -> Any:
+    return getattr(import_module("gateway.cli.credentials_work"), name)(*given)
+
+
+def _show(found: Loaded, views: "Sequence[CredentialView]", *, as_json: bool) -> None:
+    text, hide = import_module("gateway.cli.credentials_text"), import_module("gateway.cli.hiding").hider(found)
+    whole = {"credentials": [text.plain(view, hide) for view in views]}
+    click.echo(msgspec.json.encode(whole) if as_json else text.table(views, hide))

@@ -1,0 +1,44 @@
+"""`gateway encrypt` and `gateway decrypt`: the whole store under the newest key, or in clear again."""
+
+from importlib import import_module
+
+import click
+
+from gateway.cli.files import stop
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError
+
+__all__ = ["decrypt", "encrypt"]
+
+_ASK = "Refresh tokens and kept responses will stand in clear in {place}. Go on?"
+
+
+@click.command
+@configuration
+def encrypt(config: str | None, no_config: bool, no_dotenv: bool) -> None:
+    """Bring the whole store under the newest key now.
+
+    The key is the first one of store.encryption_key, --encryption-key-file or GATEWAY_ENCRYPTION_KEY. A start with that
+    key does the same; afterwards older keys are not needed any more.
+    """
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        click.echo(import_module("gateway.cli.crypt_work").encrypt(found))
+    except ConfigError as error:
+        raise stop(error) from None
+
+
+@click.command
+@configuration
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def decrypt(config: str | None, no_config: bool, no_dotenv: bool, yes: bool) -> None:
+    """Write the whole store in clear again, so that no key is needed any more. Refused while a gateway uses it."""
+    part = import_module("gateway.cli.crypt_work")
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        place = part.ready(found)
+        if not yes:
+            click.confirm(_ASK.format(place=place), abort=True, err=True)
+        click.echo(part.decrypt(found))
+    except ConfigError as error:
+        raise stop(error) from None

@@ -1,0 +1,37 @@
+"""`gateway doctor`: what is wrong with this set-up, and what to do about each thing."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from gateway.cli.options import configuration, read
+from gateway.config import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.cli.doctor_finding import Finding
+
+__all__ = ["doctor"]
+
+
+@click.command
+@configuration
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
+    """Examine the configuration, files, port, network, clock, store, credentials and clients.
+
+    Every credential is asked for, which takes a few seconds. Each finding is ok, a warning or a problem, with one thing
+    to do about it. Ends with 1 when there is a problem. No secret is printed.
+    """
+    part = import_module("gateway.cli.doctor_work")  # loads every upstream
+    try:
+        found = read(config, no_config=no_config, no_dotenv=no_dotenv)
+        findings: Sequence[Finding] = part.examine(found, dotenv=not no_dotenv)
+    except ConfigError as error:
+        findings = part.unreadable(error)
+    written = import_module("gateway.cli.doctor_finding").text
+    click.echo(msgspec.json.encode({"findings": findings}) if as_json else written(findings))
+    raise SystemExit(1 if any(finding.level == "problem" for finding in findings) else 0)

@@ -1,0 +1,85 @@
+"""What `gateway doctor` finds of the store and of the credentials, asked one by one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from gateway.cli.credentials_work import asked, serves
+from gateway.cli.doctor_finding import Finding, ok, problem, warning
+from gateway.config import Loaded, PoolConfig, V1InternalConfig
+from gateway.upstream import CredentialView, Pooling
+
+__all__ = ["credentials", "store"]
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    "suspected": "look at its last error in `gateway credentials list`; the next answer heals it",
+    "cooling": "wait until then, or add accounts: `gateway login`",
+    "needs_verification": "its owner goes on at the link in `gateway credentials list`",
+}
+_REVOKED: Final = "invalid_grant"
+
+
+def store(loaded: Loaded) -> Iterator[Finding]:
+    """Say how the tokens are kept, and whether there is an OAuth client for them; the store is open by now."""
+    accounts = {name: one for name, one in loaded.config.upstream.items() if isinstance(one, V1InternalConfig)}
+    if loaded.config.store.encryption_key:
+        yield ok("store", "it opens, and is encrypted")
+    elif accounts:
+        fix = "put what `gateway generate-key` prints into .env as GATEWAY_ENCRYPTION_KEY, and keep a copy"
+        yield warning("store", "refresh tokens are kept in clear", fix)
+    else:
+        yield ok("store", "it opens")
+    for name, one in accounts.items():
+        missing = [key for key in ("client_id", "client_secret") if not getattr(one.oauth, key)]
+        if missing and not one.pool.import_:
+            fix = "put OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET of your own OAuth client into .env"
+            yield problem("oauth", f"upstream.{name}.oauth lacks {' and '.join(missing)}", fix)
+
+
+async def credentials(loaded: Loaded, pools: Mapping[str, Pooling]) -> list[Finding]:
+    """Ask about every credential, which refreshes its token, and say what it lacks."""
+    views = [view for pool in pools.values() for view in pool.views()]
+    found = await asked(pools, views)
+    return [
+        finding
+        for name in pools
+        for finding in _upstream(loaded, name, [view for view in found if view.upstream == name])
+    ]
+
+
+def _upstream(loaded: Loaded, name: str, views: Sequence[CredentialView]) -> Iterator[Finding]:
+    check = f"credentials {name}"
+    usable = sum(map(serves, views))
+    accounts = isinstance(loaded.config.upstream[name], V1InternalConfig)
+    if not views:
+        yield problem(check, "there are none", "gateway login" if accounts else f"give upstream.{name}.api_key")
+        return
+    pool = getattr(loaded.config.upstream[name], "pool", PoolConfig())
+    said = f"{usable} of {len(views)} can be used"
+    if not usable:
+        yield problem(check, said, "mend one of them, or add another")
+    elif usable < pool.min_credentials:
+        fix = f"add accounts: `gateway login`; or lower upstream.{name}.pool.min_credentials"
+        yield warning(check, f"{said}, fewer than min_credentials ({pool.min_credentials})", fix)
+    else:
+        yield ok(check, said)
+    for view in views:
+        yield from _credential(check, view, accounts=accounts)
+
+
+def _credential(check: str, view: CredentialView, *, accounts: bool) -> Iterator[Finding]:
+    label = f"{view.id[:8]}{f' ({view.account})' if view.account else ''} is {view.state}"
+    if view.state in _REMEDIES:
+        resting = ", ".join(view.cooling) if view.state == "cooling" else view.reason
+        yield warning(check, f"{label}: {resting or view.last_error or 'no reason is known'}", _REMEDIES[view.state])
+    elif view.state == "disabled":
+        yield warning(check, f"{label}: {view.reason}", _remedy(view, accounts=accounts))
+    elif view.last_error:
+        yield warning(check, f"{label}, but its last error was: {view.last_error}", "look whether it comes again")
+
+
+def _remedy(view: CredentialView, *, accounts: bool) -> str:
+    if not accounts:
+        return f"give upstream.{view.upstream}.api_key another key"
+    if view.reason.startswith(_REVOKED):
+        return f"log the account in again: gateway login --upstream {view.upstream}"
+    return f"when its cause is gone: gateway credentials enable {view.id[:8]}"

@@ -1,0 +1,176 @@
+"""What `gateway doctor` finds on this machine: Python, the configuration, keys, files and their modes, the disk."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from gateway.cli.doctor_finding import Finding, ok, problem, warning
+from gateway.cli.keys_work import stored
+from gateway.config import (
+    SAMPLE_KEYS,
+    ConfigError,
+    Loaded,
+    V1InternalConfig,
+    is_loopback,
+    missing_extras,
+    refuses_bind,
+    report,
+    secrets_of,
+)
+from gateway.config.sources import as_list, as_tree
+from gateway.store import FILE
+from gateway.store.stored_keys import StoredKey
+
+__all__ = ["folder", "python", "settings", "stored_keys"]
+
+_LEAST: Final = (3, 11)
+_SCARCE_BYTES: Final = 100 * 2**20
+_TRIED: Final = b"\0" * 2**16
+_MOUNTED: Final = Path("/run/secrets")  # containers mount secrets so that all of their users can read them
+
+
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
+    """Look at the interpreter."""
+    said = f"{platform.python_implementation()} {'.'.join(map(str, version))}"
+    if version[:2] < _LEAST:
+        yield problem("python", f"{said} is too old", f"install Python {'.'.join(map(str, _LEAST))} or later")
+    else:
+        yield ok("python", said)
+
+
+def settings(loaded: Loaded, *, dotenv: bool = True) -> Iterator[Finding]:
+    """Look at the configuration and all that it says without the network."""
+    for check in (_config, _extras, _keys, _bind):
+        yield from check(loaded)
+    for file, what in _private(loaded, dotenv=dotenv):
+        yield from _readable(file, what)
+
+
+def _config(loaded: Loaded) -> Iterator[Finding]:
+    yield ok("configuration", f"{loaded.file or 'none, built-in defaults'}")
+    idle = [row.key for row in report(loaded) if row.reason and row.source != "default"]
+    if idle:
+        yield warning(
+            "configuration", f"without effect: {', '.join(idle)}", "take them out; `gateway check` says of each why"
+        )
+
+
+def _extras(loaded: Loaded) -> Iterator[Finding]:
+    for missing in missing_extras(loaded):
+        said, _, install = str(missing).partition(": pip ")
+        yield problem("extras", said, f"pip {install}")
+
+
+# who may come in
+
+
+def _keys(loaded: Loaded) -> Iterator[Finding]:
+    config = loaded.config
+    given = [*config.auth.keys, *(one.secret for one in config.key if one.secret)]
+    if any(key.reveal() in SAMPLE_KEYS for key in given):
+        yield warning("keys", "a published sample key is accepted", "replace it by one that `gateway init` makes")
+    over = [one.name for one in config.key if one.expires and one.expires < datetime.now(UTC)]
+    if over:
+        yield warning("keys", f"over: {', '.join(over)}", "give them another `expires`, or take them out")
+    made = stored_keys(loaded)
+    over = [one.name for one in made if one.expires is not None and one.expires < time.time()]
+    if over:
+        yield warning("keys", f"over: {', '.join(over)}", "gateway keys revoke NAME, and make another one")
+    count = len(config.auth.keys) + len(config.key) + len(made)
+    yield ok("keys", f"{count} keys" if count else f"no keys, anonymous access: {config.auth.allow_anonymous}")
+
+
+def _bind(loaded: Loaded) -> Iterator[Finding]:
+    config = loaded.config
+    if is_loopback(config.server.host) or config.auth.keys or config.key or stored_keys(loaded):
+        return
+    if refuses_bind(config) is not None:
+        yield problem("bind", f"server.host {config.server.host} is open to the network without a key", _KEY_FIX)
+    else:
+        yield warning("bind", f"everybody who reaches {config.server.host} may use the accounts", _KEY_FIX)
+
+
+def stored_keys(loaded: Loaded) -> Sequence[StoredKey]:
+    """Read the keys that were made at run time; none where they cannot be read, which the look at the store tells."""
+    try:
+        return stored(loaded)
+    except ConfigError:
+        return ()
+
+
+_KEY_FIX: Final = "set auth.keys to a key that only your clients know"
+
+
+# files
+
+
+def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
+    """Name the files that hold secrets, and what they hold."""
+    if dotenv:
+        yield loaded.folder / ".env", "secrets"
+    if loaded.file is not None:
+        said = list(_texts(tomllib.loads(loaded.file.read_text("utf-8-sig"))))
+        if {secret for secret in secrets_of(loaded.config) if secret} & set(said):
+            yield loaded.file, "secrets in clear"
+        for name in (text.removeprefix("file:") for text in said if text.startswith("file:")):
+            yield loaded.resolve(name), "a secret"
+    for upstream in loaded.config.upstream.values():
+        if isinstance(upstream, V1InternalConfig) and upstream.pool.import_:
+            yield loaded.resolve(upstream.pool.import_), "refresh tokens"
+    data = loaded.resolve(loaded.config.server.data_dir)
+    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        yield data / name, "the credential store"
+
+
+def _readable(file: Path, what: str) -> Iterator[Finding]:
+    if os.name == "nt" or not file.is_file() or file.is_relative_to(_MOUNTED):
+        return
+    mode = file.stat().st_mode & 0o777
+    if mode & 0o077:
+        yield warning("files", f"{file} holds {what}, and others can read it: mode {mode:04o}", f"chmod 600 {file}")
+    else:
+        yield ok("files", f"{file}: mode {mode:04o}")
+
+
+def _texts(value: object) -> Iterator[str]:
+    table, items = as_tree(value), as_list(value)
+    if isinstance(value, str):
+        yield value
+    for item in table.values() if table is not None else items or ():
+        yield from _texts(item)
+
+
+# the disk
+
+
+def folder(
+    loaded: Loaded, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+) -> Iterator[Finding]:
+    """Look at data_dir: may it be written, is there room, can others look into it."""
+    data = loaded.resolve(loaded.config.server.data_dir)
+    there = next((path for path in (data, *data.parents) if path.exists()), data)
+    try:
+        with tempfile.TemporaryFile(dir=there) as tried:
+            tried.write(_TRIED)
+            tried.flush()
+            os.fsync(tried.fileno())
+    except OSError as error:
+        fix = "make it writable for the user that runs the gateway, make room on its disk, or set server.data_dir"
+        yield problem("data_dir", f"{data} cannot be written: {error.strerror}", fix)
+        return
+    left = free(there)
+    if left < _SCARCE_BYTES:
+        yield warning("data_dir", f"{left // 2**20} MB are left on the disk of {data}", "make room")
+    mode = data.stat().st_mode & 0o777 if data.is_dir() else 0o700
+    if os.name != "nt" and mode & 0o077:
+        yield warning("data_dir", f"others can look into {data}: mode {mode:04o}", f"chmod 700 {data}")
+    else:
+        yield ok("data_dir", f"{data} can be written" if data.is_dir() else f"{data} will be made by the first start")

@@ -1,0 +1,169 @@
+"""What `gateway doctor` finds on the network: every upstream's servers, the clock, Redis and PostgreSQL."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from importlib import import_module
+from typing import Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.adapters.exchange import USER_AGENT
+from gateway.cli.connect import address_of, local_address
+from gateway.cli.doctor_finding import Finding, ok, problem, warning
+from gateway.config import Loaded
+from gateway.config.extras import is_installed
+from gateway.store.engines import postgres, reason
+from gateway.transport import Transport, TransportError
+from gateway.upstream import Adapter, Reaching
+
+__all__ = ["network", "shared"]
+
+_WAIT_S: Final = 10.0
+_ODD_S: Final = 60.0
+_WRONG_S: Final = 300.0  # from here on Google refuses what a service account signs
+_CLOCK_FIX: Final = "set this machine's clock, and keep it right by NTP: `timedatectl set-ntp true`"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - what is compared with
+
+
+class _Answer(Struct, frozen=True, kw_only=True):
+    """How a server answered. `late_s`: what its clock is ahead by, None = it does not say; `trouble`: "" = it did."""
+
+    url: str
+    took_s: float
+    late_s: float | None = None
+    trouble: str = ""
+
+
+async def network(loaded: Loaded, adapters: Mapping[str, Adapter], transport: Transport) -> list[Finding]:
+    """Ask every server once, all at the same time; no credential is sent."""
+    servers = {name: one.servers() for name, one in adapters.items() if isinstance(one, Reaching)}
+    urls = list(dict.fromkeys(url for group in servers.values() for url in group))
+    answers = dict(zip(urls, await asyncio.gather(*(_ask(transport, url) for url in urls)), strict=True))
+    findings = [
+        finding
+        for name, group in servers.items()
+        for finding in _upstream(loaded, name, [answers[url] for url in group])
+    ]
+    return [*findings, *_clock(list(answers.values()))]
+
+
+async def _ask(transport: Transport, url: str) -> _Answer:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(_WAIT_S):
+            response = await transport.send("GET", url, headers={"user-agent": USER_AGENT, "accept": "*/*"})
+    except TransportError as error:
+        return _Answer(url=url, took_s=time.monotonic() - began, trouble=str(error))
+    except TimeoutError:
+        return _Answer(url=url, took_s=_WAIT_S, trouble=f"no answer within {_WAIT_S:.0f} s")
+    took_s, now = time.monotonic() - began, time.time()
+    response.close()
+    return _Answer(url=url, took_s=took_s, late_s=_late_s(response.headers.get("date"), now - took_s / 2))
+
+
+def _late_s(date: str | None, now: float) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5 - now if date else None  # it is cut to whole seconds
+    except ValueError:
+        return None
+
+
+def _upstream(loaded: Loaded, name: str, answers: Sequence[_Answer]) -> Iterator[Finding]:
+    check = f"upstream {name}"
+    answering = any(not one.trouble for one in answers)
+    for one in answers:
+        if _is_own(loaded, one.url):
+            fix = f"set the address of upstream.{name} to the service itself; OPENAI_BASE_URL and its like are clients'"
+            yield problem(check, f"{one.url} is this gateway, which would call itself", fix)
+        elif one.trouble:
+            tell = warning if answering else problem
+            yield tell(check, f"{one.url} does not answer: {one.trouble}", _remedy(one.trouble))
+        else:
+            yield ok(check, f"{one.url} answers in {one.took_s * 1000:.0f} ms")
+
+
+def _remedy(trouble: str) -> str:
+    words = trouble.lower()
+    if "certificate" in words or "ssl" in words:
+        return "let this machine trust the certificate (SSL_CERT_FILE), or look who stands between"
+    if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
+        return "look at the spelling of the address, and at this machine's DNS"
+    return "let this machine's firewall pass it, or name a proxy in HTTPS_PROXY"
+
+
+def _is_own(loaded: Loaded, url: str) -> bool:
+    return any(_same(url, own) for own in (address_of(loaded), local_address(loaded)))
+
+
+def _same(url: str, own: str) -> bool:
+    one, other = _place(url), _place(own)
+    return one == other or (one[1] == other[1] and one[0] in _LOOPBACK and other[0] in _LOOPBACK)
+
+
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:
+    """Compare with the server that differs least: one alone may be wrong."""
+    late = min((one.late_s for one in answers if one.late_s is not None), key=abs, default=None)
+    if late is None:
+        return
+    if abs(late) < _ODD_S:
+        yield ok("clock", f"right within {max(1, round(abs(late)))} s")
+        return
+    said = f"this machine is {abs(late):.0f} s {'behind' if late > 0 else 'ahead of'} the servers"
+    yield (problem if abs(late) >= _WRONG_S else warning)("clock", said, _CLOCK_FIX)
+
+
+# what several workers and hosts share
+
+
+async def shared(loaded: Loaded) -> list[Finding]:
+    """Ask Redis and PostgreSQL for their versions."""
+    store = loaded.config.store
+    found: list[Finding] = []
+    if store.redis and is_installed("redis"):
+        found.append(await _told("redis", "store.redis", _redis(store.redis.reveal())))
+    if store.database and is_installed("psycopg"):
+        asking = asyncio.to_thread(_postgres, store.database.reveal())
+        found.append(await _told("postgres", "store.database", asking))
+    return found
+
+
+async def _told(check: str, key: str, asking: Awaitable[str]) -> Finding:
+    try:
+        async with asyncio.timeout(_WAIT_S):
+            return ok(check, f"{key} answers: version {await asking}")
+    except TimeoutError:
+        why = f"no answer within {_WAIT_S:.0f} s"
+    except _Away as away:
+        why = str(away)
+    return problem(check, f"{key} does not answer: {why}", f"start it, or correct {key}")
+
+
+class _Away(Exception):
+    """A server that is shared cannot be asked; says why."""
+
+
+async def _redis(url: str) -> str:
+    part = import_module("redis.asyncio")
+    try:
+        async with part.Redis.from_url(url, socket_connect_timeout=_WAIT_S / 2) as client:
+            return str((await client.info("server"))["redis_version"])
+    except (part.RedisError, OSError, ValueError) as error:
+        raise _Away(str(error) or type(error).__name__) from None
+
+
+def _postgres(url: str) -> str:
+    try:
+        with postgres(url).connect() as connection:
+            return str(connection.scalar(text("SHOW server_version")))
+    except (SQLAlchemyError, ValueError) as error:
+        raise _Away(reason(error)) from None

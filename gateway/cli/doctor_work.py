@@ -1,0 +1,95 @@
+"""The work of `gateway doctor`: every check, in an order in which each can rely on the ones before."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from gateway.adapters.keeping import store_of
+from gateway.app import adapters_of
+from gateway.app import check as check_config
+from gateway.cli.credentials_work import quiet
+from gateway.cli.doctor_accounts import credentials, store
+from gateway.cli.doctor_clients import clients
+from gateway.cli.doctor_finding import Finding, hidden, ok, problem
+from gateway.cli.doctor_local import folder, python, settings
+from gateway.cli.doctor_network import network, shared
+from gateway.cli.doctor_port import port
+from gateway.cli.hiding import hider
+from gateway.clock import System
+from gateway.config import ConfigError, Loaded
+from gateway.redact import redact
+from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.transport import Transport
+from gateway.upstream import Adapter, Pooling
+
+__all__ = ["examine", "unreadable"]
+
+
+def unreadable(error: ConfigError) -> Sequence[Finding]:
+    """Say what can be said when the configuration cannot be read."""
+    fix = "correct it; the annotated gateway.toml of the project explains every key"
+    found = [*python(), *(problem("configuration", str(one), fix) for one in error.problems)]
+    return [hidden(finding, redact) for finding in found]
+
+
+def examine(loaded: Loaded, *, dotenv: bool) -> Sequence[Finding]:
+    """Make every check."""
+    if sys.stderr.isatty():
+        click.echo("examining this machine, the network and every credential …", err=True)
+    found = asyncio.run(_examine(loaded, dotenv=dotenv))
+    hide = hider(loaded)
+    return [hidden(finding, hide) for finding in found]
+
+
+async def _examine(loaded: Loaded, *, dotenv: bool) -> list[Finding]:
+    transport = Transport(connect_s=loaded.config.timeouts.connect)
+    try:
+        found = [*python(), *settings(loaded, dotenv=dotenv), *folder(loaded), *clients(loaded)]
+        found += await port(loaded, transport)
+        found += await shared(loaded)
+        return [*found, *await _upstreams(loaded, transport)]
+    finally:
+        await transport.close()
+
+
+async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
+    """Make the upstreams as `gateway run` does, and let them say what they lack."""
+    try:
+        check_config(loaded)
+        adapters = adapters_of(quiet(loaded), System())
+    except ConfigError as error:
+        return [problem("start", str(one), "correct it: `gateway run` would refuse to start") for one in error.problems]
+    try:
+        for adapter in adapters.values():
+            await adapter.start(transport)
+        pools = {name: adapter for name, adapter in adapters.items() if isinstance(adapter, Pooling)}
+        others = _others(adapters, pools)
+        reached = await network(loaded, adapters, transport)
+        kept = _opened(loaded) if pools else ()  # without credentials there is no store
+        return [*others, *kept, *reached, *await credentials(loaded, pools)]
+    finally:
+        for adapter in adapters.values():
+            await adapter.stop()
+
+
+def _others(adapters: Mapping[str, Adapter], pools: Mapping[str, Pooling]) -> Iterator[Finding]:
+    for name, adapter in adapters.items():
+        if name not in pools:
+            yield ok(f"upstream {name}", adapter.state())
+
+
+def _opened(loaded: Loaded) -> Iterator[Finding]:
+    """Open the store once more, for an upstream would go on without one that fails."""
+    opened = store_of(loaded)
+    try:
+        opened.open()
+    except KeyProblem as error:
+        yield problem("store", f"store.encryption_key {error}", "give the key that it was encrypted with")
+    except StoreFailed as error:
+        yield problem("store", f"it cannot be used: {error}", "make data_dir writable, or start the database")
+    else:
+        yield from store(loaded)
+    finally:
+        opened.close()

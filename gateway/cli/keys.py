@@ -1,0 +1,79 @@
+"""`gateway keys`: make, list and revoke the keys of callers, beside a running gateway or without one."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+import msgspec
+
+from gateway.cli.files import stop
+from gateway.cli.options import configuration, loaded
+from gateway.config import ConfigError
+
+__all__ = ["keys"]
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group
+def keys() -> None:
+    """Make and revoke the keys of callers.
+
+    A gateway that runs on the same store takes every change over within a second.
+    """
+
+
+@keys.command
+@configuration
+@click.argument("name")
+@click.option("--models", multiple=True, metavar="GLOB", help="Only these models, as clients write them; repeatable.")
+@click.option("--upstreams", multiple=True, metavar="NAME", help="Only these upstreams; repeatable.")
+@click.option("--scopes", multiple=True, metavar="SCOPES", help="chat, admin, metrics; chat when left out.")
+@click.option("--expires", metavar="DATE", help="When it ends, such as 2027-01-01; never when left out.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=N", help="requests_per_minute=60; repeatable.")
+@_JSON
+def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **said: Any) -> None:
+    """Make a key, and print its text: it is shown this once, only its hash is kept.
+
+    A limit is concurrent, or requests, tokens or usd per second, minute, hour, day or month.
+    """
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        made: dict[str, object] = _work("make", found, said)
+    except ConfigError as error:
+        raise stop(error) from None
+    if as_json:
+        click.echo(msgspec.json.encode(made))
+        return
+    click.echo(f"the key {made['name']!r}, shown this once:", err=True)
+    click.echo(made["secret"])
+
+
+@keys.command("list")
+@configuration
+@_JSON
+def list_(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
+    """List the keys, those of gateway.toml first. No text of a key is kept or shown."""
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        rows = _work("rows", found)
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo(msgspec.json.encode({"keys": _work("plain", rows)}) if as_json else _work("table", rows))
+
+
+@keys.command
+@configuration
+@click.argument("name")
+def revoke(config: str | None, no_config: bool, no_dotenv: bool, name: str) -> None:
+    """Revoke a key that was made at run time: every running gateway refuses it within a second."""
+    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+    try:
+        _work("revoke", found, name)
+    except ConfigError as error:
+        raise stop(error) from None
+    click.echo(f"{name}: revoked")
+
+
+def _work(name: str, *given: object) -> Any:
+    return getattr(import_module("gateway.cli.keys_work"), name)(*given)

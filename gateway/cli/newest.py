@@ -1,0 +1,39 @@
+"""What the parent of several workers knows of the configuration: it checks a new one before they hear of it."""
+
+from gateway.app import check
+from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of, read_again
+from gateway.generations import refused, warn
+from gateway.logs import logger_for
+
+__all__ = ["NewestConfig"]
+
+
+class NewestConfig:
+    """The one that new workers get."""
+
+    def __init__(self, loaded: Loaded, refuses: Refuses) -> None:
+        self.loaded = loaded
+        self._refuses = refuses
+        self._edits = Edits(files_of(loaded.file), loaded.stamp) if loaded.file is not None else None
+
+    def is_edited(self) -> bool:
+        """Tell once that its file has been edited."""
+        return self._edits is not None and self._edits.look()
+
+    def read(self) -> bool:
+        """Read it again, and tell whether there is a new one; what is wrong is said once for all workers."""
+        logger = logger_for(self.loaded)
+        if self._edits is not None:
+            self._edits.note()
+        try:
+            again = read_again(self.loaded, self._refuses)
+            check(again.loaded)
+        except ConfigError as error:
+            refused(error, logger)
+            return False
+        except Exception:  # a defect: the workers are to go on
+            logger.exception("defect", hint="the configuration before stays in use")
+            return False
+        warn(again, logger)
+        changed, self.loaded = again.changed(self.loaded), again.loaded
+        return bool(changed)

@@ -1,0 +1,55 @@
+"""The work of `gateway usage`: fill the ledger from this machine's journals, and sum it up."""
+
+import time
+from typing import Final
+
+from gateway.admin.usage import as_json
+from gateway.config import ConfigError, Loaded, Problem
+from gateway.ledger import store_of
+from gateway.periods import read_moment
+from gateway.store.reports import By, Report, Sums
+from gateway.store.stored import KeyProblem, StoreFailed
+
+__all__ = ["as_json", "report", "table"]
+
+_HEAD: Final = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "REASONING", "USD")
+
+
+def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Report:
+    """Make a report of all that has ended; raise ConfigError."""
+    now = time.time()
+    begin = _moment("--since", since, now)
+    end = _moment("--until", until, now, end=True)
+    store = store_of(loaded)
+    if store is None:
+        return Report(by=by, since=begin, until=end, rows=[], total=Sums())
+    try:
+        store.fill()
+        return store.report(by, begin, end)
+    except KeyProblem as problem:
+        raise ConfigError([loaded.problem(("store", "encryption_key"), str(problem))]) from None
+    except StoreFailed as error:
+        raise ConfigError([Problem("the ledger", None, str(error))]) from None
+    finally:
+        store.close()
+
+
+def _moment(option: str, given: str | None, now: float, *, end: bool = False) -> float | None:
+    try:
+        return None if given is None else read_moment(given, now, end=end)
+    except ValueError as error:
+        raise ConfigError([Problem(option, None, str(error))]) from None
+
+
+def table(report: Report) -> str:
+    """Write a table with a line for each name, and the sums."""
+    if not report.rows:
+        return "no requests in this time"
+    lines = [(report.by.upper(), *_HEAD), *map(_line, report.rows), _line(report.total, "total")]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
+
+
+def _line(row: Sums, name: str = "") -> tuple[str, ...]:
+    counts = (row.requests, row.errors, row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
+    return (name or row.name or "-", *map(str, counts), "?" if row.usd is None else f"{row.usd:.4f}")

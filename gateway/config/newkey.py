@@ -1,0 +1,55 @@
+"""What an operator says of a key that is to be made, in the words of [[key]]."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from gateway.config.convert import read_table
+from gateway.config.limits import Limits
+from gateway.config.problems import did_you_mean
+from gateway.config.values import Expires
+
+__all__ = ["NewKey", "read_new_key"]
+
+_LONGEST: Final = 64
+_NAME: Final = re.compile(r"\w(?:[\w .@+-]*[\w.@+-])?")  # it stands in paths, in logs and on pages
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """A key that is to be made. `models` are globs, `upstreams` names, () = all; `expires` None = never."""
+
+    name: str
+    models: tuple[str, ...] = ()
+    upstreams: tuple[str, ...] = ()
+    scopes: tuple[Literal["chat", "admin", "metrics"], ...] = ("chat",)
+    expires: Expires | None = None
+    limits: Limits = ()
+
+
+def read_new_key(table: Mapping[str, object], upstreams: Collection[str], now: float) -> NewKey:
+    """Read it; raise ValueError with all that is wrong. `upstreams`: those that are configured; `now`: Unix seconds."""
+    new = read_table(NewKey, {name: value for name, value in table.items() if value is not None})
+    problems = [*_problems(new, upstreams, datetime.fromtimestamp(now, UTC))]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return new
+
+
+def _problems(new: NewKey, upstreams: Collection[str], now: datetime) -> "list[str]":
+    found: list[str] = []
+    if len(new.name) > _LONGEST or not _NAME.fullmatch(new.name):
+        found.append(f"name: a name has at most {_LONGEST} letters, digits, spaces and any of _ . @ + - inside")
+    if not new.scopes:
+        found.append("scopes: a key without any may do nothing")
+    if new.expires is not None and new.expires <= now:
+        found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is over")
+    found += [f"models: {glob!r} matches no model" for glob in new.models if not glob or not glob.isprintable()]
+    found += [
+        f"upstreams: {name[:100]!r} is not configured{did_you_mean(name, upstreams)}"
+        for name in new.upstreams
+        if name not in upstreams
+    ]
+    return found

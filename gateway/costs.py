@@ -1,0 +1,81 @@
+"""What a request may use, and what it has used, in tokens and in money."""
+
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway import ir
+from gateway.context import RequestContext
+from gateway.ir.estimate import estimate, estimate_body
+from gateway.prices import Prices
+from gateway.routes import MAKING
+
+__all__ = ["BILLION", "Costs"]
+
+BILLION: Final = 1_000_000_000  # money is counted in billionths of a dollar
+_OUTPUT: Final = 1024  # of a caller that does not say how much it wants
+_TOLD: Final = 100  # models without a price that are named in the log
+
+
+class Costs:
+    """Knows what tokens cost; tells once of each model that has no price, for its use is not counted as money."""
+
+    def __init__(self, prices: Prices | None = None, logger: FilteringBoundLogger | None = None) -> None:
+        self._prices = prices
+        self._logger = logger
+        self._told: set[tuple[str, str]] = set()
+
+    def expected(self, context: RequestContext) -> ir.Usage:
+        """Say what a request may use, before it is sent."""
+        request = context.request
+        if context.expected is not None or request is None:  # of a call that nobody here reads
+            return context.expected or ir.Usage()
+        if context.route.operation in MAKING:
+            prompt = estimate_body(request.native.body) if request.native is not None else 0
+            return ir.Usage(input=prompt, output=_OUTPUT if context.route.operation == "images" else 0)
+        wanted = request.sampling.max_tokens
+        return ir.Usage(
+            input=estimate(request),
+            output=(_OUTPUT if wanted is None else max(0, wanted)) * max(1, request.sampling.n or 1),
+        )
+
+    def used(self, context: RequestContext, expected: ir.Usage) -> ir.Usage | None:
+        """Say what it has used, once it has ended; None = nothing.
+
+        That is what the upstream has counted so far; what was expected, where an answer began and the upstream says
+        nothing, or nobody knows, because the caller has left.
+        """
+        if context.usage is not None:
+            return context.usage
+        if context.route.operation == "native":
+            began = context.status is None or context.status < 400
+        else:
+            began = bool(context.upstream) or context.error is None
+        return expected if began and context.attempts else None
+
+    def at_most(self, context: RequestContext, usage: ir.Usage) -> int:
+        """Give what this use would cost where it costs most, of those that may answer."""
+        return max((self._cost(target.adapter.name, target.model, usage) for target in context.targets), default=0)
+
+    def of(self, context: RequestContext, usage: ir.Usage) -> int:
+        """Give what this use of the upstream that has answered costs."""
+        upstream, _, model = context.upstream.partition("/")
+        if not model and context.tried is not None:
+            upstream, model = context.tried.adapter.name, context.tried.model
+        return self._cost(upstream, model, usage) if model else 0
+
+    def _cost(self, upstream: str, model: str, usage: ir.Usage) -> int:
+        price = self._prices.find(upstream, model) if self._prices is not None else None
+        if price is None:
+            self._tell(upstream, model)
+            return 0
+        return round(price.usd(usage) * BILLION)
+
+    def _tell(self, upstream: str, model: str) -> None:
+        if self._logger is not None and (upstream, model) not in self._told and len(self._told) < _TOLD:
+            self._told.add((upstream, model))
+            self._logger.warning(
+                "a limit on money does not count a model without a price; give it one in [usage.price]",
+                upstream=upstream,
+                model=model,
+            )

@@ -1,0 +1,36 @@
+"""Marks for the prompt cache: Anthropic takes a few of them, each on a block that is not empty."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway import ir
+
+from .outbound_parts import JSON
+
+__all__ = ["Marks"]
+
+_MOST: Final = 4
+_TOO_MANY: Final = f"Anthropic takes {_MOST} marks a request: the last ones, which what stands before them belongs to"
+_NOWHERE: Final = "what it stood on does not go on as a block of its own"
+
+
+class Marks:
+    """The marks of one request, and which of them have been written."""
+
+    def __init__(self, request: ir.Request) -> None:
+        self._given = request.marks
+        self._taken = {mark.path for mark in request.marks[-_MOST:]}
+        self._written: set[str] = set()
+
+    def on(self, block: JSON, mark: ir.Mark | None) -> JSON:
+        """Put a mark on a block, if there is one and it is among those that go on."""
+        if mark is None or mark.path not in self._taken:
+            return block
+        self._written.add(mark.path)
+        return block | {"cache_control": {"type": "ephemeral"} | ({"ttl": mark.ttl} if mark.ttl else {})}
+
+    def lost(self) -> Iterator[ir.Loss]:
+        """Tell which did not go on."""
+        for mark in self._given:
+            if mark.path not in self._written:
+                yield ir.Loss(mark.path, _NOWHERE if mark.path in self._taken else _TOO_MANY, "hint")

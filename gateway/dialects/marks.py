@@ -1,0 +1,64 @@
+"""Marks up to which a prompt may be cached: Anthropic has them, OpenAI's callers write them, nobody else takes them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from msgspec.structs import replace
+
+from gateway import ir
+
+__all__ = ["NOT_MARKED", "marked", "marks_of", "uncarried", "with_mark"]
+
+_Marked = ir.Text | ir.Media | ir.ToolCall | ir.ToolResult
+
+NOT_MARKED: Final = "marks for the prompt cache are not carried"
+_KINDS: Final = (ir.Text, ir.Media, ir.ToolCall, ir.ToolResult)
+_NOTHING: Final = "nothing stands there that could be cached"
+
+_P = TypeVar("_P", bound=ir.Part)
+_Given = TypeVar("_Given", ir.Text, ir.Media, ir.Text | ir.Media)
+
+
+def with_mark(part: _Given, mark: ir.Mark | None, losses: list[ir.Loss]) -> _Given:
+    """Give a part its mark; words that are none are left out, and it with them."""
+    if mark is None:
+        return part
+    if isinstance(part, ir.Text) and not part.text:
+        losses.append(ir.Loss(mark.path, _NOTHING, "hint"))
+    return replace(part, mark=mark)
+
+
+def marked(parts: Sequence[_P], mark: ir.Mark | None, losses: list[ir.Loss]) -> tuple[_P, ...]:
+    """Give the mark of a whole message to the last of its parts that may have one."""
+    given = list(parts)
+    if mark is None:
+        return tuple(given)
+    for place in reversed(range(len(given))):
+        part = given[place]
+        if isinstance(part, _KINDS) and part.mark is None:
+            given[place] = replace(part, mark=mark)
+            return tuple(given)
+        if isinstance(part, _KINDS):
+            break
+    losses.append(ir.Loss(mark.path, _NOTHING if not given else "the last part has one already", "hint"))
+    return tuple(given)
+
+
+def marks_of(tools: Iterable[ir.Tool], system: Iterable[ir.Text], turns: Iterable[ir.Turn]) -> tuple[ir.Mark, ...]:
+    """Give all marks, in the order in which a prompt is cached."""
+    spoken = (part for turn in turns for part in turn.parts)
+    found = (one.mark for one in (*tools, *system, *_inner(spoken)))
+    return tuple(mark for mark in found if mark is not None)
+
+
+def _inner(parts: Iterable[ir.Part]) -> Iterator[_Marked]:
+    for part in parts:
+        if isinstance(part, ir.ToolResult):
+            yield from part.parts
+        if isinstance(part, _KINDS):
+            yield part
+
+
+def uncarried(request: ir.Request) -> Iterator[ir.Loss]:
+    """Tell that none of them goes on."""
+    return (ir.Loss(mark.path, NOT_MARKED, "hint") for mark in request.marks)

@@ -1,0 +1,290 @@
+"""The ledger of one app: what each request took, who asked for it, and what it cost.
+
+    a request ─► Book ─► the journal of this process ─┐
+    a second later, and before each report            ├─► fill, in a worker thread ─► the database ─► report
+    other processes of this host ─► their journals ───┘
+
+One process of a host at a time fills, and one of them says the summary line for all: a lock file says when that was
+done last. The database is loaded with the first fill.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from gateway.book import Book
+from gateway.clock import Clock, System
+from gateway.config import Loaded
+from gateway.context import RequestContext
+from gateway.errors import InternalError, RateLimited
+from gateway.prices import Prices
+from gateway.registry import import_path
+from gateway.routes import COUNTED
+from gateway.store import FILE
+from gateway.store.journal import Ended, Journal
+from gateway.store.reports import By, Only, Point, Report, Sums, total
+from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.tally import Count, uncounted
+from gateway.store.turns import FILL_S, Done, take_turn
+
+if TYPE_CHECKING:
+    from gateway.store.usage import UsageStore
+
+__all__ = ["Ledger", "store_of", "summary"]
+
+_T = TypeVar("_T")
+
+_STORE: Final = "gateway.store.usage:UsageStore"  # loads SQLAlchemy
+_NO_FILTER: Final[Only] = {}
+_JOURNALS: Final = "journal"  # below server.data_dir
+_PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
+
+
+class Ledger:
+    """What one app writes down and reads. `data`: the folder of the journals, and of the database without a `url`.
+
+    `keep_days`: how long rows stay, 0 = nothing is written; `log_every`: seconds between summary lines, 0 = none.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        prices: Prices,
+        clock: Clock | None = None,
+        logger: FilteringBoundLogger | None = None,
+        *,
+        url: str = "",
+        keys: Sequence[str] = (),
+        keep_days: int = 400,
+        log_every: float = 0.0,
+    ) -> None:
+        self._clock = clock or System()
+        self._logger: FilteringBoundLogger = logger or structlog.get_logger("gateway.ledger")
+        self._file, self._folder, self._url, self._keys = data / FILE, data / _JOURNALS, url, keys
+        self._keep_days, self._log_every = keep_days, log_every
+        self.journal = Journal(self._folder, self._clock.monotonic)
+        self.book = Book(self.journal, prices, self._clock, self._heard)
+        self._since = self._clock.time()
+        self._store: UsageStore | None = None
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._unsaid = self._due = False
+        self._failing = self._told = False
+        self.count: Count = uncounted
+
+    @classmethod
+    def of(cls, loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> Self | None:
+        """Read [usage]; None where there is to be no ledger."""
+        config = loaded.config
+        if not config.usage.enabled or "usage" not in config.pipeline.order or loaded.read_only:
+            return None
+        return cls(
+            loaded.resolve(config.server.data_dir),
+            Prices.of(config.usage.price),
+            clock,
+            logger,
+            url=config.store.database.reveal(),
+            keys=[key.reveal() for key in config.store.encryption_key],
+            keep_days=config.usage.keep_days,
+            log_every=config.usage.log_every,
+        )
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is written down."""
+        return self._keep_days > 0
+
+    async def start(self) -> None:
+        """Take up what another time has left; what is kept no more goes."""
+        if self._folder.is_dir():
+            self._heard()
+        if not self.keeps and self._is_there:
+            with self._telling():
+                await self._work(lambda store: store.drop(self._clock.time()))
+
+    async def stop(self) -> None:
+        """Write down what waits; where the database is in use, take it in."""
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.journal.close()
+        if self._store is not None:
+            with self._telling():
+                await self._work(lambda _: None)
+            await asyncio.to_thread(self._store.close)
+
+    def refuse(self, context: RequestContext) -> None:
+        """Enter a request that was let in and has ended before it could begin, unless a limit held it off."""
+        route = context.route
+        owed = context.admitted and not context.entered and not isinstance(context.error, RateLimited)
+        if owed and route.operation in COUNTED and not route.foreign:
+            self.book.note(context)
+
+    # what is asked
+
+    async def report(
+        self, by: By, since: float | None, until: float | None, *, key_id: str = "", only: Only = _NO_FILTER
+    ) -> Report:
+        """Sum up all that has ended on this host, and what others have taken in; raise InternalError."""
+        if not self._is_there:
+            return Report(by=by, since=since, until=until, rows=[], total=Sums())
+        return await self._asked(lambda store: store.report(by, since, until, key_id, only))
+
+    async def series(self, since: float, until: float, step_s: int, *, only: Only = _NO_FILTER) -> list[Point]:
+        """Sum them up by steps of time, without those in which there was none; raise InternalError."""
+        return await self._asked(lambda store: store.series(since, until, step_s, only)) if self._is_there else []
+
+    async def rows(
+        self,
+        since: float | None,
+        until: float | None,
+        limit: int,
+        *,
+        only: Only = _NO_FILTER,
+        after: tuple[float, str] | None = None,
+    ) -> list[Ended]:
+        """Give the newest requests, newest first; `after`: (started_at, id) of one; raise InternalError."""
+        if not self._is_there:
+            return []
+        return await self._asked(lambda store: store.rows(since, until, limit, only, after))
+
+    async def _asked(self, what: "Callable[[UsageStore], _T]") -> _T:
+        self.journal.settle()
+        try:
+            return await self._work(what)
+        except _PROBLEMS as error:
+            self._tell(error)
+            raise InternalError("the ledger cannot be read; the gateway's log says why") from None
+
+    # filling
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether anything was written: other hosts may have written to a database."""
+        return bool(self._url) or self._file.exists() or self._folder.is_dir()
+
+    def _heard(self) -> None:
+        """Hear that something was written."""
+        self._unsaid = True
+        if not self._news.is_set():
+            self._news.set()
+            if not self._tasks or self._tasks[0].done():
+                loop = asyncio.get_running_loop()
+                lives = [self._keep(), *([self._say()] if self._log_every else [])]
+                self._tasks = tuple(map(loop.create_task, lives))
+        if self._told or self.journal.problem:
+            self._tell_journal()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._news.wait()
+            await self._clock.sleep(FILL_S)
+            self._news.clear()
+            self.journal.settle()
+            if not await self._round() or self.journal.waiting:
+                self._news.set()
+
+    async def _say(self) -> None:
+        """Have a summary line said when it is time."""
+        while True:
+            await self._clock.sleep(self._log_every)
+            if self._unsaid:
+                self._unsaid, self._due = False, True
+                self._news.set()
+
+    async def _round(self) -> bool:
+        """Do what one process does for all; False when it has to be tried again."""
+        if not self._folder.is_dir():
+            return False
+        due, self._due = self._due, False
+        take = partial(take_turn, folder=self._folder, every_s=self._log_every, say_since=self._since if due else 0.0)
+        done: Done | None = None
+        with self._telling():
+            async with self._lock:
+                done = await asyncio.to_thread(lambda: take(self._opened(), now=self._clock.time()))
+        if done is None or done.sums is None:
+            self._due = due and done is None
+            self._unsaid = self._unsaid or due
+        elif done.sums:
+            self._logger.info("usage", **summary(done.sums, done.seconds))
+        return done is not None
+
+    # the store
+
+    async def _work(self, what: "Callable[[UsageStore], _T]") -> _T:
+        """Fill, and do something in the same worker thread; raise StoreFailed or KeyProblem."""
+
+        def work() -> _T:
+            store = self._opened()
+            store.fill()
+            return what(store)
+
+        async with self._lock:
+            return await asyncio.to_thread(work)
+
+    def _opened(self) -> "UsageStore":
+        if self._store is None:
+            make = cast("type[UsageStore]", import_path(_STORE))  # what is loaded by path is not typed
+            self._store = make(self._file, self._folder, self._keys, url=self._url, keep_days=self._keep_days)
+        return self._store
+
+    # what goes wrong
+
+    @contextmanager
+    def _telling(self) -> Generator[None]:
+        try:
+            yield
+        except _PROBLEMS as error:
+            self._tell(error)
+        else:
+            if self._failing:
+                self._failing = False
+                self._logger.info("the ledger is filled again")
+
+    def _tell(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            self.count("store_failures", "usage")
+            reason = f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
+            self._logger.error("the ledger cannot be filled; the journals are kept until it can", reason=reason)
+
+    def _tell_journal(self) -> None:
+        problem = self.journal.problem
+        if problem and not self._told:
+            self.count("store_failures", "usage")
+            self._logger.error("no journal can be written; what it misses is kept in memory", reason=problem)
+        elif self._told and not problem:
+            self._logger.info("the journal can be written again", lost=self.journal.lost)
+        self._told = bool(problem)
+
+
+def store_of(loaded: Loaded) -> "UsageStore | None":
+    """Make what reads and fills the ledger of a configuration; None while nothing was written. It blocks."""
+    data, url = loaded.resolve(loaded.config.server.data_dir), loaded.config.store.database.reveal()
+    if not (url or (data / FILE).exists() or (data / _JOURNALS).is_dir()):
+        return None
+    keys = [key.reveal() for key in loaded.config.store.encryption_key]
+    make = cast("type[UsageStore]", import_path(_STORE))  # what is loaded by path is not typed
+    return make(data / FILE, data / _JOURNALS, keys, url=url, keep_days=loaded.config.usage.keep_days)
+
+
+def summary(sums: Sequence[Sums], seconds: float) -> dict[str, object]:
+    """Give the fields of a summary line."""
+    whole = total(sums)
+    return {
+        "seconds": round(seconds),
+        "requests": whole.requests,
+        "errors": whole.errors,
+        "input_tokens": whole.input_tokens,
+        "output_tokens": whole.output_tokens,
+        "usd": None if whole.usd is None else round(whole.usd, 6),
+        "upstreams": {row.name or "none": row.requests for row in sums},
+    }

@@ -1,0 +1,208 @@
+"""What counts for limits: requests at admission, open answers until their last byte, tokens and money by reservation.
+
+    RateLimit ── admit ──► a Hold ── end ──► what was used takes the place of what was reserved
+    relay, … ── reserve ──┘
+                 │
+                 ├─► OwnLimits   this process alone
+                 └─► Together    all processes, in Redis, when store.redis is set
+
+While Redis is away each process counts by itself, from nothing but what it has open. Without Redis only one process of
+those that use a data_dir may count; the others refuse to serve whoever has limits.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock, System
+from gateway.config import Limit
+from gateway.context import Principal, new_id
+from gateway.errors import LimitsNotShared
+from gateway.plans import Left, Plan, left_of, plan_of
+from gateway.store.own_limits import OwnLimits
+from gateway.store.sole import Sole
+from gateway.store.tally import Tally
+from gateway.store.windows import Seen, Taken
+from gateway.together import Shared, Together
+
+__all__ = ["Hold", "Limiter", "NotAlone"]
+
+_CLAIM_S: Final = 1.0  # between two looks whether this process may count
+_POLL_S: Final = 0.5
+_WHY: Final = "another process with this data_dir may count limits, and they cannot count together without store.redis"
+
+
+class NotAlone(Exception):
+    """Another process counts limits by itself; the message says what to do."""
+
+
+class Hold(Struct, eq=False):
+    """What a request that was let in has to give back. `id`: its name in Redis, "" = none there.
+
+    `own`: what is reserved for it in this process; `shared`: in Redis.
+    """
+
+    plan: Plan
+    id: str = ""
+    own: tuple[Taken, ...] = ()
+    shared: tuple[Taken, ...] = ()
+    ended: bool = False
+
+
+class Limiter:
+    """One for each app. `shared`: what counts in Redis; `sole`: the lock without which this process may not count."""
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        shared: Shared | None = None,
+        sole: Sole | None = None,
+        logger: FilteringBoundLogger | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.together: Together | None = None
+        self._clock = clock or System()
+        if shared is not None:
+            self.together = Together(shared, self._clock, logger, tally)
+        self._own = OwnLimits(self._clock)
+        self._sole = sole
+        self._logger = logger
+        self._tally = tally
+        self._may_count = sole is None
+        self._claim_at = 0.0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether Redis counts now."""
+        return self.together is not None and not self.together.away
+
+    @property
+    def open_requests(self) -> Mapping[str, int]:
+        """How many answers each caller has open in this process."""
+        return self._own.open
+
+    # life
+
+    async def claim(self, patience_s: float) -> None:
+        """Make sure that this process may count; wait so long for one that ends, else raise NotAlone."""
+        waited = 0.0
+        while not (self._may_count or self._claimed()):
+            if not waited and self._logger is not None:
+                self._logger.warning("waiting for another process to end", reason=_WHY, seconds=patience_s)
+            if waited >= patience_s:
+                raise NotAlone(f"{_WHY}; set store.redis, or run one process")
+            await self._clock.sleep(_POLL_S)
+            waited += _POLL_S
+
+    def join(self) -> None:
+        """Let other processes know of this one, though it has nothing to count yet."""
+        if self._sole is not None and not self._may_count:
+            self._sole.join()
+
+    def start(self) -> None:
+        """Begin to count."""
+        if self.together is not None:
+            self.together.start()
+
+    def release(self) -> None:
+        """Let another process count: nobody is let in here any more."""
+        if self._sole is not None:
+            self._sole.leave()
+            self._may_count, self._claim_at = False, 0.0
+
+    async def stop(self) -> None:
+        """End it."""
+        if self.together is not None:
+            await self.together.stop()
+        self.release()
+
+    # a request
+
+    def admit(self, plan: Plan) -> tuple[Seen, Hold | None]:
+        """Count a request in this process and let it in, or neither; raise LimitsNotShared where it may not count."""
+        if not self._may_count and not self._claims():
+            raise LimitsNotShared(f"{_WHY}, so this key is not served; the operator can set store.redis")
+        seen = self._own.admit(plan.who, plan.requests, plan.at_once)
+        if not seen.admitted:
+            return seen, None
+        hold = Hold(plan)
+        if self.together is not None and plan.holds:
+            hold.id = new_id()
+            self.together.enter(hold.id, plan.who)
+        return seen, hold
+
+    async def admit_shared(self, plan: Plan) -> tuple[Seen, Hold | None]:
+        """Count it in Redis, if that answers."""
+        hold = Hold(plan, new_id() if plan.holds else "")
+        together = self.together
+        seen = await together.admit(plan, hold.id) if together is not None and not together.away else None
+        if seen is None:
+            return self.admit(plan)
+        if not seen.admitted:
+            return seen, None
+        self._own.enter(plan.who)
+        return seen, hold
+
+    async def reserve(self, hold: Hold, needs: Sequence[int]) -> Seen:
+        """Take what a request may need of each limit on tokens and money, or nothing."""
+        plan = hold.plan
+        if self.together is not None and not self.together.away:
+            seen = await self.together.reserve(plan, needs, hold.id)
+            if seen is not None:
+                hold.shared = seen.taken if seen.admitted else ()
+                return seen
+        seen = self._own.reserve(plan.who, plan.amounts, needs)
+        hold.own = seen.taken
+        return seen
+
+    def end(self, hold: Hold, used: Sequence[int]) -> "asyncio.Task[None] | None":
+        """Give back what a request has held, but for what it has used of each limit on tokens and money.
+
+        The result is to be waited for by who wants to be sure that it counts.
+        """
+        if hold.ended:
+            return None
+        hold.ended = True
+        who = hold.plan.who
+        self._own.leave(who)
+        if hold.own:
+            self._own.settle(who, hold.own, used)
+        if self.together is None or not hold.id:
+            return None
+        pairs = zip(hold.shared, used, strict=True) if hold.shared else ()
+        return self.together.end(hold.id, who, [Taken(one.rule, one.number, amount) for one, amount in pairs])
+
+    async def left(self, principal: Principal, defaults: Sequence[Limit] = ()) -> list[Left]:
+        """Say what is left of each limit of a caller. `defaults`: the limits that hold for everybody."""
+        plan, now = plan_of(principal.id, (*defaults, *principal.limits)), self._clock.time()
+        if self.together is not None and not self.together.away:
+            found = await self.together.look(plan)
+            if found is not None:
+                seen, opened = found
+                return left_of(plan, seen.windows, opened, now)
+        windows = self._own.look((*plan.requests, *plan.amounts))
+        return left_of(plan, windows, self._own.open.get(plan.who, 0), now)
+
+    def refused(self, name: str) -> None:
+        """Count a refusal by the limit of this name."""
+        if self._tally is not None:
+            self._tally.count("limit_refusals", name)
+
+    def _claims(self) -> bool:
+        """Look now and then whether this process may count."""
+        now = self._clock.monotonic()
+        if now < self._claim_at:
+            return False
+        self._claim_at = now + _CLAIM_S
+        return self._claimed()
+
+    def _claimed(self) -> bool:
+        assert self._sole is not None
+        self._may_count = self._sole.claim()
+        if self._sole.problem and self._logger is not None:
+            self._logger.warning("nobody knows whether other processes count limits", reason=self._sole.problem)
+        return self._may_count

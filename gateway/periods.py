@@ -1,0 +1,27 @@
+"""Moments as people write them: a day, a time as RFC 3339 has it, or how long ago."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["WAYS", "read_moment"]
+
+WAYS: Final = "a day such as 2026-11-30, a time such as 2026-11-30T12:00:00Z, or how long ago, such as 7d, 12h or 30m"
+_AGO: Final = re.compile(r"(\d{1,6})([dhm])")
+_UNITS_S: Final = {"d": 86_400, "h": 3600, "m": 60}
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def read_moment(text: str, now: float, *, end: bool = False) -> float:
+    """Give Unix seconds; without a zone it is UTC. `end`: a day means its end, so that it counts. Raise ValueError."""
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return now - int(ago[1]) * _UNITS_S[ago[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        if end and _DAY.fullmatch(text):
+            moment += timedelta(days=1)
+        return moment.timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is no moment: {WAYS}") from None

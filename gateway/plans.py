@@ -1,0 +1,130 @@
+"""The limits of one caller, sorted by when they are looked at, and how they are told to people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerMonth,
+    RateLimitItemPerSecond,
+)
+from msgspec import Struct
+
+from gateway.config import Limit
+from gateway.costs import BILLION
+from gateway.errors import RateLimited
+from gateway.store.windows import Rule, Seen, Window
+
+__all__ = ["SOON_S", "Left", "Plan", "left_of", "plan_of", "refusal_of", "tightest"]
+
+SOON_S: Final = 1.0  # an open answer may end at any moment
+_NAMESPACE: Final = "gateway:limits"
+_ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
+    "second": RateLimitItemPerSecond,
+    "minute": RateLimitItemPerMinute,
+    "hour": RateLimitItemPerHour,
+    "day": RateLimitItemPerDay,
+    "month": RateLimitItemPerMonth,
+}
+
+
+class Plan(Struct, frozen=True):
+    """All limits of the caller `who`. `at_once`: how many answers may be open; `amounts`: on tokens and money.
+
+    `holds`: a request takes what it gives back at its end; `pays`: its price matters.
+    """
+
+    who: str
+    at_once: int | None
+    requests: tuple[Rule, ...]
+    amounts: tuple[Rule, ...]
+    holds: bool
+    pays: bool
+
+
+class Left(Struct, frozen=True):
+    """What is left of a limit, in its own unit. `reset_at`: when all of it is free, Unix seconds, None = now."""
+
+    name: str
+    limit: float
+    left: float
+    reset_at: float | None
+
+
+def plan_of(who: str, limits: Iterable[Limit]) -> Plan:
+    """Sort what holds for a caller; of two limits on the same thing the later one."""
+    held = {(limit.resource, limit.window): limit for limit in limits}
+    at_once = held.pop(("concurrent", None), None)
+    rules = [(limit.resource, _rule(who, limit)) for limit in held.values()]
+    amounts = tuple(rule for resource, rule in rules if resource != "requests")
+    return Plan(
+        who,
+        None if at_once is None else int(at_once.amount),
+        requests=tuple(rule for resource, rule in rules if resource == "requests"),
+        amounts=amounts,
+        holds=at_once is not None or bool(amounts),
+        pays=any(rule.is_money for rule in amounts),
+    )
+
+
+def refusal_of(plan: Plan, seen: Seen, needs: Sequence[int] = ()) -> tuple[str, RateLimited]:
+    """Name the limit that a request does not keep, and say what its caller is told."""
+    full = [window for window in seen.windows if not window.left]
+    if full:
+        window = tightest(full)
+        wait = SOON_S if seen.others else window.wait
+        return window.rule.name, _over(window.rule.what, wait)
+    short = next((one for one, need in zip(seen.windows, needs, strict=False) if need > one.left), None)
+    if short is None:
+        return "concurrent", _over(f"make {plan.at_once} requests at once", SOON_S)
+    reason = f"{short.rule.what}, and its open requests may need what is left"
+    return short.rule.name, _over(reason, SOON_S)
+
+
+def tightest(windows: Iterable[Window]) -> Window:
+    """Choose the window of which the least is left, and of those the one that stays so for longest."""
+    return min(windows, key=_room)
+
+
+def left_of(plan: Plan, windows: Iterable[Window], opened: int, now: float) -> list[Left]:
+    """Tell what is left of each limit; `opened`: how many answers are open; `now` in Unix seconds."""
+    found = [_left(window, now) for window in windows]
+    if plan.at_once is not None:
+        found.append(Left("concurrent", plan.at_once, max(0, plan.at_once - opened), None))
+    return found
+
+
+def _room(window: Window) -> tuple[int, float]:
+    return window.left, -window.wait
+
+
+def _left(window: Window, now: float) -> Left:
+    rule, left = window.rule, window.left
+    unit = BILLION if rule.is_money else 1
+    reset_at = now + window.reset if left < rule.amount else None
+    return Left(rule.name, rule.amount / unit, left / unit, reset_at)
+
+
+def _rule(who: str, limit: Limit) -> Rule:
+    """Make a rule. Its counter is not named by the amount, so that another amount goes on with what was counted."""
+    item = _ITEMS[limit.window](1, namespace=_NAMESPACE)
+    each = f"{'an' if limit.window == 'hour' else 'a'} {limit.window}"
+    is_money = limit.resource == "usd"
+    verb = "make" if limit.resource == "requests" else "use"
+    return Rule(
+        name=f"{limit.resource}_per_{limit.window}",
+        key=item.key_for(f"{{{who}}}", limit.resource),
+        amount=round(limit.amount * BILLION) if is_money else int(limit.amount),
+        is_money=is_money,
+        seconds=0 if limit.window == "month" else item.get_expiry(),
+        what=f"spend {limit.amount:g} USD {each}"
+        if is_money
+        else f"{verb} {int(limit.amount)} {limit.resource} {each}",
+    )
+
+
+def _over(what: str, wait: float) -> RateLimited:
+    return RateLimited(f"this key may {what}; wait and try again", retry_after=max(wait, 1.0))

@@ -1,0 +1,90 @@
+"""Connections: to a SQLite file for writing, to one as it stands, to a copy in memory, and to PostgreSQL."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, NullPool, Pool, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+__all__ = ["BUSY_S", "engine", "memory", "place_of", "postgres", "reader", "reason"]
+
+BUSY_S: Final = 5  # how long one who writes waits for another one
+_CONNECT_S: Final = 5
+_POOL: Final = 2  # connections to PostgreSQL that stay open, for each upstream of each process
+
+
+def engine(
+    file: Path, *, pool: type[Pool] = NullPool, pragmas: Sequence[str] = (), busy_ms: int = 1000 * BUSY_S
+) -> Engine:
+    """Connect to a file. Every transaction is one for writing, unless its options say `reading`."""
+
+    def connected(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
+        connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    url = URL.create("sqlite", database=str(file))
+    made = create_engine(url, poolclass=pool, hide_parameters=True, connect_args={"check_same_thread": False})
+    event.listen(made, "connect", connected)
+    event.listen(made, "begin", _begun)
+    return made
+
+
+def reader(file: Path) -> Engine:
+    """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
+    mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
+    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={**mode, "uri": "true"})
+    return create_engine(url, poolclass=NullPool, hide_parameters=True)
+
+
+def memory() -> Engine:
+    """Make a database in memory, which is gone with its engine."""
+    return create_engine(
+        "sqlite://", poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+    )
+
+
+def postgres(url: str, *, read_only: bool = False) -> Engine:
+    """Connect to PostgreSQL, also after it was away; ModuleNotFoundError without psycopg."""
+    made = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=_POOL,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": _CONNECT_S,
+            "application_name": "asgi-llm-gateway",
+            "prepare_threshold": None,  # a pooler between may give each transaction another server
+        },
+    )
+    return made.execution_options(postgresql_readonly=True) if read_only else made
+
+
+def place_of(url: str) -> str:
+    """Name a database without its password."""
+    try:
+        parts = make_url(url)
+    except SQLAlchemyError:
+        return "the database"
+    return f"the database {parts.database or parts.username or ''} at {parts.host or 'this host'}"
+
+
+def reason(error: Exception) -> str:
+    """Say in one line what failed, without the statement and its values."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno or 0)
+    said = str(getattr(error, "orig", None) or "").strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
+def _begun(connection: Connection) -> None:
+    # of several processes that start, one makes the tables
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

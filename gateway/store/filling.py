@@ -1,0 +1,149 @@
+"""Take the journals of this host into the database, each line once.
+
+    journal ─► some lines, and how far they are read, in one transaction ─► usage, journals
+
+Any process may fill from any journal, several at once: one that finds a journal read further than it thought undoes its
+part. Of a journal whose process has ended, what was opened and has not ended becomes rows that say so, and the file
+goes: first the rows are there, then the file goes, then the note how far it was read. Blocking.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import asdict
+from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store.database import Database
+from gateway.store.journal import MAKING, SUFFIX, Ended, Line, read_line
+from gateway.store.locks import lock
+from gateway.store.rows import storable
+from gateway.store.tables import journals, usage
+
+__all__ = ["KILLED", "Filling"]
+
+KILLED: Final = "killed"
+_CHUNK_BYTES: Final = 1 << 18  # longer than any line
+_STALE_S: Final = 60.0
+_TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end")
+_INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+class _Gone(Exception):
+    """Another process has finished a journal and dropped it."""
+
+
+class Filling:
+    """Fills one database from the journals in a folder. `chunk_bytes`: how much of one in a transaction."""
+
+    def __init__(self, database: Database, folder: Path, chunk_bytes: int = _CHUNK_BYTES) -> None:
+        self._database = database
+        self._folder = folder
+        self._chunk_bytes = chunk_bytes
+        self._read: dict[str, int] = {}  # by this process; others may have read on
+
+    def fill(self) -> int:
+        """Take all that is there; give how many rows that made. Raise StoreFailed or KeyProblem."""
+        taken = 0
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            with suppress(FileNotFoundError, _Gone):  # another process was here
+                taken += self._take(path)
+        for path in self._folder.glob(f"*{MAKING}"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _STALE_S:
+                    path.unlink()
+        return taken
+
+    def _take(self, path: Path) -> int:
+        with closing(FileIO(path)) as file:
+            left = lock(file.fileno())  # its process has ended, and nobody else closes it
+            if not left and self._read.get(path.name) == os.fstat(file.fileno()).st_size:
+                return 0
+            taken = 0
+            while (made := self._batch(path.name, file)) is not None:
+                taken += made
+            if left:
+                taken += self._finish(path, file)
+            return taken
+
+    def _batch(self, name: str, file: FileIO) -> int | None:
+        """Take the next lines; None when there are none."""
+        with self._database.reading() as connection:
+            read = connection.scalar(select(journals.c.read).where(journals.c.name == name))
+        file.seek(read or 0)
+        data = _whole_lines(file.read(self._chunk_bytes))
+        made, to = 0, (read or 0) + len(data)
+        if data:
+            with self._database.writing(None) as connection:
+                if self._advance(connection, name, read, to):
+                    if not os.fstat(file.fileno()).st_nlink:
+                        raise _Gone  # all of it is there, and nothing of this is to be
+                    made = _write(connection, [line for line in _lines(data) if isinstance(line, Ended)])
+        self._read[name] = to
+        return made if data else None
+
+    def _advance(self, connection: Connection, name: str, read: int | None, to: int) -> bool:
+        """Note how far a journal is read; False when another process has read on meanwhile."""
+        there = update(journals).where(journals.c.name == name, journals.c.read == read).values(read=to)
+        if read is None:
+            begin = _insert(connection, journals).values(name=name, read=to)
+            return connection.scalar(begin.on_conflict_do_nothing().returning(journals.c.name)) is not None
+        return connection.execute(there).rowcount == 1
+
+    def _finish(self, path: Path, file: FileIO) -> int:
+        """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
+        opened: dict[str, Line] = {}
+        file.seek(0)
+        for line in _lines(_whole_lines(file.readall())):
+            if isinstance(line, Ended):
+                opened.pop(line.id, None)
+            else:
+                opened[line.id] = line
+        if not os.fstat(file.fileno()).st_nlink:
+            return 0
+        if opened:
+            with self._database.writing(None) as connection:
+                _write(connection, [Ended(**asdict(line), end=KILLED, estimated=True) for line in opened.values()])
+        path.unlink()
+        with self._database.writing(None) as connection:
+            connection.execute(delete(journals).where(journals.c.name == path.name))
+        self._read.pop(path.name, None)
+        return len(opened)
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1]  # the rest is still being written, or torn
+
+
+def _lines(data: bytes) -> Iterator[Line]:
+    for line in data.splitlines():
+        read = read_line(line)
+        if read is not None:
+            yield read
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return _INSERTS[connection.dialect.name](table)
+
+
+def _write(connection: Connection, rows: Sequence[Ended]) -> int:
+    """Write rows; one that was thought to be killed gives way to how it ended."""
+    if rows:
+        put = _insert(connection, usage)
+        others = {column.name: column for column in put.excluded if not column.primary_key}
+        put = put.on_conflict_do_update(index_elements=[usage.c.id], set_=others, where=usage.c.end == KILLED)
+        connection.execute(put, [_row(row) for row in rows])
+    return len(rows)
+
+
+def _row(row: Ended) -> dict[str, object]:
+    fields: dict[str, object] = asdict(row)
+    return fields | {name: storable(getattr(row, name)) for name in _TEXTS}

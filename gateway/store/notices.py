@@ -1,0 +1,148 @@
+"""A channel of Redis on which the processes of one installation tell each other what they learn of credentials.
+
+It is a help and no more: nobody waits for it, and what is missed is read from the database within a second. When Redis
+is away that is told once, and it is tried again several times a second.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from structlog.typing import FilteringBoundLogger
+
+__all__ = ["Notices"]
+
+_AGAIN_S: Final = 0.3
+_PING_S: Final = 1.0
+_GIVE_UP_S: Final = 2.0
+_WAITING: Final = 1000  # words that were not sent yet; what is more is found in the database
+_PROBLEMS: Final = (RedisError, OSError, TimeoutError)
+
+
+class _Listening(Protocol):
+    """What of the client's subscription is used."""
+
+    async def subscribe(self, *channels: str) -> None: ...
+
+    async def get_message(self, *, timeout: float) -> dict[str, Any] | None: ...  # noqa: ASYNC109 - as the client has it
+
+    async def ping(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _Client(Protocol):
+    """What of the client is used."""
+
+    def pubsub(self) -> _Listening: ...
+
+    async def publish(self, channel: str, words: bytes) -> int: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Notices:
+    """One channel. `hear` gets what was said, also by this process, and b"" when something may have been missed."""
+
+    def __init__(self, url: str, channel: str, logger: FilteringBoundLogger, *, hear: Callable[[bytes], None]) -> None:
+        self._url = url
+        self._channel = channel
+        self._logger = logger
+        self._hear = hear
+        self._words: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._away = False
+
+    def start(self) -> None:
+        """Begin to say and to hear."""
+        loop = asyncio.get_running_loop()
+        self._tasks = (loop.create_task(self._say_all()), loop.create_task(self._hear_all()))
+
+    async def close(self) -> None:
+        """End it; what was not said yet is not said."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def say(self, words: bytes) -> None:
+        """Tell all who listen, soon."""
+        if not self._away and not self._words.full():
+            self._words.put_nowait(words)
+
+    async def _say_all(self) -> None:
+        client = self._connected()
+        try:
+            while True:
+                words = await self._words.get()
+                try:
+                    async with asyncio.timeout(_GIVE_UP_S):
+                        await client.publish(self._channel, words)
+                except _PROBLEMS as error:
+                    self._leave(error)
+        finally:
+            await client.aclose()
+
+    async def _hear_all(self) -> None:
+        while True:
+            client = self._connected()
+            try:
+                await self._listen(client.pubsub())
+            except _PROBLEMS as error:
+                self._leave(error)
+            finally:
+                await client.aclose()
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _listen(self, listening: _Listening) -> None:
+        try:
+            async with asyncio.timeout(_GIVE_UP_S):
+                await listening.subscribe(self._channel)
+            while True:
+                message = await self._next(listening)
+                self._return()
+                if message["type"] == "subscribe":
+                    self._hear(b"")
+                elif message["type"] == "message":
+                    self._hear(message["data"])
+        finally:
+            await listening.aclose()
+
+    async def _next(self, listening: _Listening) -> dict[str, Any]:
+        """Wait for the next message; one who says nothing for long is asked whether he is there."""
+        message = await listening.get_message(timeout=_PING_S)
+        if message is None:
+            async with asyncio.timeout(_GIVE_UP_S):
+                await listening.ping()
+            message = await listening.get_message(timeout=_GIVE_UP_S)
+        if message is None:
+            raise TimeoutError("it says nothing")
+        return message
+
+    def _connected(self) -> _Client:
+        # its own types name what is only known at run time
+        made = cast(
+            object,
+            Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                self._url, socket_connect_timeout=_GIVE_UP_S, retry=Retry(NoBackoff(), 0)
+            ),
+        )
+        return cast(_Client, made)
+
+    def _leave(self, error: Exception) -> None:
+        if not self._away:
+            self._away = True
+            while not self._words.empty():
+                self._words.get_nowait()
+            self._logger.warning(
+                "redis is away; what other processes learn of credentials is read from the store each second",
+                reason=str(error) or type(error).__name__,
+            )
+
+    def _return(self) -> None:
+        if self._away:
+            self._away = False
+            self._logger.info("redis is back; what is learnt of credentials is told at once")

@@ -1,0 +1,206 @@
+"""The limits as all processes count them together, in Redis, when store.redis is set.
+
+What is asked while an answer is under way goes out with all else that is asked meanwhile, on one connection and in its
+order: what has ended here never begins again there. A question that fails raises `Away`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha1
+from typing import Any, Final, Protocol, cast
+
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from gateway.store.shared_scripts import ADMIT, LOOK, RENEW, RESERVE, SETTLE
+from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Window
+
+__all__ = ["SharedLimits"]
+
+_LEASE_S: Final = 30.0
+_GIVE_UP_S: Final = 2.0
+_MOST: Final = 200  # questions that go out together
+_FIELDS: Final = 6  # of the answer for each window
+_PROBLEMS: Final = (RedisError, OSError, TimeoutError)
+_NAMES: Final = {script: sha1(script.encode()).hexdigest() for script in (ADMIT, LOOK, RENEW, RESERVE, SETTLE)}  # noqa: S324 - as Redis names them
+
+_Word = str | int
+_Answer = list[int]
+
+
+class _Pipeline(Protocol):
+    """What of the client's pipeline is used."""
+
+    def execute_command(self, *words: _Word) -> object: ...
+
+    async def execute(self, *, raise_on_error: bool) -> list[Any]: ...
+
+
+class _Client(Protocol):
+    """What of the client is used."""
+
+    def pipeline(self, *, transaction: bool) -> _Pipeline: ...
+
+    async def aclose(self) -> None: ...
+
+
+class _Question(Struct):
+    script: str
+    words: tuple[_Word, ...]
+    answer: "asyncio.Future[_Answer]"
+
+
+class SharedLimits:
+    """Counters of all callers. `now`: the moment of every question, in microseconds; None = by the clock of Redis."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        now: Callable[[], int] | None = None,
+        lease_s: float = _LEASE_S,
+        give_up_s: float = _GIVE_UP_S,
+    ) -> None:
+        self._url = url
+        self._now = now or _of_redis
+        self._lease_us = int(lease_s * SECOND)
+        self._give_up_s = give_up_s
+        self._waiting: list[_Question] = []
+        self._asked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to carry questions."""
+        self._task = asyncio.get_running_loop().create_task(self._carry_all())
+
+    async def stop(self) -> None:
+        """End it; who still waits gets `Away`."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._refuse([], "the gateway is ending")
+
+    async def look(self, who: str, rules: Sequence[Rule]) -> tuple[Seen, int]:
+        """Say how these stand now, and how many requests are open."""
+        answer = await self._ask(LOOK, who, "", rules, [rule.seconds for rule in rules])
+        return _seen(rules, answer), answer[1]
+
+    async def admit(self, who: str, rules: Sequence[Rule], at_once: int | None, id_: str) -> Seen:
+        """Count a request against each rule and let it in, or neither. `id_`: what `settle` ends, "" = nothing."""
+        bound = -1 if at_once is None else at_once
+        numbers = [number for rule in rules for number in (rule.seconds, rule.amount)]
+        return _seen(rules, await self._ask(ADMIT, who, id_, rules, [bound, int(bool(id_)), *numbers]))
+
+    async def reserve(self, who: str, rules: Sequence[Rule], needs: Sequence[int], id_: str) -> Seen:
+        """Take what a request may need of each rule, or nothing; see `settle`."""
+        pairs = zip(rules, needs, strict=True)
+        numbers = [number for rule, need in pairs for number in (rule.seconds, rule.amount, need)]
+        return _seen(rules, await self._ask(RESERVE, who, id_, rules, numbers))
+
+    async def settle(self, who: str, used: Sequence[Taken], id_: str) -> None:
+        """End a request: give its place back, and put what was used in the place of what was reserved."""
+        rules = [one.rule for one in used]
+        numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount)]
+        await self._ask(SETTLE, who, id_, rules, numbers)
+
+    async def renew(self, open_: Mapping[str, Sequence[str]]) -> None:
+        """Say that these requests of these callers are open; else they are given up when their lease ends."""
+        await asyncio.gather(*[self._ask(RENEW, who, "", (), ids) for who, ids in open_.items()])
+
+    def _ask(
+        self, script: str, who: str, id_: str, rules: Sequence[Rule], words: Iterable[_Word]
+    ) -> "asyncio.Future[_Answer]":
+        """Put a question behind those that wait."""
+        if self._task is None:
+            raise Away("the gateway has not started")
+        keys = (f"gateway:open:{{{who}}}", f"gateway:reserved:{{{who}}}", *(rule.key for rule in rules))
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        asked = (len(keys), *keys, self._now(), id_, self._lease_us, *words)
+        self._waiting.append(_Question(script, asked, answer))
+        self._asked.set()
+        return answer
+
+    # what carries them
+
+    async def _carry_all(self) -> None:
+        client = self._connected()
+        try:
+            while True:
+                await self._asked.wait()
+                batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+                if not self._waiting:
+                    self._asked.clear()
+                try:
+                    async with asyncio.timeout(self._give_up_s):
+                        answers = await _carried(client, batch)
+                except _PROBLEMS as error:
+                    self._refuse(batch, str(error) or type(error).__name__)
+                except asyncio.CancelledError:
+                    self._refuse(batch, "the gateway is ending")
+                    raise
+                else:
+                    _hand_out(batch, answers)
+        finally:
+            await client.aclose()
+
+    def _refuse(self, batch: list[_Question], reason: str) -> None:
+        """Tell all who wait: what comes after a failure would fare no better."""
+        everybody, self._waiting = batch + self._waiting, []
+        _hand_out(everybody, [Away(reason)] * len(everybody))
+
+    def _connected(self) -> _Client:
+        made = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its further options are not typed
+            self._url,
+            socket_connect_timeout=self._give_up_s,
+            retry=Retry(NoBackoff(), 1),  # a connection that went stale
+        )
+        return cast(_Client, made)  # whose commands are not typed
+
+
+async def _carried(client: _Client, batch: Sequence[_Question]) -> list[_Answer | Exception]:
+    """Ask all at once; give an answer or what is wrong for each."""
+    answers = await _executed(client, (("EVALSHA", _NAMES[one.script], *one.words) for one in batch))
+    unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if unknown:
+        again = await _executed(client, (("EVAL", batch[place].script, *batch[place].words) for place in unknown))
+        for place, answer in zip(unknown, again, strict=True):
+            answers[place] = answer
+    return [Away(str(answer)) if isinstance(answer, Exception) else answer for answer in answers]
+
+
+async def _executed(client: _Client, commands: Iterable[tuple[_Word, ...]]) -> list[_Answer | Exception]:
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return await pipeline.execute(raise_on_error=False)
+
+
+def _hand_out(batch: Sequence[_Question], answers: Sequence[_Answer | Exception]) -> None:
+    for question, answer in zip(batch, answers, strict=True):
+        if question.answer.done():  # nobody waits for it any more
+            continue
+        if isinstance(answer, Exception):
+            question.answer.set_exception(answer)
+        else:
+            question.answer.set_result(answer)
+
+
+def _seen(rules: Sequence[Rule], answer: _Answer) -> Seen:
+    admitted, others, *numbers = answer
+    windows, taken = list[Window](), list[Taken]()
+    for rule, (number, previous, current, remains, fades, amount) in zip(rules, _grouped(numbers), strict=True):
+        windows.append(Window(rule, number, previous, current, remains, fades))
+        taken.append(Taken(rule, number, amount))
+    return Seen(bool(admitted), windows, bool(others), tuple(taken))
+
+
+def _grouped(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[at : at + _FIELDS] for at in range(0, len(numbers), _FIELDS))
+
+
+def _of_redis() -> int:
+    return 0

@@ -1,0 +1,86 @@
+"""What one process of a host does for all of them: fill the database, drop what is old, sum up.
+
+FOLDER/turn   locked by the process whose turn it is; JSON, when each of them was done last
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from gateway.store.locks import LOCKS, lock
+from gateway.store.reports import Sums
+
+__all__ = ["FILL_S", "Done", "take_turn"]
+
+FILL_S: Final = 1.0
+_DROP_S: Final = 3600.0
+_NAME: Final = "turn"
+
+
+class _Store(Protocol):
+    def fill(self) -> int: ...
+    def drop(self, now: float) -> None: ...
+    def ended(self, since: float, until: float) -> list[Sums]: ...
+
+
+class _Turn(Struct):
+    """When things were done last, Unix seconds, 0 = never."""
+
+    filled: float = 0.0
+    dropped: float = 0.0
+    said: float = 0.0
+
+
+_TURN: Final = msgspec.json.Decoder(_Turn)
+
+
+class Done(Struct, frozen=True):
+    """What was done. `sums`: what has ended in `seconds`, by upstream, None = another process has just said it."""
+
+    sums: list[Sums] | None = None
+    seconds: float = 0.0
+
+
+def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0, every_s: float = 0.0) -> Done | None:
+    """Take the turn; None when another process has it, or had it a moment ago.
+
+    `say_since`: sum up what has ended since the last time, or since then when there was none; 0 = do not. `every_s`:
+    how often that is to be done. Raises StoreFailed, KeyProblem or OSError.
+    """
+    with _turn(folder) as turn:
+        if turn is None or 0 <= now - turn.filled < FILL_S / 2:
+            return None
+        store.fill()
+        turn.filled = now
+        if now - turn.dropped >= _DROP_S:
+            store.drop(now)
+            turn.dropped = now
+        since = turn.said or say_since
+        if not say_since or now - since < every_s / 2:
+            return Done()
+        turn.said = now
+        return Done(store.ended(since, now), now - since)
+
+
+@contextmanager
+def _turn(folder: Path) -> Generator[_Turn | None]:
+    """Take the turn, and write down what was done in it; None when another process has it."""
+    descriptor = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if LOCKS and not lock(descriptor):
+            yield None
+            return
+        taken = _Turn()
+        with suppress(ValueError):  # empty, or a process was killed while it wrote
+            taken = _TURN.decode(os.read(descriptor, 4096))
+        yield taken
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, msgspec.json.encode(taken))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,177 @@
+"""The ledger in the database: a row for each request that was admitted, filled from the journals.
+
+Blocking: call it from a worker thread. Times are Unix seconds; everything raises StoreFailed or KeyProblem.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from gateway.store.database import Database
+from gateway.store.filling import KILLED, Filling
+from gateway.store.journal import Ended
+from gateway.store.reports import By, Only, Point, Report, Sums, total
+from gateway.store.tables import credentials, usage
+
+__all__ = ["UsageStore"]
+
+_DAY_S: Final = 86_400
+_BATCH: Final = 500  # rows that are dropped in one transaction
+_ID: Final = 8  # letters of a credential's id, where it has no e-mail
+
+
+def _sum(column: Column[Any]) -> ColumnElement[int]:
+    return cast(func.sum(column), BigInteger)  # PostgreSQL would make a decimal number of it
+
+
+_FAILED: Final = usage.c.end.in_(("error", KILLED))
+_LONG_S: Final = _DAY_S  # no request lasts longer
+_SUMS: Final = (
+    func.count().label("requests"),
+    func.sum(case((_FAILED, 1), else_=0)).label("errors"),
+    _sum(usage.c.input).label("input_tokens"),
+    _sum(usage.c.cached).label("cached_tokens"),
+    _sum(usage.c.output).label("output_tokens"),
+    _sum(usage.c.reasoning).label("reasoning_tokens"),
+    func.sum(usage.c.usd).label("usd"),
+    func.sum(case((usage.c.estimated, 1), else_=0)).label("estimated"),
+)
+_OF_POINTS: Final = (
+    func.count().label("requests"),
+    func.sum(case((_FAILED, 1), else_=0)).label("errors"),
+    _sum(usage.c.input).label("input_tokens"),
+    _sum(usage.c.output).label("output_tokens"),
+    func.sum(usage.c.usd).label("usd"),
+    func.avg(usage.c.first_byte_s).label("first_byte_s"),
+    func.avg(usage.c.total_s).label("total_s"),
+)
+_NO_FILTER: Final[Only] = {}
+
+
+class UsageStore:
+    """The ledger of every host that shares a database. `folder`: the journals of this one; `keep_days`: 0 = nothing."""
+
+    def __init__(self, file: Path, folder: Path, keys: Sequence[str] = (), *, url: str = "", keep_days: int) -> None:
+        self._keep_s = keep_days * _DAY_S
+        self._database = Database(file, keys, url=url)
+        self._filling = Filling(self._database, folder)
+
+    def open(self) -> None:
+        """Make the database if there is none, and see that the keys fit."""
+        self._database.open()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens them again."""
+        self._database.close()
+
+    def fill(self) -> int:
+        """Take what the processes of this host have written; give how many rows that made."""
+        return self._filling.fill()
+
+    def drop(self, now: float) -> None:
+        """Drop what is too old, in transactions for which others can wait."""
+        oldest = select(usage.c.id).where(usage.c.started_at < now - self._keep_s).limit(_BATCH)
+        dropped = _BATCH
+        while dropped == _BATCH:
+            with self._database.writing(None) as connection:
+                dropped = connection.execute(delete(usage).where(usage.c.id.in_(oldest))).rowcount
+
+    def report(
+        self, by: By, since: float | None, until: float | None, key_id: str = "", only: Only = _NO_FILTER
+    ) -> Report:
+        """Sum up requests by when they began; `key_id`: only those of one key. Days in order, others by cost."""
+        rows = self._sums(by, _began(since, until, key_id, only))
+        if by == "day":
+            rows.sort(key=lambda row: row.name or "")
+        else:
+            rows.sort(key=lambda row: (-(row.usd or 0.0), -row.requests, row.name or ""))
+        return Report(by=by, since=since, until=until, rows=rows, total=total(rows))
+
+    def ended(self, since: float, until: float) -> list[Sums]:
+        """Sum up by upstream what has ended in a time."""
+        recent = usage.c.started_at >= since - _LONG_S  # so that the index finds them
+        return self._sums("upstream", [recent, _ended_at() >= since, _ended_at() < until])
+
+    def series(self, since: float, until: float, step_s: int, only: Only = _NO_FILTER) -> list[Point]:
+        """Sum up requests by steps of time in which they began; steps without any are left out."""
+        with self._database.reading() as connection:
+            at = _step(step_s, connection.dialect.name).label("at")
+            query = select(at, *_OF_POINTS).where(*_began(since, until, "", only)).group_by(at).order_by(at)
+            found = connection.execute(query).mappings().all()
+        return [msgspec.convert({**row}, Point) for row in found]
+
+    def rows(
+        self,
+        since: float | None,
+        until: float | None,
+        limit: int,
+        only: Only = _NO_FILTER,
+        after: tuple[float, str] | None = None,
+    ) -> list[Ended]:
+        """Give the newest requests of a time, newest first; `after`: (started_at, id) of the last one that is known."""
+        where = _began(since, until, "", only)
+        if after is not None:
+            at, id_ = after
+            where.append(or_(usage.c.started_at < at, and_(usage.c.started_at == at, usage.c.id > id_)))
+        query = select(usage).where(*where).order_by(usage.c.started_at.desc(), usage.c.id)
+        with self._database.reading() as connection:
+            found = connection.execute(query.limit(limit)).mappings().all()
+        return [Ended(**row) for row in found]
+
+    def _sums(self, by: By, which: Sequence[ColumnElement[bool]]) -> list[Sums]:
+        with self._database.reading() as connection:
+            found = connection.execute(_grouped(by, which, connection.dialect.name)).mappings().all()
+        return [msgspec.convert({**row, "name": row["name"] or None}, Sums) for row in found]
+
+
+def _began(since: float | None, until: float | None, key_id: str, only: Only = _NO_FILTER) -> list[ColumnElement[bool]]:
+    found = [usage.c.started_at >= since] if since is not None else []
+    found += [usage.c.started_at < until] if until is not None else []
+    found += [usage.c[name] == value for name, value in only.items()]
+    return found + ([usage.c.key_id == key_id] if key_id else [])
+
+
+def _ended_at() -> ColumnElement[float]:
+    return usage.c.started_at + func.coalesce(usage.c.total_s, 0.0)
+
+
+def _grouped(by: By, which: Sequence[ColumnElement[bool]], dialect: str) -> Select[*tuple[Any, ...]]:
+    """Make the question: a row for each name, and what its requests came to."""
+    if by == "credential":
+        account = and_(credentials.c.upstream == usage.c.upstream, credentials.c.id == usage.c.credential)
+        name = func.coalesce(func.nullif(credentials.c.email, ""), func.substr(usage.c.credential, 1, _ID))
+        whole = select(name.label("name"), *_SUMS).select_from(usage.outerjoin(credentials, account))
+        return whole.where(*which).group_by(usage.c.upstream, usage.c.credential, credentials.c.email)
+    grouped: ColumnElement[str] = _day(dialect) if by == "day" else usage.c[by]
+    return select(grouped.label("name"), *_SUMS).where(*which).group_by(grouped)
+
+
+def _step(step_s: int, dialect: str) -> ColumnElement[int]:
+    """Write the step that a request began in; a cast cuts off in SQLite and rounds in PostgreSQL."""
+    steps = usage.c.started_at / step_s
+    whole = steps if dialect == "sqlite" else func.floor(steps)
+    return cast(whole, BigInteger) * step_s
+
+
+def _day(dialect: str) -> ColumnElement[str]:
+    """Write the day in UTC; as parts of a question to PostgreSQL, the form must not be a value."""
+    if dialect == "sqlite":
+        return func.strftime(literal_column("'%Y-%m-%d'"), usage.c.started_at, literal_column("'unixepoch'"))
+    moment = func.timezone(literal_column("'UTC'"), func.to_timestamp(usage.c.started_at))
+    return func.to_char(moment, literal_column("'YYYY-MM-DD'"))

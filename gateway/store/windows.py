@@ -1,0 +1,127 @@
+"""The windows of time in which limits count, as the sliding window counter of `limits` has them.
+
+Windows of one length follow each other from 1970 on. What was counted in the one before fades evenly until the current
+one ends. A month is that of the calendar, in UTC, and begins empty. Moments are whole microseconds: so this process and
+Redis come to the same result.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["SECOND", "Away", "Rule", "Seen", "Taken", "Window", "Windows", "place_of"]
+
+SECOND: Final = 1_000_000  # in microseconds
+_DAY: Final = 86_400 * SECOND
+
+
+class Away(Exception):
+    """What all processes count together cannot be asked now; the message says why."""
+
+
+class Rule(Struct, frozen=True):
+    """A limit of one caller. `name`: as in gateway.toml; `key`: of its counter; `what`: in words.
+
+    `amount`: requests, tokens or billionths of a dollar; `seconds`: of its window, 0 for the calendar month.
+    """
+
+    name: str
+    key: str
+    amount: int
+    seconds: int
+    what: str
+    is_money: bool = False
+
+
+class Windows(Struct):
+    """What was counted in window `number`, counted from 1970, and in the one before."""
+
+    number: int
+    previous: int = 0
+    current: int = 0
+
+
+class Window(Struct):
+    """What counts against one rule at one moment.
+
+    `remains_us`: until the current window ends; `fades_us`: how long what is in it fades after that, 0 where the next
+    one begins empty. `counted`: where this process counts.
+    """
+
+    rule: Rule
+    number: int
+    previous: int
+    current: int
+    remains_us: int
+    fades_us: int
+    counted: Windows | None = None
+
+    @property
+    def left(self) -> int:
+        """How much more fits now."""
+        used = self.current
+        if self.previous:
+            used += int(float(self.previous) * self.remains_us / self.fades_us)  # as Redis reckons
+        amount = self.rule.amount
+        return amount - used if used < amount else 0
+
+    def until(self, below: int) -> float:
+        """Seconds until less than this counts, if nothing is added."""
+        current, fades_us = self.current, self.fades_us
+        room = below - current
+        if room <= 0:
+            return (self.remains_us + (fades_us * (1 - below / current) if current else fades_us)) / SECOND
+        if not self.previous:
+            return 0.0
+        return max(0.0, self.remains_us - room * fades_us / self.previous) / SECOND
+
+    @property
+    def wait(self) -> float:
+        """Seconds until something fits."""
+        return self.until(self.rule.amount)
+
+    @property
+    def reset(self) -> float:
+        """Seconds until the whole limit is free."""
+        return self.until(1)
+
+
+class Taken(Struct, frozen=True):
+    """What is reserved for one request: how much of a rule, in the window of which number."""
+
+    rule: Rule
+    number: int
+    amount: int
+
+
+class Seen(Struct, frozen=True):
+    """What became of a question, and how its windows stand after it.
+
+    `admitted`: it counts in all of them, else in none. `others`: requests of the same caller stood in its way, and may
+    make room at any moment. `taken`: what is reserved for it.
+    """
+
+    admitted: bool
+    windows: list[Window]
+    others: bool = False
+    taken: tuple[Taken, ...] = ()
+
+
+def place_of(seconds: int, now_us: int) -> tuple[int, int, int]:
+    """Give the number of the window of this moment, what remains of it, and how long it fades after its end."""
+    if seconds:
+        length = seconds * SECOND
+        number = now_us // length
+        return number, (number + 1) * length - now_us, length
+    number, end = _month(now_us // _DAY)
+    return number, end - now_us, 0
+
+
+@lru_cache(maxsize=8)
+def _month(day: int) -> tuple[int, int]:
+    """Give the number of the month of a day since 1970, and its end in microseconds."""
+    date = datetime.fromtimestamp(day * 86_400, UTC)
+    end = (date.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return date.year * 12 + date.month - 1, int(end.timestamp()) * SECOND

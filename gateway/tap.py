@@ -1,0 +1,87 @@
+"""What a request says to upstream servers, and what they say: heard by who logs bodies, and by who records.
+
+Whoever wants to hear it sets `TAP` around the rest of the request; `gateway.transport` tells it of each call that
+carries the request on. What the gateway asks for itself, such as tokens and model lists, is not told.
+"""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Final
+
+from msgspec import Struct, field
+
+__all__ = ["TAP", "Heard", "Tap"]
+
+
+class Heard(Struct):
+    """One call. Times in seconds since the request began.
+
+    `upstream`: NAME/model. `body`: None for one that was sent in pieces. `status` None: no answer came. `pieces`: of
+    the answer's body, inflated, as far as they were kept; `size`: in bytes, of all. `error`: (class, words, whether
+    before the answer) of what broke it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    upstream: str
+    at: float
+    now: Callable[[], float]
+    limit_bytes: int
+    status: int | None = None
+    reply_headers: Mapping[str, str] = {}
+    reply_at: float = 0.0
+    pieces: list[tuple[float, bytes]] = field(default_factory=list[tuple[float, bytes]])
+    size: int = 0
+    ended: bool = False
+    error: tuple[str, str, bool] | None = None
+    besides: "Heard | None" = None
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        """Take the head of the answer."""
+        self.status, self.reply_headers, self.reply_at = status, headers, self.now()
+        if self.besides is not None:
+            self.besides.answered(status, headers)
+
+    def read(self, data: bytes, *, ended: bool) -> None:
+        """Take a piece of its body."""
+        if data and self.size < self.limit_bytes:
+            self.pieces.append((self.now(), data[: self.limit_bytes - self.size]))
+        self.size += len(data)
+        self.ended = ended
+        if self.besides is not None:
+            self.besides.read(data, ended=ended)
+
+    def broke(self, error: Exception) -> None:
+        """Note what ended it too early."""
+        self.error = (type(error).__name__, str(error), getattr(error, "before_response", False))
+        if self.besides is not None:
+            self.besides.broke(error)
+
+
+class Tap:
+    """The calls of one request.
+
+    `limit_bytes`: how much of each answer is kept; `now`: the clock of `Heard`; `upstream`: who is called now. A tap
+    that was set around it hears the same.
+    """
+
+    def __init__(self, now: Callable[[], float], upstream: Callable[[], str], limit_bytes: int) -> None:
+        self.calls: list[Heard] = []
+        self._now = now
+        self._upstream = upstream
+        self._limit_bytes = limit_bytes
+        self._besides = TAP.get()
+
+    def sends(self, method: str, url: str, headers: Mapping[str, str], body: object) -> Heard:
+        """Take a call that begins."""
+        whole = body if isinstance(body, bytes) else b"" if body is None else None
+        heard = Heard(method, url, headers, whole, self._upstream(), self._now(), self._now, self._limit_bytes)
+        if self._besides is not None:
+            heard.besides = self._besides.sends(method, url, headers, body)
+        self.calls.append(heard)
+        return heard
+
+
+TAP: Final[ContextVar[Tap | None]] = ContextVar("TAP", default=None)

@@ -1,0 +1,5 @@
+"""OpenTelemetry: spans and metrics of requests, sent to `metrics.otlp`. Loads the extra `otel`."""
+
+from gateway.telemetry.telemetry import Telemetry
+
+__all__ = ["Telemetry"]

@@ -1,0 +1,199 @@
+"""What all processes count together, as long as Redis is there; what is asked while it is away gets None.
+
+Then it is asked twice a second until it answers. It is told again what is open here, and what has ended meanwhile.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final, Protocol, TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock
+from gateway.plans import Plan
+from gateway.store.tally import Tally
+from gateway.store.windows import Away, Rule, Seen, Taken
+
+__all__ = ["Shared", "Together"]
+
+_T = TypeVar("_T")
+
+_TICK_S: Final = 0.5
+_RENEW_S: Final = 10.0
+_LATE: Final = 10_000  # requests that ended while Redis was away
+_ENDING_S: Final = 2.0
+
+
+class Shared(Protocol):
+    """The counters; each question may raise Away. `id_`: of a request that has something to give back."""
+
+    def start(self) -> None:
+        """Begin to take questions."""
+        ...
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
+
+    async def look(self, who: str, rules: Sequence[Rule]) -> tuple[Seen, int]:
+        """Say how these stand now, and how many requests are open."""
+        ...
+
+    async def admit(self, who: str, rules: Sequence[Rule], at_once: int | None, id_: str) -> Seen:
+        """Count a request against each rule and let it in, or neither."""
+        ...
+
+    async def reserve(self, who: str, rules: Sequence[Rule], needs: Sequence[int], id_: str) -> Seen:
+        """Take what a request may need of each rule, or nothing."""
+        ...
+
+    async def settle(self, who: str, used: Sequence[Taken], id_: str) -> None:
+        """End a request, and put what was used in the place of what was reserved."""
+        ...
+
+    async def renew(self, open_: Mapping[str, Sequence[str]]) -> None:
+        """Say that these requests of these callers are open."""
+        ...
+
+
+class Together:
+    """`away`: it did not answer when it was asked last."""
+
+    def __init__(
+        self, shared: Shared, clock: Clock, logger: FilteringBoundLogger | None = None, tally: Tally | None = None
+    ) -> None:
+        self.away = False
+        self._shared = shared
+        self._clock = clock
+        self._logger = logger
+        self._tally = tally
+        self._open: dict[str, str] = {}  # ids of requests, and whose they are
+        self._late: dict[str, tuple[str, Sequence[Taken]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to count."""
+        if self._watching is None:
+            self._shared.start()
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._tell()
+
+    async def stop(self) -> None:
+        """End it, with what is still to be given back."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=_ENDING_S)
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        await self._shared.stop()
+
+    # a request
+
+    async def admit(self, plan: Plan, id_: str) -> Seen | None:
+        """Count a request and let it in, or neither; with an id it is open from then on."""
+        try:
+            seen = await self._asked(self._shared.admit(plan.who, plan.requests, plan.at_once, id_))
+        except BaseException:  # its caller has left, and nobody knows what Redis has done
+            self.end(id_, plan.who, ())
+            raise
+        if seen is None:
+            self._keep(id_, plan.who, ())  # it may have been heard
+        elif seen.admitted:
+            self.enter(id_, plan.who)
+        return seen
+
+    async def reserve(self, plan: Plan, needs: Sequence[int], id_: str) -> Seen | None:
+        """Take what a request may need of each limit on tokens and money, or nothing."""
+        return await self._asked(self._shared.reserve(plan.who, plan.amounts, needs, id_))
+
+    async def look(self, plan: Plan) -> tuple[Seen, int] | None:
+        """Say how all limits of a caller stand, and how many of its requests are open."""
+        return await self._asked(self._shared.look(plan.who, (*plan.requests, *plan.amounts)))
+
+    def enter(self, id_: str, who: str) -> None:
+        """Know of a request that is open."""
+        if id_:
+            self._open[id_] = who
+
+    def end(self, id_: str, who: str, used: Sequence[Taken]) -> "asyncio.Task[None] | None":
+        """Give back what a request held, but for what it used; wait for the result to be sure that it counts."""
+        if not id_:
+            return None
+        self._open.pop(id_, None)
+        task = asyncio.get_running_loop().create_task(self._settle(id_, who, used))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _settle(self, id_: str, who: str, used: Sequence[Taken]) -> None:
+        if not self.away:
+            try:
+                await self._shared.settle(who, used, id_)
+            except Away as error:
+                self._leave(error)
+            else:
+                return
+        self._keep(id_, who, used)
+
+    def _keep(self, id_: str, who: str, used: Sequence[Taken]) -> None:
+        if id_ and len(self._late) < _LATE:
+            self._late[id_] = who, used
+
+    async def _asked(self, question: Awaitable[_T]) -> _T | None:
+        try:
+            return await question
+        except Away as error:
+            self._leave(error)
+            return None
+
+    # whether it is there
+
+    async def _watch(self) -> None:
+        """Renew what is open, notice that Redis is away, and find it again."""
+        renew_at = 0.0
+        while True:
+            try:
+                await self._shared.look("", ())
+                now = self._clock.monotonic()
+                if self.away or now >= renew_at:
+                    await self._shared.renew(self._ids())
+                    renew_at = now + _RENEW_S
+                if self.away:
+                    await self._settle_late()
+                    self._return()
+            except Away as error:
+                self._leave(error)
+            await self._clock.sleep(_TICK_S)
+
+    def _ids(self) -> Mapping[str, Sequence[str]]:
+        ids = defaultdict[str, list[str]](list)
+        for id_, who in self._open.items():
+            ids[who].append(id_)
+        return ids
+
+    async def _settle_late(self) -> None:
+        """Settle what has ended while it was away, and what ends meanwhile."""
+        while self._late:
+            id_, (who, used) = next(iter(self._late.items()))
+            await self._shared.settle(who, used, id_)
+            self._late.pop(id_, None)
+
+    def _leave(self, error: Away) -> None:
+        if not self.away:
+            self.away = True
+            self._tell()
+            if self._logger is not None:
+                self._logger.warning("redis is away; each process counts limits by itself", reason=str(error))
+
+    def _return(self) -> None:
+        self.away = False
+        self._tell()
+        if self._logger is not None:
+            self._logger.info("redis is back; limits are shared again")
+
+    def _tell(self) -> None:
+        if self._tally is not None and self._tally.is_open:
+            self._tally.values[self._tally.at("limits_shared", live=True)] = float(not self.away)

@@ -1,0 +1,111 @@
+"""Where requests are counted: which cells of the tally, under which labels."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.context import RequestContext
+from gateway.histogram import VALUES
+from gateway.middleware.families import TOKENS, Name
+from gateway.store.tally import Tally
+from gateway.upstream import Adapter
+
+__all__ = ["OTHER", "Now", "Places", "Series"]
+
+OTHER: Final = "other"  # stands for models that no list has, once there are too many of them
+_UNLISTED: Final = 100
+_LEFT: Final = 499  # nginx's status for a caller that left before there was one
+_GONE: Final = ("client_closed", "cancelled")
+
+
+class Places:
+    """The cells of one middleware. `adapters`: the upstreams by name."""
+
+    def __init__(self, tally: Tally, adapters: Mapping[str, Adapter]) -> None:
+        self._tally = tally
+        self._adapters = adapters
+        self._unlisted: set[tuple[str, str]] = set()
+
+    def series(self, context: RequestContext) -> "Series":
+        """Tell what a request that has ended belongs to."""
+        dialect = "" if context.route.foreign else context.route.dialect
+        status = context.status or (_LEFT if context.end in _GONE else 500)
+        end = context.end or ("done" if context.status else "error")
+        known = self._tally.known
+        upstream, model = context.upstream, ""
+        if not upstream and context.tried is not None:  # it was asked in vain
+            upstream, model = context.tried.adapter.name, context.tried.model
+        key = dialect, upstream, model, status, end
+        found: Series | None = known.get(key)
+        if found is None:
+            upstream, _, named = (upstream, "", model) if model else upstream.partition("/")
+            label = self._label(upstream, named, served=not model and status < 400)
+            found = self._new(dialect, upstream, label, str(status), end)
+            if label == named:  # else it may get a name of its own later
+                known[key] = found
+        return found
+
+    def _new(self, dialect: str, upstream: str, model: str, status: str, end: str) -> "Series":
+        place = self.place
+        return Series(
+            dialect=dialect,
+            upstream=upstream,
+            model=model,
+            requests=place("requests", dialect, upstream, model, status),
+            ends=place("request_ends", dialect, upstream, end),
+            seconds=place("request_seconds", upstream, model, count=VALUES),
+            first_byte=place("first_byte_seconds", upstream, model, count=VALUES) if upstream else 0,
+            gaps=place("chunk_gap_seconds", upstream, model, count=VALUES) if upstream else 0,
+            tokens=tuple(place("tokens", kind, upstream, model) for kind in TOKENS) if upstream else (),
+        )
+
+    def _label(self, upstream: str, model: str, *, served: bool) -> str:
+        """Say how a model is called here: those that no list has by their names only when they have served, and few."""
+        adapter = self._adapters.get(upstream)
+        listed = not model or (adapter is not None and model in adapter.models())
+        if listed or (upstream, model) in self._unlisted:
+            return model
+        if not served or len(self._unlisted) >= _UNLISTED or not self._tally.has_room:
+            return OTHER
+        self._unlisted.add((upstream, model))
+        return model
+
+    def now(self) -> "Now":
+        """Give those of what there is at the moment."""
+        known = self._tally.known
+        found: Now | None = known.get(Now)
+        if found is None:
+            place = self.place
+            found = known[Now] = Now(
+                under_way=place("requests_under_way", live=True),
+                waiting=place("requests_waiting", live=True),
+                streams=place("open_streams", live=True),
+            )
+        return found
+
+    def place(self, name: Name, *labels: str, count: int = 1, live: bool = False) -> int:
+        """Give one by its metric and labels."""
+        return self._tally.at(name, *labels, count=count, live=live)
+
+
+class Now(Struct, frozen=True, kw_only=True):
+    """Where is counted what there is at the moment."""
+
+    under_way: int
+    waiting: int
+    streams: int
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """Where one kind of request is counted."""
+
+    dialect: str
+    upstream: str
+    model: str
+    requests: int
+    ends: int
+    seconds: int
+    first_byte: int
+    gaps: int
+    tokens: tuple[int, ...]

@@ -1,0 +1,117 @@
+"""What is asked of upstreams with a pool stands in the ledger: by whose key, and with what the upstream has counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from gateway.adapters.credential import credential_id
+from gateway.redact import Secret
+from tests.conformance.making import DRAW, EMBED, standing
+from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.openai_api import FakeOpenAI
+from tests.fakes.v1internal import FakeV1Internal
+
+pytestmark = pytest.mark.anyio
+
+KEY = "key-1"
+WORDS = {"messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+async def openai(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    models = ["text-embedding-3-small", "gpt-image-1", "gpt-4.1"]
+    table = {"type": "openai", "base_url": f"{fake_openai.url}/v1", "api_key": [KEY], "models": models}
+    async with standing(tmp_path, {"openai": table}) as client:
+        yield client
+
+
+@pytest.fixture
+async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    table = {"type": "gemini", "base_url": fake_gemini.url, "api_key": [KEY]}
+    async with standing(tmp_path, {"gemini": table}) as client:
+        yield client
+
+
+async def entered(folder: Path) -> dict[str, Any]:
+    """Give the one row, once it is there."""
+    with anyio.fail_after(20):
+        while True:
+            if (folder / "gateway.db").exists():
+                with closing(sqlite3.connect(folder / "gateway.db")) as file:
+                    file.row_factory = sqlite3.Row
+                    rows = file.execute("SELECT * FROM usage").fetchall()
+                if rows:
+                    (row,) = rows
+                    return dict(row)
+            await anyio.sleep(0.05)
+
+
+async def test_an_answer_of_a_key_of_a_pool(openai: httpx.AsyncClient, tmp_path: Path) -> None:
+    counted = (await openai.post("/v1/chat/completions", json={"model": "gpt-4.1", **WORDS})).json()["usage"]
+    row = await entered(tmp_path)
+    assert row["credential"] == credential_id(Secret(KEY))
+    assert (row["input"], row["output"]) == (counted["prompt_tokens"], counted["completion_tokens"])
+    assert row["usd"] == pytest.approx((row["input"] * 2 + row["output"] * 8) / 1e6)
+
+
+async def test_vectors(openai: httpx.AsyncClient, tmp_path: Path) -> None:
+    body = {"model": "text-embedding-3-small", "input": "hello"}
+    counted = (await openai.post(EMBED, json=body)).json()["usage"]
+    row = await entered(tmp_path)
+    assert (row["credential"], row["end"]) == (credential_id(Secret(KEY)), "done")
+    assert (row["input"], row["output"], row["estimated"]) == (counted["prompt_tokens"], 0, 0)
+
+
+async def test_pictures_as_a_stream(openai: httpx.AsyncClient, tmp_path: Path) -> None:
+    body = {"model": "gpt-image-1", "prompt": "a dot", "stream": True, "partial_images": 1}
+    assert (await openai.post(DRAW, json=body)).status_code == 200
+    row = await entered(tmp_path)
+    assert row["credential"] == credential_id(Secret(KEY))
+    assert row["output"] > 0
+
+
+async def test_a_call_that_nobody_here_reads_has_no_tokens_that_are_known(
+    gemini: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    body = {"content": {"parts": [{"text": "hello"}]}}
+    path = "/v1beta/models/gemini-embedding-001:embedContent"
+    assert (await gemini.post(path, json=body)).status_code == 200
+    row = await entered(tmp_path)
+    assert (row["dialect"], row["model"]) == ("gemini", "gemini-embedding-001")
+    assert (row["credential"], row["end"]) == (credential_id(Secret(KEY)), "done")
+    assert (row["input"], row["estimated"], row["usd"]) == (0, 1, None)
+
+
+async def test_an_account_is_named_by_its_e_mail(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
+    table = {
+        "type": "v1internal",
+        "base_urls": [fake_v1internal.base("a")],
+        "models": ["gemini-3-flash"],
+        "oauth": {
+            "client_id": "c",
+            "client_secret": "s",
+            "token_url": fake_v1internal.token_url,
+            "userinfo_url": fake_v1internal.userinfo_url,
+        },
+        "pool": {"refresh_tokens": ["rt-1"]},
+    }
+    email = fake_v1internal.oauth.accounts["rt-1"].email
+    admin = ("admin", "hunter22")
+    async with standing(tmp_path, {"google": table}, admin={"password": admin[1]}) as http:
+        await http.post("/v1/chat/completions", json={"model": "gemini-3-flash", **WORDS})
+        (known,) = (await http.get("/admin/credentials", auth=admin)).json()["credentials"]
+        await http.post(f"/admin/credentials/{known['id']}/check", auth=admin)
+        names: set[str] = set()
+        with anyio.fail_after(20):
+            while names != {email}:  # what a check has found is written behind its back
+                report = (await http.get("/admin/usage?by=credential", auth=admin)).json()
+                names = {row["name"] for row in report["rows"]}
+                await anyio.sleep(0.05)

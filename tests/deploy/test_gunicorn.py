@@ -1,0 +1,56 @@
+"""gunicorn.conf.py: four real workers, and what SIGTERM does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.deploy.proxies import DEPLOY
+from tests.exposed import Numbers
+from tests.gateway.cli.test_workers import LINUX, wait_until
+from tests.gateway.test_server import ENDS, ERRORS, KEEPALIVE, streaming
+from tests.processes import PROGRAMS, Program, environment, running
+
+pytestmark = LINUX
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[Program]:
+    """Run gunicorn as the file says, on a free port."""
+    (folder / "gateway.toml").write_text(KEEPALIVE, "utf-8")
+    file = DEPLOY / "gunicorn.conf.py"
+    command: list[str | Path] = [PROGRAMS / "gunicorn", "-c", file, "-b", "127.0.0.1:0", *options, "gateway.asgi:app"]
+    with running(command, folder, environment(folder)) as program:
+        wait_until(lambda: _workers(program) == 4)
+        try:
+            yield program
+        finally:
+            program.process.terminate()
+            program.ends(20)
+
+
+def _workers(program: Program) -> float | None:
+    try:
+        return Numbers(httpx.get(f"{program.url}/metrics", timeout=20).text).get("workers")
+    except httpx.TransportError:
+        return None
+
+
+def test_at_sigterm_a_stream_goes_on_and_new_work_is_refused(tmp_path: Path) -> None:
+    with served(tmp_path) as program, httpx.Client(base_url=program.url) as client:
+        assert client.get("/health/ready").json()["status"] == "ready"
+        with streaming(program, "openai-chat", "!slow 2") as lines:
+            program.process.terminate()
+            wait_until(lambda: client.get("/health/ready").status_code == 503)
+            assert ENDS["openai-chat"] in list(lines)
+        client.close()
+        assert program.ends(20) == 0
+
+
+def test_a_stream_that_is_too_long_ends_with_its_own_error(tmp_path: Path) -> None:
+    with served(tmp_path, "--graceful-timeout", "4") as program, streaming(program, "anthropic", "!slow 20") as lines:
+        program.process.terminate()
+        assert any(line.startswith(ERRORS["anthropic"]) for line in lines)

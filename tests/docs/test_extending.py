@@ -1,0 +1,47 @@
+"""The adapter of docs/extending.md answers callers of every dialect."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.docs.examples import BLOCKS
+from tests.processes import environment, running
+
+PAGE = [block for block in BLOCKS if block.page == "extending.md" and block.language == "python"]
+ADAPTER, CLIENT = PAGE
+ADDRESS = "http://127.0.0.1:8045"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / ADAPTER.file).write_text(ADAPTER.text, "utf-8")
+    command = [sys.executable, "-m", "uvicorn", "--port", "0", "shout:app"]
+    with running(command, tmp_path, environment(tmp_path)) as program:
+        yield program.url
+
+
+def test_the_client_reads_what_the_adapter_says(url: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT.text.replace(ADDRESS, url)],
+        capture_output=True,
+        text=True,
+        env=environment(tmp_path),
+        timeout=25,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "CAN YOU HEAR ME"), done.stderr
+
+
+def test_it_streams_to_other_dialects(url: str) -> None:
+    asked = {"model": "loud", "stream": True, "messages": [{"role": "user", "content": "hello there"}]}
+    lines = httpx.post(f"{url}/v1/chat/completions", json=asked).text
+    assert lines.index('"HELLO "') < lines.index('"THERE "') < lines.index("data: [DONE]")
+    gemini = {"contents": [{"parts": [{"text": "hello"}]}]}
+    said = httpx.post(f"{url}/v1beta/models/loud:generateContent", json=gemini).json()
+    assert said["candidates"][0]["content"]["parts"][0]["text"] == "HELLO "

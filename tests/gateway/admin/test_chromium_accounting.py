@@ -1,0 +1,174 @@
+"""A real Chromium goes through the pages of keys and of what they have used."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.app import create_app
+from tests.gateway.admin.accounts import ADMIN
+from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+__all__ = ["noted"]
+KEY = "sk-alice-0123456789"
+LIMITS = {"requests_per_minute": 60, "tokens_per_day": 100_000, "usd_per_month": 5.0}
+
+
+@pytest.fixture
+async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
+    """Serve a gateway over two demos, with a key, and with what it has asked."""
+    config: dict[str, Any] = {
+        "server": {"data_dir": str(tmp_path / "data")},
+        "admin": {"password": ADMIN[1]},
+        "log": {"level": "error"},
+        "key": [{"name": "alice", "secret": KEY, "limits": LIMITS}],
+        "usage": {"price": {"*": {"input": 1000.0, "output": 4000.0}}},
+        "upstream": {"demo": {}, "other": {"type": "demo"}},
+    }
+    async with serve(create_app(config)) as served:
+        async with httpx.AsyncClient() as http:
+            for prompt in ("Hello", "!error 503", "Hello once more", "!error 400"):
+                await ask(http, served, prompt)
+            await ask(http, served, "There", model="other/demo")
+        yield served.replace("127.0.0.1", "localhost")
+
+
+async def ask(http: httpx.AsyncClient, url: str, prompt: str, key: str = KEY, model: str = "demo") -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+    return await http.post(f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"})
+
+
+def row_of(page: Page, name: str) -> Any:
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
+
+
+# keys
+
+
+async def test_a_key_is_made_shown_once_used_and_revoked(page: Page, url: str, tmp_path: Path) -> None:
+    await enter(page, url, "/admin/keys")
+    await page.get_by_label("Name").fill("bob the builder")
+    await page.get_by_label("Models, with commas").fill("demo, gemini-*")
+    await page.get_by_role("spinbutton", name="Requests per minute").fill("2")
+    await page.get_by_role("button", name="Make the key").click()
+    secret = await page.get_by_label("The key", exact=True).input_value()
+    assert secret.startswith("gw-")
+    assert secret not in page.url
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_text("Copied.")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == secret
+    await picture(page, "key-made")
+    await audit(page)
+    async with httpx.AsyncClient() as http:
+        assert (await ask(http, url, "Hi", secret)).status_code == 200
+    await page.get_by_role("link", name="Go on to the keys").click()
+    row = row_of(page, "bob the builder")
+    await expect(row).to_contain_text("demo, gemini-*")
+    await expect(row).to_contain_text("1 of 2")
+    await expect(row).to_contain_text("1 request")
+    assert secret not in await page.content()
+    await page.go_back()
+    assert secret not in await page.content()
+    await page.goto(f"{url}/admin/keys")
+    await picture(page, "keys")
+    await audit(page)
+    await row.get_by_text("Revoke …").click()
+    await row.get_by_role("button", name="Revoke: bob the builder").click()
+    await expect(page.get_by_role("status")).to_have_text("The key bob the builder is revoked.")
+    await expect(row).to_have_count(0)
+    async with httpx.AsyncClient() as http:
+        assert (await ask(http, url, "Hi", secret)).status_code == 401
+    assert secret.encode() not in b"".join(
+        file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()
+    )
+
+
+async def test_what_is_wrong_with_a_key_is_said_and_what_was_typed_stays(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/keys")
+    await page.get_by_label("Name").fill("alice")
+    await page.get_by_label("administer this gateway").check()
+    await page.get_by_role("spinbutton", name="USD per month").fill("7.5")
+    await page.get_by_role("button", name="Make the key").click()
+    await expect(page.get_by_role("alert")).to_contain_text("alice")
+    await expect(page.get_by_label("Name")).to_have_value("alice")
+    await expect(page.get_by_label("administer this gateway")).to_be_checked()
+    await expect(page.get_by_role("spinbutton", name="USD per month")).to_have_value("7.5")
+
+
+async def test_a_key_of_the_file_shows_what_is_left_and_cannot_be_revoked(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/keys")
+    row = row_of(page, "alice")
+    await expect(row).to_contain_text("55 of 60")
+    await expect(row).to_contain_text("take it out of gateway.toml")
+    await expect(row.get_by_role("button")).to_have_count(0)
+    await expect(row.get_by_label("Requests per minute: 55 of 60 left")).to_be_visible()
+
+
+# usage
+
+
+async def test_the_usage_is_filtered_and_drawn(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/usage")
+    await expect(row_of(page, "alice").first).to_contain_text("5")
+    await expect(page.locator(".uplot")).to_have_count(4)
+    await picture(page, "usage")
+    await audit(page)
+    await page.get_by_label("Grouped by").focus()
+    await page.get_by_label("Grouped by").select_option("upstream")
+    await expect(page.get_by_role("heading", name="By upstream")).to_be_visible()
+    await expect(page.get_by_label("Grouped by")).to_be_focused()
+    await page.get_by_label("Upstream", exact=True).select_option("other")
+    await expect(page).to_have_url(re.compile("upstream=other"))
+    table = page.get_by_role("table", name="Usage by upstream")
+    await expect(table.get_by_role("rowheader")).to_have_text(["other"])
+    await expect(page.locator(".uplot")).to_have_count(4)
+    await page.get_by_text("The same numbers as a table").click()
+    await expect(page.get_by_role("table", name="Requests, tokens, cost and latency over time")).to_be_visible()
+
+
+async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/usage")
+    async with page.expect_download() as waiting:
+        await page.get_by_role("link", name="Download the requests as CSV").click()
+    download = await waiting.value
+    rows = list(csv.DictReader((await download.path()).read_text("utf-8").splitlines()))
+    assert re.fullmatch(r"usage-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv", download.suggested_filename)
+    assert [row["key"] for row in rows] == ["alice"] * 5
+    assert [(row["upstream"], row["model"], row["status"], row["end"]) for row in rows[:2]] == [
+        ("other", "demo", "200", "done"),
+        ("demo", "demo", "400", "error"),
+    ]
+
+
+async def test_a_wrong_day_is_said(page: Page, url: str) -> None:
+    await enter(page, url)
+    await page.goto(f"{url}/admin/usage?since=yesterday")
+    await expect(page.get_by_role("alert")).to_contain_text("'yesterday' is no moment")
+
+
+# overview
+
+
+async def test_the_overview_draws_what_requests_came_to(page: Page, url: str) -> None:
+    await enter(page, url)
+    await page.goto(url)
+    await expect(page.locator(".uplot")).to_have_count(4)
+    await expect(page.get_by_role("heading", name="The last 24 hours")).to_be_visible()
+    tile = page.get_by_role("term").filter(has_text="Requests").locator("..")
+    await expect(tile).to_contain_text("5")
+    await picture(page, "overview")
+    await audit(page)
+    await page.get_by_role("link", name="7 days", exact=True).click()
+    await expect(page.get_by_role("heading", name="The last 7 days")).to_be_visible()
+    await expect(page.locator(".uplot")).to_have_count(4)

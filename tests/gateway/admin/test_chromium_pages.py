@@ -1,0 +1,190 @@
+"""A real Chromium goes through the pages that show and try what the gateway does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from gateway.app import create_app
+from tests.fakes.openai_api import FakeOpenAI
+from tests.gateway.admin.accounts import ADMIN
+from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
+from tests.serving import serve
+
+pytestmark = pytest.mark.anyio
+
+__all__ = ["noted"]
+KEY = "sk-alice-0123456789"
+
+
+def config_of(folder: Path, fake: FakeOpenAI) -> dict[str, Any]:
+    """Configure a gateway over the fake and the demo."""
+    return {
+        "server": {"data_dir": str(folder / "data")},
+        "admin": {"password": ADMIN[1]},
+        "log": {"level": "error"},
+        "key": [{"name": "alice", "secret": KEY, "limits": {"requests_per_minute": 60}}],
+        "models": {"alias": {"balanced": {"openai/gpt-4.1": 3, "demo/demo": 1}, "best": ["openai/gpt-4.1", "demo"]}},
+        "upstream": {
+            "openai": {
+                "api_key": "key-1",
+                "base_url": f"{fake.url}/v1",
+                "models": ["gpt-4.1", "gpt-4.1-mini"],
+            },
+            "demo": {},
+        },
+    }
+
+
+@pytest.fixture
+async def url(fake_openai: FakeOpenAI, tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
+    """Serve it."""
+    async with serve(create_app(config_of(tmp_path, fake_openai))) as served:
+        yield served.replace("127.0.0.1", "localhost")
+
+
+async def ask(http: httpx.AsyncClient, url: str, prompt: str, **more: Any) -> httpx.Response:
+    body = {"model": "demo", "messages": [{"role": "user", "content": prompt}], **more}
+    return await http.post(f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"})
+
+
+# health and configuration
+
+
+async def test_the_configuration_shows_each_value_with_its_source(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/configuration")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="upstream.openai.base_url"))
+    await expect(row).to_contain_text("127.0.0.1")
+    await expect(page.get_by_text("ready", exact=True)).to_be_visible()
+    text = await page.content()
+    assert not [secret for secret in ("key-1", ADMIN[1], KEY) if secret in text]
+    await picture(page, "configuration")
+    await audit(page)
+
+
+# models
+
+
+async def test_the_models_page_says_where_each_name_goes(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/models")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="balanced", exact=True))
+    await expect(row).to_contain_text("75 %: openai/gpt-4.1")
+    await expect(row).to_contain_text("25 %: demo/demo")
+    best = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="best", exact=True))
+    await expect(best).to_contain_text("openai/gpt-4.1, then demo/demo")
+    await picture(page, "models")
+    await audit(page)
+
+
+async def test_a_name_is_explained_in_the_page(page: Page, url: str, fake_openai: FakeOpenAI) -> None:
+    await enter(page, url, "/admin/models")
+    await page.get_by_role("link", name="best", exact=True).click()
+    explained = page.get_by_role("region", name="best, asked by")
+    await expect(explained).to_contain_text("1 of 2: openai/gpt-4.1")
+    await expect(explained.get_by_label("Body for openai")).to_contain_text('"model": "gpt-4.1"')
+    assert fake_openai.requests == []
+    await picture(page, "explained")
+    await audit(page)
+
+
+async def test_a_whole_request_is_explained_in_the_page(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/models")
+    await page.get_by_text("A whole request").click()
+    await page.get_by_label("Its body, as JSON").fill(
+        '{"model": "gpt-4.1", "max_tokens": 9, "top_k": 3, "system": "<b>",'
+        ' "messages": [{"role": "user", "content": "x"}]}'
+    )
+    await page.get_by_role("button", name="Explain").click()
+    explained = page.get_by_role("region", name="gpt-4.1, asked by")
+    await expect(explained).to_contain_text("anthropic:")
+    await expect(explained).to_contain_text("top_k")
+    await page.get_by_label("Its body, as JSON").fill("{")
+    await page.get_by_role("button", name="Explain").click()
+    await expect(page.get_by_role("alert")).to_contain_text("is not JSON")
+
+
+# live requests
+
+
+async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/live")
+    await expect(page.get_by_text("No request runs now.")).to_be_visible()
+    answers: list[str] = []
+
+    async def stream(http: httpx.AsyncClient) -> None:
+        answers.append((await ask(http, url, "!slow 30\nHello", stream=True)).text)
+
+    async with httpx.AsyncClient(timeout=30) as http, anyio.create_task_group() as tasks:
+        tasks.start_soon(stream, http)
+        row = page.get_by_role("row").filter(has_text="alice")
+        await expect(row).to_be_visible()  # the page refreshes itself
+        await expect(row).to_contain_text("demo/demo")
+        await picture(page, "live")
+        await audit(page)
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("status")).to_contain_text("was ended")
+        await expect(page.get_by_text("No request runs now.")).to_be_visible()
+    assert "the operator of the gateway (admin) has ended this request" in answers[0]
+
+
+async def test_the_refreshing_can_be_stopped(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/live")
+    await page.get_by_role("link", name="Stop that").click()
+    assert await page.locator("[hx-trigger]").count() == 0
+    await page.get_by_role("link", name="Refresh every two seconds").click()
+    assert await page.locator("[hx-trigger]").count() == 1
+
+
+# playground
+
+
+async def test_the_playground_shows_both_sides_as_they_come(page: Page, url: str, fake_openai: FakeOpenAI) -> None:
+    await enter(page, url, "/admin/playground")
+    await page.get_by_label("Dialect").select_option("anthropic")
+    await page.get_by_label("Model").fill("gpt-4.1")
+    await page.get_by_label("Prompt").fill("Say Hello")
+    await page.keyboard.press("Control+Enter")
+    caller, upstream = (page.get_by_role("list", name=f"The {one}'s side") for one in ("caller", "upstream"))
+    await expect(page.get_by_role("status")).to_contain_text("200 by openai/gpt-4.1")
+    await expect(caller).to_contain_text("POST /v1/messages")
+    await expect(caller).to_contain_text("event: message_stop")
+    await expect(upstream).to_contain_text("/v1/chat/completions")
+    await expect(upstream).to_contain_text("data: [DONE]")
+    assert "key-1" not in await page.content()
+    await picture(page, "playground")
+    await audit(page)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path"),
+    [
+        ("openai-chat", "POST /v1/chat/completions"),
+        ("openai-responses", "POST /v1/responses"),
+        ("gemini", "POST /v1beta/models/demo:streamGenerateContent?alt=sse"),
+    ],
+)
+async def test_every_dialect_can_be_played(page: Page, url: str, dialect: str, path: str) -> None:
+    await enter(page, url, "/admin/playground%3Fmodel=demo")
+    await page.get_by_label("Dialect").select_option(dialect)
+    await page.get_by_label("Prompt").fill("Hello there")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("list", name="The caller's side")).to_contain_text(path)
+    await expect(page.get_by_role("list", name="The caller's side")).to_contain_text("there")
+    await expect(page.get_by_role("status")).to_contain_text("200 by demo/demo")
+    await expect(page.get_by_role("list", name="The upstream's side")).to_contain_text("no server was asked")
+
+
+async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/playground%3Fmodel=demo")
+    await page.get_by_label("Prompt").fill("!slow 30\nHello")
+    await page.get_by_role("button", name="Send").click()
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_role("status")).to_have_text("Stopped.")
+    await page.goto(f"{url}/admin/live")
+    await expect(page.get_by_text("No request runs now.")).to_be_visible()

@@ -1,0 +1,158 @@
+"""What every answer of the administration has, the overview, and the files that all pages share."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from gateway.admin.wording import iso, percent, span, utc
+from gateway.app import lifespan
+from tests.gateway.admin.accounts import ADMIN, Accounts, account, log_in, made, visiting
+from tests.middleware.asgi import call, scope_of
+
+pytestmark = pytest.mark.anyio
+
+PAGES = ["/", "/admin/credentials", "/admin/models?model=google", "/admin/live", "/admin/configuration"]
+PATHS = ["/", "/admin/credentials", "/admin/login", "/admin/static/page.css", "/admin/nothing", "/oauth2/callback"]
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_has_the_strict_headers_once(tmp_path: Path, path: str, accept: str) -> None:
+    for auth in (ADMIN, None):
+        async with visiting(made(tmp_path), accept=accept) as http:
+            headers = (await http.get(path, auth=auth)).headers
+        assert headers.get_list("content-security-policy") == [POLICY]
+        assert headers.get_list("cache-control") == ["no-cache" if "/static/" in path else "no-store"]
+        assert headers.get_list("x-content-type-options") == ["nosniff"]
+        assert headers.get_list("x-frame-options") == ["DENY"]
+        expected = "no-referrer" if path == "/oauth2/callback" else "same-origin"
+        assert headers.get_list("referrer-policy") == [expected]
+
+
+async def test_no_page_needs_what_the_policy_forbids(tmp_path: Path) -> None:
+    shown = account(quota={"pro": (0.5, None)}, cooling={"pro": 9e9}, last_error="x")
+    async with visiting(made(tmp_path, Accounts(shown))) as http:
+        pages = [await http.get("/admin/login"), await http.get("/oauth2/callback")]
+        await log_in(http)
+        pages += [await http.get(path) for path in (*PAGES, "/admin/nothing")]
+    for page in pages:
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert not re.search(r"<style|\sstyle=|\son\w+=|\shx-on|javascript:", page.text)
+        assert not re.search(r"<script[^>]*>[^<]", page.text)
+        loaded = re.findall(r'<(?:link|img|script)[^>]*(?:href|src)="([^"]+)"', page.text)
+        assert len(loaded) >= 3
+        assert {address.rpartition("/")[0] for address in loaded} <= {"/admin/static", "/admin/static/vendor"}
+
+
+async def test_the_overview_names_what_runs(tmp_path: Path) -> None:
+    upstream = Accounts(account(1), account(2, state="cooling"))
+    async with visiting(made(tmp_path, upstream)) as http:
+        await log_in(http)
+        page = (await http.get("/")).text
+        origin = str(http.base_url).rstrip("/")
+    assert f"<code>{origin}</code>" in page
+    assert "<h3>google</h3>" in page
+    assert '<span class="badge cooling">1 cooling</span>' in page
+    assert "person" not in page
+
+
+async def test_the_overview_shows_public_url(tmp_path: Path) -> None:
+    server = {"data_dir": str(tmp_path), "public_url": "https://ai.example.com/team"}
+    async with visiting(made(tmp_path, server=server)) as http:
+        page = (await http.get("/", auth=ADMIN)).text
+    assert "<code>https://ai.example.com/team</code>" in page
+
+
+async def test_an_error_is_a_page_for_people(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        await log_in(http)
+        missing, wrong = await http.get("/admin/<i>nothing"), await http.put("/admin/credentials")
+    assert missing.status_code == 404
+    assert "/admin/&lt;i&gt;nothing is not served here" in missing.text
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/admin/static/page.css", "/admin/static/icon.svg"])
+async def test_the_files_are_served_to_everybody(tmp_path: Path, path: str) -> None:
+    async with visiting(made(tmp_path)) as http:
+        answer, head = await http.get(path), await http.head(path)
+    assert (answer.status_code, len(answer.content) > 100, head.content) == (200, True, b"")
+
+
+async def test_a_file_is_sent_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        first = await http.get("/admin/static/vendor/htmx.min.js")
+        again = await http.get("/admin/static/vendor/htmx.min.js", headers={"if-none-match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2fadministration.py", "%2e%2e/pages.py", "..\\pages.py", "%00", "/etc/passwd", ""]
+)
+async def test_nothing_beside_the_files_is_served(tmp_path: Path, path: str) -> None:
+    async with visiting(made(tmp_path)) as http:
+        assert (await http.get(f"/admin/static/{path}")).status_code in (404, 303)
+
+
+async def test_the_sheet_asks_no_other_host_and_has_both_lights() -> None:
+    sheet = (Path(__file__).parents[3] / "gateway/admin/static/page.css").read_text("utf-8")
+    assert "url(" not in sheet
+    assert "@import" not in sheet
+    assert "prefers-color-scheme: dark" in sheet
+
+
+async def test_it_is_there_while_the_gateway_drains(tmp_path: Path) -> None:
+    app = made(tmp_path)
+    app.state.gateway.drain()
+    async with lifespan(app):
+        assert (await call(app, scope_of("/admin/login", method="GET"))).status == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/ready"])
+async def test_the_health_is_only_read(tmp_path: Path, path: str) -> None:
+    async with visiting(made(tmp_path)) as http:
+        answer = await http.post(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_nothing_is_loaded_before_a_page_is_asked_for() -> None:
+    code = "import sys, gateway; gateway.create_app({}); print(*{'jinja2', 'sqlalchemy'} & sys.modules.keys())"
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == ""
+
+
+# words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 s"), (59.9, "59 s"), (60, "1 min"), (3_661, "1 h 1 min"), (90_000, "1 d 1 h"), (86_400, "1 d"),
+     (3_605, "1 h"), (-120, "2 min")],
+)  # fmt: skip
+def test_a_duration_has_at_most_two_units(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [(1_800_003_600, "09:00 UTC"), (1_800_086_400, "16 Jan 08:00 UTC"), (1_832_000_000, "2028 20 Jan 16:53 UTC")],
+)
+def test_a_moment_has_its_day_where_it_is_not_today(time: float, words: str) -> None:
+    assert utc(time, 1_800_000_000) == words
+    assert iso(1_800_000_000.99) == "2027-01-15T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [(0, "0 %"), (0.001, "< 1 %"), (0.5, "50 %"), (0.999, "> 99 %"), (1.0, "100 %")]
+)
+def test_nearly_nothing_is_not_nothing(part: float, words: str) -> None:
+    assert percent(part) == words

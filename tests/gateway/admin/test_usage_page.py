@@ -1,0 +1,120 @@
+"""What requests came to over time: the steps, the JSON for the charts, the page and the CSV."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.admin.series import window_of
+from gateway.admin.wording import amount, money, seconds, words
+from gateway.errors import InvalidRequest
+from gateway.store.reports import Point
+from tests.clocks import FakeClock
+from tests.gateway.admin.accounts import ADMIN, made, visiting
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC
+PROGRAM = {"accept": "application/json"}
+
+
+async def ask(http: httpx.AsyncClient, model: str = "demo") -> None:
+    body = {"model": model, "messages": [{"role": "user", "content": "x"}]}
+    answer = await http.post("/v1/chat/completions", json=body)
+    assert answer.status_code in (200, 404)
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "step_s", "steps"),
+    [(3600, 60, 60), (86_400, 3600, 24), (7 * 86_400, 6 * 3600, 29), (30 * 86_400, 86_400, 31), (1, 60, 1)],
+)
+def test_a_time_is_cut_into_steps_that_a_chart_can_show(ago_s: int, step_s: int, steps: int) -> None:
+    window = window_of(NOW - ago_s, None, NOW)
+    assert (window.step_s, len(window.filled([]))) == (step_s, steps)
+    assert window.since % step_s == 0
+    assert window.since <= NOW - ago_s
+    assert window.until >= NOW
+
+
+def test_without_a_begin_it_is_the_last_day() -> None:
+    assert window_of(None, None, NOW) == window_of(NOW - 86_400, NOW, NOW)
+
+
+def test_steps_in_which_nothing_was_are_there() -> None:
+    window = window_of(NOW - 180, NOW, NOW)
+    points = window.filled([Point(at=NOW - 120, requests=3)])
+    assert [(point.at - NOW, point.requests) for point in points] == [(-180, 0), (-120, 3), (-60, 0)]
+
+
+def test_a_time_without_length_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="since: this is not before until"):
+        window_of(NOW, NOW - 1, NOW)
+
+
+async def test_the_charts_get_a_column_for_each_number(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with visiting(made(tmp_path, clock=clock)) as http:
+        await ask(http)
+        await ask(http, "demo")
+        await clock.advance(1)
+        series = (await http.get("/admin/usage/series?since=1h", auth=ADMIN, headers=PROGRAM)).json()
+        none = (await http.get("/admin/usage/series?since=1h&caller=bob", auth=ADMIN, headers=PROGRAM)).json()
+    assert series["step_s"] == 60
+    assert {len(column) for name, column in series.items() if name != "step_s"} == {len(series["at"])}
+    assert (sum(series["requests"]), sum(series["output_tokens"]), sum(series["errors"])) == (2, 4, 0)
+    assert sum(none["requests"]) == 0
+
+
+async def test_the_page_is_for_people_and_the_json_for_programs(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        await ask(http)
+        person = await http.get("/admin/usage", auth=ADMIN)
+        program = await http.get("/admin/usage", auth=ADMIN, headers=PROGRAM)
+    assert "<h1>Usage</h1>" in person.text
+    assert program.json()["total"]["requests"] == 1
+
+
+async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.admin.usage_page._BATCH", 2)  # so that the order holds over several
+    async with visiting(made(tmp_path)) as http:
+        for _ in range(5):
+            await ask(http, "=cmd()")
+        answer = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)
+    rows: list[dict[str, Any]] = list(csv.DictReader(answer.text.splitlines()))
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert [row["asked"] for row in rows] == ["'=cmd()"] * 5
+    assert len({row["id"] for row in rows}) == 5
+    assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
+
+
+async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, usage={"enabled": False})) as http:
+        usage, overview = await http.get("/admin/usage", auth=ADMIN), await http.get("/", auth=ADMIN)
+        table = await http.get("/admin/usage/requests.csv", auth=ADMIN)
+    assert (usage.status_code, overview.status_code, table.status_code) == (404, 200, 404)
+    assert "there is no ledger here" in usage.text
+    assert "There is nothing to draw" in overview.text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(None, "not known"), (0.0, "$0.00"), (1234.5, "$1,234.50"), (0.0042, "$0.0042"), (1e-9, "< $0.0001")],
+)
+def test_what_is_not_nothing_is_not_written_as_nothing(usd: float | None, text: str) -> None:
+    assert money(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"), [(None, "not known"), (0.0001, "1 ms"), (0.25, "250 ms"), (12.34, "12.3 s"), (240.4, "240 s")]
+)
+def test_a_duration_has_the_digits_that_matter(duration: float | None, text: str) -> None:
+    assert seconds(duration) == text
+
+
+def test_limits_are_written_for_people() -> None:
+    assert (words("usd_per_month"), words("concurrent")) == ("USD per month", "Concurrent")
+    assert (amount(1234567), amount(0.5)) == ("1,234,567", "0.50")

@@ -1,0 +1,403 @@
+"""`gateway doctor`: one line and one remedy for each thing that is wrong, and nothing that is secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gateway.cli.doctor_local import folder as examine_folder
+from gateway.cli.doctor_local import python, settings
+from gateway.config import NOT_IN_EFFECT, load
+from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.cli.conftest import Run, antigravity
+from tests.postgres_server import PostgresServer
+from tests.processes import gateway
+from tests.redis_server import RedisServer, free_port
+
+pytestmark = pytest.mark.anyio
+
+Write = Callable[[str], Path]
+Said = list[dict[str, Any]]
+
+
+@pytest.fixture
+def examine(command: Run) -> Callable[..., Said]:
+    """Run it to its end; give the findings. Its exit code says whether there is a problem among them."""
+
+    def examine(*words: str, **variables: str) -> Said:
+        done = command("doctor", "--json", *words, **variables)
+        assert done.err == ""
+        findings: Said = json.loads(done.out)["findings"]
+        assert done.code == int(any(one["level"] == "problem" for one in findings))
+        assert all(bool(one["fix"]) == (one["level"] != "ok") for one in findings)
+        return findings
+
+    return examine
+
+
+def of(findings: Said, check: str) -> list[tuple[str, str]]:
+    """Give the level and message of what one check found."""
+    return [(one["level"], one["message"]) for one in findings if one["check"] == check]
+
+
+# this machine
+
+
+def test_where_nothing_is_set_up_all_is_well(command: Run, folder: Path) -> None:
+    port = free_port()
+    done = command("doctor", GATEWAY_SERVER__PORT=str(port))
+    assert (done.code, done.err) == (0, "")
+    assert f"ok       port: 127.0.0.1:{port} is free\n" in done.out
+    assert "ok       upstream demo: usable, no account needed\n" in done.out
+    assert done.out.endswith("0 problems, 0 warnings, 6 ok\n")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_configuration_that_cannot_be_read_is_a_problem(examine: Any, write: Write) -> None:
+    write("[server]\nprot = 1\n")
+    assert of(examine(), "configuration") == [
+        ("problem", 'gateway.toml:2: server.prot: unknown key; did you mean "port"?')
+    ]
+
+
+def test_keys_without_effect_are_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cast(dict[str, str], NOT_IN_EFFECT), "record.dir", "of a later version")
+    found = list(settings(load(write('[record]\ndir = "recordings"\n'))))
+    assert ("warning", "without effect: record.dir") in [(one.level, one.message) for one in found]
+
+
+def test_an_old_python_is_a_problem() -> None:
+    (finding,) = python((3, 10, 4))
+    assert (finding.level, finding.message) == ("problem", "CPython 3.10.4 is too old")
+
+
+def test_a_missing_extra_is_a_problem(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
+    file = write('[metrics]\notlp = "http://127.0.0.1:4318"\n')
+    (finding,) = [one for one in settings(load(file)) if one.check == "extras"]
+    assert (finding.level, finding.message) == ("problem", f"{file}:2: metrics.otlp: needs the extra otel")
+    assert finding.fix == "pip install 'asgi-llm-gateway[otel]'"
+
+
+# files and the disk
+
+
+@pytest.mark.parametrize("name", [".env", "gateway.toml", "key.txt", "tokens.json"])
+def test_a_file_with_secrets_that_others_can_read_is_named(examine: Any, write: Write, folder: Path, name: str) -> None:
+    (folder / ".env").write_text("GATEWAY_KEY=sk-from-a-variable\n")
+    (folder / "key.txt").write_text("sk-from-a-file")
+    (folder / "tokens.json").write_text('{"refresh_token": "1//imported"}')
+    write(
+        '[auth]\nkeys = ["sk-in-the-clear-here", "env:GATEWAY_KEY", "file:key.txt"]\n'
+        '[upstream.google]\ntype = "v1internal"\nbase_urls = ["http://127.0.0.1:9"]\npool.import = "tokens.json"\n'
+    )
+    for file in folder.iterdir():
+        file.chmod(0o644 if file.name == name else 0o600)
+    warnings = [one for one in examine() if one["check"] == "files" and one["level"] == "warning"]
+    assert [one["fix"] for one in warnings] == [f"chmod 600 {folder / name}"]
+    assert "others can read it: mode 0644" in warnings[0]["message"]
+
+
+def test_a_file_without_secrets_may_be_read(examine: Any, write: Write) -> None:
+    write('[auth]\nkeys = ["env:GATEWAY_KEY"]\n').chmod(0o644)
+    assert of(examine(GATEWAY_KEY="sk-from-a-variable"), "files") == []
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(examine: Any, write: Write, folder: Path) -> None:
+    write('[server]\ndata_dir = "data"\n')
+    (folder / "data").write_text("a file")
+    assert of(examine(), "data_dir") == [("problem", f"{folder / 'data'} cannot be written: Not a directory")]
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """Put a small disk at a folder; it needs the rights of an administrator."""
+    folder.mkdir(0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=64k,mode=700,{options}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(("options", "reason"), [("rw", "No space left on device"), ("ro", "Read-only file system")])
+def test_a_full_or_read_only_disk_is_a_problem(examine: Any, folder: Path, options: str, reason: str) -> None:
+    with mounted(folder / "data", options):
+        if options == "rw":
+            with pytest.raises(OSError, match="No space"):
+                (folder / "data" / "ballast").write_bytes(b"\0" * 2**17)
+        assert of(examine(), "data_dir") == [("problem", f"{folder / 'data'} cannot be written: {reason}")]
+
+
+def test_little_room_is_a_warning(folder: Path) -> None:
+    first, *_ = examine_folder(load({}), lambda _: 3 * 2**20)
+    assert (first.level, first.message) == ("warning", f"3 MB are left on the disk of {folder / 'data'}")
+
+
+def test_a_folder_that_others_can_look_into_is_named(examine: Any, folder: Path) -> None:
+    (folder / "data").mkdir(0o755)
+    assert of(examine(), "data_dir") == [("warning", f"others can look into {folder / 'data'}: mode 0755")]
+
+
+# who may come in
+
+
+def test_an_open_address_without_a_key_is_a_problem(examine: Any, write: Write) -> None:
+    write('[server]\nhost = "0.0.0.0"\n')
+    assert of(examine(), "bind") == [("problem", "server.host 0.0.0.0 is open to the network without a key")]
+
+
+def test_to_let_everybody_in_is_a_warning(examine: Any, write: Write) -> None:
+    write('[server]\nhost = "0.0.0.0"\n[auth]\nallow_anonymous = "always"\n')
+    assert of(examine(), "bind") == [("warning", "everybody who reaches 0.0.0.0 may use the accounts")]
+
+
+def test_a_sample_key_and_one_that_is_over_are_warnings(examine: Any, write: Write) -> None:
+    write('[auth]\nkeys = ["123456"]\n[[key]]\nname = "alice"\nsecret = "sk-alice"\nexpires = 2020-01-01\n')
+    assert of(examine(), "keys") == [
+        ("warning", "a published sample key is accepted"),
+        ("warning", "over: alice"),
+        ("ok", "2 keys"),
+    ]
+
+
+# the port
+
+
+def test_another_program_on_the_port_is_a_problem(examine: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        listener.settimeout(0)
+        said = of(examine(GATEWAY_SERVER__PORT=str(port)), "port")
+    assert said == [("problem", f"another program listens on 127.0.0.1:{port}")]
+
+
+def test_a_gateway_on_the_port_is_well(examine: Any, folder: Path) -> None:
+    with gateway(folder) as running:
+        port = running.url.rpartition(":")[2]
+        said = of(examine(GATEWAY_SERVER__PORT=port), "port")
+    assert said == [("ok", f"a gateway listens on 127.0.0.1:{port}, and is ready")]
+
+
+def test_an_address_of_another_machine_is_a_problem(examine: Any, write: Write) -> None:
+    write('[server]\nhost = "192.0.2.1"\n[auth]\nkeys = ["sk-some-key"]\n')
+    assert of(examine(), "port") == [
+        ("problem", "cannot listen on 192.0.2.1:8045: Cannot assign requested address"),
+    ]
+
+
+# the network
+
+
+def openai(url: str) -> str:
+    return f'[upstream.mine]\ntype = "openai"\napi_key = "sk-mine-is-secret"\nmodels = ["m"]\nbase_url = "{url}"\n'
+
+
+class Server:
+    """A server with a clock of its own, that has seen what it was asked."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+        self.asked = b""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += await reader.readuntil(b"\r\n\r\n")
+        date = format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)
+        writer.write(f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "message"),
+    [
+        (timedelta(0), "ok", "right within 1 s"),
+        (timedelta(minutes=2), "warning", "this machine is 120 s behind the servers"),
+        (timedelta(hours=-1), "problem", "this machine is 3600 s ahead of the servers"),
+    ],
+)
+async def test_the_clock_is_compared_with_the_servers(
+    examine: Any, write: Write, ahead: timedelta, level: str, message: str
+) -> None:
+    async with await asyncio.start_server(server := Server(ahead), "127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        write(openai(url))
+        findings = await asyncio.to_thread(examine)
+    ((found, said),) = of(findings, "clock")
+    assert (found, said[:24]) == (level, message[:24])
+    assert any(said.startswith(f"{url} answers in ") for _, said in of(findings, "upstream mine"))
+    plain = next(asked for asked in server.asked.split(b"\r\n\r\n") if asked.startswith(b"GET / "))
+    assert b"sk-mine" not in plain
+
+
+@pytest.mark.parametrize(
+    ("url", "reason", "fix"),
+    [
+        ("http://127.0.0.1:9", "Connection refused", "let this machine's firewall pass it"),
+        ("http://upstream.invalid", "no connection to upstream.invalid:80: ", "look at the spelling of the address"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_a_problem(
+    examine: Any, write: Write, url: str, reason: str, fix: str
+) -> None:
+    write(openai(url))
+    (finding,) = [one for one in examine() if one["check"] == "upstream mine"]
+    assert finding["level"] == "problem"
+    assert reason in finding["message"]
+    assert finding["fix"].startswith(fix)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
+    examine: Any, write: Write, certificates: tuple[Path, Path]
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificates)
+    asyncio.get_running_loop().set_debug(False)  # in which a failed handshake is an error of the server
+    async with await asyncio.start_server(Server(timedelta(0)), "127.0.0.1", 0, ssl=context) as listening:
+        write(openai(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
+        findings = await asyncio.to_thread(examine)
+    (finding,) = [one for one in findings if one["check"] == "upstream mine"]
+    assert finding["fix"].startswith("let this machine trust the certificate")
+
+
+def test_an_upstream_that_is_the_gateway_itself_is_a_problem(examine: Any, write: Write) -> None:
+    write(openai("http://localhost:8045/v1"))
+    (finding,) = [one for one in examine() if one["check"] == "upstream mine"]
+    assert finding["level"] == "problem"
+    assert finding["message"] == "http://localhost:8045/v1 is this gateway, which would call itself"
+
+
+async def test_one_of_several_servers_away_is_a_warning(
+    examine: Any, write: Write, fake_v1internal: FakeV1Internal
+) -> None:
+    bases = f'base_urls = ["http://127.0.0.1:9", "{fake_v1internal.base("a")}"]'
+    write(antigravity(fake_v1internal).replace(f'base_urls = ["{fake_v1internal.base("a")}"]', bases))
+    levels = [level for level, _ in of(await asyncio.to_thread(examine), "upstream google")]
+    assert levels == ["warning", "ok"]
+
+
+# what workers and hosts share
+
+
+def test_redis_tells_its_version(examine: Any, write: Write, redis: RedisServer) -> None:
+    write(f'[store]\nredis = "{redis.url}"\n')
+    ((level, said),) = of(examine(), "redis")
+    assert (level, said.startswith("store.redis answers: version ")) == ("ok", True)
+
+
+def test_redis_away_is_a_problem(examine: Any, write: Write) -> None:
+    write('[store]\nredis = "redis://:a-password@127.0.0.1:9/0"\n')
+    findings = examine()
+    ((level, said),) = of(findings, "redis")
+    assert (level, "does not answer" in said) == ("problem", True)
+    assert "a-password" not in json.dumps(findings)
+
+
+def test_postgresql_tells_its_version(examine: Any, write: Write, postgres_url: str) -> None:
+    write(f'[store]\ndatabase = "{postgres_url}"\n')
+    ((level, said),) = of(examine(), "postgres")
+    assert (level, said.startswith("store.database answers: version ")) == ("ok", True)
+
+
+def test_postgresql_away_is_a_problem(
+    examine: Any, write: Write, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    write(f'[store]\ndatabase = "{postgres_url.replace("postgres@", "postgres:a-password@")}"\n')
+    postgres_server.stop()
+    findings = examine()
+    ((level, said),) = of(findings, "postgres")
+    assert (level, "does not answer" in said) == ("problem", True)
+    assert "a-password" not in json.dumps(findings)
+
+
+# clients
+
+
+@pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
+def test_a_client_that_comes_here_is_well(command: Run, examine: Any, write: Write, client: str) -> None:
+    write('[auth]\nkeys = ["sk-of-the-gateway"]\n')
+    assert command("connect", client, "--apply").code == 0
+    ((level, said),) = of(examine(), f"client {client}")
+    assert (level, said.endswith(" comes here")) == ("ok", True)
+
+
+@pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
+def test_a_client_that_was_led_elsewhere_is_named(command: Run, examine: Any, client: str) -> None:
+    command("connect", client, "--apply", "--url", "http://127.0.0.1:9999")
+    ((level, said),) = of(examine(), f"client {client}")
+    assert level == "warning"
+    assert said.endswith(" goes to http://127.0.0.1:9999, not to http://127.0.0.1:8045")
+
+
+@pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
+def test_a_client_with_a_key_of_yesterday_is_named(command: Run, examine: Any, write: Write, client: str) -> None:
+    command("connect", client, "--apply", "--key", "sk-of-yesterday")
+    write('[auth]\nkeys = ["sk-of-today"]\n')
+    findings = examine()
+    ((level, said),) = of(findings, f"client {client}")
+    assert (level, said.endswith("with a key that is not accepted")) == ("warning", True)
+    assert "yesterday" not in json.dumps(findings)
+
+
+def test_a_client_that_was_never_led_here_is_left_alone(examine: Any, folder: Path) -> None:
+    (folder / ".claude").mkdir()
+    (folder / ".claude" / "settings.json").write_text('{"env": {"ANTHROPIC_BASE_URL": "https://api.example.org"}}')
+    said = "Claude Code goes to https://api.example.org, not to http://127.0.0.1:8045"
+    assert of(examine(), "client claude-code") == [("ok", said)]
+
+
+# credentials
+
+
+async def test_credentials_are_asked_for(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
+    write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
+    findings = await asyncio.to_thread(examine)
+    assert of(findings, "credentials google") == [("ok", "2 of 2 can be used")]
+    assert of(findings, "store") == [("warning", "refresh tokens are kept in clear")]
+    assert {call.body["refresh_token"] for call in fake_v1internal.calls("token")} == {"rt-1", "rt-2"}
+
+
+async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
+    write(antigravity(fake_v1internal, '["rt-1", "rt-2"]', "pool.min_credentials = 2\n"))
+    fake_v1internal.oauth.fail("invalid_grant", token="rt-2", times=9)
+    findings = await asyncio.to_thread(examine)
+    (few, revoked) = [one for one in findings if one["check"] == "credentials google"]
+    assert (few["level"], few["message"]) == ("warning", "1 of 2 can be used, fewer than min_credentials (2)")
+    assert (revoked["level"], " is disabled: invalid_grant" in revoked["message"]) == ("warning", True)
+    assert revoked["fix"] == "log the account in again: gateway login --upstream google"
+
+
+async def test_none_that_can_be_used_is_a_problem(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
+    write(antigravity(fake_v1internal))
+    fake_v1internal.oauth.fail("invalid_grant", times=9)
+    findings = await asyncio.to_thread(examine)
+    assert ("problem", "0 of 1 can be used") in of(findings, "credentials google")
+
+
+async def test_no_oauth_client_is_a_problem(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
+    write(antigravity(fake_v1internal).replace('client_secret = "b-secret", ', ""))
+    findings = await asyncio.to_thread(examine)
+    assert of(findings, "oauth") == [("problem", "upstream.google.oauth lacks client_secret")]
+
+
+async def test_a_key_that_does_not_fit_is_a_problem(
+    command: Run, examine: Any, write: Write, fake_v1internal: FakeV1Internal
+) -> None:
+    write(antigravity(fake_v1internal))
+    first, second = (command("generate-key").out.strip() for _ in range(2))
+    await asyncio.to_thread(command, "credentials", "list", GATEWAY_ENCRYPTION_KEY=first)
+    findings = await asyncio.to_thread(examine, GATEWAY_ENCRYPTION_KEY=second)
+    ((level, said),) = of(findings, "start")
+    assert (level, "store.encryption_key: does not open " in said) == ("problem", True)

@@ -1,0 +1,71 @@
+"""`gateway replay`: the answer on standard output, the comparison as the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.recording import Recording, joined
+from tests.gateway.cli.conftest import Run
+
+FILE = Path(__file__).parents[2] / "recordings" / "v1internal-to-anthropic-stream-calls.jsonl"
+
+
+def test_it_prints_the_recorded_answer(command: Run) -> None:
+    done = command("replay", str(FILE))
+    assert (done.code, done.err) == (0, "")
+    assert done.out.encode() == joined(Recording.read(FILE.read_bytes()).answer.pieces)
+
+
+def test_another_dialect_gets_the_same_call(command: Run) -> None:
+    done = command("replay", str(FILE), "--as", "openai-chat")
+    assert (done.code, done.err) == (0, "")
+    assert '"finish_reason":"tool_calls"' in done.out
+    assert done.out.endswith("data: [DONE]\n\n")
+
+
+def test_a_difference_is_exit_code_1_and_its_place(command: Run, tmp_path: Path) -> None:
+    recording = Recording.read(FILE.read_bytes())
+    file = tmp_path / "other.jsonl"
+    file.write_bytes(replace(recording, answer=replace(recording.answer, pieces=())).written())
+    done = command("replay", str(file))
+    assert done.code == 1
+    assert done.err.startswith(f"{file}: body, at byte 0: ")
+    assert command("replay", str(file), "--as", "gemini").code == 0
+
+
+def test_a_gateway_toml_does_not_matter(command: Run, folder: Path) -> None:
+    (folder / "gateway.toml").write_text("this is no TOML")
+    assert command("replay", str(FILE)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nothing.jsonl",), "nothing.jsonl: there is no such file"),
+        ((".",), ".: cannot be read: Is a directory"),
+        (("text",), "text: is no recording: "),
+        ((str(FILE), "--as", "antropic"), '--as: "antropic" is none of'),
+        ((str(FILE), "--as", "antropic"), "did you mean"),
+    ],
+)
+def test_what_cannot_be_replayed_is_exit_code_2_and_one_line(
+    command: Run, folder: Path, words: tuple[str, ...], said: str
+) -> None:
+    (folder / "text").write_text("text\n")
+    done = command("replay", *words)
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_settings_that_this_version_does_not_have_are_named(command: Run, tmp_path: Path) -> None:
+    recording = Recording.read(FILE.read_bytes())
+    settings = {**recording.head.settings, "translate": {"louder": True}}
+    file = tmp_path / "later.jsonl"
+    file.write_bytes(replace(recording, head=replace(recording.head, settings=settings)).written())
+    done = command("replay", str(file))
+    assert done.code == 2
+    assert "translate.louder" in done.err

@@ -1,0 +1,74 @@
+"""`gateway usage`: it takes in what processes have left, and sums it up."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.store.journal import Ended
+from tests.gateway.cli.conftest import Run
+from tests.gateway.store.test_filling import write
+from tests.gateway.store.test_journal import opened
+
+COMMON = {"key_id": "k", "dialect": "anthropic", "upstream": "openai", "end": "done", "input": 1000, "output": 50}
+
+
+def left(folder: Path, **ages_s: float) -> None:
+    """Write what processes have left of requests of these keys, so many seconds ago."""
+    (folder / "gateway.toml").write_text("[upstream.demo]\n")
+    lines = [
+        Ended(id=key, key=key, model="gpt-4.1", started_at=time.time() - age, usd=0.0024, **COMMON)  # type: ignore[arg-type]
+        for key, age in ages_s.items()
+    ]
+    write(folder / "data" / "journal", "1", [*lines, opened("open")])
+
+
+def test_a_table_has_a_line_for_each_name_and_the_sums(run: Run, folder: Path) -> None:
+    left(folder, alice=10, bob=10)
+    done = run("usage", "--by", "model")
+    assert done.code == 0
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["MODEL", "REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "REASONING", "USD"],
+        ["gpt-4.1", "2", "0", "2000", "0", "100", "0", "0.0048"],
+        ["-", "1", "1", "0", "0", "0", "0", "?"],
+        ["total", "3", "1", "2000", "0", "100", "0", "0.0048"],
+    ]
+
+
+def test_json_is_that_of_the_administration(run: Run, folder: Path) -> None:
+    left(folder, alice=10)
+    report = json.loads(run("usage", "--since", "1h", "--json").out)
+    row: dict[str, object] = {"requests": 1, "errors": 0, "input_tokens": 1000, "cached_tokens": 0, "output_tokens": 50}
+    row |= {"reasoning_tokens": 0, "usd": 0.0024, "estimated": 0}
+    assert (report["by"], report["until"], report["total"]) == ("key", None, row)
+    assert report["rows"] == [{"name": "alice"} | row]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("--since", "2h"), {"alice"}),
+        (("--until", "2h", "--since", "9d"), {"bob"}),
+        (("--since", "9d"), {"alice", "bob"}),
+        (("--until", time.strftime("%Y-%m-%d", time.gmtime()), "--since", "2h"), {"alice"}),
+    ],
+)
+def test_since_and_until_bound_the_time(run: Run, folder: Path, words: tuple[str, ...], names: set[str]) -> None:
+    left(folder, alice=10, bob=86_400)
+    assert {row["name"] for row in json.loads(run("usage", "--json", *words).out)["rows"]} == names
+
+
+def test_a_moment_that_is_none_is_refused_with_what_would_be_one(run: Run, folder: Path) -> None:
+    left(folder, alice=10)
+    done = run("usage", "--since", "yesterday")
+    assert done.code == 2
+    assert "--since: 'yesterday' is no moment: a day such as 2026-11-30" in done.err
+
+
+def test_before_the_first_request_there_is_nothing_and_no_file(run: Run, folder: Path) -> None:
+    (folder / "gateway.toml").write_text("[upstream.demo]\n")
+    assert run("usage").out == "no requests in this time\n"
+    assert not (folder / "data").exists()

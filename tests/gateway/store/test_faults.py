@@ -1,0 +1,250 @@
+"""A disk that is full, a folder that is read-only, a database that is locked or away: told of once, and made good."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import resource
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from gateway.store.known import Change, StoredTokens
+from tests.gateway.store.keepers import NOW, joined, keeper_of, logged, until
+from tests.gateway.store.places import ROW, Place
+from tests.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.anyio
+
+NEWS = Change(id="ab12", tokens=StoredTokens("ya29.newer", 4 * NOW, NOW, "1//rotated"), cooling={"m": 4 * NOW})
+
+
+@contextmanager
+def no_room(bytes_: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def closed_to_us(*paths: Path) -> Iterator[None]:
+    """Take the right to write; root is nobody meanwhile, for it needs no rights."""
+    modes = [(path, path.stat().st_mode) for path in paths]
+    root, nobody = os.geteuid() == 0, pwd.getpwnam("nobody").pw_uid
+    for path, mode in modes:
+        path.chmod(mode & ~0o222 | (0o055 if path.is_dir() else 0o044))
+    if root:
+        os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for path, mode in modes:
+            path.chmod(mode)
+
+
+def kept(place: Place) -> tuple[str, str, float]:
+    row = place.opened().load("google")["ab12"]
+    return row.access_token, row.refresh_token, row.cooling.get("m", 0.0)
+
+
+WRITTEN = ("ya29.newer", "1//rotated", 4 * NOW)
+
+
+async def test_a_full_disk_breaks_nothing_and_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    on_disk.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(on_disk.store())):
+        logged(capfd)
+        with no_room(4096):
+            for _ in range(3):
+                await keeper.now(NEWS)
+            assert keeper.unwritten("ab12") is not None
+            await asyncio.sleep(0.8)  # it is tried again
+            (line,) = logged(capfd)
+            assert (line["level"], line["event"]) == ("error", "the credential store fails; its changes stay in memory")
+            assert line["reason"] in ("disk I/O error", "database or disk is full")
+            assert on_disk.store(read_only=True).load("google")["ab12"].access_token == "ya29.access"
+        await until(lambda: keeper.unwritten("ab12") is None, within_s=1.0)
+        assert kept(on_disk) == WRITTEN
+    with closing(sqlite3.connect(on_disk.file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Place]:
+    """Give a place that anybody may enter; those of pytest are its owner's alone."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Place(Path(folder))
+
+
+async def test_a_folder_that_becomes_read_only_is_made_good(
+    open_to_all: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    on_disk = open_to_all
+    on_disk.opened().add("google", ROW)
+    keeper = keeper_of(on_disk.store())
+    with closed_to_us(on_disk.file.parent, on_disk.file):
+        rows, _ = keeper.load()
+        assert rows["ab12"].access_token == "ya29.access"  # what is there is used
+        await keeper.start()
+        logged(capfd)
+        await keeper.now(NEWS)
+        await asyncio.sleep(0.8)
+        assert logged(capfd) == []  # it was told of already
+        assert keeper.unwritten("ab12") is not None
+    await until(lambda: keeper.unwritten("ab12") is None, within_s=1.0)
+    assert kept(on_disk) == WRITTEN
+    await keeper.close()
+
+
+def test_a_read_only_folder_is_named(open_to_all: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    on_disk = open_to_all
+    on_disk.file.parent.mkdir()
+    with closed_to_us(on_disk.file.parent):
+        assert keeper_of(on_disk.store()).load() == ({}, None)
+    (line,) = logged(capfd)
+    assert (line["reason"], line["store"]) == ("Permission denied", str(on_disk.file))
+
+
+@pytest.mark.timeout(60)
+async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    on_disk.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(on_disk.store())):
+        with closing(sqlite3.connect(on_disk.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            await keeper.now(NEWS)
+            assert 4.5 < time.monotonic() - began < 8.0
+            assert keeper.unwritten("ab12") is not None
+            began = time.monotonic()
+            await keeper.now(NEWS)
+            assert await keeper.take_lease("refresh", 60)
+            keeper.fresh()
+            assert time.monotonic() - began < 0.5  # nobody waits a second time
+            other.execute("ROLLBACK")
+        await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
+        assert kept(on_disk) == WRITTEN
+    assert [line["reason"] for line in logged(capfd, "the credential store fails")] == ["database is locked"]
+
+
+async def test_a_lock_of_a_moment_is_waited_for(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    on_disk.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(on_disk.store())):
+        logged(capfd)
+        with closing(sqlite3.connect(on_disk.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writing = asyncio.create_task(keeper.now(NEWS))
+            await asyncio.sleep(0.3)
+            assert not writing.done()
+            other.execute("ROLLBACK")
+            await writing
+        assert kept(on_disk) == WRITTEN
+    assert logged(capfd, "fails") == []
+
+
+async def test_a_database_that_stops_is_made_good(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(place.store())):
+        logged(capfd)
+        await asyncio.to_thread(postgres_server.stop)
+        for _ in range(3):
+            await keeper.now(NEWS)
+        assert await keeper.take_lease("refresh", 60)
+        assert keeper.fresh() == ()
+        assert keeper.unwritten("ab12") is not None
+        await asyncio.sleep(1.2)  # a poll, and two tries
+        (line,) = logged(capfd)
+        assert line["event"] == "the credential store fails; its changes stay in memory"
+        assert "postgres@" not in str(line)
+        await asyncio.to_thread(postgres_server.start)
+        await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
+        assert kept(place) == WRITTEN
+        assert len(logged(capfd, "works again")) == 1
+    place.close()
+
+
+async def test_a_database_that_crashes_while_it_is_used_is_made_good(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(place.store())):
+        await keeper.now(Change(id="ab12", uses=1))
+        await asyncio.to_thread(postgres_server.crash)
+        await asyncio.to_thread(postgres_server.start)
+        await keeper.now(NEWS)
+        await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
+        row = place.opened().load("google")["ab12"]
+        assert (row.access_token, row.uses) == ("ya29.newer", 8)
+    place.close()
+
+
+async def test_a_database_that_is_not_there_at_the_start_is_read_later(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.opened().add("google", ROW)
+    place.close()
+    await asyncio.to_thread(postgres_server.stop)
+    keeper = keeper_of(place.store())
+    assert await asyncio.to_thread(keeper.load) == ({}, None)
+    await keeper.start()
+    keeper.later(NEWS)
+    await asyncio.to_thread(postgres_server.start)
+    arrived: dict[str, str] = {}
+
+    def written() -> bool:
+        arrived.update({row.id: row.email for row in keeper.fresh()})
+        return keeper.unwritten("ab12") is None and "ab12" in arrived
+
+    await until(written, within_s=3.0)
+    await keeper.close()
+    assert arrived == {"ab12": "a@example.org"}
+    assert kept(place) == WRITTEN
+    place.close()
+
+
+@pytest.mark.timeout(60)
+async def test_a_database_that_says_nothing_holds_nobody_up_for_long(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.opened().add("google", ROW)
+    async with joined(keeper := keeper_of(place.store())):
+        logged(capfd)
+        postgres_server.freeze()
+        began = time.monotonic()
+        await keeper.now(NEWS)
+        assert time.monotonic() - began < 8.0
+        began = time.monotonic()
+        await keeper.now(NEWS)
+        assert await keeper.take_lease("refresh", 60)
+        assert time.monotonic() - began < 0.5
+        (line,) = logged(capfd)
+        assert line["reason"] in ("it does not answer", "connection timeout expired")
+        postgres_server.thaw()
+        await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
+        assert kept(place) == WRITTEN
+    place.close()
+
+
+async def test_a_row_that_is_damaged_is_named(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    place.opened().add("google", ROW)
+    place.do("UPDATE credentials SET quota = '[]'")
+    assert keeper_of(place.store()).load() == ({}, None)
+    assert "the row of credential ab12 is damaged" in str(logged(capfd, "fails")[0]["reason"])

@@ -1,0 +1,134 @@
+"""What a process writes down of its requests, and what happens while the disk takes nothing."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.store.journal import Ended, Journal, Line, Opened, read_line
+from gateway.store.locks import lock
+
+WHO = {"started_at": 1.0, "key": "alice", "key_id": "k", "dialect": "openai-chat"}
+
+
+def opened(id_: str) -> Opened:
+    return Opened(id=id_, **WHO)  # type: ignore[arg-type]  # the values fit
+
+
+def ended(id_: str) -> Ended:
+    return Ended(id=id_, end="done", **WHO)  # type: ignore[arg-type]
+
+
+def lines(folder: Path) -> list[Line]:
+    whole = b"".join(file.read_bytes() for file in sorted(folder.glob("*.jsonl")))
+    return [line for line in map(read_line, whole.splitlines()) if line is not None]
+
+
+def is_locked(file: Path) -> bool:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        return not lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def full_disk(at_bytes: int) -> Iterator[None]:
+    """Let files grow up to here only: a write stops in the middle, the next one fails."""
+    before, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (at_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, heard)
+
+
+def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:
+    Journal(tmp_path / "data" / "journal").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_folders_are_for_their_owner_only(tmp_path: Path) -> None:
+    Journal(tmp_path / "data" / "journal").open(opened("a"))
+    modes = [(tmp_path / path).stat().st_mode & 0o777 for path in ("data", "data/journal")]
+    assert modes == [0o700, 0o700]
+
+
+def test_a_request_has_a_line_when_it_begins_and_one_when_it_ends(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    file = journal.open(opened("a"))
+    assert lines(tmp_path) == [opened("a")]
+    journal.end(ended("a"), file)
+    assert lines(tmp_path) == [opened("a"), ended("a")]
+
+
+def test_a_file_is_locked_until_the_last_request_in_it_has_ended(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    file = journal.open(opened("a"))
+    journal.close()
+    (path,) = tmp_path.iterdir()
+    assert is_locked(path)
+    journal.end(ended("a"), file)
+    assert not is_locked(path)
+
+
+def test_a_large_file_is_left_and_what_was_opened_in_it_ends_in_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, large_bytes=1)
+    first = journal.open(opened("a"))
+    journal.end(ended("b"), journal.open(opened("b")))
+    journal.end(ended("a"), first)
+    old, new = sorted(tmp_path.iterdir())
+    assert [line.id for line in map(read_line, old.read_bytes().splitlines()) if line] == ["a", "a"]
+    assert (is_locked(old), is_locked(new)) == (False, True)
+
+
+def test_ends_wait_while_the_disk_is_full_and_are_written_whole_when_it_is_not(tmp_path: Path) -> None:
+    now = 0.0
+    journal = Journal(tmp_path, lambda: now)
+    files = {name: journal.open(opened(name)) for name in "abc"}
+    (path,) = tmp_path.iterdir()
+    with full_disk(path.stat().st_size + 20):
+        for name in "ab":
+            journal.end(ended(name), files[name])
+        assert "File too large" in journal.problem or "No space" in journal.problem
+        assert journal.waiting == 2
+        assert journal.open(opened("d")) is None
+    now = 1.0
+    journal.end(ended("c"), files["c"])
+    assert (journal.problem, journal.waiting) == ("", 0)
+    assert [line.id for line in lines(tmp_path) if isinstance(line, Ended)] == ["a", "b", "c"]
+
+
+def test_a_folder_that_cannot_be_made_is_tried_again_after_a_moment(tmp_path: Path) -> None:
+    now, place = 0.0, tmp_path / "data"
+    place.write_text("in the way")
+    journal = Journal(place / "journal", lambda: now)
+    journal.end(ended("a"), journal.open(opened("a")))
+    place.unlink()
+    journal.settle()
+    assert journal.waiting == 1
+    now = 1.0
+    journal.settle()
+    assert lines(place / "journal") == [ended("a")]
+
+
+def test_memory_keeps_the_newest_ends_and_counts_what_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.journal._WAITING", 2)
+    place = tmp_path / "data"
+    place.write_text("in the way")
+    now = 0.0
+    journal = Journal(place, lambda: now)
+    for name in "abc":
+        journal.end(ended(name))
+    place.unlink()
+    now = 1.0
+    journal.settle()
+    assert journal.lost == 1
+    assert [line.id for line in lines(place)] == ["b", "c"]

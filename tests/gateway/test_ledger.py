@@ -1,0 +1,303 @@
+"""The ledger of an app: what requests leave in it, whatever ends them, and what it says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import run
+from typing import Any
+
+import anyio
+import pytest
+from starlette.applications import Starlette
+
+from gateway import ir
+from gateway.app import lifespan
+from gateway.errors import UpstreamUnavailable
+from gateway.ledger import Ledger
+from gateway.store.journal import Ended
+from tests.clocks import FakeClock
+from tests.middleware.asgi import Outcome, call, scope_of
+from tests.scripted import Play, Scripted, app_of, say
+
+pytestmark = pytest.mark.anyio
+
+SILENT: Play = [
+    [ir.Started(id="up_1"), ir.BlockStarted(kind="text")],
+    [ir.TextDelta("Hello world")],
+    [ir.BlockEnded(), ir.Finished(reason="stop")],
+]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *plays: Play, clock: FakeClock | None = None, **config: Any
+) -> AsyncGenerator[tuple[Starlette, Ledger]]:
+    """Run an app that keeps its ledger in a folder."""
+    given = {"server": {"data_dir": str(folder / "data")}, **config}
+    app = app_of(Scripted(*plays or [say("Hello")]), config=given, clock=clock)
+    async with lifespan(app):
+        ledger = app.state.gateway.services.ledger
+        yield app, ledger
+
+
+async def ask(app: Starlette, body: Mapping[str, object] | bytes | None = None, **scope: Any) -> Outcome:
+    if not isinstance(body, bytes):
+        body = json.dumps(
+            {"model": "demo", "messages": [{"role": "user", "content": "Hello"}], **(body or {})}
+        ).encode()
+    return await call(app, scope_of(**scope), [body])
+
+
+async def only(ledger: Ledger) -> Ended:
+    (row,) = await ledger.rows(None, None, 10)
+    return row
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answered_request_is_a_row_with_what_the_upstream_counted(tmp_path: Path, stream: bool) -> None:
+    prices = {"demo": {"input": 1.0, "output": 10.0}}
+    async with running(tmp_path, usage={"price": prices}) as (app, ledger):
+        await ask(app, {"stream": stream})
+        row = await only(ledger)
+    assert (row.upstream, row.asked, row.model, row.dialect, row.key) == (
+        "demo",
+        "demo",
+        "demo",
+        "openai-chat",
+        "anonymous",
+    )
+    assert (row.end, row.status, row.input, row.output, row.estimated) == ("done", 200, 3, 2, False)
+    assert row.usd == pytest.approx((3 * 1 + 2 * 10) / 1e6)
+    assert row.total_s is not None
+    assert row.first_byte_s is not None
+    assert 0 <= row.first_byte_s <= row.total_s
+
+
+async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) -> None:
+    at_the_end: list[str] = []
+    async with running(tmp_path) as (app, _):
+        body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "stream": True})
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                (journal,) = (tmp_path / "data" / "journal").glob("*.jsonl")
+                at_the_end.append(journal.read_text())
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body.encode()}
+
+        await app(scope_of(), receive, send)
+    assert '"end":"done"' in at_the_end[0]
+
+
+async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> None:
+    async with running(tmp_path, SILENT) as (app, ledger):
+        await ask(app)
+        row = await only(ledger)
+    assert row.estimated
+    assert row.input >= 1
+    assert row.output == 4
+
+
+async def test_a_failed_request_says_whom_it_asked_and_what_was_answered(tmp_path: Path) -> None:
+    async with running(tmp_path, [UpstreamUnavailable("down")], retry={"attempts": 1}) as (app, ledger):
+        await ask(app)
+        row = await only(ledger)
+    assert (row.end, row.status, row.upstream, row.model, row.input, row.credential) == (
+        "error",
+        502,
+        "demo",
+        "demo",
+        0,
+        "",
+    )
+
+
+async def test_a_caller_that_leaves_is_a_row_with_what_it_was_sent(tmp_path: Path) -> None:
+    play = [*SILENT[:2], anyio.sleep_forever]
+    async with running(tmp_path, play) as (app, ledger):
+        words = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "stream": True})
+        there, left = anyio.Event(), [{"type": "http.request", "body": words.encode()}]
+
+        async def receive() -> Any:
+            if left:
+                return left.pop()
+            await there.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if b"Hello world" in message.get("body", b""):
+                there.set()
+
+        await app(scope_of(), receive, send)
+        row = await only(ledger)
+    assert (row.end, row.status, row.output, row.estimated) == ("client_closed", 200, 4, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "asked"), [(b"{", 400, ""), ({"model": "nothing"}, 404, "nothing"), ({"messages": 1}, 400, "")]
+)
+async def test_what_is_refused_after_the_caller_was_let_in_is_a_row(
+    tmp_path: Path, body: Any, status: int, asked: str
+) -> None:
+    async with running(tmp_path, models={"unknown": "reject"}) as (app, ledger):
+        assert (await ask(app, body)).status == status
+        row = await only(ledger)
+    assert (row.end, row.status, row.asked, row.upstream, row.usd) == ("error", status, asked, "", None)
+
+
+async def test_a_model_that_a_key_may_not_use_is_a_row(tmp_path: Path) -> None:
+    key = {"name": "alice", "secret": "sk-alice", "models": ["other"]}
+    async with running(tmp_path, key=[key]) as (app, ledger):
+        assert (await ask(app, headers={"x-api-key": "sk-alice"})).status == 403
+        row = await only(ledger)
+    assert (row.key, row.asked, row.status) == ("alice", "demo", 403)
+
+
+async def test_strangers_and_those_over_their_limit_are_no_rows(tmp_path: Path) -> None:
+    key = {"name": "alice", "secret": "sk-alice", "limits": {"requests_per_day": 1}}
+    async with running(tmp_path, key=[key]) as (app, ledger):
+        said = [(await ask(app, headers={"x-api-key": given})).status for given in ("sk-eve", "sk-alice", "sk-alice")]
+        assert said == [401, 200, 429]
+        assert (await only(ledger)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/v1/models", "GET"), ("/v1/messages/count_tokens", "POST"), ("/health", "GET"), ("/favicon.ico", "GET")],
+)
+async def test_lists_counts_and_other_paths_are_no_rows(tmp_path: Path, path: str, method: str) -> None:
+    async with running(tmp_path) as (app, ledger):
+        await ask(app, path=path, method=method)
+        assert await ledger.rows(None, None, 10) == []
+        assert not (tmp_path / "data" / "journal").exists()
+
+
+async def test_a_defect_is_a_row_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path, log={"level": "critical"}) as (app, ledger):
+        monkeypatch.setattr(Scripted, "open", None)
+        assert (await ask(app)).status == 500
+        row = await only(ledger)
+    assert (row.end, row.status) == ("error", 500)
+
+
+async def test_what_was_open_when_the_process_was_killed_is_known_at_the_next_start(tmp_path: Path) -> None:
+    line = {"is": "open", "id": "1", "started_at": 1e9, "key": "a", "key_id": "a", "dialect": "gemini", "asked": "demo"}
+    journals = tmp_path / "data" / "journal"
+    journals.mkdir(parents=True)
+    (journals / "1.jsonl").write_text(json.dumps(line) + "\n")
+    async with running(tmp_path) as (_, ledger):
+        row = await only(ledger)
+    assert (row.end, row.asked, row.estimated, row.total_s) == ("killed", "demo", True, None)
+
+
+async def test_a_report_counts_what_has_just_ended(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, ledger):
+        for number in range(1, 4):
+            await ask(app)
+            assert (await ledger.report("model", None, None)).total.requests == number
+
+
+async def test_a_report_of_nothing_makes_no_file(tmp_path: Path) -> None:
+    async with running(tmp_path) as (_, ledger):
+        assert (await ledger.report("model", None, None)).rows == []
+        assert not (tmp_path / "data" / "gateway.db").exists()
+
+
+async def test_the_database_is_filled_a_second_later(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with running(tmp_path, clock=clock) as (app, _):
+        await ask(app)
+        assert not (tmp_path / "data" / "gateway.db").exists()
+        await clock.advance(1.0)
+        with anyio.fail_after(10):
+            while not (tmp_path / "data" / "gateway.db").exists():  # noqa: ASYNC110 - another thread makes it
+                await anyio.sleep(0.01)
+
+
+async def test_switched_off_it_writes_nothing(tmp_path: Path) -> None:
+    for usage in ({"enabled": False}, {"keep_days": 0}):
+        async with running(tmp_path, usage=usage) as (app, ledger):
+            assert ledger is None
+            assert (await ask(app)).status == 200
+    assert not (tmp_path / "data" / "journal").exists()
+
+
+async def test_keep_days_0_drops_what_another_time_has_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as (app, ledger):
+        await ask(app)
+        await ledger.report("key", None, None)
+    async with running(tmp_path, usage={"keep_days": 0}):
+        pass
+    async with running(tmp_path) as (_, ledger):
+        assert await ledger.rows(None, None, 10) == []
+
+
+async def test_a_summary_line_says_what_happened_and_nothing_when_nothing_did(tmp_path: Path) -> None:
+    clock, said = FakeClock(), list[dict[str, Any]]()
+    async with running(tmp_path, say("Hello"), clock=clock, usage={"log_every": 10}) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        await ask(app)
+        for _ in range(40):
+            await clock.advance(1.0)
+            await anyio.sleep(0.02)
+    assert [{**line, "seconds": 0} for line in said] == [
+        {
+            "event": "usage",
+            "seconds": 0,
+            "requests": 1,
+            "errors": 0,
+            "input_tokens": 3,
+            "output_tokens": 2,
+            "usd": None,
+            "upstreams": {"demo": 1},
+        }
+    ]
+
+
+class _Heard:
+    def __init__(self, said: list[dict[str, Any]]) -> None:
+        self._said = said
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._said.append({"event": event, **fields})
+
+    error = info
+
+
+async def test_a_store_that_fails_stops_no_request_and_the_journal_keeps_what_it_misses(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gateway.db").write_text("no database at all, and long enough for it to be seen" * 99)
+    always = {"allow_anonymous": "always"}
+    async with running(tmp_path, log={"level": "critical"}, auth=always) as (app, ledger):
+        assert (await ask(app)).status == 200
+        with pytest.raises(Exception, match="the ledger cannot be read"):
+            await ledger.report("key", None, None)
+        (tmp_path / "data" / "gateway.db").unlink()
+        assert (await ledger.report("key", None, None)).total.requests == 1
+
+
+async def test_a_journal_that_cannot_be_written_stops_no_request_and_is_told_once(tmp_path: Path) -> None:
+    clock, said = FakeClock(), list[dict[str, Any]]()
+    async with running(tmp_path, clock=clock) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / "journal").write_text("in the way")
+        assert [(await ask(app)).status for _ in range(3)] == [200, 200, 200]
+        assert [line["event"] for line in said] == ["no journal can be written; what it misses is kept in memory"]
+        (tmp_path / "data" / "journal").unlink()
+        await clock.advance(1.0)
+        assert (await ledger.report("key", None, None)).total.requests == 3
+
+
+def test_nothing_of_it_is_loaded_before_the_first_fill() -> None:
+    code = (
+        "import asyncio, sys; from gateway import create_app; from gateway.app import lifespan\n"
+        "async def main():\n async with lifespan(create_app({'log': {'level': 'error'}})): pass\n"
+        "asyncio.run(main()); print('sqlalchemy' in sys.modules)"
+    )
+    assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

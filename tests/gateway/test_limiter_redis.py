@@ -1,0 +1,211 @@
+"""The limits of several processes, before a real Redis that comes and goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from gateway.config import parse_limits
+from gateway.context import Principal
+from gateway.limiter import Hold, Limiter
+from gateway.plans import Plan, plan_of
+from gateway.store.shared_limits import SharedLimits
+from gateway.store.tally import Tally
+from gateway.together import Together
+from tests.redis_server import RedisServer
+
+pytestmark = pytest.mark.anyio
+
+PLAN = plan_of("alice", parse_limits({"requests_per_day": 100, "concurrent": 2, "tokens_per_day": 1000}))
+
+
+@asynccontextmanager
+async def process(
+    redis: RedisServer, lease_s: float = 30.0, logger: CapturingLogger | None = None
+) -> AsyncIterator[Limiter]:
+    """Make what one process has."""
+    tally = Tally()
+    tally.open()
+    shared = SharedLimits(redis.url, lease_s=lease_s, give_up_s=0.3)
+    limiter = Limiter(shared=shared, tally=tally, logger=logger)
+    limiter.start()
+    try:
+        yield limiter
+    finally:
+        await limiter.stop()
+
+
+def together(limiter: Limiter) -> Together:
+    assert limiter.together is not None
+    return limiter.together
+
+
+async def admitted(limiter: Limiter, plan: Plan = PLAN) -> Hold:
+    seen, hold = await (limiter.admit_shared(plan) if limiter.is_shared else asyncio.to_thread(limiter.admit, plan))
+    assert seen.admitted
+    assert hold is not None
+    return hold
+
+
+async def refuses(limiter: Limiter, plan: Plan = PLAN) -> bool:
+    seen, _ = await limiter.admit_shared(plan)
+    return not seen.admitted
+
+
+async def ended(limiter: Limiter, hold: Hold, used: int = 0) -> None:
+    ending = limiter.end(hold, [used])
+    assert ending is not None
+    await ending
+
+
+async def becomes(limiter: Limiter, *, shared: bool) -> None:
+    async with asyncio.timeout(5):
+        while limiter.is_shared is not shared:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
+
+
+def gauge(limiter: Limiter) -> float:
+    tally = limiter._tally
+    assert tally is not None
+    return float(tally.values[tally.at("limits_shared", live=True)])
+
+
+async def tokens_left(limiter: Limiter) -> float:
+    defaults = parse_limits({"tokens_per_day": 1000})
+    return (await limiter.left(Principal(name="alice", id="alice"), defaults))[0].left
+
+
+async def test_two_processes_have_one_limit_on_open_answers(redis: RedisServer) -> None:
+    async with process(redis) as one, process(redis) as two:
+        first, _ = await admitted(one), await admitted(two)
+        assert await refuses(one)
+        assert await refuses(two)
+        await ended(one, first)
+        await admitted(two)
+
+
+async def test_all_windows_count_or_none_does(redis: RedisServer) -> None:
+    plan = plan_of("alice", parse_limits({"requests_per_minute": 1, "requests_per_day": 9}))
+    async with process(redis) as limiter:
+        await admitted(limiter, plan)
+        assert await refuses(limiter, plan)
+        seen, _ = await together(limiter)._shared.look("alice", plan.requests)
+        assert [window.left for window in seen.windows] == [0, 8]
+
+
+async def test_many_at_once_reserve_no_more_than_there_is(redis: RedisServer) -> None:
+    plan = plan_of("alice", parse_limits({"tokens_per_day": 1000}))
+    async with process(redis) as one, process(redis) as two:
+        holds = [await admitted(limiter, plan) for limiter in (one, two) for _ in range(20)]
+        seen = await asyncio.gather(*(one.reserve(hold, [90]) for hold in holds))
+        assert sum(taken.amount for one_seen in seen if one_seen.admitted for taken in one_seen.taken) == 990
+        assert sum(one_seen.admitted for one_seen in seen) == 11
+
+
+async def test_a_process_that_was_killed_gives_back_what_it_held(redis: RedisServer) -> None:
+    async with process(redis, lease_s=0.2) as killed:
+        hold = await admitted(killed)
+        await killed.reserve(hold, [700])
+        await admitted(killed)
+        together(killed)._watching.cancel()  # type: ignore[union-attr]  # as in one that is not there any more
+        async with process(redis) as other:
+            assert await refuses(other)
+            assert await tokens_left(other) == 300
+            await asyncio.sleep(0.25)  # by the clock of Redis
+            await admitted(other)
+            assert await tokens_left(other) == 1000
+
+
+async def test_what_is_open_is_renewed(redis: RedisServer) -> None:
+    async with process(redis, lease_s=0.3) as one, process(redis) as other:
+        await admitted(one)
+        await admitted(one)
+        for _ in range(3):
+            await asyncio.sleep(0.15)
+            await together(one)._shared.renew(together(one)._ids())
+        assert await refuses(other)
+
+
+async def test_scripts_that_redis_has_forgotten_are_given_again(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await admitted(limiter)
+        redis.do("SCRIPT", "FLUSH")
+        await admitted(limiter)
+        assert limiter.is_shared
+
+
+async def test_without_redis_nothing_is_refused_and_it_is_told(redis: RedisServer) -> None:
+    logger = CapturingLogger()
+    async with process(redis, logger=logger) as limiter:
+        await admitted(limiter)
+        assert gauge(limiter) == 1
+        redis.stop()
+        await admitted(limiter)
+        assert (limiter.is_shared, gauge(limiter)) == (False, 0)
+        redis.start()
+        await becomes(limiter, shared=True)
+        assert gauge(limiter) == 1
+    assert [one.method_name for one in logger.calls] == ["warning", "info"]
+
+
+async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await admitted(limiter)
+        redis.freeze()
+        try:
+            await admitted(limiter)
+            assert not limiter.is_shared
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+
+
+async def test_without_redis_a_process_still_keeps_its_own_bounds(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await admitted(limiter)
+        redis.stop()
+        await becomes(limiter, shared=False)
+        await admitted(limiter)
+        seen, _ = limiter.admit(PLAN)
+        assert not seen.admitted
+
+
+async def test_what_ends_while_redis_is_away_is_settled_when_it_is_back(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        hold = await admitted(limiter)
+        await limiter.reserve(hold, [700])
+        redis.freeze()
+        try:
+            await becomes(limiter, shared=False)
+            await ended(limiter, hold, used=40)
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        assert await tokens_left(limiter) == 960
+
+
+async def test_what_is_open_counts_in_a_redis_that_has_lost_everything(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        hold = await admitted(limiter)
+        await limiter.reserve(hold, [700])
+        await admitted(limiter)
+        redis.stop()
+        await becomes(limiter, shared=False)
+        redis.start()
+        await becomes(limiter, shared=True)
+        assert await refuses(limiter)
+        await ended(limiter, hold, used=40)
+        assert await tokens_left(limiter) == 960
+
+
+async def test_a_caller_that_leaves_while_redis_thinks_holds_nothing(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await admitted(limiter)
+        asking = asyncio.create_task(limiter.admit_shared(PLAN))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, *together(limiter)._tasks, return_exceptions=True)
+        await asyncio.gather(*together(limiter)._tasks)
+        await admitted(limiter)

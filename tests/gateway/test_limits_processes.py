@@ -1,0 +1,181 @@
+"""Limits over several real processes: exact with Redis, refused without."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+
+from tests.exposed import Numbers
+from tests.gateway.cli.test_workers import wait_until
+from tests.gateway.test_server import KEEPALIVE, streaming
+from tests.processes import PROGRAMS, Program, environment, gateway, running
+from tests.redis_server import RedisServer
+
+CHAT = "/v1/chat/completions"
+GUNICORN: Sequence[str | Path] = [PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"]
+LIMITED = "[server]\ndrain = 1\n[limits]\nrequests_per_day = 9\n"
+WHY = "they cannot count together without store.redis"
+
+
+def ask(program: Program, text: str = "Hello", key: str = "any", **fields: object) -> httpx.Response:
+    body = {"model": "demo", "messages": [{"role": "user", "content": text}], **fields}
+    return httpx.post(program.url + CHAT, json=body, headers={"x-api-key": key}, timeout=20)
+
+
+def ask_all(
+    program: Program, bodies: Sequence[dict[str, object]], keys: Sequence[str], at_once: int
+) -> Counter[tuple[str, int]]:
+    """Ask with these keys in turn, each time on a new connection, so that the workers share them; count the answers."""
+    answers = Counter[tuple[str, int]]()
+
+    async def run() -> None:
+        gate = asyncio.Semaphore(at_once)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+
+            async def one(body: dict[str, object], key: str) -> None:
+                async with gate:
+                    answer = await client.post(program.url + CHAT, json=body, headers={"x-api-key": key})
+                    answers[key, answer.status_code] += 1
+
+            await asyncio.gather(*(one(body, keys[place % len(keys)]) for place, body in enumerate(bodies)))
+
+    asyncio.run(run())
+    return answers
+
+
+def body(text: str, **fields: object) -> dict[str, object]:
+    return {"model": "demo", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def workers(folder: Path, redis: RedisServer, toml: str) -> AbstractContextManager[Program]:
+    return gateway(folder, "--workers", "4", toml=f'[store]\nredis = "{redis.url}"\n{toml}')
+
+
+# with Redis
+
+
+def test_four_workers_admit_what_is_allowed_to_the_one(tmp_path: Path, redis: RedisServer) -> None:
+    keys = [f"sk-{number}" for number in range(10)]
+    limits = "limits = { requests_per_day = 20, requests_per_hour = 100 }"
+    toml = "".join(f'[[key]]\nname = "{key}"\nsecret = "{key}"\n{limits}\n' for key in keys)
+    with workers(tmp_path, redis, toml) as program:
+        answers = ask_all(program, [body("Hello")] * 400, keys, at_once=24)
+    assert answers == {(key, status): 20 for key in keys for status in (200, 429)}
+
+
+def test_four_workers_let_no_more_in_at_once(tmp_path: Path, redis: RedisServer) -> None:
+    with workers(tmp_path, redis, "[limits]\nconcurrent = 3\n") as program:
+        answers = ask_all(program, [body("!slow 3")] * 24, ["any"], at_once=24)
+        assert answers == {("any", 200): 3, ("any", 429): 21}
+        assert [ask(program).status_code for _ in range(8)] == [200] * 8  # each place is free before its answer ends
+
+
+def test_four_workers_reserve_no_more_than_there_is(tmp_path: Path, redis: RedisServer) -> None:
+    with workers(tmp_path, redis, "[limits]\ntokens_per_day = 1000\n") as program:
+        answers = ask_all(program, [body("!slow 3", max_tokens=190)] * 24, ["any"], at_once=24)
+    assert answers == {("any", 200): 5, ("any", 429): 19}
+
+
+def test_redis_may_go_and_come_back_while_they_serve(tmp_path: Path, redis: RedisServer) -> None:
+    def limits() -> str:
+        said: str = httpx.get(f"{program.url}/health/ready", timeout=20).json()["limits"]
+        return said
+
+    with workers(tmp_path, redis, "[limits]\nrequests_per_day = 1000\n") as program:
+        assert (ask(program).status_code, limits()) == (200, "shared")
+        wait_until(lambda: gauge(program, "limits_shared") == 4)
+        redis.stop()
+        assert [ask(program).status_code for _ in range(12)] == [200] * 12
+        wait_until(lambda: gauge(program, "limits_shared") == 0)
+        assert limits() == "own"
+        redis.start()
+        wait_until(lambda: gauge(program, "limits_shared") == 4)
+        before = remaining(program)
+        assert [before - remaining(program) for _ in range(4)] == [1, 2, 3, 4]
+    assert program.output.count("redis is away; each process counts limits") == 4
+    assert program.output.count("redis is back; limits are shared") == 4
+
+
+def gauge(program: Program, name: str) -> float | None:
+    return Numbers(httpx.get(f"{program.url}/metrics", timeout=20).text).get(name)
+
+
+def remaining(program: Program) -> int:
+    return int(ask(program).headers["x-ratelimit-remaining-requests"])
+
+
+# without
+
+
+def test_a_second_process_with_limits_does_not_start(tmp_path: Path) -> None:
+    with gateway(tmp_path, toml=LIMITED) as program:
+        assert ask(program).status_code == 200
+        with gateway(tmp_path) as second:
+            assert second.ends() == 1
+        assert WHY in second.output
+        assert "Traceback" not in second.output
+        assert ask(program).status_code == 200
+
+
+def test_one_with_another_data_dir_does(tmp_path: Path) -> None:
+    with gateway(tmp_path, toml=LIMITED), gateway(tmp_path, GATEWAY_SERVER__DATA_DIR="other") as second:
+        assert ask(second).status_code == 200
+
+
+def test_one_that_follows_another_that_ends_does(tmp_path: Path) -> None:
+    toml = LIMITED.replace("drain = 1", "drain = 30") + KEEPALIVE
+    with gateway(tmp_path, toml=toml) as program, streaming(program, "openai-chat", "!slow 3") as lines:
+        program.process.terminate()
+        with gateway(tmp_path) as second:
+            assert ask(second).status_code == 200
+        assert "data: [DONE]" in list(lines)
+
+
+def test_gunicorn_with_two_workers_stops(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(LIMITED)
+    with running([*GUNICORN, "-w", "2"], tmp_path, environment(tmp_path)) as program:
+        assert program.ends(20) == 3
+    assert WHY in program.output
+
+
+def test_gunicorn_with_one_worker_serves(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(LIMITED)
+    with running([*GUNICORN, "-w", "1"], tmp_path, environment(tmp_path)) as program:
+        assert _soon(lambda: ask(program).status_code) == 200
+
+
+def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--workers", "2", toml='[auth]\nkeys = ["sk-free"]\n') as program:
+        wait_until(lambda: gauge(program, "workers") == 2)
+        made = subprocess.run(
+            [PROGRAMS / "gateway", "keys", "new", "bob", "--limit", "requests_per_day=5", "--json"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            check=True,
+            capture_output=True,
+        )
+        key = json.loads(made.stdout)["secret"]
+        wait_until(lambda: ask(program, key=key).status_code == 503)
+        answers = [ask(program, key=key) for _ in range(8)]
+        assert {(answer.status_code, answer.json()["error"]["code"]) for answer in answers} == {
+            (503, "limits_not_shared")
+        }
+        assert WHY in answers[0].json()["error"]["message"]
+        assert ask(program, key="sk-free").status_code == 200
+
+
+def _soon(asked: Callable[[], int]) -> int:
+    for _ in range(100):
+        try:
+            return asked()
+        except httpx.TransportError:  # no worker is there yet
+            pass
+    return asked()

@@ -1,0 +1,89 @@
+"""What tokens cost: the operator's prices first, in order, then the list that is shipped."""
+
+import tomllib
+from datetime import date
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from gateway import ir
+from gateway.config import PriceConfig
+from gateway.prices import Price, Prices
+
+USED = ir.Usage(input=1_000_000, cache_read=400_000, cache_write=100_000, output=500_000, reasoning=200_000)
+
+
+def listed() -> dict[str, Any]:
+    return tomllib.loads(files("gateway").joinpath("prices.toml").read_text("utf-8"))
+
+
+def test_cached_tokens_have_a_price_of_their_own_and_writes_that_of_input() -> None:
+    assert Price(input=2.0, cached=0.5, output=8.0).usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.5 + 0.5 * 8)
+
+
+def test_more_cached_than_read_costs_no_less_than_nothing() -> None:
+    assert Price(input=2.0, cached=0.5, output=0.0).usd(ir.Usage(input=10, cache_read=20)) == pytest.approx(5e-6)
+
+
+def test_without_a_price_of_its_own_what_is_cached_costs_as_input() -> None:
+    price = Prices.of({"m": PriceConfig(input=2.0, output=8.0)}).find("one", "m")
+    assert price == Price(input=2.0, cached=2.0, output=8.0)
+
+
+def test_what_the_operator_says_of_cached_tokens_holds() -> None:
+    price = Prices.of({"m": PriceConfig(input=2.0, cached=0.25)}).find("one", "m")
+    assert price is not None
+    assert price.usd(USED) == pytest.approx(0.6 * 2 + 0.4 * 0.25)
+
+
+def test_the_first_glob_that_fits_the_model_or_the_upstream_and_the_model_wins() -> None:
+    prices = Prices.of(
+        {"local/*": PriceConfig(), "gpt-4.1-mini": PriceConfig(input=1.0), "gpt-4.1*": PriceConfig(input=3.0)}
+    )
+    found = [prices.find(*of) for of in (("local", "gpt-4.1"), ("openai", "gpt-4.1-mini"), ("openai", "gpt-4.1-nano"))]
+    assert [price and price.input for price in found] == [0.0, 1.0, 3.0]
+
+
+def test_what_the_operator_does_not_name_has_its_list_price() -> None:
+    assert Prices.of({"x": PriceConfig()}).find("openai", "gpt-4.1") == Price(input=2.0, cached=0.5, output=8.0)
+
+
+@pytest.mark.parametrize("model", ["demo", "gpt-4o-audio-preview", "gemini-2.5-flash-image", "llama-4", ""])
+def test_what_nobody_names_has_no_price(model: str) -> None:
+    assert Prices.of({}).find("any", model) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "output"),
+    [
+        ("claude-sonnet-4-5@20250929", 15.0),
+        ("claude-opus-4-5-thinking", 25.0),
+        ("claude-opus-4-20250514", 75.0),
+        ("claude-opus-4-1-20250805", 75.0),
+        ("gpt-5-mini-2025-08-07", 2.0),
+        ("gpt-5-2025-08-07", 10.0),
+        ("o3-mini", 4.4),
+        ("gemini-3-pro-high", 12.0),
+    ],
+)
+def test_names_with_a_date_or_a_suffix_have_the_price_of_their_model(model: str, output: float) -> None:
+    price = Prices.of({}).find("any", model)
+    assert price is not None
+    assert price.output == output
+
+
+def test_the_list_says_from_which_day_it_is_and_where_it_comes_from() -> None:
+    assert isinstance(listed()["date"], date)
+    assert listed()["source"]
+
+
+def test_no_price_of_the_list_stands_behind_a_glob_that_hides_it() -> None:
+    globs = list(listed()["price"])
+    hidden = [one for place, one in enumerate(globs) if any(fnmatchcase(one, other) for other in globs[:place])]
+    assert hidden == []
+
+
+def test_what_is_cached_never_costs_more_than_what_is_not() -> None:
+    assert [glob for glob, price in listed()["price"].items() if price.get("cached", 0) > price["input"]] == []
