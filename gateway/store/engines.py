@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 __all__ = ["BUSY_S", "engine", "memory", "place_of", "postgres", "reader", "reason"]
 
 BUSY_S: Final = 5  # how long one who writes waits for another one
+_AGAIN_S: Final = 0.005  # until the next try to switch to a write-ahead log
 _CONNECT_S: Final = 5
 _POOL: Final = 2  # connections to PostgreSQL that stay open, for each upstream of each process
 
@@ -25,7 +27,7 @@ def engine(
     def connected(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # sqlite3 itself would begin too late, and never before a CREATE
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        _journaled(connection, busy_ms / 1000)
         connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
@@ -82,6 +84,23 @@ def reason(error: Exception) -> str:
         return os.strerror(error.errno or 0)
     said = str(getattr(error, "orig", None) or "").strip()
     return said.splitlines()[0] if said else type(error).__name__
+
+
+def _journaled(connection: sqlite3.Connection, busy_s: float) -> None:
+    """Use a write-ahead log, with which readers and the writer do not wait for each other.
+
+    Of several that make a file at the same moment SQLite refuses all but one here at once, whatever its busy_timeout.
+    """
+    until = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _begun(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from tests.gateway.cli.conftest import Run
 from tests.gateway.store.test_filling import write
 from tests.gateway.store.test_journal import opened
 
+DAY_S = 86_400
 COMMON = {"key_id": "k", "dialect": "anthropic", "upstream": "openai", "end": "done", "input": 1000, "output": 50}
 
 
@@ -53,12 +54,19 @@ def test_json_is_that_of_the_administration(run: Run, folder: Path) -> None:
         (("--since", "2h"), {"alice"}),
         (("--until", "2h", "--since", "9d"), {"bob"}),
         (("--since", "9d"), {"alice", "bob"}),
-        (("--until", time.strftime("%Y-%m-%d", time.gmtime()), "--since", "2h"), {"alice"}),
     ],
 )
 def test_since_and_until_bound_the_time(run: Run, folder: Path, words: tuple[str, ...], names: set[str]) -> None:
     left(folder, alice=10, bob=86_400)
     assert {row["name"] for row in json.loads(run("usage", "--json", *words).out)["rows"]} == names
+
+
+def test_until_a_day_is_until_its_end(run: Run, folder: Path) -> None:
+    day = time.time() // DAY_S * DAY_S - 2 * DAY_S
+    left(folder, alice=time.time() - day - 10, bob=time.time() - day - DAY_S + 10, carol=time.time() - day - DAY_S - 10)
+    named = time.strftime("%Y-%m-%d", time.gmtime(day))
+    rows = json.loads(run("usage", "--json", "--since", named, "--until", named).out)["rows"]
+    assert {row["name"] for row in rows} == {"alice", "bob"}
 
 
 def test_a_moment_that_is_none_is_refused_with_what_would_be_one(run: Run, folder: Path) -> None:
