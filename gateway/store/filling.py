@@ -11,13 +11,16 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import cache
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from msgspec.structs import asdict
-from sqlalchemy import Connection, Table, delete, select, update
+from msgspec.structs import asdict, replace
+from sqlalchemy import Connection, Table, delete, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from gateway.store.database import Database
 from gateway.store.journal import MAKING, SUFFIX, Ended, Line, read_line
@@ -31,9 +34,14 @@ KILLED: Final = "killed"
 _CHUNK_BYTES: Final = 1 << 18  # longer than any line
 _STALE_S: Final = 60.0
 _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end")
+_NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
 _INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
+}
+_POSITIONAL: Final = {  # values in a row, as their drivers want them
+    "sqlite": sqlite.dialect(paramstyle="qmark"),
+    "postgresql": postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]  # SQLAlchemy
 }
 
 
@@ -127,7 +135,12 @@ def _lines(data: bytes) -> Iterator[Line]:
     for line in data.splitlines():
         read = read_line(line)
         if read is not None:
-            yield read
+            yield read if _NUL not in line else _storable(read)
+
+
+def _storable(line: Line) -> Line:
+    texts = {name: storable(getattr(line, name)) for name in _TEXTS if hasattr(line, name)}
+    return replace(line, **texts)
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -137,13 +150,18 @@ def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.
 def _write(connection: Connection, rows: Sequence[Ended]) -> int:
     """Write rows; one that was thought to be killed gives way to how it ended."""
     if rows:
-        put = _insert(connection, usage)
-        others = {column.name: column for column in put.excluded if not column.primary_key}
-        put = put.on_conflict_do_update(index_elements=[usage.c.id], set_=others, where=usage.c.end == KILLED)
-        connection.execute(put, [_row(row) for row in rows])
+        words, fields = _puts(connection.dialect.name)
+        connection.exec_driver_sql(words, list(map(fields, rows)))
     return len(rows)
 
 
-def _row(row: Ended) -> dict[str, object]:
-    fields: dict[str, object] = asdict(row)
-    return fields | {name: storable(getattr(row, name)) for name in _TEXTS}
+@cache
+def _puts(dialect: str) -> tuple[str, Callable[[Ended], tuple[object, ...]]]:
+    """Give the statement that writes rows, and what takes the values of one: SQLAlchemy's own way takes 10 µs a row."""
+    put = _INSERTS[dialect](usage)
+    others = {column.name: column for column in put.excluded if not column.primary_key}
+    killed = usage.c.end == literal_column(f"'{KILLED}'")
+    put = put.on_conflict_do_update(index_elements=[usage.c.id], set_=others, where=killed)
+    written = put.compile(dialect=_POSITIONAL[dialect])
+    assert isinstance(written, SQLCompiler)
+    return str(written), attrgetter(*written.positiontup or ())
