@@ -193,11 +193,12 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
     """Find the request's context, or make one and wrap `send` so that it notes what goes out."""
     try:
         context = scope["state"]["gateway"]
-    except KeyError:
+        if context.root == scope["root_path"]:
+            return context, send
+    except (KeyError, AttributeError):  # there is none, or something of a host's
         context = None
-    if isinstance(context, RequestContext):
-        if context.root != scope.get("root_path", ""):  # made outside of a mount, where the path meant something else
-            context.root, context.route = scope.get("root_path", ""), _route(scope, context.headers)
+    if isinstance(context, RequestContext):  # made outside of a mount, where the path meant something else
+        context.root, context.route = scope.get("root_path", ""), _route(scope, context.headers)
         return context, send
     context = _begun(scope, clock)
     return context, _noting(context, send, clock)
