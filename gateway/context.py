@@ -193,7 +193,7 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
     """Find the request's context, or make one and wrap `send` so that it notes what goes out."""
     try:
         context = scope["state"]["gateway"]
-        if context.root == scope["root_path"]:
+        if context.root == scope.get("root_path", ""):
             return context, send
     except (KeyError, AttributeError):  # there is none, or something of a host's
         context = None

@@ -38,15 +38,15 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "chat-v1internal": Limit(10350, 860),
-    "chat-gemini": Limit(10000, 860),
-    "anthropic-gemini": Limit(9700, 840),
-    "responses-chat": Limit(14700, 1160),
-    "chat-anthropic": Limit(11800, 870),
-    "anthropic-anthropic": Limit(10650, 930),
-    "chat-chat": Limit(10500, 1160),
+    "chat-v1internal": Limit(10350, 890),
+    "chat-gemini": Limit(10000, 890),
+    "anthropic-gemini": Limit(9700, 870),
+    "responses-chat": Limit(14700, 1210),
+    "chat-anthropic": Limit(11800, 900),
+    "anthropic-anthropic": Limit(10650, 970),
+    "chat-chat": Limit(10500, 1210),
 }
-BELOW = 0.9  # of a limit: less than that, and it guards nothing
+BELOW = 0.85  # of a limit: less than that, and it guards nothing
 OTHERS = 1.25  # versions of Python after 3.11 cut the same code into other instructions
 
 
