@@ -51,6 +51,7 @@ from gateway.parts import (
     unchanged,
 )
 from gateway.pipeline import build, misordered
+from gateway.prices import Prices
 from gateway.proxies import Proxies
 from gateway.public import is_public
 from gateway.recorder import Recorder
@@ -110,8 +111,9 @@ class Gateway:
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load()
         keeps = before is not None and books(before.loaded.config) == books(config)
+        prices = Prices.of(config.usage.price)
         self.ledger: Ledger | None = (
-            before.ledger if before and keeps else Ledger.of(loaded, self.clock, self.newest.bound)
+            before.ledger if before and keeps else Ledger.of(loaded, prices, self.clock, self.newest.bound)
         )
         tally = before.services.tally if before else tally_of(loaded)
         counts = before is not None and counts_in_redis(before.loaded.config) == counts_in_redis(config)
@@ -124,6 +126,7 @@ class Gateway:
             logger=self.logger,
             adapters=self.adapters,
             resolver=Resolver(config, self.adapters),
+            prices=prices,
             keyring=self.keyring,
             lockout=before.services.lockout if before else Lockout(self.clock),
             tally=tally,

@@ -9,6 +9,7 @@ from typing import Final
 from gateway import ir
 from gateway.clock import Clock
 from gateway.context import RequestContext, new_id
+from gateway.costs import cost_of
 from gateway.prices import Prices
 from gateway.store.journal import Ended, Journal, JournalFile, Opened
 
@@ -29,45 +30,32 @@ class Book:
 
     def begin(self, context: RequestContext) -> "Entry":
         """Write that a request begins, before anybody is asked."""
-        context.entered = True
-        entry = Entry(self, context, self._began(context))
-        target = context.targets[0] if context.targets else None
-        opened = Opened(
-            id=entry.id,
-            started_at=entry.started_at,
-            key=_short(context.principal.name),
-            key_id=context.principal.id,
-            dialect=context.route.dialect,
-            asked=_asked(context),
-            upstream=target.adapter.name if target is not None else "",
-            model=_short(target.model) if target is not None else "",
-        )
-        entry.file = self.journal.open(opened)
+        opened = self._opened(context)
+        entry = Entry(self, context, opened, self.journal.open(opened))
         self._news()
         return entry
 
     def note(self, context: RequestContext) -> None:
         """Write down a request that has ended before anybody could be asked."""
-        context.entered = True
-        self.end(Entry(self, context, self._began(context)))
+        self.end(Entry(self, context, self._opened(context)))
 
     def end(self, entry: "Entry") -> None:
         """Write how a request has ended."""
-        context, usage = entry.context, entry.context.usage or _NOTHING
-        upstream, model = _answerer(context)
+        context, opened = entry.context, entry.opened
+        usage = context.usage or _NOTHING
+        upstream, model = context.answerer
         how = _end(context)
         unknown = context.usage is None and bool(model) and how != "error"
-        price = self._prices.find(upstream, model) if model and not unknown else None
         started = context.started
         ended = Ended(
-            id=entry.id,
-            started_at=entry.started_at,
-            key=_short(context.principal.name),
-            key_id=context.principal.id,
+            id=opened.id,
+            started_at=opened.started_at,
+            key=opened.key,
+            key_id=opened.key_id,
             credential=context.credential,
-            dialect=context.route.dialect,
+            dialect=opened.dialect,
             upstream=upstream,
-            asked=_asked(context),
+            asked=opened.asked or _asked(context),
             model=_short(model),
             status=_status(context),
             end=how,
@@ -77,29 +65,46 @@ class Book:
             output=usage.output,
             reasoning=usage.reasoning,
             estimated=usage.estimated or unknown,
-            usd=None if price is None else price.usd(usage),
+            usd=None if unknown else self._usd(context),
             first_byte_s=None if context.first_byte is None else context.first_byte - started,
             total_s=self._clock.monotonic() - started,
         )
         self.journal.end(ended, entry.file)
         self._news()
 
-    def _began(self, context: RequestContext) -> float:
-        return self._clock.time() - self._clock.monotonic() + context.started
+    def _usd(self, context: RequestContext) -> float | None:
+        upstream, model = context.answerer
+        if context.usage is None and model and self._prices.find(upstream, model) is not None:
+            return 0.0  # it has failed
+        return cost_of(context, self._prices)
+
+    def _opened(self, context: RequestContext) -> Opened:
+        """Say who begins what, from now on."""
+        context.entered = True
+        principal, target = context.principal, context.targets[0] if context.targets else None
+        return Opened(
+            id=new_id(),  # its own: callers choose those of requests
+            started_at=self._clock.time() - self._clock.monotonic() + context.started,
+            key=_short(principal.name),
+            key_id=principal.id,
+            dialect=context.route.dialect,
+            asked=_asked(context),
+            upstream=target.adapter.name if target is not None else "",
+            model=_short(target.model) if target is not None else "",
+        )
 
 
 class Entry:
-    """One request in the journal. Its id is its own: callers choose those of requests."""
+    """One request in the journal. `file`: where it was opened, None = nowhere."""
 
-    __slots__ = ("_book", "_ended", "context", "file", "id", "started_at")
+    __slots__ = ("_book", "_ended", "context", "file", "opened")
 
-    def __init__(self, book: Book, context: RequestContext, started_at: float) -> None:
+    def __init__(self, book: Book, context: RequestContext, opened: Opened, file: JournalFile | None = None) -> None:
         self._book = book
         self._ended = False
         self.context = context
-        self.started_at = started_at
-        self.id = new_id()
-        self.file: JournalFile | None = None
+        self.opened = opened
+        self.file = file
 
     def end(self) -> None:
         """Write how the request has ended, once."""
@@ -111,14 +116,6 @@ class Entry:
 def _asked(context: RequestContext) -> str:
     named = context.requested_model or context.route.model
     return _short(named or (context.request.model if context.request is not None else ""))
-
-
-def _answerer(context: RequestContext) -> tuple[str, str]:
-    """Give the upstream and its model that answered, else those that were asked last."""
-    if context.tried is not None:
-        return context.tried.adapter.name, context.tried.model
-    upstream, _, model = context.upstream.partition("/")
-    return upstream, model
 
 
 def _status(context: RequestContext) -> int:

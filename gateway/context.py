@@ -87,6 +87,7 @@ class RequestContext(Struct):
     and why. `streams`: the answer comes in pieces, of which `on_stream` heard. `on_answer` hear when an upstream has
     said its first word, `on_last` before the last byte goes out: all that is known of the request then is known.
     `credential`: the id of the one that answers, "" = none.
+    `usd`: what it has cost, once it was reckoned; see `gateway.costs.cost_of`.
     `reserve`: to be called once what is asked for and who is to answer are known, before an upstream is called; raises
     RateLimited. `by_operator`: one asks through the page, who is let in already, as `principal`;
     `admitted`: Auth has let the caller in; `entered`: the ledger has a row of it, or will.
@@ -123,6 +124,7 @@ class RequestContext(Struct):
     on_stream: tuple[Callable[[], None], ...] = ()
     on_last: tuple[Callable[[], None], ...] = ()
     credential: str = ""
+    usd: float | None = None
     reserve: "Callable[[RequestContext], Awaitable[None]] | None" = None
     on_answer: tuple[Callable[[], None], ...] = ()
     silences: list[float] | None = None
@@ -134,6 +136,15 @@ class RequestContext(Struct):
     by_operator: bool = False
     entered: bool = False
     expected: ir.Usage | None = None
+
+    @property
+    def answerer(self) -> tuple[str, str]:
+        """The upstream that has answered, and its model; else those that were asked last; empty where nobody was."""
+        tried = self.tried
+        if tried is not None:
+            return tried.adapter.name, tried.model
+        upstream, _, model = self.upstream.partition("/")
+        return upstream, model
 
     def called(self) -> str:
         """Name the target of the last upstream call, "" when there was none."""

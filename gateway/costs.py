@@ -10,11 +10,20 @@ from gateway.ir.estimate import estimate, estimate_body
 from gateway.prices import Prices
 from gateway.routes import MAKING
 
-__all__ = ["BILLION", "Costs"]
+__all__ = ["BILLION", "Costs", "cost_of"]
 
 BILLION: Final = 1_000_000_000  # money is counted in billionths of a dollar
 _OUTPUT: Final = 1024  # of a caller that does not say how much it wants
 _TOLD: Final = 100  # models without a price that are named in the log
+
+
+def cost_of(context: RequestContext, prices: Prices) -> float | None:
+    """Give what an answer that has ended costs in USD; None where its use or its price is not known."""
+    if context.usd is None and context.usage is not None:
+        upstream, model = context.answerer
+        price = prices.find(upstream, model) if model else None
+        context.usd = None if price is None else price.usd(context.usage)
+    return context.usd
 
 
 class Costs:
@@ -59,9 +68,7 @@ class Costs:
 
     def of(self, context: RequestContext, usage: ir.Usage) -> int:
         """Give what this use of the upstream that has answered costs."""
-        upstream, _, model = context.upstream.partition("/")
-        if not model and context.tried is not None:
-            upstream, model = context.tried.adapter.name, context.tried.model
+        upstream, model = context.answerer
         return self._cost(upstream, model, usage) if model else 0
 
     def _cost(self, upstream: str, model: str, usage: ir.Usage) -> int:

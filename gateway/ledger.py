@@ -80,14 +80,14 @@ class Ledger:
         self.count: Count = uncounted
 
     @classmethod
-    def of(cls, loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> Self | None:
+    def of(cls, loaded: Loaded, prices: Prices, clock: Clock, logger: FilteringBoundLogger) -> Self | None:
         """Read [usage]; None where there is to be no ledger."""
         config = loaded.config
         if not config.usage.enabled or "usage" not in config.pipeline.order or loaded.read_only:
             return None
         return cls(
             loaded.resolve(config.server.data_dir),
-            Prices.of(config.usage.price),
+            prices,
             clock,
             logger,
             url=config.store.database.reveal(),
@@ -123,8 +123,10 @@ class Ledger:
 
     def refuse(self, context: RequestContext) -> None:
         """Enter a request that was let in and has ended before it could begin, unless a limit held it off."""
+        if context.entered:
+            return
         route = context.route
-        owed = context.admitted and not context.entered and not isinstance(context.error, RateLimited)
+        owed = context.admitted and not isinstance(context.error, RateLimited)
         if owed and route.operation in COUNTED and not route.foreign:
             self.book.note(context)
 

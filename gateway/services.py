@@ -11,6 +11,7 @@ from gateway.keyring import Keyring
 from gateway.ledger import Ledger
 from gateway.limiter import Limiter
 from gateway.lockout import Lockout
+from gateway.prices import Prices
 from gateway.resolution import Resolver
 from gateway.store.tally import Tally
 from gateway.upstream import Adapter
@@ -22,7 +23,8 @@ class Services(Struct, kw_only=True):
     """`tally`: what is counted for the metrics; `counts`: something does. `draining`: new work is refused.
 
     `under_way`: how many requests the pipeline has now. `keyring`: None = only the keys of the configuration count.
-    `ledger`, `limiter`: None = there is none. `lockout`: what counts failed attempts at every door.
+    `ledger`, `limiter`: None = there is none. `prices`: what tokens cost. `lockout`: what counts failed attempts at
+    every door.
     """
 
     loaded: Loaded
@@ -30,6 +32,7 @@ class Services(Struct, kw_only=True):
     logger: FilteringBoundLogger
     adapters: Mapping[str, Adapter]
     resolver: Resolver
+    prices: Prices = field(default_factory=lambda: Prices({}))
     keyring: Keyring | None = None
     lockout: Lockout = field(default_factory=Lockout)
     tally: Tally = field(default_factory=Tally)

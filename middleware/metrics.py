@@ -5,16 +5,15 @@ of models that upstreams have: what a refused caller writes makes no series.
 """
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import ir
 from gateway.clock import Clock, System
 from gateway.context import RequestContext, attach, reason_of, route_path
+from gateway.costs import cost_of
 from gateway.histogram import BOUNDS_S, VALUES, observe
 from gateway.middleware.auth import Auth, Key
 from gateway.middleware.families import STALL_S
@@ -29,7 +28,6 @@ __all__ = ["Metrics"]
 
 _STALLED: Final = slice(BOUNDS_S.index(STALL_S) + 1, VALUES - 1)
 _NO_SILENCES: Final = (0.0,) * VALUES
-_tokens: Final = attrgetter("input", "cache_read", "cache_write", "output", "reasoning")  # in the order of TOKENS
 
 
 class Metrics:
@@ -61,7 +59,7 @@ class Metrics:
         self._tally = tally or Tally(None if folder is None else Path(folder), "own")
         self._places = Places(self._tally, adapters or {})
         self._scrape = Scrape(self._tally, Auth(app, keys), right="chat")  # the one that a plain key has
-        self._prices = prices
+        self._prices = prices or Prices({})
         self._on_stream = (self._stream,)
         self._on_answer = (self._answer,)
 
@@ -69,8 +67,9 @@ class Metrics:
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Count into the app's tally; the app answers at metrics.path by itself, whatever the order is."""
         services.counts = True
-        prices = Prices.of(services.loaded.config.usage.price)
-        return cls(app, "", clock=services.clock, tally=services.tally, adapters=services.adapters, prices=prices)
+        return cls(
+            app, "", clock=services.clock, tally=services.tally, adapters=services.adapters, prices=services.prices
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -134,23 +133,24 @@ class Metrics:
     def _count_answer(self, context: RequestContext, series: Series) -> None:
         values, usage = self._tally.values, context.usage
         if usage is not None:
-            for place, tokens in zip(series.tokens, _tokens(usage), strict=True):
-                if tokens:
-                    values[place] += tokens
-            self._count_cost(context.upstream, usage, series)
+            read, cached, written, output, reasoning = series.tokens
+            values[read] += usage.input
+            values[output] += usage.output
+            if usage.cache_read:
+                values[cached] += usage.cache_read
+            if usage.cache_write:
+                values[written] += usage.cache_write
+            if usage.reasoning:
+                values[reasoning] += usage.reasoning
+            usd = cost_of(context, self._prices)
+            if usd is not None:
+                values[self._places.place("cost_usd", series.upstream, series.model)] += usd
         if context.finish:
             values[self._places.place("finish_reasons", series.upstream, series.model, context.finish)] += 1
         if context.fell_silent:
             values[self._places.place("stalls", series.upstream, series.model, "given_up")] += 1
         if context.silences is not None and any(context.silences):
             self._count_silences(context.silences, series)
-
-    def _count_cost(self, upstream: str, usage: ir.Usage, series: Series) -> None:
-        name, _, model = upstream.partition("/")
-        price = self._prices.find(name, model) if self._prices is not None and model else None
-        if price is not None:
-            place = self._places.place("cost_usd", series.upstream, series.model)
-            self._tally.values[place] += price.usd(usage)
 
     def _count_silences(self, silences: Sequence[float], series: Series) -> None:
         values = self._tally.values

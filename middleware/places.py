@@ -32,17 +32,14 @@ class Places:
         dialect = "" if context.route.foreign else context.route.dialect
         status = context.status or (_LEFT if context.end in _GONE else 500)
         end = context.end or ("done" if context.status else "error")
-        known = self._tally.known
-        upstream, model = context.upstream, ""
-        if not upstream and context.tried is not None:  # it was asked in vain
-            upstream, model = context.tried.adapter.name, context.tried.model
-        key = dialect, upstream, model, status, end
+        known, served = self._tally.known, bool(context.upstream)  # else it was asked in vain
+        upstream, model = context.answerer
+        key = dialect, upstream, model, status, end, served
         found: Series | None = known.get(key)
         if found is None:
-            upstream, _, named = (upstream, "", model) if model else upstream.partition("/")
-            label = self._label(upstream, named, served=not model and status < 400)
+            label = self._label(upstream, model, served=served and status < 400)
             found = self._new(dialect, upstream, label, str(status), end)
-            if label == named:  # else it may get a name of its own later
+            if label == model:  # else it may get a name of its own later
                 known[key] = found
         return found
 

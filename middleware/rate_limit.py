@@ -21,7 +21,6 @@ from gateway.errors import GatewayError
 from gateway.limiter import Hold, Limiter
 from gateway.middleware.rate_headers import rate_headers
 from gateway.plans import Plan, plan_of, refusal_of, tightest
-from gateway.prices import Prices
 from gateway.refusal import refuse
 from gateway.routes import COUNTED
 from gateway.services import Services
@@ -57,10 +56,9 @@ class RateLimit:
 
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
-        """Read [limits] and [usage.price]."""
-        config = services.loaded.config
-        costs = Costs(Prices.of(config.usage.price), services.logger)
-        return cls(app, config.limits, services.clock, limiter=services.limiter, costs=costs)
+        """Read [limits], and take the app's prices."""
+        limits, costs = services.loaded.config.limits, Costs(services.prices, services.logger)
+        return cls(app, limits, services.clock, limiter=services.limiter, costs=costs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

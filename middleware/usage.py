@@ -60,19 +60,10 @@ class Usage:
         ledger = self.ledger
         if ledger is None or scope["type"] not in ("http", "lifespan"):
             await self.app(scope, receive, send)
-        elif scope["type"] == "lifespan":
+            return
+        if scope["type"] == "lifespan":
             await self._live(ledger, scope, receive, send)
-        else:
-            await self._enter(ledger, scope, receive, send)
-
-    async def _live(self, ledger: Ledger, scope: Scope, receive: Receive, send: Send) -> None:
-        await ledger.start()
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            await ledger.stop()
-
-    async def _enter(self, ledger: Ledger, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         context, send = attach(scope, send)
         if context.entered or context.route.operation not in COUNTED or context.route.foreign:
             await self.app(scope, receive, send)
@@ -91,3 +82,10 @@ class Usage:
             raise
         finally:
             entry.end()
+
+    async def _live(self, ledger: Ledger, scope: Scope, receive: Receive, send: Send) -> None:
+        await ledger.start()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            await ledger.stop()
