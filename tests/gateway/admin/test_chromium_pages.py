@@ -14,7 +14,7 @@ from playwright.async_api import Page, expect
 from gateway.app import create_app
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.admin.accounts import ADMIN
-from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, noted, picture
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +113,7 @@ async def test_a_whole_request_is_explained_in_the_page(page: Page, url: str) ->
 
 
 async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -> None:
+    axe_core()
     await enter(page, url, "/admin/live")
     await expect(page.get_by_text("No request runs now.")).to_be_visible()
     answers: list[str] = []
