@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -419,8 +420,11 @@ async def test_a_hundred_changes_leave_nothing_behind(tmp_path: Path, fake_opena
             assert await at.becomes(toml.format(others[number % len(others)], 1 + number // 3))
             assert (await at.ask("gpt-4.1")).status_code == 200
             await ended(at)
-            if number in (21, 101):
+            if number == 21:
                 counts.append(present())
-    before, first, last = counts
-    assert {kind: (first[kind], count) for kind, count in last.items() if count > first[kind] + 2} == {}
-    assert last["Gateway"] <= before["Gateway"]
+        before, first = counts
+        allowed = {kind: count + 2 for kind, count in first.items()} | {"Gateway": before["Gateway"]}
+        deadline = time.monotonic() + 30
+        while more := {kind: count for kind, count in present().items() if count > allowed.get(kind, 2)}:
+            assert time.monotonic() < deadline, (more, allowed)
+            await asyncio.sleep(0.1)  # what the last ones leave is closed in threads
