@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import patient
+
 __all__ = ["PROGRAMS", "Program", "environment", "gateway", "running"]
 
 PROGRAMS = Path(sys.executable).parent
@@ -50,14 +52,14 @@ class Program:
     def says(self, text: str, within_s: float = 10) -> str:
         """Wait for a line with this text, and give it."""
         with self._printed:
-            self._printed.wait_for(lambda: text in self.output or not self._reader.is_alive(), within_s)
+            self._printed.wait_for(lambda: text in self.output or not self._reader.is_alive(), patient(within_s))
         found = [line for line in self.lines if text in line]
         assert found, f"it did not say {text!r}:\n{self.output}"
         return found[0]
 
     def ends(self, within_s: float = 10) -> int:
         """Wait for its end and all it prints, and give its exit code."""
-        code = self.process.wait(within_s)
+        code = self.process.wait(patient(within_s))
         self._reader.join()
         return code
 

@@ -20,6 +20,7 @@ from tests.adapters.site import Site
 from tests.adapters.worker import Running
 from tests.clocks import FakeClock
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
@@ -350,7 +351,7 @@ async def test_a_store_that_is_away_stops_no_refresh(
         site.fake.oauth.expire()
         assert await site.ask() == "hi"
     postgres_server.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         while "FAKE-ACCESS-TOKEN-3" not in stored():  # noqa: ASYNC110 - another process wakes nobody here
             await asyncio.sleep(0.05)
     await site.stop()

@@ -35,6 +35,7 @@ from gateway.store.states import TRANSITIONS, Event, State
 from tests.adapters.pools import Hub, Member, pool_of
 from tests.clocks import FakeClock
 from tests.gateway.store.places import BOTH, Place
+from tests.patience import patient
 from tests.redis_server import RedisServer
 
 _T = TypeVar("_T")
@@ -194,7 +195,7 @@ class PoolMachine(RuleBasedStateMachine):
     async def told(self, at: int, mark: str) -> None:
         """Wait until the other pool has heard of all that one has learnt: the mark is written last."""
         await self.keepers[at].now(Change(id=mark, uses=1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             while True:
                 rows = self.keepers[1 - at].fresh()
                 for row in rows:

@@ -12,6 +12,7 @@ from gateway.store.known import StoredCredential
 from tests.adapters.site import MODEL, GeminiSite, Site
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ async def passes(site: Site, seconds: float, step_s: float = 1.0, loops: int = L
 
 
 async def rests(site: Site, loops: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         while site.clock.tending < loops:  # noqa: ASYNC110 - a sleep that begins sets no event
             await asyncio.sleep(0.0005)
 

@@ -11,6 +11,7 @@ from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from tests.adapters.vertex_site import VertexSite
 from tests.fakes.v1internal_errors import google
 from tests.fakes.vertex_api_login import CLIENT, EMAIL, TARGET, FakeLogin, refused
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -315,7 +316,7 @@ async def test_a_gateway_that_stops_does_not_wait_for_a_login(vertex: VertexSite
     await vertex.open(project="fake-project-000")
     while not vertex.login.calls:  # noqa: ASYNC110 - a call that comes in sets no event
         await asyncio.sleep(0.001)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         await vertex.stop()
     assert not vertex.transport.open_responses
 

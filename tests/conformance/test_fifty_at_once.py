@@ -16,6 +16,7 @@ from gateway.adapters.v1internal import V1Internal
 from tests.automata import STREAMS, WHOLES
 from tests.conformance.served import CLAUDE, EACH_DIALECT, GEMINI_3, Served, settings, standing, turns
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,7 @@ async def visit(served: Served, dice: random.Random, ended: list[bool]) -> None:
 
 async def until(reached: Callable[[], bool]) -> None:
     """Wait for what no event tells."""
-    with anyio.fail_after(3):
+    with anyio.fail_after(patient(3)):
         while not reached():  # noqa: ASYNC110 - sockets and tasks tell nobody
             await anyio.sleep(0.005)
 

@@ -22,6 +22,7 @@ from gateway.app import create_app, lifespan
 from tests.conformance.gemini_api import EMBED, GEMINI_2, public, settings
 from tests.conformance.served import Served
 from tests.fakes.gemini_api import FakeGemini
+from tests.patience import patient
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -214,7 +215,7 @@ async def test_a_caller_that_leaves_closes_the_upstream_and_returns_the_key(goog
     asked.cancel()
     await google.fake.wait_closed()
     adapter: Any = google.gateway.adapters["google"]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(patient(2)):
         while adapter.leases:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0.005)
 

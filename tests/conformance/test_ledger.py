@@ -18,6 +18,7 @@ from tests.conformance.making import DRAW, EMBED, standing
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,7 @@ async def gemini(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[httpx
 
 async def entered(folder: Path) -> dict[str, Any]:
     """Give the one row, once it is there."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(patient(20)):
         while True:
             if (folder / "gateway.db").exists():
                 with closing(sqlite3.connect(folder / "gateway.db")) as file:
@@ -110,7 +111,7 @@ async def test_an_account_is_named_by_its_e_mail(fake_v1internal: FakeV1Internal
         (known,) = (await http.get("/admin/credentials", auth=admin)).json()["credentials"]
         await http.post(f"/admin/credentials/{known['id']}/check", auth=admin)
         names: set[str] = set()
-        with anyio.fail_after(20):
+        with anyio.fail_after(patient(20)):
             while names != {email}:  # what a check has found is written behind its back
                 report = (await http.get("/admin/usage?by=credential", auth=admin)).json()
                 names = {row["name"] for row in report["rows"]}

@@ -25,6 +25,7 @@ from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.server import STREAM
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.vertex_api import FakeVertex
+from tests.patience import patient
 from tests.processes import gateway
 from tests.redis_server import RedisServer, free_port
 
@@ -173,7 +174,9 @@ async def test_a_client_that_drops_it_is_remembered_by_another_process_through_r
         async with one.running(**shared) as here, one.running(**shared) as there:
             for http in (here, there):  # until it is connected
                 assert await _redis(http) == "ok"
-            with anyio.fail_after(25):  # nobody waits long for Redis, and a busy machine may be too late for it
+            with anyio.fail_after(
+                patient(25)
+            ):  # nobody waits long for Redis, and a busy machine may be too late for it
                 await _dropped(one, dialect, here, there)
                 while not _is_home(one):
                     await anyio.sleep(0.5)
@@ -270,7 +273,7 @@ def _assert_home(one: Standing) -> None:
 async def _redis(http: httpx.AsyncClient, wanted: str = "ok") -> str:
     """Wait until a gateway has found out how its Redis is."""
     said = ""
-    with anyio.fail_after(10):
+    with anyio.fail_after(patient(10)):
         while said != wanted:
             ready = await http.get("/health/ready")
             assert ready.status_code == 200

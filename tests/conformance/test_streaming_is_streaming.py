@@ -12,6 +12,7 @@ import pytest
 from tests.conformance.replies import FC, T, Th, chunk, script
 from tests.conformance.served import CHAT, CLAUDE, DIALECTS, EACH_DIALECT, GEMINI_3, Served, turns
 from tests.conformance.test_cases_tools import TOOL_ENDS, TOOLS
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,7 @@ async def listen(served: Served, dialect: str, said: str, **fields: Any) -> tupl
     body = {turns(EACH_DIALECT[dialect]): [{"role": "user", "content": said}], "stream": True, **fields}
     news: list[str] = []
     last = ""
-    with anyio.fail_after(5):
+    with anyio.fail_after(patient(5)):
         async with served.http.stream("POST", EACH_DIALECT[dialect], json=body) as response:
             async for line in response.aiter_lines():
                 if not line.startswith("data: "):
@@ -118,7 +119,7 @@ async def test_headers_come_with_the_first_chunk(served: Served) -> None:
     """The status is known when the first words are, not when the last ones are."""
     said = script(chunk(T("one ")), chunk(T("two"), fin="STOP"), then="!acked")
     body = {"model": GEMINI_3, "messages": [{"role": "user", "content": said}], "stream": True}
-    with anyio.fail_after(5):
+    with anyio.fail_after(patient(5)):
         async with served.http.stream("POST", CHAT, json=body) as response:
             assert response.status_code == 200
             served.fake.ack()
@@ -133,7 +134,7 @@ async def test_a_tool_turn_ends_as_one(served: Served, dialect: str) -> None:
     body = {"model": GEMINI_3, "max_tokens": 50, "stream": True, "tools": TOOLS[dialect]("f")}
     body["messages"] = [{"role": "user", "content": said}]
     lines: list[str] = []
-    with anyio.fail_after(5):
+    with anyio.fail_after(patient(5)):
         async with served.http.stream("POST", DIALECTS[dialect], json=body) as response:
             async for line in response.aiter_lines():
                 if '\\"a\\":' in line:

@@ -16,6 +16,7 @@ import pytest
 from gateway import ir
 from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, Proxy, caddy, nginx, program
+from tests.patience import patient
 from tests.processes import gateway
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
@@ -93,7 +94,7 @@ async def test_a_client_that_leaves_ends_the_call_of_the_upstream(
                 http.stream("POST", "/v1/chat/completions", json=chat(stream=True), headers=KEY) as response,
             ):
                 assert await anext(pieces(response)) == "first"
-            with anyio.fail_after(10):
+            with anyio.fail_after(patient(10)):
                 await gate.left.wait()
     assert not gate.opened.is_set()
     assert (upstream.closed, upstream.done) == (1, 1)
@@ -159,7 +160,7 @@ async def test_a_reload_of_nginx_breaks_no_stream(tmp_path: Path, certificates: 
                 said = pieces(response)
                 assert await anext(said) == "first"
                 proxy.reload("return 404;", "return 410;")
-                with anyio.fail_after(10):
+                with anyio.fail_after(patient(10)):
                     while (await _fresh(proxy)).status_code != 410:  # noqa: ASYNC110 - nginx has no event for it
                         await anyio.sleep(0.02)
                 gate.opened.set()

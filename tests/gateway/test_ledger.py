@@ -21,6 +21,7 @@ from gateway.ledger import Ledger
 from gateway.store.journal import Ended
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Outcome, call, scope_of
+from tests.patience import patient
 from tests.scripted import Play, Scripted, app_of, say
 
 pytestmark = pytest.mark.anyio
@@ -214,7 +215,7 @@ async def test_the_database_is_filled_a_second_later(tmp_path: Path) -> None:
         await ask(app)
         assert not (tmp_path / "data" / "gateway.db").exists()
         await clock.advance(1.0)
-        with anyio.fail_after(10):
+        with anyio.fail_after(patient(10)):
             while not (tmp_path / "data" / "gateway.db").exists():  # noqa: ASYNC110 - another thread makes it
                 await anyio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from gateway.plans import Plan, plan_of
 from gateway.store.shared_limits import SharedLimits
 from gateway.store.tally import Tally
 from gateway.together import Together
+from tests.patience import patient
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def ended(limiter: Limiter, hold: Hold, used: int = 0) -> None:
 
 
 async def becomes(limiter: Limiter, *, shared: bool) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         while limiter.is_shared is not shared:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)
 

@@ -15,6 +15,7 @@ from gateway.app import lifespan
 from gateway.errors import StreamBroken, UpstreamRateLimited
 from gateway.upstream import NativeAnswer, NativeCall
 from tests.middleware.asgi import scope_of
+from tests.patience import patient
 from tests.scripted import Scripted, app_of
 from tests.serving import serve
 
@@ -148,7 +149,7 @@ async def test_a_caller_that_leaves_ends_the_call() -> None:
     async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
         async with http.stream("GET", PATH) as response:
             assert await anext(response.aiter_raw()) == b"one"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patient(5)):
             await upstream.ended.wait()
 
 

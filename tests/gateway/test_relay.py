@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from gateway.app import Gateway
 from gateway.errors import UpstreamUnavailable
+from tests.patience import patient
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
 
@@ -108,7 +109,7 @@ async def test_a_client_that_leaves_cancels_the_upstream_call(stream: bool) -> N
             async with client.stream("POST", PATHS["anthropic"], json=body(stream=stream)) as response:
                 async for _ in response.aiter_lines():
                     pass
-        with anyio.fail_after(1):
+        with anyio.fail_after(patient(1)):
             while gateway_of(app).relay.open_requests:  # noqa: ASYNC110 - the socket tells nobody else
                 await anyio.sleep(0.001)
     assert (upstream.closed, upstream.lent) == (1, 0)
@@ -168,7 +169,7 @@ async def test_each_chunk_arrives_before_the_next_is_made() -> None:
         running(app_of(upstream)) as client,
         client.stream("POST", PATHS["anthropic"], json=body()) as response,
     ):
-        with anyio.fail_after(5):
+        with anyio.fail_after(patient(5)):
             async for line in response.aiter_lines():
                 for word in words:
                     if f'"{word}"' in line:
@@ -191,7 +192,7 @@ async def test_fifty_clients_of_which_many_leave_hold_nothing_afterwards() -> No
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
                 tasks.start_soon(visit, client, dice.choice([0.02, 0.05, 0.1, 5]))
-        with anyio.fail_after(2):
+        with anyio.fail_after(patient(2)):
             while gateway_of(app).relay.open_requests:  # noqa: ASYNC110 - the sockets tell nobody else
                 await anyio.sleep(0.001)
     assert upstream.lent == 0

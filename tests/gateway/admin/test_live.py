@@ -15,6 +15,7 @@ import pytest
 
 from gateway.admin.siblings import Siblings
 from tests.gateway.admin.accounts import ADMIN, log_in, made, visiting
+from tests.patience import patient
 from tests.processes import gateway
 from tests.scripted import Scripted, say
 
@@ -46,7 +47,7 @@ async def listed(http: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 async def running(http: httpx.AsyncClient, count: int = 1) -> list[dict[str, Any]]:
     """Wait until so many run."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(patient(10)):
         while len(rows := await listed(http)) != count:  # noqa: ASYNC110 - another process may have them
             await anyio.sleep(0.01)
     return rows
@@ -77,7 +78,7 @@ async def cancel(http: httpx.AsyncClient, id_: str) -> int:
 async def test_a_running_request_is_listed(tmp_path: Path) -> None:
     async with visiting(made(tmp_path, stuck("Hello"))) as http, asked(http, "openai-chat", stream=True):
         (row,) = await running(http)
-        with anyio.fail_after(5):
+        with anyio.fail_after(patient(5)):
             while not row["pieces"]:
                 (row,) = await listed(http)
         assert row["id"].startswith("req_")
@@ -114,7 +115,7 @@ async def test_a_cancelled_stream_ends_with_the_error(tmp_path: Path, dialect: s
         asked(http, dialect, stream=True) as answers,
     ):
         (row,) = await running(http)
-        with anyio.fail_after(5):
+        with anyio.fail_after(patient(5)):
             while not row["pieces"]:
                 (row,) = await listed(http)
         await cancel(http, row["id"])

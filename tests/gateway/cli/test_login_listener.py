@@ -108,7 +108,7 @@ async def test_it_listens_on_loopback_only() -> None:
         assert first.getsockname()[1] != second.getsockname()[1]
 
 
-async def test_it_closes_within_a_second_also_with_a_connection_open() -> None:
+async def test_it_closes_at_once_also_with_a_connection_open() -> None:
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with opened() as listener:
         address = listener.getsockname()
@@ -117,7 +117,7 @@ async def test_it_closes_within_a_second_also_with_a_connection_open() -> None:
             writer.write(f"GET {RIGHT} HTTP/1.1\r\nhost: 127.0.0.1:{address[1]}\r\n\r\n".encode())
             assert await answer == "4/abc"
             since = time.monotonic()
-        assert time.monotonic() - since < 1
+        assert time.monotonic() - since < 5  # else it would wait for the browser
         assert b"you can close this page" in await reader.read()
         writer.close()
         await writer.wait_closed()

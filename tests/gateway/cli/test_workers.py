@@ -11,6 +11,7 @@ import pytest
 
 from tests.gateway.cli.conftest import Run
 from tests.gateway.test_server import ENDS, KEEPALIVE, refuses_connections, streaming
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, gateway, running
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="workers are found in /proc")
@@ -32,7 +33,7 @@ def workers(program: Program) -> set[int]:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -15,6 +15,7 @@ from gateway.transport import ConnectFailed, Transport
 from gateway.upstream import Call, Step
 from tests.gateway.config.asking import ask
 from tests.middleware.asgi import Outcome
+from tests.patience import patient
 from tests.scripted import Play, Scripted, app_of, say
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ class Dialling(Scripted):
 async def test_connect_bounds_the_handshake() -> None:
     upstream = Dialling([])
     upstream.plays, upstream.after = [[upstream.dial]], lambda error: error
-    with anyio.fail_after(5):
+    with anyio.fail_after(patient(5)):
         assert (await answer(upstream, timeouts={"connect": 0.05})).status == 502
 
 

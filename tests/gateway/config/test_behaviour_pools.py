@@ -16,6 +16,7 @@ from tests.clocks import FakeClock
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.config.asking import ask
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -105,7 +106,7 @@ async def test_refresh_before_says_how_early_a_token_is_renewed(site: Site, earl
     await site.ask()
     await site.clock.advance(3599 - 600)
     await site.ask()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patient(10)):
         while len(site.fake.calls("token")) < refreshes:  # noqa: ASYNC110 - it is renewed beside the call
             await asyncio.sleep(0)
     await site.stop()

@@ -182,6 +182,6 @@ def test_the_same_request_costs_the_same() -> None:
 @pytest.mark.parametrize("piece", ["a", "a ", "漢", "é.", "{", "/Type "])
 def test_a_megabyte_takes_little_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    start = time.perf_counter()
+    start = time.thread_time()
     estimate_text(text)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1

@@ -16,6 +16,7 @@ from gateway.store.credentials import CredentialStore, StoreFailed
 from gateway.store.keeper import Keeper
 from gateway.store.known import Change, StoredCredential
 from tests.gateway.store.places import Place
+from tests.patience import patient
 
 __all__ = ["NOW", "Slow", "joined", "keeper_of", "logged", "until"]
 
@@ -63,9 +64,9 @@ async def joined(*keepers: Keeper) -> AsyncIterator[None]:
             await keeper.close()
 
 
-async def until(true: Callable[[], object], *, within_s: float = 5.0) -> None:
+async def until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
     """Wait for what no event tells of."""
-    async with asyncio.timeout(within_s):
+    async with asyncio.timeout(patient(within_s)):
         while not true():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.005)
 

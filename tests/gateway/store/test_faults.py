@@ -126,13 +126,13 @@ async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd
             other.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
             await keeper.now(NEWS)
-            assert 4.5 < time.monotonic() - began < 8.0
+            assert 4.5 < time.monotonic() - began < 30
             assert keeper.unwritten("ab12") is not None
             began = time.monotonic()
             await keeper.now(NEWS)
             assert await keeper.take_lease("refresh", 60)
             keeper.fresh()
-            assert time.monotonic() - began < 0.5  # nobody waits a second time
+            assert time.monotonic() - began < 3  # nobody waits a second time
             other.execute("ROLLBACK")
         await until(lambda: keeper.unwritten("ab12") is None, within_s=1.5)
         assert kept(on_disk) == WRITTEN
@@ -230,11 +230,11 @@ async def test_a_database_that_says_nothing_holds_nobody_up_for_long(
         postgres_server.freeze()
         began = time.monotonic()
         await keeper.now(NEWS)
-        assert time.monotonic() - began < 8.0
+        assert time.monotonic() - began < 30
         began = time.monotonic()
         await keeper.now(NEWS)
         assert await keeper.take_lease("refresh", 60)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 3
         (line,) = logged(capfd)
         assert line["reason"] in ("it does not answer", "connection timeout expired")
         postgres_server.thaw()

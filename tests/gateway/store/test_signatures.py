@@ -15,6 +15,7 @@ from gateway.config import LogConfig
 from gateway.logs import logger_of
 from gateway.store.signatures import SharedSignatures
 from tests.clocks import FakeClock
+from tests.patience import patient
 from tests.redis_server import RedisServer, free_port
 
 pytestmark = pytest.mark.anyio
@@ -178,7 +179,7 @@ async def test_a_slow_answer_is_still_taken_by_redis(redis: RedisServer, make: M
     """Nobody waits for it, and it is there for the next one."""
     one, other = await make(redis.url, patience_s=0.0), await make(redis.url)
     await one.put("alice", {"call_1": b"signed"})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         while not await other.get("alice", ["call_1"]):  # noqa: ASYNC110 - Redis has no event for it
             await asyncio.sleep(0.01)
 
