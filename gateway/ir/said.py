@@ -22,11 +22,11 @@ class Said:
     def hear(self, events: Sequence[Event]) -> None:
         """Keep what was said."""
         for event in events:
-            if isinstance(event, TextDelta | ThinkingDelta):
+            if type(event) is TextDelta or type(event) is ThinkingDelta:
                 self._words.append(event.text)
-            elif isinstance(event, ArgumentsDelta):
+            elif type(event) is ArgumentsDelta:
                 self._words.append(event.json)
-            elif isinstance(event, BlockStarted) and event.name:
+            elif type(event) is BlockStarted and event.name:
                 self._words.append(event.name)
 
     def usage(self, told: Usage | None, request: Request, *, whole: bool) -> Usage | None:
