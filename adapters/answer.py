@@ -6,12 +6,14 @@ from typing import Final, Protocol
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import Decoder, EventTooLarge
+from gateway.sse import Decoder, EventTooLarge, legible
 from gateway.transport import Response, TransportError
 
 __all__ = ["Reader", "UpstreamAnswer"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
+_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 
 
 class Reader(Protocol):
@@ -40,7 +42,8 @@ class UpstreamAnswer:
 
     `is_error`: whether a payload is one of the upstream's own errors. `done`: the reader wants to see `[DONE]`.
     `streams`: what the caller waits for, if it speaks the upstream's dialect: then the answer passes as it comes, and
-    the reader gets a copy. An answer of the other kind is only read.
+    the reader gets a copy. An answer of the other kind is only read. It is a document where its content type or its
+    first byte says so: error pages and JSON come labelled as event streams, too.
     """
 
     def __init__(
@@ -64,9 +67,10 @@ class UpstreamAnswer:
         self._decoder = Decoder(done=done)
         self._ended = False
         kind = response.headers.get("content-type", "").lower()
-        self._whole = "json" in kind or "html" in kind
-        self._passes = streams is not None and streams is not self._whole
-        self._begun = self._blind = False
+        self._streams = streams
+        self._whole = self._passes = False
+        self._take_for(whole="json" in kind or "html" in kind)
+        self._begun = self._blind = self._seen = False
 
     @property
     def usage(self) -> ir.Usage | None:
@@ -78,17 +82,22 @@ class UpstreamAnswer:
         if self._ended:
             return None
         try:
-            if self._whole:
-                return self._closed(await self._response.read_all(_MAX_WHOLE_BYTES))
-            data = await self._response.read()
-            payloads = self._decoder.feed(data) if data else []
-            self._ended = self._response.ended
-            if self._ended:
-                payloads += self._decoder.close()
+            data = b"" if self._whole else await self._response.read()
+            if not (self._whole or self._is_document(data)):
+                return self._events(data)
+            return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
         except TransportError as error:
-            raise self._told(unreachable(error)) from None
+            failure = unreachable(error)
         except EventTooLarge as error:
-            raise self._told(Failure(UpstreamMalformed(str(error)), "final")) from None
+            failure = Failure(UpstreamMalformed(str(error)), "final")
+        self._decoder.abort()  # the error's traceback keeps it
+        raise self._told(failure)  # not within, where it would keep the other error, and with it what was read
+
+    def _events(self, data: bytes) -> list[ir.Event]:
+        payloads = self._decoder.feed(data) if data else []
+        self._ended = self._response.ended
+        if self._ended:
+            payloads += self._decoder.close()
         events = self._reader.feed(payloads) if payloads else []
         if self._ended:
             events += self._reader.close()
@@ -99,7 +108,20 @@ class UpstreamAnswer:
                 self._see(events, told=told)
             if not self._blind:
                 self.close()
-        return self._passed(data, events) if self._passes else events
+        return self._passed(data, events, quiet=not payloads) if self._passes else events
+
+    def _take_for(self, *, whole: bool) -> None:
+        self._whole = whole
+        self._passes = self._streams is not None and self._streams is not whole
+
+    def _is_document(self, data: bytes) -> bool:
+        """Tell whether the first thing that comes is no event stream."""
+        if not self._seen:
+            lead = data.lstrip(_BLANK)
+            self._seen = bool(lead)
+            if lead.startswith(_DOCUMENTS):
+                self._take_for(whole=True)
+        return self._whole
 
     def _see(self, events: list[ir.Event], *, told: bool) -> None:
         """Tell the upstream's own failure from that of the reader: what passes does not end for the latter."""
@@ -111,9 +133,9 @@ class UpstreamAnswer:
             del events[-1]
             self._blind = True
 
-    def _passed(self, data: bytes, events: list[ir.Event]) -> list[ir.Event]:
+    def _passed(self, data: bytes, events: list[ir.Event], *, quiet: bool) -> list[ir.Event]:
         self._begun = self._begun or _has_begun(events)
-        passed = [ir.Passed(data), *events] if data else events
+        passed = [ir.Passed(data, quiet=quiet), *events] if data else events
         return [*passed, ir.Finished(reason="stop")] if self._ended and self._blind else passed
 
     def close(self) -> None:
@@ -123,7 +145,8 @@ class UpstreamAnswer:
 
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
-        events = self._reader.feed_whole(_legible(body))
+        body = legible(body)
+        events = self._reader.feed_whole(body)
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)
             self._explain(events[-1], [body])
@@ -149,14 +172,6 @@ class UpstreamAnswer:
     def _told(self, failure: Failure) -> GatewayError:
         self._failed(failure.error, failure)
         return failure.error
-
-
-def _legible(body: bytes) -> bytes:
-    """Give a document in sound UTF-8: what is none becomes U+FFFD, as it does in streams."""
-    if body.isascii():
-        return body
-    text = body.decode("utf-8", "replace")
-    return text.encode() if "\ufffd" in text else body
 
 
 def _has_begun(events: Sequence[ir.Event]) -> bool:

@@ -199,7 +199,7 @@ _SCENES: Final[Mapping[str, Callable[[str, str, str], Iterator[list[ir.Event]]]]
 
 def _text(said: str) -> Iterator[list[ir.Event]]:
     yield [ir.BlockStarted(kind="text")]
-    for word in re.findall(r"\s*\S+\s*", said):
+    for word in re.findall(r"(?:\A\s++)?\S++\s*+", said):
         yield [ir.TextDelta(word)]
     yield [ir.BlockEnded()]
 

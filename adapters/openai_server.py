@@ -9,6 +9,7 @@ from msgspec import Struct
 from gateway.adapters.failures import ReadFailure, Rules
 from gateway.config.upstreams import PoolConfig
 from gateway.dialects.outbound import MaxTokensField
+from gateway.errors import ModelNotFound
 from gateway.redact import Secret
 from gateway.upstream import ModelInfo
 
@@ -16,6 +17,8 @@ __all__ = ["BEARER", "KEY_ALONE", "Server", "Settings"]
 
 BEARER: Final = ("authorization", "Bearer ")
 KEY_ALONE: Final = ("api-key", "")
+
+_UPWARDS: Final = (".", "..")  # which quoting leaves as they are
 
 
 class Server(Struct, frozen=True, kw_only=True):
@@ -31,8 +34,11 @@ class Server(Struct, frozen=True, kw_only=True):
     by_path: bool = False
 
     def name(self, model: str) -> str:
-        """Give the server's own name of a model."""
-        return self.deployments.get(model, model)
+        """Give the server's own name of a model; raise ModelNotFound for one that would lead its path upwards."""
+        name = self.deployments.get(model, model)
+        if self.by_path and name in _UPWARDS:
+            raise ModelNotFound(f"the model {name!r} is not served here: a deployment has a name", param="model")
+        return name
 
     def address(self, base: str, path: str, model: str) -> str:
         """Give the URL of a call on a model."""

@@ -10,16 +10,18 @@ from bench.check_openai import (
     check_chat_whole,
     check_responses_stream,
     check_responses_whole,
+    check_unended_stream,
     check_unnumbered_stream,
 )
 from bench.checking import WrongAnswer
 from bench.script import Script, Wire
 
-__all__ = ["CHECKS", "PEERS_CHECKS", "Check", "WrongAnswer"]
+__all__ = ["CHECKS", "UNENDED", "UNNUMBERED", "Check", "Checks", "WrongAnswer"]
 
 Check = Callable[[Script, bytes], None]
+Checks = Mapping[tuple[Wire, bool], Check]  # by wire and "is it a stream"
 
-CHECKS: Mapping[tuple[Wire, bool], Check] = {  # by wire and "is it a stream"
+CHECKS: Checks = {
     ("chat", True): check_chat_stream,
     ("chat", False): check_chat_whole,
     ("responses", True): check_responses_stream,
@@ -31,5 +33,6 @@ CHECKS: Mapping[tuple[Wire, bool], Check] = {  # by wire and "is it a stream"
     ("v1internal", True): partial(check_google_stream, read_v1internal),
     ("v1internal", False): partial(check_google_whole, read_v1internal),
 }
-# of peers, whose Responses streams were seen without names and numbers
-PEERS_CHECKS: Mapping[tuple[Wire, bool], Check] = {**CHECKS, ("responses", True): check_unnumbered_stream}
+# peers exist whose Responses streams have neither names nor numbers, or other ones, and some that never send `[DONE]`
+UNNUMBERED: Checks = {**CHECKS, ("responses", True): check_unnumbered_stream}
+UNENDED: Checks = {**CHECKS, ("chat", True): check_unended_stream}

@@ -61,11 +61,17 @@ _messages = msgspec.json.Decoder(_Messages)
 
 
 def read_asked(path: bytes, body: bytes) -> Asked | None:
-    """Read the last user text and the form of the answer; None: another call. Raise what a body without text makes."""
+    """Read the last user text and the form of the answer; None: another call.
+
+    Raise what a body without text makes, or one that has lost what came with the text.
+    """
     wire = _wire(path)
     if wire is None:
         return None
-    return _google(wire, path, body) if path.endswith(METHODS) else _by_messages(wire, body)
+    asked = _google(wire, path, body) if path.endswith(METHODS) else _by_messages(wire, body)
+    if len(body) < asked.script.weight:
+        raise ValueError(f"{len(body)} bytes of {asked.script.weight}")
+    return asked
 
 
 def _wire(path: bytes) -> Wire | None:

@@ -39,9 +39,9 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 
 def check_google_stream(read: Read, script: Script, body: bytes) -> None:
-    """Each piece in a chunk of its own, one STOP."""
-    candidates = [one for event in events(body) for one in read(event)]
-    texts = [one.content.parts[0].text for one in candidates]
+    """Each piece in a chunk of its own, one STOP; lines may end with CR and LF, and a text may be empty."""
+    candidates = [one for event in events(body.replace(b"\r\n", b"\n")) for one in read(event)]
+    texts = [text for one in candidates if (text := one.content.parts[0].text)]
     expect(script, texts, [one.finish_reason for one in candidates], "STOP")
 
 

@@ -1,5 +1,6 @@
 """Is an answer of Chat Completions, or of Responses, the script's?"""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -12,9 +13,11 @@ __all__ = [
     "check_chat_whole",
     "check_responses_stream",
     "check_responses_whole",
+    "check_unended_stream",
     "check_unnumbered_stream",
 ]
 
+NAME = re.compile(rb"^event: .*\n", re.MULTILINE)
 FIRST, LAST, TEXT = "response.created", "response.completed", "response.output_text.delta"
 # what comes once for one message with one text, in this order; `response.in_progress` and deltas apart
 ONCE = (
@@ -74,6 +77,15 @@ def check_chat_stream(script: Script, body: bytes) -> None:
     *data, last = events(body) or [b""]
     if last != b"[DONE]":
         raise WrongAnswer("no [DONE] at the end")
+    _expect_chunks(script, data)
+
+
+def check_unended_stream(script: Script, body: bytes) -> None:
+    """The same without a `[DONE]` at the end, which may be there."""
+    _expect_chunks(script, [event for event in events(body) if event != b"[DONE]"])
+
+
+def _expect_chunks(script: Script, data: Sequence[bytes]) -> None:
     choices = [choice for event in data for choice in decoded(_chat, event).choices]
     texts = [choice.delta.content for choice in choices if choice.delta.content]
     expect(script, texts, [choice.finish_reason for choice in choices], "stop")
@@ -95,8 +107,8 @@ def check_responses_stream(script: Script, body: bytes) -> None:
 
 
 def check_unnumbered_stream(script: Script, body: bytes) -> None:
-    """The same of events without names and numbers; after them may stand the `[DONE]` of Chat Completions."""
-    read = [decoded(_event, data) for data in events(body) if data != b"[DONE]"]
+    """The same without regard to names and numbers; after them may stand the `[DONE]` of Chat Completions."""
+    read = [decoded(_event, data) for data in events(NAME.sub(b"", body)) if data != b"[DONE]"]
     _expect_message(script, [(event.type, event) for event in read])
 
 

@@ -1,6 +1,7 @@
 """The figures of a run.
 
-Machines wander, so the figure of a system is the least of all rounds. A run with one wrong answer has no ratios.
+Machines wander, so the figure of a system is the least of all rounds; of memory it is the most. A run with one wrong
+answer has no ratios.
 """
 
 from typing import Literal
@@ -9,7 +10,17 @@ import msgspec
 
 __all__ = ["FLOOR", "GATEWAY", "ROUNDS", "Figure", "Figures", "Host", "Report", "Round", "Start"]
 
-Figure = Literal["cpu_us", "first_p50_ms", "whole_p50_ms", "chunk_p50_ms"]
+Figure = Literal[
+    "cpu_us",
+    "first_p50_ms",
+    "first_p99_ms",
+    "whole_p50_ms",
+    "whole_p99_ms",
+    "chunk_p50_ms",
+    "chunk_p99_ms",
+    "late",
+    "open_kb",
+]
 FLOOR = "passthrough"
 GATEWAY = "gateway"
 ROUNDS = 3  # fewer say nothing
@@ -25,6 +36,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     whole_p99_ms: float
     chunk_p50_ms: float  # of paced chunks, from the upstream's write to the arrival; 0 without any
     chunk_p99_ms: float
+    late: float  # the paced stream that took longest, in times of how long upstream took over it; 0 without any
+    open_kb: float  # what each of the streams held open took of the memory; 0 without any
     rss_mb: float
     others: float  # the part of the machine's CPU that went to neither the bench nor what it started
     answers: int
@@ -61,6 +74,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     starts: dict[str, Start]  # by system
     rounds: list[Round]
     decode_ms: dict[str, float]  # by the caller's dialect: CPU for each MB of a request
+    install_mb: float | None = None  # the size of the gateway and what it needs; None: not measured
+    left_out: dict[str, str] = {}  # what was asked for and not measured, with the reason
 
     @property
     def sound(self) -> bool:
@@ -79,6 +94,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     @property
+    def wrong(self) -> int:
+        """Return how many answers of all were wrong, short or none."""
+        every = (
+            figures for measured in self.rounds for by_system in measured.values() for figures in by_system.values()
+        )
+        return sum(sum(figures.errors.values()) for figures in every)
+
+    @property
     def others(self) -> list[float]:
         """Return what others took of the machine during each load."""
         return [
@@ -88,14 +111,24 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             for figures in by_system.values()
         ]
 
+    def has(self, scenario: str, *systems: str) -> bool:
+        """Whether this was measured, and of each of the systems."""
+        return all(scenario in measured and measured[scenario].keys() >= {*systems} for measured in self.rounds)
+
     def each(self, system: str, scenario: str, figure: Figure) -> list[float]:
         """Return a figure of every round."""
         return [getattr(measured[scenario][system], figure) for measured in self.rounds]
 
-    def least(self, system: str, scenario: str, figure: Figure) -> float:
+    def counted(self, system: str, scenario: str, figure: Figure) -> float:
         """Return the figure that counts."""
-        return min(self.each(system, scenario, figure))
+        # memory once taken is kept: later rounds find most of it there
+        return (max if figure == "open_kb" else min)(self.each(system, scenario, figure))
 
     def most_mb(self, system: str) -> float:
         """Return the most memory that a system had after any load."""
-        return max(by_system[system].rss_mb for measured in self.rounds for by_system in measured.values())
+        return max(
+            by_system[system].rss_mb
+            for measured in self.rounds
+            for by_system in measured.values()
+            if system in by_system
+        )

@@ -2,7 +2,8 @@
 
     python -m bench.load --port 8045 --key KEY --script "pace 200 5" --stream --connections 8 --requests 3
 
-Each connection is kept alive and asks again as soon as its answer is whole: a closed loop.
+Each connection is kept alive and asks again as soon as its answer is whole: a closed loop. A server that closes after
+an answer, and says so, gets a new one.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from bench.answers import CHECKS, PEERS_CHECKS, WrongAnswer
+from bench.answers import CHECKS, Checks, WrongAnswer
 from bench.asking import WIRES, write_request
 from bench.pairs import MODELS
 from bench.script import FIRST_WORD, Script, Wire, read_script, stamps, unstamped
@@ -39,13 +40,14 @@ class Plan:
     requests: int = 1  # on each connection
     key: str = "none"
     model: str = MODELS["gemini"]
-    peer: bool = False
-    timeout_s: float = 120.0
+    checks: Checks = field(default_factory=lambda: CHECKS)
+    headers: str = ""  # more than the dialect has, each with its end of line
+    timeout_s: float = 300.0  # of all its requests
 
     def request(self) -> bytes:
         """Return the request, head and body, as it goes over the wire."""
-        prompt, stream, key = self.script.prompt, self.stream, self.key
-        return write_request(self.port, self.wire, self.model, prompt, stream=stream, key=key)
+        stream, key, headers = self.stream, self.key, self.headers
+        return write_request(self.port, self.wire, self.model, self.script, stream=stream, key=key, headers=headers)
 
 
 @dataclass(slots=True)
@@ -53,35 +55,37 @@ class Tally:
     """What came back, in seconds.
 
     `first_s`, `whole_s`: from the last byte asked to the first chunk and to the end. `chunk_s`: from the upstream's
-    write of a paced chunk to its arrival.
+    write of a paced chunk to its arrival. `late`: of each paced stream, how long it took from the question to the end,
+    in times of how long the upstream took to write it.
     """
 
     first_s: list[float] = field(default_factory=list[float])
     whole_s: list[float] = field(default_factory=list[float])
     chunk_s: list[float] = field(default_factory=list[float])
+    late: list[float] = field(default_factory=list[float])
     errors: Counter[str] = field(default_factory=Counter[str])
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection that asks `plan.requests` times."""
+    """One connection that asks until nothing is left, or until the server says that it closes."""
 
-    def __init__(self, plan: Plan, tally: Tally) -> None:
+    def __init__(self, plan: Plan, tally: Tally, left: int = 1) -> None:
         self.plan = plan
         self.tally = tally
         self.request = plan.request()
-        self.check = (PEERS_CHECKS if plan.peer else CHECKS)[plan.wire, plan.stream]
+        self.check = plan.checks[plan.wire, plan.stream]
         self.paced = plan.script.kind == "pace"
-        self.left = plan.requests
+        self.left = left
         self.parser = httptools.HttpResponseParser(self)
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Connect, ask until nothing is left, close."""
+        """Connect, ask, close."""
         loop = asyncio.get_running_loop()
         try:
             transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self.plan.port)
         except OSError as problem:
-            self.tally.errors[f"no connection: {problem}"] += self.left
+            self.fail(f"no connection: {problem}")
             return
         try:
             await self.done
@@ -95,8 +99,13 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
-            self.tally.errors[f"connection lost: {exc}"] += self.left
+            self.fail(f"connection lost: {exc}")
             self.done.set_result(None)
+
+    def fail(self, reason: str) -> None:
+        """Count what is left as failed."""
+        self.tally.errors[reason] += self.left
+        self.left = 0
 
     def data_received(self, data: bytes) -> None:
         self.now = perf_counter()
@@ -133,9 +142,10 @@ class Connection(asyncio.Protocol):
         else:
             self.tally.first_s.append(self.first - self.began)
             self.tally.whole_s.append(self.now - self.began)
-            self.tally.chunk_s += self.waits()
+            if self.paced:
+                self.time_chunks()
         self.left -= 1
-        if self.left:
+        if self.left and self.parser.should_keep_alive():
             self.ask()
         else:
             self.done.set_result(None)
@@ -149,28 +159,37 @@ class Connection(asyncio.Protocol):
             raise WrongAnswer(f"content type {self.media!r}")
         self.check(self.plan.script, unstamped(self.body) if self.paced else bytes(self.body))
 
-    def waits(self) -> list[float]:
-        """Return how long each paced chunk was under way; some formats end with the whole text once more."""
+    def time_chunks(self) -> None:
+        """Note how long each paced chunk was under way; some formats end with the whole text once more."""
         reads = iter(self.reads)
         length, arrived = 0, 0.0
-        waits: list[float] = []
-        for end, written in stamps(self.body)[: self.plan.script.chunks]:
+        chunks = stamps(self.body)[: self.plan.script.chunks]
+        for end, written in chunks:
             while length < end:
                 length, arrived = next(reads)
-            waits.append(arrived - written)
-        return waits
+            self.tally.chunk_s.append(arrived - written)
+        if len(chunks) > 1:
+            self.tally.late.append((self.now - self.began) / (chunks[-1][1] - chunks[0][1]))
 
 
 async def drive(plan: Plan) -> Tally:
     """Run a plan to its end."""
     tally = Tally()
-    connections = [Connection(plan, tally) for _ in range(plan.connections)]
     try:
         async with asyncio.timeout(plan.timeout_s):
-            await asyncio.gather(*(one.run() for one in connections))
+            await asyncio.gather(*(_ask_all(plan, tally) for _ in range(plan.connections)))
     except TimeoutError:
-        tally.errors["not done in time"] += sum(one.left for one in connections)
+        answered = len(tally.whole_s) + tally.errors.total()
+        tally.errors["not done in time"] += plan.connections * plan.requests - answered
     return tally
+
+
+async def _ask_all(plan: Plan, tally: Tally) -> None:
+    left = plan.requests
+    while left:
+        connection = Connection(plan, tally, left)
+        await connection.run()
+        left = connection.left
 
 
 def quantile(values: Sequence[float], part: float) -> float:

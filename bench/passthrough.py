@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-__all__ = ["PassThrough", "app"]
+__all__ = ["Message", "PassThrough", "Receive", "Send", "app", "read_body"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,11 +46,7 @@ class PassThrough:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def forward(self, scope: Message, receive: Receive, send: Send) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        body = await read_body(receive)
         url = URL(f"{self.upstream}{scope['path']}?{scope['query_string'].decode()}", encoded=True)
         async with self.session.post(url, data=body, allow_redirects=False) as answer:
             headers = [(b"content-type", answer.headers["content-type"].encode())]
@@ -60,6 +56,17 @@ class PassThrough:
             while chunk := await answer.content.readany():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body of a request."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 app = PassThrough(os.environ.get("BENCH_UPSTREAM", "http://127.0.0.1:9000"))

@@ -4,18 +4,35 @@ The CPU clock of another process counts nanoseconds of all its threads, also of 
 utime and stime of `/proc/PID/stat` are the same figure cut to ticks of 10 ms.
 """
 
+import asyncio
 import os
+import resource
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import FrameType
 
-__all__ = ["ROOT", "children", "cpu_s", "free_port", "machine_cpu_s", "pinned", "rss_mb", "running"]
+__all__ = [
+    "ROOT",
+    "allow_files",
+    "children",
+    "cpu_s",
+    "end_in_order",
+    "free_port",
+    "machine_cpu_s",
+    "most_rss_mb",
+    "pinned",
+    "rss_mb",
+    "running",
+]
 
 ROOT = Path(__file__).parents[1]
 PROC = Path("/proc")
+SAMPLE_S = 0.2
 CPUCLOCK_SCHED = 2  # the kernel's clock id of a process is (~pid << 3) | CPUCLOCK_SCHED
 
 
@@ -48,6 +65,15 @@ def running(
             process.wait()
 
 
+def end_in_order() -> None:
+    """Let SIGTERM end this process as an exception does, so that what it has started ends, too."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
 def free_port() -> int:
     """Return a loopback port that nobody listens on."""
     with socket.socket() as probe:
@@ -70,6 +96,37 @@ def machine_cpu_s() -> float:
 def rss_mb(pid: int) -> float:
     """Return the resident memory of a process and its descendants in MB."""
     return sum(_pages(one) for one in (pid, *children(pid))) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@asynccontextmanager
+async def most_rss_mb(pid: int) -> AsyncGenerator[Callable[[], float], None]:
+    """Give a reader of the most memory that it and its descendants, of now, had within the block."""
+    pids = (pid, *children(pid))
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, sum(map(_pages, pids)))
+            await asyncio.sleep(SAMPLE_S)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield lambda: most * os.sysconf("SC_PAGE_SIZE") / 1e6
+    finally:
+        watching.cancel()
+
+
+def allow_files(wanted: int) -> int:
+    """Let this process and what it starts have more open files, if the machine lets it; return how many."""
+    soft, hard = (wanted if limit == resource.RLIM_INFINITY else limit for limit in _files())
+    allowed = max(soft, min(wanted, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, _files()[1]))
+    return allowed
+
+
+def _files() -> tuple[int, int]:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
 def children(pid: int) -> list[int]:

@@ -7,8 +7,8 @@ that every format has one write a chunk.
 |---|---|---|---|
 | Chat Completions | the role | `delta.content` | the finish reason, the usage if asked for, `[DONE]` |
 | Messages | `message_start`, `content_block_start`, `ping` | `text_delta` | the ends of block and message |
-| Gemini API | | a part, with the usage so far | STOP, on the last text |
-| v1internal | | the same within `{"response": …, "traceId": …}` | the same |
+| Gemini API | | a part, with the usage so far; lines end with CR and LF, as Google's | STOP, with an empty text |
+| v1internal | | the same within `{"response": …, "traceId": …}`, lines end with LF | STOP, on the last text |
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +30,11 @@ Fields = dict[str, object]
 def data(value: object) -> bytes:
     """Write an event without a name."""
     return b"data: %b\n\n" % msgspec.json.encode(value)
+
+
+def data_crlf(value: object) -> bytes:
+    """Write it as the Gemini API does; readers exist that know no other end of a line."""
+    return b"data: %b\r\n\r\n" % msgspec.json.encode(value)
 
 
 def named(*values: Fields) -> bytes:
@@ -136,7 +141,15 @@ def _anthropic_usage(tokens: int) -> object:
 # Gemini API, v1internal
 
 
-def google_stream(asked: Asked) -> list[bytes]:
+def gemini_stream(asked: Asked) -> list[bytes]:
+    """Give one event a write; the end, which readers exist that take no text from, goes with the last."""
+    texts = [
+        data_crlf(_content(asked.wire, text, number, last=False)) for number, text in enumerate(asked.script.pieces, 1)
+    ]
+    return _joined(b"", texts, data_crlf(_content(asked.wire, "", asked.script.chunks, last=True)))
+
+
+def v1internal_stream(asked: Asked) -> list[bytes]:
     """Give one event a write."""
     last = asked.script.chunks
     return [
@@ -176,8 +189,8 @@ def _joined(before: bytes, texts: list[bytes], after: bytes) -> list[bytes]:
 STREAMS: Mapping[Wire, Callable[[Asked], list[bytes]]] = {
     "chat": chat_stream,
     "anthropic": anthropic_stream,
-    "gemini": google_stream,
-    "v1internal": google_stream,
+    "gemini": gemini_stream,
+    "v1internal": v1internal_stream,
 }
 WHOLES: Mapping[Wire, Callable[[Asked], object]] = {
     "chat": chat_whole,

@@ -3,38 +3,59 @@
 from collections.abc import Iterator, Sequence
 
 from bench.figures import FLOOR, GATEWAY, ROUNDS, Figure, Report
-from bench.goals import judge, ratio, times
-from bench.scenarios import Scenario
+from bench.goals import WORDS, judge, ratio, times
+from bench.scenarios import EVERY, Scenario
 
-__all__ = ["write_summary", "write_table"]
+__all__ = [
+    "NONE",
+    "Row",
+    "conditions",
+    "figures_of",
+    "measured_in",
+    "summary",
+    "verdicts",
+    "write_summary",
+    "write_table",
+]
 
 SHORT_RUN = f"a quick run, or fewer than {ROUNDS} rounds: no verdicts"
-WORDS = {True: "met", False: "MISSED"}
+NONE = "-"
+Row = Sequence[str]
 
 
-def write_table(report: Report, scenarios: Sequence[Scenario]) -> str:
+def write_table(report: Report) -> str:
     """Return the tables, or the errors when there are any."""
+    judged = _columns([*verdicts(report)]) if report.sound else [SHORT_RUN]
     if report.errors:
-        return "\n".join([f"{report.pair}: wrong answers, so no ratios:", *report.errors])
-    figures = _columns([_titles(report), *_rows(report, scenarios)])
-    verdicts = _columns([*_verdicts(report)]) if report.sound else [SHORT_RUN]
-    return "\n".join(
-        [report.pair, *_host(report), "", *figures, "", *verdicts, "", *_memory(report), _decoding(report)]
-    )
+        return "\n".join([f"{report.pair}: wrong answers, so no ratios:", *report.errors, "", *judged])
+    lines = [report.pair, *conditions(report), "", *_columns([*_figures(report)]), "", *judged, ""]
+    return "\n".join([*lines, *_memory(report), _decoding(report)])
 
 
-def write_summary(reports: Sequence[Report], scenarios: Sequence[Scenario]) -> str:
-    """Return one table of several pairs: what the gateway takes of the CPU, in times of what the pass-through does."""
-    titles = ["CPU, of the pass-through's", "", *(scenario.name for scenario in scenarios)]
-    return "\n".join(_columns([titles, *(_summed(report, scenarios) for report in reports if not report.errors)]))
+def write_summary(reports: Sequence[Report]) -> str:
+    """Return one table of several pairs."""
+    return "\n".join(_columns(summary(reports)))
 
 
-def _summed(report: Report, scenarios: Sequence[Scenario]) -> Sequence[str]:
+def summary(reports: Sequence[Report]) -> list[Row]:
+    """Say what the gateway takes of the CPU, in times of what the pass-through does; nothing of runs with errors."""
+    names = {scenario.name: scenario for report in reports for scenario in measured_in(report)}
+    rows = [_summed(report, [*names.values()]) for report in reports if not report.errors]
+    return [["CPU, of the pass-through's", "", *names], *rows]
+
+
+def _summed(report: Report, scenarios: Sequence[Scenario]) -> Row:
     ratios = (ratio(scenario, "cpu_us", FLOOR)(report) for scenario in scenarios)
-    return report.pair, "", *(times(one) for one in ratios)
+    return report.pair, "", *(NONE if one is None else times(one) for one in ratios)
 
 
-def _host(report: Report) -> Iterator[str]:
+def measured_in(report: Report) -> list[Scenario]:
+    """Return the scenarios of a run."""
+    return [scenario for scenario in EVERY.values() if report.has(scenario.name)]
+
+
+def conditions(report: Report) -> Iterator[str]:
+    """Say where it ran, beside whom, what with and what is not there."""
     host = report.host
     apart = f"servers on core {host.measured}, upstream and load on {host.rest}"
     yield apart if host.measured != host.rest else "one core for everything: load and servers disturb each other"
@@ -42,43 +63,58 @@ def _host(report: Report) -> Iterator[str]:
     mean, most = sum(report.others) / len(report.others), max(report.others)
     yield f"load average at the start {load}; others took {mean:.0%} of {host.cores} cores, at most {most:.0%}"
     yield ", ".join([f"Python {host.python}", *(f"{name} {version}" for name, version in host.versions.items())])
+    for name, reason in report.left_out.items():
+        yield f"left out: {name}: {reason}"
 
 
-def _titles(report: Report) -> Sequence[str]:
-    each = f"{GATEWAY}/{FLOOR} of each round, of all"
-    return "scenario", "figure", *report.starts, "added", each, ""
-
-
-def _rows(report: Report, scenarios: Sequence[Scenario]) -> Iterator[Sequence[str]]:
-    for scenario in scenarios:
-        yield _row(report, scenario, "cpu_us", f"CPU µs a {scenario.per}")
-        for figure, name in _waits(scenario):
+def _figures(report: Report) -> Iterator[Row]:
+    yield "scenario", "figure", *report.starts, "added", f"{GATEWAY}/{FLOOR} of each round, of all", ""
+    for scenario in measured_in(report):
+        for figure, name in figures_of(scenario):
             yield _row(report, scenario, figure, name)
 
 
-def _waits(scenario: Scenario) -> Iterator[tuple[Figure, str]]:
-    if scenario.script.kind == "pace":
+def figures_of(scenario: Scenario) -> Iterator[tuple[Figure, str]]:
+    """Give what is told of a scenario."""
+    yield "cpu_us", f"CPU µs a {scenario.per}"
+    if scenario.stream:
+        yield "first_p50_ms", "first chunk ms p50"
+        yield "first_p99_ms", "first chunk ms p99"
+    else:
+        yield "whole_p50_ms", "answer ms p50"
+        yield "whole_p99_ms", "answer ms p99"
+    if scenario.paced:
         yield "chunk_p50_ms", "chunk under way ms p50"
-    elif scenario.connections == 1 and scenario.per == "request":
-        yield ("first_p50_ms", "first chunk ms p50") if scenario.stream else ("whole_p50_ms", "answer ms p50")
+        yield "chunk_p99_ms", "chunk under way ms p99"
+        yield "late", "longest stream, of its length"
+    if scenario.held:
+        yield "open_kb", "memory of a stream kB"
 
 
-def _row(report: Report, scenario: Scenario, figure: Figure, name: str) -> Sequence[str]:
+def _row(report: Report, scenario: Scenario, figure: Figure, name: str) -> Row:
     ours, floors = (report.each(system, scenario.name, figure) for system in (GATEWAY, FLOOR))
-    each = " ".join(f"{our / floor:.2f}" for our, floor in zip(ours, floors, strict=True))
-    digits = 1 if figure == "cpu_us" else 3
-    figures = [*(report.least(system, scenario.name, figure) for system in report.starts), min(ours) - min(floors)]
-    return scenario.name, name, *(f"{one:.{digits}f}" for one in figures), each, f"{min(ours) / min(floors):.2f}"
+    each = " ".join(_over(our, floor) for our, floor in zip(ours, floors, strict=True))
+    our, floor = (report.counted(system, scenario.name, figure) for system in (GATEWAY, FLOOR))
+    digits = 1 if figure in ("cpu_us", "open_kb") else 3
+    cells = [
+        f"{report.counted(system, scenario.name, figure):.{digits}f}" if report.has(scenario.name, system) else NONE
+        for system in report.starts
+    ]
+    return scenario.name, name, *cells, f"{our - floor:.{digits}f}", each, _over(our, floor)
 
 
-def _verdicts(report: Report) -> Iterator[Sequence[str]]:
+def _over(our: float, floor: float) -> str:
+    return f"{our / floor:.2f}" if floor > 0 else NONE  # memory that was there before counts nothing
+
+
+def verdicts(report: Report) -> Iterator[Row]:
+    """Say of each goal what was measured and whether that meets it."""
     for goal, verdict in judge(report):
-        must = f"must ≤ {goal.form(goal.must)} {WORDS[verdict.meets_must]}"
         yield (
             goal.name,
             goal.title,
             goal.form(verdict.value),
-            must,
+            f"must ≤ {goal.form(goal.must)} {WORDS[verdict.meets_must]}",
             f"goal ≤ {goal.form(goal.goal)} {WORDS[verdict.meets_goal]}",
         )
 
@@ -96,7 +132,7 @@ def _decoding(report: Report) -> str:
     return f"CPU to read 1 MB of an agent's talk: {each}"
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def _columns(rows: Sequence[Row]) -> list[str]:
     """Align words to the left and figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

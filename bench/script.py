@@ -3,6 +3,8 @@
 | prompt | answer |
 |---|---|
 | `whole` | one chunk |
+| `picture` | the same, when a picture of 1 MB came with the prompt |
+| `talk` | the same, when 33 MB of earlier turns came with it: a little less than a gateway takes |
 | `burst N` | N chunks, one write each, as fast as the loop turns |
 | `pace N MS` | N chunks, one every MS milliseconds, each with a stamp: when it was written |
 
@@ -10,15 +12,32 @@ The upstream plays a script and the load driver knows from the same script what 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Literal
 
-__all__ = ["FIRST_WORD", "WHOLE", "Kind", "Script", "Wire", "read_script", "stamped", "stamps", "unstamped"]
+__all__ = [
+    "FIRST_WORD",
+    "PICTURE",
+    "TALK",
+    "WEIGHTS",
+    "WHOLE",
+    "Kind",
+    "Script",
+    "Wire",
+    "read_script",
+    "stamped",
+    "stamps",
+    "unstamped",
+]
 
-Kind = Literal["whole", "burst", "pace"]
+Kind = Literal["whole", "picture", "talk", "burst", "pace"]
 # OpenAI Chat Completions and Responses; Anthropic Messages; the Gemini API; Code Assist
 Wire = Literal["chat", "responses", "anthropic", "gemini", "v1internal"]
+
+STREAMED = ("burst", "pace")
+WEIGHTS: Mapping[Kind, int] = {"picture": 1_000_000, "talk": 33_000_000}  # in base64; in words
 
 FIRST_WORD = "Northbound"
 # Two texts in turn: proxies exist that abort a stream after many equal chunks.
@@ -39,8 +58,13 @@ class Script:
     @property
     def prompt(self) -> str:
         """The user text that asks for this script."""
-        numbers = {"whole": (), "burst": (self.chunks,), "pace": (self.chunks, self.pace_ms)}[self.kind]
+        numbers = [number for number in (self.chunks, self.pace_ms) if number] if self.kind in STREAMED else []
         return " ".join([self.kind, *map(str, numbers)])
+
+    @property
+    def weight(self) -> int:
+        """How many bytes a request for it has at least, in any format."""
+        return WEIGHTS.get(self.kind, 0)
 
     @property
     def pieces(self) -> list[str]:
@@ -54,7 +78,7 @@ class Script:
         return "".join(self.pieces)
 
 
-WHOLE = Script("whole")
+WHOLE, PICTURE, TALK = Script("whole"), Script("picture"), Script("talk")
 
 
 def read_script(prompt: str) -> Script:
@@ -62,6 +86,10 @@ def read_script(prompt: str) -> Script:
     match prompt.split():
         case ["whole"]:
             return WHOLE
+        case ["picture"]:
+            return PICTURE
+        case ["talk"]:
+            return TALK
         case ["burst", chunks] if int(chunks) > 0:
             return Script("burst", int(chunks))
         case ["pace", chunks, pace_ms] if int(chunks) > 0 and int(pace_ms) > 0:

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from bench.answers import CHECKS
 from bench.configs import GATEWAY, UPSTREAMS
 from bench.figures import Start
+from bench.installing import filled
 from bench.load import Plan, drive
 from bench.pairs import Pair
-from bench.peers import Peer, start_command
+from bench.peers import UVICORN, Peer
 from bench.process import free_port, rss_mb, running
 from bench.scenarios import WHOLE_1, Scenario
 from bench.script import Wire
@@ -24,32 +27,27 @@ __all__ = ["Machine", "NotReady", "System", "wait_ready"]
 KEY = "sk-bench-0123456789abcdef"
 START_S = 60.0
 CONFIGURING = ("GATEWAY_", "LOG_LEVEL")
-SERVER = (
-    "--loop",
-    "uvloop",
-    "--http",
-    "httptools",
-    "--no-access-log",
-    "--no-server-header",
-    "--backlog",
-    "4096",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A server process that answers on `port` in its own wire format."""
+    """A server process that answers on `port` in its own wire format; `peer`: what it is, if it is not ours."""
 
     name: str
     process: subprocess.Popen[bytes]
     port: int
     wire: Wire
     model: str
-    peer: bool = False
+    peer: Peer | None = None
+    headers: str = ""
+
+    def fit_for(self, scenario: Scenario) -> bool:
+        """Whether it can serve this."""
+        return self.peer is None or scenario.key not in self.peer.unfit
 
     def asked(self, scenario: Scenario) -> Scenario:
         """Return the scenario as it is put to this system."""
-        return scenario.for_peer if self.peer else scenario
+        return scenario if self.peer is None or self.peer.floor else scenario.for_peer
 
     def plan(self, scenario: Scenario) -> Plan:
         """Return the plan that puts a scenario to this system."""
@@ -63,7 +61,8 @@ class System:
             requests=asked.requests,
             key=KEY,
             model=self.model,
-            peer=self.peer,
+            checks=self.peer.checks if self.peer else CHECKS,
+            headers=self.headers,
         )
 
 
@@ -102,16 +101,24 @@ class Machine:
         return self._serve(name, app, self.pair.caller, GATEWAY_CONFIG=config)
 
     def peer(self, peer: Peer, programs: Path, upstream: str) -> System:
-        """Start another gateway; of the caller's variables it gets only where programs are."""
-        route = peer.routes[self.pair.name]
-        values = {"provider": route.provider, "base": upstream + route.path}
-        config = self._configure(f"{peer.name}.config", peer.settings, **values)
-        port = free_port()
-        command = start_command(peer, programs, config=config, port=str(port))
+        """Start another gateway, or a floor; of the caller's variables it gets only where programs are."""
+        route, port = peer.routes[self.pair.name], free_port()
+        values = {
+            "provider": route.provider,
+            "base": upstream + route.path,
+            "address": urlsplit(upstream).netloc,
+            "port": str(port),
+            "folder": str(self.folder),
+            "user": "user root;" if os.geteuid() == 0 else "",  # nginx' workers would be nobody, and could keep nothing
+        }
+        config = self._configure(peer.name + peer.suffix, peer.settings, **values)
+        command, variables = filled(peer, programs, config=config, key=KEY, **values)
         home = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.folder)}
-        run = running(command, self.measured, home | dict(peer.environment), self._log(peer.name), self.folder)
+        run = running(command, self.measured, home | variables, self._log(peer.name), self.folder)
         process = self.stack.enter_context(run)
-        return System(peer.name, process, port, self.pair.caller, self.pair.model, peer=True)
+        wire = self.pair.upstream if peer.floor else self.pair.caller
+        headers = peer.headers.format(**values)
+        return System(peer.name, process, port, wire, self.pair.model, peer, headers)
 
     def _configure(self, name: str, template: str, **values: str) -> str:
         config = self.folder / name
@@ -121,7 +128,7 @@ class Machine:
     def _serve(self, name: str, app: str, wire: Wire, **environment: str) -> System:
         """Start an ASGI app on the measured core."""
         port = free_port()
-        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *SERVER]
+        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *UVICORN]
         process = self._start(name, command, self.measured, _inherited() | environment)
         return System(name, process, port, wire, self.pair.model)
 

@@ -50,7 +50,7 @@ class Upstream(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.parser = httptools.HttpRequestParser(self)
         self.url = b""
-        self.body = b""
+        self.parts: list[bytes] = []
         self.next_write: asyncio.Handle | None = None
         self.place: tuple[int, int] | None = None
 
@@ -70,18 +70,19 @@ class Upstream(asyncio.Protocol):
             self.transport.abort()
 
     def on_message_begin(self) -> None:
-        self.url = self.body = b""
+        self.url = b""
+        self.parts.clear()
 
     def on_url(self, url: bytes) -> None:
         self.url += url
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        self.parts.append(body)
 
     def on_message_complete(self) -> None:
         path = self.url.partition(b"?")[0]
         try:
-            asked = read_asked(path, self.body)
+            asked = read_asked(path, b"".join(self.parts))
         except (msgspec.DecodeError, IndexError, ValueError) as problem:
             self.transport.write(_refusal(str(problem)))
             return

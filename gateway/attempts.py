@@ -247,8 +247,10 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
             if begun is not None:
                 return begun
         raise StreamBroken(f"{target.label} closed the connection without an answer")
-    except BaseException:
+    except BaseException as error:
         answer.close()
+        if not isinstance(error, EmptyAnswer):
+            events.clear()  # they may be large, and the error's traceback keeps them
         raise
 
 

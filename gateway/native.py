@@ -16,6 +16,7 @@ from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway import ir
+from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
 from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout
 from gateway.ir.estimate import estimate_body
@@ -29,7 +30,8 @@ __all__ = ["NativeCalls"]
 
 _TUNED: Final = "tunedModels/"
 _SMALL_BYTES: Final = 1024 * 1024
-_SILENCE_S: Final = 60.0  # between two pieces of a body
+_SILENCE_S: Final = SILENCE_S
+_ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
 
 
@@ -137,14 +139,16 @@ class _Body(AsyncIterable[bytes]):
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         try:
-            more = True
+            more, pace = True, Pace()
             while more:
                 async with asyncio.timeout(_SILENCE_S):
                     message = await self._receive()
                 if message["type"] != "http.request":
                     raise ClientGone
-                more = message.get("more_body", False)
-                yield message.get("body", b"")
+                piece, more = message.get("body", b""), message.get("more_body", False)
+                pace.take(piece)
+                yield piece
+                pace.resume()  # the upstream may be slow to take it
         except TimeoutError:
             self.error = RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s")
             raise self.error from None
@@ -172,8 +176,8 @@ def _call(
     origin: str,
 ) -> NativeCall:
     path = _raw_path(scope)
-    if any(step in (".", "..") for step in unquote(path).split("/")):
-        raise NotFound("a path may not lead upwards")
+    if "//" in path or _ASTRAY.search(unquote(path)):
+        raise NotFound("a path may not lead upwards, nor hold empty steps, backslashes or control characters")
     return NativeCall(
         method=scope["method"],
         path=path,

@@ -37,6 +37,7 @@ Keep = Callable[[RequestContext, bytes], Awaitable[None]]  # takes a complete an
 _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
+_UNPLAIN: Final = re.compile(rb"[^ -~]")
 _NAMED: Final = 20  # losses, in one refusal
 _TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
 # What steers an upstream's own API. Its keys, and those that name another account, are not among them.
@@ -319,12 +320,16 @@ class _Exchange:
     async def _follow(self, begun: Begun, take: _Take) -> None:
         with Watchdog(self._relay.idle, self._relay.grace, self._context.silences) as watchdog:
             while (events := await begun.answer.read()) is not None:
-                if events:
-                    watchdog.hold()
+                if not events:
+                    continue
+                if _is_quiet(events):  # an upstream that drips is as silent as one that says nothing
                     await self._take(events, take)
-                    if isinstance(events[-1], ENDS):
-                        return
-                    watchdog.feed()
+                    continue
+                watchdog.hold()
+                await self._take(events, take)
+                if isinstance(events[-1], ENDS):
+                    return
+                watchdog.feed()
 
     async def _trail(self, begun: Begun, take: _Take) -> None:
         """Pass on what still comes after the end of an answer; that nothing does is well, too."""
@@ -369,6 +374,11 @@ class _Exchange:
         self._context.end = "error"
 
 
+def _is_quiet(events: Sequence[ir.Event]) -> bool:
+    """Tell whether what passes is no whole event yet, or a comment."""
+    return len(events) == 1 and type(events[0]) is ir.Passed and events[0].quiet
+
+
 def _passes(begun: Begun) -> bool:
     """Tell whether the upstream's own words go on."""
     return type(begun.events[0]) is ir.Passed
@@ -394,7 +404,7 @@ def _read(request: ir.Request) -> ir.Request:
 def _kept(headers: Mapping[bytes, bytes], dialect: str) -> dict[str, str]:
     """Give those headers of the caller that go along with its own words."""
     found = {name: headers[name.encode()] for name in _HEADERS.get(dialect, ()) if name.encode() in headers}
-    return {name: value.decode("latin-1") for name, value in found.items()}
+    return {name: _UNPLAIN.sub(b"", value).decode() for name, value in found.items()}
 
 
 def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:

@@ -83,8 +83,11 @@ _VERBS: Final[dict[str, Operation]] = {
 _STREAM: Final = "streamGenerateContent"
 _FORMS: Final[dict[str, Streaming]] = {"": "array", "json": "array", "sse": "sse"}
 _OPERATIONS: Final = "/operations/"
-_ON_MODEL: Final = re.compile(r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)")
-_VERSION: Final = re.compile(r".*?/v1(?:beta)?/")
+_ON_MODEL: Final = re.compile(
+    r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
+    re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
+)
+_VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
 _COLLECTION: Final = re.compile(r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora)(?:/.+)?")

@@ -20,7 +20,7 @@ from typing import ClassVar, Final, Self, cast
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["Decoder", "EventTooLarge", "event", "json_line"]
+__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "legible"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
@@ -216,6 +216,14 @@ def event(data: bytes, name: bytes | None = None) -> bytes:
     if name is None:
         return b"data: %b\n\n" % data
     return b"event: %b\ndata: %b\n\n" % (name, data)
+
+
+def legible(data: bytes) -> bytes:
+    """Give sound UTF-8: what is none becomes U+FFFD, as the decoder has it; no character may be cut in two."""
+    if data.isascii():
+        return data
+    text = data.decode("utf-8", "replace")
+    return text.encode() if "\ufffd" in text else data
 
 
 def json_line(data: bytes) -> bytes:

@@ -5,6 +5,7 @@ that waits for `http.disconnect` and one timer:
     caller leaves      the listener cancels the main task, `ClientGone` comes out
     shutdown           `abort(error)` cancels it, `error` comes out
     silence            the timer sends the dialect's keep-alive, opening the reply if need be
+    caller stops       to read: the timer ends the answer a minute later as if the caller had left
 `await send()` is the back-pressure; nothing is buffered here.
 """
 
@@ -14,10 +15,11 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from starlette.types import Receive, Send
 
+from gateway.arrival import SLOWEST
 from gateway.grace import Grace
 
 __all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone"]
@@ -31,14 +33,19 @@ _STREAM_HEADERS = (
 )
 
 
+_UNREAD_S: Final = 60.0  # that one piece may wait for the caller to read
+_LOOK_S: Final = 1.0  # between two looks at such a piece
+
+
 class ClientGone(Exception):
-    """The caller closed the connection before the answer was complete."""
+    """The caller closed the connection before the answer was complete, or reads it no more."""
 
 
 class Client:
     """One caller. Use as `async with`; what is sent goes through `respond` or through `write` and `finish`.
 
-    `media_type`: of a stream. `pieces`, `sent_bytes`: of the answer, so far.
+    `media_type`: of a stream. `unread_s`: how long the caller may leave a piece unread. `pieces`, `sent_bytes`: of the
+    answer, so far.
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class Client:
         keepalive: bytes = b"",
         keepalive_s: float = 0,
         media_type: bytes = EVENT_STREAM,
+        unread_s: float = _UNREAD_S,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -57,6 +65,10 @@ class Client:
         self._keepalive = keepalive
         self._keepalive_s = keepalive_s
         self._media_type = media_type
+        self._unread_s = unread_s
+        self._every_s = min(keepalive_s or unread_s, unread_s)
+        self._unread: tuple[int, float] | None = None  # how many pieces there were, and when this was first seen
+        self._size = self._ahead = 0  # of the last piece, and of the one before it, which must be read first
         self._cause: Exception | None = None
         self._listener: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
@@ -77,10 +89,9 @@ class Client:
         return self
 
     def begin(self) -> None:
-        """Listen for the caller's leaving, and time the signs of life."""
+        """Listen for the caller's leaving, time the signs of life, and see whether the caller reads."""
         self._listener = self._loop.create_task(self._listen())
-        if self._keepalive_s:
-            self._timer = self._loop.call_at(self._last + self._keepalive_s, self._beat)
+        self._timer = self._loop.call_at(self._last + self._every_s, self._look)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -94,11 +105,12 @@ class Client:
     async def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for task in (self._listener, self._pulse):
-            if task is not None and not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        tasks = [task for task in (self._listener, self._pulse) if task is not None and not task.done()]
+        for task in tasks:  # all at once: a sign of life that has not begun must not open the reply any more
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
     def check(self, kind: type[BaseException] | None) -> None:
         """Turn a cancellation that `abort` or the caller's leaving caused into its cause."""
@@ -122,7 +134,8 @@ class Client:
             if not self.started:
                 await self._open()
             self.pieces += 1
-            self.sent_bytes += len(data)
+            self._ahead, self._size = self._size, len(data)
+            self.sent_bytes += self._size
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError as error:
             raise ClientGone from error
@@ -135,6 +148,7 @@ class Client:
         if self._pulse is not None:
             await self._pulse
         self._writing = self._closed = True
+        self._ahead = self._size
         with suppress(OSError):
             if not self.started:
                 await self._open()
@@ -168,13 +182,26 @@ class Client:
             pass
         self.abort(ClientGone())
 
-    def _beat(self) -> None:
-        due = self._last + self._keepalive_s
+    def _look(self) -> None:
+        due = self._last + self._every_s
         now = self._loop.time()
-        if now >= due and not self._writing:
-            self._pulse = self._loop.create_task(self._sign())
-            due = now + self._keepalive_s
-        self._timer = self._loop.call_at(max(due, now + 0.001), self._beat)
+        if self._writing or (self._pulse is not None and not self._pulse.done()):
+            if self._is_unread(now):
+                self._cause = self._cause or ClientGone()
+                self._task.cancel()
+                return
+            due = now + min(self._every_s, _LOOK_S)
+        elif now >= due:
+            if self._keepalive_s:
+                self._pulse = self._loop.create_task(self._sign())
+            due = now + self._every_s
+        self._timer = self._loop.call_at(max(due, now + 0.001), self._look)
+
+    def _is_unread(self, now: float) -> bool:
+        """Tell whether the piece that is being sent has waited for too long; a large one ahead of it takes time."""
+        if self._unread is None or self._unread[0] != self.pieces:
+            self._unread = self.pieces, now
+        return now - self._unread[1] >= self._unread_s + self._ahead / SLOWEST
 
     async def _sign(self) -> None:
         self._last = self._loop.time()

@@ -409,7 +409,8 @@ class _Inflater:
 
     def _weigh(self, piece: bytes) -> None:
         self._taken += len(piece)
-        if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * self._received:
+        used = self._received - len(self._rest)  # a read is 64 KB, which a bomb makes 64 MB of
+        if self._taken > _FREE_BYTES and self._taken > _MAX_RATIO * used:
             raise TooLarge(f"upstream's compressed answer inflates more than {_MAX_RATIO} times")
 
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import ir
+from gateway.arrival import SILENCE_S, Pace
 from gateway.config import Config, PipelineConfig
 from gateway.context import RequestContext, attach
 from gateway.dialects import Dialect, Passing
@@ -21,9 +22,8 @@ from gateway.routes import MAKING, Route
 from gateway.services import Services
 from gateway.streaming import ClientGone
 
-__all__ = ["BODY_SILENCE_S", "Protocol"]
+__all__ = ["Protocol"]
 
-BODY_SILENCE_S = 60.0  # between two pieces of a body
 _READ = frozenset({"chat", "count_tokens"}) | MAKING
 _BETAS = b"anthropic-beta"
 _OURS = frozenset(PipelineConfig().order)
@@ -136,16 +136,19 @@ def _replaying(body: bytes, receive: Receive) -> Receive:
 
 async def _body(receive: Receive, grace: Grace) -> bytes:
     pieces: list[bytes] = []
+    pace: Pace | None = None
     try:
-        with Watchdog(BODY_SILENCE_S, grace) as watchdog:
+        with Watchdog(SILENCE_S, grace) as watchdog:
             while (message := await receive())["type"] == "http.request":
                 piece: bytes = message.get("body", b"")
                 if not message.get("more_body", False):
                     return b"".join((*pieces, piece)) if pieces else piece
                 watchdog.feed()
                 pieces.append(piece)
+                pace = pace or Pace()
+                pace.take(piece)
     except TimeoutError:
-        raise RequestTimeout(f"the body fell silent for {BODY_SILENCE_S:g} s") from None
+        raise RequestTimeout(f"the body fell silent for {SILENCE_S:g} s") from None
     raise ClientGone
 
 

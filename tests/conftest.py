@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.packaging.fixtures",
     "tests.pictures",
     "tests.redis_server",
+    "tests.stalls",
     "tests.postgres_server",  # behind redis_server, of which it takes a name
 ]
 

@@ -49,6 +49,9 @@ def factory(app):
 
 def forgetful(app):
     Lax(app)
+
+def counting(app):
+    return 3
 """
 FAILING = {
     "syntax": "def (:\n",
@@ -190,9 +193,21 @@ def test_a_path_that_is_none(folder: Path) -> None:
     assert refusal(folder, bare("redact")) == ['gateway.toml:2: pipeline.order[0]: unknown middleware "redact"']
 
 
-def test_a_function_that_makes_nothing(folder: Path) -> None:
+@pytest.mark.parametrize(("name", "made"), [("forgetful", "a NoneType"), ("counting", "an int")])
+def test_a_function_that_makes_no_app(folder: Path, name: str, made: str) -> None:
     where = "gateway.toml:4: middleware.redact.use"
-    assert refusal(folder, named("acme_redact:forgetful")) == [f"{where}: forgetful made a NoneType, not an ASGI app"]
+    assert refusal(folder, named(f"acme_redact:{name}")) == [f"{where}: {name} made {made}, not an ASGI app"]
+
+
+def test_a_wrong_path_is_told_at_its_line_even_where_there_are_options(folder: Path) -> None:
+    (line,) = refusal(folder, named("acme_redact:Zzz", "{ level = 2 }"))
+    assert line == 'gateway.toml:4: middleware.redact.use: "acme_redact" has no "Zzz"'
+
+
+def test_an_option_that_ours_does_not_know_is_told_by_its_name(folder: Path) -> None:
+    order = named("gateway.middleware:BodyLimit", "{ limt = 3 }")
+    told = 'BodyLimit takes no option "limt"; did you mean "limit"?'
+    assert refusal(folder, order) == [f"gateway.toml:5: middleware.redact.options: {told}"]
 
 
 def test_one_that_stands_there_twice(folder: Path) -> None:

@@ -20,6 +20,7 @@ from gateway.cli.login import login
 from gateway.cli.models import models
 from gateway.cli.replay import replay
 from gateway.cli.run import run
+from gateway.cli.selftest import selftest
 from gateway.cli.usage import usage
 from gateway.cli.version import version
 
@@ -49,6 +50,7 @@ _COMMANDS = (
     models,
     explain,
     replay,
+    selftest,
     connect,
     import_,
     login,

@@ -6,27 +6,23 @@ import shutil
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
+from gateway.cli.exposed import is_exposed, mode_of, secret_files
 from gateway.cli.keys_work import stored
 from gateway.config import (
     SAMPLE_KEYS,
     ConfigError,
     Loaded,
-    V1InternalConfig,
     is_loopback,
     missing_extras,
     refuses_bind,
     report,
-    secrets_of,
 )
-from gateway.config.sources import as_list, as_tree
-from gateway.store import FILE
 from gateway.store.stored_keys import StoredKey
 
 __all__ = ["folder", "python", "settings", "stored_keys"]
@@ -34,7 +30,6 @@ __all__ = ["folder", "python", "settings", "stored_keys"]
 _LEAST: Final = (3, 11)
 _SCARCE_BYTES: Final = 100 * 2**20
 _TRIED: Final = b"\0" * 2**16
-_MOUNTED: Final = Path("/run/secrets")  # containers mount secrets so that all of their users can read them
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Iterator[Finding]:
@@ -50,8 +45,8 @@ def settings(loaded: Loaded, *, dotenv: bool = True) -> Iterator[Finding]:
     """Look at the configuration and all that it says without the network."""
     for check in (_config, _extras, _keys, _bind):
         yield from check(loaded)
-    for file, what in _private(loaded, dotenv=dotenv):
-        yield from _readable(file, what)
+    for file, what in secret_files(loaded, dotenv=dotenv):
+        yield _readable(file, what)
 
 
 def _config(loaded: Loaded) -> Iterator[Finding]:
@@ -112,40 +107,11 @@ _KEY_FIX: Final = "set auth.keys to a key that only your clients know"
 # files
 
 
-def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
-    """Name the files that hold secrets, and what they hold."""
-    if dotenv:
-        yield loaded.folder / ".env", "secrets"
-    if loaded.file is not None:
-        said = list(_texts(tomllib.loads(loaded.file.read_text("utf-8-sig"))))
-        if {secret for secret in secrets_of(loaded.config) if secret} & set(said):
-            yield loaded.file, "secrets in clear"
-        for name in (text.removeprefix("file:") for text in said if text.startswith("file:")):
-            yield loaded.resolve(name), "a secret"
-    for upstream in loaded.config.upstream.values():
-        if isinstance(upstream, V1InternalConfig) and upstream.pool.import_:
-            yield loaded.resolve(upstream.pool.import_), "refresh tokens"
-    data = loaded.resolve(loaded.config.server.data_dir)
-    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
-        yield data / name, "the credential store"
-
-
-def _readable(file: Path, what: str) -> Iterator[Finding]:
-    if os.name == "nt" or not file.is_file() or file.is_relative_to(_MOUNTED):
-        return
-    mode = file.stat().st_mode & 0o777
-    if mode & 0o077:
-        yield warning("files", f"{file} holds {what}, and others can read it: mode {mode:04o}", f"chmod 600 {file}")
-    else:
-        yield ok("files", f"{file}: mode {mode:04o}")
-
-
-def _texts(value: object) -> Iterator[str]:
-    table, items = as_tree(value), as_list(value)
-    if isinstance(value, str):
-        yield value
-    for item in table.values() if table is not None else items or ():
-        yield from _texts(item)
+def _readable(file: Path, what: str) -> Finding:
+    mode = mode_of(file)
+    if is_exposed(file):
+        return warning("files", f"{file} holds {what}, and others can read it: mode {mode:04o}", f"chmod 600 {file}")
+    return ok("files", f"{file}: mode {mode:04o}")
 
 
 # the disk
@@ -169,8 +135,7 @@ def folder(
     left = free(there)
     if left < _SCARCE_BYTES:
         yield warning("data_dir", f"{left // 2**20} MB are left on the disk of {data}", "make room")
-    mode = data.stat().st_mode & 0o777 if data.is_dir() else 0o700
-    if os.name != "nt" and mode & 0o077:
-        yield warning("data_dir", f"others can look into {data}: mode {mode:04o}", f"chmod 700 {data}")
+    if os.name != "nt" and data.is_dir() and is_exposed(data):
+        yield warning("data_dir", f"others can look into {data}: mode {mode_of(data):04o}", f"chmod 700 {data}")
     else:
         yield ok("data_dir", f"{data} can be written" if data.is_dir() else f"{data} will be made by the first start")

@@ -1,9 +1,13 @@
 """The part of `gateway run` that needs the server: the app, uvicorn, the banner."""
 
+import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
+from typing import Literal
 
 import click
 import uvicorn
@@ -11,6 +15,7 @@ import uvicorn
 from gateway import __version__
 from gateway.app import Gateway, create_app, settle
 from gateway.cli.curl import curl
+from gateway.cli.exposed import is_exposed, secret_files
 from gateway.config import Loaded, Refuses, Source
 from gateway.generations import Generations
 from gateway.logs import Forward
@@ -20,6 +25,8 @@ __all__ = ["banner", "serve"]
 
 _BACKLOG = 4096
 _KEEPALIVE_S = 75
+_FILES = 65_536  # that the process may have open, if the machine lets it
+_WAITING = 4096  # connections that have not said all they want
 
 
 def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None, refuses: Refuses) -> None:
@@ -41,7 +48,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     config = uvicorn.Config(
         app,
         loop=loop,
-        http=http,
+        http=_connections(http),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -67,6 +74,30 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
         raise SystemExit(1) from None
 
 
+def _connections(http: str) -> type[asyncio.Protocol] | Literal["h11"]:
+    """Give the class of the connections; at most half of the files that may be open are of some that only wait."""
+    if http == "h11":
+        return "h11"  # which has a bound of its own on heads
+    from gateway.connection import connections
+
+    return connections(min(_WAITING, _open_files() // 2))
+
+
+def _open_files() -> int:
+    """Raise how many files may be open as far as is useful, for each connection is one; give how many."""
+    if sys.platform == "win32":
+        return _FILES
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > _FILES:
+        hard = _FILES
+    if soft != resource.RLIM_INFINITY and soft < hard:
+        with suppress(OSError, ValueError):  # some machines allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     """Say what runs, from which file, on what, where its page is, and how to try it. `link`: opens the page once."""
     loaded = gateway.loaded
@@ -80,6 +111,9 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     ]
     if _in_clear(loaded):
         lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
+    for file, what in secret_files(loaded):
+        if is_exposed(file):
+            lines.append(f"  warning: {file} holds {what}, and others can read it: chmod 600 {file}")
     if gateway.usable:
         lines += ["", "Try it:", f"  {_curl(gateway, address, keyed=keyed)}"]
     else:

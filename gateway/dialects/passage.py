@@ -17,7 +17,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import json_line
+from gateway.sse import json_line, legible
 
 __all__ = ["Passage", "payloads"]
 
@@ -29,6 +29,8 @@ _END: Final = re.compile(_EOL * 2)
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
+_BOM: Final = b"\xef\xbb\xbf"
+_BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 
 def _any(_data: bytes, _answering: Answering) -> bool:
@@ -61,8 +63,9 @@ class Passage:
         self._screen = screen
         self._skim = skim
         self._trim = trim
-        self._rest = b""  # of an event whose end has not come
-        self._ended = False
+        self._rest: list[bytes] = []  # of an event whose end has not come
+        self._tail = b""  # the last bytes of it
+        self._begun = self._ended = False
 
     # streams
 
@@ -80,9 +83,9 @@ class Passage:
 
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream: with what is left of it, or with the error; an answer without a finish is one too."""
-        rest, self._rest = self._rest, b""
+        rest, self._rest = self._rest, []
         if self._ended:
-            return rest
+            return b"".join(rest)
         self._ended = True
         return self._write_error(error or StreamBroken("the upstream's answer ended before it was complete"))
 
@@ -95,16 +98,26 @@ class Passage:
         return self.close(failed.error)
 
     def _passed(self, data: bytes) -> bytes:
-        if self._rest or not data.endswith(_PLAIN[1]):
-            data = self._rest + data
-            end = _last_end(data)
-            whole, self._rest = data[:end], data[end:]
-        else:
-            whole = data
+        whole = data if not self._rest and data.endswith(_PLAIN[1]) else self._whole_events(data)
+        if not self._begun and whole:
+            self._begun = True
+            whole = whole.removeprefix(_BOM)  # parsers exist that take it for a part of the first line
+        whole = legible(whole)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)
         return self._edited(whole) if self._skim(whole, self._answering) else whole
+
+    def _whole_events(self, data: bytes) -> bytes:
+        """Give what ends with this piece, and keep the rest; no byte is searched twice, for events may be long."""
+        end = _last_end(self._tail + data) - len(self._tail)
+        if end <= 0:
+            self._rest.append(data)
+            self._tail = (self._tail + data)[-_BEFORE_END:]
+            return b""
+        whole, left = b"".join((*self._rest, data[:end])), data[end:]
+        self._rest, self._tail = [left] if left else [], left[-_BEFORE_END:]
+        return whole
 
     def _edited(self, data: bytes) -> bytes:
         spans = [data[start:end] for start, end in _spans(data)]

@@ -1,4 +1,4 @@
-"""Whatever happens to two pools with one store: nobody is lent who must not be, turns are fair, every lease ends."""
+"""T12: whatever happens to two pools with one store, nobody is lent who must not be, turns are fair, leases end."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from tests.adapters.pools import Hub, Member, pool_of
 from tests.clocks import FakeClock
 from tests.gateway.store.places import BOTH, Place
 from tests.patience import patient
+from tests.properties.examples import share
 from tests.redis_server import RedisServer
 
 _T = TypeVar("_T")
@@ -260,39 +261,39 @@ async def in_store(place: Place, redis: str, numbers: Iterator[int], clock: Fake
     return keepers, numbers
 
 
-def run(make: Make, strategy: str, examples: int, steps: int) -> None:
+def run(make: Make, strategy: str, part: float, steps: int) -> None:
     class Machine(PoolMachine):
         def __init__(self) -> None:
             super().__init__(make, strategy)
 
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+        Machine, settings=settings(max_examples=share(part), stateful_step_count=steps, deadline=None)
     )
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_pools_in_memory(strategy: str) -> None:
-    run(in_memory, strategy, 100, 40)
+def test_t12_pools_in_memory(strategy: str) -> None:
+    run(in_memory, strategy, 0.5, 40)
 
 
 @pytest.mark.parametrize("strategy", ["round_robin", "sticky"])
-def test_pools_that_share_a_file(tmp_path: Path, strategy: str) -> None:
+def test_t12_pools_that_share_a_file(tmp_path: Path, strategy: str) -> None:
     place = Place(tmp_path)
-    run(partial(in_store, place, "", count()), strategy, 5, 30)
+    run(partial(in_store, place, "", count()), strategy, 0.025, 30)
     place.close()
 
 
-def test_pools_that_share_a_database(tmp_path: Path, postgres_url: str) -> None:
+def test_t12_pools_that_share_a_database(tmp_path: Path, postgres_url: str) -> None:
     """What another one wrote is seen within a second, so this takes some."""
     place = Place(tmp_path, postgres_url)
-    run(partial(in_store, place, "", count()), "round_robin", 3, 20)
+    run(partial(in_store, place, "", count()), "round_robin", 0.015, 20)
     place.close()
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_pools_that_share_a_store_and_redis(
+def test_t12_pools_that_share_a_store_and_redis(
     kind: str, tmp_path: Path, redis: RedisServer, request: pytest.FixtureRequest
 ) -> None:
     place = Place(tmp_path, request.getfixturevalue("postgres_url") if kind == "postgres" else "")
-    run(partial(in_store, place, redis.url, count()), "round_robin", 3, 30)
+    run(partial(in_store, place, redis.url, count()), "round_robin", 0.015, 30)
     place.close()

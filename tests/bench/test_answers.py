@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from bench.answers import CHECKS, PEERS_CHECKS, WrongAnswer
+from bench.answers import CHECKS, UNENDED, UNNUMBERED, WrongAnswer
 from bench.script import WHOLE, Script, Wire
 
 TWO = Script("burst", 2)
@@ -61,6 +61,7 @@ STREAMS: dict[Wire, bytes] = {
     "gemini": GEMINI,
     "v1internal": V1INTERNAL,
 }
+DONE = b"data: [DONE]\n\n"
 WHOLES: dict[Wire, bytes] = {
     "responses": b'{"id":"resp_1","status":"completed","output":[{"content":[{"text":"Northbound trains leave "}]}]}',
     "anthropic": b'{"content":[{"type":"text","text":"Northbound trains leave "}],"stop_reason":"end_turn"}',
@@ -137,13 +138,34 @@ def test_a_peers_responses_may_lack_names_and_numbers() -> None:
     bare = re.sub(rb'event: \S+\n|,"sequence_number":\d', b"", RESPONSES) + b"data: [DONE]\n\n"
     with pytest.raises(WrongAnswer):
         CHECKS["responses", True](TWO, bare)
-    PEERS_CHECKS["responses", True](TWO, bare)
+    UNNUMBERED["responses", True](TWO, bare)
+
+
+def test_a_peers_responses_may_have_names_and_other_numbers() -> None:
+    body = re.sub(rb'(?<="sequence_number":)\d', b"7", RESPONSES) + DONE
+    UNNUMBERED["responses", True](TWO, body)
 
 
 @pytest.mark.parametrize(("there", "instead"), [(b"nine", b"ten"), (b'"completed"', b'"failed"')])
 def test_a_peers_wrong_responses_are_refused(there: bytes, instead: bytes) -> None:
     with pytest.raises(WrongAnswer):
-        PEERS_CHECKS["responses", True](TWO, RESPONSES.replace(there, instead))
+        UNNUMBERED["responses", True](TWO, RESPONSES.replace(there, instead))
+
+
+def test_a_peers_chat_may_end_without_done() -> None:
+    bare = CHAT.replace(DONE, b"")
+    UNENDED["chat", True](TWO, CHAT)
+    UNENDED["chat", True](TWO, bare)
+    for there, instead in ((b"nine", b"ten"), (b'"stop"', b"null")):
+        with pytest.raises(WrongAnswer):
+            UNENDED["chat", True](TWO, bare.replace(there, instead))
+
+
+def test_gemini_ends_lines_as_it_likes_and_a_stream_with_an_empty_text() -> None:
+    *texts, end = GEMINI.split(b"\n\n")[:-1]
+    bare = end.replace(b',"finishReason":"STOP"', b"")
+    last = re.sub(rb'"text":"[^"]*"', b'"text":""', end)
+    CHECKS["gemini", True](TWO, b"".join(event + b"\r\n\r\n" for event in (*texts, bare, last)))
 
 
 @pytest.mark.parametrize("wire", WHOLES)

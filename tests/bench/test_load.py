@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.asked import Asked
 from bench.frames import Answers
-from bench.load import Plan, drive, quantile
+from bench.load import Connection, Plan, Tally, drive, quantile
 from bench.script import WHOLE, Script, Wire
 from bench.upstream import Grid, Upstream
 
@@ -33,6 +34,7 @@ async def test_every_answer_is_counted_once(port: int, wire: Wire, stream: bool)
     assert not tally.errors
     assert len(tally.whole_s) == len(tally.first_s) == 6
     assert not tally.chunk_s
+    assert not tally.late
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -41,6 +43,21 @@ async def test_every_paced_chunk_is_timed(port: int, wire: Wire) -> None:
     assert not tally.errors
     assert len(tally.chunk_s) == 20
     assert all(0 < wait < 10 for wait in tally.chunk_s)
+    assert len(tally.late) == 2
+    assert all(late >= 1 for late in tally.late)
+
+
+async def test_a_stream_is_late_by_what_it_waits_for(port: int) -> None:
+    plan = Plan(port, "gemini", Script("pace", 3, 20), stream=True)
+    tally = Tally()
+    asking = Connection(plan, tally)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(lambda: asking, "127.0.0.1", port)
+    asking.began -= 1  # as if the question had been asked a second earlier
+    await asking.done
+    transport.abort()
+    assert not tally.errors
+    assert tally.late[0] > 1 + 1 / (tally.whole_s[0] - 1)
 
 
 async def test_an_answer_of_another_kind_is_an_error(port: int) -> None:
@@ -56,6 +73,24 @@ async def test_a_server_that_is_not_there_is_an_error(port: int) -> None:
     await with_nobody.wait_closed()
     tally = await drive(Plan(gone, "gemini", WHOLE, stream=False, connections=2, requests=3))
     assert tally.errors.total() == 6
+
+
+class Closing(Upstream):
+    """Closes after each answer, and says so."""
+
+    def on_message_complete(self) -> None:
+        [answer] = self.answers.writes(Asked("gemini", WHOLE, stream=False))
+        self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+        self.transport.close()
+
+
+async def test_a_server_that_closes_after_each_answer_is_asked_again() -> None:
+    closing = await asyncio.get_running_loop().create_server(lambda: Closing(Answers(), Grid()), "127.0.0.1", 0)
+    plan = Plan(closing.sockets[0].getsockname()[1], "gemini", WHOLE, stream=False, connections=2, requests=3)
+    async with closing:
+        tally = await drive(plan)
+    assert not tally.errors
+    assert len(tally.whole_s) == 6
 
 
 async def test_a_silent_server_is_an_error() -> None:

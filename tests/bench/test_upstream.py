@@ -89,6 +89,15 @@ def test_a_chat_stream_tells_its_usage_to_who_asks_for_it() -> None:
     assert chunks[-1]["usage"]["completion_tokens"] == 2
 
 
+def test_a_gemini_stream_ends_lines_as_google_does_and_has_its_end_apart() -> None:
+    *events, rest = b"".join(STREAMS["gemini"](Asked("gemini", TWO, stream=True))).split(b"\r\n\r\n")
+    assert rest == b""
+    candidates = [json.loads(event.removeprefix(b"data: "))["candidates"][0] for event in events]
+    texts = [candidate["content"]["parts"][0]["text"] for candidate in candidates]
+    assert texts == ["Northbound trains leave ", "at nine, or later. ", ""]
+    assert [candidate.get("finishReason") for candidate in candidates] == [None, None, "STOP"]
+
+
 def test_a_messages_stream_names_each_event() -> None:
     events = [event.partition(b"\n") for event in read_events("anthropic")]
     names = [name.removeprefix(b"event: ").decode() for name, _, _ in events]

@@ -14,7 +14,7 @@ from tests.docs.examples import BLOCKS
 from tests.processes import environment, running
 
 PAGE = [block for block in BLOCKS if block.page == "extending.md" and block.language == "python"]
-ADAPTER, CLIENT = PAGE
+ADAPTER, CLIENT, EXAMINED = PAGE
 ADDRESS = "http://127.0.0.1:8045"
 
 
@@ -36,6 +36,21 @@ def test_the_client_reads_what_the_adapter_says(url: str, tmp_path: Path) -> Non
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "CAN YOU HEAR ME"), done.stderr
+
+
+def test_the_adapter_passes_the_checks_for_adapters(tmp_path: Path) -> None:
+    for block in (ADAPTER, EXAMINED):
+        (tmp_path / block.file).write_text(block.text, "utf-8")
+    done = subprocess.run(
+        [sys.executable, EXAMINED.file],
+        capture_output=True,
+        text=True,
+        env=environment(tmp_path),
+        cwd=tmp_path,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_it_streams_to_other_dialects(url: str) -> None:

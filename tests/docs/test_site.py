@@ -102,7 +102,7 @@ def test_pictures_are_small_and_those_that_the_tests_take() -> None:
     source = "".join(file.read_text("utf-8") for file in SEEN.glob("test_chromium*.py"))
     taken = {f"{name}-wide-light.png" for name in re.findall(r'picture\(page, "([\w-]+)"\)', source)}
     files = list((DOCS / "pictures").iterdir())
-    assert {file.name for file in files} <= taken
+    assert {file.name for file in files if file.suffix != ".svg"} <= taken  # the bench draws its charts
     assert [file.name for file in files if file.stat().st_size > LIMIT_BYTES] == []
 
 

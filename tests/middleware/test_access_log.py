@@ -10,6 +10,7 @@ from gateway.context import attach
 from gateway.errors import UpstreamTimeout
 from gateway.middleware import AccessLog, RequestId
 from gateway.refusal import refuse
+from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, call, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +34,32 @@ async def test_one_line_says_who_asked_what_and_how_it_ended() -> None:
     assert wanted.items() <= line.items()
     assert line["ms"] >= line["first_byte_ms"] >= 0
     assert line["request_id"].startswith("req_")
+
+
+async def test_it_says_from_where_and_in_which_dialect_was_asked() -> None:
+    line = await line_of(Inner(), scope_of("/v1/messages", client="192.0.2.7"))
+    assert (line["client"], line["dialect"]) == ("192.0.2.7", "anthropic")
+
+
+async def test_a_path_of_no_dialect_has_no_dialect() -> None:
+    assert (await line_of(Inner(), scope_of("/own/page")))["dialect"] is None
+
+
+async def test_a_request_from_a_socket_without_an_address_has_none() -> None:
+    assert (await line_of(Inner(), {**scope_of(), "client": None}))["client"] == ""
+
+
+async def test_time_is_in_tenths_of_milliseconds() -> None:
+    clock, capture = FakeClock(), CapturingLogger()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await clock.advance(0.25)
+        await Inner()(scope, receive, send)
+        await clock.advance(1.03125)
+
+    await call(AccessLog(slow, log_of(capture), clock), scope_of())
+    line = capture.calls[0].kwargs
+    assert (line["first_byte_ms"], line["ms"]) == (250.0, 1281.2)
 
 
 async def test_it_says_where_the_answer_came_from_and_what_it_used() -> None:

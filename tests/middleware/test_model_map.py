@@ -54,6 +54,12 @@ async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], stat
     assert (await ask(Inner(reads=False), model, Principal(name="a", id="a", models=globs))).status == status
 
 
+async def test_a_model_that_is_not_on_the_list_of_the_key_is_the_field_that_is_wrong() -> None:
+    outcome = await ask(Inner(reads=False), "models/demo", Principal(name="a", id="a", models=("claude-*",)))
+    error = outcome.json["error"]
+    assert (error["param"], error["message"]) == ("model", "this API key may not use the model 'demo'")
+
+
 @pytest.mark.parametrize(
     ("upstreams", "labels"),
     [((), ["one/m", "two/m"]), (("two",), ["two/m"]), (("two", "one"), ["one/m", "two/m"]), (("three",), None)],

@@ -2,6 +2,7 @@ import pytest
 
 from gateway import ir
 from gateway.middleware import Protocol
+from gateway.routes import DialectName
 from tests.middleware.asgi import Inner, call, scope_of
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +16,44 @@ async def test_the_request_is_read_in_the_dialect_of_the_path() -> None:
         await call(Protocol(inner), scope_of(path), [CHAT[:10], CHAT[10:]])
         assert inner.context.request.turns == (ir.Turn(role="user", parts=(ir.Text(text="hi"),)),)
         assert inner.context.requested_model == "m"
+
+
+@pytest.mark.parametrize(
+    ("sent", "betas"),
+    [([b"a, b"], ("a", "b")), ([b"a", b" b ,, a"], ("a", "b")), ([b""], ()), (["b\u00fc".encode(), b"c"], ("b", "c"))],
+)
+async def test_what_an_anthropic_caller_opts_into_is_taken_from_every_header(
+    sent: list[bytes], betas: tuple[str, ...]
+) -> None:
+    inner = Inner(reads=False)
+    scope = scope_of("/v1/messages")
+    scope["headers"] += [(b"anthropic-beta", value) for value in sent]
+    await call(Protocol(inner), scope, [CHAT.replace(b"{", b'{"max_tokens": 9, ', 1)])
+    assert inner.context.request.betas == betas
+
+
+async def test_others_opt_into_nothing() -> None:
+    inner = Inner(reads=False)
+    await call(Protocol(inner), scope_of(headers={"anthropic-beta": "a"}), [CHAT])
+    assert inner.context.request.betas == ()
+
+
+@pytest.mark.parametrize(("passed", "native"), [((), None), (("openai-chat",), CHAT), (("anthropic",), None)])
+async def test_the_callers_own_words_are_kept_where_they_may_pass(
+    passed: tuple[DialectName, ...], native: bytes | None
+) -> None:
+    inner = Inner(reads=False)
+    await call(Protocol(inner, passed=passed), scope_of(), [CHAT])
+    kept = inner.context.request.native
+    assert (kept and bytes(kept.body)) == native
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/v1/messages/count_tokens", 200), ("/v1/messages", 400)], ids=["counted", "asked"]
+)
+async def test_what_cannot_be_read_may_still_be_counted(path: str, status: int) -> None:
+    body = CHAT.replace(b'"user"', b'"nobody"')
+    assert (await call(Protocol(Inner(reads=False)), scope_of(path), [body])).status == status
 
 
 @pytest.mark.parametrize(

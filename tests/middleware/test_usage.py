@@ -1,5 +1,6 @@
 """Usage alone in somebody else's app."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ async def test_an_app_that_fails_is_an_error(tmp_path: Path) -> None:
         await call(usage, scope_of())
     row = await only(usage)
     assert (row.end, row.status) == ("error", 504)
+
+
+async def test_a_request_that_is_cancelled_is_written_down_so(tmp_path: Path) -> None:
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    usage = Usage(leaving, tmp_path)
+    with pytest.raises(asyncio.CancelledError):
+        await call(usage, scope_of())
+    assert (await only(usage)).end == "cancelled"
 
 
 async def test_other_pages_of_the_app_are_no_rows(tmp_path: Path) -> None:

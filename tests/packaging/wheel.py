@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-__all__ = ["Built", "build", "install", "python_of"]
+from deploy.release import distributions
+
+__all__ = ["EPOCH", "Built", "build", "install", "python_of"]
 
 ROOT = Path(__file__).parents[2]
+EPOCH = 1_700_000_000
 NOT_SOURCES = (
     *(".[!e]*", ".env", "*.egg-info", "__pycache__"),
     *("bench", "build", "data", "dist", "docs", "node_modules", "tests"),
@@ -40,7 +43,7 @@ def build(folder: Path) -> None:
     """Build a source distribution, and the wheel from it."""
     # a copy: the build writes its egg-info beside the sources, and would read an old one
     sources = copytree(ROOT, folder / "sources", symlinks=True, ignore=ignore_patterns(*NOT_SOURCES))
-    _run(sys.executable, "-m", "build", "--outdir", folder / "dist", sources)
+    distributions(sources, folder / "dist", EPOCH)
 
 
 def install(folder: Path, *requirements: str | Path, beside: Path | None = None) -> None:

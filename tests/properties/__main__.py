@@ -7,8 +7,18 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Final
 
 from .examples import COUNT
+
+TESTS: Final = Path(__file__).parents[1]
+# T1 to T9, and those that stand with the tests of what they are about: T10, T11 and T12
+PLACES: Final = (
+    TESTS / "properties",
+    TESTS / "gateway" / "test_pipeline.py",
+    TESTS / "gateway" / "store" / "test_limits_alike.py",
+    TESTS / "adapters" / "test_pool_machine.py",
+)
 
 
 def main() -> int:
@@ -16,9 +26,10 @@ def main() -> int:
     parser = ArgumentParser(prog="python -m tests.properties", description="Try every property often.")
     parser.add_argument("--examples", type=int, default=20_000, help="of each property (default: 20000)")
     given, rest = parser.parse_known_args()
-    command = [sys.executable, "-m", "pytest", "--timeout=0", *rest]
+    often = ("-p", "tests.properties.profiles", "--hypothesis-profile=often")
+    command = [sys.executable, "-m", "pytest", "--timeout=0", *often, *rest]
     if not any(Path(one.partition("::")[0]).exists() for one in rest):
-        command.append(str(Path(__file__).parent))
+        command += map(str, PLACES)
     return subprocess.run(command, env=os.environ | {COUNT: str(given.examples)}, check=False).returncode
 
 

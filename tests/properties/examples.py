@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-__all__ = ["COUNT", "EXAMPLES"]
+from .profiles import COUNT, TRIES
 
-COUNT: Final = "GATEWAY_TEST_EXAMPLES"
+__all__ = ["COUNT", "EXAMPLES", "share"]
+
 EXAMPLES: Final = settings(
-    max_examples=int(os.environ.get(COUNT, "200")),
+    max_examples=TRIES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+def share(part: float) -> int:
+    """Say how often to try a property that takes long: this part of the others' examples."""
+    return max(1, round(part * TRIES))

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
 from gateway.dialects.gemini.schema import Cleaned, Profile, clean, response_schema
+
+from .examples import EXAMPLES, share
 
 TOOL_KEYS = {"type", "title", "description", "enum", "properties", "required", "items"}
 ALLOWED = {
@@ -73,7 +75,7 @@ schemas = st.builds(
     plain,
 )
 anything = schemas | json_values
-relaxed = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(EXAMPLES, max_examples=share(0.5))
 
 
 def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,8 @@ from gateway import ir
 from gateway.dialects import Answering, Dialect, Passing
 from gateway.errors import GatewayError
 from gateway.routes import DialectName
-from tests.automata import STREAMS, WHOLES, Call, Heard
+from gateway.testing.grammar_gemini import gemini_said
+from tests.automata import STREAMS, WHOLES, Heard
 from tests.gateway.dialects.gemini import caller
 from tests.translating import CODECS
 
@@ -94,12 +95,12 @@ def listen(dialect: DialectName, data: bytes, to: Answering) -> Heard:
     """Walk a stream; AssertionError where it leaves its grammar, or has not exactly one end."""
     if dialect != "gemini":
         return STREAMS[dialect](data)
-    return _gemini(caller.heard(caller.array(data) if to.array else caller.sse(data)))
+    return gemini_said(caller.heard(caller.array(data) if to.array else caller.sse(data)))
 
 
 def listen_whole(dialect: DialectName, body: bytes) -> Heard:
     """Read a whole answer, or an error."""
-    return WHOLES[dialect](body) if dialect != "gemini" else _gemini(caller.heard([decode(body)]))
+    return WHOLES[dialect](body) if dialect != "gemini" else gemini_said(caller.heard([decode(body)]))
 
 
 def ends(dialect: DialectName, data: bytes, to: Answering) -> list[bool]:
@@ -127,12 +128,3 @@ def _chunk_ends(chunk: Any) -> list[bool]:
     finished = [bool(one.get("finishReason")) for one in chunk.get("candidates") or ()]
     blocked = "blockReason" in (chunk.get("promptFeedback") or {})
     return [False] * ("error" in chunk) + [True] * (any(finished) or blocked)
-
-
-def _gemini(answer: caller.Answer) -> Heard:
-    calls = tuple(Call(call.get("id", ""), call["name"], call.get("args")) for call in answer.calls)
-    images = tuple(f"data:{image['mimeType']};base64,{image['data']}" for image in answer.images)
-    finish = answer.finish if answer.finish is not None else answer.blocked
-    if answer.error is not None:
-        return Heard(answer.text, answer.thoughts, calls, images, error=answer.error)
-    return Heard(answer.text, answer.thoughts, calls, images, finish, answer.usage or {})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from . import commands, configuration, errors, metrics
+from . import commands, configuration, errors, licences, metrics
 
 __all__ = ["FOLDER", "PAGES"]
 
@@ -15,5 +15,6 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "configuration.md": configuration.written,
     "commands.md": commands.written,
     "errors.md": errors.written,
+    "licences.md": licences.written,
     "metrics.md": metrics.written,
 }

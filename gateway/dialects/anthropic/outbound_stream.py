@@ -84,7 +84,7 @@ class StreamReader(BlockReader):
         try:
             message = read_message(body)
         except ValueError as error:
-            self._unreadable(mask(str(error)))
+            self._unreadable(read_details(body).message or mask(str(error)))
             return self._flushed()
         if message.type == "error" or message.error != _NULL:
             self._fail(read_error(200, body, {}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Final
 
 from msgspec import Struct
@@ -32,6 +33,8 @@ _READ_TOGETHER: Final = frozenset(
 )
 _UNNAMED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 _MAX_NAME: Final = 64
+# what re reads a pattern with: to compile one takes a millisecond for each class of characters, and callers write them
+_read_pattern: Final[Callable[[str], object]] = import_module("re._parser").parse
 
 
 def lighten(schema: object, *, parameters: bool) -> tuple[Schema, tuple[Dropped, ...]]:
@@ -113,6 +116,11 @@ class _Light:
             return True
         self._drop(at, "depth" if self._nodes > 0 else "size")
         return False
+
+    def affords_text(self, text: str) -> bool:
+        """Tell whether what is read character by character can be, too."""
+        self._nodes -= len(text) // 8
+        return self._nodes > 0
 
     def _drop(self, at: _At, keyword: str, *, hint: bool = False) -> None:
         self.dropped.append(Dropped(f"{at.path}{keyword}", keyword, hint))
@@ -223,12 +231,12 @@ def _words(value: object) -> object:
     return value if isinstance(value, str) and value else MISSING
 
 
-def _pattern(value: object) -> object:
-    if not isinstance(value, str):
+def _pattern(light: _Light, value: object, _: _At) -> object:
+    if not isinstance(value, str) or not light.affords_text(value):
         return MISSING
     with warnings.catch_warnings(action="ignore"):
         try:
-            re.compile(value)
+            _read_pattern(value)
         except (re.error, RecursionError, OverflowError):  # the API refuses what is no regular expression
             return MISSING
     return value
@@ -289,7 +297,6 @@ _PLAIN: Final[Mapping[str, Callable[[object], object]]] = {
     **dict.fromkeys(("title", "description", "format"), _words),
     **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"), _count),
     **dict.fromkeys(("minimum", "maximum"), _number),
-    "pattern": _pattern,
     "type": _type,
     "default": _kept,
     "enum": _enum,
@@ -300,4 +307,5 @@ _NESTED: Final[Mapping[str, Callable[[_Light, object, _At], object]]] = {
     "properties": _properties,
     "items": _items,
     "additionalProperties": _additional,
+    "pattern": _pattern,
 }

@@ -3,6 +3,7 @@
 All else of a request and of its answer passes byte for byte.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -201,6 +202,7 @@ class _Chunk(Struct):
 
 
 _UNCOUNTED: Final = b',"usage":null'
+_SEVERAL: Final = re.compile(rb"\}\s*,\s*\{")
 _PADDED: Final = b',"obfuscation":"'
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _DONE: Final = b"[DONE]"
@@ -220,7 +222,9 @@ def skim(events: bytes, answering: Answering) -> bool:
     if b'"usage"' in events and not answering.request.include_usage:
         return True
     deltas = events.count(b'"delta"')
-    return deltas != events.count(b'"choices"') or events.count(b'"index"') > deltas
+    if deltas != events.count(b'"choices"') or events.count(b'"index"') > deltas:
+        return True
+    return _SEVERAL.search(events) is not None  # a choice that says nothing at all has no name to be counted by
 
 
 def screen(data: bytes, answering: Answering) -> bool:

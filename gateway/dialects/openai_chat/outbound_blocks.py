@@ -40,6 +40,11 @@ class Block:
         """Whether it ends where another one begins."""
         return True
 
+    @property
+    def garbled(self) -> bool:
+        """Whether it cannot be taken for whole."""
+        return False
+
     def opening(self) -> ir.BlockStarted:
         """Give the event that opens it."""
         return ir.BlockStarted(kind=self.kind)
@@ -74,13 +79,18 @@ class CallBlock(Block):
     @property
     def complete(self) -> bool:
         """Whether its arguments are one whole object."""
-        if not self._live or not self._pieces[-1].rstrip().endswith("}"):
+        return self._live and self._pieces[-1].rstrip().endswith("}") and not self.garbled
+
+    @property
+    def garbled(self) -> bool:
+        """Whether what went out of its arguments is no whole object, or no JSON at all."""
+        if not self._live:
             return False
         try:
             msgspec.json.decode("".join(self._pieces))
         except (ValueError, RecursionError):
-            return False
-        return True
+            return True
+        return False
 
     def opening(self) -> ir.BlockStarted:
         """Give the event that opens it."""
@@ -164,6 +174,8 @@ class Blocks:
             block.held = []
             # a call that others wait for may have become whole
             if not (ended or block.ended or (len(waiting) > 1 and block.complete)):
+                return
+            if block.garbled and not ended:  # the end says whether it was cut, or the answer has failed
                 return
             yield from block.closing()
             yield ir.BlockEnded()

@@ -133,7 +133,8 @@ class StreamReader(BlockReader):
         try:
             chunk = read_chunk(data)
         except ValueError as error:
-            self._unreadable(mask(str(error)))
+            shown = read_details(data).message if isinstance(data, bytes) else ""  # a page, no words of an answer
+            self._unreadable(shown or mask(str(error)))
             return None
         if (chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))

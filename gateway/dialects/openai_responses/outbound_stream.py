@@ -95,7 +95,7 @@ class StreamReader(BlockReader):
             else:
                 self._finish(response, "response.failed" if response.error != NULL else f"response.{response.status}")
         except ValueError as error:
-            self._unreadable(mask(str(error)))
+            self._unreadable(read_details(body).message or mask(str(error)))
         return self._flushed()
 
     def _read(self, data: str | bytes) -> None:

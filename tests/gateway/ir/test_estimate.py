@@ -65,6 +65,7 @@ def wav(seconds: int, rate: int) -> bytes:
         ("𠀀", 1),
         ("🙂", 2),
         ("a漢b", 3),
+        ("a\ud800", 2),
     ],
 )
 def test_text(text: str, tokens: int) -> None:
@@ -108,6 +109,16 @@ def test_a_tool_costs_eight_and_its_parts() -> None:
     plain = asking(*[ir.Text(text="word")] * 16)
     assert estimate(plain) == 21
     assert estimate(replace(plain, tools=(tool,) * 20)) == 21 + 21 * 13
+
+
+def test_a_tool_without_a_schema_costs_its_words() -> None:
+    assert estimate(replace(asking(), tools=(ir.Tool(name="get", description=None, schema=None),))) == 14
+
+
+def test_each_word_of_the_system_and_each_byte_of_the_wanted_form_costs() -> None:
+    plain = replace(asking(), system=(ir.Text(text="be brief"),))
+    assert estimate(plain) == 12
+    assert estimate(replace(plain, output=ir.Output(kind="schema", schema=Raw(b'{"type":"object"}')))) == 18
 
 
 def test_white_space_in_json_costs_nothing() -> None:
@@ -167,6 +178,10 @@ def test_media(part: ir.Media, tokens: int) -> None:
 
 def test_an_image_costs_by_its_pixels_not_by_its_bytes() -> None:
     assert cost(media("image/png", png(100, 100))) == cost(media("image/png", png(100, 100, more=500_000)))
+
+
+def test_a_small_image_costs_a_whole_token() -> None:
+    assert cost(*[media("image/png", png(1, 1))] * 20) == BASE + 21
 
 
 def test_images_in_tool_results_count() -> None:

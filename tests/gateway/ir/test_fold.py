@@ -69,6 +69,26 @@ def test_a_signature_belongs_to_its_block_only() -> None:
     assert [part.signature for part in parts if isinstance(part, ir.Text)] == [SIGNED, None]
 
 
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ([ir.BlockStarted(kind="text")], ir.Text(text="", signature=SIGNED)),
+        ([ir.BlockStarted(kind="thinking")], ir.Thinking(text="", signature=SIGNED)),
+        (
+            [ir.BlockStarted(kind="tool_call", id="t", name="f")],
+            ir.ToolCall(id="t", name="f", arguments=Raw(b"{}"), signature=SIGNED),
+        ),
+        (
+            [ir.BlockStarted(kind="media"), ir.MediaChunk(media_type="image/png", data="AAAA")],
+            ir.Media(media_type="image/png", data="AAAA", signature=SIGNED),
+        ),
+    ],
+    ids=["text", "thinking", "tool call", "media"],
+)
+def test_every_kind_of_block_keeps_its_signature(block: list[ir.Event], part: ir.Part) -> None:
+    assert fold(STARTED, *block, ir.SignatureDelta(SIGNED), ir.BlockEnded(), STOP).parts == (part,)
+
+
 def test_what_stands_outside_of_blocks_makes_no_part() -> None:
     assert fold(STARTED, ir.TextDelta("lost"), ir.BlockEnded(), STOP).parts == ()
     assert fold(STARTED, ir.BlockStarted(kind="media"), ir.BlockEnded(), STOP).parts == ()
@@ -93,7 +113,7 @@ def test_a_failure_is_raised_as_it_came() -> None:
 
 
 def test_a_stream_without_end_is_broken() -> None:
-    with pytest.raises(StreamBroken):
+    with pytest.raises(StreamBroken, match="ended before it was complete"):
         fold(STARTED, ir.BlockStarted(kind="text"), ir.TextDelta("a"), ir.BlockEnded())
 
 

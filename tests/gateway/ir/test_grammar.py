@@ -89,6 +89,11 @@ def test_a_block_holds_deltas_of_its_kind(kind: ir.BlockKind, delta: str) -> Non
             check(events)
 
 
+def test_what_does_not_end_is_told_so() -> None:
+    with pytest.raises(GrammarError, match="no terminal event"):
+        check([STARTED])
+
+
 def test_only_text_holds_citations() -> None:
     source = ir.CitationDelta(url="https://a.example/")
     check([STARTED, TEXT, source, ENDED, FINISHED])

@@ -23,6 +23,12 @@ def test_what_is_sealed_comes_back(signature: ir.Signature) -> None:
     assert signature.issuer is None or back.kind == signature.kind
 
 
+@pytest.mark.parametrize("length", range(1, 41))
+def test_a_value_of_any_length_comes_back(length: int) -> None:
+    signature = ir.Signature("claude", "s" * length)
+    assert ir.unseal(ir.seal(signature)) == signature
+
+
 @pytest.mark.parametrize("letters", [("gemini", "g"), ("claude", "c"), ("openai", "o")])
 def test_each_family_has_its_letter(letters: tuple[ir.Family, str]) -> None:
     family, letter = letters

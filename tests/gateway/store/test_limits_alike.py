@@ -17,6 +17,7 @@ from gateway.store.own_limits import OwnLimits
 from gateway.store.shared_limits import SharedLimits
 from gateway.store.windows import SECOND, Rule, Seen, Taken, Window, place_of
 from tests.clocks import FakeClock
+from tests.properties.examples import EXAMPLES, share
 from tests.redis_server import RedisServer
 
 NAMES = (f"name-{number}" for number in count())
@@ -138,9 +139,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(EXAMPLES, max_examples=share(0.75), suppress_health_check=[*HealthCheck])
 @given(st.lists(asks, max_size=25), limits)
-def test_no_schedule_gets_more_and_both_places_decide_alike(url: str, schedule: list[Ask], limits: list[Limit]) -> None:
+def test_t11_no_schedule_gets_more_and_both_places_decide_alike(
+    url: str, schedule: list[Ask], limits: list[Limit]
+) -> None:
     async def run() -> None:
         pair = Pair(plan_of(next(NAMES), limits), url)
         pair.shared.start()

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.routes import Route, Streaming
+from gateway.testing.grammar_gemini import GeminiAnswer as Answer
+from gateway.testing.grammar_gemini import gemini_heard as heard
 
 __all__ = [
     "SSE",
@@ -31,33 +32,6 @@ Json = dict[str, Any]
 SSE = Route("gemini", "chat", "asked", streams="sse")
 _EVENT = re.compile(rb"data: ([^\r\n]+)\r\n\r\n")
 _SEPARATORS = ("\u2028", "\u2029", "\x85")
-
-
-@dataclass
-class Answer:
-    """One answer. `parts` as they came; words of one kind joined in `text` and `thoughts`."""
-
-    parts: list[Json] = field(default_factory=list)
-    finish: str | None = None
-    blocked: str | None = None
-    usage: Json | None = None
-    error: Json | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(part.get("text", "") for part in self.parts if not part.get("thought"))
-
-    @property
-    def thoughts(self) -> str:
-        return "".join(part.get("text", "") for part in self.parts if part.get("thought"))
-
-    @property
-    def calls(self) -> list[Json]:
-        return [part["functionCall"] for part in self.parts if "functionCall" in part]
-
-    @property
-    def images(self) -> list[Json]:
-        return [part["inlineData"] for part in self.parts if "inlineData" in part]
 
 
 def ask(body: Any = None, *, route: Route = SSE, counting: bool = False, **fields: Any) -> ir.Request:
@@ -121,22 +95,6 @@ def array(data: bytes) -> list[Json]:
     return chunks
 
 
-def heard(chunks: Sequence[Json], *, native: bool = False) -> Answer:
-    """Walk the chunks of a stream, or the one of a whole answer; an upstream's own may count after the end."""
-    answer = Answer()
-    for place, chunk in enumerate(chunks):
-        if "error" in chunk:
-            assert next(iter(chunk)) == "error"
-            assert (len(chunk), place) == (1, len(chunks) - 1)
-            answer.error = chunk["error"]
-            return answer
-        assert native or answer.finish is None
-        _take(answer, chunk)
-    assert (answer.finish is None) != (answer.blocked is None)
-    assert native or answer.usage is not None
-    return answer
-
-
 def parts_of(answer: Answer) -> list[Json]:
     """Give the parts, words of one kind joined, without empty ones and what only a stream needs."""
     joined: list[Json] = []
@@ -148,15 +106,3 @@ def parts_of(answer: Answer) -> list[Json]:
         elif part != {"text": ""}:
             joined.append(part)
     return joined
-
-
-def _take(answer: Answer, chunk: Json) -> None:
-    for candidate in chunk.get("candidates", ()):
-        answer.parts += candidate.get("content", {}).get("parts", ())
-        if "finishReason" in candidate:
-            assert answer.finish is None
-            answer.finish = candidate["finishReason"]
-    if "promptFeedback" in chunk:
-        answer.blocked = chunk["promptFeedback"]["blockReason"]
-    if "usageMetadata" in chunk:
-        answer.usage = (answer.usage or {}) | chunk["usageMetadata"]

@@ -93,11 +93,18 @@ def test_media_of_any_type(kind: str, read: str) -> None:
     assert found.media_type == read
 
 
-@pytest.mark.parametrize("given", [{"fileUri": "files/a", "mimeType": "video/mp4"}, {"file_uri": "files/a"}])
-def test_a_file_is_an_address(given: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "media_type"),
+    [
+        ({"fileUri": "files/a", "mimeType": "video/mp4"}, "video/mp4"),
+        ({"fileUri": "files/a", "mimeType": "VIDEO/MP4 ; codecs=a;b"}, "video/mp4"),
+        ({"file_uri": "files/a"}, "application/octet-stream"),
+    ],
+)
+def test_a_file_is_an_address(given: dict[str, str], media_type: str) -> None:
     (found,) = contents([{"fileData": given}])[0].parts
     assert isinstance(found, ir.Media)
-    assert (found.url, found.data) == ("files/a", None)
+    assert (found.url, found.data, found.media_type) == ("files/a", None, media_type)
     assert found.path == "contents[0].parts[0].fileData.fileUri"
 
 

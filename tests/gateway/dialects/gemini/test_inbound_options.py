@@ -261,6 +261,11 @@ def test_tools_that_cannot_be_are_named(fields: Any, param: str) -> None:
     assert caught.value.param == param
 
 
+def test_a_mode_that_nobody_knows_is_told_beside_those_that_are_known() -> None:
+    with pytest.raises(InvalidRequest, match="'SOME' is none of AUTO, VALIDATED, ANY, NONE"):
+        ask(tools=functions({"name": "f"}), toolConfig={"functionCallingConfig": {"mode": "SOME"}})
+
+
 # schemas
 
 

@@ -1,8 +1,7 @@
 """A Responses stream as its rules want it, read back from bytes, and put together again by hand and by the SDK."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 import httpx2
@@ -14,6 +13,8 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.openai_responses.stream import StreamWriter
 from gateway.dialects.openai_responses.whole import write_whole
+from gateway.testing.grammar_responses import ResponsesStream
+from gateway.testing.grammar_sse import letter
 from tests.gateway.dialects.openai_chat.chat import USER, answer, block, call, text, thinking
 
 __all__ = [
@@ -34,18 +35,9 @@ __all__ = [
 
 Json = dict[str, Any]
 ID = "0f" * 12
-TERMINALS = ("response.completed", "response.incomplete", "response.failed")
 MODELS = {
     get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(get_args(ResponseStreamEvent)[0])
 }
-DELTAS = {  # the field of what is open that a delta adds to
-    "response.output_text": "text",
-    "response.refusal": "refusal",
-    "response.reasoning_summary_text": "text",
-    "response.function_call_arguments": "arguments",
-    "response.custom_tool_call_input": "input",
-}
-PARTS = {"response.content_part": "content", "response.reasoning_summary_part": "summary"}
 
 
 def answering(
@@ -76,127 +68,22 @@ def signed(events: Sequence[ir.Event], issuer: ir.Family | None = "gemini", kind
     return [*events[:at], signature, *events[at:]] if kind == "f" else [*events[:-1], signature, events[-1]]
 
 
-def parse(data: bytes) -> Iterator[Json]:
-    """Give the data of each event; its name and its number are right."""
-    events = data.decode().split("\n\n")
-    assert events.pop() == ""
-    for number, event in enumerate(events):
-        name, line = event.split("\n")
-        read: Json = json.loads(line.removeprefix("data: "))
-        assert name == f"event: {read['type']}"
-        assert read["sequence_number"] == number
-        yield read
-
-
-class Stream:
-    """A stream that keeps the rules; making one checks them."""
+class Stream(ResponsesStream):
+    """A stream that keeps the rules, and says no less than the SDK's own types; making one checks them."""
 
     def __init__(self, data: bytes) -> None:
-        self.events = list(parse(data))
-        created, begun, *told, last = self.events
+        letter(data)
+        super().__init__(data)
+        created, begun, *told = self.events
+        assert (created["sequence_number"], begun["type"]) == (0, "response.in_progress")
+        assert created["response"] == begun["response"]
+        assert self.done == self.items[: len(self.done)]
+        assert self.output == self.items
         for event in self.events:
             MODELS[event["type"]].model_validate(event)
-        assert (created["type"], begun["type"]) == ("response.created", "response.in_progress")
-        assert created["response"] == begun["response"]
-        assert (begun["response"]["status"], begun["response"]["output"]) == ("in_progress", [])
-        assert last["type"] in TERMINALS
-        self.response: Json = last["response"]
-        assert last["type"] == f"response.{self.response['status']}"
-        self.items: list[Json] = []
-        self.open: Json | None = None
-        self.part: Json | None = None
         for event in told:
-            self._take(event)
-        self._check_end()
-
-    @property
-    def status(self) -> str:
-        return str(self.response["status"])
-
-    @property
-    def names(self) -> list[str]:
-        return [event["type"].removeprefix("response.") for event in self.events]
-
-    @property
-    def output(self) -> list[Json]:
-        output: list[Json] = self.response["output"]
-        return output
-
-    def named(self, name: str) -> list[Json]:
-        """Give the events of one type."""
-        return [event for event in self.events if event["type"] == f"response.{name}"]
-
-    def _take(self, event: Json) -> None:
-        subject, _, verb = event["type"].rpartition(".")
-        if subject == "response.output_item":
-            self._take_item(event, verb)
-            return
-        assert self.open is not None, event
-        place = (event["output_index"], event["item_id"])
-        assert place == (len(self.items) - 1, self.open["id"])
-        if subject in PARTS:
-            self._take_part(event, verb, PARTS[subject])
-        elif subject == "response.output_text.annotation":
-            assert self.part is not None
-            assert event["annotation_index"] == len(self.part["annotations"])
-            self.part["annotations"].append(event["annotation"])
-        elif subject != "response.image_generation_call":
-            self._take_words(event, verb, DELTAS[subject])
-
-    def _take_item(self, event: Json, verb: str) -> None:
-        if verb == "added":
-            assert self.open is None
-            assert event["output_index"] == len(self.items)
-            self.open = deepcopy(event["item"])
-            self.items.append(self.open)
-            assert self.open["status"] == "in_progress"
-            return
-        assert self.open is not None
-        assert self.part is None
-        assert event["output_index"] == len(self.items) - 1
-        done = event["item"]
-        if done["type"] == "image_generation_call":
-            self.open["result"] = done["result"]
-        if "encrypted_content" in done:
-            self.open["encrypted_content"] = done["encrypted_content"]
-        self.open["status"] = done["status"]
-        assert done == self.open
-        assert done["status"] in ("completed", "incomplete")
-        self.open = None
-
-    def _take_part(self, event: Json, verb: str, field: str) -> None:
-        assert self.open is not None
-        index = event["content_index" if field == "content" else "summary_index"]
-        if verb == "added":
-            assert self.part is None
-            assert index == len(self.open[field])
-            self.part = deepcopy(event["part"])
-            self.open[field].append(self.part)
-            return
-        assert event["part"] == self.part
-        assert index == len(self.open[field]) - 1
-        self.part = None
-
-    def _take_words(self, event: Json, verb: str, field: str) -> None:
-        holder = self.open if field in ("arguments", "input") else self.part
-        assert holder is not None
-        if verb == "delta":
-            assert event["delta"]
-            holder[field] += event["delta"]
-        else:
-            assert verb == "done"
-            assert event[field] == holder[field]
-        if event["type"].startswith("response.output_text."):
-            assert event["logprobs"] == []
-
-    def _check_end(self) -> None:
-        if self.open is not None:
-            calls = ("function_call", "custom_tool_call")
-            assert self.status == "failed" or (self.status == "incomplete" and self.open["type"] in calls)
-            self.open["status"] = "incomplete"
-        assert self.output == self.items
-        if self.status == "completed":
-            assert {item["status"] for item in self.items} <= {"completed"}
+            assert event.get("delta", "words")
+            assert not event["type"].startswith("response.output_text.") or event.get("logprobs", []) == []
 
 
 def spoken(data: bytes) -> list[Any]:

@@ -1,0 +1,57 @@
+"""The files that hold secrets, and which of them others on this machine can read."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.config import Loaded, V1InternalConfig, secrets_of
+from gateway.config.sources import as_list, as_tree
+from gateway.store import FILE
+
+__all__ = ["is_exposed", "mode_of", "secret_files"]
+
+_MOUNTED: Final = Path("/run/secrets")  # containers mount secrets so that all of their users can read them
+
+
+def secret_files(loaded: Loaded, *, dotenv: bool = True) -> Iterator[tuple[Path, str]]:
+    """Name the files that are there and hold secrets, and what they hold."""
+    for file, what in _private(loaded, dotenv=dotenv):
+        if os.name != "nt" and file.is_file() and not file.is_relative_to(_MOUNTED):
+            yield file, what
+
+
+def mode_of(path: Path) -> int:
+    """Give the rights to a file or folder."""
+    return path.stat().st_mode & 0o777
+
+
+def is_exposed(path: Path) -> bool:
+    """Tell whether others than its owner can do anything with it."""
+    return bool(mode_of(path) & 0o077)
+
+
+def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
+    if dotenv:
+        yield loaded.folder / ".env", "secrets"
+    if loaded.file is not None:
+        said = list(_texts(tomllib.loads(loaded.file.read_text("utf-8-sig"))))
+        if {secret for secret in secrets_of(loaded.config) if secret} & set(said):
+            yield loaded.file, "secrets in clear"
+        for name in (text.removeprefix("file:") for text in said if text.startswith("file:")):
+            yield loaded.resolve(name), "a secret"
+    for upstream in loaded.config.upstream.values():
+        if isinstance(upstream, V1InternalConfig) and upstream.pool.import_:
+            yield loaded.resolve(upstream.pool.import_), "refresh tokens"
+    data = loaded.resolve(loaded.config.server.data_dir)
+    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        yield data / name, "the credential store"
+
+
+def _texts(value: object) -> Iterator[str]:
+    table, items = as_tree(value), as_list(value)
+    if isinstance(value, str):
+        yield value
+    for item in table.values() if table is not None else items or ():
+        yield from _texts(item)

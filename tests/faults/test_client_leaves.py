@@ -1,0 +1,101 @@
+"""Row 18 of docs/faults.md: a caller leaves, at four moments, before every kind of upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import count
+
+import pytest
+
+from tests.conformance.matrix.upstreams import KINDS, UPSTREAMS
+from tests.conformance.openai_api import CALLERS, Said, Wish
+from tests.faults.callers import calling, request
+from tests.faults.server import EVENTS, Call, Fault
+from tests.faults.standing import Standing, standing
+from tests.faults.wires import before
+
+pytestmark = pytest.mark.anyio
+
+CLOSED_S = 0.05
+TRIES = 5
+WORDS, CALL = "!say one two three", '!tool f {"a": 1}'
+SCRIPTS = {"first byte": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
+# what the caller has read when it leaves; of a call maybe nothing; at the end, what comes last is on its way
+READ = {"first byte": b"", "words": b"one two", "call": b"", "end": b"three"}
+ARGUMENT = re.compile(rb'\\?"a\\?": ?1')
+# each kind before a caller of another dialect, which is translated, and of its own, which passes
+PAIRS = [(kind, dialect) for kind in KINDS for dialect in {"openai-chat": 1, UPSTREAMS[kind].dialect: 2} if dialect]
+NAMES = count()
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Run a module's tests in one loop."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
+    async with standing(tmp_path_factory.mktemp("leaving")) as one:
+        yield one
+
+
+async def until(reached: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not reached():  # noqa: ASYNC110 - sockets tell nobody
+            await asyncio.sleep(0.001)
+
+
+def until_left(moment: str) -> Fault:
+    """Say what comes before this moment, and then nothing, until the gateway closes."""
+
+    async def fault(call: Call) -> None:
+        if moment != "first byte":
+            frames = await call.frames()
+            await call.begin(EVENTS)
+            await call.say(*said(moment, frames))
+        call.heard.set()
+        await call.until_left()
+
+    return fault
+
+
+def said(moment: str, frames: Sequence[bytes]) -> Sequence[bytes]:
+    if moment == "words":
+        return before(frames, b"three")
+    if moment == "call":
+        return frames[: next(place for place, one in enumerate(frames) if ARGUMENT.search(one)) + 1]
+    return frames
+
+
+async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[float, str]:
+    """Ask, leave, and give how long the upstream's connection stayed, and what the log says of the end."""
+    tools = ["f"] if moment == "call" else []
+    model = UPSTREAMS[kind].asked(thinking=False)
+    wish = Wish(said=[Said(SCRIPTS[moment])], model=model, stream=True, tools=tools)
+    name, caller, server = f"leaving-{next(NAMES)}", CALLERS[dialect], site.server(kind)
+    server.always = until_left(moment)
+    async with calling(site.url) as one:
+        one.say(request(caller.path(wish), caller.body(wish), x_request_id=name))
+        await until(lambda: server.calls and server.calls[0].heard.is_set())
+        await one.until(READ[moment])
+        one.leave()
+        left = time.monotonic()
+    (call,) = server.calls
+    await until(call.gone.is_set)
+    await until(lambda: site.logged(name))
+    (line,) = site.logged(name)
+    return call.left - left, str(line["end"])
+
+
+@pytest.mark.parametrize("moment", SCRIPTS)
+@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+async def test_the_upstream_is_left_with_its_caller(site: Standing, kind: str, dialect: str, moment: str) -> None:
+    """At the end the answer may be over by itself."""
+    found = [await leave(site, kind, dialect, moment) for _ in range(TRIES)]
+    assert min(seconds for seconds, _ in found) <= CLOSED_S
+    assert {end for _, end in found} <= ({"client_closed", "done"} if moment == "end" else {"client_closed"})
+    site.holds_nothing()

@@ -1,0 +1,235 @@
+"""Rows 7 and 19 of docs/faults.md, at one connection: how long its caller may take to write and to read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from gateway import arrival
+from gateway.connection import Connection, connections
+from gateway.errors import RequestTimeout
+from gateway.middleware import protocol
+from tests.conformance.raw import PATHS
+from tests.faults.callers import Caller, calling, request
+from tests.scripted import Scripted, app_of, say
+from tests.serving import Serving, serve
+
+pytestmark = pytest.mark.anyio
+
+SHORT_S = 0.3
+NEVER_S = 600.0
+PIECE = b"x" * 65536
+GET = b"GET /%b HTTP/1.1\r\nhost: localhost\r\n\r\n"
+HALF = b"GET / HTTP/1.1\r\nx-slow: "
+
+
+class Inner:
+    """An app whose paths are what it does; `left`: a caller has gone."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            await asyncio.sleep(SHORT_S * 3)
+        if scope["path"] in ("/body", "/endless"):
+            while (message := await receive())["type"] == "http.request" and message["more_body"]:
+                pass
+        endless = scope["path"] == "/endless"
+        await send({"type": "http.response.start", "status": 401 if scope["path"] == "/early" else 200, "headers": []})
+        leaving = asyncio.ensure_future(receive()) if endless else None
+        while leaving is not None and not leaving.done():
+            await send({"type": "http.response.body", "body": PIECE, "more_body": True})
+            await asyncio.sleep(0)
+        if endless:
+            self.left.set()
+            return
+        await send({"type": "http.response.body", "body": b"said"})
+
+
+@asynccontextmanager
+async def serving(
+    *, most: int = 100, head_s: float = NEVER_S, unread_s: float = NEVER_S
+) -> AsyncIterator[tuple[str, Serving, Inner]]:
+    """Serve it with these limits."""
+    kind = type("Short", (connections(most),), {"head_s": head_s, "unread_s": unread_s})
+    inner = Inner()
+    config = uvicorn.Config(inner, port=0, http=kind, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    server = Serving(config)
+    running = asyncio.create_task(server.serve())
+    try:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.002)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server, inner
+    finally:
+        server.should_exit = True
+        await running
+
+
+def only(server: Serving) -> Connection:
+    (one,) = server.server_state.connections
+    return cast(Connection, one)
+
+
+async def until_open(server: Serving, count: int) -> None:
+    async with asyncio.timeout(30):
+        while len(server.server_state.connections) != count:  # noqa: ASYNC110 - sockets tell nobody
+            await asyncio.sleep(0.002)
+
+
+async def drip(one: Caller) -> None:
+    """Say another byte now and then, until the other side has closed."""
+    closing = asyncio.ensure_future(one.closed())
+    while not closing.done():
+        one.say(b"x")
+        await asyncio.wait([closing], timeout=SHORT_S / 10)
+    await closing
+
+
+# heads
+
+
+@pytest.mark.parametrize("words", [b"", HALF, GET % b"" + HALF], ids=["nothing", "half", "a second one's half"])
+async def test_a_head_that_does_not_come_ends_the_connection(words: bytes) -> None:
+    async with serving(head_s=SHORT_S) as (url, _, _), calling(url) as one:
+        began = time.monotonic()
+        one.say(words)
+        await (drip(one) if words else one.closed())
+        assert time.monotonic() - began >= SHORT_S
+
+
+async def test_what_drips_in_behind_an_answer_ends_the_connection() -> None:
+    async with serving(head_s=SHORT_S) as (url, _, _), calling(url) as one:
+        one.say(request("/early", b"{", length=1_000_000))
+        await one.until(b"said")
+        await drip(one)
+
+
+async def test_an_answer_may_take_longer_than_a_head() -> None:
+    async with serving(head_s=SHORT_S) as (url, _, _), calling(url) as one:
+        for _ in range(2):
+            one.got = b""
+            one.say(GET % b"slow")
+            await one.until(b"said")
+
+
+async def test_an_idle_connection_is_left_to_the_time_that_it_may_be_idle() -> None:
+    async with serving(head_s=SHORT_S) as (url, server, _), calling(url) as one:
+        one.say(GET % b"")
+        await one.until(b"said")
+        await asyncio.sleep(SHORT_S * 3)
+        assert not only(server).transport.is_closing()
+
+
+# too many
+
+
+async def test_the_one_that_has_brought_nothing_for_longest_goes() -> None:
+    async with serving(most=3) as (url, server, _), calling(url) as one, calling(url) as two:
+        one.say(request("/body", b"{" * 10_000, length=1_000_000))  # it brings something
+        async with asyncio.timeout(30):
+            while list(only_waiting(server))[-1]._served == 0:  # noqa: ASYNC110 - sockets tell nobody
+                await asyncio.sleep(0.002)
+        async with calling(url), calling(url):
+            await two.closed()
+            await until_open(server, 3)
+            one.say(b"{" * 990_000)
+            await one.until(b"said")
+
+
+def only_waiting(server: Serving) -> dict[Connection, None]:
+    return next(cast(Connection, one) for one in server.server_state.connections).waiting
+
+
+async def test_those_that_are_served_stay_and_are_not_counted() -> None:
+    async with serving(most=1) as (url, server, _), calling(url) as one:
+        one.say(GET % b"slow")
+        async with asyncio.timeout(30):
+            while not server.server_state.tasks:  # noqa: ASYNC110 - sockets tell nobody
+                await asyncio.sleep(0.002)
+        async with calling(url) as two, calling(url):
+            await two.closed()
+            await one.until(b"said")
+
+
+# reading
+
+
+async def test_a_caller_that_reads_no_more_is_left() -> None:
+    async with serving(unread_s=SHORT_S) as (url, server, inner), calling(url, limit=1) as one:
+        one.say(GET % b"endless")
+        async with asyncio.timeout(30):
+            await inner.left.wait()
+        await until_open(server, 0)
+
+
+async def test_a_whole_answer_that_nobody_reads_is_left_too() -> None:
+    """Nothing waits for it any more, but for the bytes."""
+    async with serving(unread_s=SHORT_S) as (url, server, _), calling(url, limit=1) as one:
+        one.say(GET % b"")
+        await until_open(server, 1)
+        connection = only(server)
+        connection.transport.write(PIECE * 500)
+        async with asyncio.timeout(30):
+            while not connection.flow.write_paused:  # noqa: ASYNC110 - a flag
+                await asyncio.sleep(0.002)
+        connection.timeout_keep_alive_handler()
+        await until_open(server, 0)
+
+
+async def test_one_who_reads_slowly_is_not() -> None:
+    async with serving() as (url, server, _), calling(url, limit=1) as one:
+        one.say(GET % b"endless")
+        async with asyncio.timeout(30):
+            await until_open(server, 1)
+            connection = only(server)
+            while not connection.flow.write_paused:  # noqa: ASYNC110 - a flag
+                await asyncio.sleep(0.002)
+            for _ in range(3):
+                connection._unread = connection.transport.get_write_buffer_size() + 1  # something was read
+                connection._look()
+                assert not connection.transport.is_closing()
+            connection._look()
+            assert connection.transport.is_closing()
+
+
+# bodies, under every server
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+@pytest.mark.parametrize("drips", [True, False], ids=["a drip", "silence"])
+async def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch, dialect: str, drips: bool) -> None:
+    if drips:
+        monkeypatch.setattr(arrival, "SILENCE_S", SHORT_S)
+    else:
+        monkeypatch.setattr(protocol, "SILENCE_S", SHORT_S)
+    async with serve(app_of(Scripted(say("Hello")))) as url, calling(url) as one:
+        one.say(request(PATHS[dialect], b"{", length=1_000_000))
+        answered = asyncio.ensure_future(one.until(b"too slowly" if drips else b"fell silent"))
+        while drips and not answered.done():
+            one.say(b" ")
+            await asyncio.wait([answered], timeout=0.02)
+        await answered
+    assert one.got.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_large_body_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each 4 kB earn a second."""
+    monkeypatch.setattr(arrival, "SILENCE_S", 0.0)
+    pace = arrival.Pace()
+    pace.take(b"x" * arrival.SLOWEST)
+    pace._last -= 0.9
+    pace.take(b"")
+    pace._last -= 5
+    pace.resume()
+    pace.take(b"")
+    pace._last -= 0.9
+    with pytest.raises(RequestTimeout, match="4096 bytes in 2 s"):
+        pace.take(b"")

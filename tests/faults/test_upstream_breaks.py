@@ -1,0 +1,170 @@
+"""Rows 4 to 6 of docs/faults.md: an upstream that breaks off within its answer, or drips."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from tests.automata import Heard
+from tests.faults.server import EVENTS, Call, Fault
+from tests.faults.site import DIALECTS, KINDS, PAIRS, Answer, At, Site, running, until
+from tests.faults.wires import before, cut, saying
+
+pytestmark = pytest.mark.anyio
+
+TRIES = 20  # an early one does where the machine is idle
+END_S = 0.1
+IDLE_S = 0.7
+BEAT_S = 0.2
+DRIP_S = 0.02
+LATE_S = 0.1
+PAIR = pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """Run a module's tests in one loop."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """Run a gateway that would try again, if it could."""
+    folder = tmp_path_factory.mktemp("site")
+    async with running(folder, timeouts={"idle": IDLE_S, "keepalive": BEAT_S}, retry={"attempts": 3}) as one:
+        yield one
+
+
+# 4 and 5: it breaks off
+
+
+async def reset(call: Call) -> None:
+    call.reset()
+
+
+async def half_closed(call: Call) -> None:
+    call.half_close()
+    await call.until_left()
+
+
+async def broken(at: At, dialect: str, fault: Fault) -> tuple[Answer, Heard]:
+    """Ask, and let the fault strike once the first words is here."""
+    at.server.forget()
+    at.server.always = fault
+
+    def takes(said: bytes) -> None:
+        if b"one" in said:
+            at.calls[-1].heard.set()
+
+    answer = await at.answer(dialect, takes=takes)
+    return answer, at.heard(dialect, answer)
+
+
+def is_an_error_after_the_first_word(heard: Heard) -> bool:
+    return (heard.text.strip(), heard.finish, bool(heard.error)) == ("one two", None, True)
+
+
+@PAIR
+async def test_row_04_a_reset_within_a_chunk_ends_in_an_error(site: Site, kind: str, dialect: str) -> None:
+    at, delays = site.at(kind), list[float]()
+    for _ in range(TRIES):
+        answer, heard = await broken(at, dialect, saying(reset))
+        assert is_an_error_after_the_first_word(heard)
+        assert len(at.calls) == 1
+        delays.append(answer.ended - at.calls[0].broke)
+        if min(delays) <= END_S:
+            break
+    assert min(delays) <= END_S
+    await until(lambda: site.open_responses == 0)
+
+
+@PAIR
+async def test_row_05_an_end_without_a_finish_is_broken_and_counted(site: Site, kind: str, dialect: str) -> None:
+    at, delays = site.at(kind), list[float]()
+    for _ in range(TRIES):
+        answer, heard = await broken(at, dialect, saying(half_closed))
+        assert is_an_error_after_the_first_word(heard)
+        assert len(at.calls) == 1
+        await until(at.calls[0].gone.is_set)
+        delays.append(max(answer.ended, at.calls[0].left) - at.calls[0].broke)
+        line = await site.line(answer)
+        assert (line["end"], line["error"]) == ("error", "StreamBroken")
+        assert line["output_tokens"] > 0
+        told = await told_of_the_question(at.calls[0])
+        assert line["input_tokens"] == told or (told is None and line["input_tokens"] > 0)
+        if min(delays) <= END_S:
+            break
+    assert min(delays) <= END_S
+
+
+async def told_of_the_question(call: Call) -> int | None:
+    """Give the tokens of the question where the first words of the answer come with them; OpenAI's come at its end."""
+    found = re.findall(rb'"(?:promptTokenCount|input_tokens)": ?(\d+)', b"".join(before(await call.frames(), b"three")))
+    return int(found[-1]) if found else None
+
+
+# 6: it drips
+
+
+async def drip(call: Call) -> None:
+    """Send the first words, then the next event byte by byte, as far as the gateway takes it."""
+    frames = await call.frames()
+    said = before(frames, b"three")
+    await call.begin(EVENTS)
+    await call.say(*said)
+    await call.until_heard()
+    leaving = asyncio.ensure_future(call.until_left())
+    event = cut(frames[len(said)]) + b"x" * 1000
+    for byte in event:
+        await asyncio.wait([leaving], timeout=DRIP_S)
+        if leaving.done():
+            return
+        await call.say(bytes([byte]))
+
+
+@KIND
+async def test_row_06_a_drip_counts_as_silence_and_the_caller_hears_a_heartbeat(site: Site, kind: str) -> None:
+    at = site.at(kind)
+    at.server.always = drip
+    waits, beats = dict[str, float](), list[float]()
+
+    def takes(said: bytes) -> None:
+        if b"one" in said:
+            for call in at.calls:
+                call.heard.set()
+
+    async def ask(dialect: str) -> None:
+        answer = await at.answer(dialect, takes=takes)
+        heard = at.heard(dialect, answer)
+        assert is_an_error_after_the_first_word(heard)
+        assert heard.error is not None
+        assert "timeouts.idle" in heard.error["message"]
+        word = next(when for when, data in answer.pieces if b"one" in data)
+        waits[dialect] = min(answer.ended - word, waits.get(dialect, math.inf))
+        beats.extend(gaps(answer, word) if dialect in BEATS else ())
+
+    for _ in range(TRIES):
+        at.server.calls.clear()
+        await asyncio.gather(*map(ask, DIALECTS))
+        if max(waits.values()) <= IDLE_S + LATE_S and min(beats) <= BEAT_S + LATE_S:
+            break
+    assert IDLE_S - LATE_S <= min(waits.values()) <= max(waits.values()) <= IDLE_S + LATE_S
+    assert BEAT_S - LATE_S <= min(beats) <= BEAT_S + LATE_S
+    assert len(at.calls) == len(DIALECTS)
+
+
+BEATS = {"openai-chat": b": keep-alive\n\n", "openai-responses": b": keep-alive\n\n", "anthropic": b"event: ping\n"}
+
+
+def gaps(answer: Answer, since: float) -> list[float]:
+    """Give the times between the first words and each heartbeat."""
+    marks = BEATS.values()
+    came = [when for when, data in answer.pieces if when > since and any(data.startswith(mark) for mark in marks)]
+    assert len(came) >= 2
+    return [later - earlier for earlier, later in pairwise([since, *came])]

@@ -1,0 +1,62 @@
+"""What of a Gemini caller's own words is written otherwise for an upstream that speaks Gemini, too."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.gemini.edits import pass_on
+
+Json = dict[str, Any]
+
+MODEL = "gemini-3-flash-preview"
+WANTED = ir.Sampling(temperature=0.5, max_tokens=9)
+TEXT: Json = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+
+def passed(body: Json, sampling: ir.Sampling = WANTED) -> tuple[Json, list[str]]:
+    """Give the body as it goes on, and the names of the edits."""
+    taken = pass_on(ir.Request(model=MODEL, turns=(), sampling=sampling), Raw(json.dumps(body).encode()))
+    return json.loads(bytes(taken.body)), [edit.name for edit in taken.edits]
+
+
+def test_what_needs_no_edit_keeps_its_bytes() -> None:
+    body = Raw(b'{"contents":  [], "model":"models/gemini-3-flash-preview"}')
+    taken = pass_on(ir.Request(model=MODEL, turns=()), body)
+    assert (bytes(taken.body), taken.edits) == (bytes(body), ())
+
+
+def test_the_model_of_the_path_holds() -> None:
+    assert passed({**TEXT, "model": "models/x"}, ir.Sampling()) == ({**TEXT, "model": f"models/{MODEL}"}, ["model"])
+
+
+@pytest.mark.parametrize("name", ["generationConfig", "generation_config"])
+def test_defaults_go_into_the_configuration_that_is_there(name: str) -> None:
+    body, edits = passed({**TEXT, name: {"seed": 7}})
+    assert body == {**TEXT, name: {"seed": 7, "temperature": 0.5, "maxOutputTokens": 9}}
+    assert edits == ["defaults"]
+
+
+def test_defaults_make_a_configuration_where_there_is_none() -> None:
+    body, _ = passed(TEXT)
+    assert body == {**TEXT, "generationConfig": {"temperature": 0.5, "maxOutputTokens": 9}}
+
+
+def test_defaults_of_every_name_are_filled_in() -> None:
+    body, _ = passed(TEXT, ir.Sampling(temperature=0.5, top_p=0.25, top_k=3, max_tokens=9))
+    assert body["generationConfig"] == {"temperature": 0.5, "topP": 0.25, "topK": 3, "maxOutputTokens": 9}
+
+
+@pytest.mark.parametrize("name", ["maxOutputTokens", "max_output_tokens"])
+def test_what_the_caller_says_is_no_default(name: str) -> None:
+    given: Json = {name: 5, "temperature": 1}
+    assert passed({**TEXT, "generationConfig": given}) == ({**TEXT, "generationConfig": given}, [])
+
+
+def test_a_null_of_the_caller_is_filled_in() -> None:
+    body, _ = passed({**TEXT, "generationConfig": {"temperature": None, "maxOutputTokens": 5}})
+    assert body["generationConfig"] == {"temperature": 0.5, "maxOutputTokens": 5}

@@ -1,0 +1,72 @@
+"""What an answer cost, where the upstream has not told it: at least what was asked and said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway import ir
+from gateway.ir.said import Said
+
+ASKED = ir.Request(model="m", turns=(ir.Turn(role="user", parts=(ir.Text(text="word"),)),))  # costs 6
+TOLD = ir.Usage(input=70, output=30, reasoning=5, total=100)
+
+
+def heard(*batches: Sequence[ir.Event]) -> Said:
+    said = Said()
+    for batch in batches:
+        said.hear(batch)
+    return said
+
+
+def test_what_is_told_of_a_whole_answer_holds() -> None:
+    assert heard([ir.TextDelta("word " * 99)]).usage(TOLD, ASKED, whole=True) is TOLD
+
+
+@pytest.mark.parametrize("told", [ir.Usage(input=1), ir.Usage(output=1)])
+def test_one_count_is_enough_to_be_believed(told: ir.Usage) -> None:
+    assert heard([ir.TextDelta("word " * 9)]).usage(told, ASKED, whole=True) is told
+
+
+@pytest.mark.parametrize("told", [None, ir.Usage()])
+def test_what_nobody_told_is_counted(told: ir.Usage | None) -> None:
+    said = heard([ir.TextDelta("two "), ir.TextDelta("words")])
+    assert said.usage(told, ASKED, whole=True) == ir.Usage(input=6, output=3, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "output"),
+    [
+        (ir.TextDelta("word word"), 2),
+        (ir.ThinkingDelta("word word word"), 3),
+        (ir.ArgumentsDelta('{"a":1}'), 5),
+        (ir.BlockStarted(kind="tool_call", id="call_1", name="look"), 1),
+        (ir.BlockStarted(kind="text"), 0),
+        (ir.BlockEnded(), 0),
+    ],
+)
+def test_words_thoughts_and_calls_are_counted(event: ir.Event, output: int) -> None:
+    found = heard([event]).usage(None, ASKED, whole=False)
+    assert found == ir.Usage(input=6, output=output, estimated=True)
+
+
+def test_words_that_come_in_pieces_are_counted_whole() -> None:
+    found = heard([ir.TextDelta("wo")], [ir.TextDelta("rd"), ir.TextDelta(" wo"), ir.TextDelta("rd")])
+    assert found.usage(None, ASKED, whole=False) == ir.Usage(input=6, output=2, estimated=True)
+
+
+def test_an_answer_that_broke_off_costs_what_was_told_before_at_least() -> None:
+    found = heard([ir.TextDelta("word")]).usage(TOLD, ASKED, whole=False)
+    assert found == ir.Usage(input=70, output=30, reasoning=5, estimated=True)
+
+
+def test_an_answer_that_broke_off_costs_what_was_said_at_least() -> None:
+    found = heard([ir.TextDelta("word " * 50)]).usage(TOLD, ASKED, whole=False)
+    assert found == ir.Usage(input=70, output=50, reasoning=5, estimated=True)
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_an_answer_that_nobody_waits_for_is_not_counted_yet(background: bool) -> None:
+    asked = ir.Request(model="m", turns=(), thread=ir.Thread(background=background))
+    assert (heard().usage(None, asked, whole=True) is None) is background

@@ -1,0 +1,334 @@
+"""The planted faults: each one that gateways have had, in an encoder of ours, and the check that must find it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.selftest.mutants import Answer, Edit, errors, objects, streams, wholes
+
+__all__ = ["FAULTS", "Fault"]
+
+Json = dict[str, Any]
+CHAT, RESPONSES, MESSAGES, GEMINI = "openai-chat", "openai-responses", "anthropic", "gemini"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `check`: the first that finds it; `words`: in what is told of it."""
+
+    dialect: str
+    name: str
+    edit: Edit
+    check: str
+    words: str
+
+
+# streams, as lists of events
+
+
+def _twice(found: list[bytes]) -> list[bytes]:
+    return [*found, found[-1]]
+
+
+def _first_twice(found: list[bytes]) -> list[bytes]:
+    return [found[0], *found]
+
+
+def _cut_tail(found: list[bytes]) -> list[bytes]:
+    return [*found[:-1], found[-1].rstrip(b"\r\n") + b"\n"]
+
+
+def _glued(found: list[bytes]) -> list[bytes]:
+    return [found[0].rstrip(b"\r\n") + b"\r\n", *found[1:]]
+
+
+def _ping_inside(found: list[bytes]) -> list[bytes]:
+    name, _, data = found[1].partition(b"\n")
+    return [found[0], name + b'\nevent: ping\ndata: {"type": "ping"}\n\n' + data, *found[2:]]
+
+
+def _error_after(found: list[bytes]) -> list[bytes]:
+    return [*found, b'data: {"error": {"message": "late", "type": "server_error"}}\n\n']
+
+
+def _raw_line(found: list[bytes]) -> list[bytes]:
+    """Write a line end that stands in a text as it is."""
+    return [event.replace(b"short sentence", b"short\nsentence").replace(b"sentence", b"sen\ntence") for event in found]
+
+
+def _half_escape(found: list[bytes]) -> list[bytes]:
+    return [
+        event[: event.index(b"Paris")] + b"\\" + event[event.index(b"Paris") :] if b"Paris" in event else event
+        for event in found
+    ]
+
+
+def _late_role(found: list[bytes]) -> list[bytes]:
+    return [event.replace(b'"delta":{"content"', b'"delta":{"role":"assistant","content"') for event in found]
+
+
+# events and answers, as objects
+
+
+def _set(path: str, value: Any) -> Callable[[Json], Json]:
+    """Set what a path leads to, where it leads anywhere; a callable is given what is there."""
+
+    def edit(found: Json) -> Json:
+        *way, last = path.split(".")
+        holder: Any = found
+        for step in way:
+            try:
+                holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+            except (KeyError, IndexError):
+                return found
+        if isinstance(holder, dict) and last in holder and holder[last] is not None:
+            holder[last] = value(holder[last]) if callable(value) else value
+        return found
+
+    return edit
+
+
+def _drop(path: str) -> Callable[[Json], Json]:
+    def edit(found: Json) -> Json:
+        *way, last = path.split(".")
+        holder: Any = found
+        for step in way:
+            try:
+                holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+            except (KeyError, IndexError):
+                return found
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+        return found
+
+    return edit
+
+
+class _Count:
+    """Gives another number each time."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(self, was: Any) -> str:
+        self.number += 1
+        return f"{was}-{self.number}"
+
+
+def _is(kind: str) -> Callable[[Json], bool]:
+    return lambda event: event.get("type") == kind
+
+
+def _where(holds: Callable[[Json], bool], edit: Callable[[Json], Json | None]) -> Callable[[Json], Json | None]:
+    return lambda event: edit(event) if holds(event) else event
+
+
+def _without(kind: str) -> Edit:
+    return objects(_where(_is(kind), lambda _: None))
+
+
+def _jump(found: list[bytes]) -> list[bytes]:
+    return [re.sub(rb'"index":1\b', b'"index":2', event) for event in found]
+
+
+def _gap(event: Json) -> Json:
+    return event | {"sequence_number": event["sequence_number"] + (event["sequence_number"] > 2)}
+
+
+def _undone(found: list[bytes]) -> list[bytes]:
+    """Leave the last event of the item out, and number the others anew."""
+    kept = [event for event in found if b"event: response.output_item.done" not in event]
+    return [re.sub(rb'"sequence_number":\d+', b'"sequence_number":%d' % at, event) for at, event in enumerate(kept)]
+
+
+def _never_counted(event: Json) -> Json:
+    for holder in (event.get("message", {}), event):
+        if "input_tokens" in holder.get("usage", {}):
+            holder["usage"]["input_tokens"] = 0
+    return event
+
+
+def _alive(text: bytes) -> Edit:
+    """Write a sign of life otherwise."""
+    signs = re.compile(rb"^(?:: [^\n]*|event: ping\ndata: [^\n]*)\n\n", re.MULTILINE)
+    return lambda answer: replace(answer, body=signs.sub(text, answer.body)) if answer.streamed else answer
+
+
+def _text_200(answer: Answer) -> Answer:
+    return replace(answer, status=200)
+
+
+def _plain(answer: Answer) -> Answer:
+    return replace(answer, kind=b"text/plain", body=b"Bad Request")
+
+
+def _detail(answer: Answer) -> Answer:
+    return replace(answer, body=json.dumps({"detail": "bad request"}).encode())
+
+
+def _kind(kind: bytes) -> Edit:
+    return lambda answer: replace(answer, kind=kind) if answer.streamed else answer
+
+
+def _as_stream(answer: Answer) -> Answer:
+    """Answer as a stream those who asked for none."""
+    is_answer = answer.status == 200 and answer.asked and not answer.streamed
+    return replace(answer, kind=b"text/event-stream", body=b"data: " + answer.body + b"\n\n") if is_answer else answer
+
+
+def _finished(chunk: Json) -> Json:
+    for candidate in chunk.get("candidates", []):
+        candidate["finishReason"] = "STOP"
+    return chunk
+
+
+FAULTS = [
+    # Chat
+    Fault(CHAT, "a second terminal", streams(_twice), "text, streamed", "behind .DONE."),
+    Fault(CHAT, "no DONE", streams(lambda found: found[:-1]), "text, streamed", "without .DONE."),
+    Fault(CHAT, "an error after the terminal", streams(_error_after), "text, streamed", "behind .DONE."),
+    Fault(CHAT, "no finish_reason", objects(_set("choices.0.finish_reason", None)), "text, streamed", "finish_reason"),
+    Fault(CHAT, "a role in every delta", streams(_late_role), "text, streamed", "role stands in the deltas"),
+    Fault(CHAT, "no role at all", objects(_drop("choices.0.delta.role")), "text, streamed", "role stands in"),
+    Fault(CHAT, "an id that changes", objects(_set("id", _Count())), "text, streamed", "id changes"),
+    Fault(
+        CHAT, "a total that is no sum", objects(_set("usage.total_tokens", 1)), "text, streamed", "total_tokens is 1"
+    ),
+    Fault(CHAT, "negative usage", wholes(_set("usage.completion_tokens", -3)), "text", "completion_tokens is -3"),
+    Fault(
+        CHAT,
+        "a part above its whole",
+        wholes(_set("usage.prompt_tokens_details", {"cached_tokens": 9999})),
+        "text",
+        "9999",
+    ),
+    Fault(CHAT, "arguments split inside an escape", streams(_half_escape), "tool call, streamed", "no JSON"),
+    Fault(
+        CHAT,
+        "arguments as an object",
+        wholes(_set("choices.0.message.tool_calls.0.function.arguments", json.loads)),
+        "tool call",
+        "JSON",
+    ),
+    Fault(
+        CHAT,
+        "a call's index that jumps",
+        streams(
+            lambda found: [event.replace(b'"tool_calls":[{"index":0', b'"tool_calls":[{"index":1') for event in found]
+        ),
+        "tool call, streamed",
+        "indices of the calls",
+    ),
+    Fault(
+        CHAT, "a call without an id", wholes(_set("choices.0.message.tool_calls.0.id", "")), "tool call", "without id"
+    ),
+    Fault(CHAT, "200 with an error body", errors(_text_200), "bad JSON", "expected 400"),
+    Fault(CHAT, "an error in plain text", errors(_plain), "bad JSON", "content-type of an error"),
+    Fault(CHAT, "a framework's own error", errors(_detail), "bad JSON", "there is no error in it"),
+    Fault(CHAT, "a stream as JSON", _kind(b"application/json"), "text, streamed", "content-type"),
+    Fault(CHAT, "a stream for one who wants none", _as_stream, "text", "content-type"),
+    Fault(CHAT, "a raw line end in a text", streams(_raw_line), "text, streamed", "no field of an event"),
+    Fault(CHAT, "a last event without its blank line", streams(_cut_tail), "text, streamed", "blank line"),
+    Fault(CHAT, "a sign of life that is data", _alive(b"data: ping\n\n"), "silence", "no JSON"),
+    # Responses
+    Fault(RESPONSES, "a gap in the numbers", objects(_gap), "text, streamed", "sequence_number"),
+    Fault(RESPONSES, "an item that is not done", streams(_undone), "text, streamed", "is not done at the end"),
+    Fault(RESPONSES, "no last event", _without("response.completed"), "text, streamed", "last event is"),
+    Fault(
+        RESPONSES,
+        "words that are done otherwise",
+        objects(_where(_is("response.output_text.done"), _set("text", "x"))),
+        "text, streamed",
+        "its deltas said",
+    ),
+    Fault(
+        RESPONSES,
+        "an item id that changes",
+        objects(_where(_is("response.output_text.delta"), _set("item_id", _Count()))),
+        "text, streamed",
+        "open is",
+    ),
+    Fault(
+        RESPONSES,
+        "an empty output at the end",
+        objects(_where(_is("response.completed"), _set("response.output", []))),
+        "text, streamed",
+        "has the output \\[\\]",
+    ),
+    Fault(
+        RESPONSES,
+        "names without types",
+        streams(lambda found: [event.partition(b"\n")[2] for event in found]),
+        "text, streamed",
+        "the event ''",
+    ),
+    # Messages
+    Fault(MESSAGES, "no message_stop", _without("message_stop"), "text, streamed", "not message_stop"),
+    Fault(MESSAGES, "a block that is not stopped", _without("content_block_stop"), "text, streamed", "not stopped"),
+    Fault(MESSAGES, "no stop_reason", objects(_set("delta.stop_reason", None)), "text, streamed", "stop_reason"),
+    Fault(MESSAGES, "an index that jumps", streams(_jump), "thoughts, streamed", "has the index 2"),
+    Fault(MESSAGES, "two starts", streams(_first_twice), "text, streamed", "message_start within"),
+    Fault(MESSAGES, "a ping inside an event", streams(_ping_inside), "text, streamed", "two names of one event"),
+    Fault(
+        MESSAGES,
+        "a signature that is lost",
+        objects(_where(lambda one: "signature_delta" in str(one), lambda _: None)),
+        "thoughts, streamed",
+        "are not",
+    ),
+    Fault(
+        MESSAGES,
+        "an error of OpenAI's shape",
+        errors(lambda one: replace(one, body=b'{"error": {"message": "m", "type": "t"}}')),
+        "bad JSON",
+        "'type' is missing",
+    ),
+    Fault(
+        MESSAGES,
+        "an error of another type",
+        errors(lambda one: replace(one, body=one.body.replace(b"invalid_request_error", b"api_error"))),
+        "bad JSON",
+        "api_error with the status 400",
+    ),
+    Fault(
+        MESSAGES, "usage that is lost in streams", objects(_never_counted), "usage, whole and streamed", "streamed 0"
+    ),
+    Fault(MESSAGES, "a sign of life that swallows an event", _alive(b"event: ping\n"), "silence", "two names"),
+    Fault(MESSAGES, "a ping without its type", _alive(b"event: ping\ndata: {}\n\n"), "silence", "'type' is missing"),
+    # Gemini
+    Fault(GEMINI, "events that are glued", streams(_glued), "text, streamed", "no JSON"),
+    Fault(GEMINI, "no finishReason", objects(_drop("candidates.0.finishReason")), "text, streamed", "no finishReason"),
+    Fault(GEMINI, "a finishReason in every chunk", objects(_finished), "text, streamed", "behind the end|two reasons"),
+    Fault(
+        GEMINI,
+        "an OpenAI terminal",
+        streams(lambda found: [*found, b"data: [DONE]\r\n\r\n"]),
+        "text, streamed",
+        "no JSON",
+    ),
+    Fault(
+        GEMINI,
+        "a total that is no sum",
+        wholes(_set("usageMetadata.totalTokenCount", 1)),
+        "text",
+        "totalTokenCount is 1",
+    ),
+    Fault(
+        GEMINI,
+        "an error with another code",
+        errors(lambda one: replace(one, body=one.body.replace(b'"code":400', b'"code":500'))),
+        "bad JSON",
+        "error.code is 500",
+    ),
+    Fault(
+        GEMINI,
+        "args as text",
+        wholes(_set("candidates.0.content.parts.0.functionCall.args", json.dumps)),
+        "tool call",
+        "a call as",
+    ),
+]

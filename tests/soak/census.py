@@ -1,0 +1,56 @@
+"""A middleware that says what its worker has: tasks, leases, answers of upstreams, connections that wait for use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["PATH", "Census", "Counted"]
+
+PATH = "/soak/census"
+
+
+class Counted(Struct):
+    """What one worker has. `tasks`: by the name of what runs, without the one that answers; `idle`: connections."""
+
+    pid: int
+    tasks: dict[str, int]
+    leases: int
+    answers: int
+    idle: int
+
+
+class Census:
+    """ASGI middleware; outermost, so that nothing of the pipeline counts it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") != PATH:
+            await self.app(scope, receive, send)
+            return
+        await Response(msgspec.json.encode(_counted(scope)))(scope, receive, send)
+
+
+def _counted(scope: Scope) -> Counted:
+    gateway = scope["app"].state.gateway
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    connector = gateway.transport._session.connector
+    return Counted(
+        pid=os.getpid(),
+        tasks=dict(Counter(_named(task) for task in others)),
+        leases=sum(getattr(adapter, "leases", 0) for adapter in gateway.adapters.values()),
+        answers=gateway.transport.open_responses,
+        idle=sum(map(len, connector._conns.values())),
+    )
+
+
+def _named(task: asyncio.Task[object]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "?")
