@@ -18,7 +18,7 @@ from gateway.transport import (
     Whole,
 )
 
-__all__ = ["RecordedTime", "RecordedTransport"]
+__all__ = ["RecordedTime", "RecordedTransport", "UnconnectedResponse"]
 
 _ERRORS: Final[Mapping[str, type[TransportError]]] = {
     error.__name__: error for error in (ConnectFailed, Forbidden, FirstByteTimeout, Broken, TooLarge)
@@ -104,24 +104,37 @@ class RecordedTransport(Transport):
         """Nothing is open."""
 
 
-class _RecordedResponse(Response):
-    """A recorded answer; a connection that was left in the middle ends there."""
+class UnconnectedResponse(Response):
+    """An answer without a connection; who reads it says where its pieces come from."""
 
-    __slots__ = ("_call", "_pieces", "_time")
+    __slots__ = ()
 
-    def __init__(self, call: Call, status: int, open_responses: "set[Response]", time: RecordedTime) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], open_responses: "set[Response]") -> None:
         self.status = status
-        self.headers = call.headers
+        self.headers = headers
         self.form = b""
         self.heard = None
         self.ended = False
         self._sent = {}
         self._shown = ()
         self._open = open_responses
+        open_responses.add(self)
+
+    def close(self) -> None:
+        """Forget the rest."""
+        self._open.discard(self)
+
+
+class _RecordedResponse(UnconnectedResponse):
+    """A recorded answer; a connection that was left in the middle ends there."""
+
+    __slots__ = ("_call", "_pieces", "_time")
+
+    def __init__(self, call: Call, status: int, open_responses: "set[Response]", time: RecordedTime) -> None:
+        super().__init__(status, call.headers, open_responses)
         self._call = call
         self._pieces = list(call.pieces)
         self._time = time
-        open_responses.add(self)
 
     async def _read(self) -> bytes:
         if not self._pieces and self._call.error is not None:
@@ -133,10 +146,6 @@ class _RecordedResponse(Response):
             self.ended = True
             self._open.discard(self)
         return unpack(piece)
-
-    def close(self) -> None:
-        """Forget the rest."""
-        self._open.discard(self)
 
 
 def _error(call: Call) -> TransportError:

@@ -32,12 +32,6 @@ NAMES = count()
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
     async with standing(tmp_path_factory.mktemp("leaving")) as one:
         yield one

@@ -75,12 +75,6 @@ class Flooding:
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def flooding(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Flooding]:
     folder = tmp_path_factory.mktemp("flooding")
     async with AsyncExitStack() as stack:

@@ -22,12 +22,6 @@ KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Run a gateway that waits for a moment only, and tries twice."""
     folder = tmp_path_factory.mktemp("site")

@@ -28,12 +28,6 @@ KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Run a gateway that would try again, if it could."""
     folder = tmp_path_factory.mktemp("site")

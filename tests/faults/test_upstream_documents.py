@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tests.automata import Heard
 from tests.conformance.openai_api import CALLERS, ENDS
 from tests.faults.server import EVENTS, JSON, Call
-from tests.faults.site import DIALECTS, GOOGLES, KINDS, At, Site, is_same, running
+from tests.faults.site import DIALECTS, GOOGLES, KINDS, At, Site, is_same
 from tests.faults.wires import before, body, cut, told
 
 pytestmark = pytest.mark.anyio
@@ -27,19 +26,6 @@ PAGE = f"<html><head><title>Sign in</title></head><body>{' '.join(KEYS)} {'lost 
 LABELS = {"events": EVENTS, "html": b"content-type: text/html; charset=utf-8", "plain": b"content-type: text/plain"}
 OTHERS = [kind for kind in KINDS if kind not in GOOGLES]
 KIND = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Run a gateway that tries once."""
-    async with running(tmp_path_factory.mktemp("site")) as one:
-        yield one
 
 
 async def refused(at: At, dialect: str, *, stream: bool = True) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.automata import Heard
 from tests.conformance.openai_api import ENDS
-from tests.faults.site import CHATS, CLAUDES, DIALECTS, GOOGLES, KINDS, Answer, At, Site, data_of, is_same, running
+from tests.faults.site import CHATS, CLAUDES, DIALECTS, GOOGLES, KINDS, Answer, At, Site, data_of, is_same
 from tests.faults.wires import place_of, spoilt, told, written
 
 pytestmark = pytest.mark.anyio
@@ -21,19 +21,6 @@ Frames = list[bytes]
 Spoil = Callable[[Frames], Frames]
 SAID = "one two three"
 USAGE = {"prompt_tokens": 70, "completion_tokens": 7, "total_tokens": 77}
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Run a gateway."""
-    async with running(tmp_path_factory.mktemp("site")) as one:
-        yield one
 
 
 # what each wire sends

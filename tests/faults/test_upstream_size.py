@@ -34,12 +34,6 @@ EVENT_LIMIT_MB = 32
 IN_FLIGHT_MB = 12  # what sockets and buffers between two processes hold beside it
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
 @dataclass
 class Apart:
     """A gateway in a process of its own, and its callers."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from tests.conformance.openai_api import ENDS
-from tests.faults.site import CHATS, DIALECTS, KINDS, PAIRS, Site, is_same, running
+from tests.faults.site import CHATS, DIALECTS, KINDS, PAIRS, Site, is_same
 from tests.faults.wires import spoilt
 
 pytestmark = pytest.mark.anyio
@@ -17,19 +17,6 @@ Frames = list[bytes]
 DONE = b"data: [DONE]\n\n"
 STRANGE = b'event: strange\ndata: {"type":"strange"}\n\n'
 SAID = "one two three"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Run a gateway."""
-    async with running(tmp_path_factory.mktemp("site")) as one:
-        yield one
 
 
 def renamed(frame: bytes) -> bytes:

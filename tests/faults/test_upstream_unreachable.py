@@ -30,12 +30,6 @@ OK = (
 KIND = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run a module's tests in one loop."""
-    return "asyncio"
-
-
 async def refused(_: Path, stack: AsyncExitStack) -> str:
     unheard = stack.enter_context(socket.socket())
     unheard.bind(("127.0.0.1", 0))

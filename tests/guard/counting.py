@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message
 
 import gateway
 from bench.frames import CONTROL
+from gateway.replay.transport import UnconnectedResponse
 from gateway.transport import Response, Transport, Whole
 
 __all__ = ["Scripted", "ask", "instructions"]
@@ -62,22 +63,14 @@ class Scripted(Transport):
         """Nothing is open."""
 
 
-class ScriptedResponse(Response):
+class ScriptedResponse(UnconnectedResponse):
     """One answer, whose every piece makes its reader wait for the loop once."""
 
     __slots__ = ("_pieces",)
 
     def __init__(self, type_: str, pieces: Sequence[bytes], open_responses: set[Response]) -> None:
-        self.status = 200
-        self.headers = {"content-type": type_}
-        self.form = b""
-        self.heard = None
-        self.ended = False
-        self._sent = {}
-        self._shown = ()
-        self._open = open_responses
+        super().__init__(200, {"content-type": type_}, open_responses)
         self._pieces = list(pieces)
-        open_responses.add(self)
 
     async def _read(self) -> bytes:
         await asyncio.sleep(0)
@@ -86,10 +79,6 @@ class ScriptedResponse(Response):
             self.ended = True
             self._open.discard(self)
         return piece
-
-    def close(self) -> None:
-        """Forget the rest."""
-        self._open.discard(self)
 
 
 async def ask(app: ASGIApp, path: str, body: bytes, key: str) -> tuple[int, bytes]:
