@@ -15,9 +15,11 @@ __all__ = ["copied"]
 
 _PARTS: Final = ("gateway", "tests", "bench", "deploy", "docs")
 _FILES: Final = ("pyproject.toml", "README.md", "gateway.toml", "tokens.json.example")
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, str | tuple[str, ...]]] = {
     "source_paths": ("gateway",),
     "also_copy": (*_PARTS[2:], *_FILES),
+    "timeout_multiplier": "5",  # times what the tests of a mutant take
+    "process_isolation": "forkserver",  # a cache that one run has filled would hide a mutant from the next
     "pytest_add_cli_args": (
         *("-p", "tests.properties.profiles", "--hypothesis-profile=mutation", "-p", "no:cacheprovider"),
         *(f"--ignore-glob={name}" for name in SLOW),
@@ -37,8 +39,10 @@ def copied(folder: Path, module: Module) -> Path:
 
 
 def _written(module: Module) -> str:
-    chosen = {"only_mutate": module.files, "pytest_add_cli_args_test_selection": module.tests}
-    lines = ["[mutmut]"]
-    for key, values in (_SETTINGS | chosen).items():
-        lines += [f"{key} =", *(f"    {value}" for value in values)]
-    return "\n".join(lines) + "\n"
+    settings = _SETTINGS | {"only_mutate": module.files, "pytest_add_cli_args_test_selection": module.tests}
+    lines = [f"{key} = {_value(value)}" for key, value in settings.items()]
+    return "\n".join(["[mutmut]", *lines, ""])
+
+
+def _value(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else "".join(f"\n    {one}" for one in value)

@@ -96,5 +96,7 @@ def test_the_official_client_reads_it() -> None:
     body = Anthropic().write_whole(reply, searching)
     message = client(200, body).messages.create(model="m", max_tokens=1, messages=[])
     assert [block.type for block in message.content] == ["text", "server_tool_use", "web_search_tool_result"]
+    search = json.loads(body)["content"][1]
+    assert (search["name"], search["input"]) == ("web_search", {})
     assert message.usage.input_tokens == 3
     assert message.stop_reason == "end_turn"

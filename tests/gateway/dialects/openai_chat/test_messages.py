@@ -196,6 +196,12 @@ def test_an_older_function_call_and_its_result_get_one_id() -> None:
     assert ids == ["call_1", "call_1", "call_3", "call_3"]
 
 
+def test_an_older_function_call_keeps_its_arguments() -> None:
+    assert parts(assistant(function_call={"name": "f", "arguments": '{"a": 1}'})) == (
+        ir.ToolCall(id="call_0", name="f", arguments=Raw(b'{"a": 1}')),
+    )
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_comes_first(field: str) -> None:
     assert parts(assistant(content="c", **{field: "r"})) == (ir.Thinking(text="r"), ir.Text(text="c"))

@@ -23,6 +23,8 @@ def body(message: str = "no", **fields: Any) -> bytes:
         (body("bad", type="x", param=None, code=None), Details(message="bad", type="x")),
         (body("slow", code=429), Details(message="slow", status=429)),
         (body("slow", code="429"), Details(message="slow", status=429)),
+        (body("slow", status=429), Details(message="slow", status=429)),
+        (body("slow", status="429"), Details(message="slow")),
         (
             b'{"object":"error","message":"bad","type":"BadRequestError","param":null,"code":400}',
             Details(message="bad", type="BadRequestError", status=400),

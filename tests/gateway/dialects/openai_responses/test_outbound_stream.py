@@ -249,6 +249,14 @@ def test_sources_stand_at_the_end_of_their_text_and_count_bytes() -> None:
     assert blocks(events) == [[TEXT, ir.TextDelta("żó"), ir.TextDelta("ab"), cited]]
 
 
+@pytest.mark.parametrize("given", [{"title": "A"}, {}])
+def test_a_source_without_a_place_has_its_address_and_title(given: dict[str, str]) -> None:
+    source = {"type": "url_citation", "url": "https://a.b", **given}
+    events = read(done(0, "message", content=[said("a", annotations=[source])]), terminal())
+    cited = ir.CitationDelta(url="https://a.b", title=given.get("title", ""))
+    assert blocks(events) == [[TEXT, ir.TextDelta("a"), cited]]
+
+
 @pytest.mark.parametrize(
     "source",
     [{"type": "file_citation", "file_id": "f"}, {"type": "url_citation"}, 5, {"type": "url_citation", "url": 1}],
