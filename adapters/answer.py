@@ -83,9 +83,9 @@ class UpstreamAnswer:
             return None
         try:
             data = b"" if self._whole else await self._response.read()
-            if not (self._whole or self._is_document(data)):
-                return self._events(data)
-            return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
+            if self._whole or (not self._seen and self._is_document(data)):
+                return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
+            return self._events(data)
         except TransportError as error:
             failure = unreachable(error)
         except EventTooLarge as error:
@@ -95,11 +95,11 @@ class UpstreamAnswer:
 
     def _events(self, data: bytes) -> list[ir.Event]:
         payloads = self._decoder.feed(data) if data else []
-        self._ended = self._response.ended
-        if self._ended:
+        ended = self._ended = self._response.ended
+        if ended:
             payloads += self._decoder.close()
         events = self._reader.feed(payloads) if payloads else []
-        if self._ended:
+        if ended:
             events += self._reader.close()
         if events and type(events[-1]) is ir.Failed:
             data = self._response.concealed(data)
@@ -116,11 +116,10 @@ class UpstreamAnswer:
 
     def _is_document(self, data: bytes) -> bool:
         """Tell whether the first thing that comes is no event stream."""
-        if not self._seen:
-            lead = data.lstrip(_BLANK)
-            self._seen = bool(lead)
-            if lead.startswith(_DOCUMENTS):
-                self._take_for(whole=True)
+        lead = data.lstrip(_BLANK)
+        self._seen = bool(lead)
+        if lead.startswith(_DOCUMENTS):
+            self._take_for(whole=True)
         return self._whole
 
     def _see(self, events: list[ir.Event], *, told: bool) -> None:

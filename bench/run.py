@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from compileall import compile_dir
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
@@ -128,6 +129,8 @@ def main() -> int:
     end_in_order()
     options = read_options()
     options.install_mb = installed_mb() if options.install_size else None
+    for folder in ("adapters", "bench", "gateway", "middleware"):
+        compile_dir(Path(__file__).parents[1] / folder, quiet=1)  # as installers do
     reports: list[Report] = []
     for number, name in enumerate(options.pairs):
         if (report := run_pair(options, PAIRS[name], scenarios_of(options, number))) is None:

@@ -26,7 +26,7 @@ __all__ = ["Machine", "NotReady", "System", "wait_ready"]
 
 KEY = "sk-bench-0123456789abcdef"
 START_S = 60.0
-CONFIGURING = ("GATEWAY_", "LOG_LEVEL")
+CONFIGURING = ("GATEWAY_", "LOG_LEVEL", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True, slots=True)

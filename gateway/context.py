@@ -204,12 +204,14 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
     """Find the request's context, or make one and wrap `send` so that it notes what goes out."""
     try:
         context = scope["state"]["gateway"]
-        if context.root == scope.get("root_path", ""):
+        if context.root == scope["root_path"]:
             return context, send
-    except (KeyError, AttributeError):  # there is none, or something of a host's
-        context = None
-    if isinstance(context, RequestContext):  # made outside of a mount, where the path meant something else
-        context.root, context.route = scope.get("root_path", ""), _route(scope, context.headers)
+    except (KeyError, AttributeError):  # there is none, something of a host's, or no mount point
+        context = scope.get("state", {}).get("gateway")
+    if isinstance(context, RequestContext):
+        root = scope.get("root_path", "")
+        if context.root != root:  # made outside of a mount, where the path meant something else
+            context.root, context.route = root, _route(scope, context.headers)
         return context, send
     context = _begun(scope, clock)
     return context, _noting(context, send, clock)
@@ -229,6 +231,8 @@ def _route(scope: Scope, headers: dict[bytes, bytes]) -> Route:
 
 def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
     def noting(message: Message) -> Awaitable[None]:
+        if context.streams and context.first_byte is not None and message.get("more_body"):
+            return send(message)  # all there is to note has been
         if message["type"] == "http.response.start":
             context.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *context.reply_headers]

@@ -318,16 +318,16 @@ class _Exchange:
             begun.journey.done(usage)
 
     async def _follow(self, begun: Begun, take: _Take) -> None:
+        read, passed = begun.answer.read, self._context.passed
         with Watchdog(self._relay.idle, self._relay.grace, self._context.silences) as watchdog:
-            while (events := await begun.answer.read()) is not None:
+            while (events := await read()) is not None:
                 if not events:
                     continue
-                if _is_quiet(events):  # an upstream that drips is as silent as one that says nothing
+                if passed and _is_quiet(events):  # an upstream that drips is as silent as one that says nothing
                     await self._take(events, take)
                     continue
                 watchdog.hold()
-                await self._take(events, take)
-                if isinstance(events[-1], ENDS):
+                if await self._take(events, take):
                     return
                 watchdog.feed()
 
@@ -339,20 +339,27 @@ class _Exchange:
                     if events:
                         await self._take(events, take)
 
-    async def _take(self, events: list[ir.Event], take: _Take) -> None:
+    async def _take(self, events: list[ir.Event], take: _Take) -> bool:
+        """Send what these events make; tell whether nothing follows them."""
         if self._watch is not None and (shared := self._watch.take(events)) is not None:
             await shared
         self._said.hear(events)
         end = events[-1]
-        if isinstance(end, ir.Failed):
-            self._note(end.error)
-        elif isinstance(end, ir.Finished):
-            self._context.finish = end.reason
+        ends = isinstance(end, ENDS)
+        if ends:
+            self._end(end)
         data = take(events)
         if self._keep is not None:
             await self._kept(self._keep)
         if data:
             await self._client.write(data)
+        return ends
+
+    def _end(self, end: ir.Event) -> None:
+        if isinstance(end, ir.Failed):
+            self._note(end.error)
+        elif isinstance(end, ir.Finished):
+            self._context.finish = end.reason
 
     async def _kept(self, keep: Keep) -> None:
         """Hand over what was streamed, once its end is written."""

@@ -57,6 +57,9 @@ class Decoder:
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that this read completed; the limit is checked once a read."""
         events = _split(data, self._dropped) if self._between else None
+        if events:
+            self._started, self._held = True, 0
+            return events
         if events is None:
             events = self._parsed(data)
         self._started = True
@@ -94,14 +97,18 @@ def _split(data: bytes, dropped: str) -> list[str] | None:
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    if not text.endswith("\n\n") or "\r" in text:
+        if "\r" in text:
+            return None
+    if not text.endswith("\n\n"):
         return None
-    if text.startswith("event: "):
-        return _split_named(text, dropped)
     if not text.startswith("data: "):
-        return None
+        return _split_named(text, dropped) if text.startswith("event: ") else None
+    lines = text.count("\n")
+    if lines == 2:  # one event, as most reads are
+        event = text[6:-2]
+        return [event] if event and event != dropped else []
     events = text[6:-2].split("\n\ndata: ")
-    if text.count("\n") != 2 * len(events):
+    if lines != 2 * len(events):
         return None
     return [event for event in events if event and event != dropped]
 

@@ -18,7 +18,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
@@ -293,16 +293,17 @@ class Response:
         self.ended = False
         open_responses.add(self)
 
-    async def read(self) -> bytes:
+    def read(self) -> Coroutine[None, None, bytes]:
         """Return the next piece as it came, inflated if need be; b"" at the end."""
-        if self.heard is None:
-            return await self._read()
+        return self._read() if self.heard is None else self._read_to(self.heard)
+
+    async def _read_to(self, heard: Heard) -> bytes:
         try:
             data = await self._read()
         except TransportError as error:
-            self.heard.broke(error)
+            heard.broke(error)
             raise
-        self.heard.read(data, ended=self.ended)
+        heard.read(data, ended=self.ended)
         return data
 
     async def _read(self) -> bytes:

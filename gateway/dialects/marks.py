@@ -46,17 +46,15 @@ def marked(parts: Sequence[_P], mark: ir.Mark | None, losses: list[ir.Loss]) -> 
 
 def marks_of(tools: Iterable[ir.Tool], system: Iterable[ir.Text], turns: Iterable[ir.Turn]) -> tuple[ir.Mark, ...]:
     """Give all marks, in the order in which a prompt is cached."""
-    spoken = (part for turn in turns for part in turn.parts)
-    found = (one.mark for one in (*tools, *system, *_inner(spoken)))
-    return tuple(mark for mark in found if mark is not None)
-
-
-def _inner(parts: Iterable[ir.Part]) -> Iterator[_Marked]:
-    for part in parts:
-        if isinstance(part, ir.ToolResult):
-            yield from part.parts
-        if isinstance(part, _KINDS):
-            yield part
+    found = [tool.mark for tool in tools if tool.mark is not None]
+    found += [text.mark for text in system if text.mark is not None]
+    for turn in turns:
+        for part in turn.parts:
+            if isinstance(part, ir.ToolResult):
+                found += [inner.mark for inner in part.parts if inner.mark is not None]
+            if isinstance(part, _Marked) and part.mark is not None:
+                found.append(part.mark)
+    return tuple(found)
 
 
 def uncarried(request: ir.Request) -> Iterator[ir.Loss]:

@@ -1,6 +1,8 @@
 """The words of an answer, kept until it ends, to be counted where an upstream has not counted them."""
 
 from collections.abc import Sequence
+from itertools import compress
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,24 +12,20 @@ from .request import Request
 
 __all__ = ["Said"]
 
+_TELLS: Final = frozenset({ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
+
 
 class Said:
     """Hears the events of one answer."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_heard",)
 
     def __init__(self) -> None:
-        self._words: list[str] = []
+        self._heard: list[Event] = []
 
     def hear(self, events: Sequence[Event]) -> None:
         """Keep what was said."""
-        for event in events:
-            if type(event) is TextDelta or type(event) is ThinkingDelta:
-                self._words.append(event.text)
-            elif type(event) is ArgumentsDelta:
-                self._words.append(event.json)
-            elif type(event) is BlockStarted and event.name:
-                self._words.append(event.name)
+        self._heard.extend(compress(events, map(_TELLS, map(type, events))))
 
     def usage(self, told: Usage | None, request: Request, *, whole: bool) -> Usage | None:
         """Give what the upstream has told, where the answer is whole; else at least what was asked and said."""
@@ -36,5 +34,13 @@ class Said:
         if request.thread is not None and request.thread.background:
             return None  # it is told once the answer is made
         known = told or Usage()
-        output = max(known.output, estimate_text("".join(self._words)))
+        output = max(known.output, estimate_text("".join(map(_words, self._heard))))
         return replace(known, input=known.input or estimate(request), output=output, total=None, estimated=True)
+
+
+def _words(event: Event) -> str:
+    if isinstance(event, TextDelta | ThinkingDelta):
+        return event.text
+    if isinstance(event, ArgumentsDelta):
+        return event.json
+    return (event.name or "") if isinstance(event, BlockStarted) else ""

@@ -10,6 +10,7 @@ A row may be older than what was learnt here and is not written yet: `unwritten`
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from importlib import import_module
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
@@ -34,6 +35,7 @@ _T = TypeVar("_T")
 _COUNTS_S: Final = 5.0  # of what only counts uses
 _AGAIN_S: Final = 0.5  # after a failure
 _POLL_S: Final = 1.0
+_LOOK_S: Final = 0.05  # into the database, at most; what a pool learns is said on the board, and seen at once
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer; then nobody waits for it any more
 _NOTICES: Final = "gateway.store.notices"  # loads the client of Redis
 _PROBLEMS: Final = (StoreFailed, KeyProblem)
@@ -74,6 +76,7 @@ class Keeper:
         self._polling: asyncio.Task[None] | None = None
         self._watch: Watch | None = None
         self._board: Board | None = None
+        self._look_at = 0.0
         self._notices: Notices | None = None
         self._stuck: asyncio.Task[Any] | None = None
         self._renewing = store.encrypts
@@ -184,13 +187,16 @@ class Keeper:
 
     def fresh(self) -> Sequence[StoredCredential]:
         """Give the rows that this process or others have written since the last call; never waits."""
-        if self._board is not None:
-            for words in self._board.look():
-                self._hear(words)
+        said = self._board.look() if self._board is not None else ()
+        for words in said:
+            self._hear(words)
         if self._watch is not None:
-            rows = self._watch.look(self._number)
-            if rows:
-                self._take(rows, all_of_them=True)
+            now = monotonic()
+            if said or now >= self._look_at:  # what writes without a word is a command, and those are not in a hurry
+                self._look_at = now + _LOOK_S
+                rows = self._watch.look(self._number)
+                if rows:
+                    self._take(rows, all_of_them=True)
         if not self._arrived:
             return ()
         arrived, self._arrived = self._arrived, {}

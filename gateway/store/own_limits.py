@@ -60,13 +60,14 @@ class OwnLimits:
         A caller with nothing reserved gets what is left, if that is less.
         """
         windows, others = self.look(rules), self._reserved[who] > 0
+        amounts = list[int]()
         for window, need in zip(windows, needs, strict=True):
             left = window.left
             if not left or (need > left and others):
                 return Seen(False, windows, others=others)
+            amounts.append(min(left, need))
         taken = list[Taken]()
-        for window, need in zip(windows, needs, strict=True):
-            amount = min(need, window.left)
+        for window, amount in zip(windows, amounts, strict=True):
             _add(window, amount)
             taken.append(Taken(window.rule, window.number, amount))
         self._reserved[who] += 1

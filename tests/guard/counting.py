@@ -87,6 +87,7 @@ async def ask(app: ASGIApp, path: str, body: bytes, key: str) -> tuple[int, byte
         (b"host", b"gateway"),
         (b"authorization", b"Bearer " + key.encode()),
         (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
     ]
     scope = {
         "type": "http",

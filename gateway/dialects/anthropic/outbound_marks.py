@@ -1,6 +1,7 @@
-"""Marks for the prompt cache: Anthropic takes a few of them, each on a block that is not empty."""
+"""Marks for the prompt cache: Anthropic takes a few, the longer ones first, each on a block that is not empty."""
 
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import Final
 
 from gateway import ir
@@ -12,6 +13,8 @@ __all__ = ["Marks"]
 _MOST: Final = 4
 _TOO_MANY: Final = f"Anthropic takes {_MOST} marks a request: the last ones, which what stands before them belongs to"
 _NOWHERE: Final = "what it stood on does not go on as a block of its own"
+_LONG: Final = "1h"
+_TOO_LATE: Final = "Anthropic keeps nothing for an hour behind what it keeps for five minutes: five minutes, too"
 
 
 class Marks:
@@ -19,7 +22,10 @@ class Marks:
 
     def __init__(self, request: ir.Request) -> None:
         self._given = request.marks
-        self._taken = {mark.path for mark in request.marks[-_MOST:]}
+        taken = request.marks[-_MOST:]
+        self._taken = {mark.path for mark in taken}
+        late = dropwhile(lambda mark: mark.ttl == _LONG, taken)
+        self._late = {mark.path for mark in late if mark.ttl == _LONG}
         self._written: set[str] = set()
 
     def on(self, block: JSON, mark: ir.Mark | None) -> JSON:
@@ -27,10 +33,13 @@ class Marks:
         if mark is None or mark.path not in self._taken:
             return block
         self._written.add(mark.path)
-        return block | {"cache_control": {"type": "ephemeral"} | ({"ttl": mark.ttl} if mark.ttl else {})}
+        ttl = {"ttl": mark.ttl} if mark.ttl and mark.path not in self._late else {}
+        return block | {"cache_control": {"type": "ephemeral"} | ttl}
 
     def lost(self) -> Iterator[ir.Loss]:
         """Tell which did not go on."""
         for mark in self._given:
             if mark.path not in self._written:
                 yield ir.Loss(mark.path, _NOWHERE if mark.path in self._taken else _TOO_MANY, "hint")
+            elif mark.path in self._late:
+                yield ir.Loss(f"{mark.path}.ttl", _TOO_LATE, "hint")

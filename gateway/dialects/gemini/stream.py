@@ -135,7 +135,8 @@ class StreamReader:
             for chunk in chunks:
                 if not self._ended:
                     self._take(chunk)
-        return self._flushed()
+        events, self._events = self._events, []
+        return events
 
     def feed_whole(self, body: bytes) -> list[ir.Event]:
         """Take an answer that came as one JSON document, and end it."""
@@ -180,9 +181,10 @@ class StreamReader:
             self._tally.add(chunk.usage_metadata)
         if not self._started:
             self._start(chunk)
-        for candidate in chunk.candidates or ():
-            if not candidate.index:  # the others are alternatives that nobody asked for
-                self._candidate(candidate)
+        if chunk.candidates:
+            for candidate in chunk.candidates:
+                if not candidate.index:  # the others are alternatives that nobody asked for
+                    self._candidate(candidate)
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = chunk.prompt_feedback
 

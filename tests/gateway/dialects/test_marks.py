@@ -109,6 +109,21 @@ def test_openai_s_own_mark_is_one_too(given: Json, ttl: str | None, lost: list[s
     assert told == [f"input[0].content[0].prompt_cache_breakpoint.{name}" for name in lost]
 
 
+def test_an_hour_behind_five_minutes_becomes_five_minutes() -> None:
+    body, lost = written(
+        chat(
+            {"role": "user", "content": [text("a", **HOUR), text("b", **MARK), text("c", **HOUR), text("d", **HOUR)]},
+        )
+    )
+    assert body["messages"][0]["content"] == [
+        text("a", **HOUR),
+        text("b", **MARK),
+        text("c", **MARK),
+        text("d", **MARK),
+    ]
+    assert lost == [f"messages[0].content[{place}].cache_control.ttl" for place in (2, 3)]
+
+
 def test_of_more_than_four_marks_the_last_four_go_on() -> None:
     """Pitfall 17: what is too much is left out, and told."""
     body, lost = written(chat({"role": "user", "content": [text(word, **MARK) for word in "abcde"]}, tools=[F | MARK]))
