@@ -168,6 +168,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def done(self, usage: ir.Usage | None) -> None:
         """Give the credential back."""
+        self._failed = None  # its traceback leads here
         if self._lease is not None:
             if self._answered:
                 self._shared.pool.served(self._lease.credential)

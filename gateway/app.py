@@ -79,8 +79,9 @@ _RETRY_AFTER_DRAIN_S = 5
 _READING: Final = ("GET", "HEAD")
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
-# a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing
-_THRESHOLDS = (5_000, 20, 100)
+# a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing; those of
+# libraries that have grown old are looked for among all objects after a million, which takes 2 ms: else they are a leak
+_THRESHOLDS = (5_000, 20, 10)
 
 
 class Gateway:
@@ -456,6 +457,7 @@ class Outermost:
             services.under_way -= counted
             if ledger is not None:
                 ledger.refuse(context)
+            context.on_last = ()  # who has heard nothing, for the caller has left, holds the context
             if followed is not None:
                 self._gateway.tracing.end(followed, context)
 

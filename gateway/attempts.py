@@ -25,6 +25,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
 from gateway.upstream import Answer, Journey, Step, Target
 
@@ -114,7 +115,7 @@ async def walk(
         try:
             journey = embark(target)
         except NoCredential as error:
-            failure = error
+            failure = bare(error)
             continue
         member = _Member(
             target,
@@ -132,11 +133,11 @@ async def walk(
             try:
                 return await member.once()
             except GatewayError as error:
-                first = error
+                first = bare(error)
             return await member.retry(first)
         except _fail_over as error:
             journey.done(None)
-            failure = error
+            failure = bare(error)
             if isinstance(error, UpstreamRejected):
                 break
         except BaseException:
@@ -183,20 +184,22 @@ class _Member(Generic[_W, _T]):
     async def retry(self, first: GatewayError) -> _T:
         """Try on after the first failure until an answer begins; raise the error that ends it."""
         replay = [first]  # raised once more so that one policy judges all
+
+        async def attempt() -> _T:
+            if replay:
+                raise replay.pop()
+            return await self.once()
+
+        retrying = AsyncRetrying(retry=_RetryIf(self._again), wait=self._wait, sleep=self._clock.sleep, reraise=True)
         try:
-            async for attempt in AsyncRetrying(
-                retry=_RetryIf(self._again), wait=self._wait, sleep=self._clock.sleep, reraise=True
-            ):
-                with attempt:
-                    if replay:
-                        raise replay.pop()
-                    return await self.once()
+            return await retrying(attempt)
         except EmptyAnswer as error:
-            return cast(_T, error.begun)  # what `reach` would have given, had there been anything in it
-        raise AssertionError("tenacity ended without an answer or an error")  # pragma: no cover
+            return cast(_T, bare(error).begun)  # what `reach` would have given, had there been anything in it
+        finally:
+            retrying.iter_state.reset()  # it holds what holds it
 
     def _again(self, error: GatewayError) -> bool:
-        self._fails(error)
+        self._fails(bare(error))
         if isinstance(error, EmptyAnswer):
             self._empty += 1
             if self._empty > EMPTY_RETRIES:

@@ -13,6 +13,7 @@ from starlette.types import Send
 from gateway.context import RequestContext
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError
+from gateway.frames import bare
 from gateway.registry import load
 from gateway.routes import DialectName
 
@@ -35,7 +36,7 @@ def codec(name: DialectName) -> Dialect:
 
 async def refuse(context: RequestContext, send: Send, error: GatewayError) -> None:
     """Answer with an error; the context keeps it for the log."""
-    context.error = error
+    context.error = bare(error)
     context.end = "error"
     if context.route.foreign:
         status, body = error.status, msgspec.json.encode({"error": {"code": error.code, "message": error.message}})

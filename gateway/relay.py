@@ -22,6 +22,7 @@ from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, Passing, StreamWriter, Threaded
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
 from gateway.fetching import Fetcher, addresses, placed
+from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
 from gateway.ir.said import Said
@@ -377,7 +378,7 @@ class _Exchange:
         await self._client.finish(self._writer.close(error))
 
     def _note(self, error: GatewayError) -> None:
-        self._context.error = error
+        self._context.error = bare(error)
         self._context.end = "error"
 
 

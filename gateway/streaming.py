@@ -114,10 +114,14 @@ class Client:
 
     def check(self, kind: type[BaseException] | None) -> None:
         """Turn a cancellation that `abort` or the caller's leaving caused into its cause."""
-        cause = self._cause
-        if cause is not None and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
-            self._cause = None
-            raise cause
+        if self._cause is not None and kind is asyncio.CancelledError and self._task.uncancel() <= self._cancelling:
+            raise self._caused()
+
+    def _caused(self) -> Exception:
+        """Give the cause, and keep it no more: it will hold the frames that it comes through, and these this."""
+        cause, self._cause = self._cause, None
+        assert cause is not None
+        return cause
 
     def abort(self, error: Exception) -> None:
         """Make the main task end with `error`."""

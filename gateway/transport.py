@@ -27,6 +27,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.frames import bare
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
 
@@ -312,7 +313,7 @@ class Response:
             data = await (content.readany() if self._inflater is None else self._inflated())
         except (aiohttp.ClientError, OSError, RuntimeError, zlib.error) as error:
             self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
-            raise Broken(_reason(error)) from None
+            raise Broken(_reason(bare(error))) from None  # aiohttp keeps the error where this frame leads to
         except TransportError:
             self.close()
             raise

@@ -99,6 +99,7 @@ class RateLimit:
             await self.app(scope, receive, request.send if hold.id else send)
         finally:
             request.end()
+            context.reserve = None  # it holds the context
 
     @property
     def open_requests(self) -> Mapping[str, int]:

@@ -87,7 +87,11 @@ class Passage:
         if self._ended:
             return b"".join(rest)
         self._ended = True
-        return self._write_error(error or StreamBroken("the upstream's answer ended before it was complete"))
+        return self._broken(error or StreamBroken("the upstream's answer ended before it was complete"))
+
+    def _broken(self, error: GatewayError) -> bytes:
+        """Write the error that ends the stream."""
+        return self._write_error(error)
 
     def _failed(self, failed: ir.Failed) -> bytes:
         if self._ended:

@@ -24,7 +24,7 @@ class GeminiPassage(Passage):
     """The writer of one answer."""
 
     def __init__(self, answering: Answering) -> None:
-        super().__init__(answering, REPLIES, self._broken)
+        super().__init__(answering, REPLIES, write_error)
         self._array = answering.array
         self._begun = self._closed = False
 
@@ -52,4 +52,4 @@ class GeminiPassage(Passage):
         return head + one_line(chunk)
 
     def _broken(self, error: GatewayError) -> bytes:
-        return self._framed(write_error(error))
+        return self._framed(super()._broken(error))

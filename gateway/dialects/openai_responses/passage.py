@@ -44,7 +44,7 @@ class ResponsesPassage(Passage):
     """
 
     def __init__(self, answering: Answering) -> None:
-        super().__init__(answering, REPLIES, self._broken, screen, screen)
+        super().__init__(answering, REPLIES, lambda error: StreamWriter(answering).close(error), screen, screen)
         self.response: bytes | None = None
         self._first = self._last = b""  # what passed
         self._items: list[Raw] = []
@@ -79,7 +79,7 @@ class ResponsesPassage(Passage):
         fields = read(Raw(begun), _FIELDS) if begun else None
         response = read(fields["response"], _FIELDS) if fields and "response" in fields else None
         if response is None:
-            return StreamWriter(self._answering).close(error)
+            return super()._broken(error)
         numbers = _NUMBER.findall(self._last)
         failed = {**response, "status": "failed", "error": answer.failure(error), "output": self._items}
         number = int(numbers[-1]) + 1 if numbers else 0

@@ -33,10 +33,9 @@ class StreamWriter:
     def __init__(self, answering: Answering) -> None:
         self.response: bytes | None = None
         self._frame = answer.frame(answering)
-        self._output = Output(answering, self._event)
+        self._events = _Events(self._frame)
+        self._output = Output(answering, self._events.add)
         self._usage: ir.Usage | None = None
-        self._number = 0
-        self._out: list[bytes] = []
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         """Give the SSE events for these events."""
@@ -48,18 +47,13 @@ class StreamWriter:
                 take(self, event)
             else:
                 self._output.take(event)
-        return self._written()
+        return self._events.taken()
 
     def close(self, error: GatewayError | None = None) -> bytes:
         """End with the error; an answer without a finish is one too."""
         if self.response is None:
             self._fail(error or StreamBroken(_CUT))
-        return self._written()
-
-    def _written(self) -> bytes:
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
+        return self._events.taken()
 
     def _started(self, event: ir.Started) -> None:
         self._usage = event.usage or self._usage
@@ -81,20 +75,8 @@ class StreamWriter:
     def _end(self, state: JSON) -> None:
         items, stored = self._output.items, self._output.stored()
         final = encode(self._frame | state | {"output": items})
-        self._event(f"response.{state['status']}", {"response": Raw(final)})
+        self._events.add(f"response.{state['status']}", {"response": Raw(final)})
         self.response = final if stored is items else encode(self._frame | state | {"output": stored})
-
-    def _event(self, name: str, members: JSON) -> None:
-        if self._number == 0:
-            begun: JSON = {"response": Raw(encode(self._frame))}
-            self._write("response.created", begun)
-            self._write("response.in_progress", begun)
-        self._write(name, members)
-
-    def _write(self, name: str, members: JSON) -> None:
-        data = encode({"type": name, "sequence_number": self._number, **members})
-        self._out.append(sse_event(data, name.encode()))
-        self._number += 1
 
     _TAKE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         ir.Started: _started,
@@ -102,3 +84,29 @@ class StreamWriter:
         ir.Finished: _finished,
         ir.Failed: _failed,
     }
+
+
+class _Events:
+    """What is written, in its order; what begins the stream goes before the first event."""
+
+    def __init__(self, frame: JSON) -> None:
+        self._frame = frame
+        self._number = 0
+        self._out: list[bytes] = []
+
+    def add(self, name: str, members: JSON) -> None:
+        if self._number == 0:
+            begun: JSON = {"response": Raw(encode(self._frame))}
+            self._write("response.created", begun)
+            self._write("response.in_progress", begun)
+        self._write(name, members)
+
+    def taken(self) -> bytes:
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def _write(self, name: str, members: JSON) -> None:
+        data = encode({"type": name, "sequence_number": self._number, **members})
+        self._out.append(sse_event(data, name.encode()))
+        self._number += 1
