@@ -1,6 +1,5 @@
 """Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
 
-import json
 import logging
 import re
 import sys
@@ -13,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from gateway.config import ConfigError, Loaded, LogConfig, Problem, secrets_of
+from gateway.legible import legible
 from gateway.logfile import LogFile
 from gateway.redact import Hider, redact
 
@@ -139,21 +139,14 @@ def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
 
 
 def _legible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Write what a terminal would obey, or a reader take for a line of its own, as JSON writes it."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
-            event[name] = "".join(
-                one if one.isprintable() or (one == "\n" and name in _LINES) else _spelt(one) for one in value
-            )
+            event[name] = legible(value, "\n" if name in _LINES else "")
     return event
 
 
 def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
-
-
-def _spelt(character: str) -> str:
-    return json.dumps(character)[1:-1]
 
 
 def _completing(hide: Callable[[str], str]) -> Processor:
