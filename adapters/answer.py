@@ -7,7 +7,7 @@ from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import Decoder, EventTooLarge, legible
-from gateway.transport import Response, TransportError
+from gateway.transport import Broken, Response, TransportError
 
 __all__ = ["Reader", "UpstreamAnswer"]
 
@@ -86,12 +86,21 @@ class UpstreamAnswer:
             if self._whole or (not self._seen and self._is_document(data)):
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
             return self._events(data)
+        except Broken as error:
+            if self._decoder.between and self._is_finished():
+                self.close()
+                return self._reader.close()
+            failure = unreachable(error)
         except TransportError as error:
             failure = unreachable(error)
         except EventTooLarge as error:
             failure = Failure(UpstreamMalformed(str(error)), "final")
         self._decoder.abort()  # the error's traceback keeps it
         raise self._told(failure)  # not within, where it would keep the other error, and with it what was read
+
+    def _is_finished(self) -> bool:
+        """Tell whether the answer is complete though the body is not: most dialects have an end that stands for it."""
+        return False
 
     def _events(self, data: bytes) -> list[ir.Event]:
         payloads = self._decoder.feed(data) if data else []

@@ -14,7 +14,8 @@
     │   ├── Conflict                 409  it cannot be done to this thing as it is
     │   ├── BodyTooLarge             413
     │   ├── UnsupportedMediaType     415
-    │   └── RateLimited              429  a limit of this gateway
+    │   ├── RateLimited              429  a limit of this gateway
+    │   └── HeadTooLarge             431
     ├── UpstreamError                what stands behind the gateway failed
     │   ├── UpstreamRejected         400  it calls the request bad
     │   ├── UpstreamRateLimited      429  its quota is used up
@@ -43,6 +44,7 @@ __all__ = [
     "ContextTooLong",
     "Draining",
     "GatewayError",
+    "HeadTooLarge",
     "InternalError",
     "InvalidRequest",
     "LimitsNotShared",
@@ -199,6 +201,13 @@ class RateLimited(CallerError):
 
     status = 429
     code = "rate_limit_exceeded"
+
+
+class HeadTooLarge(CallerError):
+    """The request line and the headers are longer than `gateway run` reads."""
+
+    status = 431
+    code = "head_too_large"
 
 
 class UpstreamError(GatewayError):

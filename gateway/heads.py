@@ -1,43 +1,47 @@
 """uvicorn's HTTP protocol with a bound on heads: request line and headers, of which its parser takes any amount.
 
 A head that is longer gets 431, and the connection ends. One that comes slowly is held up to the bound and one read.
+This, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where an
+answer is under way it comes after that, so that nothing stands within another answer.
 """
 
 from typing import Final
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.context import new_id
+from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
+from gateway.refusal import written
+from gateway.routes import Route, match
 
 __all__ = ["MAX_HEAD_BYTES", "BoundedHeads"]
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 _BETWEEN: Final = len(b": \r\n")  # what a header is written with besides its name and value
-# the path may not have come yet, so the dialect is unknown; every SDK reads this form
-_SAID: Final = (
-    b'{"error":{"message":"the request line and the headers are longer than 65536 bytes",'
-    b'"type":"invalid_request_error","param":null,"code":"head_too_large"}}'
-)
-_REFUSAL: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_SAID), _SAID)
-)
 
 
 class BoundedHeads(HttpToolsProtocol):
     """One connection."""
 
+    url = b""
     _is_open = False  # a head has begun, and is not complete
     _came = 0  # bytes of it, since the read in which it began
     _read = 0  # bytes of the last read
     _is_long = False
+    _refusal = b""  # what is to be said when the answers that are under way have ended
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse what came; behind what was refused nothing is read."""
+        if self._refusal:
+            return
         self._read = len(data)
         self._came += self._read if self._is_open else 0
         super().data_received(data)
         if self._is_open and self._came > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse()
+            self._is_long = True
+            self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """Begin to count."""
@@ -53,16 +57,44 @@ class BoundedHeads(HttpToolsProtocol):
             raise ValueError("the head is too long")  # the parser stops
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        """Refuse what came behind the last request that was answered."""
+        super().on_response_complete()
+        if self._refusal and self.cycle.response_complete and not self.transport.is_closing():
+            self._end(self._refusal)
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or is too long to be."""
-        if self._is_long:
-            self._refuse()
-        else:
-            super().send_400_response(msg)
+        refusal = self._written()
+        if not self.cycle or self.cycle.response_complete:  # uvicorn types it as never None
+            self._end(refusal)
+        elif not self.cycle.more_body:
+            self._refusal = refusal
+        else:  # it is the body of the last request, whose answer may have begun, or stand behind another
+            self._end(b"" if self.cycle.response_started or self.pipeline else refusal)
 
     def _length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)
 
-    def _refuse(self) -> None:
-        self.transport.write(_REFUSAL)
+    def _end(self, refusal: bytes) -> None:
+        self.transport.write(refusal)
         self.transport.close()
+
+    def _written(self) -> bytes:
+        request_id = f"req_{new_id()}"
+        status, headers, body = written(self._error(), self._route(), request_id)
+        named = request_id.encode()
+        headers += [(b"x-request-id", named), (b"request-id", named), (b"connection", b"close")]
+        headers += self.server_state.default_headers
+        lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+        return b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body)
+
+    def _error(self) -> GatewayError:
+        if self._is_long:
+            return HeadTooLarge(f"the request line and the headers are longer than {MAX_HEAD_BYTES} bytes")
+        return InvalidRequest("this is no HTTP request that can be read in one way only")
+
+    def _route(self) -> Route:
+        """Give the route of what has come so far; no more than its dialect is asked of it."""
+        path, _, query = self.url.partition(b"?")
+        return match("POST", unquote(path.decode("latin-1")), dict(self.headers or ()), query)

@@ -1,7 +1,7 @@
 """Make the app's logger: one line an event, JSON or console. Nothing is configured globally, nothing at import."""
 
-import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from gateway.config import ConfigError, Loaded, LogConfig, Problem, secrets_of
+from gateway.legible import legible
 from gateway.logfile import LogFile
 from gateway.redact import Hider, redact
 
@@ -20,6 +21,9 @@ __all__ = ["Entries", "Forward", "Newest", "logger_for", "logger_of"]
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 _FOREIGN = frozenset({"message", "exception", "reason", "base"})
 _LINES = frozenset({"exception"})  # which has several
+_DELETE = b"\x7f"
+# C1 controls, of which a terminal takes some for the beginning of an order; ends of lines; what turns the reading about
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
@@ -126,22 +130,23 @@ def _to(file: LogFile, renderer: structlog.dev.ConsoleRenderer | None) -> Proces
 
 
 def _line(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    """Write JSON that a terminal shows and does not obey; the encoder itself escapes only what is below a space."""
     event["timestamp"] = datetime.now(UTC)  # the encoder writes it as isoformat() does, in less time
-    return _encode(event)
+    line = _encode(event)
+    if line.isascii() and _DELETE not in line:
+        return line
+    return _STEERING.sub(_escaped, line.decode()).encode()
 
 
 def _legible(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Write what a terminal would obey, or a reader take for a line of its own, as JSON writes it."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
-            event[name] = "".join(
-                one if one.isprintable() or (one == "\n" and name in _LINES) else _spelt(one) for one in value
-            )
+            event[name] = legible(value, "\n" if name in _LINES else "")
     return event
 
 
-def _spelt(character: str) -> str:
-    return json.dumps(character)[1:-1]
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _completing(hide: Callable[[str], str]) -> Processor:

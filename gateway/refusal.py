@@ -15,9 +15,9 @@ from gateway.dialects import Dialect
 from gateway.errors import GatewayError
 from gateway.frames import bare
 from gateway.registry import load
-from gateway.routes import DialectName
+from gateway.routes import DialectName, Route
 
-__all__ = ["LONG_WAIT_S", "codec", "dialect_of", "refuse"]
+__all__ = ["LONG_WAIT_S", "codec", "dialect_of", "refuse", "written"]
 
 LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
 
@@ -38,10 +38,17 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
     """Answer with an error; the context keeps it for the log."""
     context.error = bare(error)
     context.end = "error"
-    if context.route.foreign:
+    status, headers, body = written(error, context.route, context.request_id)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def written(error: GatewayError, route: Route, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Write the answer to a request of this route: status, headers and body."""
+    if route.foreign:
         status, body = error.status, msgspec.json.encode({"error": {"code": error.code, "message": error.message}})
     else:
-        status, body = dialect_of(context).write_error(error, context.request_id, route=context.route)
+        status, body = codec(route.dialect).write_error(error, request_id, route=route)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -52,5 +59,4 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
         headers.append((b"retry-after", str(wait).encode()))
         if wait > LONG_WAIT_S and "x-should-retry" not in error.headers:
             headers.append((b"x-should-retry", b"false"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return status, headers, body

@@ -54,6 +54,11 @@ class Decoder:
         self._between = True  # the last read ended with an event
         self._parser: _Parser | None = None
 
+    @property
+    def between(self) -> bool:
+        """Whether nothing of another event stands behind the last one."""
+        return self._between
+
     def feed(self, data: bytes) -> list[str]:
         """Return the data of the events that this read completed; the limit is checked once a read."""
         events = _split(data, self._dropped) if self._between else None

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import asdict, replace
 
 from gateway.admin.credentials import row_of
+from gateway.legible import legible
 from gateway.redact import redact
 from gateway.upstream import CredentialView
 
@@ -46,7 +47,7 @@ def _block(upstream: str, views: Sequence[CredentialView], now: float, hide: Hid
     for view, line in zip(views, lines[1:], strict=True):
         yield line
         for said in _besides(view, now):
-            yield from _wrapped(hide(said))
+            yield from _wrapped(legible(hide(said)))
 
 
 def _wrapped(text: str) -> list[str]:
@@ -69,7 +70,7 @@ def _row(view: CredentialView, now: float) -> tuple[str, ...]:
         str(view.uses),
         _ago(view.last_used_at, now),
     )
-    return tuple(_cut(cell, width) for cell, width in zip(cells, _WIDEST, strict=True))
+    return tuple(_cut(legible(cell), width) for cell, width in zip(cells, _WIDEST, strict=True))
 
 
 def _besides(view: CredentialView, now: float) -> Iterator[str]:

@@ -6,6 +6,8 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.legible import legible
+
 __all__ = ["Finding", "Level", "hidden", "ok", "problem", "text", "warning"]
 
 Level = Literal["ok", "warning", "problem"]
@@ -48,7 +50,7 @@ def text(findings: Sequence[Finding]) -> str:
     rank = {"ok": 0, "warning": 1, "problem": 2}
     lines: list[str] = []
     for finding in sorted(findings, key=lambda one: rank[one.level]):
-        lines.append(f"{finding.level:{_WIDTH}}  {finding.check}: {finding.message}")
-        lines += [f"{'':{_WIDTH}}  → {finding.fix}"] if finding.fix else []
+        lines.append(legible(f"{finding.level:{_WIDTH}}  {finding.check}: {finding.message}"))
+        lines += [legible(f"{'':{_WIDTH}}  → {finding.fix}")] if finding.fix else []
     counts = {level: sum(one.level == level for one in findings) for level in ("problem", "warning", "ok")}
     return "\n".join([*lines, f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"])

@@ -8,6 +8,7 @@ import click
 from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError
+from gateway.legible import legible
 
 if TYPE_CHECKING:
     from gateway.cli.login_work import LoggedIn
@@ -36,6 +37,6 @@ def login(
     except ConfigError as error:
         raise stop(error) from None
     except work.LoginFailed as error:
-        click.echo(f"not logged in: {work.shown(str(error))}", err=True)
+        click.echo(f"not logged in: {legible(str(error))}", err=True)
         raise SystemExit(1) from None
     click.echo(done.json() if as_json else done.text())

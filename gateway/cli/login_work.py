@@ -16,10 +16,11 @@ from gateway.cli.login_answer import LISTEN_S, PASTE_S, open_browser, wait
 from gateway.cli.login_listener import PATH, opened
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
+from gateway.legible import legible
 from gateway.transport import Transport
 from gateway.upstream import Adapter, Consent, CredentialView, LoggingIn, LoginFailed
 
-__all__ = ["LoggedIn", "LoginFailed", "log_in", "shown"]
+__all__ = ["LoggedIn", "LoginFailed", "log_in"]
 
 _NOTICE: Final = """\
 You log in with an OAuth client of your own, and you are responsible for the terms of your account: using such accounts
@@ -107,10 +108,5 @@ async def _agreed(
         return consent, await wait(consent, listener, listen_s, paste_s)
 
 
-def shown(text: str) -> str:
-    """Keep what a server says from writing to the terminal in its own way."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 async def _tell(step: str) -> None:
-    click.echo(f"  {shown(step)}", err=True)
+    click.echo(f"  {legible(step)}", err=True)

@@ -9,6 +9,7 @@ import msgspec
 from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError
+from gateway.legible import legible
 
 if TYPE_CHECKING:
     from gateway.cli.models_ask import Asked, Model
@@ -51,8 +52,8 @@ def _table(asked: "Asked") -> str:
 
 def _row(model: "Model") -> tuple[str, ...]:
     return (
-        model.name,
-        ", ".join(model.upstreams) or "nowhere",
+        legible(model.name),
+        ", ".join(map(legible, model.upstreams)) or "nowhere",
         _number(model.max_input),
         _number(model.max_output),
         _THINKS[model.thinking],
@@ -66,7 +67,8 @@ def _number(tokens: int | None) -> str:
 
 def _notes(asked: "Asked") -> list[str]:
     """Say how each upstream is, and whose list is an older one."""
-    return [
+    notes = (
         f"upstream {one.name}: {one.state}" + (f"; its list is an older one: {one.trouble}" if one.trouble else "")
         for one in asked.upstreams
-    ]
+    )
+    return [legible(note) for note in notes]

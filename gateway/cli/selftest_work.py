@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from gateway.app import Gateway, create_app
 from gateway.config import ConfigError, Loaded, Problem
+from gateway.legible import legible
 from gateway.redact import Secret
 from gateway.testing import Finding, Report
 from gateway.testing import selftest as check
@@ -93,7 +94,7 @@ def line(finding: Finding) -> str:
     words = finding.problem or finding.heard
     if finding.verdict == "failed" and finding.asked:
         words = f"{finding.asked}: {words}"
-    return f"{verdict:<12} {finding.dialect:<17} {finding.check:<27} {words}".rstrip()
+    return f"{verdict:<12} {finding.dialect:<17} {finding.check:<27} {legible(words)}".rstrip()
 
 
 def summary(report: Report) -> str:
@@ -101,4 +102,4 @@ def summary(report: Report) -> str:
     counts = Counter(finding.verdict for finding in report.findings)
     offered = ", ".join(report.offered) or "no dialect is offered"
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("ok", "failed", "not offered"))
-    return f"{report.url}: model {report.model or 'not given'}; {offered}; {said}"
+    return f"{report.url}: model {legible(report.model) or 'not given'}; {offered}; {said}"

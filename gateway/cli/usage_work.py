@@ -6,6 +6,7 @@ from typing import Final
 from gateway.admin.usage import as_json
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.ledger import store_of
+from gateway.legible import legible
 from gateway.periods import read_moment
 from gateway.store.reports import By, Report, Sums
 from gateway.store.stored import KeyProblem, StoreFailed
@@ -52,4 +53,4 @@ def table(report: Report) -> str:
 
 def _line(row: Sums, name: str = "") -> tuple[str, ...]:
     counts = (row.requests, row.errors, row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
-    return (name or row.name or "-", *map(str, counts), "?" if row.usd is None else f"{row.usd:.4f}")
+    return (name or legible(row.name or "-"), *map(str, counts), "?" if row.usd is None else f"{row.usd:.4f}")

@@ -31,6 +31,7 @@ __all__ = ["SharedSignatures"]
 _T = TypeVar("_T")
 
 _PATIENCE_S: Final = 0.01  # of a request; what it began goes on behind its back
+_ASKED_S: Final = 1.0  # of who asks for nothing but whether it is there
 _GIVE_UP_S: Final = 2.0
 _REST_S: Final = 1.0  # before Redis is asked again
 _SLOW: Final = 3  # times in a row, and it counts as away
@@ -132,7 +133,7 @@ class SharedSignatures:
     async def ask(self) -> bool:
         """Find out whether it answers now."""
         client = self._ready()
-        return client is not None and bool(await self._wait(_pinged(client)))
+        return client is not None and bool(await self._wait(_pinged(client), _ASKED_S))
 
     async def get(self, caller: str, calls: Sequence[str]) -> Mapping[str, bytes] | None:
         """Give what there is for these calls; None when it cannot be asked."""
@@ -176,9 +177,9 @@ class SharedSignatures:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _wait(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+    async def _wait(self, work: Coroutine[Any, Any, _T], patience_s: float | None = None) -> _T | None:
         task = self._begin(self._answered(work))
-        done, _ = await asyncio.wait((task,), timeout=self._patience_s)
+        done, _ = await asyncio.wait((task,), timeout=self._patience_s if patience_s is None else patience_s)
         if done:
             self._slow = 0
             return task.result()

@@ -49,6 +49,7 @@ class _Site:
     adapter: Adapter
     model: str
     script: Script
+    transport: Transport
 
     def call(self, text: str, *, stream: bool = True, tool: bool = False) -> Call:
         turn = ir.Turn(role="user", parts=(ir.Text(text=text),))
@@ -79,7 +80,7 @@ async def check_adapter(make: Callable[[], Adapter], *, model: str, script: Scri
     transport = Transport()
     try:
         with found.of("make and start"):
-            site = _Site(make(), model, script or Script())
+            site = _Site(make(), model, script or Script(), transport)
             async with asyncio.timeout(_AT_ONCE_S):
                 await site.adapter.start(transport)
             await _check_all(site, found)
@@ -106,6 +107,9 @@ async def _check_all(site: _Site, found: Findings) -> None:
     for name, check in checks.items():
         with found.of(name):
             await check(site)
+        with found.of(name):
+            left = site.transport.open_responses
+            rule(not left, f"{left} connections stay open behind it")
 
 
 async def _check_names(site: _Site) -> None:

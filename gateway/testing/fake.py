@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -58,13 +58,15 @@ class Received:
 class FakeUpstream:
     """A server on a free port of this machine, from `async with` to its end.
 
-    `requests`: what was asked. A call that no reply is left for gets 500.
+    Calls get the replies in their order, then what `answer` makes of each, else 500. `requests`: what was asked.
+    `url`: where it is.
     """
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, answer: Callable[[Received], Reply] | None = None) -> None:
         self.requests: list[Received] = []
         self.url = ""
         self._replies = deque(replies)
+        self._make = answer or _over
         self._runner: web.AppRunner | None = None
 
     def push(self, *replies: Reply) -> None:
@@ -89,10 +91,9 @@ class FakeUpstream:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(Received(request.method, request.path_qs, headers, await request.read()))
-        if not self._replies:
-            return web.json_response({"error": {"message": "the script of this fake is over"}}, status=500)
-        reply = self._replies.popleft()
+        received = Received(request.method, request.path_qs, headers, await request.read())
+        self.requests.append(received)
+        reply = self._replies.popleft() if self._replies else self._make(received)
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         response.content_type = reply.content_type
         await response.prepare(request)
@@ -103,3 +104,7 @@ class FakeUpstream:
         if reply.cut and request.transport is not None:
             request.transport.abort()
         return response
+
+
+def _over(_: Received) -> Reply:
+    return Reply.json({"error": {"message": "the script of this fake is over"}}, 500)

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.docs.examples import BLOCKS
+from tests.docs.examples import BLOCKS, Block
 from tests.processes import environment, running
 
 PAGE = [block for block in BLOCKS if block.page == "extending.md" and block.language == "python"]
-ADAPTER, CLIENT, EXAMINED = PAGE
+ADAPTER, CLIENT, EXAMINED, CALLING, EXAMINED_CALLING = PAGE
 ADDRESS = "http://127.0.0.1:8045"
 
 
@@ -38,11 +38,12 @@ def test_the_client_reads_what_the_adapter_says(url: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stdout.strip()) == (0, "CAN YOU HEAR ME"), done.stderr
 
 
-def test_the_adapter_passes_the_checks_for_adapters(tmp_path: Path) -> None:
-    for block in (ADAPTER, EXAMINED):
+@pytest.mark.parametrize("examined", [EXAMINED, EXAMINED_CALLING], ids=lambda block: block.file)
+def test_the_adapters_pass_the_checks_for_adapters(tmp_path: Path, examined: Block) -> None:
+    for block in (ADAPTER, CALLING, examined):
         (tmp_path / block.file).write_text(block.text, "utf-8")
     done = subprocess.run(
-        [sys.executable, EXAMINED.file],
+        [sys.executable, examined.file],
         capture_output=True,
         text=True,
         env=environment(tmp_path),

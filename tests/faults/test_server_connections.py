@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from gateway import arrival
 from gateway.connection import Connection, connections
 from gateway.errors import RequestTimeout
+from gateway.heads import MAX_HEAD_BYTES
 from gateway.middleware import protocol
 from tests.conformance.raw import PATHS
 from tests.faults.callers import Caller, calling, request
@@ -31,10 +33,11 @@ HALF = b"GET / HTTP/1.1\r\nx-slow: "
 
 
 class Inner:
-    """An app whose paths are what it does; `left`: a caller has gone."""
+    """An app whose paths are what it does; `left`: a caller has gone, `rest`: the second half may be said."""
 
     def __init__(self) -> None:
         self.left = asyncio.Event()
+        self.rest = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/slow":
@@ -44,6 +47,9 @@ class Inner:
                 pass
         endless = scope["path"] == "/endless"
         await send({"type": "http.response.start", "status": 401 if scope["path"] == "/early" else 200, "headers": []})
+        if scope["path"] == "/halves":
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+            await self.rest.wait()
         leaving = asyncio.ensure_future(receive()) if endless else None
         while leaving is not None and not leaving.done():
             await send({"type": "http.response.body", "body": PIECE, "more_body": True})
@@ -126,6 +132,63 @@ async def test_an_idle_connection_is_left_to_the_time_that_it_may_be_idle() -> N
         await one.until(b"said")
         await asyncio.sleep(SHORT_S * 3)
         assert not only(server).transport.is_closing()
+
+
+async def until_read(url: str) -> None:
+    """Wait for an answer to another connection: by then what was sent before has been read."""
+    async with calling(url) as other:
+        other.say(GET % b"")
+        await other.until(b"said")
+
+
+LONG = b"GET / HTTP/1.1\r\nx: " + b"a" * MAX_HEAD_BYTES
+BAD = {
+    "too long": (1, 431, LONG + b"\r\n\r\n"),
+    "too long, and more of it": (1, 431, LONG + b"\r\n\r\n", LONG),
+    "too long, without end": (1, 431, LONG, LONG, LONG),
+    "no HTTP": (1, 400, b"\x16\x03\x01 hello\r\n\r\n"),
+    "too long, behind two": (2, 431, LONG + b"\r\n\r\n"),
+    "no HTTP, behind two": (2, 400, b"\x16\x03\x01 hello\r\n\r\n"),
+}
+STATUSES = re.compile(rb"HTTP/1\.1 (\d+) ")
+
+
+@pytest.mark.parametrize(("before", "status", "bad"), [(one[0], one[1], one[2:]) for one in BAD.values()], ids=BAD)
+async def test_what_is_refused_behind_a_request_does_not_stand_in_its_answer(
+    before: int, status: int, bad: tuple[bytes, ...]
+) -> None:
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(GET % b"halves" * before)
+        await one.until(b"half")
+        for piece in bad:
+            one.say(piece)
+            await until_read(url)
+        assert STATUSES.findall(one.got) == [b"200"]
+        inner.rest.set()
+        await one.closed()
+    said, _, refusal = one.got.rpartition(b"HTTP/1.1 ")
+    assert said.count(b"\r\n4\r\nhalf\r\n4\r\nsaid\r\n0\r\n\r\n") == before
+    assert refusal.startswith(b"%d " % status)
+
+
+async def test_a_body_that_breaks_off_within_an_answer_just_ends_the_connection() -> None:
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(b"POST /halves HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
+        await one.until(b"half")
+        one.say(b"no size\r\n")
+        await one.closed()
+        inner.rest.set()
+    assert one.got.endswith(b"\r\n4\r\nhalf\r\n")
+
+
+async def test_a_body_that_breaks_off_behind_another_answer_just_ends_the_connection() -> None:
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(GET % b"halves")
+        await one.until(b"half")
+        one.say(b"POST /body HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n")
+        await one.closed()
+        inner.rest.set()
+    assert one.got.endswith(b"\r\n4\r\nhalf\r\n")
 
 
 # too many

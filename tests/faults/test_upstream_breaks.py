@@ -11,8 +11,9 @@ from itertools import pairwise
 import pytest
 
 from tests.automata import Heard
+from tests.conformance.openai_api import ENDS
 from tests.faults.server import EVENTS, Call, Fault
-from tests.faults.site import DIALECTS, KINDS, PAIRS, Answer, At, Site, running, until
+from tests.faults.site import DIALECTS, GOOGLES, KINDS, PAIRS, Answer, At, Site, running, until
 from tests.faults.wires import before, cut, saying
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +102,42 @@ async def told_of_the_question(call: Call) -> int | None:
     """Give the tokens of the question where the first words of the answer come with them; OpenAI's come at its end."""
     found = re.findall(rb'"(?:promptTokenCount|input_tokens)": ?(\d+)', b"".join(before(await call.frames(), b"three")))
     return int(found[-1]) if found else None
+
+
+# 5, behind the end of the answer
+
+
+def behind_the_end(more: bytes) -> Fault:
+    """Say all of the answer, and this, and close without an end of the body."""
+
+    async def fault(call: Call) -> None:
+        await call.begin(EVENTS)
+        await call.say(*await call.frames(), *([more] if more else []))
+        await half_closed(call)
+
+    return fault
+
+
+@pytest.mark.parametrize("kind", GOOGLES)
+async def test_row_05_a_break_behind_a_finish_reason_loses_nothing(site: Site, kind: str) -> None:
+    at = site.at(kind)
+    at.server.always = behind_the_end(b"")
+    for dialect in DIALECTS:
+        answer = await at.answer(dialect)
+        heard = at.heard(dialect, answer)
+        assert (heard.text, heard.finish, heard.error) == ("one two three", ENDS[dialect][0], None)
+        line = await site.line(answer)
+        assert (line["end"], line["output_tokens"] > 0) == ("done", True)
+    assert len(at.calls) == len(DIALECTS)
+    await until(lambda: site.open_responses == 0)
+
+
+@pytest.mark.parametrize("kind", GOOGLES)
+async def test_row_05_a_break_within_what_follows_a_finish_reason_is_an_error(site: Site, kind: str) -> None:
+    at = site.at(kind)
+    at.server.always = behind_the_end(b'data: {"candidates": [{"content": {"parts": [{"text": "more')
+    for dialect in DIALECTS:
+        assert (await site.line(await at.answer(dialect)))["end"] == "error"
 
 
 # 6: it drips

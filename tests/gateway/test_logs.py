@@ -48,6 +48,15 @@ def test_what_a_caller_writes_cannot_steer_a_terminal_or_begin_a_line(capsys: py
     assert "forged" in written
 
 
+@pytest.mark.parametrize("one", ["\x1b", "\x7f", "\x80", "\x9b", "\x9f", "\u200f", "\u2028", "\u202e", "\u2069"])
+def test_json_shows_what_would_steer_a_terminal_and_loses_nothing(one: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = f"caf\u00e9 {one}[2J \U0001f600"
+    logger_of(LogConfig(format="json")).info("request", path=said)
+    written = capsys.readouterr().err
+    assert written.rstrip("\n").isprintable()
+    assert (json.loads(written)["path"], "caf\u00e9" in written, "\U0001f600" in written) == (said, True, True)
+
+
 def undated(line: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+", "", line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import pytest
 
 from gateway.dialects.content import MAX_DEPTH
 from gateway.heads import MAX_HEAD_BYTES
+from gateway.testing import GRAMMARS
 from tests.processes import Program, gateway
 from tests.security.wires import exchange
 
@@ -86,6 +88,41 @@ def test_a_head_over_the_limit_is_431(program: Program, sent: bytes) -> None:
     head, _, body = came.partition(b"\r\n\r\n")
     assert (status(came), b"connection: close" in head) == (431, True)
     assert json.loads(body)["error"]["code"] == "head_too_large"
+
+
+LONG = b"x-long: " + b"a" * MAX_HEAD_BYTES + b"\r\n"
+SPOKEN: list[tuple[str, bytes, bytes]] = [
+    *((dialect, f"POST {path}".encode(), b"") for dialect, path in PATHS.items()),
+    ("gemini", b"POST /v1beta/models/demo:streamGenerateContent?alt=sse", b""),
+    ("openai-chat", b"GET /v1/models", b"x-api-key: sk-one\r\n"),
+    ("anthropic", b"GET /v1/models", b"anthropic-version: 2023-06-01\r\n"),
+    ("gemini", b"GET /v1/models", b"x-goog-api-key: sk-one\r\n"),
+    ("gemini", b"GET /v1/models?key=sk-one", b""),
+]
+ENDS = {
+    "too long": (431, LONG + b"\r\n"),
+    "malformed": (400, b"x: y\r\nno colon\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("dialect", "begins", "named"), SPOKEN)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_head_is_refused_in_the_dialect_that_it_shows(
+    program: Program, dialect: str, begins: bytes, named: bytes, end: str
+) -> None:
+    wanted, rest = ENDS[end]
+    came = exchange(program.url, begins + b" HTTP/1.1\r\nhost: localhost\r\n" + named + rest)
+    head, _, body = came.partition(b"\r\n\r\n")
+    assert (status(came), b"content-length: %d" % len(body) in head) == (wanted, True)
+    assert GRAMMARS[dialect].error(wanted, body)
+    request_id = re.search(rb"\nx-request-id: (req_\w+)\r", head)
+    assert request_id is not None
+    assert (dialect == "anthropic") is (request_id[1] in body)
+
+
+def test_at_a_path_of_no_dialect_it_is_plain(program: Program) -> None:
+    came = exchange(program.url, b"GET /health HTTP/1.1\r\n" + LONG + b"\r\n")
+    assert json.loads(came.partition(b"\r\n\r\n")[2])["error"].keys() == {"code", "message"}
 
 
 def test_a_head_that_comes_in_two_reads_is_measured_as_one(program: Program) -> None:

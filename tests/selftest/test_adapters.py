@@ -14,7 +14,7 @@ from gateway.adapters.demo import Demo
 from gateway.clock import System
 from gateway.config import load
 from gateway.errors import GatewayError, StreamBroken, UpstreamUnavailable
-from gateway.testing import FakeUpstream, Reply, Script, Wrong, check_adapter
+from gateway.testing import FakeUpstream, Received, Reply, Script, Wrong, check_adapter
 from gateway.transport import Transport
 from gateway.upstream import Call, ModelInfo, Step
 from tests.adapters.site import AnthropicSite, AzureSite, GeminiSite, OpenAISite, Place, Site
@@ -148,12 +148,15 @@ class Said:
         """Nothing is held."""
 
 
+def serve(asked: Received) -> Reply:
+    return DOWN if asked.json()["say"] == "be down" else HELLO
+
+
 HELLO, DOWN = Reply.json({"said": "hello there"}), Reply.json({"error": "down"}, 503)
 
 
 async def examine(make: Callable[[str], Words]) -> FakeUpstream:
-    """Examine one; the fake gives the replies in the order in which the checks ask for them."""
-    async with FakeUpstream(HELLO, HELLO, DOWN, HELLO, HELLO) as upstream:
+    async with FakeUpstream(answer=serve) as upstream:
         await check_adapter(lambda: make(upstream.url), model="w", script=Script(error="be down"))
     return upstream
 
@@ -224,6 +227,20 @@ class Negative(Words):
         return -1
 
 
+class Holding(Journey):
+    async def go(self) -> Said:
+        """Begin another answer, and never end it."""
+        assert self.adapter.transport is not None
+        body = bytes(self.body())
+        await self.adapter.transport.send("POST", self.adapter.url, headers={}, body=body)
+        return await super().go()
+
+
+class Leaking(Words):
+    def open(self, call: Call) -> Journey:
+        return Holding(self, call)
+
+
 FAULTS: list[tuple[type[Words], str]] = [
     (Renamed, "models that have another id"),
     (Unusable, "its state is 'fine'"),
@@ -235,6 +252,7 @@ FAULTS: list[tuple[type[Words], str]] = [
     (Fragile, "KeyError: 'said'"),
     (Stubborn, "and no end"),
     (Negative, "the prompt has -1 tokens"),
+    (Leaking, "connections stay open behind it"),
 ]
 
 

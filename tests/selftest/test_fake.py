@@ -24,6 +24,13 @@ async def test_it_answers_in_order_and_keeps_what_was_asked() -> None:
     assert asked.json() == {"model": "m"}
 
 
+async def test_behind_its_replies_it_answers_by_what_is_asked() -> None:
+    fake = FakeUpstream(Reply.json(0), answer=lambda asked: Reply.json(len(asked.body)))
+    async with fake as upstream, httpx.AsyncClient(base_url=upstream.url) as http:
+        answers = [(await http.post("/", content=b"x" * size)).json() for size in (5, 6, 7)]
+    assert answers == [0, 6, 7]
+
+
 async def test_a_stream_waits_behind_its_first_event_until_it_may_go_on() -> None:
     go_on = asyncio.Event()
     async with FakeUpstream() as upstream, httpx.AsyncClient(base_url=upstream.url) as http:

@@ -120,6 +120,11 @@ class StreamReader:
         """What the upstream has counted so far."""
         return self._tally.usage()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the upstream has said why its answer ends; usage may follow, and nothing has to."""
+        return self._finish is not None
+
     def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
         """Take the data of the next events of the stream."""
         native = self._options.native

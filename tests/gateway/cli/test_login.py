@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.cli.login_work import LoginFailed, log_in, shown
+from gateway.cli.login_work import LoginFailed, log_in
 from gateway.config import load
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run
@@ -256,10 +256,6 @@ def test_without_an_oauth_client_it_is_said_what_to_set(run: Run, folder: Path) 
     assert done.code == 2
     assert "no OAuth client" in done.err
     assert "put OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET into .env, and set upstream.antigravity.oauth = " in done.err
-
-
-def test_what_a_server_says_does_not_move_the_cursor() -> None:
-    assert shown("no\x1b[2J\r\nproject: Zoë") == "no [2J  project: Zoë"
 
 
 def test_nothing_in_time_is_said(place: Place) -> None:
