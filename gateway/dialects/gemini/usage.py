@@ -1,39 +1,24 @@
 """Token counts: the running reports of one answer, made into neutral usage."""
 
-from typing import Final
-
 from gateway import ir
 
 from .wire import UsageMetadata
 
 __all__ = ["Tally"]
 
-_UNREAD: Final = 64  # reports; each chunk of a stream has one, and only the end of an answer asks
-
 
 class Tally:
     """Keep the highest value of each counter: reports are cumulative, and some come without numbers."""
 
-    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_reports", "_thoughts", "_tool_use", "_total")
+    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_tool_use", "_total")
 
     def __init__(self) -> None:
         self._counted: ir.Usage | None = None  # until the next report
-        self._reports: list[UsageMetadata] = []  # that are not looked at yet
         self._prompt = self._candidates = self._thoughts = self._cached = self._tool_use = self._total = 0
 
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
         self._counted = None
-        self._reports.append(report)
-        if len(self._reports) > _UNREAD:
-            self._read()
-
-    def _read(self) -> None:
-        for report in self._reports:
-            self._take(report)
-        self._reports.clear()
-
-    def _take(self, report: UsageMetadata) -> None:
         if (count := report.prompt_token_count) and count > self._prompt:
             self._prompt = count
         if (count := report.candidates_token_count) and count > self._candidates:
@@ -48,13 +33,11 @@ class Tally:
             self._tool_use = count
 
     def __bool__(self) -> bool:
-        self._read()
         return bool(self._prompt or self._tool_use or self._candidates or self._thoughts or self._total)
 
     def usage(self) -> ir.Usage:
         """Give the counts so far: input with cached and tool-use tokens, output with thoughts."""
         if self._counted is None:
-            self._read()
             input_tokens = self._prompt + self._tool_use
             output = self._output(input_tokens)
             self._counted = ir.Usage(

@@ -139,16 +139,16 @@ class StreamReader(BlockReader):
         if (chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
-        self._tally.add(chunk.usage)
+        if chunk.usage is not UNSET:
+            self._tally.add(chunk.usage)
         for choice in chunk.choices or ():
             if not choice.index:  # the others are alternatives that nobody asked for
-                self._start(chunk)
+                if not self._started:
+                    self._start(chunk)
                 self._choice(choice)
         return chunk
 
     def _start(self, chunk: Chunk) -> None:
-        if self._started:
-            return
         self._started = True
         started = ir.Started(
             id=chunk.id if isinstance(chunk.id, str) and chunk.id else None,
@@ -159,30 +159,42 @@ class StreamReader(BlockReader):
         self._events.append(started)
 
     def _choice(self, choice: Choice) -> None:
-        self._tally.add(choice.usage)
-        for said, whole in ((choice.delta, False), (choice.message, True)):
-            if said is not None:
-                self._delta(said, whole=whole)
+        if choice.usage is not UNSET:
+            self._tally.add(choice.usage)
+        if choice.delta is not None:
+            self._delta(choice.delta, whole=False)
+        if choice.message is not None:
+            self._delta(choice.message, whole=True)
         self._finish = choice.finish_reason or self._finish  # some servers write "" into each chunk
 
     def _delta(self, delta: Delta, *, whole: bool) -> None:
-        self._think(_thought(delta))
+        if thought := _thought(delta):
+            self._think(thought)
         if isinstance(delta.content, str):
             self._say(delta.content)
-        else:
-            self._parts(delta.content or ())
+        elif delta.content:
+            self._parts(delta.content)
         if delta.refusal:
             self._refusal.append(delta.refusal)
-        for picture in read_part(delta.images, _PICTURES) or ():
-            self._show(picture.image_url.url)
-        for raw in read_part(delta.annotations, _RAWS) or ():
-            annotation = read_part(raw, _ANNOTATION)
-            if annotation is not None:
-                self._cite(annotation.url_citation)
+        if delta.images is not UNSET:
+            for picture in read_part(delta.images, _PICTURES) or ():
+                self._show(picture.image_url.url)
+        if delta.annotations is not UNSET:
+            self._annotated(delta.annotations)
+        if delta.tool_calls or delta.function_call:
+            self._called(delta, whole=whole)
+
+    def _called(self, delta: Delta, *, whole: bool) -> None:
         for place, call in enumerate(delta.tool_calls or ()):
             self._call(call, place if whole and call.index is None else call.index)
         if delta.function_call is not None:
             self._call(Call(function=delta.function_call), _LEGACY)
+
+    def _annotated(self, annotations: Raw) -> None:
+        for raw in read_part(annotations, _RAWS) or ():
+            annotation = read_part(raw, _ANNOTATION)
+            if annotation is not None:
+                self._cite(annotation.url_citation)
 
     def _parts(self, parts: Sequence[Raw]) -> None:
         for raw in parts:
@@ -264,7 +276,8 @@ class StreamReader(BlockReader):
         if isinstance(ending, GatewayError):
             self._fail(ending)
             return
-        self._start(Chunk())
+        if not self._started:
+            self._start(Chunk())
         self._finished_with(self._tally.usage() if self._tally else None, ending)
 
     def _ending(self, *, done: bool) -> ir.Finished | GatewayError:
@@ -287,9 +300,10 @@ def _thought(delta: Delta) -> str:
     """Give the words of a thought; the same ones may stand in several fields."""
     if delta.reasoning_content:
         return delta.reasoning_content
-    said = read_part(delta.reasoning, _TEXT)
-    if said:
+    if delta.reasoning is not UNSET and (said := read_part(delta.reasoning, _TEXT)):
         return said
+    if delta.reasoning_details is UNSET:
+        return ""
     return "".join(detail.text or detail.summary or "" for detail in read_part(delta.reasoning_details, _DETAILS) or ())
 
 
