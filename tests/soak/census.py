@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 from collections import Counter
 
 import msgspec
@@ -17,13 +19,17 @@ PATH = "/soak/census"
 
 
 class Counted(Struct):
-    """What one worker has. `tasks`: by the name of what runs, without the one that answers; `idle`: connections."""
+    """What one worker has. `tasks`: by the name of what runs, without the one that answers; `idle`: connections.
+
+    `blocks`: pieces of memory that Python objects hold, without those that nobody can reach.
+    """
 
     pid: int
     tasks: dict[str, int]
     leases: int
     answers: int
     idle: int
+    blocks: int
 
 
 class Census:
@@ -43,12 +49,14 @@ def _counted(scope: Scope) -> Counted:
     gateway = scope["app"].state.gateway
     others = asyncio.all_tasks() - {asyncio.current_task()}
     connector = gateway.transport._session.connector
+    gc.collect()
     return Counted(
         pid=os.getpid(),
         tasks=dict(Counter(_named(task) for task in others)),
         leases=sum(getattr(adapter, "leases", 0) for adapter in gateway.adapters.values()),
         answers=gateway.transport.open_responses,
         idle=sum(map(len, connector._conns.values())),
+        blocks=sys.getallocatedblocks(),
     )
 
 

@@ -31,6 +31,7 @@ class Look(Struct):
     files: int
     leases: int
     answers: int
+    blocks: int = 0
 
 
 class Standing(Struct):
@@ -61,9 +62,12 @@ async def look(program: Program) -> dict[int, Look]:
                 found[counted.pid] = counted
             await asyncio.sleep(0.005)  # so that it is not always the same one who comes first
     return {
-        pid: Look(one.tasks, len(os.listdir(f"/proc/{pid}/fd")) - one.idle, one.leases, one.answers)  # noqa: PTH208
-        for pid, one in found.items()
+        pid: Look(one.tasks, _files(pid) - one.idle, one.leases, one.answers, one.blocks) for pid, one in found.items()
     }
+
+
+def _files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - a list of numbers, which are no paths
 
 
 def busy(now: Standing) -> Iterator[str]:

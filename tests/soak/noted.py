@@ -22,7 +22,8 @@ class Options:
     seed: int = 1
     idle_streams: int = 0
     callers: int = 6  # of each gateway
-    warm_s: float = 60
+    warm_s: float = 180
+    warm_times: int = 3  # as many callers while it warms up: what fills up with requests has then seen thousands
     spare: int = SPARE_FDS  # descriptors of a worker; each opens what it needs when it first does
 
     @property

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.soak.judging import MOST_MB_PER_HOUR, hung, ledger, slopes
+from tests.soak.judging import MOST_BLOCKS, MOST_MB_PER_HOUR, held, hung, ledger, slopes
 from tests.soak.looking import Standing
 from tests.soak.memory import Slope, slope_of
 from tests.soak.noted import Found, Options
@@ -36,6 +36,7 @@ def report(found: Found, options: Options) -> list[Line]:
     before, after = _files(found.before), _files(found.after)
     lines = {f"worker {pid} of a": slope_of(taken, options.seconds * WARM) for pid, taken in found.samples.items()}
     grown = "; ".join(f"{name} {_said(line)}" for name, line in lines.items())
+    more = _grown(found)
     faults = ", ".join(f"{count} {what}" for what, count in sorted(found.done.counts.items()))
     broken = [f"gateway {name} ended with {code}" for name, code in found.codes.items() if code]
     dumb = [f"gateway {name} answers {status}" for name, status in found.probes.items() if status != 200]
@@ -54,6 +55,11 @@ def report(found: Found, options: Options) -> list[Line]:
         Line("gateway usage --json", _counts(found.sums), _sums(found)),
         Line("errors in the log", str(len(found.complaints)), found.complaints),
         Line(f"memory <= {MOST_MB_PER_HOUR:g} MB/h", grown or "not sampled", [*slopes(lines)]),
+        Line(
+            f"objects <= {MOST_BLOCKS} blocks more",
+            "; ".join(f"{name} {blocks:+}" for name, blocks in more.items()) or "not looked at",
+            [*held(more)] if any(lines.values()) else [],
+        ),
     ]
 
 
@@ -65,6 +71,16 @@ def _said(line: Slope | None) -> str:
 
 def _files(standing: Standing) -> list[int]:
     return [one.files for group in standing.workers.values() for one in group.values()]
+
+
+def _grown(found: Found) -> dict[str, int]:
+    """Say how many blocks more the workers hold than after the warm-up, of those whose memory is judged."""
+    before, after = found.before.workers.get("a", {}), found.after.workers.get("a", {})
+    return {
+        f"worker {pid} of a": one.blocks - before[pid].blocks
+        for pid, one in after.items()
+        if pid in before and pid in found.samples
+    }
 
 
 def _sums(found: Found) -> list[str]:

@@ -1,6 +1,6 @@
 """One soak from the first request to the last look.
 
-    warm up ─► look ─► load and faults, memory sampled ─► callers end ─► look until all is as before ─► stop ─► compare
+    warm up (more callers) ─► look ─► load and faults, memory sampled ─► callers end ─► look until all is as before ─► …
 
 The workers of gateway a live to the end, so theirs is the memory that is judged; those of b are killed. With idle
 streams there is no other load, no fault, and no gateway b: each gets the beginning of its answer, and then signs of
@@ -56,13 +56,15 @@ def _patient(options: Options) -> Patience:
 
 
 async def _run(running: Site, options: Options, found: Found) -> None:
-    await _load(running, options, found, options.warm_s, [], number=0)
+    warming = options.warm_times * options.callers
+    await _load(running, options, found, options.warm_s, [], range(warming))
     found.before = await _quiet(running)
     if options.idle_streams:
         await hold_all(running, options, found, _watch(running, found, options.seconds))
     else:
         faults = planned(Random(f"{options.seed}-faults"), options.seconds)
-        await _load(running, options, found, options.seconds, faults, number=1)
+        callers = range(warming, warming + options.callers)
+        await _load(running, options, found, options.seconds, faults, callers)
     await asyncio.to_thread(running.calm)
     gone = running.gone()
     found.left += gone
@@ -72,14 +74,13 @@ async def _run(running: Site, options: Options, found: Found) -> None:
 
 
 async def _load(
-    running: Site, options: Options, found: Found, seconds: float, faults: list[Fault], *, number: int
+    running: Site, options: Options, found: Found, seconds: float, faults: list[Fault], callers: range
 ) -> None:
-    """Have callers ask for a time; then each ends the request that he has. `number`: of this load."""
+    """Have callers ask for a time; then each ends the request that he has. `callers`: their numbers."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         for name, program in running.gateways.items():
-            for place in range(options.callers):
-                caller = number * options.callers + place
+            for caller in callers:
                 tasks.create_task(call(program.url, name, caller, options.seed, KEYS, stop, found.seen))
         befalls = tasks.create_task(befall(running, faults, Random(f"{options.seed}-whom"), found.done))
         watches = tasks.create_task(_watch(running, found, seconds)) if faults else None

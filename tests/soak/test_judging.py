@@ -5,11 +5,12 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from tests.soak.books import Booked, mangled, name_in, tokens_in
 from tests.soak.callers import Seen
 from tests.soak.faults import planned
-from tests.soak.judging import Row, hung, leaked, ledger, slopes
+from tests.soak.judging import MOST_BLOCKS, Row, held, hung, leaked, ledger, slopes
 from tests.soak.looking import Look, Standing, extra
 from tests.soak.memory import Sample, slope_of
 from tests.soak.noted import Found, Options
@@ -108,6 +109,24 @@ def test_memory_that_grows_is_found_and_noise_is_not(true: float, found: int) ->
     assert slope is not None
     assert abs(slope.mb_per_hour - true) <= 2 * slope.margin < 2
     assert len([*slopes({"worker": slope})]) == found
+
+
+def test_objects_that_stay_are_found() -> None:
+    assert [*held({"worker 1 of a": MOST_BLOCKS, "worker 2 of a": -500})] == []
+    (line,) = held({"worker 1 of a": MOST_BLOCKS + 1})
+    assert "worker 1 of a holds 10001 blocks" in line
+
+
+def test_only_a_run_that_is_long_enough_is_judged_by_its_objects() -> None:
+    grown = Found(
+        samples={1: _samples(0)},
+        before=Standing({"a": {1: IDLE}}),
+        after=Standing({"a": {1: replace(IDLE, blocks=MOST_BLOCKS + 1), 2: replace(IDLE, blocks=500_000)}}),
+    )
+    (line,) = (line for line in report(grown, Options()) if line.findings)
+    assert line.what.startswith("objects")
+    grown.samples[1] = grown.samples[1][:5]
+    assert not [line for line in report(grown, Options()) if line.findings]
 
 
 def test_too_few_samples_make_no_slope() -> None:

@@ -13,7 +13,7 @@ from tests.soak.soaking import soak
 
 pytestmark = LINUX
 
-OPTIONS = Options(minutes=8 / 60, seed=7, callers=4, warm_s=1.5, spare=6)
+OPTIONS = Options(minutes=8 / 60, seed=7, callers=4, warm_s=1.5, warm_times=1, spare=6)
 
 
 @pytest.mark.timeout(300)
@@ -30,7 +30,7 @@ def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_short_soak_of_idle_streams_finds_nothing(tmp_path: Path) -> None:
-    options = Options(minutes=2 / 60, seed=7, idle_streams=24, callers=4, warm_s=1, spare=6)
+    options = Options(minutes=2 / 60, seed=7, idle_streams=24, callers=4, warm_s=1, warm_times=1, spare=6)
     found = soak(tmp_path, options)
     lines = report(found, options)
     assert not [line for line in lines if line.findings], table(lines)
