@@ -46,6 +46,8 @@ def _selected(context: click.Context, parameter: click.Parameter, given: bool) -
 def _url(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     if given is not None and not given.startswith(("http://", "https://")):
         raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
+    if given is not None and given.rstrip("/").endswith(("/v1", "/v1beta")):
+        raise click.BadParameter(f"{given!r}: write it without the version; /v1 and /v1beta are asked for below it")
     return given
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from gateway.testing.asking import Wish
 from gateway.testing.check import Check, NotOffered
 from gateway.testing.checks_answers import HELLO
-from gateway.testing.conversation import Caller
+from gateway.testing.conversation import Caller, exchange
 from gateway.testing.grammar import Json, rule, walks
 
 __all__ = ["CONDUCT"]
@@ -88,8 +88,8 @@ async def _settled(caller: Caller, before: float) -> None:
 
 async def _open_streams(caller: Caller) -> float | None:
     """Ask for the metrics of a gateway that has ours."""
-    response = await caller.http.get("/metrics")
-    found = _OPEN.findall(response.text) if response.status_code == 200 else []
+    reply = await exchange(caller.http, "GET", "/metrics", {}, None, caller.whole_s)
+    found = _OPEN.findall(reply.body.decode("utf-8", "replace")) if reply.status == 200 else []
     return sum(map(float, found)) if found else None
 
 

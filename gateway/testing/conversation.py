@@ -2,20 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
 
 from gateway.testing.asking import ASKING, Asking, Wish
-from gateway.testing.grammar import Heard, Json, read_object, rule, walks
+from gateway.testing.grammar import Broken, Heard, Json, read_object, rule, walks
 from gateway.testing.grammars import GRAMMARS, Grammar
 
-__all__ = ["Caller", "Reply"]
+__all__ = ["Caller", "Reply", "exchange"]
 
 _EVENTS = "text/event-stream"
 _JSON = "application/json"
 _PIECES = 400  # characters of an answer that are quoted
+_LARGEST = 16 * 2**20  # bytes of an answer to a short question
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Reply:
 
 @dataclass
 class Caller:
-    """It; `asked` and `heard` tell the last exchange in a few words."""
+    """It; `asked` and `heard` tell the last exchange in a few words. `whole_s`: by then an answer has ended."""
 
     http: httpx.AsyncClient
     dialect: str
@@ -43,6 +45,7 @@ class Caller:
     key: str = ""
     silence_s: float = 1.0
     settle_s: float = 10.0
+    whole_s: float = 120.0
     asked: str = ""
     heard: str = ""
 
@@ -80,13 +83,12 @@ class Caller:
         self.asked = f"POST {path}" + (", streamed" if stream and self.dialect != "gemini" else "")
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {**self.asking.headers(self.key if key is None else key), "content-type": _JSON}
-        response = await self.http.post(path, headers=headers, content=data)
-        return self._reply(response)
+        return await self._exchange("POST", path, headers, data)
 
     async def get(self, path: str, method: str = "GET") -> Reply:
         """Ask for something else."""
         self.asked = f"{method} {path}"
-        return self._reply(await self.http.request(method, path, headers=self.asking.headers(self.key)))
+        return await self._exchange(method, path, self.asking.headers(self.key))
 
     async def leave(self, wish: Wish, within_s: float) -> int:
         """Ask for a stream, and leave once something of it has come, or after so long; give how many bytes came."""
@@ -119,11 +121,37 @@ class Caller:
         """Give what of a whole answer is given back in the next turn."""
         return list(self.asking.turn(self.object(reply)))
 
-    def _reply(self, response: httpx.Response) -> Reply:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        reply = Reply(response.status_code, kind, response.content)
+    async def _exchange(self, method: str, path: str, headers: Mapping[str, str], data: bytes | None = None) -> Reply:
+        reply = await exchange(self.http, method, path, headers, data, self.whole_s)
         self.heard = reply.shown[:80]
         return reply
+
+
+async def exchange(
+    http: httpx.AsyncClient,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    data: bytes | None = None,
+    within_s: float = 120.0,
+) -> Reply:
+    """Ask, and read the answer, which has to end."""
+    body = bytearray()
+    try:
+        async with (
+            asyncio.timeout(within_s),
+            http.stream(method, path, headers=headers, content=data) as response,
+        ):
+            async for piece in response.aiter_bytes():
+                body += piece
+                rule(
+                    len(body) <= _LARGEST,
+                    f"{_LARGEST >> 20} MB, and no end: {response.status_code} {bytes(body[:80])!r}",
+                )
+    except TimeoutError:
+        raise Broken(f"no end within {within_s:g} s, {len(body)} bytes: {bytes(body[:80])!r}") from None
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Reply(response.status_code, kind, bytes(body))
 
 
 def _told(heard: Heard) -> str:

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 import httpx
+import msgspec
 
 from gateway.redact import redact
 from gateway.testing.check import Check, NotOffered
 from gateway.testing.checks_answers import ANSWERS
 from gateway.testing.checks_conduct import CONDUCT
-from gateway.testing.conversation import Caller
+from gateway.testing.conversation import Caller, exchange
 from gateway.testing.grammar import Broken, Json
 from gateway.testing.grammars import GRAMMARS
 
@@ -84,14 +85,14 @@ async def selftest(
 
     `model`: asked for in every dialect, "" = the first one that it lists. `headers`: for each request. `tell`: hears of
     each finding at once. `silence_s`: for which `demo` is asked to be silent; `settle_s`: by then the streams of those
-    who left are over.
+    who left are over. `timeout_s`: for which an answer may fall silent; in all it may take twice as long.
     """
     async with httpx.AsyncClient(base_url=url.rstrip("/"), headers=dict(headers or {}), timeout=timeout_s) as http:
-        model = model or await _first_model(http, key)
+        model = model or await _first_model(http, key, 2 * timeout_s)
         findings: list[Finding] = []
         offered: list[str] = []
         for dialect in dialects or GRAMMARS:
-            caller = Caller(http, dialect, model, key, silence_s, settle_s)
+            caller = Caller(http, dialect, model, key, silence_s, settle_s, 2 * timeout_s)
             async for finding in _examined(caller, selection):
                 findings.append(finding)
                 if tell is not None:
@@ -116,8 +117,8 @@ async def _missing(caller: Caller) -> Finding | None:
     """Say so when the path of a dialect is not there, or nobody."""
     try:
         reply = await caller.post(b"{")
-    except httpx.HTTPError as error:
-        words = f"{type(error).__name__}: {error}".rstrip(": ")
+    except (Broken, httpx.HTTPError) as error:
+        words = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}".rstrip(": ")
         return Finding(caller.dialect, "offered", "failed", caller.asked, problem=words)
     if reply.status not in _NO_ROUTE:
         return None
@@ -139,10 +140,11 @@ async def _checked(check: Check, caller: Caller) -> Finding:
     return Finding(caller.dialect, check.name, verdict, caller.asked, heard, problem)
 
 
-async def _first_model(http: httpx.AsyncClient, key: str) -> str:
+async def _first_model(http: httpx.AsyncClient, key: str, within_s: float) -> str:
     """Take the first model of the list; "" when there is none to be had."""
     try:
-        response = await http.get(_LIST, headers={"authorization": f"Bearer {key}"} if key else {})
-        return str(response.json()["data"][0]["id"])
-    except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError):
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        reply = await exchange(http, "GET", _LIST, headers, None, within_s)
+        return str(msgspec.json.decode(reply.body)["data"][0]["id"])
+    except (Broken, httpx.HTTPError, ValueError, KeyError, IndexError, TypeError):
         return ""

@@ -1,4 +1,4 @@
-"""Row 18 of docs/faults.md: a caller leaves, at four moments, before every kind of upstream."""
+"""Row 18 of docs/faults.md: a caller leaves, at four moments of a stream and before a whole answer, from every kind."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.anyio
 CLOSED_S = 0.05
 TRIES = 5
 WORDS, CALL = "!say one two three", '!tool f {"a": 1}'
-SCRIPTS = {"first byte": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
+SCRIPTS = {"first byte": WORDS, "whole": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
 # what the caller has read when it leaves; of a call maybe nothing; at the end, what comes last is on its way
-READ = {"first byte": b"", "words": b"one two", "call": b"", "end": b"three"}
+READ = {"first byte": b"", "whole": b"", "words": b"one two", "call": b"", "end": b"three"}
 ARGUMENT = re.compile(rb'\\?"a\\?": ?1')
 # each kind before a caller of another dialect, which is translated, and of its own, which passes
 PAIRS = [(kind, dialect) for kind in KINDS for dialect in {"openai-chat": 1, UPSTREAMS[kind].dialect: 2} if dialect]
@@ -47,7 +47,7 @@ def until_left(moment: str) -> Fault:
     """Say what comes before this moment, and then nothing, until the gateway closes."""
 
     async def fault(call: Call) -> None:
-        if moment != "first byte":
+        if moment not in ("first byte", "whole"):
             frames = await call.frames()
             await call.begin(EVENTS)
             await call.say(*said(moment, frames))
@@ -69,7 +69,7 @@ async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[f
     """Ask, leave, and give how long the upstream's connection stayed, and what the log says of the end."""
     tools = ["f"] if moment == "call" else []
     model = UPSTREAMS[kind].asked(thinking=False)
-    wish = Wish(said=[Said(SCRIPTS[moment])], model=model, stream=True, tools=tools)
+    wish = Wish(said=[Said(SCRIPTS[moment])], model=model, stream=moment != "whole", tools=tools)
     name, caller, server = f"leaving-{next(NAMES)}", CALLERS[dialect], site.server(kind)
     server.always = until_left(moment)
     async with calling(site.url) as one:

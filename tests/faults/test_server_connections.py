@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import time
 from collections.abc import AsyncIterator
@@ -14,10 +15,12 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from gateway import arrival
+from gateway.config import TimeoutsConfig
 from gateway.connection import Connection, connections
 from gateway.errors import RequestTimeout
 from gateway.heads import MAX_HEAD_BYTES
 from gateway.middleware import protocol
+from gateway.streaming import Client
 from tests.conformance.raw import PATHS
 from tests.faults.callers import Caller, calling, request
 from tests.scripted import Scripted, app_of, say
@@ -261,6 +264,15 @@ async def test_one_who_reads_slowly_is_not() -> None:
                 assert not connection.transport.is_closing()
             connection._look()
             assert connection.transport.is_closing()
+
+
+def test_all_have_as_long_as_is_said() -> None:
+    """The other tests wait for less; docs/faults.md and docs/security.md say these."""
+    unread_s = inspect.signature(Client).parameters["unread_s"].default
+    assert (Connection.head_s, Connection.unread_s, unread_s) == (30, 60, 60)
+    assert (arrival.SILENCE_S, arrival.SLOWEST) == (60, 4096)
+    times = TimeoutsConfig()
+    assert (times.keepalive, times.idle, times.first_byte) == (15, 90, 300)
 
 
 # bodies, under every server

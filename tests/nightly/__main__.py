@@ -1,6 +1,7 @@
 """`python -m tests.nightly [--examples N] [--minutes N] [--only STEP …]`: what takes hours, one after the other.
 
-    properties ─► fuzz, which keeps its corpora ─► mutation, other mutants each day ─► soak ─► a line each
+    properties ─► fuzz, which keeps its corpora ─► mutation, other mutants each day
+               ─► soak ─► 1,000 idle streams for an hour ─► a line each
 
 It ends with 1 where any of them has found something, and needs `pip install --group nightly .`.
 """
@@ -17,7 +18,7 @@ from typing import Final
 
 __all__ = ["STEPS", "commands", "options", "run"]
 
-STEPS: Final = ("properties", "fuzz", "mutation", "soak")
+STEPS: Final = ("properties", "fuzz", "mutation", "soak", "idle")
 
 
 def main() -> int:
@@ -43,6 +44,7 @@ def commands(given: Namespace) -> dict[str, tuple[str, ...]]:
         "fuzz": ("-m", "tests.fuzz", "--minutes", f"{given.minutes:g}", "--keep"),
         "mutation": ("-m", "tests.mutation", "--sample", f"{given.sample}", "--seed", today),
         "soak": ("-m", "tests.soak"),
+        "idle": ("-m", "tests.soak", "--minutes", "60", "--idle-streams", "1000"),
     }
     return {step: each[step] for step in STEPS if step in given.only}
 

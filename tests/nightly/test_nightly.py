@@ -27,6 +27,10 @@ def test_the_budgets_are_large_where_none_is_given() -> None:
     assert (found["properties"][-1], found["fuzz"][3]) == ("20000", "10")
 
 
+def test_a_thousand_streams_are_idle_for_an_hour() -> None:
+    assert commands(options([]))["idle"][2:] == ("--minutes", "60", "--idle-streams", "1000")
+
+
 def test_only_what_is_named_runs() -> None:
     assert tuple(commands(options(["--only", "soak", "fuzz"]))) == ("fuzz", "soak")
 
@@ -37,7 +41,7 @@ def test_each_step_knows_the_options_that_it_is_given(step: str) -> None:
     told = subprocess.run(
         [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert {part for part in command if part.startswith("--")} <= {*re.findall(r"--\w+", told)}
+    assert {part for part in command if part.startswith("--")} <= {*re.findall(r"--[\w-]+", told)}
 
 
 def test_a_finding_is_told_and_does_not_end_the_night(capsys: pytest.CaptureFixture[str]) -> None:

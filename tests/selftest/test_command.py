@@ -141,6 +141,8 @@ def test_nobody_there_is_exit_1(run: Run) -> None:
         (("localhost:8045",), "is no address"),
         (("--header", "x-team"), "write NAME: VALUE"),
         (("--dialect", "cohere"), "'cohere' is not one of"),
+        (("http://127.0.0.1:1/v1",), "without the version"),
+        (("http://127.0.0.1:1/ai/v1beta/",), "without the version"),
     ],
     ids=lambda given: given if isinstance(given, str) else " ".join(given),
 )

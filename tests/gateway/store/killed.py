@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.store.credentials import CredentialStore
@@ -55,7 +56,9 @@ def child(place: Place, what: str, number: int, said: int) -> None:
         os.write(said, b"%d\n" % number)
 
 
-def kill_one(place: Place, what: str, number: int, moment_s: float) -> int:
+def kill_one(
+    place: Place, what: str, number: int, moment_s: float, child: Callable[[Place, str, int, int], None] = child
+) -> int:
     """Let a child go on behind a number, kill it, and give the last number that it said."""
     read, write = os.pipe()
     pid = os.fork()

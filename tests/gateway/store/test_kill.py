@@ -1,4 +1,4 @@
-"""kill -9 while credentials are written: the store opens, nothing is lost, nothing is half there."""
+"""kill -9 while credentials or the ledger are written: the store opens, nothing is lost, nothing is half there."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def test_no_credential_is_lost_and_none_half_written_by_kill_9(place: Place) -> 
     assert rounds == ROUNDS
     assert refreshed > ROUNDS / 2  # more than one in each round, so that they were killed while they wrote
     assert imported > ROUNDS / 2
+
+
+@pytest.mark.timeout(120)
+def test_no_request_is_lost_and_none_counted_twice_by_kill_9(place: Place) -> None:
+    command = [sys.executable, "-m", "tests.gateway.store.killed_ledger", str(place.folder), place.url]
+    done = subprocess.run([*command, str(ROUNDS), "7"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rounds, requests, _ = map(int, done.stdout.split())
+    assert rounds == ROUNDS
+    assert requests > ROUNDS  # so that they were killed while they wrote
 
 
 def test_a_lease_ends_though_its_holder_was_killed(place: Place) -> None:
