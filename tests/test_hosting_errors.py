@@ -255,7 +255,7 @@ def test_check_says_that_nobody_names_a_table(folder: Path) -> None:
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_the_command_ends_with_2_and_the_line(tmp_path: Path, command: str) -> None:
     (tmp_path / "acme_redact.py").write_text(MODULE)
-    arguments = ["check"] if command == "check" else []
+    arguments = ["check"] if command == "check" else ["--port", "0"]
     (tmp_path / "gateway.toml").write_text(named("acme_redact:Redakt"))
     with running([PROGRAMS / "gateway", *arguments], tmp_path, environment(tmp_path)) as program:
         assert program.ends() == 2

@@ -31,7 +31,10 @@ __all__ = ["ResponseStore"]
 _BATCH: Final = 64
 _RENEWED: Final = 8  # at a time: all of them are in memory
 _DAY_S: Final = 86_400
-_PRAGMAS: Final = ("synchronous = NORMAL",)  # after a power cut the last responses may be gone, the file is whole
+_PRAGMAS: Final = (
+    "synchronous = NORMAL",  # after a power cut the last responses may be gone, the file is whole
+    "cache_size = -256",  # kB; SQLite would keep 2 MB for each thread that has ever asked
+)
 
 # made once: to make them takes longer than to run them
 _KEEP: Final = insert(responses)

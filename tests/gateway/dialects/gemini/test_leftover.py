@@ -87,6 +87,11 @@ def test_all_details_but_the_first() -> None:
     assert lost(written(user(image(detail="low", detail_path="y.detail")), model=CLAUDE)) == ["y.detail"]
 
 
+@pytest.mark.parametrize("model", [GEMINI_3, CLAUDE])
+def test_a_detail_that_nobody_knows(model: str) -> None:
+    assert lost(written(user(image(detail="fine", detail_path="x.detail")), model=model)) == ["x.detail"]
+
+
 def test_names_of_files() -> None:
     named = image(filename="a.png", path="messages[0].content[0].file.file_data")
     assert lost(written(user(named))) == ["messages[0].content[0].file.filename"]
