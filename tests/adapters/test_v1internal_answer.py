@@ -119,11 +119,20 @@ async def test_a_page_in_place_of_an_answer_is_malformed_with_its_first_words() 
 
 async def test_a_connection_that_ends_inside_a_body_breaks_the_stream() -> None:
     heard = Heard()
-    body = b"data: " + CHUNK + b"\n\n"
+    body = b"data: " + CHUNK.replace(b'"finishReason":"STOP"', b'"index":0') + b"\n\n"
     async with answer(body, "text/event-stream", heard, "Content-Length: 9999\r\n") as made:
         with pytest.raises(StreamBroken):
             await read(made)
     assert [failure.cause for failure in heard.failures] == ["broken"]
+
+
+async def test_a_connection_that_ends_behind_the_finish_reason_ends_the_answer_well() -> None:
+    heard = Heard()
+    body = b"data: " + CHUNK + b"\n\n"
+    async with answer(body, "text/event-stream", heard, "Content-Length: 9999\r\n") as made:
+        events = await read(made)
+    assert isinstance(events[-1], ir.Finished)
+    assert heard.failures == []
 
 
 async def test_a_compression_bomb_is_malformed() -> None:

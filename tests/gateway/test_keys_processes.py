@@ -127,6 +127,7 @@ def test_no_text_of_a_key_is_in_the_store_nor_in_the_logs(place: Place) -> None:
         chief = command(place, "new", "chief", "--scopes", "admin,chat")
         with to_each_worker(program) as workers:
             until_all(workers, chief, {200})
+            until_all(workers, "", {401})  # until they know of a key, anybody is let in
             workers[0].request("POST", "/admin/keys", "name=bob", {"x-api-key": chief, "content-type": FORM})
             bob: str = json.loads(workers[0].getresponse().read())["secret"]
             until_all(workers, bob, {200})
