@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import Decoder, EventTooLarge, legible
+from gateway.sse import Decoder, EventTooLarge, sound_utf8
 from gateway.transport import Broken, Response, TransportError
 
 __all__ = ["Reader", "UpstreamAnswer"]
@@ -153,7 +153,7 @@ class UpstreamAnswer:
 
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
-        body = legible(body)
+        body = sound_utf8(body)
         events = self._reader.feed_whole(body)
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)

@@ -20,7 +20,7 @@ from typing import ClassVar, Final, Self, cast
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "legible"]
+__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "sound_utf8"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
@@ -230,7 +230,7 @@ def event(data: bytes, name: bytes | None = None) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
-def legible(data: bytes) -> bytes:
+def sound_utf8(data: bytes) -> bytes:
     """Give sound UTF-8: what is none becomes U+FFFD, as the decoder has it; no character may be cut in two."""
     if data.isascii():
         return data

@@ -17,7 +17,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import json_line, legible
+from gateway.sse import json_line, sound_utf8
 
 __all__ = ["Passage", "payloads"]
 
@@ -106,7 +106,7 @@ class Passage:
         if not self._begun and whole:
             self._begun = True
             whole = whole.removeprefix(_BOM)  # parsers exist that take it for a part of the first line
-        whole = legible(whole)
+        whole = sound_utf8(whole)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)

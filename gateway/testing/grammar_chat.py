@@ -14,7 +14,7 @@ from typing import Any, Final
 from gateway.testing.grammar import Call, Counts, Heard, Json, arguments, counts_of, inner, read_object, rule, walks
 from gateway.testing.grammar_sse import frames
 
-__all__ = ["ChatStream", "chat_counts", "chat_error", "chat_stream", "chat_whole"]
+__all__ = ["ChatStream", "chat_counts", "chat_error", "chat_stream", "chat_whole", "openai_counts"]
 
 _IMAGE: Final = re.compile(r"!\[image\]\((data:image/[a-z]+;base64,[^)]*)\)")
 _REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
@@ -128,16 +128,16 @@ def chat_error(status: int, body: bytes) -> Json:
 @walks
 def chat_counts(usage: Json) -> Counts:
     """Check the counts of an answer."""
-    prompt, completion, total = (usage[f"{name}_tokens"] for name in ("prompt", "completion", "total"))
-    kept = inner(usage, "prompt_tokens_details").get("cached_tokens") or 0
-    thought = inner(usage, "completion_tokens_details").get("reasoning_tokens") or 0
-    found = counts_of(
-        {"prompt_tokens": prompt},
-        {"cached_tokens": kept},
-        {"completion_tokens": completion},
-        {"reasoning_tokens": thought},
-    )
-    rule(total == prompt + completion, f"usage: total_tokens is {total}, not {prompt} + {completion}")
+    return openai_counts(usage, "prompt_tokens", "completion_tokens")
+
+
+def openai_counts(usage: Json, given: str, said: str) -> Counts:
+    """Check the counts of an OpenAI answer, by the names that its dialect has for what went in and what came out."""
+    asked, answered, total = usage[given], usage[said], usage["total_tokens"]
+    kept = inner(usage, f"{given}_details").get("cached_tokens") or 0
+    thought = inner(usage, f"{said}_details").get("reasoning_tokens") or 0
+    found = counts_of({given: asked}, {"cached_tokens": kept}, {said: answered}, {"reasoning_tokens": thought})
+    rule(total == asked + answered, f"usage: total_tokens is {total}, not {asked} + {answered}")
     return found
 
 

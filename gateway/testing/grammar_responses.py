@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final
 
-from gateway.testing.grammar import Call, Counts, Heard, Json, arguments, counts_of, inner, read_object, rule, walks
-from gateway.testing.grammar_chat import chat_error
+from gateway.testing.grammar import Call, Counts, Heard, Json, arguments, inner, read_object, rule, walks
+from gateway.testing.grammar_chat import chat_error, openai_counts
 from gateway.testing.grammar_sse import frames
 
 __all__ = ["ResponsesStream", "responses_counts", "responses_stream", "responses_whole"]
@@ -178,14 +178,7 @@ def responses_whole(body: bytes) -> Heard:
 @walks
 def responses_counts(usage: Json) -> Counts:
     """Check the counts of an answer."""
-    given, said, total = (usage[f"{name}_tokens"] for name in ("input", "output", "total"))
-    kept = inner(usage, "input_tokens_details").get("cached_tokens") or 0
-    thought = inner(usage, "output_tokens_details").get("reasoning_tokens") or 0
-    found = counts_of(
-        {"input_tokens": given}, {"cached_tokens": kept}, {"output_tokens": said}, {"reasoning_tokens": thought}
-    )
-    rule(total == given + said, f"usage: total_tokens is {total}, not {given} + {said}")
-    return found
+    return openai_counts(usage, "input_tokens", "output_tokens")
 
 
 def _parsed(data: bytes) -> Iterator[Json]:

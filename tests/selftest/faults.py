@@ -78,13 +78,7 @@ def _set(path: str, value: Any) -> Callable[[Json], Json]:
     """Set what a path leads to, where it leads anywhere; a callable is given what is there."""
 
     def edit(found: Json) -> Json:
-        *way, last = path.split(".")
-        holder: Any = found
-        for step in way:
-            try:
-                holder = holder[int(step)] if isinstance(holder, list) else holder[step]
-            except (KeyError, IndexError):
-                return found
+        holder, last = _end(path, found)
         if isinstance(holder, dict) and last in holder and holder[last] is not None:
             holder[last] = value(holder[last]) if callable(value) else value
         return found
@@ -92,15 +86,21 @@ def _set(path: str, value: Any) -> Callable[[Json], Json]:
     return edit
 
 
+def _end(path: str, found: Json) -> tuple[Any, str]:
+    """Give what holds the last step of a path, None where it leads nowhere, and that step."""
+    *way, last = path.split(".")
+    holder: Any = found
+    for step in way:
+        try:
+            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+        except (KeyError, IndexError):
+            return None, last
+    return holder, last
+
+
 def _drop(path: str) -> Callable[[Json], Json]:
     def edit(found: Json) -> Json:
-        *way, last = path.split(".")
-        holder: Any = found
-        for step in way:
-            try:
-                holder = holder[int(step)] if isinstance(holder, list) else holder[step]
-            except (KeyError, IndexError):
-                return found
+        holder, last = _end(path, found)
         if isinstance(holder, dict):
             holder.pop(last, None)
         return found

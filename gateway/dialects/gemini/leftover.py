@@ -124,9 +124,11 @@ def _output(output: ir.Output) -> Iterator[ir.Loss]:
 
 
 def _media(media: ir.Media, resolution: object, paths: Mapping[str, str]) -> Iterator[ir.Loss]:
-    if media.detail not in _UNSAID and (media.detail not in RESOLUTIONS or RESOLUTIONS[media.detail] != resolution):
-        known = media.detail in RESOLUTIONS
-        reason = "there is one detail for the whole request, of Gemini only" if known else "no detail has this name"
-        yield _hint(media.detail_path or media.path, reason)
+    if media.detail not in _UNSAID:
+        wanted = RESOLUTIONS.get(media.detail or "")
+        if wanted is None:
+            yield _hint(media.detail_path or media.path, "no detail has this name")
+        elif wanted != resolution:
+            yield _hint(media.detail_path or media.path, "there is one detail for the whole request, of Gemini only")
     if media.filename is not None:
         yield _hint(f"{media.path.rpartition('.')[0]}.{paths.get('filename', 'filename')}", "files have no names here")

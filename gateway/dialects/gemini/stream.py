@@ -140,8 +140,7 @@ class StreamReader:
             for chunk in chunks:
                 if not self._ended:
                     self._take(chunk)
-        events, self._events = self._events, []
-        return events
+        return self._flushed()
 
     def feed_whole(self, body: bytes) -> list[ir.Event]:
         """Take an answer that came as one JSON document, and end it."""
