@@ -124,6 +124,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         # memory once taken is kept: later rounds find most of it there
         return (max if figure == "open_kb" else min)(self.each(system, scenario, figure))
 
+    def last_mb(self, system: str) -> float:
+        """Return the memory of a system after the last load of the last round."""
+        return [by_system[system].rss_mb for by_system in self.rounds[-1].values() if system in by_system][-1]
+
     def most_mb(self, system: str) -> float:
         """Return the most memory that a system had after any load."""
         return max(

@@ -123,7 +123,7 @@ def _memory(report: Report) -> Iterator[str]:
     for name, start in report.starts.items():
         yield (
             f"{name}: first answer after {start.ready_s:.2f} s, {start.rss_mb:.0f} MB then, "
-            f"at most {report.most_mb(name):.0f} MB later"
+            f"at most {report.most_mb(name):.0f} MB later, {report.last_mb(name):.0f} MB at the end"
         )
 
 

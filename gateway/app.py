@@ -8,7 +8,6 @@ Outermost ─┬─ /health, /health/ready, /metrics ─► answered here
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -78,10 +77,6 @@ Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 _RETRY_AFTER_DRAIN_S = 5
 _READING: Final = ("GET", "HEAD")
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
-
-# a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing; those of
-# libraries that have grown old are looked for among all objects after a million, which takes 2 ms: else they are a leak
-_THRESHOLDS = (5_000, 20, 10)
 
 
 class Gateway:
@@ -361,14 +356,6 @@ def _answering(answer: Callable[[], Awaitable[Response]]) -> ASGIApp:
         await (await answer())(scope, receive, send)
 
     return app
-
-
-def settle() -> None:
-    """Take what start-up, or a reload, made out of the collector's sight; it lives as long as its configuration."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
 
 
 def _cooldowns(pool: Pooling, now: float) -> int:

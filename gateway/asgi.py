@@ -3,8 +3,9 @@
 import sys
 from typing import TYPE_CHECKING
 
-from gateway.app import create_app, settle
+from gateway.app import create_app
 from gateway.config import ConfigError
+from gateway.memory import settle
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

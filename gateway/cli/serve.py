@@ -13,12 +13,13 @@ import click
 import uvicorn
 
 from gateway import __version__
-from gateway.app import Gateway, create_app, settle
+from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
 from gateway.config import Loaded, Refuses, Source
 from gateway.generations import Generations
 from gateway.logs import Forward
+from gateway.memory import settle
 from gateway.server import Server
 
 __all__ = ["banner", "serve"]

@@ -1,6 +1,6 @@
 """What a request has used is given back when it ends, however it ends: nothing of it waits for the cycle collector.
 
-The collector of `gateway run` seldom looks (`gateway.app.settle`), so what it has to find is memory that grows.
+The collector of `gateway run` seldom looks (`gateway.memory.settle`), so what it has to find is memory that grows.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""A process of the gateway's own: one heap for all threads, and what a large body took is given back."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAPS = """
+import ctypes, threading
+from gateway.memory import settle
+{first}
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+all_there = threading.Barrier(6)
+def work():
+    all_there.wait()
+    for _ in range(200):
+        assert libc.malloc(1000)  # without the interpreter's lock: threads that would get heaps of their own
+threads = [threading.Thread(target=work) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.fopen.restype, libc.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p] * 2
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.fclose.argtypes = [ctypes.c_void_p]
+out = libc.fopen(b"/dev/stdout", b"w")
+libc.malloc_info(0, out)
+libc.fclose(out)
+"""
+
+KEPT = """
+import os
+from pathlib import Path
+from gateway.memory import settle
+{first}
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+before = resident()
+body = b"x" * (30 << 20)
+del body  # from now on glibc takes one of that size from its heap
+body, pins = b"x" * (20 << 20), [bytearray(1 << 14) for _ in range(100)]  # what outlives it lies behind it
+del body
+print((resident() - before) >> 20)
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
+
+
+def run(program: str, first: str) -> str:
+    source = program.format(first=first)
+    return subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True).stdout
+
+
+def test_threads_share_one_heap() -> None:
+    assert run(HEAPS, "settle()").count("<heap nr=") < run(HEAPS, "").count("<heap nr=")
+
+
+def test_what_a_large_body_took_is_given_back() -> None:
+    assert int(run(KEPT, "settle()")) < int(run(KEPT, "")) - 10
