@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -71,6 +71,14 @@ _NAMED: Final = msgspec.json.Decoder(_Named)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
+class _Waiting(NamedTuple):
+    """A response that waits to be written, `anew`: in the place of what it was before."""
+
+    response: StoredResponse
+    anew: bool
+    written: asyncio.Future[None]
+
+
 class Threads:
     """The kept responses of one app; a caller sees its own only."""
 
@@ -82,7 +90,8 @@ class Threads:
         self._logger = logger
         self._enabled = bool(self._config.responses.keep_days and self._config.responses.max)
         self._opening: asyncio.Task[ResponseStore] | None = None
-        self._writing = asyncio.Lock()
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
         self._failing = False
         self.count: Count = uncounted
 
@@ -97,6 +106,8 @@ class Threads:
 
     async def stop(self) -> None:
         """Close the file."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,), timeout=_PATIENCE_S)
         opening, self._opening = self._opening, None
         if opening is None:
             return
@@ -200,22 +211,50 @@ class Threads:
         await self._save(replace(kept, response=response), anew=True)
 
     async def _save(self, one: StoredResponse, *, anew: bool) -> None:
-        """Write a response; `anew`: in the place of what it was before."""
-
-        def save(store: "ResponseStore", now: float) -> bool:
-            if anew:
-                store.delete(one.principal, one.id, now)
-            return store.save(one)
-
-        try:
-            async with asyncio.timeout(_PATIENCE_S), self._writing:
-                kept = await asyncio.to_thread(save, await self._opened(), self._clock.time())
-        except (StoreFailed, KeyProblem, TimeoutError) as error:
-            self._tell(error)
+        """Have a response written; `anew`: in the place of what it was before."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(one, anew, loop.create_future())
+        self._waiting.append(waiting)
+        if self._writing is None or self._writing.done():
+            self._writing = loop.create_task(self._write())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                await waiting.written
             return
+        self._tell(TimeoutError())
+
+    async def _write(self) -> None:
+        """Write what waits, in one transaction, until nothing does: it takes longer than one more response in it."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                if not await self._write_all(batch):
+                    for one in batch:  # one of them may be what fails
+                        await self._write_all([one])
+            finally:
+                _release(batch)
+
+    async def _write_all(self, batch: list[_Waiting]) -> bool:
+        """Write those for whom somebody waits still; False when each of them has to be tried alone."""
+        batch = [one for one in batch if not one.written.done()]
+        if not batch:
+            return True
+        anew = {one.response.id for one in batch if one.anew}
+        try:
+            store = await self._opened()
+            kept = await asyncio.to_thread(store.save_all, [one.response for one in batch], anew)
+        except (StoreFailed, KeyProblem) as error:
+            if len(batch) > 1:
+                return False
+            self._tell(error)
+            _release(batch)
+            return True
         self._failing = False
-        if not kept:
-            self._logger.warning("a response is larger than responses.max and was not kept", id=one.id)
+        for one, is_kept in zip(batch, kept, strict=True):
+            if not is_kept:
+                self._logger.warning("a response is larger than responses.max and was not kept", id=one.response.id)
+        _release(batch)
+        return True
 
     # what callers ask
 
@@ -315,6 +354,13 @@ class Threads:
                 f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error) or "it takes too long"
             )
             self._logger.warning("the store of responses fails; they are not kept", reason=reason)
+
+
+def _release(batch: Sequence[_Waiting]) -> None:
+    """Let those go who wait."""
+    for one in batch:
+        if not one.written.done():
+            one.written.set_result(None)
 
 
 def _unsealed(response: bytes) -> bytes:

@@ -3,10 +3,11 @@
 Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.store.database import Database
+from gateway.store.driven import driven
 from gateway.store.rows import storable
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse
 from gateway.store.tables import responses, responses_size
@@ -43,6 +45,20 @@ _STATE: Final = select(responses_size.c.bytes, select(func.min(responses.c.creat
 _OLDEST: Final = (
     select(responses.c.id, responses.c.bytes, responses.c.created_at).order_by(responses.c.created_at).limit(_BATCH)
 )
+
+
+class _Row(NamedTuple):
+    """A row of the table, its values in the order of the columns."""
+
+    id: str
+    principal: str
+    previous: str | None
+    created_at: float
+    size: int
+    key: str
+    items: bytes
+    response: bytes
+    upstream: str
 
 
 class ResponseStore:
@@ -76,27 +92,25 @@ class ResponseStore:
 
     def save(self, one: StoredResponse) -> bool:
         """Keep a response, in the place of the oldest ones; False when it alone is more than all may be."""
-        items, response = self._cipher.encrypt(one.items), self._cipher.encrypt(one.response)
-        size = len(items) + len(response)
-        if size > self._max_bytes:
-            return False
-        row = {
-            "id": one.id,
-            "principal": one.principal,
-            "previous": one.previous,
-            "created_at": one.created_at,
-            "bytes": size,
-            "key": self._cipher.key,
-            "items": items,
-            "response": response,
-            "upstream": one.upstream,
-        }
-        with self._writing() as connection:
-            connection.execute(_KEEP, row)
-            _grow(connection, size)
-            while self._drop(connection, one.created_at) == _BATCH:
-                pass
-        return True
+        return self.save_all([one])[0]
+
+    def save_all(self, ones: Sequence[StoredResponse], anew: Container[str] = ()) -> list[bool]:
+        """Keep some in one transaction; those whose ids are in `anew` in the place of what they were before."""
+        rows = [self._row(one) for one in ones]
+        kept = [row for row in rows if row.size <= self._max_bytes]
+        old = [one for one in ones if one.id in anew]
+        if kept or old:
+            now = max(one.created_at for one in ones)
+            with self._writing() as connection:
+                for one in old:
+                    self._delete(connection, one.principal, one.id, now)
+                if kept:
+                    keep, grow = _statements(connection.dialect.name)
+                    connection.exec_driver_sql(keep, kept)
+                    total, oldest = connection.exec_driver_sql(grow, (sum(row.size for row in kept),)).one()
+                    while self._are_too_many(total, oldest, now) and self._drop(connection, now) == _BATCH:
+                        pass
+        return [row.size <= self._max_bytes for row in rows]
 
     def load(self, principal: str, id_: str, now: float) -> StoredResponse | None:
         """Read a caller's response; None when it has none of that id."""
@@ -131,10 +145,27 @@ class ResponseStore:
     def delete(self, principal: str, id_: str, now: float) -> bool:
         """Forget a caller's response; False when it has none of that id."""
         with self._writing() as connection:
-            mine = delete(responses).where(*self._visible(principal, id_, now))
-            size = connection.scalar(mine.returning(responses.c.bytes))
-            _grow(connection, -(size or 0))
+            return self._delete(connection, principal, id_, now)
+
+    def _delete(self, connection: Connection, principal: str, id_: str, now: float) -> bool:
+        mine = delete(responses).where(*self._visible(principal, id_, now))
+        size = connection.scalar(mine.returning(responses.c.bytes))
+        _grow(connection, -(size or 0))
         return size is not None
+
+    def _row(self, one: StoredResponse) -> "_Row":
+        items, response = self._cipher.encrypt(one.items), self._cipher.encrypt(one.response)
+        return _Row(
+            one.id,
+            one.principal,
+            one.previous,
+            one.created_at,
+            len(items) + len(response),
+            self._cipher.key,
+            items,
+            response,
+            one.upstream,
+        )
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return self._database.writing(responses_size)  # who has its one row is alone
@@ -182,10 +213,13 @@ class ResponseStore:
             with self._writing() as connection:
                 last = self._renew(connection, last, "")
 
+    def _are_too_many(self, total: int, oldest: float | None, now: float) -> bool:
+        return total > self._max_bytes or (oldest is not None and oldest <= now - self._keep_s)
+
     def _drop(self, connection: Connection, now: float) -> int:
         """Drop the oldest of what is too old or too much; give how many."""
         total, oldest = connection.execute(_STATE).one()
-        if total <= self._max_bytes and (oldest is None or oldest > now - self._keep_s):
+        if not self._are_too_many(total, oldest, now):
             return 0
         dropped: list[str] = []
         left = total
@@ -218,3 +252,12 @@ class ResponseStore:
 
 def _grow(connection: Connection, size: int) -> None:
     connection.execute(_GROW, {"by": size})
+
+
+@cache
+def _statements(dialect: str) -> tuple[str, str]:
+    """Give what keeps a row, and what adds to the sum and says what is there."""
+    keep, names = driven(_KEEP, dialect)
+    assert names == tuple(responses.c.keys()), "it takes all columns, in their order"
+    grow, _ = driven(_GROW.returning(*_STATE.selected_columns), dialect)
+    return keep, grow

@@ -307,6 +307,18 @@ async def test_a_full_disk_breaks_no_answer(tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr().err.count("disk is full") == 1
 
 
+async def test_one_that_cannot_be_written_keeps_no_other_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with talking(tmp_path, log={"level": "warning"}) as caller:
+        alice = caller()
+        await alice.say("hi")
+        when = "when instr(cast(new.items as text), 'bad')"
+        run(alice.file, f"create trigger bad before insert on responses {when} begin select raise(fail, 'bad'); end")
+        answers = await asyncio.gather(*(alice.say("bad" if n == 5 else f"number {n}") for n in range(20)))
+        found = [(await alice.get(answer["id"])).status_code for answer in answers]
+    assert found == [404 if n == 5 else 200 for n in range(20)]
+    assert capfd.readouterr().err.count("the store of responses fails") == 1
+
+
 async def test_a_file_that_cannot_be_read_is_an_error_of_the_gateway(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").mkdir()
     async with talking(tmp_path) as caller:

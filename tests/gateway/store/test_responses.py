@@ -294,6 +294,28 @@ def test_processes_write_at_the_same_time(place: Place, opened: Open) -> None:
     assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
+def test_some_are_written_at_once(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=4000)
+    store.save(one("resp_1"))
+    assert store.save_all([one("resp_1", size=1000), one("resp_2", size=5000), one("resp_3")], {"resp_1"}) == [
+        True,
+        False,
+        True,
+    ]
+    assert ids(store, "resp_1", "resp_2", "resp_3") == ["resp_1", "resp_3"]
+    assert store.load("alice", "resp_1", NOW) == one("resp_1", size=1000)
+    assert size_on_record(place)[0] == size_on_record(place)[1]
+
+
+def test_one_of_some_that_cannot_be_written_keeps_all_of_them_out(place: Place, opened: Open) -> None:
+    store = opened()
+    store.save(one("resp_1"))
+    with pytest.raises(StoreFailed):
+        store.save_all([one("resp_2"), one("resp_1")])
+    assert ids(store, "resp_1", "resp_2") == ["resp_1"]
+    assert size_on_record(place)[0] == size_on_record(place)[1]
+
+
 def test_threads_write_and_read_at_the_same_time(place: Place, opened: Open) -> None:
     store = opened()
 
