@@ -281,8 +281,11 @@ class _Exchange:
             await self._client.respond(body)
             return
         if self._keep is not None and isinstance(self._dialect, Threaded):
-            await self._keep(self._context, self._dialect.write_kept(reply, answering))
-        await self._client.respond(self._dialect.write_whole(reply, answering))
+            body, kept = self._dialect.write_both(reply, answering)
+            await self._keep(self._context, kept)
+        else:
+            body = self._dialect.write_whole(reply, answering)
+        await self._client.respond(body)
 
     async def _stream(self) -> None:
         begun = await self._relay.begin(self._context)

@@ -125,6 +125,6 @@ class Threaded(Dialect, Protocol):
         """Put what was said before, oldest first, before the request's own turns; raise InvalidRequest."""
         ...
 
-    def write_kept(self, reply: ir.Reply, answering: Answering) -> bytes:
-        """Write a whole answer as it is kept: with all that one who goes on from it needs."""
+    def write_both(self, reply: ir.Reply, answering: Answering) -> tuple[bytes, bytes]:
+        """Write a whole answer, and as it is kept: with all that one who goes on from it needs."""
         ...

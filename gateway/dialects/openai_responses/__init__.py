@@ -19,7 +19,7 @@ from .items import DIALECT
 from .passage import ResponsesPassage
 from .request import read_request, read_unread, resume
 from .stream import StreamWriter
-from .whole import write_whole
+from .whole import write_both
 
 __all__ = ["OpenAIResponses"]
 
@@ -52,11 +52,11 @@ class OpenAIResponses:
 
     def write_whole(self, reply: ir.Reply, answering: Answering) -> bytes:
         """Write a whole answer."""
-        return write_whole(reply, answering)
+        return write_both(reply, answering)[0]
 
-    def write_kept(self, reply: ir.Reply, answering: Answering) -> bytes:
-        """Write a whole answer as it is kept: with what seals the thoughts."""
-        return write_whole(reply, answering, stored=True)
+    def write_both(self, reply: ir.Reply, answering: Answering) -> tuple[bytes, bytes]:
+        """Write a whole answer, and as it is kept: with what seals the thoughts."""
+        return write_both(reply, answering)
 
     def write_error(self, error: GatewayError, request_id: str, *, route: Route | None = None) -> tuple[int, bytes]:
         """Give the status and body of an error answer."""

@@ -10,17 +10,18 @@ from gateway.dialects.anthropic.answer import JSON, encode
 from . import answer
 from .output import Output
 
-__all__ = ["write_whole"]
+__all__ = ["write_both"]
 
 
-def write_whole(reply: ir.Reply, answering: Answering, *, stored: bool = False) -> bytes:
-    """Write a folded answer; `stored`: as it is to be kept."""
+def write_both(reply: ir.Reply, answering: Answering) -> tuple[bytes, bytes]:
+    """Write a folded answer, and as it is to be kept."""
     output = Output(answering, _silent)
     for event in _events(reply):
         output.take(event)
     state = output.finish(reply.finish)
-    items = output.stored() if stored else output.items
-    return encode({**answer.frame(answering), **state, "output": items, "usage": answer.usage(reply.usage)})
+    whole = {**answer.frame(answering), **state, "output": output.items, "usage": answer.usage(reply.usage)}
+    written, kept = encode(whole), output.stored()
+    return written, written if kept is output.items else encode({**whole, "output": kept})
 
 
 def _silent(_name: str, _members: JSON) -> None:

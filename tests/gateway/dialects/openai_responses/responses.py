@@ -12,7 +12,7 @@ from openai.types.responses import ResponseStreamEvent
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.openai_responses.stream import StreamWriter
-from gateway.dialects.openai_responses.whole import write_whole
+from gateway.dialects.openai_responses.whole import write_both
 from gateway.testing.grammar_responses import ResponsesStream
 from gateway.testing.grammar_sse import letter
 from tests.gateway.dialects.openai_chat.chat import USER, answer, block, call, text, thinking
@@ -110,5 +110,5 @@ def whole(events: Iterable[ir.Event], to: Answering | None = None, *, stored: bo
     """Write the same events as a whole answer and read it back."""
     fold = ir.Fold()
     fold.feed(events)
-    body: Json = json.loads(write_whole(fold.reply(), to or answering(), stored=stored))
+    body: Json = json.loads(write_both(fold.reply(), to or answering())[stored])
     return body

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.openai_responses.outbound_request import write_request
 from gateway.dialects.openai_responses.stream import StreamWriter
-from gateway.dialects.openai_responses.whole import write_whole
+from gateway.dialects.openai_responses.whole import write_both
 from gateway.dialects.outbound import OpenAITarget
 from gateway.errors import InvalidRequest
 from gateway.ir import Fold
@@ -131,7 +131,7 @@ def test_stream_and_whole_say_the_same(answer: list[ir.Event]) -> None:
     writer, decoder = StreamWriter(told), Decoder()
     data = writer.feed(answer) + writer.close()
     streamed = reader().feed(decoder.feed(data) + decoder.close())
-    whole = reader().feed_whole(write_whole(_folded(answer), told))
+    whole = reader().feed_whole(write_both(_folded(answer), told)[0])
     assert _alike(_folded(streamed)) == _alike(_folded(whole))
 
 

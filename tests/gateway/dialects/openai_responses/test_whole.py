@@ -6,7 +6,7 @@ from openai.types.responses import Response
 
 from gateway import ir
 from gateway.dialects.openai_responses.request import read_request
-from gateway.dialects.openai_responses.whole import write_whole
+from gateway.dialects.openai_responses.whole import write_both
 
 from .responses import ID, answer, answering, block, call, signed, text, thinking, whole, write
 
@@ -75,7 +75,7 @@ def test_a_source_without_words_goes_to_the_last_text() -> None:
 def test_a_source_without_any_text_is_left_out() -> None:
     source = ir.CitationDelta(url="https://e.org")
     reply = ir.Reply(parts=(), finish=ir.Finished(reason="stop"), usage=ir.Usage(), citations=(source,))
-    assert b'"output":[]' in write_whole(reply, answering())
+    assert b'"output":[]' in write_both(reply, answering())[0]
 
 
 def test_an_answer_withheld_is_a_refusal() -> None:
