@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.clock import Clock
-from gateway.context import RequestContext, new_id
+from gateway.context import RequestContext, new_id_at
 from gateway.costs import cost_of
 from gateway.prices import Prices
 from gateway.store.journal import Ended, Journal, JournalFile, Opened
@@ -82,9 +82,10 @@ class Book:
         """Say who begins what, from now on."""
         context.entered = True
         principal, target = context.principal, context.targets[0] if context.targets else None
+        started_at = self._clock.time() - self._clock.monotonic() + context.started
         return Opened(
-            id=new_id(),  # its own: callers choose those of requests
-            started_at=self._clock.time() - self._clock.monotonic() + context.started,
+            id=new_id_at(started_at),  # its own: callers choose those of requests
+            started_at=started_at,
             key=_short(principal.name),
             key_id=principal.id,
             dialect=context.route.dialect,

@@ -9,7 +9,7 @@ goes: first the rows are there, then the file goes, then the note how far it was
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from io import FileIO
@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.database import Database
 from gateway.store.driven import driven
-from gateway.store.journal import MAKING, SUFFIX, Ended, Line, read_line
+from gateway.store.journal import MAKING, OPENING, SUFFIX, Ended, Line, read_line
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -90,7 +90,8 @@ class Filling:
                 if self._advance(connection, name, read, to):
                     if not os.fstat(file.fileno()).st_nlink:
                         raise _Gone  # all of it is there, and nothing of this is to be
-                    made = _write(connection, [line for line in _lines(data) if isinstance(line, Ended)])
+                    ends = (line for line in data.splitlines() if not line.startswith(OPENING))
+                    made = _write(connection, [line for line in _read(ends) if isinstance(line, Ended)])
         self._read[name] = to
         return made if data else None
 
@@ -106,7 +107,7 @@ class Filling:
         """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
         opened: dict[str, Line] = {}
         file.seek(0)
-        for line in _lines(_whole_lines(file.readall())):
+        for line in _read(_whole_lines(file.readall()).splitlines()):
             if isinstance(line, Ended):
                 opened.pop(line.id, None)
             else:
@@ -127,8 +128,8 @@ def _whole_lines(data: bytes) -> bytes:
     return data[: data.rfind(b"\n") + 1]  # the rest is still being written, or torn
 
 
-def _lines(data: bytes) -> Iterator[Line]:
-    for line in data.splitlines():
+def _read(lines: Iterable[bytes]) -> Iterator[Line]:
+    for line in lines:
         read = read_line(line)
         if read is not None:
             yield read if _NUL not in line else _storable(read)

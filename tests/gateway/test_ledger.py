@@ -78,6 +78,17 @@ async def test_an_answered_request_is_a_row_with_what_the_upstream_counted(tmp_p
     assert 0 <= row.first_byte_s <= row.total_s
 
 
+async def test_rows_have_ids_that_sort_by_when_the_requests_began(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with running(tmp_path, clock=clock) as (app, ledger):
+        for seconds in (0.001, 1, 10_000, 1_000_000):
+            clock.wall += seconds
+            await ask(app)
+        rows = await ledger.rows(None, None, 10)
+    ids = [row.id for row in sorted(rows, key=lambda row: row.started_at)]
+    assert (ids, {len(id_) for id_ in ids}) == (sorted(ids), {24})
+
+
 async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) -> None:
     at_the_end: list[str] = []
     async with running(tmp_path) as (app, _):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.journal import Ended, Journal, Line, Opened, read_line
+from gateway.store.journal import OPENING, Ended, Journal, Line, Opened, read_line
 from gateway.store.locks import lock
 
 WHO = {"started_at": 1.0, "key": "alice", "key_id": "k", "dialect": "openai-chat"}
@@ -67,6 +67,8 @@ def test_a_request_has_a_line_when_it_begins_and_one_when_it_ends(tmp_path: Path
     assert lines(tmp_path) == [opened("a")]
     journal.end(ended("a"), file)
     assert lines(tmp_path) == [opened("a"), ended("a")]
+    (file_,) = tmp_path.glob("*.jsonl")
+    assert [line.startswith(OPENING) for line in file_.read_bytes().splitlines()] == [True, False]
 
 
 def test_a_file_is_locked_until_the_last_request_in_it_has_ended(tmp_path: Path) -> None:
