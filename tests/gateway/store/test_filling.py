@@ -95,6 +95,14 @@ def test_an_end_takes_the_place_of_what_was_thought_to_be_killed(place: Place, f
     assert rows(place) == {"a": "done"}
 
 
+@pytest.mark.parametrize("count", [63, 64, 65, 147])
+def test_however_many_end_each_is_a_row(place: Place, filling: Make, tmp_path: Path, count: int) -> None:
+    names = [f"{n:03}" for n in range(count)]
+    write(tmp_path / "journal", "1", [line for name in names for line in (opened(name), ended(name))])
+    assert filling(tmp_path / "journal").fill() == count
+    assert rows(place) == dict.fromkeys(names, "done")
+
+
 def test_a_torn_line_in_the_middle_is_passed_over(place: Place, filling: Make, tmp_path: Path) -> None:
     file = write(tmp_path / "journal", "1", [opened("a"), ended("a")])
     file.write_bytes(file.read_bytes() + b'{"is":"end","id":"b\n' + msgspec.json.encode(ended("c")) + b"\n")
