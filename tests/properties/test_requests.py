@@ -129,6 +129,8 @@ def options(request: ir.Request) -> Json:
     tools = tuple(map(upstream, request.tools))
     kept = tuple(tool for tool in tools if tool.name not in used)
     choice = request.tool_choice if tools and kept == tools else None
+    if request.dialect == "gemini":  # its services stand beside its functions, not among them
+        kept = tuple(sorted(kept, key=lambda tool: tool.name))
     return plain(
         replace(joined(request), **ASKED, turns=(), tools=kept, tool_choice=choice, reasoning=asked, output=form)
     )

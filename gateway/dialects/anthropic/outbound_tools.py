@@ -71,9 +71,13 @@ class _Writer:
     def write(self) -> Tools:
         chosen = [tool for tool in self._request.tools if not self._left_out(tool)]
         functions = [tool for tool in chosen if tool.builtin is None]
-        written = [self._marks.on(self._function(tool), tool.mark) for tool in functions]
         self._taken |= {self._names.upstream(tool.name) for tool in functions}
-        written += [service for tool in chosen if tool.builtin is not None for service in self._service(tool)]
+        written = list[JSON]()  # in the caller's order: a mark holds for all that stands before it
+        for tool in chosen:
+            if tool.builtin is None:
+                written.append(self._marks.on(self._function(tool), tool.mark))
+            else:
+                written += self._service(tool)
         wrapped = frozenset(self._names.upstream(tool.name) for tool in functions if tool.free_form)
         if not written:
             self._lose_choice()

@@ -84,6 +84,11 @@ def test_a_service_stands_beside_functions(builtin: str, kind: str) -> None:
     assert lost(answer) == []
 
 
+def test_tools_keep_their_order_for_a_mark_holds_for_all_before_it() -> None:
+    names = [tool["name"] for tool in tools(written(tools=(F, SEARCH, function("g", path="tools[2]"))))]
+    assert names == ["f", "web_search", "g"]
+
+
 @pytest.mark.parametrize("fields", [{"target": {"services": frozenset()}}, {"tools": (function("web_search"), SEARCH)}])
 def test_a_service_that_is_not_there_is_told(fields: Json) -> None:
     given: Json = {"tools": (F, SEARCH)}
