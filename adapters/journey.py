@@ -197,7 +197,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def _note(self, raised: GatewayError, failure: Failure) -> None:
         self._failed = (raised, failure)
-        if self._draft.written.native is not None and not isinstance(raised, _OURS):
+        if self._draft.written.native is None or isinstance(raised, _OURS):
+            return
+        if (failure.status or raised.status) // 100 == raised.status // 100:  # else its words fit another status
             raised.own = failure.own
 
     # learning

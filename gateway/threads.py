@@ -9,7 +9,6 @@ threads. That it fails breaks no answer: the response is not kept.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
@@ -24,7 +23,15 @@ from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
-from gateway.errors import ContextTooLong, InternalError, InvalidRequest, NotFound, PreviousNotFound
+from gateway.dialects.openai_responses.answer import ITEM_ID
+from gateway.errors import (
+    ContextTooLong,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    PreviousNotFound,
+    UpstreamMalformed,
+)
 from gateway.input_items import item_of, write_items
 from gateway.registry import import_path
 from gateway.store import FILE
@@ -49,7 +56,6 @@ _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
 _NOT_KEPT: Final = "no item of this id is kept here for this API key; send the item itself, or previous_response_id"
-_ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # made of the response's own
 
 
 class _Named(Struct):
@@ -160,7 +166,7 @@ class Threads:
 
     async def _item(self, who: str, id_: str) -> Raw | None:
         """Find an item that was said in a response of this gateway, or that one was asked with."""
-        match = _ITEM_ID.fullmatch(id_)
+        match = ITEM_ID.fullmatch(id_)
         if match is None:
             return None
         kept = await self._ask(lambda store, now: store.load(who, f"resp_{match[1]}", now))
@@ -192,8 +198,15 @@ class Threads:
         """Keep a complete answer; what goes wrong is only told to the operator."""
         assert context.request is not None
         assert context.request.thread is not None
-        thread, answer = context.request.thread, _ANSWER.decode(response)
-        if not thread.store or answer.status not in (*_KEPT, *(_MAKING if answer.background else ())):
+        thread = context.request.thread
+        if not thread.store:
+            return
+        try:
+            answer = _ANSWER.decode(response)
+        except (msgspec.DecodeError, RecursionError) as error:  # it passes as it is, whatever the upstream made
+            self._logger.warning("a response that cannot be read was not kept", reason=str(error))
+            return
+        if answer.status not in (*_KEPT, *(_MAKING if answer.background else ())):
             return
         one = StoredResponse(
             id=answer.id,
@@ -207,7 +220,11 @@ class Threads:
         await self._save(one, anew=bool(answer.background))
 
     async def settle(self, kept: StoredResponse, response: bytes) -> None:
-        """Keep how an answer that was made in the background has ended."""
+        """Keep how an answer that was made in the background has ended; raise UpstreamMalformed for one of no use."""
+        try:
+            _ANSWER.decode(response)
+        except (msgspec.DecodeError, RecursionError):
+            raise UpstreamMalformed("the upstream's answer is no response") from None
         await self._save(replace(kept, response=response), anew=True)
 
     async def _save(self, one: StoredResponse, *, anew: bool) -> None:

@@ -337,6 +337,32 @@ async def test_a_cut_stream_ends_in_an_error_behind_its_last_whole_event(same: P
     assert json.loads((BROKEN[same.dialect].rpartition(b"data: ")[2] + rest).strip())
 
 
+@pytest.mark.parametrize("messages", [{}, {"messages": None}, {"messages": "x"}, {"messages": {"role": "user"}}])
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
+async def test_a_request_without_messages_is_refused_here(tmp_path: Path, dialect: str, messages: Any) -> None:
+    async with passing(dialect, tmp_path) as same:
+        same.raw.says(WHOLES[dialect], kind="application/json")
+        refused = await same.post(json.dumps({"model": "m", "max_tokens": 9, **messages}).encode())
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert "messages" in refused.json()["error"]["message"]
+    assert same.raw.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "told"),
+    [(404, "not_found_error", (502, "api_error")), (400, "strange_error", (400, "strange_error"))],
+)
+async def test_the_words_of_an_error_fit_its_status(
+    tmp_path: Path, status: int, own: str, told: tuple[int, str]
+) -> None:
+    """A 404 of an unknown address is a 502 here, of which the upstream's own type would say something else."""
+    error = {"type": "error", "error": {"type": own, "message": "Not Found"}}
+    async with passing("anthropic", tmp_path) as same:
+        same.raw.says(json.dumps(error).encode(), status=status, kind="application/json")
+        response = await same.post(b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}')
+    assert (response.status_code, response.json()["error"]["type"]) == told
+
+
 async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: Passed) -> None:
     told = {
         "openai-chat": b'data: {"error":{"message":"Overloaded","type":"server_error","code":"x" }}\n\n',

@@ -318,6 +318,7 @@ def _data(written: bytes) -> list[bytes]:
 
 
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+HERE = "rs_0123456789abcdef0123456700"  # as this gateway calls its items
 ITEM = {"type": "message", "role": "user", "content": "hi"}
 
 
@@ -329,6 +330,9 @@ ITEM = {"type": "message", "role": "user", "content": "hi"}
         ({"encrypted_content": GEMINIS}, None),
         ({"encrypted_content": OPENAIS[:-1] + "x"}, None),
         ({}, {}),
+        ({"id": HERE}, None),
+        ({"id": HERE, "encrypted_content": None}, None),
+        ({"id": HERE, "encrypted_content": GEMINIS}, None),
     ],
 )
 def test_thoughts_of_responses_leave_their_envelope(sealed: Json, kept: Json | None) -> None:
@@ -336,6 +340,26 @@ def test_thoughts_of_responses_leave_their_envelope(sealed: Json, kept: Json | N
     written, _, losses = responses({"model": "m", "input": [REASONING | sealed, ITEM]})
     assert written["input"] == ([ITEM] if kept is None else [REASONING | kept, ITEM])
     assert losses == (["input[0]"] if kept is None else [])
+
+
+def test_a_sealed_thought_goes_without_the_name_that_it_has_here() -> None:
+    """Pitfall 42: the upstream would look for it."""
+    sealed = REASONING | {"id": HERE, "encrypted_content": OPENAIS}
+    written, _, losses = responses({"model": "m", "input": [sealed, ITEM]})
+    assert written["input"] == [{"type": "reasoning", "summary": [], "encrypted_content": "T1BF"}, ITEM]
+    assert losses == []
+
+
+async def test_thoughts_told_here_do_not_go_where_they_were_not_made(tmp_path: Path) -> None:
+    over: Json = {"upstream": {"demo": {"type": "demo"}}}
+    async with passing("openai-responses", tmp_path, **over) as same:
+        asked = b'{"model":"demo/demo","input":"!think hm\\n!say so","reasoning":{"effort":"low","summary":"auto"}}'
+        first = (await same.post(asked)).json()
+        same.raw.says(WHOLES["openai-responses"], kind=JSON)
+        again = await same.post(json.dumps({"model": "m", "input": [*first["output"], ITEM]}).encode())
+    assert [item["type"] for item in first["output"]] == ["reasoning", "message"]
+    assert [item["type"] for item in same.raw.sent["input"]] == ["message", "message"]
+    assert again.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -408,6 +432,28 @@ async def test_a_response_of_the_upstreams_is_kept_here_too(tmp_path: Path) -> N
     assert (first.json()["id"], read.json()["id"], there.status_code) == ("resp_1", "resp_1", 200)
     assert sent == body
     assert elsewhere.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b'{"id":"resp_1","status":"completed","output":null}',
+        b'{"id":null,"status":"completed","output":[]}',
+        b'{"status":"completed","output":[]}',
+        b'{"id":"resp_1","status":7,"output":[]}',
+        b"null",
+        b"[]",
+    ],
+)
+async def test_what_is_no_response_passes_and_is_not_kept(tmp_path: Path, response: bytes) -> None:
+    end = b'event: response.completed\ndata: {"type":"response.completed","sequence_number":3,"response":%b}\n\n'
+    async with passing("openai-responses", tmp_path) as same:
+        pieces = (*STREAMS["openai-responses"][:-1], end % response)
+        same.raw.says(*pieces)
+        streamed = await same.post(b'{"model":"m","input":"hi","stream":true}')
+        read = await same.http.get("/v1/responses/resp_1")
+    assert (streamed.status_code, streamed.content) == (200, b"".join(pieces))
+    assert read.status_code == 404
 
 
 async def test_what_was_said_elsewhere_goes_along_as_input(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def read_request(body: bytes) -> ir.Request:
 
 
 class _Unread(Struct):
+    messages: list[Raw]  # without them it is refused, whatever else may be new to us
     model: str | None = None
     stream: bool | None = None
 

@@ -73,6 +73,7 @@ class _Options(Struct):
 
 
 class _Unread(Struct):
+    messages: list[Raw]  # without them it is refused, whatever else may be new to us
     model: str | None = None
     stream: bool | None = None
     stream_options: _Options | None = None

@@ -1,5 +1,6 @@
 """What streamed and whole answers share: the Response object around the items, ids, usage, ends and errors."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from gateway.dialects.anthropic.answer import JSON
 from gateway.dialects.openai_chat.answer import annotation
 
 __all__ = [
+    "ITEM_ID",
     "carries",
     "citation",
     "failure",
@@ -65,6 +67,9 @@ _CODES: Final[dict[type, str]] = {  # the nearest class of the error's own line 
 def response_id(answering: Answering) -> str:
     """Give the id by which the answer can be asked for."""
     return f"resp_{answering.id}"
+
+
+ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # with the id of the response in it
 
 
 def item_id(prefix: str, answering: Answering, index: int) -> str:

@@ -32,6 +32,8 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 
+from .answer import ITEM_ID
+
 __all__ = ["REPLIES", "TABLE", "pass_through"]
 
 _Words = Words[OpenAITarget]
@@ -45,7 +47,7 @@ _NULL: Final = Raw(b"null")
 _ERROR: Final = Raw(b'"error"')
 _REASONING: Final = "reasoning"
 _SEAL: Final = "encrypted_content"
-_SEAL_MARK: Final = b'"encrypted_content"'
+_THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
 _PREVIOUS: Final = "previous_response_id"
 _REFUSED: Final = "this model does not take it"
 # what is refused: where it stands in the member `reasoning`
@@ -101,7 +103,7 @@ def _unreason(words: _Words, name: str) -> None:
 def _own(words: _Words) -> None:
     """Take thoughts out of the envelope of this gateway, and leave out those of another family."""
     given = words.fields.get("input", _NULL)
-    if _SEAL_MARK not in bytes(given):
+    if not any(mark in bytes(given) for mark in _THOUGHTS):
         return
     items = read(given, _ITEMS) or []
     after = mended(items, lambda place, one: _item(one, f"input[{place}]", words))
@@ -117,10 +119,16 @@ def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
     if seal and not words.target.signatures:
         words.lose(path, UNREADABLE)
         return None
+    ours = ITEM_ID.fullmatch(read(fields.get("id", _NULL), _TEXT) or "")
+    if not seal and ours:  # the upstream would look for what it never made
+        words.lose(path, FOREIGN_THOUGHTS)
+        return None
     if not seal or not ir.is_sealed(seal):
         return raw
     signature = ir.unseal(seal)
     if signature is not None and signature.issuer == "openai":
+        if ours:
+            fields = {name: value for name, value in fields.items() if name != "id"}
         return Raw(_encode({**fields, _SEAL: signature.value}))
     words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
     return None
