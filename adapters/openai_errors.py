@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
-from gateway.errors import ModelNotFound, UpstreamUnavailable
+from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
 __all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
@@ -132,7 +132,9 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         cause = causes.find(code, details.code or details.type, details.message)
-        if cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
+        if cause == "missing" and isinstance(error, UpstreamRejected):
+            cause = "final"
+        elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
             error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
         elif cause == "location":
             error = UpstreamUnavailable(f"{_LOCATION}: {details.message}")

@@ -363,6 +363,17 @@ async def test_the_words_of_an_error_fit_its_status(
     assert (response.status_code, response.json()["error"]["type"]) == told
 
 
+async def test_what_a_request_names_and_nobody_knows_is_the_callers_error(tmp_path: Path) -> None:
+    said = "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false."
+    error = {"error": {"message": said, "type": "invalid_request_error", "param": "input", "code": None}}
+    async with passing("openai-responses", tmp_path) as same:
+        same.raw.says(json.dumps(error).encode(), status=404, kind="application/json")
+        told = await same.post(b'{"model":"m","store":false,"input":[{"type":"reasoning","id":"rs_1","summary":[]}]}')
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "input")
+    assert said in told.json()["error"]["message"]
+    assert len(same.raw.asked) == 1
+
+
 async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: Passed) -> None:
     told = {
         "openai-chat": b'data: {"error":{"message":"Overloaded","type":"server_error","code":"x" }}\n\n',

@@ -190,8 +190,11 @@ def _cause(status: int, details: Details) -> _Cause:
     if status in (0, 400, 413, 422) and any(one in words for one in _TOO_LONG):
         return errors.ContextTooLong
     if status == 404:
-        known = details.code in _CODES or "model" in words
-        return errors.ModelNotFound if known else errors.UpstreamUnavailable
+        if details.code in _CODES or "model" in (details.param or words):
+            return errors.ModelNotFound
+        return (
+            errors.UpstreamRejected if details.param else errors.UpstreamUnavailable
+        )  # something named in the request
     if status == 0:
         return _CODES.get(details.code) or _CODES.get(details.type) or errors.UpstreamUnavailable
     if status in _STATUSES:

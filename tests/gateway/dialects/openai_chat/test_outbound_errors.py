@@ -78,14 +78,18 @@ def test_status_and_code_give_the_cause(
 
 
 @pytest.mark.parametrize(
-    ("message", "kind"),
+    ("message", "param", "kind"),
     [
-        ("The model `x` does not exist or you do not have access to it.", errors.ModelNotFound),
-        ("Invalid URL (POST /v1/chat)", errors.UpstreamUnavailable),
+        ("The model `x` does not exist or you do not have access to it.", None, errors.ModelNotFound),
+        ("It does not exist.", "model", errors.ModelNotFound),
+        ("Invalid URL (POST /v1/chat)", None, errors.UpstreamUnavailable),
+        ("Item with id 'rs_1' not found.", "input", errors.UpstreamRejected),
     ],
 )
-def test_a_404_is_about_the_model_or_the_address(message: str, kind: type[errors.GatewayError]) -> None:
-    assert type(read_error(404, body(message), {})) is kind
+def test_a_404_is_about_the_model_the_address_or_what_a_field_names(
+    message: str, param: str | None, kind: type[errors.GatewayError]
+) -> None:
+    assert type(read_error(404, body(message, param=param), {})) is kind
 
 
 def test_words_for_a_prompt_too_long_are_enough() -> None:
