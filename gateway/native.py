@@ -2,7 +2,7 @@
 
 The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
 that does. A small body is read first, so that it can be sent again with another credential; a large one is sent as it
-comes.
+comes. A refusal that is no JSON, such as the page of a proxy, becomes one that callers can read.
 """
 
 import asyncio
@@ -12,13 +12,25 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway import ir
+from gateway.adapters.gemini_native import Refused
 from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
-from gateway.errors import GatewayError, NotFound, PermissionDenied, RequestTimeout
+from gateway.dialects.gemini.errors import header_wait, read_details
+from gateway.errors import (
+    GatewayError,
+    NotFound,
+    PermissionDenied,
+    RequestTimeout,
+    UpstreamOverloaded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use
 from gateway.relay import Relay
@@ -33,6 +45,14 @@ _SMALL_BYTES: Final = 1024 * 1024
 _SILENCE_S: Final = SILENCE_S
 _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
+_MAX_REFUSAL_BYTES: Final = 1024 * 1024
+_REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
+    404: NotFound,
+    429: UpstreamRateLimited,
+    503: UpstreamOverloaded,
+    504: UpstreamTimeout,
+}
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
 
 
 class _Asked(Struct):
@@ -75,10 +95,28 @@ class NativeCalls:
         try:
             with self._relay.held(client, context):
                 async with client:
-                    await self._relay.pass_on(context, early or await adapter.forward(call), client)
+                    answer = early or await adapter.forward(call)
+                    if answer.status >= 400:
+                        answer = await self._refusal(answer)
+                    await self._relay.pass_on(context, answer, client)
         finally:
             if early is not None:
                 early.close()
+
+    async def _refusal(self, answer: NativeAnswer) -> NativeAnswer:
+        """Give a refusal to pass on; raise one that is no JSON, with its status, in words of ours."""
+        body = b""
+        try:
+            async with asyncio.timeout(self._relay.idle):
+                while len(body) < _MAX_REFUSAL_BYTES and (data := await answer.read()):
+                    body += data
+        except TimeoutError:
+            raise UpstreamTimeout(f"the upstream fell silent for {self._relay.idle:g} s (timeouts.idle)") from None
+        finally:
+            answer.close()
+        if _is_json(body):
+            return Refused(answer.status, answer.headers, body)
+        raise _unreadable(answer, body, self._services.clock.time())
 
     def _origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         """Give the address at which callers see this gateway, with its mount point."""
@@ -212,6 +250,28 @@ def _expected(content: bytes) -> ir.Usage | None:
         return ir.Usage(input=estimate_body(content))
     except (ValueError, RecursionError):
         return None
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        _OBJECT.decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _unreadable(answer: NativeAnswer, body: bytes, now: float) -> GatewayError:
+    """Say what a refusal says that is a page, a line of text, or nothing at all."""
+    status = answer.status
+    kind = _REFUSALS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    said = read_details(body).message or "nothing"
+    return kind(
+        f"the upstream answered with status {status}: {said}",
+        status=status,
+        retry_after=header_wait(headers.get("retry-after", ""), now),
+        headers={name: value for name, value in headers.items() if name.startswith("x-")},
+    )
 
 
 def _is_small(headers: Mapping[bytes, bytes]) -> bool:

@@ -98,7 +98,7 @@ class Recorder:
             await self.app(scope, sides.receive, sides.send)
         finally:
             TAP.reset(before)
-            if context.targets:  # a request that found no upstream has nothing to be replayed
+            if sides.tap.calls or context.upstream:  # what was refused before has nothing to be replayed
                 await asyncio.to_thread(self._write, sides, context)
 
     def _write(self, sides: "_Sides", context: RequestContext) -> None:

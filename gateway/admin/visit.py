@@ -140,10 +140,16 @@ def visit_of(scope: Scope, receive: Receive, context: RequestContext, public_url
         path=route_path(scope) or "/",
         base=public.path if seen_there else quote(scope.get("root_path", "").rstrip("/")),
         origin=f"{public.scheme}://{public.netloc}" if public_url else f"{scope.get('scheme', 'http')}://{host}",
-        query=dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)),
+        query=_query(scope),
         html=swaps or _prefers_html(headers.get(b"accept", b"").decode("latin-1")),
         swaps=swaps,
     )
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    """Read the parameters; `key` is the caller's key, and none of them."""
+    pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return {name: value for name, value in pairs if name != "key"}
 
 
 def _prefers_html(accept: str) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["MAX_DEPTH", "arguments", "decode", "media", "wrapped"]
+__all__ = ["MAX_DEPTH", "arguments", "decode", "is_whole", "media", "wrapped"]
 
 MAX_DEPTH: Final = 200
 
@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 
 _SHORT: Final = 2 * MAX_DEPTH  # bytes; what is no longer than that is no deeper
 _EMPTY: Final = Raw(b"{}")
+_RAW: Final = msgspec.json.Decoder(Raw)
 _BOM: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -127,6 +128,15 @@ def arguments(raw: str | bytes | None) -> Raw:
     if isinstance(value, dict):
         return Raw(data)
     return _EMPTY if value is None else Raw(b'{"input":%b}' % data.strip())
+
+
+def is_whole(raw: str | bytes) -> bool:
+    """Tell whether the arguments of a call are all there: an answer that was cut may end within them."""
+    try:
+        _RAW.decode(raw or b"{}")
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def wrapped(text: str) -> Raw:

@@ -67,6 +67,8 @@ async def replay(recording: Recording, dialect: DialectName | None = None) -> Re
     """Give the answer as this version makes it, in the caller's dialect or another; raise ValueError, ConfigError."""
     if recording.missing:
         raise ValueError(f"{recording.missing} bytes of what was said are missing, which were too many to record")
+    if not _asked(recording):
+        raise ValueError("no upstream was asked: the gateway refused the request by what is not recorded")
     time = RecordedTime(recording.head.at)
     transport = RecordedTransport(recording.calls, time)
     async with AsyncExitStack() as stack:
@@ -79,7 +81,7 @@ async def replay(recording: Recording, dialect: DialectName | None = None) -> Re
             clock=time,
             logger=logger_for(loaded),
             adapters=adapters,
-            resolver=_Recorded(loaded, adapters, recording.head),
+            resolver=_Recorded(loaded, adapters, recording),
         )
         for adapter in adapters.values():
             await adapter.start(transport)
@@ -123,12 +125,18 @@ def _bare(body: bytes, recording: Recording) -> bytes:
     return Hider(())(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
+def _asked(recording: Recording) -> set[str]:
+    """Name the members of the chain that had a part in the answer; others may have had no credential then."""
+    return {call.upstream for call in recording.calls} | {recording.answer.upstream} - {""}
+
+
 class _Recorded(Resolver):
     """Leads every name to the recorded upstreams."""
 
-    def __init__(self, loaded: Loaded, adapters: Mapping[str, Adapter], head: Head) -> None:
+    def __init__(self, loaded: Loaded, adapters: Mapping[str, Adapter], recording: Recording) -> None:
         super().__init__(loaded.config, adapters)
-        self._targets = tuple(Target(adapters[one.upstream], one.model, one.variants) for one in head.targets)
+        targets = [Target(adapters[one.upstream], one.model, one.variants) for one in recording.head.targets]
+        self._targets = tuple(one for one in targets if one.label in _asked(recording))
 
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Give them."""

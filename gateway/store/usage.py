@@ -157,7 +157,7 @@ def _grouped(by: By, which: Sequence[ColumnElement[bool]], dialect: str) -> Sele
         account = and_(credentials.c.upstream == usage.c.upstream, credentials.c.id == usage.c.credential)
         name = func.coalesce(func.nullif(credentials.c.email, ""), func.substr(usage.c.credential, 1, _ID))
         whole = select(name.label("name"), *_SUMS).select_from(usage.outerjoin(credentials, account))
-        return whole.where(*which).group_by(usage.c.upstream, usage.c.credential, credentials.c.email)
+        return whole.where(*which).group_by("name")
     grouped: ColumnElement[str] = _day(dialect) if by == "day" else usage.c[by]
     return select(grouped.label("name"), *_SUMS).where(*which).group_by(grouped)
 

@@ -28,10 +28,11 @@ Pieces = Sequence[bytes | Exception | asyncio.Event]
 class Speaking(Scripted):
     """An upstream that speaks Gemini and answers each native call with the same pieces."""
 
-    def __init__(self, *pieces: bytes | Exception | asyncio.Event, status: int = 200) -> None:
+    def __init__(self, *pieces: bytes | Exception | asyncio.Event, status: int = 200, wait: bytes = b"") -> None:
         super().__init__([])
         self.pieces: Pieces = pieces
         self.status = status
+        self.wait = wait
         self.asked: list[NativeCall] = []
         self.bodies: list[bytes] = []
         self.ended = asyncio.Event()
@@ -55,6 +56,7 @@ class _Answer:
     def __init__(self, upstream: Speaking) -> None:
         self.status = upstream.status
         self.headers = [(b"content-type", b"text/plain"), (b"x-goog-upload-status", b"final")]
+        self.headers += [(b"retry-after", upstream.wait)] if upstream.wait else []
         self._pieces = iter(upstream.pieces)
         self._upstream = upstream
 
@@ -126,6 +128,49 @@ async def test_an_error_before_the_answer_is_in_the_callers_form() -> None:
         response = await http.get(PATH)
     assert (response.status_code, response.headers["retry-after"]) == (429, "7")
     assert response.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("status", "body", "word", "said"),
+    [
+        (404, b"<!DOCTYPE html><title>Error 404</title>", "NOT_FOUND", "Error 404"),
+        (400, b"Upload has already been terminated.", "INVALID_ARGUMENT", "Upload has already been terminated."),
+        (429, b"429", "RESOURCE_EXHAUSTED", "429"),
+        (500, b"\xff\x00", "INTERNAL", ""),
+        (503, b"", "UNAVAILABLE", "nothing"),
+        (502, b"x" * 3_000_000, "INTERNAL", "x" * 200),
+    ],
+)
+async def test_a_refusal_that_is_no_json_becomes_one(
+    method: str, status: int, body: bytes, word: str, said: str
+) -> None:
+    upstream = Speaking(body, status=status, wait=b"7")
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        response = await http.request(method, "/v1beta/nosuch", headers={"x-request-id": "req_own"})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["status"]) == (status, status, word)
+    assert error["message"].startswith(f"the upstream answered with status {status}: {said}")
+    assert response.headers["content-type"] == "application/json"
+    assert (response.headers["retry-after"], response.headers["x-request-id"]) == ("7", "req_own")
+    assert (response.headers["x-goog-upload-status"], response.headers["x-gateway-upstream"]) == ("final", "demo")
+    assert upstream.ended.is_set()
+
+
+@pytest.mark.parametrize("body", [b'{"error": {"message":  "no"}}', b'[{"error": {}}]\n'])
+async def test_a_refusal_that_is_json_comes_back_as_it_is(body: bytes) -> None:
+    upstream = Speaking(body[:9], body[9:], status=418)
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        response = await http.get(PATH)
+    assert (response.status_code, response.content) == (418, body)
+    assert (response.headers["content-type"], response.headers["x-goog-upload-status"]) == ("text/plain", "final")
+
+
+async def test_a_refusal_that_falls_silent_is_504() -> None:
+    upstream = Speaking(b"<html>", asyncio.Event(), status=500)
+    async with running(upstream, {"timeouts": {"idle": 0.05}}) as url, httpx.AsyncClient(base_url=url) as http:
+        assert (await http.get(PATH)).json()["error"]["status"] == "DEADLINE_EXCEEDED"
+    assert upstream.ended.is_set()
 
 
 async def test_an_answer_that_breaks_off_is_not_completed() -> None:

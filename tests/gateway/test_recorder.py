@@ -185,6 +185,49 @@ async def test_what_no_upstream_was_found_for_is_not_recorded(tmp_path: Path) ->
     assert files(tmp_path) == []
 
 
+async def test_what_a_limit_refuses_before_an_upstream_is_asked_is_not_recorded(tmp_path: Path) -> None:
+    app = app_with(tmp_path, limits={"tokens_per_minute": 1})
+    assert [(await ask(app)).status for _ in range(2)] == [200, 429]
+    assert read(tmp_path).answer.status == 200
+
+
+async def test_what_goes_on_from_an_answer_that_is_not_kept_is_not_recorded(tmp_path: Path) -> None:
+    answer = await ask(app_with(tmp_path), path="/v1/responses", input="Hello", previous_response_id="resp_none")
+    assert answer.status == 400
+    assert files(tmp_path) == []
+
+
+async def test_what_no_credential_was_left_for_is_not_recorded(tmp_path: Path, fake_openai: FakeOpenAI) -> None:
+    fake_openai.keys = {"another"}
+    app = app_with(tmp_path, **behind(fake_openai, "key-1", "key-2"))
+    assert [(await ask(app, model="gpt-4.1")).status for _ in range(2)] == [503] * 2
+    recording = read(tmp_path)  # of the first one
+    assert len(recording.calls) == 2
+    assert differences(recording, await replay(recording)) == []
+
+
+async def test_a_member_of_a_chain_without_a_credential_is_passed_over_again(
+    tmp_path: Path, fake_openai: FakeOpenAI
+) -> None:
+    fake_openai.keys = {"key-2"}
+    one, two = (behind(fake_openai, key)["upstream"]["mine"] for key in ("key-1", "key-2"))
+    chain = {"alias": {"best": ["one/gpt-4.1", "two/gpt-4.1"]}}
+    app = app_with(tmp_path, upstream={"one": one, "two": {**two, "api": "responses"}}, models=chain)
+    for _ in range(2):
+        answer = await ask(app, model="best")
+        assert answer.status == 200
+    recordings = [Recording.read(file.read_bytes()) for file in files(tmp_path)]
+    assert [len(recording.calls) for recording in recordings] == [2, 1]
+    assert [differences(recording, await replay(recording)) for recording in recordings] == [[], []]
+
+
+async def test_a_recording_without_an_upstream_is_not_replayed(tmp_path: Path) -> None:
+    recording = await of_demo(tmp_path)
+    refused = replace(recording, answer=replace(recording.answer, upstream=""))
+    with pytest.raises(ValueError, match="no upstream was asked"):
+        await replay(refused)
+
+
 # comparing
 
 

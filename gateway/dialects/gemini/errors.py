@@ -146,6 +146,7 @@ _ACCOUNT: Final = (
 _DOUBLED_COMMAS: Final = re.compile(rb",(?:[ \t\r\n]*,)+")
 _STRAY: Final = re.compile(r"[^A-Za-z0-9.-]")
 _TAG: Final = re.compile(r"<[^<>]*>")
+_HIDDEN: Final = re.compile(r"(?is)<(style|script)\b.*?(?:</\1>|\Z)")
 _DURATION: Final = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:h|ms|m|us|µs|ns|s))+")
 _STEP: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(h|ms|m|us|µs|ns|s)")
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -231,7 +232,7 @@ def _unwrapped(message: str) -> str:
 
 def _snippet(body: bytes) -> str:
     text = body[:_MAX_MESSAGE].decode("utf-8", "replace")
-    return _TAG.sub(" ", text) if text.lstrip().startswith("<") else text
+    return _TAG.sub(" ", _HIDDEN.sub("", text)) if text.lstrip().startswith("<") else text
 
 
 def _validation_link(reason: str | None, links: dict[str, str]) -> str | None:

@@ -8,13 +8,14 @@ from msgspec.json import Encoder
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.content import arguments
+from gateway.dialects.content import arguments, is_whole
 from gateway.sse import json_line
 
 from .inbound_signatures import write_signature
 
 __all__ = [
     "JSON",
+    "breaks_off",
     "candidate",
     "encode",
     "ending",
@@ -57,6 +58,7 @@ _NATIVE: Final = {"content_filter": _FILTERED, "pause": frozenset({"CONTINUATION
 _BLOCKS: Final = frozenset(
     {"BLOCKLIST", "IMAGE_SAFETY", "JAILBREAK", "MODEL_ARMOR", "OTHER", "PROHIBITED_CONTENT", "SAFETY"}
 )
+_CUT: Final = frozenset({"length", "context_window", "content_filter"})
 _SOURCES: Final = ("groundingMetadata", "citationMetadata")
 
 
@@ -87,6 +89,11 @@ def part(block: ir.ReplyPart, answering: Answering) -> JSON:
     if signature is not None:
         written["thoughtSignature"] = signature
     return written
+
+
+def breaks_off(block: ir.ReplyPart, finish: ir.Finished) -> bool:
+    """Tell whether the answer was cut within this last block, if it is a call: a client would run what there is."""
+    return isinstance(block, ir.ToolCall) and finish.reason in _CUT and not is_whole(bytes(block.arguments))
 
 
 def candidate(parts: Sequence[JSON], **more: object) -> JSON:

@@ -2,7 +2,8 @@
 
     chunk* (a chunk with finishReason and usage | an error)
 
-Nothing stands between the chunks: google-genai fails on comments, event names and an end mark.
+Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
+broke off waits for what comes next: when that is the end of an answer that was cut, it is not said.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import JSON, encode, ending, frame, part, sources
+from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, sources
 from .inbound_errors import write_error
 
 __all__ = ["GeminiStream"]
@@ -37,6 +39,7 @@ class GeminiStream:
         self._pieces: list[str] = []
         self._media: ir.MediaChunk | None = None
         self._signature: ir.Signature | None = None
+        self._waiting: ir.ToolCall | None = None  # its arguments are not whole: the answer may have been cut there
         self._opaque: list[ir.OpaqueEvent] = []
         self._citations: list[ir.CitationDelta] = []
 
@@ -90,6 +93,7 @@ class GeminiStream:
         self._usage = event.usage
 
     def _open(self, event: ir.BlockStarted) -> None:
+        self._release()
         self._block = event
         self._pieces.clear()
         self._media = self._signature = None
@@ -116,8 +120,16 @@ class GeminiStream:
 
     def _close(self, _: ir.BlockEnded) -> None:
         made = self._made()
-        if made is not None:
+        if isinstance(made, ir.ToolCall) and not is_whole(bytes(made.arguments)):
+            self._waiting = made
+        elif made is not None:
             self._say(part(made, self._answering))
+
+    def _release(self) -> None:
+        """Say the call that waits: the answer has gone on behind it."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._say(part(waiting, self._answering))
 
     def _made(self) -> ir.ReplyPart | None:
         """Give what is left to say of the block: a whole one, or the signature of words that are out."""
@@ -134,6 +146,8 @@ class GeminiStream:
         return ir.Text(text="", signature=signature)
 
     def _finish(self, event: ir.Finished) -> None:
+        if self._waiting is not None and not breaks_off(self._waiting, event):
+            self._release()
         found = sources(self._opaque, self._citations)
         ended = ending(event, self._usage, (), found, said=self._said)
         self._send(encode({**ended, **self._frame}))

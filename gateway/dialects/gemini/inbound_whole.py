@@ -13,7 +13,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 
-from .inbound_answer import JSON, encode, ending, frame, part, sources
+from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, sources
 
 __all__ = ["joined", "write_whole"]
 
@@ -32,7 +32,8 @@ _NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write the body of a whole answer."""
     visible = bool(answering.request.reasoning.visible)
-    shown = [block for block in reply.parts if visible or not isinstance(block, ir.Thinking)]
+    told = reply.parts[:-1] if reply.parts and breaks_off(reply.parts[-1], reply.finish) else reply.parts
+    shown = [block for block in told if visible or not isinstance(block, ir.Thinking)]
     parts = [part(block, answering) for block in shown if _says(block)]
     found = sources(reply.opaque, reply.citations)
     ended = ending(reply.finish, reply.usage, parts, found, said=bool(parts))

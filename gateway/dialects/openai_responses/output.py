@@ -10,12 +10,12 @@ next: when that is the end of an answer that was cut, it is never done, so that 
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import JSON, carrier, envelope
+from gateway.dialects.content import is_whole
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.openai_chat.answer import free_text, markdown, refusal
 
@@ -77,7 +77,6 @@ _ARGUMENTS: Final = {  # the field of a call, and how the names of its events be
     "custom_tool_call": ("input", "response.custom_tool_call_input"),
 }
 _PICTURES: Final = ("in_progress", "generating", "completed")
-_JSON: Final = msgspec.json.Decoder(Raw)
 
 
 class Output:
@@ -187,7 +186,7 @@ class Output:
             self._seal(self._envelope())
         elif self._kind == "tool_call":
             self._begin_call()
-            if _whole("".join(self._pieces)):
+            if is_whole("".join(self._pieces)):
                 self._close()
         else:
             self._close_part()
@@ -307,12 +306,3 @@ class Output:
         ir.MediaChunk: _show,
         ir.BlockEnded: _end,
     }
-
-
-def _whole(arguments: str) -> bool:
-    """Tell whether the arguments of a call are all there."""
-    try:
-        _JSON.decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True

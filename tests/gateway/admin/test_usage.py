@@ -51,6 +51,13 @@ async def test_it_is_by_what_and_from_when_to_when_is_asked_for(tmp_path: Path) 
     assert [row["name"] for row in report["rows"]] == ["demo"]
 
 
+async def test_a_key_in_the_query_is_no_parameter(tmp_path: Path) -> None:
+    keys = [{"name": "operator", "secret": "sk-operator", "scopes": ["admin"]}]
+    async with visiting(made(tmp_path, key=keys), accept="application/json") as http:
+        answer = await http.get("/admin/usage?by=day&key=sk-operator")
+    assert (answer.status_code, answer.json()["by"]) == (200, "day")
+
+
 async def test_before_the_first_request_there_is_nothing(tmp_path: Path) -> None:
     report = (await asked(made(tmp_path), requests=0)).json()
     assert (report["rows"], report["total"]["requests"]) == ([], 0)

@@ -97,6 +97,23 @@ def test_an_account_is_named_by_its_e_mail_and_a_key_by_the_beginning_of_its_id(
     assert names(store, "credential") == {ROW.email: 1, ROW.id[:8]: 1, "01234567": 1, None: 1}
 
 
+def test_a_credential_is_one_row_whatever_upstreams_it_was_used_at(
+    place: Place, store: UsageStore, tmp_path: Path
+) -> None:
+    for upstream in ("one", "two"):
+        place.opened().add(upstream, ROW)
+    at = [{"upstream": upstream, "input": 1} for upstream in ("one", "two", "three", "")]
+    fill(store, tmp_path, *({**each, "credential": id_} for each in at for id_ in (ROW.id, "0123456789abcdef", "")))
+    report = store.report("credential", None, None)
+    assert [(row.name, row.requests, row.input_tokens) for row in report.rows] == [
+        (None, 4, 4),
+        ("01234567", 4, 4),
+        (ROW.email, 2, 2),
+        (ROW.id[:8], 2, 2),
+    ]
+    assert (report.total.requests, report.total.input_tokens) == (12, 12)
+
+
 def test_a_report_begins_with_since_and_ends_before_until(store: UsageStore, tmp_path: Path) -> None:
     fill(store, tmp_path, {}, {}, {})
     assert store.report("key", NOON + 1, NOON + 2).total.requests == 1

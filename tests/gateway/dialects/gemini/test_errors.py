@@ -169,6 +169,7 @@ def test_error_of_a_token_endpoint_is_read() -> None:
     ("body", "message"),
     [
         (b"<html><head><title>502</title></head><body>\n<b>Bad</b> Gateway</body></html>", "502 Bad Gateway"),
+        (b"<title>404</title> <style>*{margin:0}</style><p>Not <script>run()</script>found<style>p", "404 Not found"),
         (b"upstream connect error", "upstream connect error"),
         (b"", "status 502"),
         (b"[]", "[]"),

@@ -166,6 +166,38 @@ def test_why_an_answer_was_withheld() -> None:
     assert last["candidates"][0]["finishMessage"] == "It is a poem."
 
 
+CUT: list[ir.FinishReason] = ["length", "context_window", "content_filter"]
+NOT_CUT: list[ir.FinishReason] = ["stop", "tool_calls"]
+
+
+@pytest.mark.parametrize("reason", CUT)
+def test_a_call_that_was_cut_is_none(reason: ir.FinishReason) -> None:
+    end = ir.Finished(reason=reason)
+    answer = heard(sse(write([STARTED, *call('{"a":1}'), *call('{"a":'), end])))
+    assert [part.get("functionCall", {}).get("args") for part in answer.parts] == [{"a": 1}, None]
+
+
+@pytest.mark.parametrize("reason", CUT)
+def test_a_call_that_is_whole_is_one_although_the_answer_was_cut(reason: ir.FinishReason) -> None:
+    answer = heard(sse(write([STARTED, *call('{"a":1}'), ir.Finished(reason=reason)])))
+    assert answer.parts[0]["functionCall"]["args"] == {"a": 1}
+
+
+@pytest.mark.parametrize("reason", NOT_CUT)
+def test_arguments_that_are_no_json_are_passed_on_where_nothing_was_cut(reason: ir.FinishReason) -> None:
+    answer = heard(sse(write([STARTED, *call("no"), ir.Finished(reason=reason)])))
+    assert answer.parts[0]["functionCall"]["args"] == {"input": "no"}
+
+
+def test_a_call_that_something_follows_was_not_cut() -> None:
+    answer = heard(sse(write([STARTED, *call("no"), *text("a"), ir.Finished(reason="length")])))
+    assert [[*part] for part in answer.parts] == [["functionCall"], ["text"], ["text"]]
+
+
+def test_a_call_that_an_error_cuts_is_none() -> None:
+    assert b"functionCall" not in write([STARTED, *call('{"a":'), ir.Failed(StreamBroken("cut"))])
+
+
 @pytest.mark.parametrize("explanation", [None, "No."])
 def test_a_refused_prompt_has_no_candidates(explanation: str | None) -> None:
     end = ir.Finished(reason="content_filter", native="PROHIBITED_CONTENT", explanation=explanation)

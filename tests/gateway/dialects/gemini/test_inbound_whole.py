@@ -50,6 +50,31 @@ def parts(answer: Any) -> Any:
     return answer["candidates"][0]["content"]["parts"]
 
 
+@pytest.mark.parametrize("reason", ["length", "context_window", "content_filter", "tool_calls"])
+def test_a_call_that_was_cut_is_none(reason: ir.FinishReason) -> None:
+    calls = (('{"a":1}', "f"), ('{"a":', "g"))
+    events = [
+        event
+        for arguments, name in calls
+        for event in (
+            ir.BlockStarted(kind="tool_call", id=name, name=name),
+            ir.ArgumentsDelta(arguments),
+            ir.BlockEnded(),
+        )
+    ]
+    answer = whole([ir.Started(id="up"), *events, ir.Finished(reason=reason)])
+    said = [part["functionCall"]["args"] for part in parts(answer)]
+    assert said == [{"a": 1}, {"input": '{"a":'}][: 2 if reason == "tool_calls" else 1]
+
+
+def test_nothing_but_a_call_that_was_cut_is_an_empty_answer() -> None:
+    started = ir.BlockStarted(kind="tool_call", id="c", name="f")
+    half: list[ir.Event] = [started, ir.ArgumentsDelta("{"), ir.BlockEnded()]
+    answer = whole([ir.Started(id="up"), *half, ir.Finished(reason="length")])
+    assert parts(answer) == [{"text": ""}]
+    assert answer["candidates"][0]["finishReason"] == "MAX_TOKENS"
+
+
 def test_a_whole_answer() -> None:
     sealed = base64.b64encode(ir.seal(SIGNED).encode()).decode()
     assert whole(EVENTS) == {
