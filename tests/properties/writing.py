@@ -108,7 +108,7 @@ def ends(dialect: DialectName, data: bytes, to: Answering) -> list[bool]:
     if dialect == "gemini":
         chunks = caller.array(data) if to.array else caller.sse(data)
         return [ended for chunk in chunks for ended in _chunk_ends(chunk)]
-    events = [event.rpartition(b"data: ")[2] for event in data.split(b"\n\n") if event]
+    events = [line.removeprefix(b"data: ") for line in data.split(b"\n") if line.startswith(b"data: ")]
     read = [decode(event) if event.startswith(b"{") else {"type": event.decode()} for event in events]
     kinds = ["error" if "error" in event else event.get("type") for event in read]
     return [_ENDS[kind] for kind in kinds if kind in _ENDS]
