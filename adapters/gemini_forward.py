@@ -10,14 +10,14 @@ from typing import Final
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
-from gateway.adapters.gemini_native import Passed, Refused, sent, shown
+from gateway.adapters.gemini_native import Passed, sent, shown
 from gateway.adapters.gemini_owners import made_by, named_in, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.adapters.pool import Lease
 from gateway.errors import NotFound
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
-from gateway.upstream import NativeAnswer, NativeCall
+from gateway.upstream import NativeAnswer, NativeCall, Refused
 
 __all__ = ["Forward"]
 

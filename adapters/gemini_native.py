@@ -11,7 +11,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 from gateway.transport import Response, TransportError
 
-__all__ = ["Headers", "Passed", "Refused", "pass_through", "sent", "shown"]
+__all__ = ["Headers", "Passed", "pass_through", "sent", "shown"]
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -67,26 +67,6 @@ def shown(response: Response) -> list[tuple[str, str]]:
     named = [(name.lower(), value) for name, value in response.headers.items()]
     length = () if "content-encoding" in response.headers or _is_stream(response) else ("content-length",)
     return [(name, value) for name, value in named if name in _SHOWN or name in length or name.startswith(_UPLOAD)]
-
-
-class Refused:
-    """A refusal, as it came but for the key."""
-
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        self.status = status
-        # a key that it repeats is masked, which makes it shorter
-        length = str(len(body)).encode()
-        self.headers = [(name, length if name == b"content-length" else value) for name, value in headers]
-        self.body = body
-        self._rest = body
-
-    async def read(self) -> bytes:
-        """Give the body."""
-        rest, self._rest = self._rest, b""
-        return rest
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class Passed:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.adapters.failures import Failure, unreachable
-from gateway.adapters.gemini_native import Passed, Refused, sent, shown
+from gateway.adapters.gemini_native import Passed, sent, shown
 from gateway.adapters.pool import Lease
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import OPERATORS
@@ -11,7 +11,7 @@ from gateway.adapters.vertex_journey import VertexBackend, tell_operator
 from gateway.errors import NotFound
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
-from gateway.upstream import NativeAnswer, NativeCall
+from gateway.upstream import NativeAnswer, NativeCall, Refused
 
 __all__ = ["VertexForward"]
 

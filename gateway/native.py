@@ -16,7 +16,6 @@ from msgspec import Raw, Struct
 from starlette.types import Receive, Scope, Send
 
 from gateway import ir
-from gateway.adapters.gemini_native import Refused
 from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.errors import header_wait, read_details
@@ -36,7 +35,7 @@ from gateway.middleware.model_map import may_reach, may_use
 from gateway.relay import Relay
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall, Target
+from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall, Refused, Target, credential_of
 
 __all__ = ["NativeCalls"]
 
@@ -115,7 +114,7 @@ class NativeCalls:
         finally:
             answer.close()
         if _is_json(body):
-            return Refused(answer.status, answer.headers, body)
+            return Refused(answer.status, answer.headers, body, credential_of(answer))
         raise _unreadable(answer, body, self._services.clock.time())
 
     def _origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:

@@ -42,6 +42,7 @@ __all__ = [
     "Pooling",
     "Reaching",
     "Recalling",
+    "Refused",
     "Renaming",
     "Step",
     "Target",
@@ -410,6 +411,27 @@ class NativeAnswer(Protocol):
     def close(self) -> None:
         """Drop the connection and give back what was lent; idempotent."""
         ...
+
+
+class Refused:
+    """A NativeAnswer that has been read: a refusal, as it came but for the key. `credential`: who was refused."""
+
+    def __init__(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, credential: str = "") -> None:
+        self.status = status
+        # a key that it repeats is masked, which makes it shorter
+        length = str(len(body)).encode()
+        self.headers = [(name, length if name == b"content-length" else value) for name, value in headers]
+        self.body = body
+        self.credential = credential
+        self._rest = body
+
+    async def read(self) -> bytes:
+        """Give the body."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @runtime_checkable
