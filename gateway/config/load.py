@@ -89,10 +89,12 @@ def load(
     """
     if isinstance(source, Config):
         return _finished(source)
-    given = partial(load, source, environ=environ, overrides=overrides, dotenv=dotenv, no_config=no_config)
-    again = None if isinstance(source, Mapping) else given
     environ = os.environ if environ is None else environ
-    label = None if isinstance(source, Mapping) else _label(source, environ, no_config=no_config)
+    label, again = None, None
+    if not isinstance(source, Mapping):
+        label = _label(source, environ, no_config=no_config)
+        # by its name from now on: when a file that was found is gone, that is no configuration without a file
+        again = partial(load, label, environ=environ, overrides=overrides, dotenv=dotenv, no_config=no_config)
     file = None if label is None else Path(label).absolute()
     seen = stamp(files_of(file)) if file is not None else ()
     draft = _draft(source, file, label)
