@@ -16,8 +16,9 @@ from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
-from gateway.config import Loaded, Refuses, Source
+from gateway.config import ConfigError, Loaded, Problem, Refuses, Source
 from gateway.generations import Generations
+from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle
 from gateway.server import Server
@@ -31,7 +32,7 @@ _WAITING = 4096  # connections that have not said all they want
 
 
 def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None, refuses: Refuses) -> None:
-    """Serve until a signal; raise ConfigError for what `create_app` refuses.
+    """Serve until a signal; raise ConfigError for what `create_app` refuses, and for limits that cannot be counted.
 
     `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`. `refuses`: says
     why a configuration cannot be taken later.
@@ -73,6 +74,9 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
         Server(config, generations, announce, leash).run([listener])
     except SystemExit:  # uvicorn's 3 for a failed start means something else here
         raise SystemExit(1) from None
+    except NotAlone as error:
+        data = loaded.resolve(loaded.config.server.data_dir)
+        raise ConfigError([Problem(str(data), None, str(error))]) from None
 
 
 def _connections(http: str) -> type[asyncio.Protocol] | Literal["h11"]:
