@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
     from gateway.telemetry import Telemetry
 
-__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan"]
+__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan", "problems_of"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
@@ -302,7 +302,7 @@ def create_app(config: Source = None) -> Starlette:
 
     Raises ConfigError with all problems at once. Any number of apps live in one process.
     """
-    loaded = config if isinstance(config, Loaded) else load(config)
+    loaded = config if isinstance(config, Loaded) else load(config, besides=problems_of)
     return assemble(Gateway(loaded))
 
 
@@ -364,10 +364,15 @@ def _cooldowns(pool: Pooling, now: float) -> int:
 
 
 def check(loaded: Loaded) -> None:
-    """Refuse an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
-    problems = [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
+    """Refuse what `problems_of` finds."""
+    problems = problems_of(loaded)
     if problems:
         raise ConfigError(problems)
+
+
+def problems_of(loaded: Loaded) -> list[Problem]:
+    """Find an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
+    return [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
 
 
 def _unserved(loaded: Loaded) -> Iterator[Problem]:

@@ -51,9 +51,10 @@ def run(
     }
     given = {key: value for key, value in flags.items() if value is not None}
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
+    problems = import_module("gateway.app").problems_of(found)
     refusal = _refuses(workers, found, found.config) or _refuses_workers(found.config, workers, _stored(found, workers))
-    if refusal is not None:
-        click.echo(refusal, err=True)
+    if problems or refusal:
+        click.echo("\n".join([*map(str, problems), *([refusal] if refusal else [])]), err=True)
         raise SystemExit(2)
     if reload:
         import_module("gateway.cli.reload").run_again(found)
@@ -80,7 +81,7 @@ def _refuses_bind(found: Loaded, config: Config) -> str | None:
 
 def _refuses_workers(config: Config, workers: int, stored: "Sequence[StoredKey]" = ()) -> str | None:
     """Say why several processes would not do what is configured, or what keys that were made at run time ask for."""
-    limited = config.limits or any(key.limits for key in (*config.key, *stored))
+    limited = config.limits or any(key.limits for key in config.key) or any(key.limits for key in stored)
     if workers == 1 or not limited or config.store.redis.reveal():
         return None
     return f"--workers {workers}: workers cannot count together without store.redis, so limits allow one worker only"

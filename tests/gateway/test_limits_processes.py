@@ -206,7 +206,7 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
 
 def new_key(folder: Path, *words: str) -> str:
     """Make a key at run time, and give its text."""
-    command = [PROGRAMS / "gateway", "keys", "new", *words, "--json"]
+    command: Sequence[str | Path] = [PROGRAMS / "gateway", "keys", "new", *words, "--json"]
     made = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
     text: str = json.loads(made.stdout)["secret"]
     return text
