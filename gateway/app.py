@@ -60,6 +60,7 @@ from gateway.registry import names
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.services import Services
+from gateway.store.folder import unusable
 from gateway.store.tally import Count
 from gateway.threads import Threads
 from gateway.tracing import Tracing
@@ -175,6 +176,8 @@ class Gateway:
     async def start(self, before: "Gateway | None" = None, *, busy: Callable[[], bool] | None = None) -> None:
         """Begin background work, except for what goes on from before. `busy`: whether any request is under way."""
         self.started = True
+        if before is None:
+            await self._look_at_folder()
         await self._count()
         self._have_counted(self.services.tally.count)
         self.limiter.start()
@@ -232,6 +235,12 @@ class Gateway:
         yield from ((one, one.close) for one in (self.transport, self.files) if one is not None)
         others = (self.ledger, self.shared, self.telemetry, self.limiter)
         yield from ((one, one.stop) for one in others if one is not None)
+
+    async def _look_at_folder(self) -> None:
+        """Say it now when nothing can be kept; else each of those who keep something says it when it matters."""
+        why = await asyncio.to_thread(unusable, self.loaded.resolve(self.loaded.config.server.data_dir))
+        if why and not self.loaded.read_only:
+            self.logger.warning("server.data_dir cannot be written; what it should keep stays in memory", reason=why)
 
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""

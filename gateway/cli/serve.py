@@ -22,6 +22,7 @@ from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle
 from gateway.server import Server
+from gateway.store.folder import unusable
 
 __all__ = ["banner", "serve"]
 
@@ -116,6 +117,9 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     ]
     if _in_clear(loaded):
         lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
+    why = unusable(loaded.resolve(loaded.config.server.data_dir))
+    if why:
+        lines.append(f"  warning: server.data_dir cannot be written; what it should keep stays in memory: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and others can read it: chmod 600 {file}")
