@@ -161,6 +161,7 @@ class Gateway:
         )
         self.administration = Administration(self.services, guard, inside, self.lasting)
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
+        self.claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
         self.started = False
 
     @property
@@ -273,7 +274,7 @@ class Gateway:
         config = self.loaded.config
         if "rate_limit" not in config.pipeline.order:
             return
-        if config.limits or self.keyring.limited:
+        if self.claims and (config.limits or self.keyring.limited):
             await self.limiter.claim(min(config.server.drain, _PATIENCE_S))
         elif self.shares:
             self.limiter.join()

@@ -41,6 +41,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
     gateway.shares = workers != 1
+    gateway.claims = leash is None  # a worker in the place of one that was killed must not end all for a newer key
     generations: Generations[Gateway] = app.state.generations
     generations.settle = settle
     generations.refuses = refuses

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +15,8 @@ from pathlib import Path
 import httpx
 
 from tests.exposed import Numbers
-from tests.gateway.cli.test_workers import wait_until
+from tests.gateway.cli.test_workers import LINUX, wait_until
+from tests.gateway.cli.test_workers import workers as workers_of
 from tests.gateway.test_server import KEEPALIVE, streaming
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.redis_server import RedisServer
@@ -210,6 +213,19 @@ def new_key(folder: Path, *words: str) -> str:
     made = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
     text: str = json.loads(made.stdout)["secret"]
     return text
+
+
+@LINUX
+def test_a_worker_is_replaced_though_a_key_with_limits_was_made(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--workers", "2", toml='[auth]\nkeys = ["sk-free"]\n') as program:
+        wait_until(lambda: gauge(program, "workers") == 2)
+        assert new_key(tmp_path, "bob", "--limit", "requests_per_day=5")
+        killed = min(workers_of(program))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in workers_of(program))
+        wait_until(lambda: gauge(program, "workers") == 2)
+        assert ask(program, key="sk-free").status_code == 200
+    assert "waiting for another process" not in program.output
 
 
 def _soon(asked: Callable[[], int]) -> int:
