@@ -60,6 +60,7 @@ from gateway.registry import names
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.services import Services
+from gateway.store.folder import unusable
 from gateway.store.tally import Count
 from gateway.threads import Threads
 from gateway.tracing import Tracing
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
     from gateway.telemetry import Telemetry
 
-__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan"]
+__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan", "problems_of"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
@@ -160,6 +161,7 @@ class Gateway:
         )
         self.administration = Administration(self.services, guard, inside, self.lasting)
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
+        self.claims = True  # what has limits stops the start, unless it can be counted; else a parent has seen to it
         self.started = False
 
     @property
@@ -175,6 +177,8 @@ class Gateway:
     async def start(self, before: "Gateway | None" = None, *, busy: Callable[[], bool] | None = None) -> None:
         """Begin background work, except for what goes on from before. `busy`: whether any request is under way."""
         self.started = True
+        if before is None:
+            await self._look_at_folder()
         await self._count()
         self._have_counted(self.services.tally.count)
         self.limiter.start()
@@ -233,6 +237,12 @@ class Gateway:
         others = (self.ledger, self.shared, self.telemetry, self.limiter)
         yield from ((one, one.stop) for one in others if one is not None)
 
+    async def _look_at_folder(self) -> None:
+        """Say it now when nothing can be kept; else each of those who keep something says it when it matters."""
+        why = await asyncio.to_thread(unusable, self.loaded.resolve(self.loaded.config.server.data_dir))
+        if why and not self.loaded.read_only:
+            self.logger.warning("server.data_dir cannot be written; what it should keep stays in memory", reason=why)
+
     async def _count(self) -> None:
         """Begin to count, together with the other workers where something is counted."""
         shared = self.shares and self.services.counts
@@ -264,7 +274,7 @@ class Gateway:
         config = self.loaded.config
         if "rate_limit" not in config.pipeline.order:
             return
-        if config.limits or self.keyring.limited:
+        if self.claims and (config.limits or self.keyring.limited):
             await self.limiter.claim(min(config.server.drain, _PATIENCE_S))
         elif self.shares:
             self.limiter.join()
@@ -302,7 +312,7 @@ def create_app(config: Source = None) -> Starlette:
 
     Raises ConfigError with all problems at once. Any number of apps live in one process.
     """
-    loaded = config if isinstance(config, Loaded) else load(config)
+    loaded = config if isinstance(config, Loaded) else load(config, besides=problems_of)
     return assemble(Gateway(loaded))
 
 
@@ -364,10 +374,15 @@ def _cooldowns(pool: Pooling, now: float) -> int:
 
 
 def check(loaded: Loaded) -> None:
-    """Refuse an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
-    problems = [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
+    """Refuse what `problems_of` finds."""
+    problems = problems_of(loaded)
     if problems:
         raise ConfigError(problems)
+
+
+def problems_of(loaded: Loaded) -> list[Problem]:
+    """Find an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
+    return [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
 
 
 def _unserved(loaded: Loaded) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ requirement that ends in `?` holds only when something in the order provides it.
 """
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from inspect import Parameter, signature
 from operator import attrgetter
@@ -43,25 +44,39 @@ def resolve(config: Config) -> dict[str, type]:
 
 def misordered(loaded: Loaded) -> list[Problem]:
     """Say what is wrong with the configured order, with an order that works; [] = it works."""
-    config, problems, order = loaded.config, list[Problem](), dict[str, type]()
+    config, problems, order, whole = loaded.config, list[Problem](), dict[str, type](), True
     for index, name in enumerate(config.pipeline.order):
-        if name in config.pipeline.order[:index]:
-            problems.append(loaded.problem((*_ORDER, index), f'"{name}" stands there twice'))
-        else:
-            try:
+        try:
+            if name in config.pipeline.order[:index]:
+                problems.append(loaded.problem((*_ORDER, index), f'"{name}" stands there twice'))
+            elif _is_known(name, config):
                 order[name] = _class(name, config)
-            except Unusable as error:
-                problems.append(loaded.problem(_place(name, config, "use"), str(error)))
-    if problems:
-        return problems
+            else:  # loading tells of it
+                whole = False
+                order |= _meant(name)
+        except Unusable as error:
+            whole = False
+            problems.append(loaded.problem(_place(name, config, "use"), str(error)))
     anonymous = config.auth.allow_anonymous == "always"
-    found = violations(order, anonymous=anonymous)
-    way = _way_out(order, anonymous=anonymous)
-    problems = [loaded.problem(_ORDER, text + way) for text in found]
-    for name, cls in order.items():
-        where = _place(name, config, "options")
-        problems += [loaded.problem(where, text) for text in _misfits(name, cls, config)]
+    found = violations(order, anonymous=anonymous, whole=whole)
+    way = _way_out(order, anonymous=anonymous) if found and whole else ""
+    problems += [loaded.problem(_ORDER, text + way) for text in found]
+    for name in dict.fromkeys(config.pipeline.order):
+        if name in order:
+            where = _place(name, config, "options")
+            problems += [loaded.problem(where, text) for text in _misfits(name, order[name], config)]
     return problems
+
+
+def _is_known(name: str, config: Config) -> bool:
+    """Tell whether it could be a middleware."""
+    return ":" in name or name in config.middleware or name in names("gateway.middleware")
+
+
+def _meant(name: str) -> dict[str, type]:
+    """Give the built-in middleware that a misspelt name may mean."""
+    close = get_close_matches(name, names("gateway.middleware"), 1)
+    return {each: cast(type, load("gateway.middleware", each)) for each in close}
 
 
 def _way_out(order: Mapping[str, type], *, anonymous: bool) -> str:
@@ -154,10 +169,11 @@ def _kind(value: object) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
+def violations(order: Mapping[str, type], *, anonymous: bool, whole: bool = True) -> list[str]:
     """Say what is wrong with an order, outermost first; [] = it works.
 
-    `anonymous`: auth.allow_anonymous is "always", so `auth` may be left out.
+    `anonymous`: auth.allow_anonymous is "always", so `auth` may be left out. `whole`: there are no others in it
+    of which nobody knows what they provide.
     """
     needed = [name for name in _needed(anonymous=anonymous) if name not in order]
     problems = [f"leaves out {name!r}, without which nothing works" for name in needed]
@@ -168,7 +184,8 @@ def violations(order: Mapping[str, type], *, anonymous: bool) -> list[str]:
             bare = mark.removesuffix("?")
             if bare not in seen and (bare in offered or not mark.endswith("?")):
                 giver = next((n for n, c in order.items() if bare in _marks(c, "provides")), None)
-                problems.append(_misplaced(name, bare, giver))
+                if giver is not None or whole:
+                    problems.append(_misplaced(name, bare, giver))
         seen |= _marks(cls, "provides")
     return problems
 

@@ -46,7 +46,7 @@ class Resolver:
         self._adapters = adapters
         self._all = tuple(adapters.values())
         self._renaming = tuple(adapter for adapter in self._all if isinstance(adapter, Renaming))
-        self._aliases = {name: getattr(config.upstream[name], "alias", {}) for name in adapters}
+        self._aliases = {name: config.upstream[name].alias for name in adapters}
         self._demos = {name for name in adapters if isinstance(config.upstream[name], DemoConfig)}
         self._pick = pick or _weighted
 

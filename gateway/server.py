@@ -51,7 +51,8 @@ class Server(uvicorn.Server):
         self._asked = asyncio.Event()  # for a new configuration
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Listen, then say so; raise NotAlone before anything has begun."""
+        await self._generations.current.claim()
         await super().startup(sockets)
         if not self.should_exit:
             await self._announce()

@@ -22,6 +22,10 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
         click.echo(msgspec.json.encode([_plain(row) for row in rows]))
     else:
         click.echo(_table(found, rows))
+    why: str = import_module("gateway.store.folder").unusable(found.resolve(found.config.server.data_dir))
+    if why:
+        said = found.problem(("server", "data_dir"), f"cannot be written: {why}")
+        click.echo(f"warning: {said}; what it should keep stays in memory", err=True)
     problems = _problems(found)
     if problems:
         click.echo("\n".join(problems), err=True)

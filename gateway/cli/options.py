@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from gateway.config import ConfigError, Loaded, load
+from gateway.config import ConfigError, Loaded, Problem, load
 
 __all__ = ["configuration", "loaded", "read"]
 
@@ -71,7 +72,19 @@ def read(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[st
     """Load the configuration; raise ConfigError when it cannot be used."""
     key = click.get_current_context().meta.get(_KEY)
     overrides = {**(flags or {}), **({"store.encryption_key": key} if key else {})}
-    found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=overrides)
-    if str(found.folder) not in sys.path:
-        sys.path.append(str(found.folder))  # a middleware of one's own may stand beside the configuration
+    found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=overrides, besides=_besides)
+    _import_beside(found)
     return found
+
+
+def _besides(found: Loaded) -> list[Problem]:
+    """Say what the start would refuse, too; this loads every middleware."""
+    _import_beside(found)
+    problems: list[Problem] = import_module("gateway.app").problems_of(found)
+    return problems
+
+
+def _import_beside(found: Loaded) -> None:
+    """Let a middleware of one's own stand beside the configuration."""
+    if str(found.folder) not in sys.path:
+        sys.path.append(str(found.folder))

@@ -1,5 +1,6 @@
 """`gateway run --reload`: start again when the configuration or a Python file changes. For development."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ def run_again(loaded: Loaded) -> None:
     """Run this command without `--reload` until a signal, again after each change."""
     words = [word for word in sys.argv[1:] if word != "--reload"]
     command = shlex.join([sys.executable, "-m", "gateway", *words])
+    if loaded.file is not None:  # by its name from now on: when it is gone, nothing starts until it is back
+        os.environ["GATEWAY_CONFIG"] = str(loaded.file)
     names = frozenset({".env", loaded.file.name if loaded.file else "gateway.toml"})
     folders = {Path.cwd(), loaded.folder}
     watchfiles.run_process(*folders, target=command, target_type="command", watch_filter=_Sources(names))

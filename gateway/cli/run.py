@@ -2,13 +2,18 @@
 
 import errno
 import socket
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.options import configuration, loaded
 from gateway.config import Config, ConfigError, Loaded, refuses_bind
+
+if TYPE_CHECKING:
+    from gateway.store.stored_keys import StoredKey
 
 __all__ = ["run"]
 
@@ -46,9 +51,10 @@ def run(
     }
     given = {key: value for key, value in flags.items() if value is not None}
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
-    refusal = _refuses(workers, found, found.config)
-    if refusal is not None:
-        click.echo(refusal, err=True)
+    problems = import_module("gateway.app").problems_of(found)
+    refusal = _refuses(workers, found, found.config) or _refuses_workers(found.config, workers, _stored(found, workers))
+    if problems or refusal:
+        click.echo("\n".join([*map(str, problems), *([refusal] if refusal else [])]), err=True)
         raise SystemExit(2)
     if reload:
         import_module("gateway.cli.reload").run_again(found)
@@ -73,12 +79,23 @@ def _refuses_bind(found: Loaded, config: Config) -> str | None:
     return refuses_bind(config, stored_keys=stored)
 
 
-def _refuses_workers(config: Config, workers: int) -> str | None:
-    """Say why several processes would not do what is configured."""
-    limited = config.limits or any(key.limits for key in config.key)
+def _refuses_workers(config: Config, workers: int, stored: "Sequence[StoredKey]" = ()) -> str | None:
+    """Say why several processes would not do what is configured, or what keys that were made at run time ask for."""
+    limited = config.limits or any(key.limits for key in config.key) or any(key.limits for key in stored)
     if workers == 1 or not limited or config.store.redis.reveal():
         return None
     return f"--workers {workers}: workers cannot count together without store.redis, so limits allow one worker only"
+
+
+def _stored(found: Loaded, workers: int) -> "Sequence[StoredKey]":
+    """Give the keys that were made at run time, where their limits matter; a store that fails stops no start."""
+    if workers == 1 or found.config.store.redis.reveal():
+        return ()
+    try:
+        keys: Sequence[StoredKey] = import_module("gateway.cli.keys_work").stored(found)
+    except ConfigError:
+        return ()
+    return keys
 
 
 def _serve(config: Loaded, workers: int) -> None:

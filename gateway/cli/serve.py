@@ -16,11 +16,13 @@ from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
-from gateway.config import Loaded, Refuses, Source
+from gateway.config import ConfigError, Loaded, Problem, Refuses, Source
 from gateway.generations import Generations
+from gateway.limiter import NotAlone
 from gateway.logs import Forward
 from gateway.memory import settle
 from gateway.server import Server
+from gateway.store.folder import unusable
 
 __all__ = ["banner", "serve"]
 
@@ -31,7 +33,7 @@ _WAITING = 4096  # connections that have not said all they want
 
 
 def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | None, refuses: Refuses) -> None:
-    """Serve until a signal; raise ConfigError for what `create_app` refuses.
+    """Serve until a signal; raise ConfigError for what `create_app` refuses, and for limits that cannot be counted.
 
     `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`. `refuses`: says
     why a configuration cannot be taken later.
@@ -39,6 +41,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
     gateway.shares = workers != 1
+    gateway.claims = leash is None  # a worker in the place of one that was killed must not end all for a newer key
     generations: Generations[Gateway] = app.state.generations
     generations.settle = settle
     generations.refuses = refuses
@@ -73,6 +76,9 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
         Server(config, generations, announce, leash).run([listener])
     except SystemExit:  # uvicorn's 3 for a failed start means something else here
         raise SystemExit(1) from None
+    except NotAlone as error:
+        data = loaded.resolve(loaded.config.server.data_dir)
+        raise ConfigError([Problem(str(data), None, str(error))]) from None
 
 
 def _connections(http: str) -> type[asyncio.Protocol] | Literal["h11"]:
@@ -112,6 +118,9 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     ]
     if _in_clear(loaded):
         lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
+    why = unusable(loaded.resolve(loaded.config.server.data_dir))
+    if why:
+        lines.append(f"  warning: server.data_dir cannot be written; what it should keep stays in memory: {why}")
     for file, what in secret_files(loaded):
         if is_exposed(file):
             lines.append(f"  warning: {file} holds {what}, and others can read it: chmod 600 {file}")

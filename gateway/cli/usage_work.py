@@ -1,15 +1,19 @@
 """The work of `gateway usage`: fill the ledger from this machine's journals, and sum it up."""
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gateway.admin.usage import as_json
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.ledger import store_of
 from gateway.legible import legible
 from gateway.periods import read_moment
+from gateway.store.folder import unusable
 from gateway.store.reports import By, Report, Sums
 from gateway.store.stored import KeyProblem, StoreFailed
+
+if TYPE_CHECKING:
+    from gateway.store.usage import UsageStore
 
 __all__ = ["as_json", "report", "table"]
 
@@ -21,7 +25,7 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
     now = time.time()
     begin = _moment("--since", since, now)
     end = _moment("--until", until, now, end=True)
-    store = store_of(loaded)
+    store = _store(loaded)
     if store is None:
         return Report(by=by, since=begin, until=end, rows=[], total=Sums())
     try:
@@ -33,6 +37,19 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
         raise ConfigError([Problem("the ledger", None, str(error))]) from None
     finally:
         store.close()
+
+
+def _store(loaded: Loaded) -> "UsageStore | None":
+    """Give the ledger; None while nothing was written. Raise ConfigError where nobody can know that."""
+    data = loaded.resolve(loaded.config.server.data_dir)
+    try:
+        store = store_of(loaded)
+        why = unusable(data) if store is None else ""
+    except OSError as error:
+        store, why = None, f"{data}: {error.strerror}"
+    if why:
+        raise ConfigError([loaded.problem(("server", "data_dir"), f"cannot be used: {why}; nothing is kept there")])
+    return store
 
 
 def _moment(option: str, given: str | None, now: float, *, end: bool = False) -> float | None:

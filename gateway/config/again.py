@@ -61,7 +61,7 @@ def read_again(running: Loaded, refuses: Refuses) -> Again:
         refusal = refuses(one)
         if refusal is not None:
             raise ConfigError([Problem(str(found.file or "configuration"), None, refusal)])
-    return Again(replace(found, config=config, again=running.again), waiting)
+    return Again(replace(found, config=config, again=found.again or running.again), waiting)
 
 
 def _value(config: Config, path: KeyPath) -> object:

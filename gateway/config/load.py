@@ -11,7 +11,7 @@ Loaded
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -32,7 +32,7 @@ from gateway.config.seeds import apply_seeds
 from gateway.config.sources import DEFAULT, Draft, KeyPath, Source, Tree, as_list, as_tree, dotted
 from gateway.config.variables import Variables, read_variables
 
-__all__ = ["Given", "Loaded", "load"]
+__all__ = ["Besides", "Given", "Loaded", "load"]
 
 Given: TypeAlias = "str | PathLike[str] | Mapping[str, object] | Config | None"
 
@@ -75,6 +75,10 @@ class Loaded(Struct, frozen=True, kw_only=True):
         return self.folder / Path(path).expanduser()
 
 
+# says what else is wrong with a configuration that cannot be used, of which only what could be read is given
+Besides: TypeAlias = Callable[[Loaded], Iterable[Problem]]
+
+
 def load(
     source: Given = None,
     *,
@@ -82,17 +86,22 @@ def load(
     overrides: Mapping[str, object] | None = None,
     dotenv: bool = True,
     no_config: bool = False,
+    besides: Besides | None = None,
 ) -> Loaded:
     """Load a file, a mapping in its place, or what there is; raise ConfigError with everything that is wrong.
 
-    A finished Config is taken as it stands: only its rules are checked. `no_config` looks for no file.
+    A finished Config is taken as it stands: only its rules are checked. `no_config` looks for no file. `besides`: what
+    is asked, too, when something is wrong.
     """
     if isinstance(source, Config):
         return _finished(source)
-    given = partial(load, source, environ=environ, overrides=overrides, dotenv=dotenv, no_config=no_config)
-    again = None if isinstance(source, Mapping) else given
     environ = os.environ if environ is None else environ
-    label = None if isinstance(source, Mapping) else _label(source, environ, no_config=no_config)
+    label, again = None, None
+    if not isinstance(source, Mapping):
+        label = _label(source, environ, no_config=no_config)
+        # by its name from now on: when a file that was found is gone, that is no configuration without a file
+        given = partial(load, environ=environ, overrides=overrides, dotenv=dotenv, no_config=no_config)
+        again = partial(given, label, besides=besides)
     file = None if label is None else Path(label).absolute()
     seen = stamp(files_of(file)) if file is not None else ()
     draft = _draft(source, file, label)
@@ -103,7 +112,7 @@ def load(
         apply_seeds(draft, variables)
     apply_variables(draft, variables)
     apply_flags(draft, _copy(overrides or {}))
-    return replace(_finish(draft, file, folder, variables), again=again, stamp=seen)
+    return replace(_finish(draft, file, folder, variables, besides), again=again, stamp=seen)
 
 
 def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path | None, label: str | None) -> Draft:
@@ -146,17 +155,19 @@ def _read(file: Path, label: str) -> str:
     raise ConfigError([Problem(label, None, message)])
 
 
-def _finish(draft: Draft, file: Path | None, folder: Path, variables: Variables) -> Loaded:
+def _finish(draft: Draft, file: Path | None, folder: Path, variables: Variables, besides: Besides | None) -> Loaded:
     try:
         resolve_references(draft, variables, folder)
         config = convert(draft)
         check_rules(config, draft)
     except RecursionError:
         raise ConfigError([Problem(draft.label or _LABEL, None, _DEEP)]) from None
-    if draft.problems:
-        raise ConfigError(sorted(draft.problems, key=lambda problem: (problem.file, problem.line or 0)))
     dotenv = {name: variables.values[name] for name in variables.from_file}
-    return Loaded(config=config, file=file, folder=folder, sources=draft.sources, dotenv=dotenv)
+    loaded = Loaded(config=config, file=file, folder=folder, sources=draft.sources, dotenv=dotenv)
+    if draft.problems:
+        problems = [*draft.problems, *(besides(loaded) if besides else ())]
+        raise ConfigError(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+    return loaded
 
 
 def _finished(config: Config) -> Loaded:

@@ -61,8 +61,7 @@ def _tables(config: Config) -> Tables:
     models = config.models
     tables: dict[KeyPath, Mapping[str, ModelRule]] = {_ALIAS: models.alias, _FAMILY: models.family}
     for name, upstream in config.upstream.items():
-        if not isinstance(upstream, DemoConfig):
-            tables["upstream", name, "alias"] = upstream.alias
+        tables["upstream", name, "alias"] = upstream.alias
     return tables
 
 

@@ -201,9 +201,10 @@ class AnthropicConfig(_Upstream, frozen=True, kw_only=True, tag="anthropic"):
 
 
 class DemoConfig(Struct, frozen=True, kw_only=True, tag_field="type", tag="demo"):
-    """Answers without any account."""
+    """Answers without any account. It lists one model, `demo`."""
 
     type: ClassVar[str] = "demo"
+    alias: dict[str, Rule] = {}
 
 
 UpstreamConfig: TypeAlias = (

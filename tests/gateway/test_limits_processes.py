@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +15,8 @@ from pathlib import Path
 import httpx
 
 from tests.exposed import Numbers
-from tests.gateway.cli.test_workers import wait_until
+from tests.gateway.cli.test_workers import LINUX, wait_until
+from tests.gateway.cli.test_workers import workers as workers_of
 from tests.gateway.test_server import KEEPALIVE, streaming
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.redis_server import RedisServer
@@ -141,10 +144,22 @@ def test_a_second_process_with_limits_does_not_start(tmp_path: Path) -> None:
     with gateway(tmp_path, toml=LIMITED) as program:
         assert ask(program).status_code == 200
         with gateway(tmp_path) as second:
-            assert second.ends() == 1
-        assert WHY in second.output
-        assert "Traceback" not in second.output
+            assert second.ends() == 2
+        waiting, said = second.output.splitlines()
+        assert "waiting for another process to end" in waiting
+        assert said.startswith(f"{tmp_path / 'data'}: another process with this data_dir may count limits")
+        assert WHY in said
         assert ask(program).status_code == 200
+
+
+def test_several_workers_do_not_start_with_a_key_that_has_limits(tmp_path: Path) -> None:
+    assert new_key(tmp_path, "alice", "--limit", "requests_per_minute=5")
+    with gateway(tmp_path, "--workers", "2") as program:
+        assert program.ends() == 2
+    why = "workers cannot count together without store.redis, so limits allow one worker only"
+    assert program.output == f"--workers 2: {why}\n"
+    with gateway(tmp_path) as program:
+        assert ask(program).status_code == 401
 
 
 def test_one_with_another_data_dir_does(tmp_path: Path) -> None:
@@ -177,14 +192,7 @@ def test_gunicorn_with_one_worker_serves(tmp_path: Path) -> None:
 def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -> None:
     with gateway(tmp_path, "--workers", "2", toml='[auth]\nkeys = ["sk-free"]\n') as program:
         wait_until(lambda: gauge(program, "workers") == 2)
-        made = subprocess.run(
-            [PROGRAMS / "gateway", "keys", "new", "bob", "--limit", "requests_per_day=5", "--json"],
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            check=True,
-            capture_output=True,
-        )
-        key = json.loads(made.stdout)["secret"]
+        key = new_key(tmp_path, "bob", "--limit", "requests_per_day=5")
         heard: list[httpx.Response] = []
 
         def refused() -> bool:  # by whichever worker; each learns of the key by itself
@@ -197,6 +205,27 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
         assert heard[-1].json()["error"]["code"] == "limits_not_shared"
         assert WHY in heard[-1].json()["error"]["message"]
         assert ask(program, key="sk-free").status_code == 200
+
+
+def new_key(folder: Path, *words: str) -> str:
+    """Make a key at run time, and give its text."""
+    command: Sequence[str | Path] = [PROGRAMS / "gateway", "keys", "new", *words, "--json"]
+    made = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
+    text: str = json.loads(made.stdout)["secret"]
+    return text
+
+
+@LINUX
+def test_a_worker_is_replaced_though_a_key_with_limits_was_made(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--workers", "2", toml='[auth]\nkeys = ["sk-free"]\n') as program:
+        wait_until(lambda: gauge(program, "workers") == 2)
+        assert new_key(tmp_path, "bob", "--limit", "requests_per_day=5")
+        killed = min(workers_of(program))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in workers_of(program))
+        wait_until(lambda: gauge(program, "workers") == 2)
+        assert ask(program, key="sk-free").status_code == 200
+    assert "waiting for another process" not in program.output
 
 
 def _soon(asked: Callable[[], int]) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.app import lifespan
+from gateway.app import create_app, lifespan
 from gateway.config import ConfigError, load
 from gateway.middleware import AccessLog, Auth, BodyLimit, Metrics, ModelMap, Protocol, RateLimit, RequestId, Usage
 from gateway.pipeline import propose, violations
@@ -108,6 +108,16 @@ def test_what_needs_the_auth_that_is_left_out_is_told_too() -> None:
     assert violations({name: BUILTIN[name] for name in ("protocol", "model_map")}, anonymous=False) == [
         "leaves out 'auth', without which nothing works",
         "'model_map' needs principal, which nothing in the order provides",
+    ]
+
+
+def test_it_is_told_with_what_is_wrong_elsewhere() -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_app({"server": {"hots": "x"}, "pipeline": {"order": ["auth", "model_map"]}})
+    assert [problem.message.partition(";")[0] for problem in caught.value.problems] == [
+        "server.hots: unknown key",
+        "pipeline.order: leaves out 'protocol', without which nothing works",
+        "pipeline.order: 'model_map' needs request, which nothing in the order provides",
     ]
 
 

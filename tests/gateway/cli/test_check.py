@@ -87,3 +87,17 @@ def test_an_order_that_cannot_work_is_exit_2_with_one_that_does(run: Run, write:
 def test_no_secret_is_printed(run: Run, write: Write) -> None:
     write('[auth]\nkeys = ["canary-1"]\n[admin]\npassword = "canary-2"\n[upstream.demo]\n')
     assert "canary" not in run("check").out
+
+
+@pytest.mark.parametrize("place", ["file", "file/data"])
+def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folder: Path, place: str) -> None:
+    (folder / "file").touch()
+    write(f'[server]\ndata_dir = "{place}"\n')
+    done = run("check")
+    said = f"gateway.toml:2: server.data_dir: cannot be written: {folder / 'file'}: Not a directory"
+    assert (done.code, done.err) == (0, f"warning: {said}; what it should keep stays in memory\n")
+
+
+def test_a_look_at_data_dir_leaves_nothing(run: Run, folder: Path) -> None:
+    assert run("check").code == 0
+    assert [*folder.iterdir()] == []

@@ -34,6 +34,54 @@ def test_every_problem_is_told_at_once_with_file_and_line(run: Run, write: Write
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
+def test_an_order_that_cannot_work_is_told_with_the_rest(run: Run, write: Write, command: str) -> None:
+    write('[server]\nhots = "x"\n[pipeline]\norder = ["protocol", "model_map"]\n')
+    done = run(command)
+    assert done.code == 2
+    assert [line.partition(";")[0] for line in done.err.splitlines()] == [
+        "gateway.toml:2: server.hots: unknown key",
+        "gateway.toml:4: pipeline.order: leaves out 'auth', without which nothing works",
+        "gateway.toml:4: pipeline.order: 'model_map' needs principal, which nothing in the order provides",
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_open_address_hides_no_other_problem(run: Run, write: Write, command: str) -> None:
+    write('[server]\nhost = "0.0.0.0"\n[pipeline]\norder = ["auth", "model_map"]\n')
+    done = run(command)
+    assert done.code == 2
+    assert "leaves out 'protocol'" in done.err
+    assert 'server.host "0.0.0.0" is open to the network' in done.err
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_all_that_is_wrong_with_an_order_is_told_at_once(run: Run, write: Write, command: str) -> None:
+    write('[pipeline]\norder = ["model_map", "protocol", "auth", "auth", "rate_limit"]\n')
+    done = run(command)
+    assert done.code == 2
+    way = "an order that works: ['protocol', 'auth', 'model_map', 'rate_limit']"
+    assert done.err.splitlines() == [
+        'gateway.toml:2: pipeline.order[3]: "auth" stands there twice',
+        f"gateway.toml:2: pipeline.order: 'model_map' needs principal from 'auth', which must stand before it; {way}",
+        f"gateway.toml:2: pipeline.order: 'model_map' needs request from 'protocol', which must stand before it; {way}",
+    ]
+
+
+def test_a_misspelt_middleware_is_told_once_and_hides_nothing_else(run: Run, write: Write) -> None:
+    write('[pipeline]\norder = ["rate_limit", "auht", "own", "nowhere:X", "protocol"]\n')
+    done = run("check")
+    nowhere = 'there is no module "nowhere" where Python looks for it'
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        'gateway.toml:2: pipeline.order[1]: unknown middleware "auht"; did you mean "auth"?',
+        'gateway.toml:2: pipeline.order[2]: unknown middleware "own"',
+        f"gateway.toml:2: pipeline.order[3]: {nowhere}; install it, or put its folder into PYTHONPATH",
+        "gateway.toml:2: pipeline.order: leaves out 'model_map', without which nothing works",
+        "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must stand before it",
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_an_open_address_without_keys_is_refused(run: Run, write: Write, command: str, host: str) -> None:
     write(f'[server]\nhost = "{host}"\n')

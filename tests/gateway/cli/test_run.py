@@ -105,6 +105,18 @@ def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
     assert alive.status_code == 200
 
 
+@pytest.mark.parametrize("place", ["file", "file/data"])
+def test_a_data_dir_that_cannot_be_written_is_told_at_the_start(folder: Path, place: str) -> None:
+    (folder / "file").touch()
+    with gateway(folder, toml=f'[server]\ndata_dir = "{place}"') as program:
+        assert ask(program).status_code == 200
+        said = "server.data_dir cannot be written; what it should keep stays in memory"
+        why = f"{folder / 'file'}: Not a directory"
+        assert program.says(f"  warning: {said}: {why}")
+        (line,) = (json.loads(line) for line in program.lines if line.startswith("{") and f'"{said}"' in line)
+        assert (line["level"], line["reason"]) == ("warning", why)
+
+
 def test_a_port_in_use_is_exit_4_and_one_line(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

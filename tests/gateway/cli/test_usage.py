@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import time
 from pathlib import Path
 
@@ -80,3 +82,22 @@ def test_before_the_first_request_there_is_nothing_and_no_file(run: Run, folder:
     (folder / "gateway.toml").write_text("[upstream.demo]\n")
     assert run("usage").out == "no requests in this time\n"
     assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/data"])
+def test_a_place_that_can_keep_nothing_is_no_empty_ledger(run: Run, folder: Path, place: str) -> None:
+    (folder / "file").touch()
+    (folder / "gateway.toml").write_text(f'[server]\ndata_dir = "{place}"\n')
+    done = run("usage")
+    why = f"cannot be used: {folder / 'file'}: Not a directory; nothing is kept there"
+    assert (done.code, done.out, done.err) == (2, "", f"gateway.toml:2: server.data_dir: {why}\n")
+
+
+def test_a_folder_of_somebody_else_is_no_empty_ledger(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("gateway.cli.usage_work.store_of", forbidden)  # the superuser may look everywhere
+    done = run("usage")
+    assert (done.code, done.out) == (2, "")
+    assert f"server.data_dir: cannot be used: {folder / 'data'}: Permission denied" in done.err

@@ -110,3 +110,34 @@ def test_reload_starts_again_when_the_configuration_changes(folder: Path) -> Non
         assert program.says("keys: 2")
         program.process.terminate()
         assert program.ends() == 0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_file_that_is_put_away_opens_nothing_until_it_is_back(folder: Path, count: int) -> None:
+    file, away = folder / "gateway.toml", folder / "away.toml"
+
+    def asked(key: str) -> set[int]:
+        url, headers = f"{program.url}/v1/models", {"x-api-key": key}
+        return {httpx.get(url, headers=headers, timeout=20).status_code for _ in range(3)}
+
+    with gateway(folder, "--workers", str(count), toml='[auth]\nkeys = ["sk-a"]') as program:
+        assert (asked("sk-a"), asked("sk-b")) == ({200}, {401})
+        file.rename(away)
+        assert "gateway.toml: there is no such file" in program.says("the configuration is refused")
+        assert (asked("sk-a"), asked("sk-b")) == ({200}, {401})
+        away.write_text('[auth]\nkeys = ["sk-b"]')
+        away.rename(file)
+        wait_until(lambda: program.output.count("the configuration has changed") == count)
+        assert (asked("sk-a"), asked("sk-b")) == ({401}, {200})
+
+
+def test_reload_starts_nothing_without_the_file_that_it_found(folder: Path) -> None:
+    with gateway(folder, "--reload", toml='[auth]\nkeys = ["sk-a"]') as program:
+        assert program.says("keys:").strip() == "keys: 1"
+        (folder / "gateway.toml").unlink()
+        assert program.says("there is no such file")
+        (folder / "gateway.toml").write_text('[auth]\nkeys = ["sk-a", "sk-b"]')
+        assert program.says("keys: 2")
+        program.process.terminate()
+        assert program.ends() == 0
+    assert "anonymous" not in program.output

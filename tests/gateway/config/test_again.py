@@ -112,6 +112,25 @@ def test_what_is_wrong_is_raised_with_its_line(read: Load, write: Write) -> None
     assert str(caught.value).startswith("gateway.toml:3: retry.attempt: unknown key")
 
 
+def test_a_file_that_was_found_is_missed_when_it_is_gone(folder: Path, write: Write) -> None:
+    file = write('[auth]\nkeys = ["sk-a"]')
+    running = load(environ={})
+    file.rename(folder / "away.toml")
+    with pytest.raises(ConfigError, match=r"^gateway\.toml: there is no such file$"):
+        read_again(running, refuses_nothing)
+    write("[retry]\nattempts = 2")
+    assert read_again(running, refuses_nothing).loaded.config.retry.attempts == 2
+
+
+def test_a_file_that_has_appeared_is_missed_too(write: Write) -> None:
+    running = load(environ={})
+    file = write('[auth]\nkeys = ["sk-a"]')
+    running = read_again(running, refuses_nothing).loaded
+    file.unlink()
+    with pytest.raises(ConfigError, match="there is no such file"):
+        read_again(running, refuses_nothing)
+
+
 @pytest.mark.parametrize("text", ['[server]\nhost = "0.0.0.0"', "[auth]\nkeys = []"])
 def test_neither_what_is_written_nor_what_comes_of_it_may_be_refused(read: Load, write: Write, text: str) -> None:
     def refuses(config: Config) -> str | None:

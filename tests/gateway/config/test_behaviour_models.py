@@ -1,12 +1,13 @@
 """[models], [thinking], [defaults] and [pipeline] change where a request goes and what it says."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
 from gateway import ir
-from gateway.app import lifespan
+from gateway.app import create_app, lifespan
 from tests.gateway.config.asking import MESSAGES, ask
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.scripted import Scripted, app_of, say
@@ -91,6 +92,13 @@ async def test_an_upstreams_alias_takes_unlisted_names() -> None:
     adapters = [Scripted(say("Hello"), name="google", models=["claude-x"]), Scripted(say("Hello"), name="b")]
     made = app_of(*adapters, config={"upstream": upstreams})
     assert came_from(await ask(made, model="gpt-9")) == "google/claude-x"
+
+
+async def test_an_upstream_of_type_demo_has_aliases_too(tmp_path: Path) -> None:
+    upstreams = {"demo": {"alias": {"gpt-*": "demo"}}, "b": {"type": "openai", "models": ["b-1"], "api_key": "sk-b"}}
+    server = {"data_dir": str(tmp_path)}
+    app = create_app({"upstream": upstreams, "models": {"unknown": "reject"}, "server": server})
+    assert [came_from(await ask(app, model=name)) for name in ("gpt-9", "else")] == ["demo/demo", 404]
 
 
 @pytest.mark.parametrize(("include", "visible"), [(True, True), (False, False)])

@@ -115,6 +115,7 @@ LOOPS = [
     '[models.alias]\n"x*" = "xy-search"',
     '[models.alias]\n"gemini-*" = "gemini-2.5-flash-search-nothinking"\n[upstream.antigravity]',
     '[upstream.antigravity.alias]\n"gpt-4*" = "gpt-4o"',
+    '[upstream.demo.alias]\n"gpt-*" = "gpt-4o"',
     '[upstream.antigravity]\nmodels = ["claude-a"]\nalias = { "claude-*" = "claude-b" }',
     '[upstream.antigravity.alias]\n"gpt-4*" = "big"\n[models.family]\nbig = "gpt-4.1"',
 ]
