@@ -140,7 +140,7 @@ def _figures(report: Report) -> Iterator[Row]:
             yield scenario.name, title, *(NONE if one is None else f"{one:.2f}" for one in read)
     yield "start", "first answer s", *(f"{start.ready_s:.2f}" for start in report.starts.values())
     yield "start", "memory MB", *(f"{start.rss_mb:.0f}" for start in report.starts.values())
-    yield "whole run", "memory then MB", *(f"{report.last_mb(name):.0f}" for name in report.starts)
+    yield "whole run", "memory at the end MB", *(f"{report.last_mb(name):.0f}" for name in report.starts)
     yield "whole run", "memory at most MB", *(f"{report.most_mb(name):.0f}" for name in report.starts)
 
 
