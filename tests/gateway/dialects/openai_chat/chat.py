@@ -61,7 +61,7 @@ class Stream(ChatStream):
 
     def __init__(self, data: bytes) -> None:
         letter(data)
-        assert b"event: " not in data
+        assert not any(line.startswith(b"event:") for line in data.split(b"\n"))
         super().__init__(data)
 
 
