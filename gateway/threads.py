@@ -234,11 +234,11 @@ class Threads:
         self._waiting.append(waiting)
         if self._writing is None or self._writing.done():
             self._writing = loop.create_task(self._write())
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_PATIENCE_S):
                 await waiting.written
-            return
-        self._tell(TimeoutError())
+        except TimeoutError as error:
+            self._tell(error)
 
     async def _write(self) -> None:
         """Write what waits, in one transaction, until nothing does: it takes longer than one more response in it."""
@@ -248,6 +248,7 @@ class Threads:
                 if not await self._write_all(batch):
                     for one in batch:  # one of them may be what fails
                         await self._write_all([one])
+                        _release([one])
             finally:
                 _release(batch)
 
@@ -264,13 +265,11 @@ class Threads:
             if len(batch) > 1:
                 return False
             self._tell(error)
-            _release(batch)
             return True
         self._failing = False
         for one, is_kept in zip(batch, kept, strict=True):
             if not is_kept:
                 self._logger.warning("a response is larger than responses.max and was not kept", id=one.response.id)
-        _release(batch)
         return True
 
     # what callers ask

@@ -192,9 +192,8 @@ def _cause(status: int, details: Details) -> _Cause:
     if status == 404:
         if details.code in _CODES or "model" in (details.param or words):
             return errors.ModelNotFound
-        return (
-            errors.UpstreamRejected if details.param else errors.UpstreamUnavailable
-        )  # something named in the request
+        of_request = bool(details.param)  # it names what is not there
+        return errors.UpstreamRejected if of_request else errors.UpstreamUnavailable
     if status == 0:
         return _CODES.get(details.code) or _CODES.get(details.type) or errors.UpstreamUnavailable
     if status in _STATUSES:

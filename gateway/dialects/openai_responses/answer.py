@@ -23,6 +23,7 @@ __all__ = [
     "usage",
 ]
 
+ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # with the id of the response in it
 _INCLUDE: Final = "include"  # of what the request says, the object does not repeat it
 _SEALED: Final = b'"reasoning.encrypted_content"'
 
@@ -67,9 +68,6 @@ _CODES: Final[dict[type, str]] = {  # the nearest class of the error's own line 
 def response_id(answering: Answering) -> str:
     """Give the id by which the answer can be asked for."""
     return f"resp_{answering.id}"
-
-
-ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # with the id of the response in it
 
 
 def item_id(prefix: str, answering: Answering, index: int) -> str:
