@@ -24,7 +24,6 @@ from gateway.store.known import Change, StoredCredential, StoredTokens
 __all__ = ["LAST_S", "Account"]
 
 LAST_S: Final = 30.0  # a token with less to live is not used any more
-_LEASE_S: Final = 60.0  # longer than the token endpoint may take
 _BACKOFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
 _SINCE_S: Final = 60.0  # a token that is so much older than a refusal may be as void as the one that was refused
@@ -173,7 +172,7 @@ class Account(Credential):
             await self._ask(refresh, happen)
             return
         done, ask = partial(self._is_renewed, early_s), partial(self._ask, refresh, happen)
-        await alone(self._keeper, self._clock, f"refresh:{self._keeper.upstream}:{self.id}", _LEASE_S, done, ask)
+        await alone(self._keeper, self._clock, f"refresh:{self._keeper.upstream}:{self.id}", done, ask)
 
     async def _is_renewed(self, early_s: float) -> bool:
         """Look whether another process has a new token; raise RefreshFailed when it has learnt that there is none."""

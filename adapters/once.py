@@ -1,12 +1,15 @@
 """Do a piece of work once, however many wait for what comes of it: here (`Shared`), and among all processes (`alone`).
 
-take the lease ─┬─ ours: look whether it has been done ─► else do it ─► end the lease
+take the lease ─┬─ ours: look whether it has been done ─► else do it, and keep the lease ─► end it
                 └─ another's: wait, look whether it has been done, else try again
+
+A lease is short, for those who wait for a process that was killed wait for its end.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.clock import Clock
@@ -17,6 +20,8 @@ _T = TypeVar("_T")
 
 _FIRST_LOOK_S: Final = 0.05
 _LONGEST_S: Final = 0.5
+_LEASE_S: Final = 10.0
+_KEEP_S: Final = 3.0  # between two times that it is taken for longer
 
 
 class Shared(Generic[_T]):
@@ -60,19 +65,38 @@ async def alone(
     leases: Leases,
     clock: Clock,
     name: str,
-    seconds: float,
     done: Callable[[], Awaitable[bool]],
     work: Callable[[], Awaitable[None]],
 ) -> None:
     """Work while nobody else does, or wait until another one has; `done` looks for what came of that."""
     pause_s = _FIRST_LOOK_S
-    while not await leases.take_lease(name, seconds):
+    while not await leases.take_lease(name, _LEASE_S):
         await clock.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, keeps no secret
         pause_s = min(2 * pause_s, _LONGEST_S)
         if await done():
             return
     try:
         if not await done():
-            await work()
+            async with _kept(leases, clock, name):
+                await work()
     finally:
         await leases.end_lease(name)
+
+
+@asynccontextmanager
+async def _kept(leases: Leases, clock: Clock, name: str) -> AsyncGenerator[None]:
+    """Take a lease for longer, again and again; when this ends, nothing is on its way that takes it."""
+    asking = asyncio.Lock()
+
+    async def keep() -> None:
+        while True:
+            await clock.sleep(_KEEP_S)
+            async with asking:
+                await leases.take_lease(name, _LEASE_S)
+
+    keeping = asyncio.get_running_loop().create_task(keep())
+    try:
+        yield
+    finally:
+        async with asking:
+            keeping.cancel()

@@ -20,7 +20,6 @@ from gateway.transport import Transport
 
 __all__ = ["Projects"]
 
-_LEASE_S: Final = 120.0  # longer than onboarding is waited for
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
 _NONE: Final = "no project: set pool.project_ids"
 
@@ -62,7 +61,7 @@ class Projects:
             return project
         done = partial(self._is_found, credential)
         work = partial(self._discover, credential, token, transport, tell)
-        await alone(self._keeper, self._clock, f"project:{self._keeper.upstream}:{credential.id}", _LEASE_S, done, work)
+        await alone(self._keeper, self._clock, f"project:{self._keeper.upstream}:{credential.id}", done, work)
         return credential.project
 
     async def _is_found(self, credential: Account) -> bool:

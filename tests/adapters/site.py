@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -33,37 +35,41 @@ GEMINI_3, GEMINI_2 = "gemini-3-flash-preview", "gemini-2.5-flash"
 STREAM = "streamGenerateContent"
 
 
+_ASIDE = re.compile(r"Tending\.|_kept\.")
 QUIET = {"health": {"interval": 0}}  # nothing is asked but for the requests
 
 
 class NotingClock(FakeClock):
-    """A clock that notes how long it was slept for, and who sleeps, besides those who tend the credentials."""
+    """A clock that notes how long it was slept for, and who sleeps, besides those who tend credentials and leases."""
 
     def __init__(self) -> None:
         super().__init__()
         self.naps: list[float] = []
-        self._napping = 0
+        self.sleepers_of = Counter[str]()
 
     async def sleep(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        if seconds <= 0 or (task is not None and "Tending." in repr(task.get_coro())):
+        if seconds <= 0:
             await super().sleep(seconds)
             return
-        self.naps.append(seconds)
-        self._napping += 1
+        task = asyncio.current_task()
+        found = _ASIDE.search(repr(task.get_coro())) if task is not None else None
+        who = found[0] if found else ""
+        if not who:
+            self.naps.append(seconds)
+        self.sleepers_of[who] += 1
         try:
             await super().sleep(seconds)
         finally:
-            self._napping -= 1
+            self.sleepers_of[who] -= 1
 
     @property
     def sleepers(self) -> int:
-        return self._napping
+        return self.sleepers_of[""]
 
     @property
     def tending(self) -> int:
         """Count those who tend credentials and sleep just now."""
-        return super().sleepers - self._napping
+        return self.sleepers_of["Tending."]
 
 
 class Place(ABC, Generic[A]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.store.keepers import until
+from tests.patience import patient
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -51,7 +54,7 @@ async def worker(given: dict[str, Any]) -> AsyncIterator[Worker]:
         yield Worker(process)
         assert process.stdin is not None
         process.stdin.close()
-        assert await process.wait() == 0
+        assert await process.wait() in (0, -signal.SIGKILL)  # the latter where a test has killed it
     finally:
         if process.returncode is None:
             process.kill()
@@ -105,3 +108,20 @@ async def test_what_one_learns_of_a_login_holds_for_all(
     told = [next(iter(one)) for one in await answers(workers, 10)]
     assert [words.partition(":")[0] for words in told] == ["NoCredential"] * WORKERS
     assert len(oauth.calls.refreshes()) == 1
+
+
+async def test_one_that_is_killed_while_it_asks_does_not_hold_up_the_others(
+    workers: Sequence[Worker], fake_v1internal: FakeV1Internal
+) -> None:
+    oauth = fake_v1internal.oauth
+    oauth.gate = asyncio.Event()
+    killed, *others = workers
+    asking = asyncio.get_running_loop().create_task(killed.ask(1))
+    await until(lambda: bool(oauth.calls.refreshes()))
+    killed.process.kill()
+    with pytest.raises(AssertionError, match="it ended"):
+        await asking
+    oauth.gate.set()
+    async with asyncio.timeout(patient(45)):
+        assert await answers(others, 5) == [{"hi": 5}] * len(others)
+    assert len(oauth.calls.refreshes()) == 2

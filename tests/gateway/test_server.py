@@ -52,6 +52,8 @@ def refuses_connections(program: Program) -> bool:
         httpx.get(f"{program.url}/health")
     except httpx.ConnectError:
         return True
+    except httpx.ReadError:  # it waited to be accepted when the listener closed
+        return False
     return False
 
 
