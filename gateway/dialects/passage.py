@@ -66,6 +66,7 @@ class Passage:
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
         self._begun = self._ended = False
+        self._line_feed: bytes | None = None  # what it gives when it comes next: it belongs to the last event's end
 
     # streams
 
@@ -102,10 +103,16 @@ class Passage:
         return self.close(failed.error)
 
     def _passed(self, data: bytes) -> bytes:
+        if self._line_feed is not None and data:
+            line_feed, self._line_feed = self._line_feed, None
+            if data.startswith(b"\n"):
+                return line_feed + (self._passed(data[1:]) if len(data) > 1 else b"")
         whole = data if not self._rest and data.endswith(_PLAIN[1]) else self._whole_events(data)
         if not self._begun and whole:
             self._begun = True
             whole = whole.removeprefix(_BOM)  # parsers exist that take it for a part of the first line
+        if whole.endswith(b"\r"):
+            self._line_feed = b"\n"
         whole = sound_utf8(whole)
         if not whole or not self._edits:
             return whole
@@ -128,7 +135,10 @@ class Passage:
         kept = [self._event(span) for span in spans]
         if kept == spans:
             return data
-        return b"".join(kept) + data[sum(map(len, spans)) :]  # a blank line more than there need be
+        rest = data[sum(map(len, spans)) :]  # a blank line more than there need be
+        if self._line_feed and not rest and not kept[-1]:
+            self._line_feed = b""
+        return b"".join(kept) + rest
 
     def _event(self, span: bytes) -> bytes:
         if span.startswith(_PLAIN[0]) and span.endswith(_PLAIN[1]) and span.find(b"\n") == len(span) - 2:

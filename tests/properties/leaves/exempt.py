@@ -43,6 +43,7 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r"n", (1, ABSENT), "the default"),
         (r"reasoning\.exclude", (False, ABSENT), "the default"),
         (r"reasoning_effort", ("none", ABSENT), "as the configured policy has Claude"),
+        (r".*\.thinking_(level|budget)", ("none", 0, ABSENT), "as the configured policy has Claude"),
         (r"reasoning", ({"enabled": True}, ABSENT), "as the configured policy has it"),
         (r"reasoning\.effort", ("high", ABSENT), "what Claude does when thinking is enabled"),
         (r"reasoning\.enabled", (True, ABSENT), "the default beside an amount"),

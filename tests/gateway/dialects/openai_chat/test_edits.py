@@ -56,3 +56,12 @@ def test_a_blank_line_too_many_passes_beside_an_edit() -> None:
     out = joined.feed([ir.Passed(events), ir.Finished(reason="stop")]) + joined.close()
     cut = pieces.feed([ir.Passed(events[:5]), ir.Passed(events[5:]), ir.Finished(reason="stop")]) + pieces.close()
     assert out == cut == b'data: {"choices":[{"index":0,"delta":{}}]}\n\n\n'
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\r\r"])
+def test_of_a_chunk_that_is_left_out_nothing_stays_however_the_bytes_are_cut(end: str) -> None:
+    kept = 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}' + end
+    events = f'{kept}data: {{"choices":[],"usage":null}}{end}{kept}data: [DONE]{end}'.encode()
+    passage = OpenAIChat().passage(answering(include_usage=False))
+    out = b"".join(passage.feed([ir.Passed(events[place : place + 1])]) for place in range(len(events)))
+    assert out == f"{kept}{kept}data: [DONE]{end}".encode()
