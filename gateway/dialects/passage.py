@@ -111,7 +111,7 @@ class Passage:
         if not self._begun and whole:
             self._begun = True
             whole = whole.removeprefix(_BOM)  # parsers exist that take it for a part of the first line
-        if whole.endswith(b"\r"):
+        if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
         whole = sound_utf8(whole)
         if not whole or not self._edits:
