@@ -12,7 +12,8 @@ from gateway.transport import Broken, Response, TransportError
 __all__ = ["Reader", "UpstreamAnswer"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
-_BLANK: Final = b"\xef\xbb\xbf \t\r\n"
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = _BOM + b" \t\r\n"
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 
 
@@ -154,10 +155,10 @@ class UpstreamAnswer:
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
         body = sound_utf8(body)
-        events = self._reader.feed_whole(body)
+        events = self._reader.feed_whole(body.removeprefix(_BOM))
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)
-            self._explain(events[-1], [body])
+            self._explain(events[-1], [body.removeprefix(_BOM)])
             self.close()
         return [ir.Passed(body), *events] if self._passes else events
 

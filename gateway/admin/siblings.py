@@ -11,17 +11,20 @@ import os
 import platform
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Siblings"]
 
 _PATIENCE_S: Final = 2.0  # with one that hangs
 _LONGEST: Final = 100  # bytes that every system takes as the address of a socket
 _BACKLOG: Final = 64
+# from Python 3.13 on a loop would look for the socket, to take it away: by an address that has lost its meaning then
+_OURS: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Siblings:
@@ -43,7 +46,7 @@ class Siblings:
             listener = await asyncio.to_thread(self._listen)
         except OSError as error:
             return f"{self._folder}: {error.strerror or error}"
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, **_OURS)
         return ""
 
     async def stop(self) -> None:

@@ -35,6 +35,15 @@ def test_t6_a_whole_answer_is_the_folded_stream(upstream: DialectName, data: st.
         agree(dialect, batches, to)
 
 
+@UPSTREAM
+@EXAMPLES
+@given(data=st.data())
+def test_t6_a_byte_order_mark_is_no_part_of_an_answer(upstream: DialectName, data: st.DataObject) -> None:
+    body = json.dumps(data.draw(UPSTREAMS[upstream].sound).whole).encode()
+    marked, plain = (read_whole(upstream, lead + body) for lead in (b"\xef\xbb\xbf", b""))
+    assert repr(marked) == repr(plain)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dialect", CODECS)
 def test_t6_a_recorded_answer_is_the_same_whole(dialect: DialectName, name: str) -> None:

@@ -13,6 +13,8 @@ from msgspec import Struct
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import gateway.middleware.exposition  # noqa: F401 - loaded when /metrics is first asked for: chance decides when and where
+
 __all__ = ["PATH", "Census", "Counted"]
 
 PATH = "/soak/census"
