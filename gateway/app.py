@@ -126,6 +126,7 @@ class Gateway:
             prices=prices,
             keyring=self.keyring,
             lockout=before.services.lockout if before else Lockout(self.clock),
+            started_at=before.services.started_at if before else self.clock.time(),
             tally=tally,
             ledger=self.ledger if self.ledger is not None and self.ledger.keeps else None,
             limiter=self.limiter,

@@ -27,7 +27,9 @@ from gateway.prices import Prices
 from gateway.registry import import_path
 from gateway.routes import COUNTED
 from gateway.store import FILE
+from gateway.store.folder import is_there
 from gateway.store.journal import Ended, Journal
+from gateway.store.lane import Lanes
 from gateway.store.reports import By, Only, Point, Report, Sums, total
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
@@ -42,6 +44,7 @@ _T = TypeVar("_T")
 
 _STORE: Final = "gateway.store.usage:UsageStore"  # loads SQLAlchemy
 _NO_FILTER: Final[Only] = {}
+_PATIENCE_S: Final = 15.0  # with a database that does not answer; a long report takes less
 _JOURNALS: Final = "journal"  # below server.data_dir
 _PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
 
@@ -72,7 +75,7 @@ class Ledger:
         self.book = Book(self.journal, prices, self._clock, self._heard)
         self._since = self._clock.time()
         self._store: UsageStore | None = None
-        self._lock = asyncio.Lock()
+        self._lanes = Lanes(1, _PATIENCE_S)
         self._news = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._unsaid = self._due = False
@@ -103,7 +106,7 @@ class Ledger:
 
     async def start(self) -> None:
         """Take up what another time has left; what is kept no more goes."""
-        if self._folder.is_dir():
+        if is_there(self._folder):
             self._heard()
         if not self.keeps and self._is_there:
             with self._telling():
@@ -171,7 +174,7 @@ class Ledger:
     @property
     def _is_there(self) -> bool:
         """Whether anything was written: other hosts may have written to a database."""
-        return bool(self._url) or self._file.exists() or self._folder.is_dir()
+        return bool(self._url) or is_there(self._file) or is_there(self._folder)
 
     def _heard(self) -> None:
         """Hear that something was written."""
@@ -204,14 +207,13 @@ class Ledger:
 
     async def _round(self) -> bool:
         """Do what one process does for all; False when it has to be tried again."""
-        if not self._folder.is_dir():
+        if not is_there(self._folder):
             return False
         due, self._due = self._due, False
         take = partial(take_turn, folder=self._folder, every_s=self._log_every, say_since=self._since if due else 0.0)
         done: Done | None = None
         with self._telling():
-            async with self._lock:
-                done = await asyncio.to_thread(lambda: take(self._opened(), now=self._clock.time()))
+            done = await self._lanes.ask(lambda: take(self._opened(), now=self._clock.time()), ends=False)
         if done is None or done.sums is None:
             self._due = due and done is None
             self._unsaid = self._unsaid or due
@@ -222,15 +224,14 @@ class Ledger:
     # the store
 
     async def _work(self, what: "Callable[[UsageStore], _T]") -> _T:
-        """Fill, and do something in the same worker thread; raise StoreFailed or KeyProblem."""
+        """Fill, and do something in the same worker thread; raise StoreFailed or KeyProblem, also for silence."""
 
         def work() -> _T:
             store = self._opened()
             store.fill()
             return what(store)
 
-        async with self._lock:
-            return await asyncio.to_thread(work)
+        return await self._lanes.ask(work)
 
     def _opened(self) -> "UsageStore":
         if self._store is None:
@@ -271,7 +272,7 @@ class Ledger:
 def store_of(loaded: Loaded) -> "UsageStore | None":
     """Make what reads and fills the ledger of a configuration; None while nothing was written. It blocks."""
     data, url = loaded.resolve(loaded.config.server.data_dir), loaded.config.store.database.reveal()
-    if not (url or (data / FILE).exists() or (data / _JOURNALS).is_dir()):
+    if not (url or is_there(data / FILE) or is_there(data / _JOURNALS)):
         return None
     keys = [key.reveal() for key in loaded.config.store.encryption_key]
     make = cast("type[UsageStore]", import_path(_STORE))  # what is loaded by path is not typed

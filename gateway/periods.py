@@ -1,4 +1,7 @@
-"""Moments as people write them: a day, a time as RFC 3339 has it, or how long ago."""
+"""Moments as people write them: a day, a time as RFC 3339 has it, or how long ago.
+
+What is before 1970 means its begin, and what is after the year 9999 its end: nothing happened before or will after.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,6 +12,7 @@ __all__ = ["WAYS", "read_moment"]
 WAYS: Final = "a day such as 2026-11-30, a time such as 2026-11-30T12:00:00Z, or how long ago, such as 7d, 12h or 30m"
 _AGO: Final = re.compile(r"(\d{1,6})([dhm])")
 _UNITS_S: Final = {"d": 86_400, "h": 3600, "m": 60}
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -16,12 +20,12 @@ def read_moment(text: str, now: float, *, end: bool = False) -> float:
     """Give Unix seconds; without a zone it is UTC. `end`: a day means its end, so that it counts. Raise ValueError."""
     ago = _AGO.fullmatch(text)
     if ago is not None:
-        return now - int(ago[1]) * _UNITS_S[ago[2]]
+        return max(now - int(ago[1]) * _UNITS_S[ago[2]], 0.0)
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         if end and _DAY.fullmatch(text):
             moment += timedelta(days=1)
-        return moment.timestamp()
+        return min(max(moment.timestamp(), 0.0), _LAST)
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:40]!r} is no moment: {WAYS}") from None

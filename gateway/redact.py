@@ -61,7 +61,10 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("cookie",), rf"((?<![\w-])(?:set-)?cookie(?:{_IS}))[^\r\n\"']++"),
     (("gateway_",), r"((?<![\w-])gateway_(?:session|login_[0-9a-f]++)=)[\w.-]++"),
     # query values, also at the beginning of a query alone
-    (("key=", "code=", "token=", "state="), r"([?&\"'](?:key|code|token|state)=)[^&\s\"'#\\]++"),
+    (
+        ("key=", "code=", "token=", "state=", "sig=", "signature=", "secret="),
+        r"([?&\"'](?:key|code|token|state|sig|signature|secret)=)[^&\s\"'#\\]++",
+    ),
     # scheme://user:password@host
     (("://",), r"(://[^\s:/?#@\"']*+:)[^\s/?#@\"']++(?=@)"),
     # the shapes of the credentials themselves

@@ -24,7 +24,7 @@ class Services(Struct, kw_only=True):
 
     `under_way`: how many requests the pipeline has now. `keyring`: None = only the keys of the configuration count.
     `ledger`, `limiter`: None = there is none. `prices`: what tokens cost. `lockout`: what counts failed attempts at
-    every door.
+    every door. `started_at`: Unix seconds, of the first configuration.
     """
 
     loaded: Loaded
@@ -41,3 +41,4 @@ class Services(Struct, kw_only=True):
     counts: bool = False
     draining: bool = False
     under_way: int = 0
+    started_at: float = 0.0

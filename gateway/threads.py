@@ -11,6 +11,7 @@ threads. That it fails breaks no answer: the response is not kept.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -35,6 +36,8 @@ from gateway.errors import (
 from gateway.input_items import item_of, write_items
 from gateway.registry import import_path
 from gateway.store import FILE
+from gateway.store.folder import is_there
+from gateway.store.lane import Lanes
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
 from gateway.store.tally import Count, uncounted
 
@@ -51,6 +54,7 @@ _KEPT: Final = ("completed", "incomplete")
 _MAKING: Final = ("queued", "in_progress")
 _NOWHERE: Final = "what is made in the background must be kept, and [responses] keeps nothing here; ask for a stream"
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
+_AT_ONCE: Final = 2  # questions to the store
 _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or not
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
@@ -96,6 +100,7 @@ class Threads:
         self._logger = logger
         self._enabled = bool(self._config.responses.keep_days and self._config.responses.max)
         self._opening: asyncio.Task[ResponseStore] | None = None
+        self._lanes = Lanes(_AT_ONCE, _PATIENCE_S)
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._failing = False
@@ -335,15 +340,17 @@ class Threads:
     @property
     def _is_there(self) -> bool:
         """Whether something may be kept: other hosts may have written to a database."""
-        return bool(self._url) or self._file.exists()
+        return bool(self._url) or is_there(self._file)
 
     async def _ask(self, what: "Callable[[ResponseStore, float], _T]") -> _T | None:
         """Ask the store, if there is anything in it."""
         if not self._enabled or (self._opening is None and not self._is_there):
             return None
         try:
-            return await asyncio.to_thread(what, await self._opened(), self._clock.time())
-        except (StoreFailed, KeyProblem) as error:
+            async with asyncio.timeout(_PATIENCE_S):
+                store = await self._opened()
+            return await self._lanes.ask(partial(what, store, self._clock.time()))
+        except (StoreFailed, KeyProblem, TimeoutError) as error:
             self._tell(error)
             raise InternalError("the kept responses cannot be read; the gateway's log says why") from None
 

@@ -3,9 +3,11 @@
 GET /admin/configuration    the page, or JSON
 """
 
+import asyncio
 import os
 import platform
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -20,6 +22,7 @@ from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.config import Row, report
 from gateway.services import Services
+from gateway.store.folder import unusable
 
 __all__ = ["Configuration"]
 
@@ -41,7 +44,6 @@ class Configuration:
         self._services = services
         self._inside = inside
         self._writing = writing
-        self._started_at = services.clock.time()
 
     def place(self, path: str) -> Place | None:
         """Give what can be done at a path."""
@@ -54,9 +56,9 @@ class Configuration:
             return Response(msgspec.json.encode(self._json(readiness, rows)), media_type="application/json")
         values = {
             "readiness": readiness,
-            "facts": dict(self._facts()),
+            "facts": dict(self._facts(await asyncio.to_thread(unusable, self._data_dir()))),
             "upstreams": {name: one.state() for name, one in self._services.adapters.items()},
-            "started_at": self._started_at,
+            "started_at": self._services.started_at,
             "under_way": self._services.under_way,
             "file": str(self._services.loaded.file or ""),
             "tables": list(_tables(rows)),
@@ -66,13 +68,16 @@ class Configuration:
         }
         return await self._writing.page(visit, "configuration", values)
 
-    def _facts(self) -> Iterator[tuple[str, str]]:
-        """Say what one looks for when something is wrong."""
-        store, server = self._services.loaded.config.store, self._services.loaded.config.server
+    def _data_dir(self) -> Path:
+        return self._services.loaded.resolve(self._services.loaded.config.server.data_dir)
+
+    def _facts(self, problem: str) -> Iterator[tuple[str, str]]:
+        """Say what one looks for when something is wrong; `problem`: of the data folder, "" = none."""
+        store = self._services.loaded.config.store
         yield "Version", __version__
         yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
         yield "Process", f"{os.getpid()} on {platform.node()}"
-        yield "Data", str(self._services.loaded.resolve(server.data_dir))
+        yield "Data", f"{self._data_dir()}: nothing can be kept there: {problem}" if problem else str(self._data_dir())
         yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
         yield "Credentials", "encrypted" if store.encryption_key else "in clear; set store.encryption_key"
 
@@ -80,7 +85,7 @@ class Configuration:
         return {
             "readiness": readiness,
             "version": __version__,
-            "started_at": iso(self._started_at),
+            "started_at": iso(self._services.started_at),
             "configuration": str(self._services.loaded.file) if self._services.loaded.file else None,
             "values": [
                 {

@@ -77,7 +77,8 @@ class Hearing:
     def end(self, context: RequestContext) -> None:
         """Say what has become of it."""
         if not any(event.side == "upstream" for event in self.events):
-            why = "no server was asked: the demo answers by itself" if context.upstream else "no upstream was asked"
+            by_itself = context.upstream or context.tried is not None
+            why = "no server was asked: the demo answers by itself" if by_itself else "no upstream was asked"
             self.tell("upstream", "end", why)
         usage = context.usage
         took = f", {usage.input} tokens in, {usage.output} out" if usage is not None else ""

@@ -78,7 +78,8 @@ class KeysPage:
 
     async def _make(self, visit: Visit) -> Response:
         try:
-            row, secret = await self._keys.make(table_of(visit), _by(visit))
+            asked = {"scopes": [], **table_of(visit)}  # no box that is ticked is an answer, too
+            row, secret = await self._keys.make(asked, _by(visit))
         except GatewayError as error:
             return await self._list(visit, error)
         response = await self._writing.page(visit, "key_made", {"row": row, "secret": secret})
@@ -99,12 +100,12 @@ class KeysPage:
         used: Mapping[str | None, Sums] = {}
         if ledger is not None:
             try:
-                report = await ledger.report("key", self._month(), None)
+                report = await ledger.report("key_id", self._month(), None)
                 used = {one.name: one for one in report.rows}
             except GatewayError:
                 ledger = None  # what the log says of it; the keys are there
         none = Sums() if ledger is not None else None
-        return [_Key(row, await self._left(row), used.get(row.name, none)) for row in rows]
+        return [_Key(row, await self._left(row), used.get(row.id, none)) for row in rows]
 
     async def _left(self, row: KeyRow) -> Sequence[Left]:
         keyring, limiter = self._services.keyring, self._services.limiter

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.config import Loaded, V1InternalConfig, secrets_of
 from gateway.config.sources import as_list, as_tree
 from gateway.store import FILE
+from gateway.store.folder import is_there
 
 __all__ = ["is_exposed", "mode_of", "secret_files"]
 
@@ -18,7 +19,7 @@ _MOUNTED: Final = Path("/run/secrets")  # containers mount secrets so that all o
 def secret_files(loaded: Loaded, *, dotenv: bool = True) -> Iterator[tuple[Path, str]]:
     """Name the files that are there and hold secrets, and what they hold."""
     for file, what in _private(loaded, dotenv=dotenv):
-        if os.name != "nt" and file.is_file() and not file.is_relative_to(_MOUNTED):
+        if os.name != "nt" and is_there(file) and file.is_file() and not file.is_relative_to(_MOUNTED):
             yield file, what
 
 

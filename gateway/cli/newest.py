@@ -1,5 +1,7 @@
 """What the parent of several workers knows of the configuration: it checks a new one before they hear of it."""
 
+import signal
+
 from gateway.app import check
 from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of, read_again
 from gateway.generations import refused, warn
@@ -15,6 +17,11 @@ class NewestConfig:
         self.loaded = loaded
         self._refuses = refuses
         self._edits = Edits(files_of(loaded.file), loaded.stamp) if loaded.file is not None else None
+
+    def lost(self, worker: int, ended: int) -> None:
+        """Say that a worker was killed, by a signal or by the system for want of memory; another one follows."""
+        how = {"signal": signal.strsignal(-ended)} if ended < 0 else {}
+        logger_for(self.loaded).warning("a worker has ended; another one takes its place", worker=worker, **how)
 
     def is_edited(self) -> bool:
         """Tell once that its file has been edited."""

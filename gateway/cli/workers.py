@@ -24,6 +24,10 @@ Work = Callable[[bool, int], None]
 class Readable(Protocol):
     """A configuration that can be read again."""
 
+    def lost(self, worker: int, ended: int) -> None:
+        """Hear of a worker that has ended: 0, or what signal it was, negative."""
+        ...
+
     def is_edited(self) -> bool:
         """Tell once that its file has been edited."""
         ...
@@ -76,6 +80,7 @@ class _Supervisor:
                 code = ended
                 self._pass_on(signal.SIGTERM, None)
             else:
+                self._newest.lost(pid, ended)
                 self._fork(first=False)
         signal.setitimer(signal.ITIMER_REAL, 0)  # an interpreter that ends has no handlers any more
         return code

@@ -1,10 +1,19 @@
-"""Whether the folder that holds all that lasts can be used."""
+"""The folder that holds all that lasts: whether it can be used, and what can be seen there."""
 
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
-__all__ = ["unusable"]
+__all__ = ["is_there", "unusable"]
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is something that this process may know of: a folder above may be another user's."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def unusable(folder: Path) -> str:

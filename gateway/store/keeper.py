@@ -21,6 +21,7 @@ from gateway.store.board import Board
 from gateway.store.credentials import CredentialStore, StoredModels
 from gateway.store.hearsay import Hearsay
 from gateway.store.known import Change, StoredCredential, changed
+from gateway.store.lane import heard
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
 from gateway.store.watch import Watch
@@ -384,6 +385,7 @@ class Keeper:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(heard)
         return task
 
     def _tell(self, error: Exception) -> None:

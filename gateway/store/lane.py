@@ -1,12 +1,12 @@
-"""Questions to a store that blocks: in worker threads, one after the other, and nobody waits for ever."""
+"""Questions to a store that blocks: in worker threads, a few at a time, and nobody waits for ever."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from gateway.store.stored import StoreFailed
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "Lanes", "heard"]
 
 _T = TypeVar("_T")
 
@@ -37,7 +37,7 @@ class Lane:
             if self._working is not None and not self._working.done():
                 raise StoreFailed(_SILENT)
             task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
-            task.add_done_callback(_heard)
+            task.add_done_callback(heard)
             self._working = cast("asyncio.Task[object]", task)  # a Task is invariant
             try:
                 async with asyncio.timeout(_PATIENCE_S):
@@ -46,7 +46,48 @@ class Lane:
                 raise StoreFailed(_SILENT) from None
 
 
-def _heard(task: "asyncio.Task[_T]") -> None:
+class Lanes:
+    """So many things at a time; what nobody waits for any more has its place until it has ended.
+
+    `patience_s`: how long one waits for a place, and then for an answer. As long as one that was given up goes on,
+    nobody else begins.
+    """
+
+    def __init__(self, width: int, patience_s: float) -> None:
+        self._places = asyncio.Semaphore(width)
+        self._patience_s = patience_s
+        self._given_up: set[asyncio.Task[Any]] = set()
+
+    async def ask(self, work: Callable[[], _T], *, ends: bool = True) -> _T:
+        """Do it in a worker thread; raise what it raises, and StoreFailed where nothing is heard.
+
+        `ends` false: it may take as long as it does.
+        """
+        if self._given_up:
+            raise StoreFailed(_SILENT)
+        patience_s = self._patience_s if ends else None
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise StoreFailed(_SILENT) from None
+        task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+        task.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            if not task.done():
+                self._given_up.add(task)
+            raise StoreFailed(_SILENT) from None
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._places.release()
+        self._given_up.discard(task)
+        heard(task)
+
+
+def heard(task: "asyncio.Task[_T]") -> None:
     """Take note of a failure that nobody waits for any more."""
     if not task.cancelled():
         task.exception()

@@ -1,14 +1,14 @@
 """What is asked of the ledger, and what it answers: known without loading what reads the database."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from msgspec import Struct
 
 __all__ = ["BY", "By", "Only", "Point", "Report", "Sums", "total"]
 
-By = Literal["key", "credential", "model", "upstream", "day"]
-BY: Final[tuple[By, ...]] = get_args(By)
+By = Literal["key", "credential", "model", "upstream", "day", "key_id"]
+BY: Final[tuple[By, ...]] = ("key", "credential", "model", "upstream", "day")  # the last is for pages: names come again
 Only = Mapping[Literal["key", "model", "upstream"], str]  # the requests that are meant: those with these names
 
 

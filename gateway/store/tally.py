@@ -188,18 +188,21 @@ def _taken(file: Path) -> mmap.mmap:
 
 
 def _look(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Tell the files of processes that live from the others."""
+    """Tell the files of processes that live, and of other users, from the others."""
     found: defaultdict[bool, list[Path]] = defaultdict(list)
     for file in sorted(folder.glob("*.*")):
-        with _opened(file) as descriptor:
-            found[lock(descriptor)].append(file)
+        try:
+            with _opened(file) as descriptor:
+                found[lock(descriptor)].append(file)
+        except PermissionError:
+            found[False].append(file)
     return found[False], found[True]
 
 
 def _forget(folder: Path, group: str) -> None:
     """Drop a group of which nobody lives."""
     living, ended = _look(folder)
-    if all(file.stem != group for file in living):
+    if not any(file.stem == group and _owner(file) for file in living):
         for file in ended:
             if file.stem == group:
                 file.unlink()
@@ -208,9 +211,11 @@ def _forget(folder: Path, group: str) -> None:
 
 
 def _owner(file: Path) -> int:
-    with file.open("rb") as opened:
+    """Give the process that has it; 0 = another user's."""
+    with suppress(PermissionError), file.open("rb") as opened:
         pid: int = _PID.unpack(opened.read(_PID.size))[0]
-    return pid
+        return pid
+    return 0
 
 
 @contextmanager
@@ -250,13 +255,14 @@ def _add(sums: dict[bytes, list[float]], data: mmap.mmap, *, lives: bool) -> Non
 
 
 def _add_file(sums: dict[bytes, list[float]], file: Path) -> bool:
-    """Add what another process has counted; tell whether it lives."""
-    with _opened(file) as descriptor:
+    """Add what another process has counted; tell whether it lives. What is another user's is left out."""
+    with suppress(PermissionError), _opened(file) as descriptor:
         lives = not lock(descriptor)
         if os.fstat(descriptor).st_size == SIZE:
             with mmap.mmap(descriptor, SIZE, access=mmap.ACCESS_READ) as data:
                 _add(sums, data, lives=lives)
-    return lives
+        return lives
+    return False
 
 
 def _records(data: mmap.mmap) -> Iterator[tuple[bytes, int, int, int]]:

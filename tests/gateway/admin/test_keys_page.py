@@ -39,7 +39,7 @@ async def test_a_key_needs_the_token_of_the_session(tmp_path: Path) -> None:
 async def test_a_key_is_revoked_by_its_form(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         token = await log_in(http)
-        await http.post("/admin/keys", data={"csrf": token, "name": "bob b"})
+        await http.post("/admin/keys", data={"csrf": token, "name": "bob b", "scopes": "chat"})
         done = await http.post("/admin/keys/bob%20b/revoke", data={"csrf": token})
         page = await http.get(done.headers["location"])
         again = await http.post("/admin/keys/bob%20b/revoke", data={"csrf": token})
@@ -55,6 +55,30 @@ async def test_what_is_wrong_is_said_beside_what_was_typed(tmp_path: Path) -> No
     assert page.status_code == 400
     assert "is over" in page.text
     assert 'value="&lt;b&gt;"' in page.text
+
+
+async def test_a_key_that_may_do_nothing_is_none(tmp_path: Path) -> None:
+    """Of the boxes of a form nothing is sent when none is ticked."""
+    async with visiting(made(tmp_path)) as http:
+        page = await http.post("/admin/keys", data={"name": "bob"}, auth=ADMIN)
+        keys = (await http.get("/admin/keys", headers=PROGRAM, auth=ADMIN)).json()["keys"]
+    assert (page.status_code, keys) == (400, [])
+    assert "a key without any may do nothing" in page.text
+
+
+async def test_a_new_key_has_not_used_what_one_of_its_name_had(tmp_path: Path) -> None:
+    chat = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
+    form = {"name": "bob", "scopes": "chat"}
+    async with visiting(made(tmp_path)) as http:
+        shown = await http.post("/admin/keys", data=form, auth=ADMIN)
+        secret = re.findall(r'value="(gw-[^"]+)"', shown.text)[0]
+        used = await http.post("/v1/chat/completions", json=chat, headers={"authorization": f"Bearer {secret}"})
+        pages = [(await http.get("/admin/keys", auth=ADMIN)).text]
+        await http.post("/admin/keys/bob/revoke", auth=ADMIN)
+        await http.post("/admin/keys", data=form, auth=ADMIN)
+        pages.append((await http.get("/admin/keys", auth=ADMIN)).text)
+    assert used.status_code == 200
+    assert [re.findall(r"(\d+) requests?\b", page)[:1] for page in pages] == [["1"], ["0"]]
 
 
 async def test_programs_get_json(tmp_path: Path) -> None:

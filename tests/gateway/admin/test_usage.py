@@ -51,6 +51,20 @@ async def test_it_is_by_what_and_from_when_to_when_is_asked_for(tmp_path: Path) 
     assert [row["name"] for row in report["rows"]] == ["demo"]
 
 
+@pytest.mark.parametrize(
+    ("query", "since", "until"),
+    [
+        ("since=0001-01-01T00:00:00%2B12:00", "1970-01-01T00:00:00Z", None),
+        ("since=999999d&until=9999-12-31T23:59:59-12:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+async def test_moments_at_the_edge_of_the_calendar_are_moments(
+    tmp_path: Path, query: str, since: str, until: str | None
+) -> None:
+    report = (await asked(made(tmp_path), f"?{query}")).json()
+    assert (report["since"], report["until"], report["total"]["requests"]) == (since, until, 1)
+
+
 async def test_a_key_in_the_query_is_no_parameter(tmp_path: Path) -> None:
     keys = [{"name": "operator", "secret": "sk-operator", "scopes": ["admin"]}]
     async with visiting(made(tmp_path, key=keys), accept="application/json") as http:

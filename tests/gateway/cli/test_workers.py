@@ -49,6 +49,7 @@ def test_a_killed_worker_is_replaced_while_the_others_serve(folder: Path) -> Non
         assert "2 workers" in program.says("gateway ")
         before = workers(program)
         os.kill(min(before), signal.SIGKILL)
+        assert "Killed" in program.says("a worker has ended")
         assert all(alive(program) for _ in range(10))
         wait_until(lambda: len(workers(program) - before) == 1)
         program.process.terminate()

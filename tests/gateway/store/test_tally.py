@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from gateway.store.tally import SIZE, Tally
 
@@ -126,6 +130,24 @@ def test_where_it_cannot_write_it_counts_alone_and_says_why(tmp_path: Path) -> N
     assert "Not a directory" in tally.open()
     tally.values[tally.place(KEY)] += 1
     assert (summed(tally), tally.totals().workers) == (1, 1)
+
+
+def test_what_another_user_has_counted_spoils_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root, who may open anything, would not be kept away: so that file is refused here."""
+    theirs = tmp_path / "group-0.0"
+    theirs.write_bytes(bytes(SIZE))
+    really = os.open
+
+    def kept_away(file: Path, *given: int) -> int:
+        if file == theirs:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return really(file, *given)
+
+    monkeypatch.setattr(os, "open", kept_away)
+    mine = opened(tmp_path, count=1)
+    assert summed(mine) == 1
+    mine.close()
+    assert [*tmp_path.iterdir()] == [theirs]
 
 
 def test_a_file_of_another_size_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""A database that holds its connections and says nothing: who asks for what is in it is told so, others are served."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.admin.accounts import ADMIN, made, visiting
+from tests.patience import patient
+from tests.postgres_server import PostgresServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+ASKED = {"model": "demo", "input": "Hello"}
+AGAIN = 3
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("ledger", "threads"):
+        monkeypatch.setattr(f"gateway.{part}._PATIENCE_S", 0.5)
+
+
+async def test_nobody_waits_for_ever(postgres_url: str, postgres_server: PostgresServer, tmp_path: Path) -> None:
+    keys = [{"name": "bob", "secret": "sk-bob"}]
+    app = made(tmp_path, store={"database": postgres_url}, key=keys, log={"level": "critical"})
+    async with visiting(app, accept="application/json") as http:
+        bob = {"authorization": "Bearer sk-bob"}
+        kept = (await http.post("/v1/responses", json=ASKED, headers=bob)).json()["id"]
+        assert (await http.get(f"/v1/responses/{kept}", headers=bob)).status_code == 200
+        postgres_server.freeze()
+        try:
+            async with asyncio.timeout(patient(60)):
+                asked = ["/usage", f"/v1/responses/{kept}"] * AGAIN
+                answers = await asyncio.gather(*(http.get(path, headers=bob) for path in asked))
+                report = await http.get("/admin/usage", auth=ADMIN)
+                served = await http.post("/v1/responses", json={**ASKED, "store": False}, headers=bob)
+                metrics = await http.get("/metrics")
+        finally:
+            postgres_server.thaw()
+        assert {answer.status_code for answer in (*answers, report)} == {500}
+        assert {"cannot be read" in answer.text for answer in (*answers, report)} == {True}
+        assert (served.status_code, metrics.status_code) == (200, 200)
+        async with asyncio.timeout(patient(60)):
+            for path in ("/usage", f"/v1/responses/{kept}"):
+                while (await http.get(path, headers=bob)).status_code != 200:  # noqa: ASYNC110 - no event tells of it
+                    await asyncio.sleep(0.05)
