@@ -18,6 +18,7 @@ from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, Proxy, caddy, nginx, program
 from tests.patience import patient
 from tests.processes import gateway
+from tests.redis_server import free_port
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
 
@@ -27,6 +28,7 @@ KEY = {"authorization": "Bearer sk-mine"}
 AUTH = {"auth": {"keys": ["sk-mine"]}}
 CONFIG = Config()
 MB = 2**20
+IN_A_ROW = 100  # answers, which is no chance
 
 
 def chat(text: str = "Hello", *, stream: bool = False) -> dict[str, Any]:
@@ -98,6 +100,32 @@ async def test_a_client_that_leaves_ends_the_call_of_the_upstream(
                 await gate.left.wait()
     assert not gate.opened.is_set()
     assert (upstream.closed, upstream.done) == (1, 1)
+
+
+async def test_while_a_host_is_away_the_others_serve(tmp_path: Path, certificates: tuple[Path, Path]) -> None:
+    """Caddy finds that out; nginx tries another one by itself."""
+    program("caddy")
+    async with serve(app_of(Scripted(), config=AUTH)) as url:
+        with caddy(tmp_path, f"{url} 127.0.0.1:{free_port()}", certificates) as proxy:
+            async with proxy.client() as http:
+                in_a_row = 0
+                with anyio.fail_after(patient(30)):
+                    while in_a_row < IN_A_ROW:
+                        answer = await http.get("/v1/models", headers=KEY)
+                        in_a_row = in_a_row + 1 if answer.status_code == 200 else 0
+
+
+async def test_who_logs_in_behind_any_port_comes_from_here(
+    start: Start, tmp_path: Path, certificates: tuple[Path, Path]
+) -> None:
+    config = {**AUTH, "admin": {"password": "a password"}, "server": {"data_dir": str(tmp_path / "data")}}
+    form = {"username": "admin", "password": "a password"}
+    async with serve(app_of(Scripted(), config=config)) as url:
+        with start(tmp_path, url, certificates) as proxy:
+            async with proxy.client() as http:
+                headers = {"origin": str(http.base_url).rstrip("/"), "accept": "text/html"}
+                answer = await http.post("/admin/login", data=form, headers=headers)
+    assert (answer.status_code, answer.headers.get("location")) == (303, "/")
 
 
 async def test_a_prompt_of_32_mb_arrives(start: Start, tmp_path: Path, certificates: tuple[Path, Path]) -> None:
