@@ -72,7 +72,7 @@ async function begin() {
   drawn.forEach(({ plot }) => plot.destroy());
   drawn = [];
   for (const charts of document.querySelectorAll(".charts")) {
-    const answer = await fetch(charts.dataset.series, { headers: { accept: "application/json" } });
+    const answer = await fetch(charts.dataset.series, { headers: { accept: "application/json", "x-requested-with": "fetch" } });
     if (answer.ok) draw(charts, await answer.json());
   }
 }
