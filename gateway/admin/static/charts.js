@@ -44,7 +44,7 @@ function options(figure, columns, width) {
       { ...axis, size: 64, incrs: unit ? undefined : WHOLE, values: (_, ticks) => ticks.map((value) => short(unit, value)) },
     ],
     series: [
-      { label: "UTC", value: (_, at) => (at === null ? "" : moment(at, columns.step_s)) },
+      { label: figure.closest(".charts").dataset.every, value: (_, at) => (at === null ? "" : moment(at, columns.step_s)) },
       ...labels.map((label, place) => ({
         label,
         stroke: colour(COLOURS[place]),

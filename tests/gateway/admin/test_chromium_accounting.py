@@ -137,6 +137,14 @@ async def test_the_usage_is_filtered_and_drawn(page: Page, url: str) -> None:
     await expect(page.get_by_role("table", name="Requests, tokens, cost and latency over time")).to_be_visible()
 
 
+async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/usage%3Fsince=90d")
+    legends = page.locator(".u-legend .u-series:first-child .u-label")
+    await expect(legends).to_have_text(["Week from (UTC)"] * 4)
+    await page.get_by_label("The last", exact=True).select_option("24h")
+    await expect(legends).to_have_text(["Hour (UTC)"] * 4)
+
+
 async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:
     await enter(page, url, "/admin/usage")
     async with page.expect_download() as waiting:
