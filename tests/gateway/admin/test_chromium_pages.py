@@ -186,7 +186,11 @@ async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/playground%3Fmodel=demo")
     await page.get_by_label("Prompt").fill("!slow 30\nHello")
     await page.get_by_role("button", name="Send").click()
-    await page.get_by_role("button", name="Stop").click()
+    stop, send = page.get_by_role("button", name="Stop"), page.get_by_role("button", name="Send")
+    await expect(stop).to_be_visible()
+    places = [await button.bounding_box() for button in (stop, send)]
+    assert [place and place["y"] for place in places] == [places[0] and places[0]["y"]] * 2
+    await stop.click()
     await expect(page.get_by_role("status")).to_have_text("Stopped.")
     await page.goto(f"{url}/admin/live")
     await expect(page.get_by_text("No request runs now.")).to_be_visible()

@@ -273,3 +273,10 @@ async def test_where_google_cannot_lead_back_the_page_says_so(tmp_path: Path) ->
         page = await http.get(LIST, auth=ADMIN, headers={"host": "gateway.lan"})
     assert "server.public_url" in page.text
     assert "Add a Google account" not in page.text
+
+
+async def test_what_is_wrong_with_an_account_is_said_once(tmp_path: Path) -> None:
+    same = account(state="suspected", reason="5 failures in a row", last_error="5 failures in a row")
+    async with visiting(made(tmp_path, Accounts(same, account(2, reason="it rests", last_error="503 away")))) as http:
+        page = (await http.get("/admin/credentials", auth=ADMIN)).text
+    assert [page.count(text) for text in ("5 failures in a row", "it rests", "503 away")] == [1, 1, 1]
