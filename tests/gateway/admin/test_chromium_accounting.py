@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.app import create_app
-from tests.gateway.admin.accounts import ADMIN
+from tests.gateway.admin.accounts import ADMIN, made
 from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
 from tests.serving import serve
 
@@ -113,6 +113,16 @@ async def test_a_key_of_the_file_shows_what_is_left_and_cannot_be_revoked(page: 
     await expect(row).to_contain_text("take it out of gateway.toml")
     await expect(row.get_by_role("button")).to_have_count(0)
     await expect(row.get_by_label("Requests per minute: 55 of 60 left")).to_be_visible()
+
+
+async def test_below_many_keys_the_form_is_one_step_away(page: Page, tmp_path: Path) -> None:
+    keys = [{"name": f"key-{number}", "secret": f"sk-{number:08}-0123456789"} for number in range(200)]
+    async with serve(made(tmp_path, key=keys)) as url:
+        await enter(page, url, "/admin/keys")
+        await page.get_by_role("link", name="Make a key").click()
+        await expect(page.get_by_role("heading", name="Make a key")).to_be_in_viewport()
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_label("Name")).to_be_focused()
 
 
 # usage
