@@ -239,7 +239,7 @@ async def test_a_button_that_cannot_be_pressed_says_why(tmp_path: Path) -> None:
 async def test_a_link_cannot_put_words_on_the_page(tmp_path: Path, query: str) -> None:
     async with visiting(made(tmp_path)) as http:
         await log_in(http)
-        assert 'role="status"' not in (await http.get(f"{LIST}?{query}")).text
+        assert '<div id="said" role="status">\n</div>' in (await http.get(f"{LIST}?{query}")).text
 
 
 async def test_basic_gets_buttons_and_a_key_in_a_header_none(tmp_path: Path) -> None:

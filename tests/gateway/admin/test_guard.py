@@ -190,7 +190,7 @@ async def test_a_person_is_led_to_the_login(tmp_path: Path) -> None:
     assert [answer.headers["location"] for answer in away] == [
         "/admin/login",
         "/admin/login?next=/admin/credentials",
-        "/admin/login?next=/admin/no%3Fx",
+        "/admin/login?next=/admin/no%253Fx",
     ]
     assert {answer.status for answer in away} == {303}
 
