@@ -16,5 +16,5 @@ document.addEventListener("htmx:afterSettle", () => {
   const next = rows[Math.min(left.place, rows.length - 1)] ?? document.getElementById("content");
   left = null;
   next.tabIndex = -1; // not one of its buttons: who presses twice would do it to another
-  next.focus();
+  next.focus({ preventScroll: true }); // a page that refreshes itself is not to jump
 });

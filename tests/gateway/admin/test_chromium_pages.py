@@ -135,6 +135,22 @@ async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -
     assert "the operator of the gateway (admin) has ended this request" in answers[0]
 
 
+async def test_the_focus_stays_among_the_requests_when_one_has_ended(page: Page, url: str) -> None:
+    """It is on the row that took the place, not on its button: who presses twice would end another request."""
+    await enter(page, url, "/admin/live")
+    async with httpx.AsyncClient(timeout=60) as http, anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(ask, http, url, "!slow 600\nHello")
+        buttons = page.get_by_role("button", name="Cancel")
+        await expect(buttons).to_have_count(2)
+        await buttons.first.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("status")).to_contain_text("was ended")
+        await expect(buttons).to_have_count(1)
+        await expect(page.get_by_role("row").filter(has=buttons)).to_be_focused()
+        tasks.cancel_scope.cancel()
+
+
 async def test_the_refreshing_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/live")
     await page.get_by_role("link", name="Stop that").click()
