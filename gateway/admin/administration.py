@@ -7,14 +7,14 @@ Visit ─► open? ─► handler ─► Response
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.admin.configuration import Configuration
 from gateway.admin.credentials import Credentials
-from gateway.admin.entrance import LOGIN, Entrance
+from gateway.admin.entrance import LOGIN, LOGOUT, Entrance
 from gateway.admin.files import Files
 from gateway.admin.guard import Guard
 from gateway.admin.inside import Inside
@@ -95,7 +95,7 @@ class Administration:
         entrance, showing = self._entrance, self._showing
         return {
             "/admin/credentials": Place(reading(showing.credentials)),
-            "/admin/logout": Place({"POST": entrance.log_out}),
+            LOGOUT: Place({"POST": entrance.log_out}),
             "/oauth2/login": Place({"GET": self._logins.begin}),
             LOGIN: Place({**reading(entrance.show), "POST": entrance.log_in}, open=True),
             f"{LOGIN}/once": Place({"GET": entrance.log_in_once}, open=True, secret=True),
@@ -178,5 +178,8 @@ class Administration:
 
 def _login(visit: Visit) -> str:
     """Give the address of the login, which leads back to where one was going."""
-    here = visit.method == "GET" and visit.path.startswith("/admin/")
-    return f"{visit.base}{LOGIN}{f'?next={quote(visit.path)}' if here else ''}"
+    if visit.method != "GET" or not visit.path.startswith("/admin/"):
+        return f"{visit.base}{LOGIN}"
+    asked = urlencode(visit.query, quote_via=quote)
+    here = f"{quote(visit.path)}?{asked}" if asked else quote(visit.path)
+    return f"{visit.base}{LOGIN}?next={quote(here)}"

@@ -16,9 +16,10 @@ from gateway.admin.writing import Writing
 from gateway.errors import GatewayError, PermissionDenied
 from gateway.middleware.auth import is_local
 
-__all__ = ["LOGIN", "Entrance"]
+__all__ = ["LOGIN", "LOGOUT", "Entrance"]
 
 LOGIN: Final = "/admin/login"
+LOGOUT: Final = "/admin/logout"
 _HOME: Final = "/"
 _HERE: Final = {  # where who listens there is reached on this machine
     "127.0.0.1": "127.0.0.1",
@@ -108,4 +109,8 @@ def _to(visit: Visit, path: str) -> Response:
 def _next(given: Mapping[str, str]) -> str:
     """Give where to go on: a page of ours, wherever a link or a form says."""
     wanted = given.get("next", "")
-    return quote(wanted, safe="/?&=%") if wanted.startswith("/admin/") and not wanted.startswith(LOGIN) else _HOME
+    return (
+        quote(wanted, safe="/?&=%")
+        if wanted.startswith("/admin/") and not wanted.startswith((LOGIN, LOGOUT))
+        else _HOME
+    )

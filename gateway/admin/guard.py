@@ -24,6 +24,7 @@ _KEY: Final = "key"
 _CSRF: Final = "csrf"
 
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="gateway", charset="UTF-8"'}
+_SCRIPT: Final = "fetch"  # what the scripts of our pages say in x-requested-with
 _UNKNOWN: Final = "unknown name, password or key"
 _NOBODY: Final = "the administration needs the admin password, or a key with the scope admin"
 
@@ -99,7 +100,7 @@ class Guard:
             return _BY_PASSWORD
         self._lockout.failed(visit.address)
         self._logger.warning("administration refused", client=visit.address, path=visit.path)
-        raise Unauthenticated(_UNKNOWN, headers=dict(_CHALLENGE))
+        raise Unauthenticated(_UNKNOWN, headers=_challenge(visit))
 
     def _is_password(self, name: str, password: str) -> bool:
         same_name = hmac.compare_digest(_digest(name), _digest(self._config.username))
@@ -109,7 +110,7 @@ class Guard:
     async def _of_session(self, visit: Visit) -> Operator:
         session = await self._sessions.find(visit)
         if session is None or not await self._holds(session):
-            raise Unauthenticated(_NOBODY, headers=dict(_CHALLENGE))
+            raise Unauthenticated(_NOBODY, headers=_challenge(visit))
         csrf = await self._sessions.sign(_CSRF, session.nonce)
         return Operator(name=self._name(session.by), session=session, csrf=csrf)
 
@@ -134,6 +135,13 @@ class Guard:
         if principal is not None:
             return principal.name
         return self._config.username if kind == _BY_PASSWORD else kind
+
+
+def _challenge(visit: Visit) -> dict[str, str]:
+    """Name the way in, but not to a page: a browser would hold its request for a dialog, and the page has a login."""
+    by_script = visit.swaps or visit.header(b"x-requested-with") == _SCRIPT
+    by_person = visit.html and b"authorization" not in visit.context.headers
+    return {} if by_script or by_person else dict(_CHALLENGE)
 
 
 def _digest(text: str) -> bytes:

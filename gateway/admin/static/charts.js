@@ -44,7 +44,7 @@ function options(figure, columns, width) {
       { ...axis, size: 64, incrs: unit ? undefined : WHOLE, values: (_, ticks) => ticks.map((value) => short(unit, value)) },
     ],
     series: [
-      { label: "UTC", value: (_, at) => (at === null ? "" : moment(at, columns.step_s)) },
+      { label: figure.closest(".charts").dataset.every, value: (_, at) => (at === null ? "" : moment(at, columns.step_s)) },
       ...labels.map((label, place) => ({
         label,
         stroke: colour(COLOURS[place]),
@@ -72,7 +72,7 @@ async function begin() {
   drawn.forEach(({ plot }) => plot.destroy());
   drawn = [];
   for (const charts of document.querySelectorAll(".charts")) {
-    const answer = await fetch(charts.dataset.series, { headers: { accept: "application/json" } });
+    const answer = await fetch(charts.dataset.series, { headers: { accept: "application/json", "x-requested-with": "fetch" } });
     if (answer.ok) draw(charts, await answer.json());
   }
 }

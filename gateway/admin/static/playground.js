@@ -4,7 +4,7 @@
 const form = document.getElementById("ask");
 const state = document.getElementById("state");
 const stop = document.getElementById("stop");
-const MOST = 2000; // events of a side
+const MOST = 2000; // pieces of a side that are shown
 let running = null;
 
 function block(text, kind) {
@@ -14,9 +14,16 @@ function block(text, kind) {
   return shown;
 }
 
+function leaveOut(side) {
+  const told = side.querySelector(".more") ?? side.appendChild(document.createElement("li"));
+  told.className = "more quiet";
+  const count = (told.dataset.count = Number(told.dataset.count ?? 0) + 1);
+  told.textContent = `… ${count.toLocaleString("en")} more ${count === 1 ? "piece" : "pieces"} came, not shown here`;
+}
+
 function show(event) {
   const side = document.getElementById(event.side);
-  if (side.childElementCount >= MOST) return;
+  if (event.kind === "piece" && side.childElementCount >= MOST) return leaveOut(side); // the end is always shown
   const follows = side.scrollTop + side.clientHeight >= side.scrollHeight - 8;
   const item = document.createElement("li");
   item.className = event.kind;
@@ -49,7 +56,7 @@ async function send(body) {
   const answer = await fetch(form.action, {
     method: "POST",
     body,
-    headers: { accept: "application/x-ndjson" },
+    headers: { accept: "application/x-ndjson", "x-requested-with": "fetch" },
     signal: running.signal,
   });
   if (answer.status === 401) {

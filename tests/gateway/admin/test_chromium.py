@@ -231,6 +231,36 @@ async def test_every_button_does_what_it_says(page: Page, pool: tuple[str, Accou
     ]
 
 
+async def test_who_presses_a_button_far_down_stays_there(page: Page, tmp_path: Path) -> None:
+    """The row stays in view with the focus in it, and what was done is seen, and heard from where it always is."""
+    upstream = Accounts(*(account(number) for number in range(1, 81)))
+    async with serve(made(tmp_path, upstream)) as served:
+        await enter(page, served.replace("127.0.0.1", "localhost"))
+        said = page.get_by_role("status")
+        place = await said.element_handle()
+        button = page.get_by_role("button", name="Disable: person60@example.com")
+        await button.scroll_into_view_if_needed()
+        before = await page.evaluate("scrollY")
+        await button.focus()
+        for done, next_ in (("Taken out of use", "Enable"), ("Taken into use", "Disable")):
+            await page.keyboard.press("Enter")
+            await expect(said).to_contain_text(f"{done}: person60@example.com")
+            now = page.get_by_role("button", name=f"{next_}: person60@example.com")
+            await expect(now).to_be_focused()
+            await expect(now).to_be_in_viewport(ratio=1)
+            await expect(said).to_be_in_viewport(ratio=1)
+            assert abs(await page.evaluate("scrollY") - before) < 150
+        row = page.get_by_role("row").filter(has_text="person60@example.com")
+        await row.get_by_text("Remove …").click()
+        await row.get_by_role("button", name="Remove for good: person60@example.com").click()
+        await expect(said).to_have_text("Removed.")
+        next_row = page.get_by_role("row").filter(has_text="person61@example.com")
+        await expect(next_row).to_be_focused()
+        await expect(next_row).to_be_in_viewport()
+        assert place is not None
+        assert await place.evaluate("it => it.isConnected")
+
+
 async def test_the_keyboard_is_enough(page: Page, pool: tuple[str, Accounts]) -> None:
     url, upstream = pool
     await page.goto(f"{url}{LIST}")

@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.app import create_app
-from tests.gateway.admin.accounts import ADMIN
+from tests.gateway.admin.accounts import ADMIN, made
 from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
 from tests.serving import serve
 
@@ -115,6 +115,16 @@ async def test_a_key_of_the_file_shows_what_is_left_and_cannot_be_revoked(page: 
     await expect(row.get_by_label("Requests per minute: 55 of 60 left")).to_be_visible()
 
 
+async def test_below_many_keys_the_form_is_one_step_away(page: Page, tmp_path: Path) -> None:
+    keys = [{"name": f"key-{number}", "secret": f"sk-{number:08}-0123456789"} for number in range(200)]
+    async with serve(made(tmp_path, key=keys)) as url:
+        await enter(page, url, "/admin/keys")
+        await page.get_by_role("link", name="Make a key").click()
+        await expect(page.get_by_role("heading", name="Make a key")).to_be_in_viewport()
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_label("Name")).to_be_focused()
+
+
 # usage
 
 
@@ -135,6 +145,14 @@ async def test_the_usage_is_filtered_and_drawn(page: Page, url: str) -> None:
     await expect(page.locator(".uplot")).to_have_count(4)
     await page.get_by_text("The same numbers as a table").click()
     await expect(page.get_by_role("table", name="Requests, tokens, cost and latency over time")).to_be_visible()
+
+
+async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/usage%3Fsince=90d")
+    legends = page.locator(".u-legend .u-series:first-child .u-label")
+    await expect(legends).to_have_text(["Week from (UTC)"] * 4)
+    await page.get_by_label("The last", exact=True).select_option("24h")
+    await expect(legends).to_have_text(["Hour (UTC)"] * 4)
 
 
 async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:

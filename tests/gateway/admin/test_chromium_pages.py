@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.app import create_app
 from tests.fakes.openai_api import FakeOpenAI
@@ -134,6 +135,22 @@ async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -
     assert "the operator of the gateway (admin) has ended this request" in answers[0]
 
 
+async def test_the_focus_stays_among_the_requests_when_one_has_ended(page: Page, url: str) -> None:
+    """It is on the row that took the place, not on its button: who presses twice would end another request."""
+    await enter(page, url, "/admin/live")
+    async with httpx.AsyncClient(timeout=60) as http, anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(ask, http, url, "!slow 600\nHello")
+        buttons = page.get_by_role("button", name="Cancel")
+        await expect(buttons).to_have_count(2)
+        await buttons.first.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("status")).to_contain_text("was ended")
+        await expect(buttons).to_have_count(1)
+        await expect(page.get_by_role("row").filter(has=buttons)).to_be_focused()
+        tasks.cancel_scope.cancel()
+
+
 async def test_the_refreshing_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/live")
     await page.get_by_role("link", name="Stop that").click()
@@ -185,7 +202,43 @@ async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/playground%3Fmodel=demo")
     await page.get_by_label("Prompt").fill("!slow 30\nHello")
     await page.get_by_role("button", name="Send").click()
-    await page.get_by_role("button", name="Stop").click()
+    stop, send = page.get_by_role("button", name="Stop"), page.get_by_role("button", name="Send")
+    await expect(stop).to_be_visible()
+    places = [await button.bounding_box() for button in (stop, send)]
+    assert [place and place["y"] for place in places] == [places[0] and places[0]["y"]] * 2
+    await stop.click()
     await expect(page.get_by_role("status")).to_have_text("Stopped.")
     await page.goto(f"{url}/admin/live")
     await expect(page.get_by_text("No request runs now.")).to_be_visible()
+
+
+async def test_a_long_answer_ends_on_the_page_too(page: Page, url: str) -> None:
+    """What is left out of the view is counted, and the end is shown."""
+    pieces = [
+        {"side": "caller", "kind": "piece", "at_ms": 1, "head": "", "text": f"piece {one}"} for one in range(3200)
+    ]
+    end = {"side": "caller", "kind": "end", "at_ms": 9, "head": "200 by demo/demo: done", "text": ""}
+    lines = "".join(f"{json.dumps(event)}\n" for event in (*pieces, end))
+
+    async def tell(route: Route) -> None:
+        if route.request.method != "POST":
+            return await route.continue_()
+        return await route.fulfill(body=lines, content_type="application/x-ndjson")
+
+    await page.route("**/admin/playground", tell)
+    await enter(page, url, "/admin/playground%3Fmodel=demo")
+    await page.get_by_label("Prompt").fill("Hello")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("status")).to_have_text("Answered: 200 by demo/demo: done")
+    caller = page.get_by_role("list", name="The caller's side").get_by_role("listitem")
+    await expect(caller.filter(has_text="more")).to_have_text("… 1,200 more pieces came, not shown here")
+    await expect(caller).to_have_count(2000 + 2)
+    await expect(caller.last).to_contain_text("end200 by demo/demo")
+
+
+async def test_asking_after_the_session_has_ended_leads_to_the_login(page: Page, url: str) -> None:
+    await enter(page, url, "/admin/playground%3Fmodel=demo")
+    await page.context.clear_cookies()
+    await page.get_by_label("Prompt").fill("Hello")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("heading", name="Log in")).to_be_visible()

@@ -239,7 +239,7 @@ async def test_a_button_that_cannot_be_pressed_says_why(tmp_path: Path) -> None:
 async def test_a_link_cannot_put_words_on_the_page(tmp_path: Path, query: str) -> None:
     async with visiting(made(tmp_path)) as http:
         await log_in(http)
-        assert 'role="status"' not in (await http.get(f"{LIST}?{query}")).text
+        assert '<div id="said" role="status">\n</div>' in (await http.get(f"{LIST}?{query}")).text
 
 
 async def test_basic_gets_buttons_and_a_key_in_a_header_none(tmp_path: Path) -> None:
@@ -273,3 +273,10 @@ async def test_where_google_cannot_lead_back_the_page_says_so(tmp_path: Path) ->
         page = await http.get(LIST, auth=ADMIN, headers={"host": "gateway.lan"})
     assert "server.public_url" in page.text
     assert "Add a Google account" not in page.text
+
+
+async def test_what_is_wrong_with_an_account_is_said_once(tmp_path: Path) -> None:
+    same = account(state="suspected", reason="5 failures in a row", last_error="5 failures in a row")
+    async with visiting(made(tmp_path, Accounts(same, account(2, reason="it rests", last_error="503 away")))) as http:
+        page = (await http.get("/admin/credentials", auth=ADMIN)).text
+    assert [page.count(text) for text in ("5 failures in a row", "it rests", "503 away")] == [1, 1, 1]

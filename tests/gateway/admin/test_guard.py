@@ -126,6 +126,22 @@ async def test_every_route_denies_by_default(tmp_path: Path, role: str, route: t
         assert answer.json["error"]["message"]
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "*/*"])
+async def test_a_script_of_a_page_gets_no_challenge(tmp_path: Path, accept: str) -> None:
+    """A browser would hold its request for a dialog of its own."""
+    headers = {"accept": accept, "x-requested-with": "fetch"}
+    for role in ("nobody", "a forged session", "a wrong password"):
+        answer = await visit(app_with_keys(tmp_path), "/admin/live", headers={**ROLES[role][0], **headers})
+        assert (answer.status, "www-authenticate" in answer.headers) == (401, False)
+
+
+@pytest.mark.parametrize(("accept", "challenged"), [(HTML["accept"], False), ("application/json", True)])
+async def test_the_login_form_brings_up_no_dialog(tmp_path: Path, accept: str, challenged: bool) -> None:
+    async with visiting(app_with_keys(tmp_path), accept=accept) as http:
+        answer = await http.post("/admin/login", data={"username": "admin", "password": "no"})
+    assert (answer.status_code, "www-authenticate" in answer.headers) == (401, challenged)
+
+
 @pytest.mark.parametrize("route", OPEN, ids=" ".join)
 async def test_few_routes_are_open(tmp_path: Path, route: tuple[str, str]) -> None:
     method, path = route
@@ -174,7 +190,7 @@ async def test_a_person_is_led_to_the_login(tmp_path: Path) -> None:
     assert [answer.headers["location"] for answer in away] == [
         "/admin/login",
         "/admin/login?next=/admin/credentials",
-        "/admin/login?next=/admin/no%3Fx",
+        "/admin/login?next=/admin/no%253Fx",
     ]
     assert {answer.status for answer in away} == {303}
 

@@ -81,6 +81,22 @@ async def test_an_error_is_a_page_for_people(tmp_path: Path) -> None:
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
 
 
+async def test_only_a_word_gets_a_capital(tmp_path: Path) -> None:
+    """A path is another one with a capital."""
+    async with visiting(made(tmp_path)) as http:
+        await log_in(http)
+        path, word = await http.get("/admin/nope"), await http.post("/admin/live/none/cancel")
+    assert '<p class="note bad" role="alert">/admin/nope is' in path.text
+    assert '<p class="note bad sentence" role="alert">the form is' in word.text
+
+
+@pytest.mark.parametrize(("path", "name"), [("/", "Overview"), ("/admin", "Overview"), ("/admin/live", "Live")])
+async def test_the_navigation_says_where_one_is(tmp_path: Path, path: str, name: str) -> None:
+    async with visiting(made(tmp_path)) as http:
+        page = (await http.get(path, auth=ADMIN)).text
+    assert re.findall(r'aria-current="page">([^<]*)<', page) == [name]
+
+
 @pytest.mark.parametrize("path", ["/admin/static/page.css", "/admin/static/icon.svg"])
 async def test_the_files_are_served_to_everybody(tmp_path: Path, path: str) -> None:
     async with visiting(made(tmp_path)) as http:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -97,6 +100,8 @@ async def test_one_who_is_in_needs_no_form(tmp_path: Path) -> None:
         ("//evil.example", "/"),
         ("/\\evil.example", "/"),
         ("/admin/login?x", "/"),
+        ("/admin/logout", "/"),
+        ("/admin/usage?by=day&since=30d", "/admin/usage?by=day&since=30d"),
         ("/oauth2/login?upstream=google", "/"),
         ("/admin/\r\nset-cookie: x=y", "/admin/%0D%0Aset-cookie%3A%20x=y"),
     ],
@@ -105,6 +110,43 @@ async def test_the_login_leads_on_to_our_own_pages_only(tmp_path: Path, wanted: 
     async with visiting(made(tmp_path)) as http:
         entered = await enter(http, next=wanted)
     assert entered.headers["location"] == where
+
+
+async def way_back(http: httpx.AsyncClient, path: str, **headers: str) -> str:
+    """Ask for a page without a session, log in where that leads to, and give the path where that leads."""
+    away = await http.get(path, headers=headers)
+    form = (await http.get(urljoin(str(away.url), away.headers.get("location") or away.headers["hx-redirect"]))).text
+    wanted = re.search(r'name="next" value="([^"]*)"', form)
+    assert wanted, form
+    return (await enter(http, next=unescape(wanted[1]))).headers["location"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"hx-request": "true"}], ids=["page", "htmx"])
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/admin/usage?by=day&since=30d", "/admin/usage?by=day&since=30d"),
+        ("/admin/usage?caller=a+b%26c%3D%C3%A9&model=x/y%25", "/admin/usage?caller=a%20b%26c%3D%C3%A9&model=x%2Fy%25"),
+        ("/admin/usage?key=sk-no&by=day", "/admin/usage?by=day"),
+        ("/admin/a%3Fb%25", "/admin/a%3Fb%25"),
+    ],
+)
+async def test_the_way_back_keeps_what_was_asked_for(
+    tmp_path: Path, path: str, where: str, headers: dict[str, str]
+) -> None:
+    async with visiting(made(tmp_path)) as http:
+        assert await way_back(http, path, **headers) == where
+
+
+@EACH_HOST
+async def test_below_a_prefix_the_way_back_keeps_it_too(host: Host, tmp_path: Path) -> None:
+    async with running(host, made(tmp_path)) as url:
+        origin = url.removesuffix(host.prefix)
+        async with httpx.AsyncClient(base_url=url, headers={**HTML, "origin": origin}, timeout=20) as http:
+            away = await http.get("/admin/usage?by=day&since=30d")
+            entered = await enter(http, next="/admin/usage?by=day&since=30d")
+    assert away.headers["location"] == f"{host.public}/admin/login?next=/admin/usage%3Fby%3Dday%26since%3D30d"
+    assert entered.headers["location"] == f"{host.public}/admin/usage?by=day&since=30d"
 
 
 async def test_the_cookie_is_for_https_where_the_browser_talks_it(tmp_path: Path) -> None:

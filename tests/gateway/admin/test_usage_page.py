@@ -118,3 +118,23 @@ def test_a_duration_has_the_digits_that_matter(duration: float | None, text: str
 def test_limits_are_written_for_people() -> None:
     assert (words("usd_per_month"), words("concurrent")) == ("USD per month", "Concurrent")
     assert (amount(1234567), amount(0.5)) == ("1,234,567", "0.50")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/admin/usage?since=1h", "Minute (UTC)"),
+        ("/admin/usage?since=24h", "Hour (UTC)"),
+        ("/admin/usage?since=7d", "6 hours from (UTC)"),
+        ("/admin/usage?since=30d", "Day (UTC)"),
+        ("/admin/usage?since=90d", "Week from (UTC)"),
+        ("/admin/usage?since=400d", "Week from (UTC)"),
+        ("/admin/usage?begin=2027-01-15T00:00:00Z", "15 minutes from (UTC)"),
+        ("/", "Hour (UTC)"),
+    ],
+)
+async def test_the_table_and_the_charts_name_their_step(tmp_path: Path, path: str, name: str) -> None:
+    async with visiting(made(tmp_path, clock=FakeClock())) as http:
+        page = (await http.get(path, auth=ADMIN)).text
+    assert f'<div class="charts" data-every="{name}"' in page
+    assert f'scope="col">{name}</th><th role="columnheader" scope="col">Requests' in page

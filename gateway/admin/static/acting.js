@@ -1,0 +1,20 @@
+// Where the row that one was in is gone, go on at the row that took its place.
+"use strict";
+
+let left = null;
+
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const row = document.activeElement?.closest("tbody tr");
+  const table = detail.target.contains(row) ? row.closest("table") : null;
+  left = table && { caption: table.caption.textContent, place: row.sectionRowIndex };
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  if (!left || document.activeElement !== document.body) return;
+  const table = [...document.querySelectorAll("table")].find((one) => one.caption?.textContent === left.caption);
+  const rows = table?.tBodies[0].rows ?? [];
+  const next = rows[Math.min(left.place, rows.length - 1)] ?? document.getElementById("content");
+  left = null;
+  next.tabIndex = -1; // not one of its buttons: who presses twice would do it to another
+  next.focus({ preventScroll: true }); // a page that refreshes itself is not to jump
+});
