@@ -14,7 +14,7 @@ from playwright.async_api import Page, expect
 from gateway.app import create_app
 from tests.clocks import FakeClock
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, made
-from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
+from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, noted, picture
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -108,6 +108,7 @@ async def test_the_name_of_who_is_in_fits_beside_the_way_out(page: Page, tmp_pat
 
 
 async def test_long_accounts_leave_the_buttons_whole(page: Page, noted: Noted, tmp_path: Path) -> None:
+    axe_core()
     clock = FakeClock()
     now = clock.time()
     quota = {"claude-opus-4-5-thinking": (0.0, now + 7500), "m" * 90: (0.004, now + 90_000)}
