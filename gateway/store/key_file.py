@@ -87,19 +87,13 @@ class KeyFile:
         # in a folder that cannot be written it is read as it stands
         for mode in ("mode=rw", "mode=ro", "immutable=1"):
             try:
-                connection = sqlite3.connect(
-                    f"file:{quoted}?{mode}", uri=True, timeout=_WAIT_S, check_same_thread=False
-                )
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA query_only = ON")
-                connection.execute(_TABLE).fetchall()
+                self._connection = _connected(f"file:{quoted}?{mode}")
             except sqlite3.OperationalError as error:
                 reason = str(error)
-                continue
             except sqlite3.Error as error:
                 raise StoreFailed(str(error)) from None
-            self._connection = connection
-            return
+            else:
+                return
         raise StoreFailed(reason)
 
     def _data_version(self) -> int:
@@ -112,3 +106,16 @@ class KeyFile:
             return list(self._connection.execute(query, values).fetchall())
         except sqlite3.Error as error:
             raise StoreFailed(str(error)) from None
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    """Open a file that can be read; raise sqlite3.Error."""
+    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_S, check_same_thread=False)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(_TABLE).fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
