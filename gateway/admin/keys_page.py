@@ -78,7 +78,7 @@ class KeysPage:
 
     async def _make(self, visit: Visit) -> Response:
         try:
-            asked = {"scopes": [], **table_of(visit)}  # no box that is ticked is an answer, too
+            asked: dict[str, object] = {"scopes": [], **table_of(visit)}  # no box that is ticked is an answer, too
             row, secret = await self._keys.make(asked, _by(visit))
         except GatewayError as error:
             return await self._list(visit, error)
