@@ -89,6 +89,7 @@ CONVERSATION: Final = (
     *hold(response(conversation="conv_1"), "conversation"),
     *hold(response(prompt={"id": "pmpt_1"}), "prompt"),
     *hold(response(background=True), "background"),
+    *hold(response(background_options={"completion_window": "soonest"}), "background_options"),
 )
 
 _SHELL: Final = {"type": "local_shell_call", "call_id": "call_1", "action": {"type": "exec", "command": ["ls"]}}

@@ -201,6 +201,7 @@ INCLUDABLE = (
 FIELDS: dict[str, Shape] = {
     "access_programs": anything,
     "background": optional(boolean),
+    "background_options": optional(either("an object", object=anything)),
     "client_metadata": anything,  # no SDK has it; OpenAI's own Codex sends it
     "context_management": anything,
     "conversation": anything,
