@@ -1,5 +1,6 @@
 """One answer of an upstream while it is read: network reads in, neutral events out."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -12,8 +13,7 @@ from gateway.transport import Broken, Response, TransportError
 __all__ = ["Reader", "UpstreamAnswer"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
-_BOM: Final = b"\xef\xbb\xbf"
-_BLANK: Final = _BOM + b" \t\r\n"
+_BLANK: Final = BOM_UTF8 + b" \t\r\n"
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 
 
@@ -155,10 +155,10 @@ class UpstreamAnswer:
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
         body = sound_utf8(body)
-        events = self._reader.feed_whole(body.removeprefix(_BOM))
+        events = self._reader.feed_whole(body.removeprefix(BOM_UTF8))
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)
-            self._explain(events[-1], [body.removeprefix(_BOM)])
+            self._explain(events[-1], [body.removeprefix(BOM_UTF8)])
             self.close()
         return [ir.Passed(body), *events] if self._passes else events
 

@@ -10,6 +10,7 @@
 Each of them may be one Fernet token, as a whole.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -97,7 +98,7 @@ def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
 
 def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
     """Open a file that is one Fernet token; raise ValueError with what is wrong with the keys."""
-    data = data.strip().removeprefix(b"\xef\xbb\xbf")
+    data = data.strip().removeprefix(BOM_UTF8)
     if not data.startswith(_ENCRYPTED):
         return data
     if not keys:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.clock import Clock
+from gateway.store.lane import heard
 
 __all__ = ["Leases", "Shared", "alone"]
 
@@ -45,8 +46,7 @@ class Shared(Generic[_T]):
 
     def _ended(self, task: asyncio.Task[_T]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen, also when nobody waits any more
+        heard(task)
 
 
 class Leases(Protocol):

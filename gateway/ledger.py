@@ -30,7 +30,7 @@ from gateway.store import FILE
 from gateway.store.folder import is_there
 from gateway.store.journal import Ended, Journal
 from gateway.store.lane import Lanes
-from gateway.store.reports import By, Only, Point, Report, Sums, total
+from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
 from gateway.store.turns import FILL_S, Done, take_turn
@@ -136,7 +136,7 @@ class Ledger:
     # what is asked
 
     async def report(
-        self, by: By, since: float | None, until: float | None, *, key_id: str = "", only: Only = _NO_FILTER
+        self, by: Grouping, since: float | None, until: float | None, *, key_id: str = "", only: Only = _NO_FILTER
     ) -> Report:
         """Sum up all that has ended on this host, and what others have taken in; raise InternalError."""
         if not self._is_there:

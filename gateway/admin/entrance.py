@@ -109,8 +109,5 @@ def _to(visit: Visit, path: str) -> Response:
 def _next(given: Mapping[str, str]) -> str:
     """Give where to go on: a page of ours, wherever a link or a form says."""
     wanted = given.get("next", "")
-    return (
-        quote(wanted, safe="/?&=%")
-        if wanted.startswith("/admin/") and not wanted.startswith((LOGIN, LOGOUT))
-        else _HOME
-    )
+    is_page = wanted.startswith("/admin/") and not wanted.startswith((LOGIN, LOGOUT))
+    return quote(wanted, safe="/?&=%") if is_page else _HOME

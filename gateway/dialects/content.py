@@ -1,6 +1,7 @@
 """What the inbound codecs read alike: the body itself, media, and tool arguments."""
 
 import re
+from codecs import BOM_UTF8
 from mimetypes import guess_type
 from typing import Final, TypeVar
 
@@ -19,7 +20,6 @@ _T = TypeVar("_T")
 _SHORT: Final = 2 * MAX_DEPTH  # bytes; what is no longer than that is no deeper
 _EMPTY: Final = Raw(b"{}")
 _RAW: Final = msgspec.json.Decoder(Raw)
-_BOM: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
@@ -73,7 +73,7 @@ def _invalid_field(text: str) -> InvalidRequest:
 def _fault(body: bytes, text: str) -> str:
     if not body.strip():
         return "it is empty"
-    if body.startswith(_BOM):
+    if body.startswith(BOM_UTF8):
         return "it starts with a byte order mark"
     if "codec can't decode" in text:
         return "it is not UTF-8"

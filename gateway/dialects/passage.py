@@ -7,6 +7,7 @@ the middle of one. Comments, names of events and their order stay as they came.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -29,7 +30,6 @@ _END: Final = re.compile(_EOL * 2)
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _DATA: Final = re.compile(rb"(data:[ ]?)(.*)", re.DOTALL)
 _PLAIN: Final = (b"data: ", b"\n\n")
-_BOM: Final = b"\xef\xbb\xbf"
 _BEFORE_END: Final = 3  # bytes of an event's end that may have come before its last one
 
 
@@ -110,7 +110,7 @@ class Passage:
         whole = data if not self._rest and data.endswith(_PLAIN[1]) else self._whole_events(data)
         if not self._begun and whole:
             self._begun = True
-            whole = whole.removeprefix(_BOM)  # parsers exist that take it for a part of the first line
+            whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
         whole = sound_utf8(whole)

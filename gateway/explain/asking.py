@@ -1,6 +1,7 @@
 """What is to be explained: a recorded request, or the smallest one that asks for a model, with its dialect and path."""
 
 import json
+from codecs import BOM_UTF8
 from typing import Final, cast
 from urllib.parse import quote
 
@@ -57,7 +58,7 @@ def smallest(model: str, dialect: DialectName | None) -> Asking:
 
 def recorded(data: bytes, model: str, dialect: DialectName | None) -> Asking:
     """Take a request's body; `model` goes before the one in it. ValueError says what is missing."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    data = data.removeprefix(BOM_UTF8)
     fields = _read(data)
     found = (dialect, "as you say") if dialect else detected(fields)
     if found[0] == "gemini" and not model:

@@ -1,14 +1,15 @@
 """What is asked of the ledger, and what it answers: known without loading what reads the database."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-__all__ = ["BY", "By", "Only", "Point", "Report", "Sums", "total"]
+__all__ = ["BY", "By", "Grouping", "Only", "Point", "Report", "Sums", "total"]
 
-By = Literal["key", "credential", "model", "upstream", "day", "key_id"]
-BY: Final[tuple[By, ...]] = ("key", "credential", "model", "upstream", "day")  # the last is for pages: names come again
+By = Literal["key", "credential", "model", "upstream", "day"]
+Grouping = Literal[By, "key_id"]  # by which a page tells keys apart that had the same name
+BY: Final[tuple[By, ...]] = get_args(By)
 Only = Mapping[Literal["key", "model", "upstream"], str]  # the requests that are meant: those with these names
 
 
@@ -49,7 +50,7 @@ class Point(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """Requests that began at or after `since` and before `until`, Unix seconds, None = without that bound."""
 
-    by: By
+    by: Grouping
     since: float | None
     until: float | None
     rows: list[Sums]

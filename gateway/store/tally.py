@@ -160,17 +160,17 @@ def uncounted(*_: str) -> None:
 
 def _join(folder: Path, group: str) -> Path:
     """Choose the file of one that has ended, or another one."""
-    living, ended = _look(folder)
+    living, ended, theirs = _look(folder)
     own = {file.stem for file in living if _owner(file) == os.getpid()}
     apps = (f"{group}-{number}" for number in range(len(own) + 1))
     mine = next(app for app in apps if app not in own)  # workers make their apps in the same order
-    groups = {file.stem for file in living} | {mine}
+    groups = {file.stem for file in (*living, *theirs)} | {mine}
     for file in ended:
         if file.stem not in groups:
             file.unlink()
         elif file.stem == mine and file.stat().st_size == SIZE:
             return file
-    taken = {file.name for file in living}
+    taken = {file.name for file in (*living, *theirs)}
     return next(folder / name for number in range(len(taken) + 1) if (name := f"{mine}.{number}") not in taken)
 
 
@@ -187,22 +187,23 @@ def _taken(file: Path) -> mmap.mmap:
     return data
 
 
-def _look(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Tell the files of processes that live, and of other users, from the others."""
+def _look(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Tell the files of processes that live, of those that have ended, and of other users apart."""
     found: defaultdict[bool, list[Path]] = defaultdict(list)
+    theirs: list[Path] = []
     for file in sorted(folder.glob("*.*")):
         try:
             with _opened(file) as descriptor:
                 found[lock(descriptor)].append(file)
         except PermissionError:
-            found[False].append(file)
-    return found[False], found[True]
+            theirs.append(file)
+    return found[False], found[True], theirs
 
 
 def _forget(folder: Path, group: str) -> None:
     """Drop a group of which nobody lives."""
-    living, ended = _look(folder)
-    if not any(file.stem == group and _owner(file) for file in living):
+    living, ended, _ = _look(folder)
+    if all(file.stem != group for file in living):
         for file in ended:
             if file.stem == group:
                 file.unlink()
@@ -211,11 +212,9 @@ def _forget(folder: Path, group: str) -> None:
 
 
 def _owner(file: Path) -> int:
-    """Give the process that has it; 0 = another user's."""
-    with suppress(PermissionError), file.open("rb") as opened:
+    with file.open("rb") as opened:
         pid: int = _PID.unpack(opened.read(_PID.size))[0]
-        return pid
-    return 0
+    return pid
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from gateway.store.database import Database
 from gateway.store.filling import KILLED, Filling
 from gateway.store.journal import Ended
-from gateway.store.reports import By, Only, Point, Report, Sums, total
+from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
 from gateway.store.tables import credentials, usage
 
 __all__ = ["UsageStore"]
@@ -93,7 +93,7 @@ class UsageStore:
                 dropped = connection.execute(delete(usage).where(usage.c.id.in_(oldest))).rowcount
 
     def report(
-        self, by: By, since: float | None, until: float | None, key_id: str = "", only: Only = _NO_FILTER
+        self, by: Grouping, since: float | None, until: float | None, key_id: str = "", only: Only = _NO_FILTER
     ) -> Report:
         """Sum up requests by when they began; `key_id`: only those of one key. Days in order, others by cost."""
         rows = self._sums(by, _began(since, until, key_id, only))
@@ -134,7 +134,7 @@ class UsageStore:
             found = connection.execute(query.limit(limit)).mappings().all()
         return [Ended(**row) for row in found]
 
-    def _sums(self, by: By, which: Sequence[ColumnElement[bool]]) -> list[Sums]:
+    def _sums(self, by: Grouping, which: Sequence[ColumnElement[bool]]) -> list[Sums]:
         with self._database.reading() as connection:
             found = connection.execute(_grouped(by, which, connection.dialect.name)).mappings().all()
         return [msgspec.convert({**row, "name": row["name"] or None}, Sums) for row in found]
@@ -151,7 +151,7 @@ def _ended_at() -> ColumnElement[float]:
     return usage.c.started_at + func.coalesce(usage.c.total_s, 0.0)
 
 
-def _grouped(by: By, which: Sequence[ColumnElement[bool]], dialect: str) -> Select[*tuple[Any, ...]]:
+def _grouped(by: Grouping, which: Sequence[ColumnElement[bool]], dialect: str) -> Select[*tuple[Any, ...]]:
     """Make the question: a row for each name, and what its requests came to."""
     if by == "credential":
         account = and_(credentials.c.upstream == usage.c.upstream, credentials.c.id == usage.c.credential)

@@ -30,6 +30,12 @@ class Worker:
 
     def __init__(self, process: Process) -> None:
         self.process = process
+        self.ends = 0  # with this code
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.ends = -signal.SIGKILL
 
     async def said(self) -> Any:
         """Read its next line."""
@@ -51,10 +57,10 @@ async def worker(given: dict[str, Any]) -> AsyncIterator[Worker]:
     command = (sys.executable, "-m", "tests.adapters.worker", json.dumps(given))
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     try:
-        yield Worker(process)
+        yield (made := Worker(process))
         assert process.stdin is not None
         process.stdin.close()
-        assert await process.wait() in (0, -signal.SIGKILL)  # the latter where a test has killed it
+        assert await process.wait() == made.ends
     finally:
         if process.returncode is None:
             process.kill()
@@ -118,7 +124,7 @@ async def test_one_that_is_killed_while_it_asks_does_not_hold_up_the_others(
     killed, *others = workers
     asking = asyncio.get_running_loop().create_task(killed.ask(1))
     await until(lambda: bool(oauth.calls.refreshes()))
-    killed.process.kill()
+    killed.kill()
     with pytest.raises(AssertionError, match="it ended"):
         await asking
     oauth.gate.set()

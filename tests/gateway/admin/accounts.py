@@ -14,12 +14,13 @@ import httpx
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
+from gateway.app import create_app
 from gateway.clock import Clock
 from gateway.upstream import Consent, CredentialView, LoginFailed
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
 
-__all__ = ["ADMIN", "HTML", "Accounts", "account", "csrf", "log_in", "made", "state_of", "visiting"]
+__all__ = ["ADMIN", "HTML", "Accounts", "account", "configured", "csrf", "log_in", "made", "state_of", "visiting"]
 
 HTML = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 ADMIN = ("admin", "hunter22")
@@ -112,6 +113,12 @@ def made(tmp_path: Path, *adapters: Scripted, clock: Clock | None = None, **conf
     """Make an app with an admin password, whatever `config` says besides."""
     whole = {"server": {"data_dir": str(tmp_path)}, "admin": {"password": ADMIN[1]}, **config}
     return app_of(*(adapters or (Accounts(account()),)), config=whole, clock=clock)
+
+
+def configured(tmp_path: Path, **config: Any) -> Starlette:
+    """Make an app of what `config` says alone, with an admin password."""
+    whole = {"server": {"data_dir": str(tmp_path / "data")}, "admin": {"password": ADMIN[1]}, "log": {"level": "error"}}
+    return create_app({**whole, **config})
 
 
 @asynccontextmanager

@@ -15,10 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import BrowserContext, Page, Request, expect
 
-from gateway.app import create_app
 from tests.clocks import FakeClock
 from tests.fakes.v1internal import FakeV1Internal
-from tests.gateway.admin.accounts import ADMIN, Accounts, account, made
+from tests.gateway.admin.accounts import ADMIN, Accounts, account, configured, made
 from tests.gateway.admin.seeing import audit, enter, picture
 from tests.scripted import Scripted, say
 from tests.serving import serve
@@ -38,9 +37,6 @@ async def url(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[
     fake = fake_v1internal
     fake.oauth.register("our-desktop", "its-secret", desktop=True)
     config: dict[str, Any] = {
-        "server": {"data_dir": str(tmp_path / "data")},
-        "admin": {"password": ADMIN[1]},
-        "log": {"level": "error"},
         "upstream": {
             "antigravity": {
                 "base_urls": [fake.base("a")],
@@ -54,7 +50,7 @@ async def url(fake_v1internal: FakeV1Internal, tmp_path: Path) -> AsyncIterator[
             }
         },
     }
-    async with serve(create_app(config)) as served:
+    async with serve(configured(tmp_path, **config)) as served:
         yield served.replace("127.0.0.1", "localhost")
 
 

@@ -12,8 +12,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.app import create_app
-from tests.gateway.admin.accounts import ADMIN, made
+from tests.gateway.admin.accounts import configured, made
 from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
 from tests.serving import serve
 
@@ -28,14 +27,11 @@ LIMITS = {"requests_per_minute": 60, "tokens_per_day": 100_000, "usd_per_month":
 async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
     """Serve a gateway over two demos, with a key, and with what it has asked."""
     config: dict[str, Any] = {
-        "server": {"data_dir": str(tmp_path / "data")},
-        "admin": {"password": ADMIN[1]},
-        "log": {"level": "error"},
         "key": [{"name": "alice", "secret": KEY, "limits": LIMITS}],
         "usage": {"price": {"*": {"input": 1000.0, "output": 4000.0}}},
         "upstream": {"demo": {}, "other": {"type": "demo"}},
     }
-    async with serve(create_app(config)) as served:
+    async with serve(configured(tmp_path, **config)) as served:
         async with httpx.AsyncClient() as http:
             for prompt in ("Hello", "!error 503", "Hello once more", "!error 400"):
                 await ask(http, served, prompt)

@@ -11,9 +11,8 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.app import create_app
 from tests.clocks import FakeClock
-from tests.gateway.admin.accounts import ADMIN, Accounts, account, made
+from tests.gateway.admin.accounts import Accounts, account, configured, made
 from tests.gateway.admin.seeing import Noted, audit, axe_core, enter, noted, picture
 from tests.serving import serve
 
@@ -50,15 +49,12 @@ TORN = r"""() => {
 async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
     """Serve a gateway with long names, large numbers, and a request that runs."""
     config: dict[str, Any] = {
-        "server": {"data_dir": str(tmp_path / "data")},
-        "admin": {"password": ADMIN[1]},
-        "log": {"level": "error"},
         "key": [{"name": KEY, "secret": SECRET, "models": [MODEL, "demo"], "limits": {"tokens_per_day": 123_456_789}}],
         "models": {"alias": {"a" * 100: {f"demo/{'b' * 90}": 3, "demo/demo": 1}}},
         "usage": {"price": {"*": {"input": 1_000_000.0, "output": 4_000_000.0}}},
         "upstream": {"demo": {}},
     }
-    async with serve(create_app(config)) as served:
+    async with serve(configured(tmp_path, **config)) as served:
         headers = {"authorization": f"Bearer {SECRET}"}
         async with (
             httpx.AsyncClient(base_url=served, headers=headers, timeout=60) as http,

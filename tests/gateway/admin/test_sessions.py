@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from html import unescape
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
@@ -138,13 +139,20 @@ async def test_the_way_back_keeps_what_was_asked_for(
         assert await way_back(http, path, **headers) == where
 
 
-@EACH_HOST
-async def test_below_a_prefix_the_way_back_keeps_it_too(host: Host, tmp_path: Path) -> None:
+@asynccontextmanager
+async def below(host: Host, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Visit an app that is mounted in a host, as a browser does."""
     async with running(host, made(tmp_path)) as url:
         origin = url.removesuffix(host.prefix)
         async with httpx.AsyncClient(base_url=url, headers={**HTML, "origin": origin}, timeout=20) as http:
-            away = await http.get("/admin/usage?by=day&since=30d")
-            entered = await enter(http, next="/admin/usage?by=day&since=30d")
+            yield http
+
+
+@EACH_HOST
+async def test_below_a_prefix_the_way_back_keeps_it_too(host: Host, tmp_path: Path) -> None:
+    async with below(host, tmp_path) as http:
+        away = await http.get("/admin/usage?by=day&since=30d")
+        entered = await enter(http, next="/admin/usage?by=day&since=30d")
     assert away.headers["location"] == f"{host.public}/admin/login?next=/admin/usage%3Fby%3Dday%26since%3D30d"
     assert entered.headers["location"] == f"{host.public}/admin/usage?by=day&since=30d"
 
@@ -220,13 +228,11 @@ async def test_the_session_of_a_key_ends_with_it(tmp_path: Path) -> None:
 
 @EACH_HOST
 async def test_below_a_prefix_links_and_the_cookie_have_it(host: Host, tmp_path: Path) -> None:
-    async with running(host, made(tmp_path)) as url:
-        origin = url.removesuffix(host.prefix)
-        async with httpx.AsyncClient(base_url=url, headers={**HTML, "origin": origin}, timeout=20) as http:
-            away = await http.get("/admin/credentials")
-            entered = await enter(http)
-            value = cookie(entered)
-            page = await http.get("/admin/credentials", headers={"cookie": f"{SESSION}={value.value}"})
+    async with below(host, tmp_path) as http:
+        away = await http.get("/admin/credentials")
+        entered = await enter(http)
+        value = cookie(entered)
+        page = await http.get("/admin/credentials", headers={"cookie": f"{SESSION}={value.value}"})
     assert away.headers["location"] == f"{host.public}/admin/login?next=/admin/credentials"
     assert (value["path"], entered.headers["location"]) == (host.public or "/", f"{host.public}/")
     assert f'href="{host.public}/admin/static/page.css"' in page.text
