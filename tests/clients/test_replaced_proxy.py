@@ -69,8 +69,11 @@ def test_its_small_model_leads_to_the_small_one(
 ) -> None:
     proxy = proxies.before(provider)
     assert ClaudeCode(proxy, node_modules, tmp_path).run("!say hi", *SMALLER)[-1]["result"] == "hi"
-    small = "claude-haiku-4-5-20251001" if provider is ANTHROPIC else provider.leads["claude-haiku-4-5"]
-    assert set(proxy.asked) == {small}
+    (model,) = set(proxy.asked)
+    if provider is ANTHROPIC:
+        assert model.startswith("claude-haiku-")  # the one that this release of the client means
+    else:
+        assert model == provider.leads["claude-haiku-4-5"]
 
 
 @pytest.mark.parametrize(("provider", "fallback"), [(GOOGLE, OPENAI), (VERTEX, OPENAI)], ids=["google", "vertex"])

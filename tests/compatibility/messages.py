@@ -67,6 +67,15 @@ CONVERSATION: Final = (
     ),
     *hold(message(messages=[GO, {"role": "assistant", "content": "Yes."}, GO]), "messages[assistant]"),
     *hold(message(messages=[GO, {"role": "system", "content": "Be kind."}, GO]), "messages[system] (later)"),
+    *hold(
+        message(messages=[GO, {"role": "system", "content": "Be kind.", "clear_at": "next_user_message"}, GO]),
+        "messages[system].clear_at",
+        others=("never",),
+    ),
+    *hold(
+        message(messages=[GO, {"role": "system", "output_config": {"effort": "low"}}]),
+        "messages[system].output_config.effort",
+    ),
     *hold(message(), "messages[].content"),
     *hold(message(messages=[GO, {"role": "assistant", "content": "Yes."}, GO]), "messages[assistant].role"),
     *hold(called(), "messages[].content[tool_use]", "messages[].content[tool_use].id"),

@@ -107,6 +107,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
     "anthropic": {
         "Request": "",
         "Message": "messages[]",
+        "TurnConfig": "messages[].output_config",
         "Metadata": "metadata",
         "Thinking": "thinking",
         "Format": "output_config.format",

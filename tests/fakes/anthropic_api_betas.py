@@ -62,6 +62,7 @@ KNOWN = ON_VERTEX | {
     "mid-conversation-tool-changes-2026-07-01",
     "oauth-2025-04-20",
     "pdfs-2024-09-25",
+    "per-turn-control-2026-07-01",
     "prompt-caching-2024-07-31",
     "prompt-caching-scope-2026-01-05",
     "redact-thinking-2026-02-12",

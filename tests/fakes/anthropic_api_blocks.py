@@ -234,7 +234,9 @@ _instructed = obj(
     {
         "content": either(words, array(_system_part)),
         "clear_at": gated(optional(word("next_user_message", "never")), "mid-conversation-system-clear-at-2026-08-21"),
-        "output_config": gated(optional(mapping), "mid-conversation-output-config-2026-07-01"),
+        "output_config": gated(
+            optional(mapping), "mid-conversation-output-config-2026-07-01", "per-turn-control-2026-07-01"
+        ),
     },
 )
 _roles = tagged({"user": _spoken, "assistant": _spoken, "system": _instructed}, "role", stepped=False)

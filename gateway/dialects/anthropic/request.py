@@ -51,6 +51,7 @@ _PATHS: Final = {
     "session": "metadata.user_id",
 }
 _FREE: Final = ir.Output()
+_Effort = tuple[wire.Effort, str] | None  # with its path
 _EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
@@ -61,7 +62,9 @@ def read_request(body: bytes) -> ir.Request:
     request = decode_known(body, wire.Request, place)
     fields = FIELDS.decode(body)
     extras = {} if _CARRIED.issuperset(fields) else _extras(fields, place)
-    system, turns = _conversation(request, place)
+    system, turns, effort = _conversation(request, place)
+    if effort is None and request.output_config is not None and request.output_config.effort is not None:
+        effort = request.output_config.effort, "output_config.effort"
     tools = read_tools(request.tools, place.at("tools")) if request.tools else ()
     choice = request.tool_choice
     user = request.metadata.user_id if request.metadata else None
@@ -78,7 +81,7 @@ def read_request(body: bytes) -> ir.Request:
             top_k=request.top_k,
             stop=tuple(filter(None, request.stop_sequences)) if request.stop_sequences else (),
         ),
-        reasoning=_reasoning(request, place),
+        reasoning=_reasoning(request, effort, place),
         output=_output(request, place),
         stream=request.stream,
         include_usage=True,
@@ -87,7 +90,7 @@ def read_request(body: bytes) -> ir.Request:
         session=user if user and "session" in user else None,
         extras=extras,
         losses=tuple(place.losses),
-        paths=_paths(request),
+        paths=_paths(request, effort),
     )
 
 
@@ -127,33 +130,51 @@ def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
     return {name: raw for name, raw in others.items() if name not in _HINTS}
 
 
-def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...]]:
+def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]:
+    """Read who said what, and the effort that the system set last."""
     system = list(read_system(request.system, place.at("system"))) if request.system else []
     if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
         del system[0]
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
+    effort: _Effort = None
     for index, message in enumerate(request.messages):
+        content = message.content
+        if message.role == "system":
+            if message.output_config is not None and message.output_config.effort is not None:
+                effort = message.output_config.effort, f"messages[{index}].output_config.effort"
+            if (not content and message.output_config is not None) or _cleared(message, request.messages[index + 1 :]):
+                continue
+        elif message.clear_at is not None or message.output_config is not None:
+            name = "output_config" if message.clear_at is None else "clear_at"
+            place.at(f"messages[{index}]").lose(name, "only system messages have one")
+        if content is None:
+            raise place.at(f"messages[{index}]").refuse("required, but missing", "content")
         # words alone have nothing in them whose place could matter
-        at = place if isinstance(message.content, str) else place.at(f"messages[{index}].content")
+        at = place if isinstance(content, str) else place.at(f"messages[{index}].content")
         if message.role == "system" and not turns:
-            system += read_system(message.content, at)
+            system += read_system(content, at)
         else:
-            turns.append(read_turn(message.role, message.content, at))
+            turns.append(read_turn(message.role, content, at))
     if not turns:
         raise place.refuse("holds nothing but system messages", "messages")
-    return tuple(system), tuple(turns)
+    return tuple(system), tuple(turns), effort
 
 
-def _reasoning(request: wire.Request, place: Place) -> ir.Reasoning:
+def _cleared(message: wire.Message, behind: list[wire.Message]) -> bool:
+    """Tell whether the model is no longer shown it."""
+    return message.clear_at == "next_user_message" and any(later.role == "user" for later in behind)
+
+
+def _reasoning(request: wire.Request, effort: _Effort, place: Place) -> ir.Reasoning:
     thinking = request.thinking
-    effort = request.output_config.effort if request.output_config else None
-    if effort and thinking and thinking.type in ("enabled", "disabled"):
-        place.lose("output_config.effort", f"thinking is {thinking.type}")
+    level, path = effort or (None, "")
+    if level and thinking and thinking.type in ("enabled", "disabled"):
+        place.lose(path, f"thinking is {thinking.type}")
     if thinking is not None and thinking.budget_tokens is not None and thinking.type != "enabled":
         place.lose("thinking.budget_tokens", f"thinking is {thinking.type}")
     if thinking is None:
-        return ir.Reasoning(mode="level" if effort else "unset", level=effort, visible=False)
+        return ir.Reasoning(mode="level" if level else "unset", level=level, visible=False)
     if thinking.type == "disabled":
         if thinking.display is not None:
             place.lose("thinking.display", "thinking is disabled")
@@ -162,7 +183,7 @@ def _reasoning(request: wire.Request, place: Place) -> ir.Reasoning:
     if thinking.type == "enabled" and thinking.budget_tokens is not None:
         budget = thinking.budget_tokens
         return ir.Reasoning(mode="budget", budget=budget, visible=visible, display=display)
-    return ir.Reasoning(mode="level" if effort else "auto", level=effort, visible=visible, display=display)
+    return ir.Reasoning(mode="level" if level else "auto", level=level, visible=visible, display=display)
 
 
 def _by_effort(thinking: wire.Thinking | None) -> bool:
@@ -180,11 +201,11 @@ def _output(request: wire.Request, place: Place) -> ir.Output:
     return ir.Output(kind="schema", schema=form.schema) if form else _FREE
 
 
-def _paths(request: wire.Request) -> dict[str, str]:
+def _paths(request: wire.Request, effort: _Effort) -> dict[str, str]:
     config = request.output_config
     paths = _PATHS
-    if config is not None and config.effort is not None and _by_effort(request.thinking):
-        paths = paths | {"thinking": "output_config.effort"}
+    if effort is not None and _by_effort(request.thinking):
+        paths = paths | {"thinking": effort[1]}
     if request.output_format is not None and (config is None or config.format is None):
         paths = paths | {"schema": "output_format.schema", "response_format": "output_format"}
     return paths

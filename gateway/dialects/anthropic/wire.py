@@ -33,11 +33,19 @@ Effort = Literal["low", "medium", "high", "xhigh", "max"]
 _Name = Annotated[str, Meta(min_length=1)]
 
 
+class TurnConfig(Closed):
+    """How the answer is made from here on."""
+
+    effort: Effort | None = None
+
+
 class Message(Closed):
-    """One turn."""
+    """One turn. Those of the system may have no content, are gone after the user's next one, or set the effort."""
 
     role: Literal["user", "assistant", "system"]
-    content: str | list[Raw]
+    content: str | list[Raw] | None = None
+    clear_at: Literal["next_user_message", "never"] | None = None
+    output_config: TurnConfig | None = None
 
 
 class Metadata(Closed):

@@ -170,6 +170,44 @@ def test_a_leading_system_message_joins_the_system_prompt() -> None:
     assert request.turns == (HI,)
 
 
+def test_a_system_message_is_cleared_once_the_user_speaks_again() -> None:
+    reminder = {"role": "system", "content": "look", "clear_at": "next_user_message"}
+    first, answer, second = ({"role": role, "content": "a"} for role in ("user", "assistant", "user"))
+    turns = read(messages=[first, reminder, answer, second, reminder, answer]).turns
+    assert [turn.role for turn in turns] == ["user", "assistant", "user", "system", "assistant"]
+    kept = read(messages=[first, {**reminder, "clear_at": "never"}, answer, second])
+    assert [turn.role for turn in kept.turns] == ["user", "system", "assistant", "user"]
+    assert lost(kept) == []
+
+
+@pytest.mark.parametrize("content", [{}, {"content": []}, {"content": ""}])
+def test_the_effort_that_the_system_set_last_counts(content: dict[str, Any]) -> None:
+    def turn(effort: str) -> dict[str, Any]:
+        return {"role": "system", "output_config": {"effort": effort}, **content}
+
+    hi = {"role": "user", "content": "hi"}
+    request = read(messages=[hi, turn("low"), hi, turn("max")], output_config={"effort": "medium"})
+    assert request.turns == (HI, HI)
+    assert request.reasoning.level == "max"
+    assert request.paths["thinking"] == "messages[3].output_config.effort"
+    assert lost(request) == []
+    off = read(messages=[hi, turn("low")], thinking={"type": "disabled"})
+    assert lost(off) == ["messages[1].output_config.effort"]
+
+
+def test_a_system_message_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read(messages=[{"role": "user", "content": "hi"}, {"role": "system"}])
+    assert refused.value.param == "messages[1].content"
+
+
+@pytest.mark.parametrize("field", [{"clear_at": "never"}, {"output_config": {"effort": "low"}}])
+def test_what_only_the_system_says_is_reported_of_others(field: dict[str, Any]) -> None:
+    request = read(messages=[{"role": "user", "content": "hi", **field}])
+    assert lost(request) == [f"messages[0].{next(iter(field))}"]
+    assert request.reasoning.mode == "unset"
+
+
 @pytest.mark.parametrize(
     ("fields", "reasoning"),
     [
