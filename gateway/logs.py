@@ -20,6 +20,7 @@ __all__ = ["Entries", "Forward", "Newest", "logger_for", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 _FOREIGN = frozenset({"message", "exception", "reason", "base"})
+_MASKED = _FOREIGN | {"path", "model"}  # a caller's words: those that led somewhere, and have no message, are no secret
 _LINES = frozenset({"exception"})  # which has several
 _DELETE = b"\x7f"
 # C1 controls, of which a terminal takes some for the beginning of an order; ends of lines; what turns the reading about
@@ -158,7 +159,7 @@ def _completing(hide: Callable[[str], str]) -> Processor:
             event = _add_exception(logger, method, event)
         if event.keys().isdisjoint(_FOREIGN):
             return event
-        for name in _FOREIGN:
+        for name in _MASKED:
             text: Any = event.get(name)
             if isinstance(text, str):
                 event[name] = hide(text)
