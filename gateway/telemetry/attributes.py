@@ -71,11 +71,10 @@ def asked(operation: str, target: Target, types: Mapping[str, str]) -> Attribute
     """Say what an upstream is asked for."""
     name = target.adapter.name
     kind = types.get(name, name)
-    return {
-        "gen_ai.operation.name": operation,
-        "gen_ai.provider.name": _PROVIDERS.get(kind, kind),
-        "gen_ai.request.model": target.model[:_LONGEST],
-    }
+    found: Attributes = {"gen_ai.operation.name": operation, "gen_ai.provider.name": _PROVIDERS.get(kind, kind)}
+    if target.model:
+        found["gen_ai.request.model"] = target.model[:_LONGEST]
+    return found
 
 
 def sampled(request: ir.Request | None) -> Attributes:
