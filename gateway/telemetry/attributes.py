@@ -137,6 +137,7 @@ def answered(context: RequestContext) -> Attributes:
     if context.requested_model:
         found["gen_ai.operation.name"] = operation_of(context.route.operation)
         found["gen_ai.request.model"] = context.requested_model[:_LONGEST]
-    if context.upstream:
-        found["gateway.upstream"] = context.upstream[:_LONGEST]
+    upstream = context.upstream or context.called()
+    if upstream:
+        found["gateway.upstream"] = upstream[:_LONGEST]
     return found

@@ -126,6 +126,12 @@ async def test_each_call_has_a_span_and_those_in_vain_say_why(tmp_path: Path) ->
     assert [span.status.code for span in (*calls(sink), server(sink))] == [2, 2, 0, 0]
 
 
+async def test_the_span_of_a_request_names_who_was_asked_in_vain(tmp_path: Path) -> None:
+    sink = await asked(tmp_path, Scripted([UpstreamUnavailable("down")], name="one"), model="x")
+    said = attributes(server(sink).attributes)
+    assert (said["gateway.upstream"], said["gateway.attempts"]) == ("one/demo", 1)
+
+
 async def test_a_stream_that_breaks_is_an_error_of_both_spans(tmp_path: Path) -> None:
     sink = await asked(tmp_path, Scripted([*say("Hel")[:2], StreamBroken("gone")]), stream=True)
     for span in (server(sink), *calls(sink)):
