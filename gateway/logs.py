@@ -72,7 +72,7 @@ def logger_of(
     else:
         processors.append(_line)
     lazy = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
+        _Lossy(structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer)),
         processors=processors,
         wrapper_class=_wrapper(_LEVELS[config.level]),
     )
@@ -83,6 +83,22 @@ def logger_of(
 def _wrapper(level: int) -> type[FilteringBoundLogger]:
     filtering = structlog.make_filtering_bound_logger(level)
     return type("Logger", (filtering, Entries), {}) if level <= _LEVELS["info"] else filtering
+
+
+class _Lossy:
+    """A sink of which nobody hears when its reader has gone or its disk is full: what logs goes on without."""
+
+    def __init__(self, sink: structlog.PrintLogger | structlog.BytesLogger) -> None:
+        self._msg: Callable[[Any], None] = sink.msg
+
+    def msg(self, message: str | bytes) -> None:
+        """Write a line, or lose it."""
+        try:
+            self._msg(message)
+        except (OSError, ValueError):  # the latter of a file that is closed
+            return
+
+    debug = info = warning = error = critical = msg
 
 
 class Newest:
