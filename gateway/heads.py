@@ -1,8 +1,11 @@
 """uvicorn's HTTP protocol with a bound on heads: request line and headers, of which its parser takes any amount.
 
 A head that is longer gets 431, and the connection ends. One that comes slowly is held up to the bound and one read.
-This, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where an
-answer is under way it comes after that, so that nothing stands within another answer.
+What stands behind a body in chunks has the same bound, and is dropped: uvicorn takes it for headers of the request,
+where it could name another key or address than a proxy has let through. So could a second `Host`, which is 400.
+
+The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
+an answer is under way it comes after that, so that nothing stands within another answer.
 """
 
 from typing import Final
@@ -26,8 +29,9 @@ class BoundedHeads(HttpToolsProtocol):
     """One connection."""
 
     url = b""
-    _is_open = False  # a head has begun, and is not complete
-    _came = 0  # bytes of it, since the read in which it began
+    _is_open = False  # a request has begun, and is not complete
+    _is_head = False  # it is its head that comes
+    _came = 0  # bytes of the head, or since the last ones of a body, since the read in which they began
     _read = 0  # bytes of the last read
     _is_long = False
     _refusal = b""  # what is to be said when the answers that are under way have ended
@@ -45,17 +49,35 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count."""
-        self._is_open, self._came = True, 0
+        self._is_open = self._is_head = True
+        self._came = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; one behind the body is dropped."""
+        if self._is_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Measure a head that came all at once, and begin the request."""
-        self._is_open = False
         # what came in one read, and that a short one, cannot be longer
         if (self._came or self._read > MAX_HEAD_BYTES) and self._length() > MAX_HEAD_BYTES:
             self._is_long = True
             raise ValueError("the head is too long")  # the parser stops
+        if self._is_ambiguous():
+            raise ValueError("the head can be read in two ways")
+        self._is_head, self._came = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, which has a bound of its own."""
+        self._came = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Count no more."""
+        self._is_open = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Refuse what came behind the last request that was answered."""
@@ -75,6 +97,17 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)
+
+    def _is_ambiguous(self) -> bool:
+        """Look for what RFC 9112 wants refused (3.2, 6.1) and the parser lets pass."""
+        hosts = codings = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings += 1 if value.lower() == b"chunked" else 2
+        is_old = self.parser.get_http_version() != "1.1"  # pyright: ignore[reportOptionalMemberAccess] # it calls
+        return hosts > 1 or (not hosts and not is_old) or codings > (0 if is_old else 1)
 
     def _end(self, refusal: bytes) -> None:
         self.transport.write(refusal)

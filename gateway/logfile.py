@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Final
@@ -52,7 +53,8 @@ class LogFile:
             os.write(self._file, line + b"\n")
         except OSError as error:
             if not self._failing:
-                print(f"{self.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 (no other way)
+                with suppress(OSError):  # it may be on the same disk
+                    print(f"{self.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 (no other way)
             self._failing = True
         else:
             self._failing = False

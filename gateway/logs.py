@@ -20,6 +20,7 @@ __all__ = ["Entries", "Forward", "Newest", "logger_for", "logger_of"]
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 _FOREIGN = frozenset({"message", "exception", "reason", "base"})
+_MASKED = _FOREIGN | {"path", "model"}  # a caller's words: those that led somewhere, and have no message, are no secret
 _LINES = frozenset({"exception"})  # which has several
 _DELETE = b"\x7f"
 # C1 controls, of which a terminal takes some for the beginning of an order; ends of lines; what turns the reading about
@@ -71,7 +72,7 @@ def logger_of(
     else:
         processors.append(_line)
     lazy = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer),
+        _Lossy(structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer)),
         processors=processors,
         wrapper_class=_wrapper(_LEVELS[config.level]),
     )
@@ -82,6 +83,22 @@ def logger_of(
 def _wrapper(level: int) -> type[FilteringBoundLogger]:
     filtering = structlog.make_filtering_bound_logger(level)
     return type("Logger", (filtering, Entries), {}) if level <= _LEVELS["info"] else filtering
+
+
+class _Lossy:
+    """A sink of which nobody hears when its reader has gone or its disk is full: what logs goes on without."""
+
+    def __init__(self, sink: structlog.PrintLogger | structlog.BytesLogger) -> None:
+        self._msg: Callable[[Any], None] = sink.msg
+
+    def msg(self, message: str | bytes) -> None:
+        """Write a line, or lose it."""
+        try:
+            self._msg(message)
+        except (OSError, ValueError):  # the latter of a file that is closed
+            return
+
+    debug = info = warning = error = critical = msg
 
 
 class Newest:
@@ -158,7 +175,7 @@ def _completing(hide: Callable[[str], str]) -> Processor:
             event = _add_exception(logger, method, event)
         if event.keys().isdisjoint(_FOREIGN):
             return event
-        for name in _FOREIGN:
+        for name in _MASKED:
             text: Any = event.get(name)
             if isinstance(text, str):
                 event[name] = hide(text)

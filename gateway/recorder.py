@@ -58,7 +58,7 @@ _LEFT_OUT: Final = frozenset(
     {"connection", "content-encoding", "content-length", "set-cookie", "transfer-encoding", "www-authenticate"}
 )
 _CREDENTIALS: Final = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
-_SECTIONS: Final = ("thinking", "defaults", "retry", "translate")
+_SECTIONS: Final = ("thinking", "defaults", "retry", "timeouts", "translate")
 # of an upstream's settings, those that are no secret and no account's
 _SETTINGS: Final = (
     "type",

@@ -83,8 +83,9 @@ def _fields(method: str, path: str, peer: str, context: RequestContext, now: flo
     }
     if context.requested_model:
         fields["model"] = context.requested_model[:200]
-    if context.upstream:
-        fields["upstream"] = context.upstream
+    upstream = context.upstream or context.called()
+    if upstream:
+        fields["upstream"] = upstream
         fields["attempts"] = context.attempts
     if context.first_byte is not None:
         fields["first_byte_ms"] = _ms(context.first_byte - started)

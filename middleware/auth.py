@@ -3,6 +3,7 @@
 import base64
 import binascii
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, Self
@@ -26,7 +27,7 @@ Right = Literal["chat", "admin", "metrics"]  # the scopes of a key
 Vouch = Callable[[str, bytes], str]
 _Read = Callable[[Mapping[bytes, bytes], bytes], str | None]  # headers, query → the key, None where there is none
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LOCAL_HOST = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?", re.IGNORECASE)
 _FOR: Mapping[Right, str] = {"chat": "model calls", "admin": "the administration", "metrics": "the metrics"}
 
 
@@ -254,7 +255,7 @@ def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         return False
     if not _is_loopback((scope.get("client") or ("",))[0]):
         return False
-    if _hostname(headers.get(b"host", b"")) not in _LOCAL_HOSTS:
+    if not _LOCAL_HOST.fullmatch(headers.get(b"host", b"")):
         return False
     origin = headers.get(b"origin")
     return origin is None or urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == headers.get(b"host")
@@ -265,11 +266,6 @@ def _is_loopback(peer: str) -> bool:
         return ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False
-
-
-def _hostname(host: bytes) -> str:
-    text = host.decode("latin-1").lower()
-    return text[: text.find("]") + 1] if text.startswith("[") else text.partition(":")[0]
 
 
 def _forget(scope: Scope, context: RequestContext) -> None:

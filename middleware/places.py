@@ -15,6 +15,7 @@ __all__ = ["OTHER", "Now", "Places", "Series"]
 
 OTHER: Final = "other"  # stands for models that no list has, once there are too many of them
 _UNLISTED: Final = 100
+_LONGEST: Final = 200
 _LEFT: Final = 499  # nginx's status for a caller that left before there was one
 _GONE: Final = ("client_closed", "cancelled")
 
@@ -63,7 +64,8 @@ class Places:
         listed = not model or (adapter is not None and model in adapter.models())
         if listed or (upstream, model) in self._unlisted:
             return model
-        if not served or len(self._unlisted) >= _UNLISTED or not self._tally.has_room:
+        is_name = len(model) <= _LONGEST and model.isprintable()  # Prometheus reads no page with a NUL in it
+        if not (served and is_name) or len(self._unlisted) >= _UNLISTED or not self._tally.has_room:
             return OTHER
         self._unlisted.add((upstream, model))
         return model

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.admin.wording import iso
-from gateway.errors import Conflict, NotFound
+from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.services import Services
 from gateway.upstream import CredentialView, LoggingIn, Pooling
 
@@ -104,11 +104,17 @@ class Credentials:
         return done if isinstance(done, CredentialView) else None
 
     def logging_in(self, upstream: str) -> LoggingIn:
-        """Find an upstream that accounts can be added to; raise NotFound."""
-        adapter = self._services.adapters.get(upstream)
-        if not isinstance(adapter, LoggingIn):
-            raise NotFound("upstream: no upstream of this name takes Google accounts")
-        return adapter
+        """Find an upstream that accounts can be added to, "" = the only one; raise NotFound or InvalidRequest."""
+        found = {name: one for name, one in self._services.adapters.items() if isinstance(one, LoggingIn)}
+        if upstream:
+            found = {name: one for name, one in found.items() if name == upstream}
+        if not found:
+            raise NotFound(f"no upstream{' of this name' if upstream else ''} takes Google accounts")
+        if len(found) > 1:
+            raise InvalidRequest(
+                f"several upstreams take Google accounts; add ?upstream= with one of {', '.join(found)}"
+            )
+        return next(iter(found.values()))
 
     def _find(self, id_: str, upstream: str) -> Pooling:
         found = [

@@ -70,7 +70,8 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     async def announce() -> None:
         if workers:
             link = await gateway.administration.link(address, shared=gateway.shares)
-            click.echo(banner(gateway, address, engine, link))
+            with suppress(OSError):  # it serves also where nobody can read that
+                click.echo(banner(gateway, address, engine, link))
 
     try:
         Server(config, generations, announce, leash).run([listener])

@@ -211,6 +211,7 @@ def _loaded(recording: Recording, folder: str) -> Loaded:
         "auth": {"allow_anonymous": "always"},
         "log": {"level": "critical"},
         "pipeline": {"order": ["request_id", "protocol", "model_map"]},
+        "timeouts": {**(as_tree(settings.get("timeouts")) or {}), "keepalive": 0},
     }
     return load({**settings, **own, "upstream": tables}, environ={}, dotenv=False)
 

@@ -83,7 +83,7 @@ class RecordedTransport(Transport):
             raise ConnectFailed("the recording has no further call")
         call = self._calls.pop(0)
         if call.status is None:
-            raise _error(call)
+            raise _failure(call)
         self._time.reach(call.answered_at)
         return _RecordedResponse(call, call.status, self._open, self._time)
 
@@ -126,7 +126,7 @@ class UnconnectedResponse(Response):
 
 
 class _RecordedResponse(UnconnectedResponse):
-    """A recorded answer; a connection that was left in the middle ends there."""
+    """A recorded answer."""
 
     __slots__ = ("_call", "_pieces", "_time")
 
@@ -137,19 +137,22 @@ class _RecordedResponse(UnconnectedResponse):
         self._time = time
 
     async def _read(self) -> bytes:
-        if not self._pieces and self._call.error is not None:
+        if not self._pieces and not self._call.ended:
             self.close()
-            raise _error(self._call)
+            raise _failure(self._call)
         moment, piece = self._pieces.pop(0) if self._pieces else (0.0, "")
         self._time.reach(moment)
-        if not self._pieces and self._call.error is None:
+        if not self._pieces and self._call.ended:
             self.ended = True
             self._open.discard(self)
         return unpack(piece)
 
 
-def _error(call: Call) -> TransportError:
-    kind, words, before = call.error or (ConnectFailed.__name__, "no answer was recorded", False)
+def _failure(call: Call) -> TransportError | TimeoutError:
+    """Give what broke a call; the wait for one that was given up is over at once."""
+    if call.error is None:
+        return TimeoutError()
+    kind, words, before = call.error
     if kind == Broken.__name__:
         return Broken(words, before_response=before)
     return _ERRORS.get(kind, ConnectFailed)(words)

@@ -71,11 +71,10 @@ def asked(operation: str, target: Target, types: Mapping[str, str]) -> Attribute
     """Say what an upstream is asked for."""
     name = target.adapter.name
     kind = types.get(name, name)
-    return {
-        "gen_ai.operation.name": operation,
-        "gen_ai.provider.name": _PROVIDERS.get(kind, kind),
-        "gen_ai.request.model": target.model[:_LONGEST],
-    }
+    found: Attributes = {"gen_ai.operation.name": operation, "gen_ai.provider.name": _PROVIDERS.get(kind, kind)}
+    if target.model:
+        found["gen_ai.request.model"] = target.model[:_LONGEST]
+    return found
 
 
 def sampled(request: ir.Request | None) -> Attributes:
@@ -138,6 +137,7 @@ def answered(context: RequestContext) -> Attributes:
     if context.requested_model:
         found["gen_ai.operation.name"] = operation_of(context.route.operation)
         found["gen_ai.request.model"] = context.requested_model[:_LONGEST]
-    if context.upstream:
-        found["gateway.upstream"] = context.upstream[:_LONGEST]
+    upstream = context.upstream or context.called()
+    if upstream:
+        found["gateway.upstream"] = upstream[:_LONGEST]
     return found

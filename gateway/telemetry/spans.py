@@ -79,7 +79,7 @@ class RequestTrace:
         if self._call is not None:
             self._call.end(self.carrier)
         labels = asked(self._operation, target, self._types)
-        name = f"{self._operation} {target.model}"
+        name = f"{self._operation} {target.model}".rstrip()
         attributes = {**labels, **sampled(self._context.request), "gateway.upstream": target.adapter.name}
         span = self._tools.tracer.start_span(name, self._below, SpanKind.CLIENT, attributes)
         self._call = _UpstreamCall(self._tools, span, labels, set_span_in_context(span, self._below))

@@ -136,6 +136,30 @@ async def test_a_connection_that_broke_breaks_again(tmp_path: Path, path: str, s
     assert (replayed.status, replayed.body) == (answer.status, answer.body)
 
 
+@pytest.mark.parametrize("limit", ["idle", "first_byte"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_server_that_was_given_up_is_silent_again(tmp_path: Path, limit: str, stream: bool) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        delta = {"id": "x", "model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}
+        event = f"data: {json.dumps(delta)}\n\n".encode() if limit == "idle" else b""
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 99999\r\n\r\n" + event)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        upstream = {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
+        app = app_with(tmp_path, upstream=upstream, retry={"attempts": 1}, timeouts={limit: 0.5})
+        answer = await ask(app, path=MESSAGES, model="m", stream=stream)
+    assert f"timeouts.{limit}".encode() in answer.body
+    recording = read(tmp_path)
+    assert (recording.calls[0].ended, recording.calls[0].error) == (False, None)
+    replayed = await replay(recording)
+    assert differences(recording, replayed) == []
+    assert (replayed.status, replayed.body) == (answer.status, answer.body)
+
+
 async def test_a_server_that_is_away_is_away_again(tmp_path: Path) -> None:
     upstream = {"mine": {"type": "openai", "base_url": "http://127.0.0.1:1", "models": ["m"]}}
     answer = await ask(app_with(tmp_path, upstream=upstream), model="m")

@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import Program, gateway
+from tests.processes import PROGRAMS, Program, gateway, running
 
 PATHS = {"openai-chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
 ENDS = {"openai-chat": "data: [DONE]", "anthropic": "event: message_stop"}
 ERRORS = {"openai-chat": 'data: {"error":', "anthropic": "event: error"}
+FULL = Path("/dev/full")
 KEEPALIVE = "[timeouts]\nkeepalive = 0.05\n"
 DIALECTS = pytest.mark.parametrize("dialect", list(PATHS))
 
@@ -93,6 +94,18 @@ def test_what_is_open_ends_by_itself(tmp_path: Path, dialect: str) -> None:
         assert program.ends() == 0
     assert ENDS[dialect] in got
     assert not any(line.startswith(ERRORS[dialect]) for line in got)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("file", ["", "/dev/full"])
+def test_what_is_open_ends_by_itself_also_when_the_log_cannot_be_written(tmp_path: Path, form: str, file: str) -> None:
+    (tmp_path / "gateway.toml").write_text(f'{KEEPALIVE}[log]\nformat = "{form}"\nfile = "{file}"\n')
+    command = ["/bin/sh", "-c", f'exec "{PROGRAMS / "gateway"}" --port 0 2> {FULL}']
+    with running(command, tmp_path) as program, streaming(program, "openai-chat", "!slow 2") as lines:
+        program.process.send_signal(signal.SIGTERM)
+        assert ENDS["openai-chat"] in list(lines)
+        assert program.ends() == 0
 
 
 def test_a_whole_answer_that_is_open_is_given(tmp_path: Path) -> None:

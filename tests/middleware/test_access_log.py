@@ -10,8 +10,10 @@ from gateway.context import attach
 from gateway.errors import UpstreamTimeout
 from gateway.middleware import AccessLog, RequestId
 from gateway.refusal import refuse
+from gateway.upstream import Target
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, call, scope_of
+from tests.scripted import Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +74,16 @@ async def test_it_says_where_the_answer_came_from_and_what_it_used() -> None:
     line = await line_of(inner)
     wanted = {"model": "gpt-4o", "upstream": "antigravity/claude", "attempts": 2, "losses": 1}
     assert (wanted | {"input_tokens": 10, "cached_tokens": 4, "output_tokens": 7}).items() <= line.items()
+
+
+async def test_it_says_who_was_asked_in_vain() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        context.tries(Target(Scripted(name="up"), "m"), None)
+        await refuse(context, send, UpstreamTimeout("it stayed silent"))
+
+    line = await line_of(inner)
+    assert {"upstream": "up/m", "attempts": 1, "end": "error"}.items() <= line.items()
 
 
 async def test_an_error_is_named() -> None:

@@ -120,6 +120,8 @@ async def test_a_program_on_this_machine_needs_no_key(host: str, key: str | None
         ({"forwarded": "for=1.2.3.4"}, "127.0.0.1"),
         ({"host": "gateway.example"}, "127.0.0.1"),
         ({"host": "localhost.evil.example"}, "127.0.0.1"),
+        ({"host": "localhost:80@evil.example"}, "127.0.0.1"),
+        ({"host": "[::1].evil.example"}, "127.0.0.1"),
         ({"origin": "https://evil.example"}, "127.0.0.1"),
         ({"origin": "null"}, "127.0.0.1"),
     ],

@@ -278,6 +278,12 @@ async def test_models_that_nobody_lists_have_few_labels() -> None:
     assert (len(models), {"m", OTHER} <= models, found.total("requests_total")) == (102, True, 121)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\r\nb", "a\u2028b", "a" * 1000])
+async def test_a_name_that_prometheus_cannot_read_makes_no_label(name: str) -> None:
+    found = await after(Answers({"upstream": f"up/{name}"}), adapters=upstream("m"))
+    assert found.labels("requests_total", "model") == {OTHER}
+
+
 async def test_a_path_of_no_dialect_has_no_dialect() -> None:
     found = await after(Inner(), "/own", "/elsewhere")
     assert found.get("requests_total", dialect="", upstream="", model="", status="200") == 2

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -134,6 +135,26 @@ def test_a_head_that_comes_in_two_reads_is_measured_as_one(program: Program) -> 
         assert httpx.get(f"{program.url}/health").status_code == 200
         connection.sendall(sent[1000:])
         assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+
+
+CHUNK = b"2\r\n{}\r\n"
+FIELD = b"x: " + b"a" * 1000 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begins", "goes_on"),
+    [(CHUNK + b"0\r\n", FIELD), (CHUNK + b"0\r\nx: ", b"a" * 1000), (CHUNK + b"2;", b"a" * 1000), (b"", b"0" * 1000)],
+    ids=["headers behind it", "one header behind it", "an extension of a chunk", "the size of a chunk"],
+)
+def test_what_is_no_body_has_the_bound_of_a_head(program: Program, begins: bytes, goes_on: bytes) -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + END
+    address = urlsplit(program.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(head + begins)
+        with suppress(ConnectionError):  # it is closed before these 64 MB have gone
+            for _ in range(64):
+                connection.sendall(goes_on * 1000)
+            pytest.fail("it was taken")
 
 
 def test_a_head_without_end_is_not_taken(program: Program) -> None:

@@ -81,6 +81,17 @@ async def test_in_a_log_of_json_it_is_one_object(tmp_path: Path, place: str) -> 
     assert [line for line in lines if not line.isprintable()] == []
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("place", ["path", "id", "model"])
+async def test_a_key_that_stands_in_a_wrong_place_is_masked(tmp_path: Path, form: str, place: str) -> None:
+    secret = "canary of our own form"
+    scope, body = said(place, secret)
+    scope["headers"] = [(b"host", b"gateway.example"), (b"x-api-key", secret.encode())]
+    tables = {"auth": {"keys": [secret]}, "models": {"unknown": "reject"}}
+    (line,) = await logged(tmp_path, form, scope, body=body, **tables)
+    assert ("404" in line, secret in line) == (True, False)
+
+
 async def test_what_is_asked_and_answered_is_not_logged_by_itself(tmp_path: Path) -> None:
     for number, (path, body) in enumerate(BODIES.items()):
         folder = tmp_path / str(number)

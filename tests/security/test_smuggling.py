@@ -29,6 +29,8 @@ LENGTHS = {
     "a space before the colon": (b"content-length : 57",),
 }
 CODINGS = {
+    "two of them": b"transfer-encoding: gzip, chunked",
+    "twice": b"transfer-encoding: chunked\r\ntransfer-encoding: chunked",
     "unknown": b"transfer-encoding: xchunked",
     "misspelt": b"transfer-encoding: chunke",
     "not the last": b"transfer-encoding: chunked, identity",
@@ -50,6 +52,8 @@ HEADS = {
     "a nul in a value": b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\x00b\r\n" + LENGTH + b"\r\n\r\n",
     "a nul in the path": b"POST /v1/\x00 HTTP/1.1\r\nhost: localhost\r\n" + LENGTH + b"\r\n\r\n",
     "a space in a name": b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\na b: c\r\n" + LENGTH + b"\r\n\r\n",
+    "no host": b"POST /v1/chat/completions HTTP/1.1\r\n" + LENGTH + b"\r\n\r\n",
+    "two hosts": b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nhost: evil\r\n" + LENGTH + b"\r\n\r\n",
     "a version of its own": b"POST /v1/chat/completions HTTP/9.1\r\nhost: localhost\r\n" + LENGTH + b"\r\n\r\n",
 }
 CHUNKS = {
@@ -108,6 +112,22 @@ def test_another_coding_than_chunked_is_refused(program: Program, upstream: Upst
 @pytest.mark.parametrize("sent", HEADS.values(), ids=HEADS)
 def test_a_head_that_others_would_read_otherwise_is_refused(program: Program, upstream: Upstream, sent: bytes) -> None:
     check_refused(program, upstream, sent + BODY)
+
+
+def test_chunks_of_a_version_that_has_none_are_refused(program: Program, upstream: Upstream) -> None:
+    check_refused(program, upstream, head(b"transfer-encoding: chunked").replace(b"HTTP/1.1", b"HTTP/1.0", 1) + CHUNKED)
+
+
+def test_a_host_is_not_asked_of_a_version_that_has_none(program: Program) -> None:
+    assert exchange(program.url, b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "field", [b"authorization: Bearer other", b"origin: https://evil.example", b"x-forwarded-for: 192.0.2.1"]
+)
+def test_what_stands_behind_a_body_is_no_header(program: Program, field: bytes) -> None:
+    sent = head(b"transfer-encoding: chunked", b"connection: close") + CHUNKED[:-2] + field + b"\r\n\r\n"
+    assert exchange(program.url, sent).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)

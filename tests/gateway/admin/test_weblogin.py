@@ -242,11 +242,26 @@ async def test_another_host_with_the_same_database_takes_the_answer_once(tmp_pat
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/oauth2/login", 404), ("/oauth2/login?upstream=nobody", 404), ("/oauth2/login?upstream=x", 404)],
+    [("/oauth2/login?upstream=nobody", 404), ("/oauth2/login?upstream=x", 404)],
 )
 async def test_an_upstream_without_logins_is_none(tmp_path: Path, path: str, status: int) -> None:
     async with visiting(made(tmp_path, Accounts(), Scripted(say("x"), name="x"))) as http:
         assert (await begin(http, path)).status_code == status
+
+
+async def test_the_only_one_with_logins_needs_no_name(tmp_path: Path) -> None:
+    upstream = Accounts()
+    async with visiting(made(tmp_path, upstream, Scripted(say("x"), name="x"))) as http:
+        begun = await begin(http, "/oauth2/login")
+        assert begun.headers["location"].startswith(AUTHORIZE)
+        assert (await come_back(http, begun)).status_code == 200
+    assert len(upstream.logins) == 1
+
+
+async def test_of_several_one_is_to_be_named(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, Accounts(name="one"), Accounts(name="two"))) as http:
+        answer = await begin(http, "/oauth2/login")
+    assert (answer.status_code, "one, two" in answer.text) == (400, True)
 
 
 async def test_what_is_not_configured_is_said(tmp_path: Path) -> None:

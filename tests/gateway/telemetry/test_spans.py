@@ -13,10 +13,11 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as wo
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes
 
 from gateway import ir
-from gateway.app import lifespan
+from gateway.app import create_app, lifespan
 from gateway.errors import StreamBroken, UpstreamUnavailable
 from gateway.upstream import Step
 from tests.conformance.openai_api import before
+from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.otlp import Receiver, attributes, receiver
 from tests.gateway.config.asking import ask
@@ -125,6 +126,12 @@ async def test_each_call_has_a_span_and_those_in_vain_say_why(tmp_path: Path) ->
     assert [span.status.code for span in (*calls(sink), server(sink))] == [2, 2, 0, 0]
 
 
+async def test_the_span_of_a_request_names_who_was_asked_in_vain(tmp_path: Path) -> None:
+    sink = await asked(tmp_path, Scripted([UpstreamUnavailable("down")], name="one"), model="x")
+    said = attributes(server(sink).attributes)
+    assert (said["gateway.upstream"], said["gateway.attempts"]) == ("one/demo", 1)
+
+
 async def test_a_stream_that_breaks_is_an_error_of_both_spans(tmp_path: Path) -> None:
     sink = await asked(tmp_path, Scripted([*say("Hel")[:2], StreamBroken("gone")]), stream=True)
     for span in (server(sink), *calls(sink)):
@@ -181,6 +188,16 @@ async def test_a_host_that_is_traced_itself_is_the_parent(tmp_path: Path) -> Non
         with tracer.start_as_current_span("host") as host:
             await ask(app, headers=CALLER)
     assert server(sink).parent_span_id.hex() == trace.format_span_id(host.get_span_context().span_id)
+
+
+async def test_a_call_about_no_model_is_named_by_what_it_is(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    async with receiver() as sink:
+        upstream = {"type": "gemini", "api_key": "k", "base_url": fake_gemini.url}
+        app = create_app(config(sink, tmp_path) | {"upstream": {"google": upstream}})
+        async with lifespan(app):
+            await call(app, scope_of(method="GET", path="/v1beta/files"))
+    (made,) = calls(sink)
+    assert (made.name, words.GEN_AI_REQUEST_MODEL in attributes(made.attributes)) == ("native", False)
 
 
 async def test_operators_endpoints_have_no_spans(tmp_path: Path) -> None:
