@@ -30,7 +30,6 @@ class BoundedHeads(HttpToolsProtocol):
 
     url = b""
     _is_open = False  # a request has begun, and is not complete
-    _is_head = False  # it is its head that comes
     _came = 0  # bytes of the head, or since the last ones of a body, since the read in which they began
     _read = 0  # bytes of the last read
     _is_long = False
@@ -49,14 +48,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count."""
-        self._is_open = self._is_head = True
-        self._came = 0
+        self._is_open, self._came = True, 0
         super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; one behind the body is dropped."""
-        if self._is_head:
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Measure a head that came all at once, and begin the request."""
@@ -66,8 +59,9 @@ class BoundedHeads(HttpToolsProtocol):
             raise ValueError("the head is too long")  # the parser stops
         if self._is_ambiguous():
             raise ValueError("the head can be read in two ways")
-        self._is_head, self._came = False, 0
+        self._came = 0
         super().on_headers_complete()
+        self.headers = []  # the scope has those of the head; what stands behind the body comes into these
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""
@@ -100,6 +94,9 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _is_ambiguous(self) -> bool:
         """Look for what RFC 9112 wants refused (3.2, 6.1) and the parser lets pass."""
+        names = dict(self.headers)
+        if len(names) == len(self.headers) and b"host" in names and b"transfer-encoding" not in names:
+            return False  # nearly all of them
         hosts = codings = 0
         for name, value in self.headers:
             if name == b"host":
@@ -130,4 +127,5 @@ class BoundedHeads(HttpToolsProtocol):
     def _route(self) -> Route:
         """Give the route of what has come so far; no more than its dialect is asked of it."""
         path, _, query = self.url.partition(b"?")
-        return match("POST", unquote(path.decode("latin-1")), dict(self.headers or ()), query)
+        headers = dict(self.scope["headers"] if self.scope else ())
+        return match("POST", unquote(path.decode("latin-1")), headers, query)
