@@ -63,15 +63,15 @@ class Connection(BoundedHeads):
             if self.waiting.pop(self, self) is None:
                 self.waiting[self] = None  # behind all others
 
-    def on_headers_complete(self) -> None:
+    def begin_request(self) -> None:
         """Serve a request; its body may still be on its way."""
-        super().on_headers_complete()
+        super().begin_request()
         self._served += 1
 
-    def on_message_complete(self) -> None:
+    def end_request(self) -> None:
         """Have all of a request; what comes now is the next head."""
         self.waiting.pop(self, None)
-        super().on_message_complete()
+        super().end_request()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, if there is none yet."""

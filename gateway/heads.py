@@ -4,6 +4,10 @@ A head that is longer gets 431, and the connection ends. One that comes slowly i
 What stands behind a body in chunks has the same bound, and is dropped: uvicorn takes it for headers of the request,
 where it could name another key or address than a proxy has let through. So could a second `Host`, which is 400.
 
+An offer to speak another protocol (`Upgrade: h2c`, as Java's client makes with a first request) is not taken up: such a
+request is read once more without it. The parser would take the end of its head for the end of all, and its body for the
+next request. What is nothing but such an offer, CONNECT, is 400.
+
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
@@ -11,6 +15,7 @@ an answer is under way it comes after that, so that nothing stands within anothe
 from typing import Final
 from urllib.parse import unquote
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.context import new_id
@@ -33,6 +38,7 @@ class BoundedHeads(HttpToolsProtocol):
     _came = 0  # bytes of the head, or since the last ones of a body, since the read in which they began
     _read = 0  # bytes of the last read
     _is_long = False
+    _again = b""  # the head of a request that offers another protocol, without the offer
     _refusal = b""  # what is to be said when the answers that are under way have ended
 
     def data_received(self, data: bytes) -> None:
@@ -41,14 +47,19 @@ class BoundedHeads(HttpToolsProtocol):
             return
         self._read = len(data)
         self._came += self._read if self._is_open else 0
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("")
         if self._is_open and self._came > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._is_long = True
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """Begin to count."""
-        self._is_open, self._came = True, 0
+        self._is_open, self._came, self._again = True, 0, b""
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -60,6 +71,15 @@ class BoundedHeads(HttpToolsProtocol):
         if self._is_ambiguous():
             raise ValueError("the head can be read in two ways")
         self._came = 0
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("nothing is left without the offer")
+            self._again = self._without_offer()
+        else:
+            self.begin_request()
+
+    def begin_request(self) -> None:
+        """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
 
@@ -71,6 +91,11 @@ class BoundedHeads(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Count no more."""
         self._is_open = False
+        if not self._again:
+            self.end_request()
+
+    def end_request(self) -> None:
+        """Have all of a request."""
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -88,6 +113,23 @@ class BoundedHeads(HttpToolsProtocol):
             self._refusal = refusal
         else:  # it is the body of the last request, whose answer may have begun, or stand behind another
             self._end(b"" if self.cycle.response_started or self.pipeline else refusal)
+
+    def _parse(self, data: bytes) -> None:
+        left: bytes | memoryview = data
+        while left:
+            try:
+                self.parser.feed_data(left)
+            except HttpParserUpgrade as found:
+                left = memoryview(left)[found.args[0] :]
+                self.parser = HttpRequestParser(self)  # the old one is at its end where the connection is to close
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+                self.parser.feed_data(self._again)
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        head = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return head + b"".join(b"%b: %b\r\n" % one for one in self.headers if one[0] != b"upgrade") + b"\r\n"
 
     def _length(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + _BETWEEN for name, value in self.headers)

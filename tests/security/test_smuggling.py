@@ -137,12 +137,15 @@ def test_chunks_that_others_would_read_otherwise_are_refused(
     check_refused(program, upstream, head(b"transfer-encoding: chunked") + chunks)
 
 
+OFFER = b"connection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAI"
 PACKED = gzip.compress(BODY)
 FRAMED = {
     "with its length": head(LENGTH, b"connection: close") + BODY,
     "in chunks": head(b"transfer-encoding: chunked", b"connection: close") + CHUNKED,
     "in a chunk with an extension": head(b"transfer-encoding: chunked", b"connection: close")
     + CHUNKED.replace(b"\r\n", b";a=b\r\n", 1),
+    "with an offer of another protocol": head(OFFER, LENGTH) + BODY,
+    "in chunks, with an offer": head(OFFER, b"transfer-encoding: chunked") + CHUNKED,
     "compressed": head(b"content-length: %d" % len(PACKED), b"content-encoding: gzip", b"connection: close") + PACKED,
 }
 
@@ -155,3 +158,22 @@ def test_upstream_gets_a_length_of_ours_whatever_the_caller_wrote(
     assert upstream.values(b"content-length") == [b"%d" % len(upstream.body)]
     assert upstream.values(b"transfer-encoding") == upstream.values(b"content-encoding") == []
     assert b'"content":"hi"' in upstream.body
+
+
+@pytest.mark.parametrize("offer", [b"upgrade: h2c", b"upgrade: websocket", b"upgrade: a\r\nupgrade: b"])
+def test_a_body_behind_an_offer_of_another_protocol_is_no_request(program: Program, offer: bytes) -> None:
+    length = b"content-length: %d" % len(SECOND)
+    came = exchange(program.url, head(b"connection: upgrade", offer, length) + SECOND + SECOND)
+    assert came.startswith(b"HTTP/1.1 400 ")
+    assert came.count(b"HTTP/1.1 ") == 2  # that of the body, which is no JSON, and that of what stands behind it
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_requests_with_an_offer_are_read_in_pieces_one_after_the_other(program: Program, size: int) -> None:
+    sent = (head(b"connection: upgrade", b"upgrade: h2c", LENGTH) + BODY) * 3 + SECOND
+    came = exchange(program.url, *(sent[at : at + size] for at in range(0, len(sent), size)))
+    assert came.count(b"HTTP/1.1 200 ") == 4
+
+
+def test_there_are_no_tunnels(program: Program, upstream: Upstream) -> None:
+    check_refused(program, upstream, b"CONNECT localhost:443 HTTP/1.1\r\nhost: localhost\r\n\r\n")
