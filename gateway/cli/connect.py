@@ -1,7 +1,7 @@
 """`gateway connect`: lead a client to this gateway, and back again."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
-from gateway.cli.connect_files import apply, backup_of, fragment, undo
+from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
 from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError, Loaded, Problem
@@ -75,13 +75,20 @@ def _show(client: Client, place: Place, _: Path | None) -> list[str]:
 
 def _apply(client: Client, place: Place, own: Path | None) -> list[str]:
     lines: list[str] = []
+    for settings, planned in [(settings, change(settings)) for settings in _files(client, place, own)]:
+        if planned is not None:
+            apply(planned)
+        wrote = f"wrote {settings.file}; as it was: {backup_of(settings)}"
+        lines.append(wrote if planned is not None else f"{settings.file} says so already")
+    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+
+
+def _files(client: Client, place: Place, own: Path | None) -> Iterator[Settings]:
     for settings in client.settings(place):
-        if settings.file.parent == own:
+        if settings.form == "env" and settings.file.parent == own:
             message = "is the gateway's own, which would then call itself: run this in the folder of your program"
             raise ConfigError([Problem(str(settings.file), None, message)])
-        apply(settings)
-        lines.append(f"wrote {settings.file}; as it was: {backup_of(settings)}")
-    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+        yield settings
 
 
 def _undo(client: Client, place: Place, _: Path | None) -> list[str]:

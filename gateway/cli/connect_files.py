@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from gateway.config import ConfigError, Problem
 from gateway.config.sources import as_tree
 
-__all__ = ["Form", "Settings", "Values", "apply", "backup_of", "fragment", "now", "undo"]
+__all__ = ["Change", "Form", "Settings", "Values", "apply", "backup_of", "change", "fragment", "now", "undo"]
 
 Form = Literal["json", "toml", "env"]
 _Tree = MutableMapping[str, Any]
@@ -35,6 +35,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     file: Path
     form: Form
     values: Values
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A file as it is, and as it is to be."""
+
+    settings: Settings
+    before: str
+    after: str
 
 
 def backup_of(settings: Settings) -> Path:
@@ -57,14 +65,21 @@ def now(settings: Settings) -> Values:
     return found
 
 
-def apply(settings: Settings) -> None:
-    """Set the values; raise ConfigError for a file that cannot be read or written."""
+def change(settings: Settings) -> Change | None:
+    """Say how the file is to be; None where the values stand already. Raise ConfigError for one that cannot be used."""
     before = _read(settings.file)
     after = _edited(settings, before or "", settings.values)
-    backup = backup_of(settings)
+    if before is not None and _parsed(settings, after, settings.file) == _parsed(settings, before, settings.file):
+        return None
+    return Change(settings=settings, before=before or "", after=after)
+
+
+def apply(change: Change) -> None:
+    """Write a file; raise ConfigError."""
+    file, backup = change.settings.file, backup_of(change.settings)
     if not backup.exists():
-        _write(backup, before or "", _mode(settings.file))
-    _write(settings.file, after, _mode(settings.file))
+        _write(backup, change.before, _mode(file))
+    _write(file, change.after, _mode(file))
 
 
 def undo(settings: Settings) -> bool:

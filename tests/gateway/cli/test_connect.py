@@ -93,6 +93,8 @@ def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path)
             "ANTHROPIC_AUTH_TOKEN": KEY,
             "ANTHROPIC_MODEL": "demo",
             "ANTHROPIC_SMALL_FAST_MODEL": "demo",
+            "API_TIMEOUT_MS": "3000000",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         },
     }
     run("connect", "claude-code", "--undo")
@@ -102,7 +104,31 @@ def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path)
 def test_a_client_keeps_its_own_model_where_the_gateway_serves_it(run: Run, write: Callable[[str], Path]) -> None:
     write(f'{CONFIG}[models.alias]\n"claude-*" = "demo"')
     said = json.loads(run("connect", "claude-code", "--json").out)
-    assert said["variables"] == {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9001", "ANTHROPIC_AUTH_TOKEN": KEY}
+    assert not [name for name in said["variables"] if name.endswith("_MODEL")]
+
+
+@pytest.mark.parametrize(("config_dir", "file"), [("", ".claude.json"), ("other", "other/.claude.json")])
+def test_claude_code_begins_without_its_questions(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, config_dir: str, file: str
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", config_dir and str(home / config_dir))
+    run("connect", "claude-code", "--apply")
+    assert json.loads((home / file).read_text()) == {"hasCompletedOnboarding": True}
+
+
+def test_a_file_that_has_the_values_is_not_touched(run: Run, home: Path) -> None:
+    mine = '{"hasCompletedOnboarding":true,"projects":{}}'
+    (home / ".claude.json").write_text(mine)
+    assert f"{home / '.claude.json'} says so already" in run("connect", "claude-code", "--apply").out
+    assert files(home)[".claude.json"] == mine
+    run("connect", "claude-code", "--undo")
+    assert files(home) == {".claude.json": mine}
+
+
+def test_no_file_is_written_when_one_cannot_be(run: Run, home: Path) -> None:
+    (home / ".claude.json").write_text("[]")
+    assert run("connect", "claude-code", "--apply").code == 2
+    assert files(home) == {".claude.json": "[]"}
 
 
 def test_codex_keeps_its_comments(run: Run, home: Path) -> None:
