@@ -348,6 +348,16 @@ def test_without_secrets_everything_secret_is_masked(taken: Run) -> None:
     assert "1//" not in done.out
 
 
+@pytest.mark.parametrize("words", [("credentials", "import"), ("import",)])
+def test_a_masked_file_is_not_imported(taken: Run, words: tuple[str, ...]) -> None:
+    taken("credentials", "export", "masked.json")
+    before = taken("credentials", "list").out
+    done = taken(*words, "masked.json")
+    assert done.code == 2
+    assert done.err.startswith("masked.json: projects[0]: refresh_token is masked")
+    assert taken("credentials", "list").out == before
+
+
 def test_with_secrets_the_file_is_for_its_owner_and_can_be_imported(taken: Run, folder: Path) -> None:
     done = taken("credentials", "export", "--secrets", "out.json")
     assert (done.code, done.out, done.err) == (0, "", "")
