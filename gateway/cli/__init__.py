@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gateway import __version__
 from gateway.cli.check import check
@@ -31,9 +32,18 @@ class _DefaultRun(click.Group):
     """`gateway` alone, or with flags only, is `gateway run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
+        alone = not args and not ctx.resilient_parsing  # a shell that completes `gateway ` wants the commands
+        if alone or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Give the commands, and the flags of `run`."""
+        flags = run.shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        own = [
+            item for item in super().shell_complete(ctx, incomplete) if item.value not in {one.value for one in flags}
+        ]
+        return [*own, *flags]
 
 
 @click.group(cls=_DefaultRun, context_settings={"help_option_names": ["-h", "--help"]})
