@@ -7,6 +7,7 @@ it is. The backup beside it is the file before the first change, empty where the
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -27,6 +28,12 @@ Values = Mapping[_Path, object]
 
 _BACKUP: Final = ".before-gateway"
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
+
+
+class _Line(str):
+    """A line of a .env file as it stands there, and not a value."""
+
+    __slots__ = ()
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -82,23 +89,23 @@ def apply(change: Change) -> None:
     _write(file, change.after, _mode(file))
 
 
-def undo(settings: Settings) -> bool:
-    """Take the values back, and tell whether there was anything to take back; raise ConfigError.
+def undo(settings: Settings) -> str:
+    """Take the values back, and say what became of the file, "" when there was nothing to take back; raise ConfigError.
 
     A file that has been changed since keeps those changes.
     """
     backup = backup_of(settings)
     before = _read(backup)
     if before is None:
-        return False
-    now = _read(settings.file)
+        return ""
+    now, same = _read(settings.file), True
     if now is not None:
         old = _parsed(settings, before, backup)
         restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
         same = _parsed(settings, restored, settings.file) == old
         _put_back(settings.file, before if same else restored)
     backup.unlink()
-    return True
+    return "is as it was before" if same else "keeps what was changed since, without the gateway's values"
 
 
 def _put_back(file: Path, text: str) -> None:
@@ -140,7 +147,7 @@ def _parse_json(text: str) -> _Tree:
 
 def _parse_env(text: str) -> _Tree:
     found = ((_LINE.match(line), line) for line in text.splitlines())
-    return {match[1]: line for match, line in found if match}
+    return {match[1]: _Line(line) for match, line in found if match}
 
 
 def _dump_json(tree: _Tree) -> str:
@@ -177,8 +184,7 @@ def _lines(text: str, values: Mapping[str, object]) -> str:
 def _line(name: str, value: object) -> list[str]:
     if value is None:
         return []
-    said = str(value)
-    return [said if _LINE.match(said) else f"{name}={said}"]
+    return [value if isinstance(value, _Line) else f"{name}={shlex.quote(str(value))}"]
 
 
 # the tree

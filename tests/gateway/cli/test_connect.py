@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from tests.gateway.cli.conftest import Run
 
@@ -161,7 +162,7 @@ def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config.write_text(CODEX)
     run("connect", "codex", "--apply")
     config.write_text(config.read_text() + "\n[history]\nmax = 5\n")
-    run("connect", "codex", "--undo")
+    assert f"{config} keeps what was changed since" in run("connect", "codex", "--undo").out
     assert tomllib.loads(config.read_text()) == {**tomllib.loads(CODEX), "history": {"max": 5}}
     assert "# the best" in config.read_text()
 
@@ -246,6 +247,34 @@ def test_keys_that_are_only_known_by_their_hash_must_be_named(run: Run, write: C
     assert done.code == 2
     assert "--key" in done.err
     assert run("connect", "openai", "--key", KEY).code == 0
+
+
+def test_keys_that_were_made_at_run_time_must_be_named(run: Run, write: Callable[[str], Path]) -> None:
+    write('[upstream.demo]\ntype = "demo"\n')
+    run("keys", "new", "alice")
+    done = run("connect", "openai")
+    assert done.code == 2
+    assert "--key" in done.err
+
+
+def test_undo_needs_no_key(run: Run, home: Path, write: Callable[[str], Path]) -> None:
+    write('[upstream.demo]\ntype = "demo"\n[[key]]\nname = "a"\nsha256 = "' + "0" * 64 + '"\n')
+    run("connect", "codex", "--apply", "--key", KEY)
+    assert run("connect", "codex", "--undo").code == 0
+    assert files(home) == {}
+
+
+@pytest.mark.parametrize("key", ["c2VjcmV0a2V5MTIzNA==", "with a #", "$HOME"])
+def test_a_key_is_read_as_it_was_given(run: Run, home: Path, key: str) -> None:
+    run("connect", "gemini-cli", "--apply", "--key", key)
+    assert dotenv_values(home / ".gemini" / ".env")["GEMINI_API_KEY"] == key
+    assert "Gemini CLI comes here with a key that is not accepted" in run("doctor").out
+
+
+@pytest.mark.parametrize("words", [("--url", "localhost:8045"), ("--apply", "--undo")])
+def test_what_cannot_be_meant_is_bad_usage(run: Run, home: Path, words: tuple[str, ...]) -> None:
+    assert run("connect", "codex", *words).code == 2
+    assert files(home) == {}
 
 
 def test_a_model_that_leads_nowhere_is_named(run: Run) -> None:
