@@ -1,6 +1,7 @@
 """The command `gateway`. Each command loads what it needs when it runs."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -78,4 +79,7 @@ for _command in _COMMANDS:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are 0, 1, 2, 3 and 4."""
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # what is not UTF-8, such as a pipe on Windows, gets escapes
     return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")
