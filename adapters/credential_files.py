@@ -20,6 +20,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from gateway.redact import MASK
+
 __all__ = [
     "SHORT_LIVED",
     "Imported",
@@ -162,6 +164,9 @@ def _credential(entry: dict[str, Any], where: str) -> ImportedCredential:
         raise ValueError(f"{where or 'the account'}: {error}") from None
     if not found.refresh_token.strip():
         raise ValueError(f"{where or 'the account'}: refresh_token is empty")
+    if found.refresh_token == MASK:
+        message = "is masked: `gateway credentials export --secrets` writes what can be imported"
+        raise ValueError(f"{where or 'the account'}: refresh_token {message}")
     other = {name: value for name, value in entry.items() if name not in _READ}
     return ImportedCredential(**asdict(found), place=where, other=other)
 

@@ -1,9 +1,11 @@
 """The command `gateway`. Each command loads what it needs when it runs."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gateway import __version__
 from gateway.cli.check import check
@@ -31,9 +33,18 @@ class _DefaultRun(click.Group):
     """`gateway` alone, or with flags only, is `gateway run`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
+        alone = not args and not ctx.resilient_parsing  # a shell that completes `gateway ` wants the commands
+        if alone or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Give the commands, and the flags of `run`."""
+        flags = run.shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        own = [
+            item for item in super().shell_complete(ctx, incomplete) if item.value not in {one.value for one in flags}
+        ]
+        return [*own, *flags]
 
 
 @click.group(cls=_DefaultRun, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,4 +79,7 @@ for _command in _COMMANDS:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are 0, 1, 2, 3 and 4."""
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")  # what is not UTF-8, such as a pipe on Windows, gets escapes
     return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")

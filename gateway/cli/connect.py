@@ -1,7 +1,7 @@
 """`gateway connect`: lead a client to this gateway, and back again."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
-from gateway.cli.connect_files import apply, backup_of, fragment, undo
+from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
 from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError, Loaded, Problem
@@ -27,14 +27,25 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # n
 _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
 
 
+def _address(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not given.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
+    return given
+
+
 @click.command
 @click.argument("client", type=click.Choice(list(CLIENTS)))
 @configuration
-@click.option("--url", metavar="URL", help="Where the client reaches the gateway; else server.public_url, or its port.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=_address,
+    help="Where the client reaches the gateway; else server.public_url, or its port.",
+)
 @click.option("--key", metavar="KEY", help="The key that the client sends; else the first one of the configuration.")
 @click.option("--model", metavar="NAME", help="The model that the client shall use.")
-@click.option("--apply", "change", flag_value="apply", help="Write it into the client's files, with a backup.")
-@click.option("--undo", "change", flag_value="undo", help="Take it out of them again.")
+@click.option("--apply", "applies", is_flag=True, help="Write it into the client's files, with a backup.")
+@click.option("--undo", "undoes", is_flag=True, help="Take it out of them again.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def connect(
     client: str,
@@ -44,16 +55,19 @@ def connect(
     url: str | None,
     key: str | None,
     model: str | None,
-    change: str | None,
+    applies: bool,
+    undoes: bool,
     as_json: bool,
 ) -> None:
     """Say what to set so that a client uses this gateway; write it, or take it back."""
+    if applies and undoes:
+        raise click.UsageError("choose one: --apply or --undo")
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     chosen = CLIENTS[client]
     try:
-        place = _place(found, chosen, url, key, model)
+        place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
         own = found.file.resolve().parent if found.file is not None else None
-        said = _CHANGES[change](chosen, place, own)
+        said = (_apply if applies else _undo if undoes else _show)(chosen, place, own)
     except ConfigError as error:
         raise stop(error) from None
     click.echo(msgspec.json.encode(_plain(client, place)) if as_json else "\n".join(said))
@@ -75,26 +89,26 @@ def _show(client: Client, place: Place, _: Path | None) -> list[str]:
 
 def _apply(client: Client, place: Place, own: Path | None) -> list[str]:
     lines: list[str] = []
+    for settings, planned in [(settings, change(settings)) for settings in _files(client, place, own)]:
+        if planned is not None:
+            apply(planned)
+        wrote = f"wrote {settings.file}; as it was: {backup_of(settings)}"
+        lines.append(wrote if planned is not None else f"{settings.file} says so already")
+    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+
+
+def _files(client: Client, place: Place, own: Path | None) -> Iterator[Settings]:
     for settings in client.settings(place):
-        if settings.file.parent == own:
+        if settings.form == "env" and settings.file.parent == own:
             message = "is the gateway's own, which would then call itself: run this in the folder of your program"
             raise ConfigError([Problem(str(settings.file), None, message)])
-        apply(settings)
-        lines.append(f"wrote {settings.file}; as it was: {backup_of(settings)}")
-    return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
+        yield settings
 
 
 def _undo(client: Client, place: Place, _: Path | None) -> list[str]:
     everything = client.settings(replace(place, chosen=True))
-    done = [settings.file for settings in everything if undo(settings)]
-    return [f"{file} is as it was before" for file in done] or [f"{client.title} was not connected: nothing to undo"]
-
-
-_CHANGES: Final[Mapping[str | None, Callable[[Client, Place, Path | None], list[str]]]] = {
-    None: _show,
-    "apply": _apply,
-    "undo": _undo,
-}
+    done = [(settings.file, undo(settings)) for settings in everything]
+    return [f"{file} {said}" for file, said in done if said] or [f"{client.title} was not connected: nothing to undo"]
 
 
 def _plain(name: str, place: Place) -> dict[str, object]:
@@ -165,7 +179,7 @@ def _key(found: Loaded) -> str:
     secret = next(iter((*config.auth.keys, *chatting)), None)
     if secret is not None:
         return secret.reveal()
-    if config.key:
+    if config.key or import_module("gateway.cli.keys_work").stored(found):
         message = "it keeps only hashes of its keys: say with --key which one the client shall send"
-        raise ConfigError([Problem(str(found.file), None, message)])
+        raise ConfigError([Problem(str(found.file or "configuration"), None, message)])
     return _ANY

@@ -15,6 +15,7 @@ _VARIABLE: Final = "GATEWAY_KEY"
 _CODEX: Final = ("model_providers", "gateway")
 _OPENCODE: Final = ("provider", "gateway")
 _AS_IT_IS: Final[Mapping[str, object]] = {}
+_CLAUDE_CODE: Final = {"API_TIMEOUT_MS": "3000000", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -49,14 +50,22 @@ class Client(Struct, frozen=True, kw_only=True):
 
 
 def _claude_code(place: Place) -> tuple[Settings, ...]:
-    folder = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    own = os.environ.get("CLAUDE_CONFIG_DIR")
+    folder = Path(own or Path.home() / ".claude")
     values: Values = {("env", name): value for name, value in _claude_code_variables(place).items()}
-    return (Settings(file=folder / "settings.json", form="json", values=values),)
+    return (
+        Settings(file=folder / "settings.json", form="json", values=values),
+        Settings(
+            file=(folder if own else Path.home()) / ".claude.json",
+            form="json",
+            values={("hasCompletedOnboarding",): True},
+        ),
+    )
 
 
 def _claude_code_variables(place: Place) -> Mapping[str, str]:
     models = {"ANTHROPIC_MODEL": place.model, "ANTHROPIC_SMALL_FAST_MODEL": place.small} if place.chosen else {}
-    return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models}
+    return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_AUTH_TOKEN": place.key, **models, **_CLAUDE_CODE}
 
 
 # Codex

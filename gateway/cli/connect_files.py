@@ -7,6 +7,7 @@ it is. The backup beside it is the file before the first change, empty where the
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -18,7 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 from gateway.config import ConfigError, Problem
 from gateway.config.sources import as_tree
 
-__all__ = ["Form", "Settings", "Values", "apply", "backup_of", "fragment", "now", "undo"]
+__all__ = ["Change", "Form", "Settings", "Values", "apply", "backup_of", "change", "fragment", "now", "undo"]
 
 Form = Literal["json", "toml", "env"]
 _Tree = MutableMapping[str, Any]
@@ -29,12 +30,26 @@ _BACKUP: Final = ".before-gateway"
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
 
 
+class _Line(str):
+    """A line of a .env file as it stands there, and not a value."""
+
+    __slots__ = ()
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """What a client needs in one of its files; `values` by their place in it."""
 
     file: Path
     form: Form
     values: Values
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A file as it is, and as it is to be."""
+
+    settings: Settings
+    before: str
+    after: str
 
 
 def backup_of(settings: Settings) -> Path:
@@ -57,33 +72,40 @@ def now(settings: Settings) -> Values:
     return found
 
 
-def apply(settings: Settings) -> None:
-    """Set the values; raise ConfigError for a file that cannot be read or written."""
+def change(settings: Settings) -> Change | None:
+    """Say how the file is to be; None where the values stand already. Raise ConfigError for one that cannot be used."""
     before = _read(settings.file)
     after = _edited(settings, before or "", settings.values)
-    backup = backup_of(settings)
+    if before is not None and _parsed(settings, after, settings.file) == _parsed(settings, before, settings.file):
+        return None
+    return Change(settings=settings, before=before or "", after=after)
+
+
+def apply(change: Change) -> None:
+    """Write a file; raise ConfigError."""
+    file, backup = change.settings.file, backup_of(change.settings)
     if not backup.exists():
-        _write(backup, before or "", _mode(settings.file))
-    _write(settings.file, after, _mode(settings.file))
+        _write(backup, change.before, _mode(file))
+    _write(file, change.after, _mode(file))
 
 
-def undo(settings: Settings) -> bool:
-    """Take the values back, and tell whether there was anything to take back; raise ConfigError.
+def undo(settings: Settings) -> str:
+    """Take the values back, and say what became of the file, "" when there was nothing to take back; raise ConfigError.
 
     A file that has been changed since keeps those changes.
     """
     backup = backup_of(settings)
     before = _read(backup)
     if before is None:
-        return False
-    now = _read(settings.file)
+        return ""
+    now, same = _read(settings.file), True
     if now is not None:
         old = _parsed(settings, before, backup)
         restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
         same = _parsed(settings, restored, settings.file) == old
         _put_back(settings.file, before if same else restored)
     backup.unlink()
-    return True
+    return "is as it was before" if same else "keeps what was changed since, without the gateway's values"
 
 
 def _put_back(file: Path, text: str) -> None:
@@ -125,7 +147,7 @@ def _parse_json(text: str) -> _Tree:
 
 def _parse_env(text: str) -> _Tree:
     found = ((_LINE.match(line), line) for line in text.splitlines())
-    return {match[1]: line for match, line in found if match}
+    return {match[1]: _Line(line) for match, line in found if match}
 
 
 def _dump_json(tree: _Tree) -> str:
@@ -162,8 +184,7 @@ def _lines(text: str, values: Mapping[str, object]) -> str:
 def _line(name: str, value: object) -> list[str]:
     if value is None:
         return []
-    said = str(value)
-    return [said if _LINE.match(said) else f"{name}={said}"]
+    return [value if isinstance(value, _Line) else f"{name}={shlex.quote(str(value))}"]
 
 
 # the tree

@@ -65,7 +65,8 @@ def check(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bo
     views = _work("check", found, upstream, ids)
     _show(found, views, as_json=as_json)
     if not any(_work("serves", view) for view in views):
-        click.echo("nothing usable: requests would get 503", err=True)
+        why = "none of them can serve a request" if views else "there are none"
+        click.echo(f"nothing usable: {why}", err=True)
         raise SystemExit(3)
 
 
@@ -121,7 +122,7 @@ def export(found: Loaded, secrets: bool, upstream: str | None, file: Path | None
     data: bytes = import_module("gateway.cli.credentials_files").export(found, upstream, secrets)
     if not secrets:
         click.echo("refresh tokens are masked, so that this cannot be imported; --secrets writes them", err=True)
-    if file is None:
+    if file is None or str(file) == "-":
         click.echo(data, nl=False)
     else:
         create(file, data.decode(), 0o600)

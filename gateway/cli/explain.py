@@ -25,7 +25,13 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[st
 @click.command
 @configuration
 @click.argument("model", default="")
-@click.option("--request", "file", metavar="FILE", help="The body of a request, as JSON; - is standard input.")
+@click.option(
+    "--request",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The body of a request, as JSON; - is standard input.",
+)
 @click.option(
     "--dialect",
     metavar="NAME",

@@ -74,7 +74,7 @@ class Dotenv:
     def name_of(self, wanted: str, value: str) -> str:
         """Give the variable that holds this value, `wanted` or one like it; "" when a sealed file has none."""
         name, number = wanted, 1
-        while self.variables.get(name, value) != value:
+        while self._in_effect(name) not in (None, value):
             number += 1
             name = f"{wanted}_{number}"
         if self._there.get(name) == value:
@@ -83,6 +83,10 @@ class Dotenv:
             return ""
         self.new[name] = value
         return name
+
+    def _in_effect(self, name: str) -> str | None:
+        """Give what a variable would be; an empty line of the file can be followed by one that counts."""
+        return self._environ.get(name, self.new.get(name) or self._there.get(name) or None)
 
     def write(self) -> None:
         """Add what is new; a file that is made is for its owner only. Raise ConfigError."""

@@ -1,5 +1,6 @@
 """`gateway import`: take over the files of the systems that this gateway replaces."""
 
+import shlex
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -18,8 +19,14 @@ __all__ = ["import_"]
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("-c", "--config", metavar="FILE", help="The gateway.toml to write, or the one that is there.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    type=click.Path(),
+    help="The gateway.toml to write, or the one that is there.",
+)
 @click.option("-ek", "--encryption-key", metavar="KEY", help="Opens an encrypted FILE, and the store; `ps` shows it.")
 @click.option("--encryption-key-file", type=click.Path(), help="A file that holds it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -43,11 +50,19 @@ def import_(
         report: Report = import_module("gateway.cli.import_work").take_over(files, config, key)
     except ConfigError as error:
         raise stop(error) from None
-    click.echo(msgspec.json.encode(report) if as_json else _text(report, f" -c {config}" if config else ""))
+    click.echo(
+        msgspec.json.encode(report) if as_json else _text(report, _words(config, encryption_key, encryption_key_file))
+    )
     for kind in report.unserved:
         click.echo(unserved(kind), err=True)
     if report.lacking:
         raise SystemExit(1)
+
+
+def _words(config: str | None, key: str | None, file: str | None) -> str:
+    """Give the options that the next commands need, too."""
+    opened = " -ek KEY" if key else f" --encryption-key-file {shlex.quote(file)}" if file else ""
+    return (f" -c {shlex.quote(config)}" if config else "") + opened
 
 
 def _key_in(file: str) -> str:

@@ -48,7 +48,7 @@ class Fitted(Struct, kw_only=True):
 
 
 def fit(olds: Sequence[Old], env: Dotenv, *, fresh: bool) -> Fitted:
-    """Fit the files together; `fresh`: there is no gateway.toml yet, so an address open to all needs a key."""
+    """Fit the files together; `fresh`: there is no gateway.toml yet, so one for an address open to all gets a key."""
     fitted = Fitted()
     for old in olds:
         for path, value in old.replaced.values.items():
@@ -58,11 +58,11 @@ def fit(olds: Sequence[Old], env: Dotenv, *, fresh: bool) -> Fitted:
     if any(old.credentials for old in olds):
         fitted.plain[*ANTIGRAVITY, "type"] = "v1internal"
     host = str(fitted.plain.get(_HOST, "127.0.0.1"))
-    _fit_keys(olds, env, fitted, host if fresh and not is_loopback(host) else "")
+    _fit_keys(olds, env, fitted, "" if is_loopback(host) else host, fresh=fresh)
     return fitted
 
 
-def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str) -> None:
+def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str, *, fresh: bool) -> None:
     """Add the keys together; on an open address published ones are left out, and without any a new one is made."""
     refs: dict[str, None] = {}
     for old in olds:
@@ -75,7 +75,7 @@ def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str) 
                 said = _ref(text, _holder(old, index, text, env), env, fitted)
                 refs[said] = None
             fitted.said[old.label, (*AUTH_KEYS, index)] = said
-    if open_host and not refs:
+    if fresh and open_host and not refs:
         refs[_ref(env.variables.get(_KEY) or new_key(), _KEY, env, fitted)] = None
         fitted.made_key = f"{open_host} is open to the network and no key of your own was given: a new one was made"
     if refs:

@@ -1,7 +1,9 @@
 """`gateway init`: a first gateway.toml, and a key for it in .env."""
 
 import os
+import shlex
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
@@ -14,7 +16,7 @@ from gateway.config import ConfigError, Problem
 __all__ = ["KINDS", "Kind", "init"]
 
 _KEY: Final = "GATEWAY_KEY"
-_ADDRESS: Final = "http://127.0.0.1:8045"
+_PORTS: Final = ("GATEWAY_SERVER__PORT", "PORT")  # what goes before the file
 _HEAD: Final = """\
 # The keys that are not here have their defaults: `gateway check` shows every one.
 [server]
@@ -86,7 +88,13 @@ KINDS: Final = {
 
 @click.command
 @click.option("--for", "kind", type=click.Choice(list(KINDS)), default="demo", help="The upstream behind it.")
-@click.option("-c", "--config", metavar="FILE", help="The file to write; without it GATEWAY_CONFIG, else gateway.toml.")
+@click.option(
+    "-c",
+    "--config",
+    metavar="FILE",
+    type=click.Path(),
+    help="The file to write; without it GATEWAY_CONFIG, else gateway.toml.",
+)
 def init(kind: str, config: str | None) -> None:
     """Write a first gateway.toml, with a new key for your clients in .env beside it.
 
@@ -98,16 +106,24 @@ def init(kind: str, config: str | None) -> None:
         key = env.variables.get(_KEY, "").strip() or new_key()
         if target.exists():
             raise ConfigError([Problem(str(target), None, _there(config))])
-        env.name_of(_KEY, key)
-        create(target, _HEAD + KINDS[kind].lines)
-        env.write()
+        name = env.name_of(_KEY, key)
+        create(target, _HEAD.replace(_KEY, name) + KINDS[kind].lines)
+        _write(env, target)
     except ConfigError as error:
         raise stop(error) from None
-    click.echo("\n".join([f"wrote {target}", _said(env), "", "Next:", *_next(KINDS[kind], env, config, key)]))
+    click.echo("\n".join([f"wrote {target}", _said(env, name), "", "Next:", *_next(KINDS[kind], env, config, key)]))
 
 
-def _said(env: Dotenv) -> str:
-    return f"wrote {_KEY} to {env.file}, {env.privacy}" if env.new else f"{_KEY} is set already, and stays"
+def _write(env: Dotenv, target: Path) -> None:
+    try:
+        env.write()
+    except ConfigError:
+        target.unlink()  # else the next try finds it there
+        raise
+
+
+def _said(env: Dotenv, name: str) -> str:
+    return f"wrote {name} to {env.file}, {env.privacy}" if env.new else f"{name} is set already, and stays"
 
 
 def _there(config: str | None) -> str:
@@ -118,10 +134,15 @@ def _there(config: str | None) -> str:
 def _next(kind: Kind, env: Dotenv, config: str | None, key: str) -> list[str]:
     """Say what is left to do, in this order."""
     unset = [name for name in kind.needs if not env.variables.get(name, "").strip()]
-    words = f" -c {config}" if config else ""
+    words = f" -c {shlex.quote(config)}" if config else ""
     steps = [f"put into {env.file}:  {name}=…" for name in unset]
     served = kind.type in import_module("gateway.registry").names("gateway.adapters")
     steps += [f"{command}{words}" for command in kind.commands]
-    steps += [f"gateway run{words}", curl(_ADDRESS, kind.model, key)] if served else [f"gateway check{words}"]
+    steps += [f"gateway run{words}", curl(_address(env), kind.model, key)] if served else [f"gateway check{words}"]
     numbered = [f"  {number}. {step}" for number, step in enumerate(steps, 1)]
     return numbered if served else [*numbered, unserved(kind.type)]
+
+
+def _address(env: Dotenv) -> str:
+    given = (env.variables.get(name, "").strip() for name in _PORTS)
+    return f"http://127.0.0.1:{next(filter(None, given), '8045')}"

@@ -75,7 +75,7 @@ async def _serving(app: Starlette) -> AsyncGenerator[str]:
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)
-    with listener:
+    with listener, _as_it_was():
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(server.serve([listener]))
             while not server.started:  # uvicorn has no event for it
@@ -86,6 +86,16 @@ async def _serving(app: Starlette) -> AsyncGenerator[str]:
                 yield f"http://127.0.0.1:{listener.getsockname()[1]}"
             finally:
                 server.should_exit = True
+                await asyncio.wait([serving])
+
+
+@contextlib.contextmanager
+def _as_it_was() -> Generator[None]:
+    """Raise what failed without the group around it, such as an output that nobody reads any more."""
+    try:
+        yield
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 def line(finding: Finding) -> str:

@@ -105,7 +105,7 @@ def load(
     file = None if label is None else Path(label).absolute()
     seen = stamp(files_of(file)) if file is not None else ()
     draft = _draft(source, file, label)
-    folder = Path.cwd() if file is None else file.parent
+    folder = _here() if file is None else file.parent
     variables = read_variables(environ, folder, dotenv=dotenv)
     draft.problems.extend(variables.problems)
     if file is None and not isinstance(source, Mapping):
@@ -113,6 +113,13 @@ def load(
     apply_variables(draft, variables)
     apply_flags(draft, _copy(overrides or {}))
     return replace(_finish(draft, file, folder, variables, besides), again=again, stamp=seen)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError([Problem("working folder", None, "is gone: go to another one")]) from None
 
 
 def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path | None, label: str | None) -> Draft:
@@ -175,7 +182,7 @@ def _finished(config: Config) -> Loaded:
     check_rules(config, draft)
     if draft.problems:
         raise ConfigError(draft.problems)
-    return Loaded(config=config, file=None, folder=Path.cwd(), sources={})
+    return Loaded(config=config, file=None, folder=_here(), sources={})
 
 
 def _copy(source: Mapping[str, object]) -> Tree:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.cli import main
-from tests.processes import gateway
+from tests.processes import PROGRAMS, environment, gateway
 from tests.redis_server import free_port
 
 KEY = "sk-0123456789abcdef0123456789"
@@ -132,6 +133,23 @@ def test_nobody_there_is_exit_1(run: Run) -> None:
     assert done.code == 1
     assert done.out.count("ConnectError") == 4
     assert "no dialect is offered" in done.out
+
+
+def test_a_reader_who_leaves_gets_no_traceback(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [PROGRAMS / "gateway", "selftest", "--simple"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.readline()
+        program.stdout.close()
+        assert program.stderr.read() == ""
+        assert program.wait(30) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from tests.gateway.cli.conftest import Run
 
@@ -93,6 +94,8 @@ def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path)
             "ANTHROPIC_AUTH_TOKEN": KEY,
             "ANTHROPIC_MODEL": "demo",
             "ANTHROPIC_SMALL_FAST_MODEL": "demo",
+            "API_TIMEOUT_MS": "3000000",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         },
     }
     run("connect", "claude-code", "--undo")
@@ -102,7 +105,31 @@ def test_claude_code_gets_its_variables_beside_what_it_has(run: Run, home: Path)
 def test_a_client_keeps_its_own_model_where_the_gateway_serves_it(run: Run, write: Callable[[str], Path]) -> None:
     write(f'{CONFIG}[models.alias]\n"claude-*" = "demo"')
     said = json.loads(run("connect", "claude-code", "--json").out)
-    assert said["variables"] == {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9001", "ANTHROPIC_AUTH_TOKEN": KEY}
+    assert not [name for name in said["variables"] if name.endswith("_MODEL")]
+
+
+@pytest.mark.parametrize(("config_dir", "file"), [("", ".claude.json"), ("other", "other/.claude.json")])
+def test_claude_code_begins_without_its_questions(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, config_dir: str, file: str
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", config_dir and str(home / config_dir))
+    run("connect", "claude-code", "--apply")
+    assert json.loads((home / file).read_text()) == {"hasCompletedOnboarding": True}
+
+
+def test_a_file_that_has_the_values_is_not_touched(run: Run, home: Path) -> None:
+    mine = '{"hasCompletedOnboarding":true,"projects":{}}'
+    (home / ".claude.json").write_text(mine)
+    assert f"{home / '.claude.json'} says so already" in run("connect", "claude-code", "--apply").out
+    assert files(home)[".claude.json"] == mine
+    run("connect", "claude-code", "--undo")
+    assert files(home) == {".claude.json": mine}
+
+
+def test_no_file_is_written_when_one_cannot_be(run: Run, home: Path) -> None:
+    (home / ".claude.json").write_text("[]")
+    assert run("connect", "claude-code", "--apply").code == 2
+    assert files(home) == {".claude.json": "[]"}
 
 
 def test_codex_keeps_its_comments(run: Run, home: Path) -> None:
@@ -135,7 +162,7 @@ def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config.write_text(CODEX)
     run("connect", "codex", "--apply")
     config.write_text(config.read_text() + "\n[history]\nmax = 5\n")
-    run("connect", "codex", "--undo")
+    assert f"{config} keeps what was changed since" in run("connect", "codex", "--undo").out
     assert tomllib.loads(config.read_text()) == {**tomllib.loads(CODEX), "history": {"max": 5}}
     assert "# the best" in config.read_text()
 
@@ -220,6 +247,34 @@ def test_keys_that_are_only_known_by_their_hash_must_be_named(run: Run, write: C
     assert done.code == 2
     assert "--key" in done.err
     assert run("connect", "openai", "--key", KEY).code == 0
+
+
+def test_keys_that_were_made_at_run_time_must_be_named(run: Run, write: Callable[[str], Path]) -> None:
+    write('[upstream.demo]\ntype = "demo"\n')
+    run("keys", "new", "alice")
+    done = run("connect", "openai")
+    assert done.code == 2
+    assert "--key" in done.err
+
+
+def test_undo_needs_no_key(run: Run, home: Path, write: Callable[[str], Path]) -> None:
+    write('[upstream.demo]\ntype = "demo"\n[[key]]\nname = "a"\nsha256 = "' + "0" * 64 + '"\n')
+    run("connect", "codex", "--apply", "--key", KEY)
+    assert run("connect", "codex", "--undo").code == 0
+    assert files(home) == {}
+
+
+@pytest.mark.parametrize("key", ["c2VjcmV0a2V5MTIzNA==", "with a #", "$HOME"])
+def test_a_key_is_read_as_it_was_given(run: Run, home: Path, key: str) -> None:
+    run("connect", "gemini-cli", "--apply", "--key", key)
+    assert dotenv_values(home / ".gemini" / ".env")["GEMINI_API_KEY"] == key
+    assert "Gemini CLI comes here with a key that is not accepted" in run("doctor").out
+
+
+@pytest.mark.parametrize("words", [("--url", "localhost:8045"), ("--apply", "--undo")])
+def test_what_cannot_be_meant_is_bad_usage(run: Run, home: Path, words: tuple[str, ...]) -> None:
+    assert run("connect", "codex", *words).code == 2
+    assert files(home) == {}
 
 
 def test_a_model_that_leads_nowhere_is_named(run: Run) -> None:

@@ -267,7 +267,7 @@ async def test_check_ends_with_3_when_none_can_be_used(
     both, second = await check(command), await check(command, id_of("rt-2")[:8])
     assert (both.code, second.code) == (0, 3)
     assert "because: invalid_grant" in second.out
-    assert second.err == "nothing usable: requests would get 503\n"
+    assert second.err == "nothing usable: none of them can serve a request\n"
 
 
 async def test_check_ends_with_3_where_there_is_none(command: Run) -> None:
@@ -346,6 +346,21 @@ def test_without_secrets_everything_secret_is_masked(taken: Run) -> None:
     assert [one["refresh_token"] for one in said["projects"]] == ["***", "***"]
     assert said["projects"][0]["note"] == [1, "***"]
     assert "1//" not in done.out
+
+
+@pytest.mark.parametrize("words", [("credentials", "import"), ("import",)])
+def test_a_masked_file_is_not_imported(taken: Run, words: tuple[str, ...]) -> None:
+    taken("credentials", "export", "masked.json")
+    before = taken("credentials", "list").out
+    done = taken(*words, "masked.json")
+    assert done.code == 2
+    assert done.err.startswith("masked.json: projects[0]: refresh_token is masked")
+    assert taken("credentials", "list").out == before
+
+
+def test_a_hyphen_is_standard_output(taken: Run, folder: Path) -> None:
+    assert json.loads(taken("credentials", "export", "--secrets", "-").out)["projects"]
+    assert not (folder / "-").exists()
 
 
 def test_with_secrets_the_file_is_for_its_owner_and_can_be_imported(taken: Run, folder: Path) -> None:

@@ -151,6 +151,7 @@ def test_an_encrypted_file_needs_its_key(run: Run, folder: Path) -> None:
     assert (wrong.code, wrong.err) == (2, "credentials.json: is encrypted, and the key does not open it\n")
     assert opened.code == 0
     assert set(accounts(folder, key.decode())) == {"1//a", "1//b"}
+    assert "`gateway run --encryption-key-file key`" in opened.out
 
 
 def test_the_store_is_encrypted_with_the_key(take: Any, folder: Path) -> None:

@@ -13,6 +13,8 @@ from tests.gateway.cli.conftest import Done, Run
 
 Old = Callable[..., Path]
 
+SAMPLED = [{"server": {"host": "0.0.0.0"}, "auth_keys": keys} for keys in (["123456", "k2"], ["123456"])]
+
 # the samples of the replaced systems
 FLAT = {
     "antigravity_host": "127.0.0.1",
@@ -271,7 +273,7 @@ def test_the_missing_lines_stand_in_the_text_too(run: Run, old: Old, folder: Pat
     assert done.out.endswith(f"{lines}\n")
 
 
-@pytest.mark.parametrize("content", [FLAT, NESTED])
+@pytest.mark.parametrize("content", [FLAT, NESTED, *SAMPLED])
 def test_importing_again_changes_nothing(run: Run, old: Old, folder: Path, content: dict[str, object]) -> None:
     file = old(content)
     original = file.read_bytes()

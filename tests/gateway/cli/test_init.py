@@ -133,6 +133,37 @@ def test_a_key_that_is_set_stays(run: Run, folder: Path) -> None:
     assert "authorization: Bearer sk-mine" in done.out
 
 
+def test_an_empty_line_is_followed_by_one_that_counts(run: Run, folder: Path) -> None:
+    (folder / ".env").write_text("GATEWAY_KEY=\n")
+    assert run("init").code == 0
+    assert (folder / ".env").read_text() == f"GATEWAY_KEY=\nGATEWAY_KEY={key_in(folder)}\n"
+    assert run("check").code == 0
+
+
+def test_an_empty_variable_of_the_environment_is_left_alone(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "")
+    assert "wrote GATEWAY_KEY_2 to .env" in run("init").out
+    assert run("check").code == 0
+
+
+@pytest.mark.parametrize("name", ["PORT", "GATEWAY_SERVER__PORT"])
+def test_the_curl_line_heeds_the_port_that_counts(run: Run, folder: Path, name: str) -> None:
+    (folder / ".env").write_text(f"{name}=9876\n")
+    assert "curl http://127.0.0.1:9876/v1/" in run("init").out
+
+
+def test_the_next_command_can_be_pasted(run: Run) -> None:
+    assert "1. gateway run -c 'my gateway.toml'\n" in run("init", "-c", "my gateway.toml").out
+
+
+def test_nothing_stays_where_the_key_cannot_be_written(run: Run, folder: Path) -> None:
+    (folder / ".env").mkdir()
+    assert run("init").err == ".env: cannot be written: Is a directory\n"
+    assert not (folder / "gateway.toml").exists()
+
+
 def test_a_folder_that_is_none_is_said(run: Run, folder: Path) -> None:
     (folder / "file").touch()
     done = run("init", "-c", "file/gateway.toml")

@@ -10,6 +10,17 @@ from tests.gateway.cli.conftest import Run
 Write = Callable[[str], Path]
 
 
+@pytest.mark.parametrize("command", [("run",), ("check",), ("models",), ("connect", "openai")])
+def test_a_working_folder_that_is_gone_is_said(
+    run: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    gone = tmp_path_factory.mktemp("gone")
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = run(*command)
+    assert (done.code, done.err) == (2, "working folder: is gone: go to another one\n")
+
+
 @pytest.mark.parametrize("command", [("run",), (), ("check",)])
 def test_a_named_file_that_is_missing_is_exit_2(run: Run, command: tuple[str, ...]) -> None:
     done = run(*command, "-c", "nowhere.toml")
