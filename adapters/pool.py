@@ -206,7 +206,8 @@ class Pool(Generic[_C]):
         troubled = next((one for one in serving if one.trouble), serving[0])
         if troubled.ours:
             return NoCredential(f"{words}; {troubled.trouble}; {_OPERATOR}", retry_after=rest_s)
-        return UpstreamUnavailable(f"no access token: {troubled.trouble}", retry_after=rest_s)
+        lacks = "" if self.ready(troubled) else "no access token: "
+        return UpstreamUnavailable(f"{lacks}{troubled.trouble}", retry_after=rest_s)
 
     def _none(self, asked: Sequence[_C], model: str) -> GatewayError:
         if self.oauth is None and len(self.credentials) == 1:  # one API key is no pool: its refusal is the answer
