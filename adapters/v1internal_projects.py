@@ -20,7 +20,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.known import Change
 from gateway.transport import Transport
 
-__all__ = ["Projects"]
+__all__ = ["Projects", "mapped_project"]
 
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
 _UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
@@ -52,7 +52,7 @@ class Projects:
             return credential.project
         if not credential.email and credential.id not in self._nameless:
             return ""
-        mapped = self._config.project_ids.get(credential.email, "")
+        mapped = mapped_project(self._config, credential.email)
         if mapped and mapped != credential.dropped_project:
             credential.given_project = mapped
             credential.learn(Change(id=credential.id, project=(mapped, "config")))
@@ -116,3 +116,9 @@ class Projects:
         credential.learn(Change(id=credential.id, last_error=reason, last_error_at=self._clock.time()))
         fields = {"upstream": self._keeper.upstream, "credential": credential.label, "reason": reason}
         self._logger.warning("a credential has no project", **fields)
+
+
+def mapped_project(config: PoolConfig, email: str) -> str:
+    """Give the project that is configured for an e-mail, in whatever case it is written; "" for none."""
+    wanted = email.casefold()
+    return next((project for name, project in config.project_ids.items() if name.casefold() == wanted), "")

@@ -97,6 +97,12 @@ async def test_a_project_by_e_mail_is_taken_without_discovery(site: Site) -> Non
     assert len(site.fake.calls("userinfo")) == 1
 
 
+async def test_the_case_of_an_e_mail_says_nothing(site: Site) -> None:
+    await site.open(pool={"project_ids": {"User1@Example.invalid": "mine"}})
+    await site.ask()
+    assert sent_project(site) == "mine"
+
+
 async def test_an_account_without_an_entry_is_discovered(site: Site) -> None:
     await site.open(pool={"project_ids": {"another@example.invalid": "mine"}})
     await site.ask()
