@@ -104,9 +104,12 @@ class Credentials:
         return done if isinstance(done, CredentialView) else None
 
     def logging_in(self, upstream: str) -> LoggingIn:
-        """Find an upstream that accounts can be added to; raise NotFound."""
-        adapter = self._services.adapters.get(upstream)
-        if not isinstance(adapter, LoggingIn):
+        """Find an upstream that accounts can be added to, "" for the only one; raise NotFound or Conflict."""
+        taking = {name: one for name, one in self._services.adapters.items() if isinstance(one, LoggingIn)}
+        if not upstream and len(taking) > 1:
+            raise Conflict(f"several upstreams take Google accounts; add ?upstream= with one of {', '.join(taking)}")
+        adapter = taking.get(upstream or next(iter(taking), ""))
+        if adapter is None:
             raise NotFound("upstream: no upstream of this name takes Google accounts")
         return adapter
 

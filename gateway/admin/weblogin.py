@@ -1,7 +1,7 @@
 """Log a Google account in by the browser: away to Google, and back with a code.
 
-    GET /oauth2/login?upstream=NAME ─► 302; what is begun is kept under its state, a cookie ties it to the browser
-    GET /oauth2/callback            ◄─ state, and a code or an error: checked, taken once, then each step as it is done
+    GET /oauth2/login    ─► 302; what is begun is kept under its state, a cookie ties it to the browser
+    GET /oauth2/callback ◄─ state, and a code or an error: checked, taken once, then each step as it is done
 
 The session's own cookie stays away when another site leads here, so it does not come along on the way back.
 """
@@ -82,8 +82,7 @@ class WebLogin:
 
     async def begin(self, visit: Visit) -> Response:
         """Send the browser to Google; raise GatewayError."""
-        upstream = visit.query.get("upstream", "")
-        adapter = self._credentials.logging_in(upstream)
+        adapter = self._credentials.logging_in(visit.query.get("upstream", ""))
         back = redirect_uri(visit, self._public_url)
         if not back:
             raise Conflict(
@@ -95,7 +94,7 @@ class WebLogin:
         except ValueError as error:
             raise Conflict(str(error)) from None
         by = visit.operator.name if visit.operator is not None else ""
-        begun = _Begun(upstream, consent.url, consent.verifier, back, by)
+        begun = _Begun(adapter.name, consent.url, consent.verifier, back, by)
         await self._lasting.begin(consent.state, msgspec.json.encode(begun).decode())
         response = RedirectResponse(consent.url, 302)
         self._tie(visit, response, consent.state, await self._sessions.sign("login", consent.state), LIFE_S)

@@ -242,11 +242,30 @@ async def test_another_host_with_the_same_database_takes_the_answer_once(tmp_pat
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/oauth2/login", 404), ("/oauth2/login?upstream=nobody", 404), ("/oauth2/login?upstream=x", 404)],
+    [("/oauth2/login?upstream=nobody", 404), ("/oauth2/login?upstream=x", 404)],
 )
 async def test_an_upstream_without_logins_is_none(tmp_path: Path, path: str, status: int) -> None:
     async with visiting(made(tmp_path, Accounts(), Scripted(say("x"), name="x"))) as http:
         assert (await begin(http, path)).status_code == status
+
+
+async def test_the_only_upstream_with_logins_need_not_be_named(tmp_path: Path) -> None:
+    upstream = Accounts()
+    async with visiting(made(tmp_path, Scripted(say("x"), name="x"), upstream)) as http:
+        begun = await begin(http, "/oauth2/login")
+        done = await come_back(http, begun)
+    assert (begun.status_code, done.status_code, len(upstream.logins)) == (302, 200, 1)
+
+
+async def test_of_several_upstreams_with_logins_one_must_be_named(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, Accounts(), Accounts(name="second"))) as http:
+        answer = await begin(http, "/oauth2/login")
+    assert (answer.status_code, "?upstream= with one of google, second" in answer.text) == (409, True)
+
+
+async def test_without_an_upstream_that_takes_accounts_there_is_no_login(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, Scripted(say("x"), name="x"))) as http:
+        assert (await begin(http, "/oauth2/login")).status_code == 404
 
 
 async def test_what_is_not_configured_is_said(tmp_path: Path) -> None:
