@@ -9,7 +9,7 @@ for the model, or shall keep what is left of its quota is left out.
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters import google_oauth
 from gateway.adapters.credential import SERVING, Credential
-from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.shortage import counted, number, out_of_use
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.clock import Clock
@@ -96,6 +96,7 @@ class Pool(Generic[_C]):
         known = oauth is None or oauth.client_id
         self._problem = "" if known else f"no OAuth client: set upstream.{name}.oauth"
         self._by_id: dict[str, _C] = {}
+        self._lacking: dict[str, str] = {}  # why one has no access token, as it was told
         self._given = frozenset(one.id for one in credentials if one.row.source not in _ADDED)
         self.credentials: Sequence[_C] = ()
         for credential in credentials:
@@ -270,9 +271,22 @@ class Pool(Generic[_C]):
 
     # learning
 
-    def token(self, credential: _C) -> Coroutine[Any, Any, str]:
+    async def token(self, credential: _C) -> str:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
-        return credential.token(self._refresh, partial(self.happen, credential), self.config.refresh_before)
+        happen = partial(self.happen, credential)
+        try:
+            token = await credential.token(self._refresh, happen, self.config.refresh_before)
+        except RefreshFailed as failed:
+            self._without_token(credential, failed.reason)
+            raise
+        self._lacking.pop(credential.id, None)
+        return token
+
+    def _without_token(self, credential: _C, reason: str) -> None:
+        """Tell of it once; that one is disabled is told already."""
+        if credential.state != "disabled" and self._lacking.get(credential.id) != reason:
+            self._lacking[credential.id] = reason
+            self._tell(credential, "no access token", reason=reason)
 
     def ready(self, credential: _C) -> str:
         """Give the token that a credential has, "" where `token` must be awaited for one."""
