@@ -105,7 +105,7 @@ class Pool(Generic[_C]):
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
         self._transport = transport
-        if sum(one.state in SERVING for one in self.credentials) < self.config.min_credentials or self._problem:
+        if sum(one.usable for one in self.credentials) < self.config.min_credentials or self._problem:
             self._logger.warning("few credentials", upstream=self.name, state=self.state())
 
     def stop(self) -> None:
@@ -119,7 +119,7 @@ class Pool(Generic[_C]):
     @property
     def usable(self) -> bool:
         """Whether any credential could serve some model."""
-        return not self._problem and any(one.state in SERVING for one in self.credentials)
+        return not self._problem and any(one.usable for one in self.credentials)
 
     def state(self) -> str:
         """Say in a few words how it is."""
@@ -129,7 +129,7 @@ class Pool(Generic[_C]):
             if self.oauth is None:
                 return f"no credential: set upstream.{self.name}.api_key"
             return f"no credential: gateway login --upstream {self.name} adds an account"
-        serving = sum(one.state in SERVING for one in self.credentials)
+        serving = sum(one.usable for one in self.credentials)
         if not serving:
             return f"no credential: {out_of_use(self.credentials)}"
         words = f"usable: {serving} of {len(self.credentials)} credentials"

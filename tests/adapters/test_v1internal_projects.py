@@ -124,7 +124,7 @@ async def test_fail_never_asks(site: Site) -> None:
     with pytest.raises(NoCredential, match="no project"):
         await site.ask()
     assert site.fake.calls("loadCodeAssist") == []
-    assert adapter.state() == "usable: 1 of 1 credentials; 1 paused until 08:05"
+    assert adapter.state() == "no credential: 1 paused: no project: set pool.project_ids"
     await site.open()
     assert await site.ask() == "hi"  # a restart with another configuration
 
