@@ -342,17 +342,18 @@ class Pool(Generic[_C]):
     def _told(self, credential: _C, event: Event, reason: str, link: str) -> None:
         if event in _SAID:
             fields = {"link": link} if link else {}
-            remedy = {"hint": self._remedy} if credential.state == "disabled" else {}
+            remedy = {"hint": self._remedy(credential, event)} if credential.state == "disabled" else {}
             self._tell(credential, _SAID[event], reason=reason, **fields, **remedy)
 
     def _tell(self, credential: _C, event: str, **fields: Any) -> None:
         self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
 
-    @property
-    def _remedy(self) -> str:
+    def _remedy(self, credential: _C, event: Event) -> str:
         if self.oauth is None:
             return f"give upstream.{self.name}.api_key another key"
-        return f"log the account in again: gateway login --upstream {self.name}"
+        if event == "revoked":
+            return f"log the account in again: gateway login --upstream {self.name}"
+        return f"when its cause is gone: gateway credentials enable {credential.label}"
 
     def _tell_uses(self) -> None:
         self._telling = None
