@@ -126,6 +126,11 @@ class Credential:
         now, wall = self._clock.monotonic(), self._clock.time()
         return {model: wall + until - now for model, until in self._until.items() if until - now > EARLY_S}
 
+    @property
+    def usable(self) -> bool:
+        """Whether it serves, or will when it has rested; nobody has to act first."""
+        return self.row.state in SERVING and not (self.ours and self.rests_s(""))
+
     def serves(self, model: str) -> bool:
         """Tell whether it can serve a model now."""
         return self._may_serve and not self.rests_s(model)

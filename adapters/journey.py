@@ -327,8 +327,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             self._name_model(error)
         if rule.shortage:
             return self._shared.pool.shortage(self._model, self._only) or error
-        if rule.mark == "cool_briefly" and error.retry_after is None:
-            rest_s = self._shared.pool.rest_s(self._model)
+        if rule.mark in ("cool", "cool_briefly") and error.retry_after is None:
+            rest_s = self._shared.pool.rest_s(self._model, self._only)
             error.retry_after = rest_s if 0 < rest_s < math.inf else None
         return error
 

@@ -9,7 +9,7 @@ for the model, or shall keep what is left of its quota is left out.
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters import google_oauth
 from gateway.adapters.credential import SERVING, Credential
-from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.shortage import counted, number, out_of_use
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.clock import Clock
@@ -96,6 +96,7 @@ class Pool(Generic[_C]):
         known = oauth is None or oauth.client_id
         self._problem = "" if known else f"no OAuth client: set upstream.{name}.oauth"
         self._by_id: dict[str, _C] = {}
+        self._lacking: dict[str, str] = {}  # why one has no access token, as it was told
         self._given = frozenset(one.id for one in credentials if one.row.source not in _ADDED)
         self.credentials: Sequence[_C] = ()
         for credential in credentials:
@@ -104,7 +105,7 @@ class Pool(Generic[_C]):
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
         self._transport = transport
-        if sum(one.state in SERVING for one in self.credentials) < self.config.min_credentials or self._problem:
+        if sum(one.usable for one in self.credentials) < self.config.min_credentials or self._problem:
             self._logger.warning("few credentials", upstream=self.name, state=self.state())
 
     def stop(self) -> None:
@@ -118,7 +119,7 @@ class Pool(Generic[_C]):
     @property
     def usable(self) -> bool:
         """Whether any credential could serve some model."""
-        return not self._problem and any(one.state in SERVING for one in self.credentials)
+        return not self._problem and any(one.usable for one in self.credentials)
 
     def state(self) -> str:
         """Say in a few words how it is."""
@@ -128,7 +129,7 @@ class Pool(Generic[_C]):
             if self.oauth is None:
                 return f"no credential: set upstream.{self.name}.api_key"
             return f"no credential: gateway login --upstream {self.name} adds an account"
-        serving = sum(one.state in SERVING for one in self.credentials)
+        serving = sum(one.usable for one in self.credentials)
         if not serving:
             return f"no credential: {out_of_use(self.credentials)}"
         words = f"usable: {serving} of {len(self.credentials)} credentials"
@@ -206,7 +207,8 @@ class Pool(Generic[_C]):
         troubled = next((one for one in serving if one.trouble), serving[0])
         if troubled.ours:
             return NoCredential(f"{words}; {troubled.trouble}; {_OPERATOR}", retry_after=rest_s)
-        return UpstreamUnavailable(f"no access token: {troubled.trouble}", retry_after=rest_s)
+        lacks = "" if self.ready(troubled) else "no access token: "
+        return UpstreamUnavailable(f"{lacks}{troubled.trouble}", retry_after=rest_s)
 
     def _none(self, asked: Sequence[_C], model: str) -> GatewayError:
         if self.oauth is None and len(self.credentials) == 1:  # one API key is no pool: its refusal is the answer
@@ -269,9 +271,22 @@ class Pool(Generic[_C]):
 
     # learning
 
-    def token(self, credential: _C) -> Coroutine[Any, Any, str]:
+    async def token(self, credential: _C) -> str:
         """Give a credential's access token, refreshed in time; raise RefreshFailed."""
-        return credential.token(self._refresh, partial(self.happen, credential), self.config.refresh_before)
+        happen = partial(self.happen, credential)
+        try:
+            token = await credential.token(self._refresh, happen, self.config.refresh_before)
+        except RefreshFailed as failed:
+            self._without_token(credential, failed.reason)
+            raise
+        self._lacking.pop(credential.id, None)
+        return token
+
+    def _without_token(self, credential: _C, reason: str) -> None:
+        """Tell of it once; that one is disabled is told already."""
+        if credential.state != "disabled" and self._lacking.get(credential.id) != reason:
+            self._lacking[credential.id] = reason
+            self._tell(credential, "no access token", reason=reason)
 
     def ready(self, credential: _C) -> str:
         """Give the token that a credential has, "" where `token` must be awaited for one."""
@@ -327,17 +342,18 @@ class Pool(Generic[_C]):
     def _told(self, credential: _C, event: Event, reason: str, link: str) -> None:
         if event in _SAID:
             fields = {"link": link} if link else {}
-            remedy = {"hint": self._remedy} if credential.state == "disabled" else {}
+            remedy = {"hint": self._remedy(credential, event)} if credential.state == "disabled" else {}
             self._tell(credential, _SAID[event], reason=reason, **fields, **remedy)
 
     def _tell(self, credential: _C, event: str, **fields: Any) -> None:
         self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
 
-    @property
-    def _remedy(self) -> str:
+    def _remedy(self, credential: _C, event: Event) -> str:
         if self.oauth is None:
             return f"give upstream.{self.name}.api_key another key"
-        return f"log the account in again: gateway login --upstream {self.name}"
+        if event == "revoked":
+            return f"log the account in again: gateway login --upstream {self.name}"
+        return f"when its cause is gone: gateway credentials enable {credential.label}"
 
     def _tell_uses(self) -> None:
         self._telling = None

@@ -41,12 +41,16 @@ def counted(credentials: Sequence[Credential], now: float, model: str | None = N
 
 def out_of_use(credentials: Sequence[Credential]) -> str:
     """Count those that need a person, by reason, for operators; without what names an account."""
-    reasons = Counter(
-        f"disabled: {one.reason.partition(':')[0]}" if one.state == "disabled" else "must be verified by the owner"
-        for one in credentials
-        if one.state not in SERVING
-    )
+    reasons = Counter(_closed_by(one) for one in credentials if not one.usable)
     return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+def _closed_by(credential: Credential) -> str:
+    if credential.state == "disabled":
+        return f"disabled: {credential.reason.partition(':')[0]}"
+    if credential.state == "needs_verification":
+        return "must be verified by the owner"
+    return f"paused: {credential.trouble}"
 
 
 def number(count: int) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -72,7 +73,6 @@ class Tending(Generic[_C]):
         self._clock = clock
         self._logger = logger
         self._shares: dict[str, float] = {}  # of the time before its end, for each credential
-        self._told: dict[str, str] = {}
         self._due: dict[str, float] = {}  # when a credential is to be asked next
         self._listed: set[str] = set()  # credentials that have been asked for their models
 
@@ -104,15 +104,8 @@ class Tending(Generic[_C]):
         return credential.due_s(self._early_s * share)
 
     async def _refresh(self, credential: _C) -> None:
-        reason = ""
-        try:
+        with suppress(RefreshFailed):  # the pool tells of it
             await self._pool.token(credential)
-        except RefreshFailed as failed:
-            reason = failed.reason
-        if reason and reason != self._told.get(credential.id) and credential.state != "disabled":
-            fields = {"upstream": self._pool.name, "credential": credential.label, "reason": reason}
-            self._logger.warning("no access token", **fields)
-        self._told[credential.id] = reason
 
     # checking
 

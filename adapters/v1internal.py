@@ -63,7 +63,7 @@ class V1Internal(PooledUpstream[Account]):
         self._control = Control(config.base_urls or (_PROD, _DAILY), headers, clock, config.oauth.userinfo_url)
         self._backend = V1InternalBackend(
             pool=pool,
-            projects=Projects(config.pool, kept.keeper, self._control, clock),
+            projects=Projects(config.pool, kept.keeper, self._control, clock, logger),
             bases=config.base_urls or (_DAILY, _PROD),
             headers=headers,
             envelope=Envelope(config),

@@ -7,6 +7,8 @@ from functools import partial
 from secrets import token_hex
 from typing import Final
 
+from structlog.typing import FilteringBoundLogger
+
 from gateway.adapters.account import Account
 from gateway.adapters.failures import Failure
 from gateway.adapters.once import alone
@@ -18,20 +20,24 @@ from gateway.store.keeper import Keeper
 from gateway.store.known import Change
 from gateway.transport import Transport
 
-__all__ = ["Projects"]
+__all__ = ["Projects", "mapped_project"]
 
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
+_UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
 _NONE: Final = "no project: set pool.project_ids"
 
 
 class Projects:
     """Finds and remembers projects; once for each credential, however many requests and processes wait for it."""
 
-    def __init__(self, config: PoolConfig, keeper: Keeper, control: Control, clock: Clock) -> None:
+    def __init__(
+        self, config: PoolConfig, keeper: Keeper, control: Control, clock: Clock, logger: FilteringBoundLogger
+    ) -> None:
         self._config = config
         self._keeper = keeper
         self._control = control
         self._clock = clock
+        self._logger = logger
         self._nameless: set[str] = set()  # credentials whose e-mail has been asked for in vain
 
     async def of(self, credential: Account, token: str, transport: Transport, tell: Tell = silent) -> str:
@@ -46,7 +52,7 @@ class Projects:
             return credential.project
         if not credential.email and credential.id not in self._nameless:
             return ""
-        mapped = self._config.project_ids.get(credential.email, "")
+        mapped = mapped_project(self._config, credential.email)
         if mapped and mapped != credential.dropped_project:
             credential.given_project = mapped
             credential.learn(Change(id=credential.id, project=(mapped, "config")))
@@ -88,10 +94,31 @@ class Projects:
         fallback = self._config.project_fallback
         project, source = "", ""
         if fallback != "fail":
-            project, source = await self._control.discover(transport, token, tell)
+            project, source = await self._asked(credential, token, transport, tell)
         if not project and fallback == "random":
             project, source = f"gateway-{token_hex(4)}", "random"
         if not project:
-            credential.pause(_NONE, _MISCONFIGURED_S, ours=True)
+            self._rest(credential, _NONE, _MISCONFIGURED_S, ours=True)
             raise Failure(UpstreamCredential(f"a credential has {_NONE}"), "login")
         await credential.keep(Change(id=credential.id, project=(project, source)))
+
+    async def _asked(self, credential: Account, token: str, transport: Transport, tell: Tell) -> tuple[str, str]:
+        try:
+            return await self._control.discover(transport, token, tell)
+        except Failure as failure:
+            if failure.cause == "refresh":  # no request should wait for that once more
+                self._rest(credential, failure.error.message, _UNFINISHED_S)
+            raise
+
+    def _rest(self, credential: Account, reason: str, seconds: float, *, ours: bool = False) -> None:
+        """Let a credential without a project rest, and tell the operator."""
+        credential.pause(reason, seconds, ours=ours)
+        credential.learn(Change(id=credential.id, last_error=reason, last_error_at=self._clock.time()))
+        fields = {"upstream": self._keeper.upstream, "credential": credential.label, "reason": reason}
+        self._logger.warning("a credential has no project", **fields)
+
+
+def mapped_project(config: PoolConfig, email: str) -> str:
+    """Give the project that is configured for an e-mail, in whatever case it is written; "" for none."""
+    wanted = email.casefold()
+    return next((project for name, project in config.project_ids.items() if name.casefold() == wanted), "")

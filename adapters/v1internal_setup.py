@@ -18,6 +18,7 @@ from gateway.adapters.credential_files import Imported, load_credentials
 from gateway.adapters.keeping import Kept, reopen, store_of
 from gateway.adapters.pool import Pool
 from gateway.adapters.taking_in import ids_given, take_in
+from gateway.adapters.v1internal_projects import mapped_project
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded, OAuthConfig, V1InternalConfig
 from gateway.redact import Secret
@@ -125,7 +126,7 @@ def _given(token: Secret, rows: Mapping[str, StoredCredential]) -> StoredCredent
 def _projects(config: V1InternalConfig, imported: Imported) -> Mapping[str, str]:
     """Give what the file says of accounts that gateway.toml gives, too, by their ids."""
     return {
-        credential_id(Secret(one.refresh_token)): one.project_id or config.pool.project_ids.get(one.email or "", "")
+        credential_id(Secret(one.refresh_token)): one.project_id or mapped_project(config.pool, one.email or "")
         for one in imported.credentials
     }
 

@@ -1,7 +1,7 @@
 """Log a Google account in by the browser: away to Google, and back with a code.
 
-    GET /oauth2/login?upstream=NAME ─► 302; what is begun is kept under its state, a cookie ties it to the browser
-    GET /oauth2/callback            ◄─ state, and a code or an error: checked, taken once, then each step as it is done
+    GET /oauth2/login    ─► 302; what is begun is kept under its state, a cookie ties it to the browser
+    GET /oauth2/callback ◄─ state, and a code or an error: checked, taken once, then each step as it is done
 
 The session's own cookie stays away when another site leads here, so it does not come along on the way back.
 """

@@ -18,7 +18,7 @@ from gateway.store.known import StoredCredential
 from gateway.transport import Transport
 from gateway.upstream import CredentialView, Pooling
 
-__all__ = ["asked", "check", "disable", "enable", "opened", "quiet", "remove", "serves", "views"]
+__all__ = ["asked", "check", "disable", "enable", "is_paused", "opened", "quiet", "remove", "serves", "views"]
 
 _WAIT_S: Final = 60.0
 _SERVING: Final = frozenset({"active", "suspected", "cooling"})
@@ -77,8 +77,16 @@ def remove(loaded: Loaded, upstream: str | None, ids: Sequence[str]) -> Sequence
 
 
 def serves(view: CredentialView) -> bool:
-    """Tell whether requests could be served by a credential, now or when it has cooled down."""
-    return view.enabled and view.state in _SERVING
+    """Tell whether requests could be served by a credential, now or when it has cooled down.
+
+    One that rests for a reason, and not for a model, got no answer to what it needs first.
+    """
+    return view.enabled and view.state in _SERVING and not is_paused(view)
+
+
+def is_paused(view: CredentialView) -> bool:
+    """Tell whether a credential rests for every model, as it has no access token or no project."""
+    return view.state == "cooling" and bool(view.reason)
 
 
 def quiet(loaded: Loaded) -> Loaded:

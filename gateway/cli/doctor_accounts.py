@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from gateway.cli.credentials_work import asked, serves
+from gateway.cli.credentials_work import asked, is_paused, serves
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
 from gateway.config import Loaded, PoolConfig, V1InternalConfig
 from gateway.upstream import CredentialView, Pooling
@@ -68,7 +68,9 @@ def _upstream(loaded: Loaded, name: str, views: Sequence[CredentialView]) -> Ite
 
 def _credential(check: str, view: CredentialView, *, accounts: bool) -> Iterator[Finding]:
     label = f"{view.id[:8]}{f' ({view.account})' if view.account else ''} is {view.state}"
-    if view.state in _REMEDIES:
+    if is_paused(view):
+        yield warning(check, f"{label}: {view.reason}", "mend that; it is tried again by itself")
+    elif view.state in _REMEDIES:
         resting = ", ".join(view.cooling) if view.state == "cooling" else view.reason
         yield warning(check, f"{label}: {resting or view.last_error or 'no reason is known'}", _REMEDIES[view.state])
     elif view.state == "disabled":

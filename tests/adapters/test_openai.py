@@ -187,6 +187,7 @@ async def test_a_used_up_quota_is_told_by_its_code(openai: OpenAISite) -> None:
     with pytest.raises(UpstreamRateLimited) as caught:
         await openai.ask()
     assert caught.value.code == "insufficient_quota"
+    assert caught.value.retry_after == 60  # as long as they rest
 
 
 # the upstream's own troubles

@@ -221,6 +221,23 @@ def test_what_the_operator_must_mend_is_told_in_its_own_words_and_disables_nobod
         "2 credentials: 2 paused until 08:05; no project: set pool.project_ids; this gateway's operator must act"
     )
     assert (shortage.status, shortage.retry_after) == (503, 300)
+
+
+@pytest.mark.anyio
+async def test_a_pool_that_waits_for_the_operator_is_not_usable() -> None:
+    clock = FakeClock()
+    pool = pool_of(2, clock)
+    for credential in pool.credentials:
+        assert pool.usable
+        credential.pause("no project: set pool.project_ids", 300, ours=True)
+    assert (pool.usable, pool.state()) == (False, "no credential: 2 paused: no project: set pool.project_ids")
+    await clock.advance(301)  # it is tried again
+    assert pool.usable
+
+
+def test_a_pool_whose_token_endpoint_is_down_stays_usable() -> None:
+    pool = pool_of(1, FakeClock())
+    pool.credentials[0].pause("the token endpoint answered 503", 5)
     assert pool.usable
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.store.known import StoredCredential
 from tests.adapters.site import MODEL, GeminiSite, Site
 from tests.fakes.gemini_api import FakeGemini
@@ -356,6 +357,16 @@ async def test_a_token_that_could_not_be_had_is_fetched_after_the_pause(
     await passes(site, 20, loops=1)
     assert len(site.fake.calls("token")) == 4
     assert adapter.credentials[0].trouble == ""
+    assert capfd.readouterr().err.count("no access token") == 1
+
+
+async def test_a_request_that_gets_no_token_is_told_of_at_once(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    site.level = "warning"
+    await site.open()
+    site.fake.oauth.fail("invalid_client", times=9)
+    for _ in range(3):
+        with pytest.raises(GatewayError, match="invalid_client"):
+            await site.ask()
     assert capfd.readouterr().err.count("no access token") == 1
 
 

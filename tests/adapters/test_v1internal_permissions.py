@@ -1,5 +1,7 @@
 """What a 401 or 403 does to a credential."""
 
+import json
+
 import pytest
 
 from gateway.errors import (
@@ -51,6 +53,16 @@ async def test_an_account_refused_for_good_is_disabled_after_a_refresh(site: Sit
     assert site.seen() == [("a", "rt-1", 403), ("a", "rt-1", 403), ("a", "rt-2", 200)]
     assert len(site.fake.calls("token")) == 3
     assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
+
+
+async def test_no_login_is_advised_for_an_account_that_is_banned(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    site.level = "warning"
+    adapter = await site.open("rt-1", "rt-2")
+    site.fail("403_tos_disabled", times=2)
+    await site.ask()
+    (line,) = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "a credential is disabled" in line]
+    label = adapter.credentials[0].label
+    assert line["hint"] == f"when its cause is gone: gateway credentials enable {label}"
 
 
 async def test_an_account_to_be_verified_is_left_until_its_owner_has_acted(site: Site) -> None:

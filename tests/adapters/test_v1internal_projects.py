@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gateway.errors import GatewayError, NoCredential
+from gateway.errors import GatewayError, NoCredential, UpstreamUnavailable
 from tests.adapters.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,37 @@ async def test_an_onboarding_without_end_is_given_up(site: Site) -> None:
     assert len(site.fake.calls("operation")) == 10
 
 
+async def test_an_onboarding_without_end_keeps_nobody_waiting_again(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.level = "warning"
+    account = site.fake.oauth.accounts["rt-1"]
+    account.state, account.polls = "not_onboarded", 1000
+    adapter = await site.open("rt-1", "rt-2")
+    assert [await site.ask_over_pauses() for _ in range(4)] == ["hi"] * 4
+    assert len(site.fake.calls("onboardUser")) == 1
+    (first, _) = adapter.views()
+    assert (first.state, first.reason) == ("cooling", "the upstream did not finish onboarding the account in time")
+    assert first.last_error == first.reason
+    assert capfd.readouterr().err.count("a credential has no project") == 1
+    account.polls = 1
+    await site.clock.advance(61)
+    assert [await site.ask_over_pauses() for _ in range(3)] == ["hi"] * 3
+    assert adapter.views()[0].project
+
+
+async def test_while_an_onboarding_goes_on_a_lone_account_says_when_to_come_again(site: Site) -> None:
+    account = site.fake.oauth.accounts["rt-1"]
+    account.state, account.polls = "not_onboarded", 1000
+    await site.open()
+    with pytest.raises(GatewayError):
+        await site.ask_over_pauses(attempts=1)
+    with pytest.raises(UpstreamUnavailable, match="^the upstream did not finish onboarding") as caught:
+        await site.ask()
+    assert 0 < (caught.value.retry_after or 0) <= 60
+    assert len(site.fake.calls("onboardUser")) == 1
+
+
 async def test_an_account_that_must_be_verified_first_is_left_with_its_link(site: Site) -> None:
     site.fake.oauth.accounts["rt-1"].state = "validation_required"
     adapter = await site.open("rt-1", "rt-2")
@@ -64,6 +95,12 @@ async def test_a_project_by_e_mail_is_taken_without_discovery(site: Site) -> Non
     assert sent_project(site) == "mine"
     assert site.fake.calls("loadCodeAssist") == []
     assert len(site.fake.calls("userinfo")) == 1
+
+
+async def test_the_case_of_an_e_mail_says_nothing(site: Site) -> None:
+    await site.open(pool={"project_ids": {"User1@Example.invalid": "mine"}})
+    await site.ask()
+    assert sent_project(site) == "mine"
 
 
 async def test_an_account_without_an_entry_is_discovered(site: Site) -> None:
@@ -87,7 +124,7 @@ async def test_fail_never_asks(site: Site) -> None:
     with pytest.raises(NoCredential, match="no project"):
         await site.ask()
     assert site.fake.calls("loadCodeAssist") == []
-    assert adapter.state() == "usable: 1 of 1 credentials; 1 paused until 08:05"
+    assert adapter.state() == "no credential: 1 paused: no project: set pool.project_ids"
     await site.open()
     assert await site.ask() == "hi"  # a restart with another configuration
 

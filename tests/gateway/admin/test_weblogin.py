@@ -264,6 +264,11 @@ async def test_of_several_one_is_to_be_named(tmp_path: Path) -> None:
     assert (answer.status_code, "one, two" in answer.text) == (400, True)
 
 
+async def test_without_an_upstream_that_takes_accounts_there_is_no_login(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, Scripted(say("x"), name="x"))) as http:
+        assert (await begin(http, "/oauth2/login")).status_code == 404
+
+
 async def test_what_is_not_configured_is_said(tmp_path: Path) -> None:
     upstream = Accounts()
     upstream.missing = "set upstream.google.oauth.client_id"

@@ -270,6 +270,16 @@ async def test_check_ends_with_3_when_none_can_be_used(
     assert second.err == "nothing usable: none of them can serve a request\n"
 
 
+async def test_check_ends_with_3_when_the_oauth_client_is_unknown(
+    command: Run, write: Write, fake_v1internal: FakeV1Internal
+) -> None:
+    write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
+    fake_v1internal.oauth.fail("invalid_client", times=9)
+    done = await check(command)
+    assert done.code == 3
+    assert "because: invalid_client" in done.out
+
+
 async def test_check_ends_with_3_where_there_is_none(command: Run) -> None:
     assert (await check(command)).code == 3
 

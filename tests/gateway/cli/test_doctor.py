@@ -379,6 +379,17 @@ async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake
     assert revoked["fix"] == "log the account in again: gateway login --upstream google"
 
 
+async def test_an_oauth_client_that_google_does_not_know_is_a_problem(
+    examine: Any, write: Write, fake_v1internal: FakeV1Internal
+) -> None:
+    write(antigravity(fake_v1internal))
+    fake_v1internal.oauth.fail("invalid_client", times=9)
+    findings = await asyncio.to_thread(examine)
+    (none, paused) = [one for one in findings if one["check"] == "credentials google"]
+    assert (none["level"], none["message"]) == ("problem", "0 of 1 can be used")
+    assert (paused["level"], paused["fix"]) == ("warning", "mend that; it is tried again by itself")
+
+
 async def test_none_that_can_be_used_is_a_problem(examine: Any, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal))
     fake_v1internal.oauth.fail("invalid_grant", times=9)
