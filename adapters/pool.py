@@ -215,7 +215,7 @@ class Pool(Generic[_C]):
             words = f"upstream {self.name} has no usable credential: {out_of_use(asked)}; {_OPERATOR}"
             return UpstreamCredential(words)
         if self._problem or not asked:
-            return NoCredential(f"upstream {self.name} has no credential: {self.state()}; {_OPERATOR}")
+            return NoCredential(f"upstream {self.name}: {self.state()}; {_OPERATOR}")
         return NoCredential(f"{self._counted(asked, model)}; {_OPERATOR}")
 
     def _counted(self, asked: Sequence[_C], model: str) -> str:

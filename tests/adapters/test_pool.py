@@ -129,8 +129,10 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
 def test_an_empty_pool_says_what_to_set() -> None:
     pool = pool_of(0, FakeClock())
     assert pool.pick(M) is None
-    assert isinstance(pool.shortage(M), NoCredential)
     assert pool.state() == "no credential: gateway login --upstream google adds an account"
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, NoCredential)
+    assert shortage.message == f"upstream google: {pool.state()}; this gateway's operator must act"
 
 
 def test_a_pool_without_oauth_client_says_what_to_set() -> None:
