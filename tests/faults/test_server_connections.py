@@ -107,10 +107,11 @@ async def drip(one: Caller) -> None:
 
 @pytest.mark.parametrize("words", [b"", HALF, GET % b"" + HALF], ids=["nothing", "half", "a second one's half"])
 async def test_a_head_that_does_not_come_ends_the_connection(words: bytes) -> None:
-    async with serving(head_s=SHORT_S) as (url, _, _), calling(url) as one:
+    async with serving(head_s=SHORT_S) as (url, _, _):
         began = time.monotonic()
-        one.say(words)
-        await (drip(one) if words else one.closed())
+        async with calling(url) as one:
+            one.say(words)
+            await (drip(one) if words else one.closed())
         assert time.monotonic() - began >= SHORT_S
 
 
