@@ -21,7 +21,6 @@ from gateway.errors import (
     ModelNotFound,
     UpstreamCredential,
     UpstreamRateLimited,
-    UpstreamRejected,
     UpstreamUnavailable,
 )
 
@@ -152,8 +151,6 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     code = status if status >= 400 else details.status or error.status
     cause = _CAUSES.find(code, _code(body), details.message)
     error, cause = _whose(error, cause, details.message)
-    if code == 413 and isinstance(error, UpstreamRejected):
-        error.status = code
     if error.retry_after is None and cause == "quota":
         error.retry_after = _regained(details.message, now)
     return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.type)

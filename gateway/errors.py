@@ -17,7 +17,7 @@
     │   ├── RateLimited              429  a limit of this gateway
     │   └── HeadTooLarge             431
     ├── UpstreamError                what stands behind the gateway failed
-    │   ├── UpstreamRejected         400  it calls the request bad
+    │   ├── UpstreamRejected         400  it calls the request bad; 413, too large
     │   ├── UpstreamRateLimited      429  its quota is used up
     │   ├── UpstreamOverloaded       503  no capacity (529 towards Anthropic callers)
     │   ├── UpstreamUnavailable      502  it cannot be reached, or answered 5xx
@@ -218,7 +218,7 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamRejected(UpstreamError):
-    """The upstream calls the translated request bad; its words are passed on."""
+    """The upstream calls the translated request bad, or too large (413); its words are passed on."""
 
     status = 400
     code = None

@@ -101,7 +101,8 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     wait = _wait(details, {name.lower(): value for name, value in headers.items()}.get("retry-after"), now)
     said = details.message or f"status {code or status}"
     words = _WORDS.get(cause)
-    return cause(f"{words}: {said}" if words else said, retry_after=wait)
+    kept = code if code == 413 and cause is errors.UpstreamRejected else None
+    return cause(f"{words}: {said}" if words else said, status=kept, retry_after=wait)
 
 
 def read_details(body: bytes) -> Details:

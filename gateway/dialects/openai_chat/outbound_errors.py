@@ -118,7 +118,9 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     said = details.message or f"status {code or status}"
     words = _WORDS.get(cause)
     wait = _wait(details, {name.lower(): value for name, value in headers.items()}, now)
-    return cause(f"{words}: {said}" if words else said, code=_code(cause, code, details), retry_after=wait)
+    kept = code if code == 413 and cause is errors.UpstreamRejected else None
+    words = f"{words}: {said}" if words else said
+    return cause(words, status=kept, code=_code(cause, code, details), retry_after=wait)
 
 
 def read_details(body: bytes) -> Details:

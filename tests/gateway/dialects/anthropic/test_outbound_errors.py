@@ -37,6 +37,11 @@ def test_each_type_has_its_class_also_in_a_stream(status: int, kind: str, cause:
     assert type(read_error(200, body, {})) is cause
 
 
+def test_what_is_too_large_keeps_its_status() -> None:
+    body = told("request_too_large", "no")
+    assert [read_error(status, body, {}).status for status in (413, 200)] == [413, 413]
+
+
 def test_a_message_stays_as_it_is() -> None:
     error = read_error(400, told("invalid_request_error", "messages.0: no"), {})
     assert error.message == "messages.0: no"

@@ -104,6 +104,10 @@ def test_status_alone_tells_the_class(status: int, cause: type[GatewayError]) ->
     assert type(read_error(status, b"", {})) is cause
 
 
+def test_what_is_too_large_keeps_its_status() -> None:
+    assert [read_error(status, b"", {}).status for status in (413, 409)] == [413, 400]
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [

@@ -77,6 +77,10 @@ def test_status_and_code_give_the_cause(
     assert (type(error), error.code) == (kind, code)
 
 
+def test_what_is_too_large_keeps_its_status() -> None:
+    assert [read_error(status, body(), {}).status for status in (413, 422)] == [413, 400]
+
+
 @pytest.mark.parametrize(
     ("message", "param", "kind"),
     [
