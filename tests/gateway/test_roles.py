@@ -101,7 +101,7 @@ GET    /admin/login/once                                  403 403 403 403 403 40
 GET    /admin/static/page.css                             200 200 200 200 200 200
 GET    /oauth2                                            401 401 403 403 404 404
 GET    /oauth2/nothing                                    401 401 403 403 404 404
-GET    /oauth2/login                                      401 401 403 403 404 404
+GET    /oauth2/login                                      401 401 403 403 302 302
 GET    /oauth2/callback                                   400 400 400 400 400 400
 """
 ROUTES: Mapping[tuple[str, str], Mapping[str, int]] = {

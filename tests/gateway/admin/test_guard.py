@@ -87,7 +87,7 @@ ROUTES: dict[tuple[str, str], int] = {
     ("GET", "/admin/logout"): 405,
     ("GET", "/oauth2"): 404,
     ("GET", "/oauth2/nothing"): 404,
-    ("GET", "/oauth2/login"): 404,  # no upstream is named
+    ("GET", "/oauth2/login"): 302,
     ("POST", "/oauth2/login"): 405,
 }
 OPEN: dict[tuple[str, str], int] = {
