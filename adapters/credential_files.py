@@ -162,7 +162,8 @@ def _credential(entry: dict[str, Any], where: str) -> ImportedCredential:
         found = msgspec.convert(entry, _Account)
     except msgspec.ValidationError as error:
         raise ValueError(f"{where or 'the account'}: {error}") from None
-    if not found.refresh_token.strip():
+    found.refresh_token = found.refresh_token.strip()
+    if not found.refresh_token:
         raise ValueError(f"{where or 'the account'}: refresh_token is empty")
     if found.refresh_token == MASK:
         message = "is masked: `gateway credentials export --secrets` writes what can be imported"

@@ -5,10 +5,11 @@ retrieveUserQuota      {"buckets": [{"modelId", "remainingFraction", "resetTime"
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from gateway.adapters.model_list import Catalogue
 from gateway.dialects.gemini.wire import epoch
@@ -89,7 +90,7 @@ class _Renamed(Struct, rename="camel"):
 
 
 class _Available(Struct, rename="camel"):
-    models: dict[str, _Listed] = {}
+    models: dict[str, Raw] = {}
     deprecated_model_ids: dict[str, _Renamed] | None = None
 
 
@@ -98,20 +99,21 @@ class _Buckets(Struct):
 
 
 _AVAILABLE: Final = msgspec.json.Decoder(_Available, strict=False)
+_LISTED: Final = msgspec.json.Decoder(_Listed, strict=False)
 _BUCKETS: Final = msgspec.json.Decoder(_Buckets, strict=False)
 
 
 def read_models(body: bytes) -> Catalogue:
     """Read the answer to fetchAvailableModels without what is only for Google's own clients; ValueError."""
     available = _read(_AVAILABLE, body)
-    shown = {name: _info(name, listed) for name, listed in available.models.items() if _is_public(name, listed)}
+    shown = {name: _info(name, listed) for name, listed in _known(available).items() if _is_public(name, listed)}
     renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
     return Catalogue(shown, renamed)
 
 
 def read_quota(body: bytes, now: float) -> dict[str, Quota]:
     """Read from the same answer what is left for each model; ValueError."""
-    listed = _read(_AVAILABLE, body).models.items()
+    listed = _known(_read(_AVAILABLE, body)).items()
     given = {name: _quota(one.quota_info, now) for name, one in listed if one.quota_info is not None}
     return {name: quota for name, quota in given.items() if quota is not None}
 
@@ -140,6 +142,17 @@ def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
         return decoder.decode(body)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _known(available: _Available) -> dict[str, _Listed]:
+    """Give the models that can be read: one of a new form says nothing of the others."""
+    found: dict[str, _Listed] = {}
+    for name, raw in available.models.items():
+        with suppress(ValueError, RecursionError):
+            found[name] = _LISTED.decode(raw)
+    if available.models and not found:
+        raise ValueError("none of its models can be read")
+    return found
 
 
 def _is_public(name: str, listed: _Listed) -> bool:

@@ -81,6 +81,10 @@ def test_a_client_comes_with_a_single_account() -> None:
     assert (imported.client_id, imported.client_secret, imported.token_url) == ("c", "s", "https://t")
 
 
+def test_blanks_around_a_token_are_not_of_it() -> None:
+    assert read({"refresh_token": " rt-1\n"}).credentials[0].refresh_token == "rt-1"
+
+
 def test_an_e_mail_map_gives_the_e_mails() -> None:
     assert read({"a@example.invalid": {"refresh_token": "rt-1"}}).credentials[0].email == "a@example.invalid"
 
@@ -197,7 +201,7 @@ KNOWN = {"refresh_token", "project_id", "email", "enabled", "disabled_reason", "
 KNOWN |= {"token_url", "token_uri", *SHORT_LIVED}
 ACCOUNTS = st.builds(
     ImportedCredential,
-    refresh_token=st.text(min_size=1).filter(str.strip),
+    refresh_token=st.text(min_size=1).map(str.strip).filter(bool),
     project_id=st.text(),
     email=st.text(min_size=1) | st.none(),
     enabled=st.booleans(),

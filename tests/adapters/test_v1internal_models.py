@@ -7,7 +7,7 @@ import pytest
 
 from gateway import ir
 from gateway.adapters.v1internal import V1Internal
-from gateway.adapters.v1internal_models import SHIPPED, read_models
+from gateway.adapters.v1internal_models import SHIPPED, read_models, read_quota
 from gateway.upstream import ModelInfo
 from tests.adapters.site import Site
 
@@ -33,6 +33,13 @@ async def fetched(site: Site, adapter: V1Internal, count: int = 1) -> None:
     await site.fake.wait_for("fetchAvailableModels", count)
     while not site.clock.sleepers:  # noqa: ASYNC110 - a sleep that begins sets no event
         await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("other", ["null", '"soon"', '{"displayName": 1}', '{"quotaInfo": []}'])
+def test_a_model_of_a_form_that_is_not_known_hides_no_other(other: str) -> None:
+    body = f'{{"models": {{"a": {other}, "b": {{"displayName": "B", "quotaInfo": {{"remainingFraction": 0.5}}}}}}}}'
+    assert set(read_models(body.encode()).models) == {"b"}
+    assert {name: quota.remaining for name, quota in read_quota(body.encode(), 0).items()} == {"b": 0.5}
 
 
 @pytest.mark.parametrize("name", PROMISED)
