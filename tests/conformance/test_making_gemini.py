@@ -25,7 +25,8 @@ PAINTERS = pytest.mark.parametrize("model", [IMAGEN, GEMINI])
 
 
 def google(fake: FakeGemini, *keys: str) -> Json:
-    return {"gemini": {"type": "gemini", "base_url": fake.url, "api_key": list(keys or ("key-1",)), "models": [MODEL]}}
+    table = {"type": "gemini", "base_url": fake.url, "api_key": list(keys or ("key-1",)), "models": [MODEL]}
+    return {"gemini": {**table, "pool": {"health": {"interval": 0}}}}  # nothing is asked but for the requests
 
 
 @pytest.fixture
