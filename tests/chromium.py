@@ -19,11 +19,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from tests.patience import patient
 
 __all__ = ["BrowserContext", "Page"]
 
-WAIT_MS = 10_000
+WAIT_S = 10.0
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -57,7 +59,9 @@ async def browser(anyio_backend_name: str, tmp_path: Path) -> AsyncIterator[Brow
             args=OPTIONS,
             env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"},
         )
-        context.set_default_timeout(WAIT_MS)
+        wait_ms = 1000 * patient(WAIT_S)
+        context.set_default_timeout(wait_ms)
+        expect.set_options(timeout=wait_ms)
         try:
             yield context
         finally:

@@ -423,7 +423,7 @@ ROWS = st.builds(
     StoredCredential,
     id=st.just(""),
     source=st.sampled_from(["import", "login"]),
-    refresh_token=TEXTS.filter(str.strip),
+    refresh_token=TEXTS.map(str.strip).filter(bool),
     email=TEXTS.map(str.casefold),
     project_id=TEXTS,
     state=st.sampled_from(["active", "disabled"]),
