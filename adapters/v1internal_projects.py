@@ -20,7 +20,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.known import Change
 from gateway.transport import Transport
 
-__all__ = ["Projects", "mapped_project"]
+__all__ = ["Projects", "projects_by_email"]
 
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
 _UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
@@ -33,7 +33,8 @@ class Projects:
     def __init__(
         self, config: PoolConfig, keeper: Keeper, control: Control, clock: Clock, logger: FilteringBoundLogger
     ) -> None:
-        self._config = config
+        self._fallback = config.project_fallback
+        self._mapped = projects_by_email(config)
         self._keeper = keeper
         self._control = control
         self._clock = clock
@@ -48,11 +49,11 @@ class Projects:
 
     def known(self, credential: Account) -> str:
         """Give the project that a credential has, "" where `of` must be awaited for one."""
-        if credential.given_project or not self._config.project_ids or credential.project_source == "import":
+        if credential.given_project or not self._mapped or credential.project_source == "import":
             return credential.project
         if not credential.email and credential.id not in self._nameless:
             return ""
-        mapped = mapped_project(self._config, credential.email)
+        mapped = self._mapped.get(credential.email.casefold(), "")
         if mapped and mapped != credential.dropped_project:
             credential.given_project = mapped
             credential.learn(Change(id=credential.id, project=(mapped, "config")))
@@ -60,7 +61,7 @@ class Projects:
 
     async def _find(self, credential: Account, token: str, transport: Transport, tell: Tell) -> str:
         project = self.known(credential)
-        if not project and self._config.project_ids and not credential.email:
+        if not project and self._mapped and not credential.email:
             await self._name(credential, token, transport)
             project = self.known(credential)
         if project:
@@ -91,11 +92,10 @@ class Projects:
             self._nameless.add(credential.id)
 
     async def _discover(self, credential: Account, token: str, transport: Transport, tell: Tell) -> None:
-        fallback = self._config.project_fallback
         project, source = "", ""
-        if fallback != "fail":
+        if self._fallback != "fail":
             project, source = await self._asked(credential, token, transport, tell)
-        if not project and fallback == "random":
+        if not project and self._fallback == "random":
             project, source = f"gateway-{token_hex(4)}", "random"
         if not project:
             self._rest(credential, _NONE, _MISCONFIGURED_S, ours=True)
@@ -118,7 +118,6 @@ class Projects:
         self._logger.warning("a credential has no project", **fields)
 
 
-def mapped_project(config: PoolConfig, email: str) -> str:
-    """Give the project that is configured for an e-mail, in whatever case it is written; "" for none."""
-    wanted = email.casefold()
-    return next((project for name, project in config.project_ids.items() if name.casefold() == wanted), "")
+def projects_by_email(config: PoolConfig) -> dict[str, str]:
+    """Give the projects that are configured, by their e-mails without case; of two for one the first."""
+    return {email.casefold(): project for email, project in reversed(config.project_ids.items())}

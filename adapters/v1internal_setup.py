@@ -18,7 +18,7 @@ from gateway.adapters.credential_files import Imported, load_credentials
 from gateway.adapters.keeping import Kept, reopen, store_of
 from gateway.adapters.pool import Pool
 from gateway.adapters.taking_in import ids_given, take_in
-from gateway.adapters.v1internal_projects import mapped_project
+from gateway.adapters.v1internal_projects import projects_by_email
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded, OAuthConfig, V1InternalConfig
 from gateway.redact import Secret
@@ -125,8 +125,9 @@ def _given(token: Secret, rows: Mapping[str, StoredCredential]) -> StoredCredent
 
 def _projects(config: V1InternalConfig, imported: Imported) -> Mapping[str, str]:
     """Give what the file says of accounts that gateway.toml gives, too, by their ids."""
+    mapped = projects_by_email(config.pool)
     return {
-        credential_id(Secret(one.refresh_token)): one.project_id or mapped_project(config.pool, one.email or "")
+        credential_id(Secret(one.refresh_token)): one.project_id or mapped.get((one.email or "").casefold(), "")
         for one in imported.credentials
     }
 

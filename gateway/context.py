@@ -148,8 +148,8 @@ class RequestContext(Struct):
         return upstream, model
 
     def called(self) -> str:
-        """Name the target of the last upstream call, "" when there was none."""
-        return self.tried.label if self.tried is not None else ""
+        """Name the target that has answered, else that of the last upstream call; "" when there was none."""
+        return self.upstream or (self.tried.label if self.tried is not None else "")
 
     def tries(self, target: Target, failure: GatewayError | None) -> None:
         """Note an upstream call, and the failure of the one before it, if there was one."""

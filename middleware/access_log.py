@@ -83,7 +83,7 @@ def _fields(method: str, path: str, peer: str, context: RequestContext, now: flo
     }
     if context.requested_model:
         fields["model"] = context.requested_model[:200]
-    upstream = context.upstream or context.called()
+    upstream = context.called()
     if upstream:
         fields["upstream"] = upstream
         fields["attempts"] = context.attempts

@@ -105,9 +105,8 @@ class Credentials:
 
     def logging_in(self, upstream: str) -> LoggingIn:
         """Find an upstream that accounts can be added to, "" = the only one; raise NotFound or InvalidRequest."""
-        found = {name: one for name, one in self._services.adapters.items() if isinstance(one, LoggingIn)}
-        if upstream:
-            found = {name: one for name, one in found.items() if name == upstream}
+        adapters = self._services.adapters.items()
+        found = {name: one for name, one in adapters if isinstance(one, LoggingIn) and upstream in ("", name)}
         if not found:
             raise NotFound(f"no upstream{' of this name' if upstream else ''} takes Google accounts")
         if len(found) > 1:

@@ -111,14 +111,13 @@ def _read(decoder: msgspec.json.Decoder[_T], answer: bytes) -> _T | None:
 
 
 def _running(client: Client, context: RequestContext, passed: float) -> Running:
-    asked = context.tried.label if context.tried is not None else ""
     return Running(
         id=context.request_id,
         key=context.principal.name,
         dialect=context.route.dialect,
         operation=context.route.operation,
         model=context.requested_model,
-        upstream=context.upstream or asked,
+        upstream=context.called(),
         attempts=context.attempts,
         since=context.started + passed,
         pieces=client.pieces,

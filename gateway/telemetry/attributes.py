@@ -137,7 +137,7 @@ def answered(context: RequestContext) -> Attributes:
     if context.requested_model:
         found["gen_ai.operation.name"] = operation_of(context.route.operation)
         found["gen_ai.request.model"] = context.requested_model[:_LONGEST]
-    upstream = context.upstream or context.called()
+    upstream = context.called()
     if upstream:
         found["gateway.upstream"] = upstream[:_LONGEST]
     return found

@@ -63,8 +63,6 @@ def read_request(body: bytes) -> ir.Request:
     fields = FIELDS.decode(body)
     extras = {} if _CARRIED.issuperset(fields) else _extras(fields, place)
     system, turns, effort = _conversation(request, place)
-    if effort is None and request.output_config is not None and request.output_config.effort is not None:
-        effort = request.output_config.effort, "output_config.effort"
     tools = read_tools(request.tools, place.at("tools")) if request.tools else ()
     choice = request.tool_choice
     user = request.metadata.user_id if request.metadata else None
@@ -131,18 +129,17 @@ def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
 
 
 def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]:
-    """Read who said what, and the effort that the system set last."""
+    """Read who said what, and the effort: that of the request, or what the system set since."""
     system = list(read_system(request.system, place.at("system"))) if request.system else []
     if system and isinstance(request.system, list) and system[0].text.startswith(_BILLING):
         del system[0]
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
-    effort: _Effort = None
+    effort = _effort(request.output_config, "output_config")
     for index, message in enumerate(request.messages):
         content = message.content
         if message.role == "system":
-            if message.output_config is not None and message.output_config.effort is not None:
-                effort = message.output_config.effort, f"messages[{index}].output_config.effort"
+            effort = _effort(message.output_config, f"messages[{index}].output_config") or effort
             if (not content and message.output_config is not None) or _cleared(message, request.messages[index + 1 :]):
                 continue
         elif message.clear_at is not None or message.output_config is not None:
@@ -159,6 +156,10 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
     if not turns:
         raise place.refuse("holds nothing but system messages", "messages")
     return tuple(system), tuple(turns), effort
+
+
+def _effort(config: wire.OutputConfig | wire.TurnConfig | None, path: str) -> _Effort:
+    return (config.effort, f"{path}.effort") if config is not None and config.effort is not None else None
 
 
 def _cleared(message: wire.Message, behind: list[wire.Message]) -> bool:
