@@ -55,6 +55,8 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
     keys = [key for key in (encryption_key, env.variables.get(_KEY, "").strip()) if key]
     olds = [old for name in files for old in read_old(Path(name), name, keys)]
     flags = {"store.encryption_key": encryption_key} if encryption_key else {}
+    if not any(old.replaced.values or old.credentials for old in olds):
+        raise ConfigError([Problem(old.label, None, _nothing(old)) for old in olds])
     there = target.exists()
     fitted = fit(olds, env, fresh=not there)
     theirs = load(target, environ={**os.environ, **env.new}, overrides=flags) if there else None
@@ -79,6 +81,11 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
         lacking=toml_of(lacking) if lacking else "",
         unserved=_unserved(mine),
     )
+
+
+def _nothing(old: Old) -> str:
+    unused = ", ".join(f"{fate.old} {fate.word}" for fate in old.replaced.fates)
+    return f"gives nothing to take over: {unused}" if unused else "gives nothing to take over"
 
 
 def _upstream(theirs: Loaded | None) -> str:

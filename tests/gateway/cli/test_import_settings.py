@@ -286,6 +286,16 @@ def test_importing_again_changes_nothing(run: Run, old: Old, folder: Path, conte
     assert file.read_bytes() == original
 
 
+@pytest.mark.parametrize(("content", "why"), [({}, ""), ({"colour": "blue"}, ": colour not known here")])
+def test_a_file_that_gives_nothing_is_refused_and_nothing_is_written(
+    run: Run, old: Old, folder: Path, content: dict[str, object], why: str
+) -> None:
+    done = run("import", str(old(content)))
+    assert done.code == 2
+    assert f"gives nothing to take over{why}" in done.err
+    assert not (folder / "gateway.toml").exists()
+
+
 def test_a_name_with_c_is_the_one_that_is_written(run: Run, old: Old, folder: Path) -> None:
     (folder / "conf").mkdir()
     done = run("import", "-c", "conf/mine.toml", str(old({"port": 8080, "auth_keys": ["k"]})))
