@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.admin.configuration import Configuration
 from gateway.admin.credentials import Credentials
-from gateway.admin.entrance import LOGIN, LOGOUT, Entrance
+from gateway.admin.entrance import HOME, LOGIN, LOGOUT, Entrance
 from gateway.admin.files import Files
 from gateway.admin.guard import Guard
 from gateway.admin.inside import Inside
@@ -178,8 +178,8 @@ class Administration:
 
 def _login(visit: Visit) -> str:
     """Give the address of the login, which leads back to where one was going."""
-    if visit.method != "GET" or not visit.path.startswith("/admin/"):
-        return f"{visit.base}{LOGIN}"
     asked = urlencode(visit.query, quote_via=quote)
+    if visit.method != "GET" or not (visit.path.startswith("/admin/") or (visit.path == HOME and asked)):
+        return f"{visit.base}{LOGIN}"
     here = f"{quote(visit.path)}?{asked}" if asked else quote(visit.path)
     return f"{visit.base}{LOGIN}?next={quote(here)}"

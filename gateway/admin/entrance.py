@@ -16,11 +16,11 @@ from gateway.admin.writing import Writing
 from gateway.errors import GatewayError, PermissionDenied
 from gateway.middleware.auth import is_local
 
-__all__ = ["LOGIN", "LOGOUT", "Entrance"]
+__all__ = ["HOME", "LOGIN", "LOGOUT", "Entrance"]
 
 LOGIN: Final = "/admin/login"
 LOGOUT: Final = "/admin/logout"
-_HOME: Final = "/"
+HOME: Final = "/"
 _HERE: Final = {  # where who listens there is reached on this machine
     "127.0.0.1": "127.0.0.1",
     "::1": "[::1]",
@@ -69,7 +69,7 @@ class Entrance:
             raise PermissionDenied(
                 "this link has been used, or is older than 10 minutes; start the gateway again, or set admin.password"
             )
-        return await self._enter(visit, LINK, _HOME)
+        return await self._enter(visit, LINK, HOME)
 
     async def log_out(self, visit: Visit) -> Response:
         """End the session of this browser."""
@@ -109,5 +109,5 @@ def _to(visit: Visit, path: str) -> Response:
 def _next(given: Mapping[str, str]) -> str:
     """Give where to go on: a page of ours, wherever a link or a form says."""
     wanted = given.get("next", "")
-    is_page = wanted.startswith("/admin/") and not wanted.startswith((LOGIN, LOGOUT))
-    return quote(wanted, safe="/?&=%") if is_page else _HOME
+    is_page = wanted.startswith(("/admin/", f"{HOME}?")) and not wanted.startswith((LOGIN, LOGOUT))
+    return quote(wanted, safe="/?&=%") if is_page else HOME

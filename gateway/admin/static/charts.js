@@ -10,9 +10,9 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 function short(unit, value) {
   if (value === null || value === undefined) return "";
-  if (unit === "$") return `$${value >= 1 || value === 0 ? value.toFixed(value < 10 ? 2 : 0) : value.toPrecision(2)}`;
+  if (unit === "$" && value < 10000) return `$${value >= 1 || value === 0 ? value.toFixed(value < 10 ? 2 : 0) : value.toPrecision(2)}`;
   if (unit === "s") return value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} s`;
-  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
+  return unit + new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
 function moment(at, step) {
