@@ -22,7 +22,7 @@ from gateway.keys import Key, Keys, id_of, keys_of
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.key_file import KeyFile
-from gateway.store.lane import Lane
+from gateway.store.lane import Lanes
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.stored_keys import KeyExists, KeyNews, StoredKey
 from gateway.store.tally import Count, uncounted
@@ -37,6 +37,7 @@ _LOOK_S: Final = 0.25
 _ASK_S: Final = 0.5  # a database
 _USES_S: Final = 30.0
 _MOMENT_S: Final = 2.0  # a file that is just being made or renewed cannot be read
+_PATIENCE_S: Final = 6.0  # longer than a store waits for another writer
 _FAILS: Final = ("store_failures", "keys")
 _PROBLEMS: Final = (StoreFailed, KeyProblem)
 
@@ -56,7 +57,8 @@ class Keyring(Keys):
         self._stored: dict[str, StoredKey] = {}
         self._number = 0
         self._uses: dict[str, float] = {}
-        self._reads, self._writes = Lane(), Lane()  # a store that is slow to write holds up no look
+        # a store that is slow to write holds up no look
+        self._reads, self._writes = Lanes(1, _PATIENCE_S), Lanes(1, _PATIENCE_S)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._unread = False
         self._failing_since: float | None = None

@@ -2,48 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from gateway.store.stored import StoreFailed
 
-__all__ = ["Lane", "Lanes", "heard"]
+__all__ = ["Lanes", "heard"]
 
 _T = TypeVar("_T")
 
-_PATIENCE_S: Final = 6.0  # longer than a store waits for another writer
 _SILENT: Final = "it does not answer"
-
-
-class Lane:
-    """One thing at a time."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._working: asyncio.Task[object] | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a thread is at work."""
-        return self._lock.locked() or (self._working is not None and not self._working.done())
-
-    async def free(self) -> None:
-        """Wait for the thread that is at work, whose waiter has left, but not for ever."""
-        if self._working is not None:
-            await asyncio.wait((self._working,), timeout=_PATIENCE_S)
-
-    async def ask(self, work: Callable[[], _T]) -> _T:
-        """Do it in a worker thread; raise what it raises, and StoreFailed where nothing is heard."""
-        async with self._lock:
-            if self._working is not None and not self._working.done():
-                raise StoreFailed(_SILENT)
-            task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
-            task.add_done_callback(heard)
-            self._working = cast("asyncio.Task[object]", task)  # a Task is invariant
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    return await asyncio.shield(task)  # a thread goes on when its waiter has left
-            except TimeoutError:
-                raise StoreFailed(_SILENT) from None
 
 
 class Lanes:
@@ -56,7 +23,18 @@ class Lanes:
     def __init__(self, width: int, patience_s: float) -> None:
         self._places = asyncio.Semaphore(width)
         self._patience_s = patience_s
+        self._working: set[asyncio.Task[Any]] = set()
         self._given_up: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread is at work."""
+        return bool(self._working)
+
+    async def free(self) -> None:
+        """Wait for the threads that are at work, whose waiters may have left, but not for ever."""
+        if self._working:
+            await asyncio.wait(self._working, timeout=self._patience_s)
 
     async def ask(self, work: Callable[[], _T], *, ends: bool = True) -> _T:
         """Do it in a worker thread; raise what it raises, and StoreFailed where nothing is heard.
@@ -72,6 +50,7 @@ class Lanes:
         except TimeoutError:
             raise StoreFailed(_SILENT) from None
         task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+        self._working.add(task)
         task.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(patience_s):
@@ -83,6 +62,7 @@ class Lanes:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._places.release()
+        self._working.discard(task)
         self._given_up.discard(task)
         heard(task)
 

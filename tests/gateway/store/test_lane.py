@@ -84,3 +84,21 @@ async def test_what_goes_wrong_is_raised() -> None:
 async def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
     assert is_there(tmp_path)
     assert not is_there(tmp_path / ("x" * 300))  # as with a folder of another user, to look raises OSError
+
+
+async def test_it_is_busy_until_the_thread_has_ended_whoever_waits() -> None:
+    lanes, begun = Lanes(1, 30), threading.Event()
+    with silent() as answers:
+
+        def work() -> bool:
+            begun.set()
+            return answers.wait()
+
+        waiting = asyncio.get_running_loop().create_task(lanes.ask(work))
+        await asyncio.to_thread(begun.wait)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        assert lanes.is_busy
+        asyncio.get_running_loop().call_soon(answers.set)
+        await lanes.free()
+        assert not lanes.is_busy
