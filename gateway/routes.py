@@ -70,6 +70,7 @@ _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "conversations are not compacted here; ask for a summary",
 }
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
+_READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
 _GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
@@ -142,11 +143,12 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     native = _native(path)
     if native is not None:
         return _call(method, path, *native, query)
-    dialect = _dialect(path, headers, query)
+    called = method not in _READING and ":" in path
+    dialect = _dialect(path, headers, query, called=called)
     for prefix in _MODEL_LISTS:
-        if path == prefix or (path.startswith(prefix + "/") and ":" not in path and _OPERATIONS not in path):
-            if method not in ("GET", "HEAD"):
-                return _wrong_method(dialect, method, path, "GET")
+        if path == prefix or (path.startswith(prefix + "/") and not called and _OPERATIONS not in path):
+            if method not in _READING:
+                return _wrong_method(dialect, method, path, ", ".join(_READING))
             model = unquote(path[len(prefix) + 1 :])
             if path != prefix and not model:
                 break
@@ -215,10 +217,10 @@ def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
     return Route("gemini", _VERBS[verb], model, streams=streams)
 
 
-def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> DialectName:
+def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called: bool) -> DialectName:
     if path.startswith(_BELOW_RESPONSES):
         return _KEEPING
-    if path.startswith(_GEMINI) or ("/models/" in path and ":" in path.rpartition("/models/")[2]):
+    if path.startswith(_GEMINI) or (called and "/models/" in path and ":" in path.rpartition("/models/")[2]):
         return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"

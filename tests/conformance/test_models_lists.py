@@ -17,17 +17,19 @@ from tests.fakes.v1internal import FakeV1Internal
 pytestmark = pytest.mark.anyio
 
 FLASH = "gemini-2.5-flash"
-ALIAS = {"best": [f"google/{FLASH}", "demo"], "my-*": FLASH}
+ALIAS = {"best": [f"google/{FLASH}", "demo"], "qwen3:8b": FLASH, "my-*": FLASH}
 NAMES = [
     FLASH,
     "claude-sonnet-4-6",
     "demo",
     "best",
+    "qwen3:8b",
     f"{FLASH}-search",
     f"{FLASH}-nothinking",
     f"{FLASH}-maxthinking",
     "claude-sonnet-4-6-search",
     "best-search",
+    "qwen3:8b-search",
 ]
 FORMS = [
     ("/v1/models", {}, "data", "id", ""),
