@@ -75,6 +75,7 @@ _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
 _GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
 _VERSIONS: Final = ("/v1beta/", "/v1/")
+_DOUBLED: Final = ("v1beta/", "v1/")  # where a base URL has the version already
 _COLLECTIONS: Final = ("models/", "tunedModels/")
 _VERBS: Final[dict[str, Operation]] = {
     "generateContent": "chat",
@@ -88,6 +89,8 @@ _ON_MODEL: Final = re.compile(
     r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
+_CALLED: Final = re.compile(rf"/models/[^/]+:(?:{'|'.join(_VERBS)})\Z")
+_ENDS: Final = (*_OPENAI, "/responses", "/responses/input_tokens", "/messages", "/messages/count_tokens", "/models")
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
@@ -157,8 +160,8 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
         foreign = dialect != "gemini" and not is_dialect_path(path)
-        return Route(dialect, "none", error=NotFound(absent), foreign=foreign)
-    return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
+        return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
+    return Route("gemini", "native", passed_on, NotFound(absent + (_reason(path) or _meant(path))))
 
 
 def _deployment(path: str) -> tuple[str, str]:
@@ -190,7 +193,8 @@ def _native(path: str) -> tuple[str, str] | None:
     """Give model and verb of a Gemini call on a model."""
     for version in _VERSIONS:
         resource, _, verb = path.removeprefix(version).rpartition(":")
-        if path.startswith(version) and verb in _VERBS and (resource.startswith(_COLLECTIONS) or "/" in resource):
+        named = resource.startswith(_COLLECTIONS) or ("/" in resource and not resource.startswith(_DOUBLED))
+        if path.startswith(version) and verb in _VERBS and named:
             name = unquote(resource.removeprefix("models/"))
             return (name, verb) if name else None
     return None
@@ -227,6 +231,15 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called:
     if path.startswith("/v1/models") and _has_google_key(headers, query):
         return "gemini"
     return "anthropic" if b"anthropic-version" in headers else "openai-chat"
+
+
+def _meant(path: str) -> str:
+    """Suggest the path that was missed by too much or too little in a base URL, or by a slash; "" = it is like none."""
+    asked = path.rstrip("/")
+    of_model = _CALLED.search(asked)
+    end = of_model[0][:200] if of_model else next((end for end in _ENDS if asked.endswith(end)), "")
+    version = "/v1beta" if of_model or (end == "/models" and "/v1beta/" in path) else "/v1"
+    return f"; did you mean {version}{end}?" if end else ""
 
 
 def _reason(path: str) -> str:

@@ -258,3 +258,35 @@ def test_below_v1_files_are_googles_with_a_key_of_its_kind(
 )
 def test_other_paths_are_passed_on_to_nobody(path: str) -> None:
     assert match("GET", path, {b"x-goog-api-key": b"k"}).operation == "none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "meant"),
+    [
+        ("POST", "/chat/completions", "/v1/chat/completions"),
+        ("POST", "//v1/chat/completions", "/v1/chat/completions"),
+        ("POST", "/v1/chat/completions/", "/v1/chat/completions"),
+        ("POST", "/api/v1/embeddings", "/v1/embeddings"),
+        ("POST", "/v1/v1/messages", "/v1/messages"),
+        ("POST", "/anthropic/v1/messages/count_tokens", "/v1/messages/count_tokens"),
+        ("POST", "/v1/v1/responses", "/v1/responses"),
+        ("GET", "/models", "/v1/models"),
+        ("GET", "/v1/models/", "/v1/models"),
+        ("GET", "/v1beta/models/", "/v1beta/models"),
+        ("POST", "/v1beta/openai/chat/completions", "/v1/chat/completions"),
+        ("POST", "/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("POST", "/v1beta/v1beta/models/m:streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
+        ("POST", "/v1beta/v1/models/m:countTokens", "/v1beta/models/m:countTokens"),
+    ],
+)
+def test_a_path_that_a_wrong_base_url_makes_is_answered_with_the_right_one(method: str, path: str, meant: str) -> None:
+    error = match(method, path, {}).error
+    assert error is not None
+    assert (error.status, error.message) == (404, f"{method} {path} is not served here; did you mean {meant}?")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions"])
+def test_no_path_is_suggested_for_one_like_none(path: str) -> None:
+    error = match("POST", path, {}).error
+    assert error is not None
+    assert error.message == f"POST {path} is not served here"
