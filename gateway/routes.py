@@ -246,7 +246,7 @@ def _reason(path: str) -> str:
     """Say why a native call of Gemini is not served."""
     last = path.rpartition(":")[2] if ":" in path else _VERSION.sub("", path, count=1)
     found = next((what for start, what in _ABSENT if last.startswith(start)), None)
-    return f": no upstream here has {found}" if found else ""
+    return f": no upstream here has Gemini's {found}" if found else ""
 
 
 def _has_google_key(headers: Mapping[bytes, bytes], query: bytes) -> bool:

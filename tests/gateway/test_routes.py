@@ -205,7 +205,7 @@ def test_another_form_of_the_answer_is_a_bad_request(verb: str, query: bytes, st
 def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> None:
     error = match("POST", path, {b"x-goog-api-key": b"k"}).error
     assert error is not None
-    assert error.message.endswith(f"no upstream here has {what}")
+    assert error.message.endswith(f"no upstream here has Gemini's {what}")
 
 
 def test_a_wrong_method_names_the_right_one() -> None:
