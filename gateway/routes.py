@@ -7,7 +7,8 @@ POST /v1/responses  /v1/responses/input_tokens              OpenAI Responses; al
 GET  /v1/responses/{id}  …/input_items    DELETE …/{id}     OpenAI Responses that are kept
 POST /v1/responses/{id}/cancel                              one that is made in the background
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
-GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
+GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI; also below
+                                                            /openai/v1 and /openai, as Azure's clients ask
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon, and
                                                             a name with a slash in it may stand without models/
 *    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
@@ -69,7 +70,7 @@ _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind t
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "conversations are not compacted here; ask for a summary",
 }
-_MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
+_MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
 _READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 

@@ -94,6 +94,15 @@ async def test_the_openai_client_looks_a_variant_up(listing: Served) -> None:
     assert (found.id, found.owned_by) == (f"google/{FLASH}-search", "google")
 
 
+async def test_azures_client_lists_them_and_looks_one_up(listing: Served) -> None:
+    async with openai.AsyncAzureOpenAI(
+        api_key="sk-everything", api_version="2024-10-21", azure_endpoint=listing.url, max_retries=0
+    ) as client:
+        listed = [model.id async for model in client.models.list()]
+        found = await client.models.retrieve("qwen3:8b")
+    assert (listed, found.id) == (NAMES, "qwen3:8b")
+
+
 async def test_the_anthropic_client_reads_the_limits_of_a_variant(listing: Served) -> None:
     async with anthropic.AsyncAnthropic(api_key="sk-everything", base_url=listing.url, max_retries=0) as client:
         found = await client.models.retrieve(f"{FLASH}-nothinking")
