@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
+ROOT = Path(__file__).parents[3]
 OAUTH = {"OAUTH_CLIENT_ID": "a-client", "OAUTH_CLIENT_SECRET": "its-secret"}
 
 
@@ -103,6 +104,35 @@ def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
         alive = httpx.get(f"{url}/health")
     assert (ready.status_code, ready.json()) == (503, {"status": "unusable"})
     assert alive.status_code == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_runs_without_a_standard_error(folder: Path, workers: str) -> None:
+    """As `gateway 2>&-` and some starters of services have it."""
+    command = ["/bin/sh", "-c", 'exec "$0" --port 0 --workers "$1" 2>&-', str(PROGRAMS / "gateway"), workers]
+    with running(command, folder, environment(folder) | {"PYTHONPATH": str(ROOT)}) as program:
+        assert ask(program).status_code == 200
+        program.process.terminate()
+        assert program.ends() == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["doctor", "explain demo"])
+def test_a_command_ends_as_ever_where_a_stream_is_closed(folder: Path, command: str, closed: str) -> None:
+    given = environment(folder) | {"PYTHONPATH": str(ROOT)}
+    codes = [
+        subprocess.run(
+            ["/bin/sh", "-c", f'exec "$0" {command} {how}', str(PROGRAMS / "gateway")],
+            cwd=folder,
+            env=given,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        ).returncode
+        for how in ("", closed)
+    ]
+    assert codes[0] == codes[1]
 
 
 @pytest.mark.parametrize("place", ["file", "file/data"])
