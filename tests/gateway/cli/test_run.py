@@ -95,6 +95,29 @@ def test_the_banner_names_the_variables_that_made_an_upstream(folder: Path) -> N
     assert said == "upstream openai: usable: 1 of 1 credentials, from OPENAI_API_KEY, OPENAI_BASE_URL"
 
 
+LOOP = """
+[server]
+public_url = "https://gateway.example"
+[upstream.local]
+type = "openai"
+base_url = "http://127.0.0.1:1/v1"
+models = ["one"]
+[upstream.openai]
+base_url = "https://gateway.example/v1"
+models = ["two"]
+api_key = "sk-two"
+"""
+
+
+def test_an_upstream_that_is_the_gateway_itself_is_told_at_the_start(folder: Path) -> None:
+    """As one gets it from a client's OPENAI_BASE_URL."""
+    with gateway(folder, toml=LOOP, PYTHONPATH=str(ROOT)) as program:
+        warned = program.says("which would call itself")
+        program.says("curl http")
+    assert warned.strip() == "warning: upstream openai is this gateway, which would call itself; set its own address"
+    assert program.output.count("would call itself") == 1
+
+
 def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
     with gateway(folder, toml="[upstream.antigravity]", **OAUTH) as program:
         url = program.url
