@@ -72,6 +72,10 @@ class Demo:
 
     def open(self, call: Call) -> Journey:
         """Take a call."""
+        wanted = call.request.sampling.n
+        if wanted is not None and wanted > 1:
+            path = call.request.paths.get("n", "n")
+            raise InvalidRequest(f"{path}: this upstream gives one answer a request", param=path)
         return _Journey(call, self._clock)
 
     async def count(self, call: Call) -> int | None:

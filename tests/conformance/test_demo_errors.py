@@ -1,4 +1,4 @@
-"""`!error STATUS` of the demo: a client sees the status that it asked for with the words that belong to it."""
+"""Errors of the demo: a client sees the status that it asked for, or was due, with the words that belong to it."""
 
 from __future__ import annotations
 
@@ -46,3 +46,15 @@ async def test_each_dialect_says_the_status_in_its_own_words(tmp_path: Path, sta
     assert (chat[0], (chat[1]["type"], chat[1]["code"])) == (wanted, openais)
     assert (message[0], message[1]["type"]) == (wanted, anthropics)
     assert (gemini[0], gemini[1]["code"], gemini[1]["status"]) == (wanted, wanted, googles)
+
+
+async def test_a_second_answer_is_refused_as_by_other_upstreams(tmp_path: Path) -> None:
+    app = create_app({"upstream": {"demo": {}}, "log": {"level": "error"}, "server": {"data_dir": str(tmp_path)}})
+    talk = {"model": "demo", "messages": [{"role": "user", "content": "hi"}]}
+    async with serve(app) as url, httpx.AsyncClient(base_url=url) as http:
+        status, error = await failed(http, "/v1/chat/completions", talk | {"n": 2})
+        one = await http.post("/v1/chat/completions", json=talk | {"n": 1})
+        contents = {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"candidateCount": 2}}
+        gemini = await failed(http, "/v1beta/models/demo:generateContent", contents)
+    assert (status, error["param"], one.status_code) == (400, "n", 200)
+    assert gemini[1]["message"] == "generationConfig.candidateCount: this upstream gives one answer a request"
