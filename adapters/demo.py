@@ -23,6 +23,7 @@ from gateway.dialects.content import arguments
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
+    ModelNotFound,
     StreamBroken,
     UpstreamCredential,
     UpstreamOverloaded,
@@ -42,9 +43,10 @@ _DIRECTIVE: Final = re.compile(r"!(think|tool|image|slow|error|cut)\b[ \t]*([^\n
 # one transparent pixel
 _PICTURE: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 _ERRORS: Final[Mapping[int, type[GatewayError]]] = {
-    400: UpstreamRejected,
     401: UpstreamCredential,
     403: UpstreamCredential,
+    404: ModelNotFound,
+    408: UpstreamTimeout,
     429: UpstreamRateLimited,
     503: UpstreamOverloaded,
     504: UpstreamTimeout,
@@ -70,6 +72,10 @@ class Demo:
 
     def open(self, call: Call) -> Journey:
         """Take a call."""
+        wanted = call.request.sampling.n
+        if wanted is not None and wanted > 1:
+            path = call.request.paths.get("n", "n")
+            raise InvalidRequest(f"{path}: this upstream gives one answer a request", param=path)
         return _Journey(call, self._clock)
 
     async def count(self, call: Call) -> int | None:
@@ -210,7 +216,7 @@ def _error(operand: str) -> GatewayError:
     if not 400 <= status <= 599:
         raise InvalidRequest(f"!error takes a status from 400 to 599, not {status}")
     retry_after = _number(words[1], "!error STATUS [RETRY_AFTER]") if len(words) > 1 else None
-    kind = _ERRORS.get(status, UpstreamUnavailable)
+    kind = _ERRORS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
     return kind(
         f"the demo upstream was told to fail with {status}",
         status=kind.status if kind in (UpstreamCredential, UpstreamOverloaded) else status,

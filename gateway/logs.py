@@ -60,7 +60,8 @@ def logger_of(
 
     `hide`: masks secrets in what is not the gateway's own words.
     """
-    console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
+    colors = sys.stderr is not None and sys.stderr.isatty()
+    console = config.format == "console" or (config.format == "auto" and colors)
     processors: list[Processor] = [_completing(hide)]
     if file is not None:
         processors.append(
@@ -68,16 +69,27 @@ def logger_of(
         )
     if console:
         stamp = structlog.processors.TimeStamper("iso", utc=True)
-        processors += [stamp, _legible, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        processors += [stamp, _legible, structlog.dev.ConsoleRenderer(colors=colors)]
     else:
         processors.append(_line)
     lazy = structlog.wrap_logger(
-        _Lossy(structlog.PrintLogger(sys.stderr) if console else structlog.BytesLogger(sys.stderr.buffer)),
+        _Lossy(_writer(console=console)),
         processors=processors,
         wrapper_class=_wrapper(_LEVELS[config.level]),
     )
     logger: FilteringBoundLogger = lazy.bind()  # the lazy one looks itself up at each line
     return logger
+
+
+def _writer(*, console: bool) -> Callable[[Any], None]:
+    """Write text or bytes to standard error as it is: it may be closed, and a notebook's takes text alone."""
+    if sys.stderr is None:
+        return lambda _: None
+    text = structlog.PrintLogger(sys.stderr).msg
+    if console:
+        return text
+    raw = getattr(sys.stderr, "buffer", None)
+    return structlog.BytesLogger(raw).msg if raw is not None else lambda line: text(line.decode())
 
 
 def _wrapper(level: int) -> type[FilteringBoundLogger]:
@@ -88,8 +100,8 @@ def _wrapper(level: int) -> type[FilteringBoundLogger]:
 class _Lossy:
     """A sink of which nobody hears when its reader has gone or its disk is full: what logs goes on without."""
 
-    def __init__(self, sink: structlog.PrintLogger | structlog.BytesLogger) -> None:
-        self._msg: Callable[[Any], None] = sink.msg
+    def __init__(self, write: Callable[[Any], None]) -> None:
+        self._msg = write
 
     def msg(self, message: str | bytes) -> None:
         """Write a line, or lose it."""

@@ -7,7 +7,8 @@ POST /v1/responses  /v1/responses/input_tokens              OpenAI Responses; al
 GET  /v1/responses/{id}  …/input_items    DELETE …/{id}     OpenAI Responses that are kept
 POST /v1/responses/{id}/cancel                              one that is made in the background
 POST /v1/messages  /v1/messages/count_tokens                Anthropic
-GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI
+GET  /v1/models  /v1/models/{id}                            by header: Gemini, Anthropic, OpenAI; also below
+                                                            /openai/v1 and /openai, as Azure's clients ask
 POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb stands behind the last colon, and
                                                             a name with a slash in it may stand without models/
 *    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
@@ -69,11 +70,13 @@ _ON_RESPONSE: Final[dict[str, dict[str, Operation]]] = {  # what stands behind t
 _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "conversations are not compacted here; ask for a summary",
 }
-_MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
+_MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
+_READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
 _GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
 _VERSIONS: Final = ("/v1beta/", "/v1/")
+_DOUBLED: Final = ("v1beta/", "v1/")  # where a base URL has the version already
 _COLLECTIONS: Final = ("models/", "tunedModels/")
 _VERBS: Final[dict[str, Operation]] = {
     "generateContent": "chat",
@@ -87,6 +90,8 @@ _ON_MODEL: Final = re.compile(
     r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
+_CALLED: Final = re.compile(rf"/models/[^/]+:(?:{'|'.join(_VERBS)})\Z")
+_ENDS: Final = (*_OPENAI, "/responses", "/responses/input_tokens", "/messages", "/messages/count_tokens", "/models")
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
@@ -142,11 +147,12 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     native = _native(path)
     if native is not None:
         return _call(method, path, *native, query)
-    dialect = _dialect(path, headers, query)
+    called = method not in _READING and ":" in path
+    dialect = _dialect(path, headers, query, called=called)
     for prefix in _MODEL_LISTS:
-        if path == prefix or (path.startswith(prefix + "/") and ":" not in path and _OPERATIONS not in path):
-            if method not in ("GET", "HEAD"):
-                return _wrong_method(dialect, method, path, "GET")
+        if path == prefix or (path.startswith(prefix + "/") and not called and _OPERATIONS not in path):
+            if method not in _READING:
+                return _wrong_method(dialect, method, path, ", ".join(_READING))
             model = unquote(path[len(prefix) + 1 :])
             if path != prefix and not model:
                 break
@@ -155,8 +161,8 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
         foreign = dialect != "gemini" and not is_dialect_path(path)
-        return Route(dialect, "none", error=NotFound(absent), foreign=foreign)
-    return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
+        return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
+    return Route("gemini", "native", passed_on, NotFound(absent + (_reason(path) or _meant(path))))
 
 
 def _deployment(path: str) -> tuple[str, str]:
@@ -188,7 +194,8 @@ def _native(path: str) -> tuple[str, str] | None:
     """Give model and verb of a Gemini call on a model."""
     for version in _VERSIONS:
         resource, _, verb = path.removeprefix(version).rpartition(":")
-        if path.startswith(version) and verb in _VERBS and (resource.startswith(_COLLECTIONS) or "/" in resource):
+        named = resource.startswith(_COLLECTIONS) or ("/" in resource and not resource.startswith(_DOUBLED))
+        if path.startswith(version) and verb in _VERBS and named:
             name = unquote(resource.removeprefix("models/"))
             return (name, verb) if name else None
     return None
@@ -215,10 +222,10 @@ def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
     return Route("gemini", _VERBS[verb], model, streams=streams)
 
 
-def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> DialectName:
+def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called: bool) -> DialectName:
     if path.startswith(_BELOW_RESPONSES):
         return _KEEPING
-    if path.startswith(_GEMINI) or ("/models/" in path and ":" in path.rpartition("/models/")[2]):
+    if path.startswith(_GEMINI) or (called and "/models/" in path and ":" in path.rpartition("/models/")[2]):
         return "gemini"
     if path.startswith("/v1/messages"):
         return "anthropic"
@@ -227,11 +234,20 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> Dialect
     return "anthropic" if b"anthropic-version" in headers else "openai-chat"
 
 
+def _meant(path: str) -> str:
+    """Suggest the path that was missed by too much or too little in a base URL, or by a slash; "" = it is like none."""
+    asked = path.rstrip("/")
+    of_model = _CALLED.search(asked)
+    end = of_model[0][:200] if of_model else next((end for end in _ENDS if asked.endswith(end)), "")
+    version = "/v1beta" if of_model or (end == "/models" and "/v1beta/" in path) else "/v1"
+    return f"; did you mean {version}{end}?" if end else ""
+
+
 def _reason(path: str) -> str:
     """Say why a native call of Gemini is not served."""
     last = path.rpartition(":")[2] if ":" in path else _VERSION.sub("", path, count=1)
     found = next((what for start, what in _ABSENT if last.startswith(start)), None)
-    return f": no upstream here has {found}" if found else ""
+    return f": no upstream here has Gemini's {found}" if found else ""
 
 
 def _has_google_key(headers: Mapping[bytes, bytes], query: bytes) -> bool:

@@ -81,6 +81,17 @@ PLACES: Final[Mapping[Place, _Read]] = {
     "basic": _basic,
     "query": _query,
 }
+_SHOWN: Final[Mapping[Place, str]] = {
+    "bearer": "`Authorization: Bearer KEY`",
+    "x-api-key": "`x-api-key: KEY`",
+    "x-goog-api-key": "`x-goog-api-key: KEY`",
+    "api-key": "`api-key: KEY`",
+    "basic": "the password of Basic",
+    "query": "`?key=KEY`",
+}
+_MOST_SHOWN: Final = 3
+_NO_KEY_YET: Final = "this gateway has no key yet: `gateway keys new NAME` makes one"
+_UNTIL_THEN: Final = "; until then programs on its machine get in, by a local address and without a proxy"
 _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization"})
 
 
@@ -113,6 +124,7 @@ class Auth:
         if unknown:
             raise ValueError(f"accept: {', '.join(sorted(unknown))} is none of {', '.join(PLACES)}")
         self._places = [PLACES[place] for place in accept]
+        self._shown = [_SHOWN[place] for place in accept[:_MOST_SHOWN]] or [_SHOWN["bearer"]]
         self._anonymous = allow_anonymous
 
     @classmethod
@@ -149,14 +161,14 @@ class Auth:
         given = self.given(context.headers, scope.get("query_string", b""))
         found = self._find(given)
         if found is None:
-            raise self._stranger(given, scope)
+            raise self._stranger(given, scope, open_here=right is not None)
         context.principal = self._let_in(found, right)
 
     def admit(self, given: str | None, right: Right) -> Principal:
         """Say whose key this is; raise what one is refused with that is unknown, or has not this right."""
         found = self._find(given)
         if found is None:
-            raise _refusal(given)
+            raise self._refusal(given)
         return self._let_in(found, right)
 
     def known(self, id_: str, right: Right) -> Principal | None:
@@ -186,7 +198,7 @@ class Auth:
             return ANONYMOUS
         if self._anonymous == "loopback" and not keys and is_local(scope, context.headers):
             return ANONYMOUS
-        raise self._stranger(given, scope)
+        raise self._stranger(given, scope, open_here=self._anonymous == "loopback")
 
     def _vouched(self, scope: Scope) -> Key | None:
         """Find the key for which the gateway made the address itself, as it does for uploads."""
@@ -201,13 +213,23 @@ class Auth:
         self._keys.used.add(principal.id)
         return principal
 
-    def _stranger(self, given: str | None, scope: Scope) -> GatewayError:
+    def _stranger(self, given: str | None, scope: Scope, *, open_here: bool) -> GatewayError:
         """Count a failed attempt, and give what it is refused with; raise RateLimited after too many."""
         if given is not None:
             address = (scope.get("client") or ("",))[0]
             self._lockout.check(address)
             self._lockout.failed(address)
-        return _refusal(given)
+        return self._refusal(given, open_here=open_here)
+
+    def _refusal(self, given: str | None, *, open_here: bool = False) -> Unauthenticated:
+        """Say what to do; `open_here`: a program on this machine would have been let in."""
+        if not self._keys:
+            return Unauthenticated(_NO_KEY_YET + (_UNTIL_THEN if open_here else ""))
+        if given is not None:
+            return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
+        *others, last = self._shown
+        ways = f"{', '.join(others)} or {last}" if others else last
+        return Unauthenticated(f"no API key: send one as {ways}")
 
 
 def guard_of(app: ASGIApp, services: Services) -> Auth:
@@ -230,14 +252,6 @@ def _voucher(adapters: Iterable[Adapter]) -> Vouch:
 
 def _vouch_for_nobody(_: str, __: bytes) -> str:
     return ""
-
-
-def _refusal(given: str | None) -> Unauthenticated:
-    if given is not None:
-        return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
-    return Unauthenticated(
-        "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"
-    )
 
 
 def _usable(key: Key, right: Right | None) -> Principal:

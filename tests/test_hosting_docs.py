@@ -149,6 +149,7 @@ def test_two_gateways_are_mounted_in_one_app(tmp_path: Path) -> None:
         program.says('"event":"request"')
         logged = program.output.count('"event":"request"')
     assert [answer.status_code for answer in answers] == [200, 200, 401]
+    assert sorted(folder.name for folder in (tmp_path / "data").iterdir()) == ["cheap", "fast"]
     assert answers[0].headers["x-ratelimit-remaining-requests"] == "9"
     assert "x-ratelimit-remaining-requests" not in answers[1].headers
     assert (logged, "started by the first request" in program.output) == (1, False)

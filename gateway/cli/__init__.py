@@ -1,5 +1,6 @@
 """The command `gateway`. Each command loads what it needs when it runs."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -79,7 +80,15 @@ for _command in _COMMANDS:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are 0, 1, 2, 3 and 4."""
+    _open_streams()
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")  # what is not UTF-8, such as a pipe on Windows, gets escapes
     return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")
+
+
+def _open_streams() -> None:
+    """Open what was closed before the start, so that no file gets its number and what is written there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))

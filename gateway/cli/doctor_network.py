@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import Final
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.adapters.exchange import USER_AGENT
-from gateway.cli.connect import address_of, local_address
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
+from gateway.cli.itself import is_own
 from gateway.config import Loaded
 from gateway.config.extras import is_installed
 from gateway.store.engines import postgres, reason
@@ -27,7 +26,6 @@ _WAIT_S: Final = 10.0
 _ODD_S: Final = 60.0
 _WRONG_S: Final = 300.0  # from here on Google refuses what a service account signs
 _CLOCK_FIX: Final = "set this machine's clock, and keep it right by NTP: `timedatectl set-ntp true`"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - what is compared with
 
 
 class _Answer(Struct, frozen=True, kw_only=True):
@@ -77,7 +75,7 @@ def _upstream(loaded: Loaded, name: str, answers: Sequence[_Answer]) -> Iterator
     check = f"upstream {name}"
     answering = any(not one.trouble for one in answers)
     for one in answers:
-        if _is_own(loaded, one.url):
+        if is_own(loaded, one.url):
             fix = f"set the address of upstream.{name} to the service itself; OPENAI_BASE_URL and its like are clients'"
             yield problem(check, f"{one.url} is this gateway, which would call itself", fix)
         elif one.trouble:
@@ -94,20 +92,6 @@ def _remedy(trouble: str) -> str:
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
         return "look at the spelling of the address, and at this machine's DNS"
     return "let this machine's firewall pass it, or name a proxy in HTTPS_PROXY"
-
-
-def _is_own(loaded: Loaded, url: str) -> bool:
-    return any(_same(url, own) for own in (address_of(loaded), local_address(loaded)))
-
-
-def _same(url: str, own: str) -> bool:
-    one, other = _place(url), _place(own)
-    return one == other or (one[1] == other[1] and one[0] in _LOOPBACK and other[0] in _LOOPBACK)
-
-
-def _place(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:

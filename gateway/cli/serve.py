@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
+from gateway.cli.itself import is_own
 from gateway.config import ConfigError, Loaded, Problem, Refuses, Source
 from gateway.generations import Generations
 from gateway.limiter import NotAlone
@@ -23,6 +24,7 @@ from gateway.logs import Forward
 from gateway.memory import settle
 from gateway.server import Server
 from gateway.store.folder import unusable
+from gateway.upstream import Reaching
 
 __all__ = ["banner", "serve"]
 
@@ -119,6 +121,9 @@ def banner(gateway: Gateway, address: str, engine: str, link: str = "") -> str:
     ]
     if _in_clear(loaded):
         lines.append("  warning: credentials are stored in clear, file mode 0600; set store.encryption_key")
+    for name, adapter in gateway.adapters.items():
+        if isinstance(adapter, Reaching) and any(is_own(loaded, url, address) for url in adapter.servers()):
+            lines.append(f"  warning: upstream {name} is this gateway, which would call itself; set its own address")
     why = unusable(loaded.resolve(loaded.config.server.data_dir))
     if why:
         lines.append(f"  warning: server.data_dir cannot be written; what it should keep stays in memory: {why}")

@@ -109,7 +109,7 @@ async def test_without_such_an_upstream_the_reason_is_told(tmp_path: Path, metho
         response = await http.request(method, path, json={})
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["status"]) == (404, 404, "NOT_FOUND")
-    assert error["message"].endswith(f"no upstream here has {what}")
+    assert error["message"].endswith(f"no upstream here has Gemini's {what}")
 
 
 async def test_what_is_not_googles_is_not_passed_on(google: Served) -> None:

@@ -17,17 +17,19 @@ from tests.fakes.v1internal import FakeV1Internal
 pytestmark = pytest.mark.anyio
 
 FLASH = "gemini-2.5-flash"
-ALIAS = {"best": [f"google/{FLASH}", "demo"], "my-*": FLASH}
+ALIAS = {"best": [f"google/{FLASH}", "demo"], "qwen3:8b": FLASH, "my-*": FLASH}
 NAMES = [
     FLASH,
     "claude-sonnet-4-6",
     "demo",
     "best",
+    "qwen3:8b",
     f"{FLASH}-search",
     f"{FLASH}-nothinking",
     f"{FLASH}-maxthinking",
     "claude-sonnet-4-6-search",
     "best-search",
+    "qwen3:8b-search",
 ]
 FORMS = [
     ("/v1/models", {}, "data", "id", ""),
@@ -90,6 +92,15 @@ async def test_the_openai_client_looks_a_variant_up(listing: Served) -> None:
     async with openai.AsyncOpenAI(api_key="sk-everything", base_url=f"{listing.url}/v1", max_retries=0) as client:
         found = await client.models.retrieve(f"google/{FLASH}-search")
     assert (found.id, found.owned_by) == (f"google/{FLASH}-search", "google")
+
+
+async def test_azures_client_lists_them_and_looks_one_up(listing: Served) -> None:
+    async with openai.AsyncAzureOpenAI(
+        api_key="sk-everything", api_version="2024-10-21", azure_endpoint=listing.url, max_retries=0
+    ) as client:
+        listed = [model.id async for model in client.models.list()]
+        found = await client.models.retrieve("qwen3:8b")
+    assert (listed, found.id) == (NAMES, "qwen3:8b")
 
 
 async def test_the_anthropic_client_reads_the_limits_of_a_variant(listing: Served) -> None:

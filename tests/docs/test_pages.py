@@ -94,6 +94,26 @@ def test_python_runs(block: Block, keyed: Program, keyless: Program, tmp_path: P
     assert done.stdout.strip()
 
 
+SDKS = {
+    "OpenAI": "import openai; openai.OpenAI().models.list()",
+    "Anthropic": "import anthropic; anthropic.Anthropic().models.list()",
+    "Google": "from google import genai; client = genai.Client(); client.models.list()",
+    "Azure": "import openai; m = {'role': 'user', 'content': 'hi'}\n"
+    "openai.AzureOpenAI().chat.completions.create(model='m', messages=[m])",
+}
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_variables_named_for_an_sdk_are_all_that_it_wants(sdk: str, keyed: Program, tmp_path: Path) -> None:
+    page = (DOCS / "clients" / "sdks.md").read_text("utf-8")
+    _, _, address, key, _ = next(line for line in page.splitlines() if line.startswith(f"| {sdk}")).split("|")
+    given = dict(re.findall(r"`(\w+)=(\S+?)`", address.replace(ADDRESS, keyed.url)))
+    name = re.findall(r"`(\w+)`", key)[0]
+    env = environment(tmp_path) | given | {name: "sk-mine"}
+    done = subprocess.run([sys.executable, "-c", SDKS[sdk]], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.page)
 def test_toml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     if block.file.startswith("~"):

@@ -9,6 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.cli import _gateway as group
+from gateway.config import load
 from gateway.errors import GatewayError
 from gateway.middleware.families import FAMILIES
 from gateway.routes import match
@@ -65,6 +66,17 @@ def test_every_error_code_that_is_described_exists() -> None:
     assert described == {error.code for error in ERRORS}
 
 
+def test_the_variables_that_are_described_set_their_keys(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(GATEWAY_\w+)=(.*?)` \| `(\w+)` of `\[(.*?)\]`", page, re.MULTILINE)
+    (tmp_path / "gateway.toml").write_text('[upstream.my-box]\ntype = "openai"\n')
+    environ = {variable: value for variable, value, _, _ in rows}
+    loaded = load(tmp_path / "gateway.toml", environ=environ)
+    assert len(rows) == 3
+    for variable, _, key, table in rows:
+        assert str(loaded.source((*table.split("."), key))) == f"env {variable}"
+
+
 @pytest.mark.parametrize(
     "header",
     sorted(
@@ -90,6 +102,7 @@ METRICS = {f"gateway_{one.name}{'_total' * (one.kind == 'counter')}": one.labels
 
 def test_every_metric_is_described_with_its_labels_and_no_other() -> None:
     described = re.findall(r"^\| `(gateway_\w+)` \|([^|]*)\|", section("Metrics"), re.MULTILINE)
+    assert len(described) == len(METRICS)
     assert {name: tuple(re.findall(r"`(\w+)`", labels)) for name, labels in described} == METRICS
 
 

@@ -6,7 +6,8 @@ import os
 import pty
 import re
 import sys
-from typing import Any
+from io import StringIO
+from typing import Any, cast
 
 import pytest
 
@@ -55,6 +56,22 @@ def test_json_shows_what_would_steer_a_terminal_and_loses_nothing(one: str, caps
     written = capsys.readouterr().err
     assert written.rstrip("\n").isprintable()
     assert (json.loads(written)["path"], "caf\u00e9" in written, "\U0001f600" in written) == (said, True, True)
+
+
+@pytest.mark.parametrize("form", ["auto", "json", "console"])
+def test_a_standard_error_of_text_alone_as_in_a_notebook_is_written_to(
+    form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", StringIO())
+    logger_of(LogConfig(format=form)).info("request", path="/caf\u00e9")
+    written = cast(StringIO, sys.stderr).getvalue()
+    assert ("request" in written, "/caf\u00e9" in written, written.count("\n")) == (True, True, 1)
+
+
+@pytest.mark.parametrize("form", ["auto", "json", "console"])
+def test_without_a_standard_error_lines_are_lost_and_nothing_else(form: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    logger_of(LogConfig(format=form)).info("request")
 
 
 def undated(line: str) -> str:

@@ -67,6 +67,7 @@ from gateway.routes import match
         ("POST", "/v1beta/models/m", {}, ("gemini", "none", 405)),
         ("POST", "/v1beta/models/m:embedContent", {}, ("gemini", "native", 404)),
         ("POST", "/v1beta/models/:generateContent", {}, ("gemini", "none", 404)),
+        ("POST", "/v1beta/models/:embedContent", {b"x-goog-api-key": b"k"}, ("gemini", "none", 404)),
         ("POST", "/v1beta/models/m:generateContent/", {}, ("gemini", "none", 404)),
         ("POST", "/openai/v1/models/m:generateContent", {}, ("gemini", "none", 404)),
         ("GET", "/v1beta/files/f1", {}, ("gemini", "native", 404)),
@@ -97,6 +98,24 @@ def test_the_name_of_a_deployment_is_the_model(name: str, model: str, call: str)
 
 def test_the_id_of_a_model_is_unquoted() -> None:
     assert match("GET", "/v1/models/antigravity%2Fclaude", {}).model == "antigravity/claude"
+
+
+@pytest.mark.parametrize("name", ["qwen3:8b", "llama3:latest", "ft:gpt-4.1:org::abc", "library/qwen3:8b"])
+@pytest.mark.parametrize(
+    ("version", "headers", "dialect"),
+    [
+        ("v1", {}, "openai-chat"),
+        ("openai/v1", {}, "openai-chat"),
+        ("v1", {b"anthropic-version": b"1"}, "anthropic"),
+        ("v1", {b"x-goog-api-key": b"k"}, "gemini"),
+        ("v1beta", {}, "gemini"),
+    ],
+)
+def test_a_colon_in_the_id_of_a_model_begins_no_verb_where_one_reads(
+    version: str, headers: dict[bytes, bytes], dialect: str, name: str
+) -> None:
+    routes = [match(method, f"/{version}/models/{name}", headers) for method in ("GET", "HEAD")]
+    assert [(route.dialect, route.operation, route.model) for route in routes] == [(dialect, "model", name)] * 2
 
 
 @pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/openai/v1/responses/resp%5F1/input_items"])
@@ -186,14 +205,14 @@ def test_another_form_of_the_answer_is_a_bad_request(verb: str, query: bytes, st
 def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> None:
     error = match("POST", path, {b"x-goog-api-key": b"k"}).error
     assert error is not None
-    assert error.message.endswith(f"no upstream here has {what}")
+    assert error.message.endswith(f"no upstream here has Gemini's {what}")
 
 
 def test_a_wrong_method_names_the_right_one() -> None:
     paths = ("GET", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m"), ("PUT", "/v1/responses/r")
     calls = [match(method, path, {}) for method, path in paths]
     allowed = [call.error and call.error.headers for call in calls]
-    assert allowed == [{"allow": "POST"}, {"allow": "GET"}, {"allow": "GET, DELETE"}]
+    assert allowed == [{"allow": "POST"}, {"allow": "GET, HEAD"}, {"allow": "GET, DELETE"}]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +231,7 @@ def test_a_wrong_method_names_the_right_one() -> None:
     ],
 )
 def test_a_native_call_names_its_model_if_it_has_one(path: str, model: str) -> None:
-    route = match("GET", path, {})
+    route = match("POST", path, {})
     assert (route.dialect, route.operation, route.model) == ("gemini", "native", model)
 
 
@@ -235,7 +254,39 @@ def test_below_v1_files_are_googles_with_a_key_of_its_kind(
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1beta", "/v1beta/files/", "/v1beta/models/:embedContent", "/v1/embeddings", "/v2/files", "/v1/filesystem"],
+    ["/v1beta", "/v1beta/files/", "/v1/embeddings", "/v2/files", "/v1/filesystem"],
 )
 def test_other_paths_are_passed_on_to_nobody(path: str) -> None:
     assert match("GET", path, {b"x-goog-api-key": b"k"}).operation == "none"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "meant"),
+    [
+        ("POST", "/chat/completions", "/v1/chat/completions"),
+        ("POST", "//v1/chat/completions", "/v1/chat/completions"),
+        ("POST", "/v1/chat/completions/", "/v1/chat/completions"),
+        ("POST", "/api/v1/embeddings", "/v1/embeddings"),
+        ("POST", "/v1/v1/messages", "/v1/messages"),
+        ("POST", "/anthropic/v1/messages/count_tokens", "/v1/messages/count_tokens"),
+        ("POST", "/v1/v1/responses", "/v1/responses"),
+        ("GET", "/models", "/v1/models"),
+        ("GET", "/v1/models/", "/v1/models"),
+        ("GET", "/v1beta/models/", "/v1beta/models"),
+        ("POST", "/v1beta/openai/chat/completions", "/v1/chat/completions"),
+        ("POST", "/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("POST", "/v1beta/v1beta/models/m:streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
+        ("POST", "/v1beta/v1/models/m:countTokens", "/v1beta/models/m:countTokens"),
+    ],
+)
+def test_a_path_that_a_wrong_base_url_makes_is_answered_with_the_right_one(method: str, path: str, meant: str) -> None:
+    error = match(method, path, {}).error
+    assert error is not None
+    assert (error.status, error.message) == (404, f"{method} {path} is not served here; did you mean {meant}?")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions"])
+def test_no_path_is_suggested_for_one_like_none(path: str) -> None:
+    error = match("POST", path, {}).error
+    assert error is not None
+    assert error.message == f"POST {path} is not served here"

@@ -86,6 +86,29 @@ async def test_no_key_is_401_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("accept", "ways"),
+    [
+        (["query"], "`?key=KEY`"),
+        (["api-key", "basic"], "`api-key: KEY` or the password of Basic"),
+        (list(PLACES), "`Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"),
+    ],
+)
+async def test_no_key_names_the_places_that_are_accepted(accept: Any, ways: str) -> None:
+    outcome = await ask(Auth(Inner(), keys(), accept=accept))
+    assert outcome.json["error"]["message"] == f"no API key: send one as {ways}"
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "anything"}])
+async def test_where_there_is_no_key_to_know_one_is_told_how_to_make_one(headers: dict[str, str]) -> None:
+    proxied = await ask(Auth(Inner()), headers | {"x-forwarded-for": "1.2.3.4"})
+    nobody = await ask(Auth(Inner(), allow_anonymous="never"), headers)
+    made = "this gateway has no key yet: `gateway keys new NAME` makes one"
+    until = "; until then programs on its machine get in, by a local address and without a proxy"
+    assert [one.status for one in (proxied, nobody)] == [401, 401]
+    assert [one.json["error"]["message"] for one in (proxied, nobody)] == [made + until, made]
+
+
+@pytest.mark.parametrize(
     ("expires", "status"),
     [
         (date(2001, 1, 1), 401),

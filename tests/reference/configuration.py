@@ -29,6 +29,19 @@ _INTRO: Final = """\
 
 `gateway check` shows every value in effect and where it comes from, and names mistakes by file and line. The whole
 annotated file stands [at the end](#the-whole-file). A running gateway takes changes by itself; what does not is marked.
+
+A variable can say any scalar key or list of them, and goes before the file: `GATEWAY_`, then the tables and the key in
+capitals with two underscores between them, and `_` for each `-`. A list is JSON.
+
+| variable | key |
+| --- | --- |
+| `GATEWAY_SERVER__PORT=8080` | `port` of `[server]` |
+| `GATEWAY_AUTH__KEYS=["sk-one", "sk-two"]` | `keys` of `[auth]` |
+| `GATEWAY_UPSTREAM__MY_BOX__API_KEY=sk-three` | `api_key` of `[upstream.my-box]`, which the file has |
+
+In the file `"env:NAME"` reads a variable, and `"file:PATH"` a file. Where the variable is not set the key counts as
+left out, but in `auth.keys`, `secret`, `api_key` and `oauth` that stops the start. One that is set and empty always
+does.
 """
 _WORDS: Final[dict[Kind, str]] = {
     kinds.Seconds: "seconds",

@@ -27,7 +27,9 @@ Every error has the form of the caller's dialect, from whichever layer it comes;
 | Gemini | `reason` of the `ErrorInfo` in `error.details`, in capitals; `error.status` is the word below |
 | none | `error.code`, at a path of no dialect |
 
-An upstream of the caller's own dialect may say other words for itself; those pass on.
+Two codes are more exact than the row of their status: `insufficient_quota` (429), when it is the credit or the budget
+of the upstream's account that is used up, and `moderation_blocked` (400), when a picture is withheld. An upstream of
+the caller's own dialect may say other words for itself; those pass on.
 """
 _BRANCHES: Final = {
     "The request must change": errors.CallerError,

@@ -153,7 +153,7 @@ def test_models(outcomes: dict[str, Any]) -> None:
         ("overloaded", ["ServerError", 503, "UNAVAILABLE"], "503"),
         ("wrong key", ["ClientError", 401, "UNAUTHENTICATED"], "key"),
         ("unknown model", ["ClientError", 404, "NOT_FOUND"], "gemini-9-of-tomorrow"),
-        ("embeddings", ["ClientError", 404, "NOT_FOUND"], "no upstream here has embeddings"),
+        ("embeddings", ["ClientError", 404, "NOT_FOUND"], "no upstream here has Gemini's embeddings"),
     ],
 )
 def test_failures(outcomes: dict[str, Any], failure: str, expected: list[Any], words: str) -> None:

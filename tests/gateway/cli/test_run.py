@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
+ROOT = Path(__file__).parents[3]
 OAUTH = {"OAUTH_CLIENT_ID": "a-client", "OAUTH_CLIENT_SECRET": "its-secret"}
 
 
@@ -94,6 +95,29 @@ def test_the_banner_names_the_variables_that_made_an_upstream(folder: Path) -> N
     assert said == "upstream openai: usable: 1 of 1 credentials, from OPENAI_API_KEY, OPENAI_BASE_URL"
 
 
+LOOP = """
+[server]
+public_url = "https://gateway.example"
+[upstream.local]
+type = "openai"
+base_url = "http://127.0.0.1:1/v1"
+models = ["one"]
+[upstream.openai]
+base_url = "https://gateway.example/v1"
+models = ["two"]
+api_key = "sk-two"
+"""
+
+
+def test_an_upstream_that_is_the_gateway_itself_is_told_at_the_start(folder: Path) -> None:
+    """As one gets it from a client's OPENAI_BASE_URL."""
+    with gateway(folder, toml=LOOP, PYTHONPATH=str(ROOT)) as program:
+        warned = program.says("which would call itself")
+        program.says("curl http")
+    assert warned.strip() == "warning: upstream openai is this gateway, which would call itself; set its own address"
+    assert program.output.count("would call itself") == 1
+
+
 def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
     with gateway(folder, toml="[upstream.antigravity]", **OAUTH) as program:
         url = program.url
@@ -103,6 +127,35 @@ def test_without_a_usable_credential_it_runs_and_refuses(folder: Path) -> None:
         alive = httpx.get(f"{url}/health")
     assert (ready.status_code, ready.json()) == (503, {"status": "unusable"})
     assert alive.status_code == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_runs_without_a_standard_error(folder: Path, workers: str) -> None:
+    """As `gateway 2>&-` and some starters of services have it."""
+    command = ["/bin/sh", "-c", 'exec "$0" --port 0 --workers "$1" 2>&-', str(PROGRAMS / "gateway"), workers]
+    with running(command, folder, environment(folder) | {"PYTHONPATH": str(ROOT)}) as program:
+        assert ask(program).status_code == 200
+        program.process.terminate()
+        assert program.ends() == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["doctor", "explain demo"])
+def test_a_command_ends_as_ever_where_a_stream_is_closed(folder: Path, command: str, closed: str) -> None:
+    given = environment(folder) | {"PYTHONPATH": str(ROOT)}
+    codes = [
+        subprocess.run(
+            ["/bin/sh", "-c", f'exec "$0" {command} {how}', str(PROGRAMS / "gateway")],
+            cwd=folder,
+            env=given,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        ).returncode
+        for how in ("", closed)
+    ]
+    assert codes[0] == codes[1]
 
 
 @pytest.mark.parametrize("place", ["file", "file/data"])
