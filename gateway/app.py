@@ -83,7 +83,8 @@ _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers gi
 class Gateway:
     """Everything that one app holds on one configuration; the newest is at `app.state.gateway`.
 
-    `before`: the one whose place it takes, and of which it has what must go on; `lives`: so does its background work.
+    `adapters`: those of the caller's own making, in the place of the built-in ones. `before`: the one whose place it
+    takes, and of which it has what must go on; `lives`: so does its background work.
     """
 
     def __init__(
@@ -105,8 +106,9 @@ class Gateway:
         self.logger: FilteringBoundLogger = logger_for(loaded)
         self.newest: Newest = before.newest if before else Newest(self.logger)
         running = unchanged(before.adapters, loaded, before.loaded) if before and lives else {}
-        self._given = adapters
-        self.adapters: Mapping[str, Adapter] = adapters or adapters_of(loaded, self.clock, running)
+        self.given: Mapping[str, Adapter] = adapters or {}
+        made = adapters_of(loaded, self.clock, {**running, **self.given})
+        self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load()
         keeps = before is not None and lives and books(before.loaded.config) == books(config)
@@ -180,7 +182,7 @@ class Gateway:
 
     def anew(self) -> "Gateway":
         """Make one on the same configuration that goes on with what was counted, without what works."""
-        made = Gateway(self.loaded, adapters=self._given, before=self, lives=False)
+        made = Gateway(self.loaded, adapters=self.given, before=self, lives=False)
         made.claims = self.claims
         return made
 
@@ -211,10 +213,14 @@ class Gateway:
         self.newest.logger = self.logger
 
     async def _connect(self, before: "Gateway | None") -> None:
-        """Have connections to the upstreams: those that are open, unless they were made in another way."""
+        """Have connections to the upstreams: those that are open, unless they were made in another way.
+
+        Adapters that are given have been started with theirs.
+        """
         config = self.loaded.config
         connect_s = config.timeouts.connect
-        old = before if before and before.loaded.config.timeouts.connect == connect_s else None
+        same = before is not None and before.loaded.config.timeouts.connect == connect_s
+        old = before if same or self.given else None
         self.transport = old.transport if old and old.transport else Transport(connect_s=connect_s)
         if config.translate.fetch_urls:
             self.files = old.files if old and old.files else Transport(connect_s=connect_s, allows=is_public)
@@ -347,7 +353,7 @@ def assemble(gateway: Gateway) -> Starlette:
 
 
 def _after(loaded: Loaded, before: Gateway) -> Gateway:
-    return Gateway(loaded, before=before)
+    return Gateway(loaded, adapters=before.given, before=before)
 
 
 def _plain(life: ASGIApp) -> ASGIApp:
