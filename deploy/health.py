@@ -5,7 +5,7 @@ import sys
 
 from gateway.config import ConfigError, load
 
-EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104 - not to listen on
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen on
 TIMEOUT_S = 3
 
 
@@ -13,7 +13,8 @@ def main() -> int:
     """Ask, and say on standard error what is wrong."""
     try:
         server = load().config.server
-        asked = http.client.HTTPConnection(EVERYWHERE.get(server.host, server.host), server.port, timeout=TIMEOUT_S)
+        host = server.host.strip("[]")
+        asked = http.client.HTTPConnection(EVERYWHERE.get(host, host), server.port, timeout=TIMEOUT_S)
         asked.request("GET", "/health")
         status = asked.getresponse().status
     except (ConfigError, OSError, http.client.HTTPException) as error:

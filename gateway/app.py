@@ -83,7 +83,8 @@ _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers gi
 class Gateway:
     """Everything that one app holds on one configuration; the newest is at `app.state.gateway`.
 
-    `before`: the one whose place it takes, and of which it has what must go on.
+    `adapters`: those of the caller's own making, in the place of the built-in ones. `before`: the one whose place it
+    takes, and of which it has what must go on; `lives`: so does its background work.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Gateway:
         clock: Clock | None = None,
         adapters: Mapping[str, Adapter] | None = None,
         before: "Gateway | None" = None,
+        lives: bool = True,
     ) -> None:
         check(loaded)
         config = loaded.config
@@ -103,17 +105,20 @@ class Gateway:
         self.files: Transport | None = None  # to servers that callers name
         self.logger: FilteringBoundLogger = logger_for(loaded)
         self.newest: Newest = before.newest if before else Newest(self.logger)
-        running = unchanged(before.adapters, loaded, before.loaded) if before else {}
-        self.adapters: Mapping[str, Adapter] = adapters or adapters_of(loaded, self.clock, running)
+        running = unchanged(before.adapters, loaded, before.loaded) if before and lives else {}
+        self.given: Mapping[str, Adapter] = adapters or {}
+        made = adapters_of(loaded, self.clock, {**running, **self.given})
+        self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load()
-        keeps = before is not None and books(before.loaded.config) == books(config)
+        keeps = before is not None and lives and books(before.loaded.config) == books(config)
         prices = Prices.of(config.usage.price)
         self.ledger: Ledger | None = (
             before.ledger if before and keeps else Ledger.of(loaded, prices, self.clock, self.newest.bound)
         )
         tally = before.services.tally if before else tally_of(loaded)
         counts = before is not None and counts_in_redis(before.loaded.config) == counts_in_redis(config)
+        counts = counts and (lives or not counts_in_redis(config))
         self.limiter: Limiter = (
             before.limiter if before and counts else limiter_of(loaded, self.clock, self.newest.bound, tally)
         )
@@ -134,9 +139,9 @@ class Gateway:
         self.threads = Threads(loaded, self.clock, self.logger)
         remembers = before is not None and before.loaded.config.translate.signatures == config.translate.signatures
         self.shared: SharedSignatures | None = (
-            before.shared if before and remembers else shared_of(loaded, self.clock, self.newest.bound)
+            before.shared if before and lives and remembers else shared_of(loaded, self.clock, self.newest.bound)
         )
-        sends = before is not None and before.loaded.config.metrics.otlp == config.metrics.otlp
+        sends = before is not None and lives and before.loaded.config.metrics.otlp == config.metrics.otlp
         self.telemetry: Telemetry | None = (
             before.telemetry if before and sends else telemetry_of(config, self.clock, self.newest.bound)
         )
@@ -158,7 +163,7 @@ class Gateway:
         self.app: ASGIApp = Outermost(own, self)
         inside = Inside(relay=self.relay, readiness=self.readiness, app=self.app)
         self.lasting: Lasting = (
-            before.lasting if before else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
+            before.lasting if before and lives else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
         )
         self.administration = Administration(self.services, guard, inside, self.lasting)
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
@@ -174,6 +179,12 @@ class Gateway:
     def is_busy(self) -> bool:
         """Whether the pipeline has a request now."""
         return self.services.under_way > 0
+
+    def anew(self) -> "Gateway":
+        """Make one on the same configuration that goes on with what was counted, without what works."""
+        made = Gateway(self.loaded, adapters=self.given, before=self, lives=False)
+        made.claims = self.claims
+        return made
 
     async def start(self, before: "Gateway | None" = None, *, busy: Callable[[], bool] | None = None) -> None:
         """Begin background work, except for what goes on from before. `busy`: whether any request is under way."""
@@ -202,10 +213,14 @@ class Gateway:
         self.newest.logger = self.logger
 
     async def _connect(self, before: "Gateway | None") -> None:
-        """Have connections to the upstreams: those that are open, unless they were made in another way."""
+        """Have connections to the upstreams: those that are open, unless they were made in another way.
+
+        Adapters that are given have been started with theirs.
+        """
         config = self.loaded.config
         connect_s = config.timeouts.connect
-        old = before if before and before.loaded.config.timeouts.connect == connect_s else None
+        same = before is not None and before.loaded.config.timeouts.connect == connect_s
+        old = before if same or self.given else None
         self.transport = old.transport if old and old.transport else Transport(connect_s=connect_s)
         if config.translate.fetch_urls:
             self.files = old.files if old and old.files else Transport(connect_s=connect_s, allows=is_public)
@@ -338,7 +353,7 @@ def assemble(gateway: Gateway) -> Starlette:
 
 
 def _after(loaded: Loaded, before: Gateway) -> Gateway:
-    return Gateway(loaded, before=before)
+    return Gateway(loaded, adapters=before.given, before=before)
 
 
 def _plain(life: ASGIApp) -> ASGIApp:

@@ -38,6 +38,10 @@ class Generation(Protocol):
         """Whether any of them is more than a question of an operator's."""
         ...
 
+    def anew(self) -> Self:
+        """Make one on the same configuration that goes on with what was counted, without what works."""
+        ...
+
     async def start(self, before: Self | None = None, *, busy: Callable[[], bool] | None = None) -> None:
         """Begin its background work; what it has from the one before works already."""
         ...
@@ -73,6 +77,8 @@ class Generations(Generic[_G]):
         self._leaving: dict[_G, asyncio.Event] = {}  # set when the last request has ended
         self._edits: Edits | None = None
         self._users = 0
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the life that began last
+        self._warned = False
         self._draining = False
         self._lock = asyncio.Lock()
         self._starting = asyncio.Lock()
@@ -85,7 +91,7 @@ class Generations(Generic[_G]):
             return
         if scope["type"] != "http":
             return
-        if not self._users:
+        if not self._users or self._is_orphan():
             await self._start_late()
         generation = self.current
         generation.open += 1
@@ -109,9 +115,11 @@ class Generations(Generic[_G]):
 
     async def start(self, *, watches: bool = True) -> None:
         """Begin the common life; the second of two starters only counts. `watches`: somebody will stop it."""
+        self._leave_orphan()
         async with self._lock:
             self._users += 1
             if self._users == 1:
+                self._loop = asyncio.get_running_loop()
                 await self.current.start(busy=self.is_busy)
                 if watches and self.watches:
                     self._watch()
@@ -133,12 +141,28 @@ class Generations(Generic[_G]):
                 await living.pop(0).stop(living)
 
     async def _start_late(self) -> None:
+        self._leave_orphan()
         async with self._starting:
             if not self._users:
-                self.current.logger.warning(
-                    "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
-                )
+                if not self._warned:
+                    self._warned = True
+                    self.current.logger.warning(
+                        "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
+                    )
                 await self.start(watches=False)
+
+    def _is_orphan(self) -> bool:
+        """Tell whether the event loop of the last life is gone, as each of a TestClient's is, and its work with it."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def _leave_orphan(self) -> None:
+        """Begin the next life with nothing of the last one's: connections, tasks and locks are of its event loop."""
+        if self._is_orphan():
+            self.current = self.current.anew()
+            self._told(self.current)
+            self._loop, self._users, self._edits = None, 0, None
+            self._tasks, self._leaving = set(), {}
+            self._lock, self._starting = asyncio.Lock(), asyncio.Lock()
 
     def drain(self) -> None:
         """Refuse new work from now on, and new configurations."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from gateway.config import Config, ConfigError, KeyPath, Loaded, PipelineConfig, Problem
 from gateway.config.problems import did_you_mean
-from gateway.registry import load, names
+from gateway.registry import load, names, path_of
 from gateway.services import Services
 
 __all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
@@ -107,9 +107,7 @@ def _place(name: str, config: Config, key: Literal["use", "options"]) -> KeyPath
 def _class(name: str, config: Config) -> type:
     if name in config.middleware:
         return _imported(config.middleware[name].use)
-    if name in names("gateway.middleware"):
-        return cast(type, load("gateway.middleware", name))
-    return _imported(name)
+    return _imported(path_of("gateway.middleware", name) if name in names("gateway.middleware") else name)
 
 
 def _imported(path: str) -> type:

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Literal
 
-__all__ = ["Group", "import_path", "load", "names"]
+__all__ = ["Group", "import_path", "load", "names", "path_of"]
 
 Group = Literal["gateway.middleware", "gateway.adapters", "gateway.dialects"]
 
@@ -21,9 +21,14 @@ def names(group: Group) -> tuple[str, ...]:
     return tuple(_paths(group))
 
 
+def path_of(group: Group, name: str) -> str:
+    """Give `package.module:Name` of what is registered under a name; KeyError when nothing is."""
+    return _paths(group)[name]
+
+
 def load(group: Group, name: str) -> object:
     """Import what is registered under a name; KeyError when nothing is."""
-    return import_path(_paths(group)[name])
+    return import_path(path_of(group, name))
 
 
 def import_path(path: str) -> object:

@@ -21,12 +21,12 @@ import zlib
 from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.forward import UnusableProxy, proxies, proxy_of
 from gateway.frames import bare
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
@@ -120,7 +120,7 @@ class Transport:
         allows: Callable[[str], bool] | None = None,
         trusts: ssl.SSLContext | None = None,
     ) -> None:
-        self._proxies = {} if allows is not None else getproxies()
+        self._proxies: Mapping[str, str] = {} if allows is not None else proxies()
         self._allows = allows
         self._open: set[Response] = set()
         self._session = aiohttp.ClientSession(
@@ -189,7 +189,7 @@ class Transport:
                 allow_redirects=False,
                 # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
                 skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
-                proxy=self._proxy(target) if self._proxies else None,
+                proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
             )
             if first_byte_s is None:
                 raw = await asking
@@ -232,12 +232,6 @@ class Transport:
         for response in list(self._open):
             response.close()
         await self._session.close()
-
-    def _proxy(self, target: URL) -> str | None:
-        proxy = self._proxies.get(target.scheme)
-        if proxy is None or target.host is None or proxy_bypass(target.host):
-            return None
-        return proxy
 
 
 class _ForbiddenAddress(OSError):
@@ -437,7 +431,12 @@ def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | 
 def _reason(error: Exception) -> str:
     """Say what failed without what was sent: aiohttp's own words and `__cause__` hold URLs and headers."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection to {error.host}:{error.port}: {_words(error.os_error)}"
+        proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+        return f"no connection to {proxy}{error.host}:{error.port}: {_words(error.os_error)}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refuses with {error.status}"
+    if isinstance(error, UnusableProxy):
+        return str(error)
     if isinstance(error, ValueError):
         return "the URL or a header of the request holds what must not be sent"
     if isinstance(error, OSError) and error.errno:

@@ -173,5 +173,5 @@ def _from(sources: Iterable[Source]) -> str:
 
 
 def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:
-    model = next(iter(gateway.services.resolver.listing()), "demo")
+    model = next(iter(gateway.services.resolver.listing()), "YOUR_MODEL")  # nobody has listed any yet
     return curl(address, model, "YOUR_KEY" if keyed else "")

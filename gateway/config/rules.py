@@ -20,6 +20,7 @@ from gateway.config.upstreams import (
     VertexConfig,
 )
 from gateway.proxies import misspelt
+from gateway.registry import names
 
 __all__ = ["SAMPLE_KEYS", "check_rules", "is_loopback", "refuses_bind"]
 
@@ -110,7 +111,7 @@ def _is_address(address: str, begins: tuple[str, ...]) -> bool:
 
 
 def _pipeline(config: Config, draft: Draft) -> Findings:
-    known = {*PipelineConfig().order, *(as_tree(draft.tree.get("middleware")) or {})}
+    known = {*names("gateway.middleware"), *(as_tree(draft.tree.get("middleware")) or {})}
     for index, name in enumerate(config.pipeline.order):
         if name not in known and not _CLASS.fullmatch(name):
             yield ("pipeline", "order", index), f'unknown middleware "{name}"{did_you_mean(name, known)}'

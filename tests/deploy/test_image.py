@@ -151,6 +151,14 @@ def test_a_gateway_that_lives_is_healthy(tmp_path: Path, host: str) -> None:
         assert check(tmp_path, HOST=host, PORT=port).returncode == 0
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]", "::", "[::]"])
+def test_a_gateway_at_an_address_of_ipv6_is_healthy(tmp_path: Path, host: str) -> None:
+    with gateway(tmp_path, "--host", "[::1]") as program:
+        address = program.says(" on http://[::1]:").split()[3]
+        done = check(tmp_path, HOST=host, PORT=address.rpartition(":")[2])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_port_of_gateway_toml_is_asked(tmp_path: Path) -> None:
     with gateway(tmp_path) as program:
         (tmp_path / "gateway.toml").write_text(f"[server]\nport = {program.url.rpartition(':')[2]}\n")

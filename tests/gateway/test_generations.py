@@ -22,11 +22,13 @@ from gateway.app import Gateway, assemble, create_app
 from gateway.config import EVERY_S, load
 from gateway.generations import Generations
 from gateway.signatures import Kept
+from gateway.transport import Transport
 from tests.clocks import FakeClock
 from tests.exposed import Numbers
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.admin.accounts import ADMIN, HTML, log_in
 from tests.middleware.asgi import call, scope_of
+from tests.scripted import Scripted, say
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -325,6 +327,32 @@ async def test_an_upstream_gets_the_sections_that_it_reads(
         assert await at.becomes(f"{toml}{section}\n")
         assert at.gateway.adapters["one"] is not before
         assert (await at.ask("gpt-4.1")).status_code == 200
+
+
+class Own(Scripted):
+    """An adapter that keeps its connections."""
+
+    transport: Transport
+
+    async def start(self, transport: Transport) -> None:
+        self.transport = transport
+
+
+@pytest.mark.parametrize("section", ["[retry]\nattempts = 2", "[timeouts]\nconnect = 3"])
+async def test_an_adapter_of_somebody_elses_stays_beside_built_in_ones(
+    tmp_path: Path, fake_openai: FakeOpenAI, section: str
+) -> None:
+    file, own = tmp_path / "gateway.toml", Own(say("Hello"), name="own", models=["loud"])
+    toml = KEYED + upstream(fake_openai) + '[upstream.own]\ntype = "demo"\n'
+    file.write_text(toml)
+    app = assemble(Gateway(load(file, environ={}), adapters={"own": own}))
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+        at = Site(app, file, http)
+        assert await at.becomes(toml + section)
+        assert at.gateway.adapters["own"] is own
+        assert [answers(await at.ask(model)) for model in ("loud", "one/gpt-4.1")] == ["own/loud", "one/gpt-4.1"]
+        await ended(at)
+        assert (await own.transport.fetch("GET", f"{url}/health", headers={}, timeout_s=10)).status == 200
 
 
 async def test_an_old_upstream_is_stopped_after_its_last_request_only(tmp_path: Path, fake_openai: FakeOpenAI) -> None:

@@ -167,12 +167,40 @@ async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch)
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
 
 
+async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with upstream(saying(OK)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
+        transport = Transport()
+        await transport.send("GET", "http://upstream.invalid/x", headers={})
+        await transport.close()
+    assert proxy.requests[0].startswith(b"GET http://upstream.invalid/x HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("socks5://me:hidden@127.0.0.1:1080", "HTTPS_PROXY names a socks5 proxy"),
+        ("nonsense://x", "HTTPS_PROXY names a nonsense proxy"),
+        ("http://me:hidden@:0", "HTTPS_PROXY is no address"),
+        ("http://me:hidden@proxy:words", "HTTPS_PROXY is no address"),
+        ("http://127.0.0.1:1", "no connection to the proxy 127.0.0.1:1"),
+    ],
+)
+async def test_proxy_of_no_use_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str, said: str) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    transport = Transport()
+    with pytest.raises(ConnectFailed, match=said) as raised:
+        await transport.send("GET", "https://upstream.invalid/", headers={})
+    await transport.close()
+    assert "hidden" not in str(raised.value)
+
+
 async def test_proxy_that_refuses_the_tunnel_is_a_failed_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with upstream(saying(refusal)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         transport = Transport()
-        with pytest.raises(ConnectFailed):
+        with pytest.raises(ConnectFailed, match="the proxy refuses with 407"):
             await transport.send("GET", "https://upstream.invalid/", headers={"authorization": "Bearer mine"})
         await transport.close()
     assert proxy.requests[0].startswith(b"CONNECT upstream.invalid:443 HTTP/1.1\r\n")

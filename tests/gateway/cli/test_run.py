@@ -84,6 +84,12 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
     assert "sk-1" not in program.output
 
 
+def test_the_curl_line_invents_no_model(folder: Path) -> None:
+    toml = '[upstream.local]\ntype = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    with gateway(folder, toml=toml) as program:
+        assert '"model": "YOUR_MODEL"' in curl_line(program)
+
+
 def test_the_banner_names_the_variable_that_gave_a_key(folder: Path) -> None:
     with gateway(folder, ANTHROPIC_AUTH_TOKEN="sk-a", API_KEYS="sk-b,sk-c") as program:
         assert program.says("keys:").strip() == "keys: 3, from API_KEYS, ANTHROPIC_AUTH_TOKEN"
