@@ -51,12 +51,17 @@ _LIMITS: Final[Mapping[MaxTokensField, Cause]] = {"max_tokens": "old_limit", "ma
 _LIMITED: Final = frozenset(_LIMITS.values())
 _DRAWING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _COUNTING: Final = "stream_options"
+_NOT_TAKEN: Final[Mapping[Cause, str]] = {
+    "drawing": "this model takes no other than its own",
+    "stops": "this model takes no stop sequences",
+}
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
     "drawing": _DRAWING,
+    "stops": ("stop",),
     "counting": (_COUNTING,),
     "summaries": ("reasoning_summary",),
 }
@@ -212,11 +217,10 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
     """Leave out fields that a server does not know, or a model does not take."""
     dropped: tuple[str, ...] = (_COUNTING,) if "counting" in causes else ()
     losses = written.losses
-    if "drawing" in causes:
-        drawn = tuple(name for name in _DRAWING if name in written.body)
-        dropped += drawn
-        reason = "this model takes no other than its own"
-        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in drawn)
+    for cause, reason in _NOT_TAKEN.items():
+        refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
+        dropped += refused
+        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in refused)
     if not dropped:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.served import user
-from tests.pitfalls.gateways import ALL, At, each
+from tests.pitfalls.gateways import ALL, CHAT_FORM, At, each
 
 pytestmark = pytest.mark.anyio
 
@@ -30,12 +30,16 @@ async def test_a_text_file_is_read(at: At, kind: str) -> None:
     """Pydantic AI and LangChain send one to Responses and to Chat as they do a PDF."""
     file = {"filename": "notes", "file_data": f"data:{kind};base64,{b64encode(NOTES).decode()}"}
     words = "!say ok"
-    answers = [
-        await at.chat(user([{"type": "file", "file": file}, {"type": "text", "text": words}])),
-        await at.items(
-            {"role": "user", "content": [{"type": "input_file", **file}, {"type": "input_text", "text": words}]}
-        ),
-    ]
-    for response in answers:
-        assert response.status_code == 200, response.text
-        assert carried(at)
+    await at.chat(user([{"type": "file", "file": file}, {"type": "text", "text": words}]))
+    assert carried(at)
+    asked = {"role": "user", "content": [{"type": "input_file", **file}, {"type": "input_text", "text": words}]}
+    await at.items(asked)
+    assert carried(at)
+
+
+@each(*CHAT_FORM)
+async def test_stop_sequences_are_left_out_for_a_model_that_takes_none(at: At) -> None:
+    """Frameworks for agents send them with every request, whatever the model behind the name."""
+    response = await at.chat(user("!say ok"), model=f"{at.kind.table}/gpt-5", stop=["Observation:"])
+    assert response.headers["x-gateway-lossy"] == "1"
+    assert "stop" not in at.sent
