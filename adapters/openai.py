@@ -31,7 +31,7 @@ from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import MaxTokensField, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, MaxTokensField, OpenAITarget, OpenAIWritten
 from gateway.errors import GatewayError, NotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -49,7 +49,6 @@ _OTHER: Final[Mapping[MaxTokensField, MaxTokensField]] = {
 _OLD: Final = "max_tokens"
 _LIMITS: Final[Mapping[MaxTokensField, Cause]] = {"max_tokens": "old_limit", "max_completion_tokens": "new_limit"}
 _LIMITED: Final = frozenset(_LIMITS.values())
-_DRAWING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _COUNTING: Final = "stream_options"
 _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
@@ -60,7 +59,7 @@ _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
-    "drawing": _DRAWING,
+    "drawing": tuple(DRAWING),
     "stops": ("stop",),
     "counting": (_COUNTING,),
     "summaries": ("reasoning_summary",),
@@ -220,7 +219,8 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
     for cause, reason in _NOT_TAKEN.items():
         refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
         dropped += refused
-        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in refused)
+        said = (name for name in refused if written.body[name] != DRAWING.get(name))
+        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in said)
     if not dropped:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}

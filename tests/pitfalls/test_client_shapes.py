@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.conformance.served import user
-from tests.pitfalls.gateways import ALL, CHAT_FORM, At, each
+from tests.pitfalls.gateways import ALL, CHAT_FORM, OPENAI, At, each
 
 pytestmark = pytest.mark.anyio
 
@@ -43,3 +44,12 @@ async def test_stop_sequences_are_left_out_for_a_model_that_takes_none(at: At) -
     response = await at.chat(user("!say ok"), model=f"{at.kind.table}/gpt-5", stop=["Observation:"])
     assert response.headers["x-gateway-lossy"] == "1"
     assert "stop" not in at.sent
+
+
+@pytest.mark.parametrize("post", ["chat", "items", "messages"])
+@each(*OPENAI)
+async def test_a_temperature_that_says_nothing_is_no_loss(at: At, post: str) -> None:
+    """LiteLLM and LlamaIndex send 1 where the caller says none; the model has refused another one before."""
+    asked = partial(getattr(at, post), user("!say ok"), model=f"{at.kind.table}/gpt-5")
+    assert (await asked(temperature=0.2)).headers["x-gateway-lossy"] == "1"
+    assert "x-gateway-lossy" not in (await asked(temperature=1)).headers
