@@ -97,6 +97,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "thoughts",
         "effort",
         "drawing",
+        "stops",
         "counting",
         "summaries",
         "adaptive",

@@ -69,6 +69,7 @@ Cause = Literal[
     "effort",
     "effort_value",
     "drawing",
+    "stops",
     "counting",
     "summaries",
     "filtered",

@@ -31,7 +31,7 @@ from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import MaxTokensField, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, MaxTokensField, OpenAITarget, OpenAIWritten
 from gateway.errors import GatewayError, NotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -49,14 +49,18 @@ _OTHER: Final[Mapping[MaxTokensField, MaxTokensField]] = {
 _OLD: Final = "max_tokens"
 _LIMITS: Final[Mapping[MaxTokensField, Cause]] = {"max_tokens": "old_limit", "max_completion_tokens": "new_limit"}
 _LIMITED: Final = frozenset(_LIMITS.values())
-_DRAWING: Final = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _COUNTING: Final = "stream_options"
+_NOT_TAKEN: Final[Mapping[Cause, str]] = {
+    "drawing": "this model takes no other than its own",
+    "stops": "this model takes no stop sequences",
+}
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "effort": ("reasoning_effort",),
     "effort_value": ("reasoning_effort",),
-    "drawing": _DRAWING,
+    "drawing": tuple(DRAWING),
+    "stops": ("stop",),
     "counting": (_COUNTING,),
     "summaries": ("reasoning_summary",),
 }
@@ -212,11 +216,11 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
     """Leave out fields that a server does not know, or a model does not take."""
     dropped: tuple[str, ...] = (_COUNTING,) if "counting" in causes else ()
     losses = written.losses
-    if "drawing" in causes:
-        drawn = tuple(name for name in _DRAWING if name in written.body)
-        dropped += drawn
-        reason = "this model takes no other than its own"
-        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in drawn)
+    for cause, reason in _NOT_TAKEN.items():
+        refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
+        dropped += refused
+        said = (name for name in refused if written.body[name] != DRAWING.get(name))
+        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in said)
     if not dropped:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}

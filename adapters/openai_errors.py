@@ -29,6 +29,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "effort",
     "effort_value",
     "drawing",
+    "stops",
     "counting",
     "signatures",
     "summaries",
@@ -53,6 +54,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "top_p": "drawing",
     "presence_penalty": "drawing",
     "frequency_penalty": "drawing",
+    "stop": "stops",
 }
 _UNKNOWN: Final = (
     "{} is not supported",

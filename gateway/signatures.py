@@ -4,8 +4,9 @@
     request  fetch ─► memory ─► recall: the call has its signature back, and the thoughts that stood before it
 
 OpenAI Chat clients rarely send `extra_content` back. Gemini signs its calls; Claude and OpenAI sign the thoughts before
-them, which must come back unchanged, so these are remembered whole. What is forgotten becomes the family's documented
-fallback, or is left out. Nothing is done for what is not signed.
+them, which must come back unchanged, so these are remembered whole. A caller to whom no thoughts are shown brings back
+their signature without their words: it gets the words back. What is forgotten becomes the family's documented fallback,
+or is left out. Nothing is done for what is not signed.
 """
 
 from collections import OrderedDict
@@ -125,7 +126,7 @@ class SignatureMemory:
         """Ask the shared memory for what is not known here of a request's calls."""
         if self._shared is None or not self._enabled:
             return
-        wanted = [call for turn in request.turns for call in _unsigned(turn) if self._find(principal, call) is None]
+        wanted = [call for turn in request.turns for call in _lacking(turn) if self._find(principal, call) is None]
         if not wanted:
             return
         wanted = wanted[-_ASKED:]
@@ -147,8 +148,10 @@ class SignatureMemory:
         return replace(request, turns=turns) if changed else request
 
     def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family) -> ir.Turn:
-        found = {call: kept for call in _unsigned(turn) if (kept := self._known(principal, call, family)) is not None}
-        return _restored(turn, found) if found else turn
+        found = {call: kept for call in _lacking(turn) if (kept := self._known(principal, call, family)) is not None}
+        if not found:
+            return turn
+        return _worded(turn, found) if any(map(_signs, turn.parts)) else _restored(turn, found)
 
     def _known(self, principal: str, call: str, family: ir.Family) -> Kept | None:
         entry = self._find(principal, call)
@@ -221,21 +224,35 @@ class Watch:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
 
 
-def _unsigned(turn: ir.Turn) -> Iterator[str]:
-    """Give the ids of a turn's calls, if the caller has brought back nothing that signs them.
+def _lacking(turn: ir.Turn) -> Iterator[str]:
+    """Give the ids of a turn's calls, if the caller has brought back nothing that signs them, or thoughts unsaid.
 
     Of parallel calls of Gemini's only the first one is signed.
     """
     if turn.role != "assistant" or ir.ToolCall not in map(type, turn.parts):
         return
-    if not any(map(_signs, turn.parts)):
+    if any(map(_unsaid, turn.parts)) or not any(map(_signs, turn.parts)):
         yield from (part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+
+
+def _unsaid(part: ir.Part) -> bool:
+    return isinstance(part, ir.Thinking) and _signs(part) and not part.text
 
 
 def _signs(part: ir.Part) -> bool:
     if not isinstance(part, ir.ToolCall | ir.Thinking) or part.signature is None:
         return False
     return isinstance(part, ir.ToolCall) or part.signature.issuer in ("claude", "openai")
+
+
+def _worded(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
+    """Put the words to thoughts of which the caller was given the signature alone."""
+    said = {thought.signature: thought.text for kept in found.values() for thought in kept.thoughts}
+    parts = tuple(
+        replace(part, text=said.get(part.signature, "")) if isinstance(part, ir.Thinking) and _unsaid(part) else part
+        for part in turn.parts
+    )
+    return turn if parts == turn.parts else replace(turn, parts=parts)
 
 
 def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:

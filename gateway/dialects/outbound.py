@@ -1,7 +1,7 @@
 """What codecs towards upstreams share: for whom those of OpenAI and its like write, and what they have written."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
@@ -9,9 +9,12 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
-__all__ = ["MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
+__all__ = ["DRAWING", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
+
+# How an answer is drawn, with the values that say nothing.
+DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):

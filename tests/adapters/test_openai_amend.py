@@ -111,6 +111,13 @@ async def test_a_temperature_that_a_model_refuses_is_dropped_and_told(openai: Op
     assert ["temperature" in call.request for call in openai.calls] == [True, False]
 
 
+async def test_stop_sequences_that_a_model_refuses_are_dropped_and_told(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fake.script.push(refusal("Unsupported parameter: 'stop' is not supported with this model."))
+    assert await losses(openai, sampling=ir.Sampling(stop=("X",))) == ["stop"]
+    assert ["stop" in call.request for call in openai.calls] == [True, False]
+
+
 async def test_in_strict_mode_nothing_is_dropped(openai: OpenAISite) -> None:
     openai.translate = {"lossy": "strict"}
     await openai.open()

@@ -82,6 +82,7 @@ def test_published_refusals(name: str) -> None:
         ("Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.", "effort_value"),
         ("Unsupported value: 'temperature' does not support 0.2 with this model.", "drawing"),
         ("Unsupported parameter: 'top_p' is not supported with this model.", "drawing"),
+        ("Unsupported parameter: 'stop' is not supported with this model.", "stops"),
         ("property 'stream_options' is unsupported", "counting"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Invalid 'tools[0].function.name': string too long.", "final"),

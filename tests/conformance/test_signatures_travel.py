@@ -34,6 +34,7 @@ pytestmark = pytest.mark.anyio
 S1 = "EkBGQUtFLVMx"
 SENTINEL = "skip_thought_signature_validator"
 ASK = "please call f"
+NO_PARAMETERS: dict[str, Any] = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
 THINK = "!think I shall call f\n!tool f {}\n!then\n!say done"
 TRANSLATED = ("anthropic", "openai-chat", "openai-responses")  # towards Google's upstreams
 UPSTREAMS = ("v1internal", "gemini", "vertex")
@@ -182,6 +183,27 @@ async def test_a_client_that_drops_it_is_remembered_by_another_process_through_r
                     await anyio.sleep(0.5)
                     await _dropped(one, dialect, here, there)
         _assert_home(one)
+
+
+@pytest.mark.parametrize("upstream", ["claude", *ANTHROPICS])
+@pytest.mark.parametrize("kept", [{}, {"store": False}, {"include": ["reasoning.encrypted_content"]}])
+async def test_thoughts_that_are_not_shown_come_home(upstream: str, kept: dict[str, Any], tmp_path: Path) -> None:
+    """A Responses caller who asks for no summary, as most do, has their signature or the name of the answer only."""
+    async with standing(upstream, tmp_path) as one, one.running(translate={"lossy": "strict"}) as http:
+        asked: dict[str, Any] = {"model": one.model, "reasoning": {"effort": "low"}, "tools": [NO_PARAMETERS], **kept}
+        asking = {"role": "user", "content": THINK}
+        said = (await http.post("/v1/responses", json={**asked, "input": [asking]})).json()
+        assert [item["type"] for item in said["output"]] == ["reasoning", "function_call"]
+        assert said["output"][0]["summary"] == []
+        back = {"type": "function_call_output", "call_id": said["output"][1]["call_id"], "output": "ok"}
+        ways = [{"input": [asking, *said["output"], back]}]
+        ways += [] if "store" in kept else [{"input": [back], "previous_response_id": said["id"]}]
+        for way in ways:
+            response = await http.post("/v1/responses", json={**asked, **way})
+            assert response.status_code == 200, response.text
+            ((words, signature),) = one.thoughts
+            assert signature
+            assert words == ("I shall call f" if upstream == "claude" else "")
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)

@@ -73,6 +73,16 @@ def parts(request: ir.Request) -> tuple[ir.Part, ...]:
     return request.turns[0].parts
 
 
+async def test_thoughts_that_were_not_shown_have_their_words_back() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    shown, unsaid = ir.Thinking(text="hm", signature=SEALED), ir.Thinking(text="", signature=SEALED)
+    other = ir.Thinking(text="", signature=ir.Signature("claude", "b3RoZXI="))
+    given = asking(unsaid, other, call())
+    assert parts(memory.recall("alice", given, CLAUDE)) == (shown, other, call())
+    assert memory.recall("bob", given, CLAUDE) is given
+
+
 async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
     memory = SignatureMemory(FakeClock())
     await heard(memory, GEMINI, of_gemini())

@@ -112,7 +112,7 @@ def _budgeted(
     if reasoning.include is None and not found.losses and wanted and wanted > 0 and wanted != budget:
         losses += (_hint("thinking", _NEAREST.format(budget)),)
     config: dict[str, object] = {"type": "enabled", "budget_tokens": budget}
-    if reasoning.display == "omitted":
+    if _display(reasoning) == "omitted":
         config["display"] = "omitted"
     return Thinking(max_tokens=found.max_tokens or max_tokens, config=config, losses=losses)
 

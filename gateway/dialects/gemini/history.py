@@ -44,9 +44,9 @@ _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
 _ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
 
-_CLAUDE_MEDIA: Final = frozenset(
-    {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"}
-)
+_PLAIN: Final = "text/plain"  # all text is that for Claude
+_WORDS: Final = re.compile(r"text/.+|application/json")
+_CLAUDE_MEDIA: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", _PLAIN})
 _MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
     "gemini": re.compile(r"(?:image|audio|video|text)/.+|application/(?:pdf|json)"),
     "claude": re.compile("|".join(map(re.escape, sorted(_CLAUDE_MEDIA)))),
@@ -329,6 +329,7 @@ def _inline(media: ir.Media, family: ir.Family) -> dict[str, object]:
     where = media.path or "messages"
     if media.data is None:
         raise InvalidRequest(f"{where}: this upstream fetches nothing; send the data as base64", param=where)
-    if not _MEDIA[family].fullmatch(media.media_type):
+    kind = _PLAIN if family == "claude" and _WORDS.fullmatch(media.media_type) else media.media_type
+    if not _MEDIA[family].fullmatch(kind):
         raise InvalidRequest(f"{where}: this model does not read {media.media_type!r}", param=where)
-    return {"inlineData": {"mimeType": media.media_type, "data": media.data}}
+    return {"inlineData": {"mimeType": kind, "data": media.data}}

@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
 from .outbound_errors import unnamed
@@ -44,6 +44,7 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
+_VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
@@ -95,8 +96,10 @@ def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
         if words.has(name):
+            said = words.get(name, _VALUE) != DRAWING.get(name)
             words.drop(name)
-            words.lose(name, "this model does not take it", "hint" if name == "reasoning_effort" else "change")
+            if said:
+                words.lose(name, "this model does not take it", "hint" if name == "reasoning_effort" else "change")
 
 
 def _count(words: _Words) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.marks import uncarried
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.errors import InvalidRequest
 
@@ -28,8 +28,6 @@ _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JSON: Final = "Answer in JSON."
-# How the answer is drawn, with the values that say nothing.
-_DRAWING: Final = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 # Fields that Responses has too, and that mean the same there.
 _SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
 
@@ -133,7 +131,7 @@ class _Writer:
         fields: dict[str, object] = {} if sampling.seed is None else {"seed": sampling.seed}
         if sampling.top_k is not None:
             self._lose("top_k", "this upstream does not know it")
-        for name, default in _DRAWING.items():
+        for name, default in DRAWING.items():
             value = getattr(sampling, name)
             if value is not None and fixed and value != default:
                 self._lose(name, "this model takes no other than its own while it thinks")

@@ -49,7 +49,7 @@ def file_part(part: wire.FilePart, path: str) -> ir.Media:
     """Read a document."""
     file = part.file
     own_files_only(file.file_id, f"{path}.file.file_id", "file_data")
-    return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data")
+    return media(data=file.file_data, filename=file.filename, path=f"{path}.file.file_data", any_type=True)
 
 
 def own_files_only(file_id: str | None, path: str, instead: str) -> None:

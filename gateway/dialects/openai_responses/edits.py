@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 
 from .answer import ITEM_ID
 
@@ -41,6 +41,7 @@ _Words = Words[OpenAITarget]
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
+_VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
@@ -84,8 +85,10 @@ def _refused(words: _Words) -> None:
         if name in _OF_REASONING:
             _unreason(words, _OF_REASONING[name])
         elif words.has(name):
+            said = words.get(name, _VALUE) != DRAWING.get(name)
             words.drop(name)
-            words.lose(name, _REFUSED, "change")
+            if said:
+                words.lose(name, _REFUSED, "change")
 
 
 def _unreason(words: _Words, name: str) -> None:

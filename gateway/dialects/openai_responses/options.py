@@ -28,8 +28,8 @@ def read_sampling(body: wire.Body, place: Place) -> ir.Sampling:
 
 
 def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
-    """Read how much to think: thoughts are shown as a summary only, and without one sealed, if that is asked for."""
-    sealed = _sealed(body.include or (), place.at("include"))
+    """Read how much to think: thoughts are shown as a summary only."""
+    _lose_included(body.include or (), place.at("include"))
     control, at = body.reasoning or wire.Reasoning(), place.at("reasoning")
     amount = by_level(control.effort) if control.effort else ir.Reasoning()
     shown = _shown(control, at)
@@ -38,16 +38,15 @@ def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
         if shown:
             at.lose(_summary(control), "there is nothing to show: thinking is off")
         return replace(amount, visible=False)
-    return replace(amount, visible=shown, display="omitted" if sealed and not shown else None)
+    return replace(amount, visible=shown)
 
 
-def _sealed(include: Sequence[str], place: Place) -> bool:
+def _lose_included(include: Sequence[str], place: Place) -> None:
     for index, what in enumerate(include):
         if what == _LOGPROBS:
             place.item(index).lose("", "there is no equivalent", "change")
         elif what != _ENCRYPTED:
             place.item(index).lose("", "there is nothing of that kind in an answer")
-    return _ENCRYPTED in include
 
 
 def _shown(control: wire.Reasoning, place: Place) -> bool:

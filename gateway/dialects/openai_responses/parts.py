@@ -65,6 +65,7 @@ def _file(part: wire.InputFile, place: Place) -> ir.Media:
         filename=part.filename,
         detail=part.detail,
         path=f"{place.path}.{field}",
+        any_type=True,
     )
     return found if part.detail is None else replace(found, detail_path=f"{place.path}.detail")
 

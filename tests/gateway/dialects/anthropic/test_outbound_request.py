@@ -134,6 +134,13 @@ def test_a_budget_model_may_leave_out_the_words(display: Any, sent: Json) -> Non
     assert found == {"type": "enabled", "budget_tokens": 2000} | sent
 
 
+@pytest.mark.parametrize("target", [{"max_output": 64_000}, NEWER])
+def test_words_that_nobody_is_shown_are_left_out(target: Json) -> None:
+    """Their signature is good without them, and all that comes back of them."""
+    wish = ir.Reasoning(mode="level", level="low", visible=False)
+    assert body(reasoning=wish, target=target)["thinking"]["display"] == "omitted"
+
+
 @pytest.mark.parametrize(
     ("reasoning", "path"),
     [

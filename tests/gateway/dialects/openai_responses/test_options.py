@@ -37,13 +37,6 @@ def test_thoughts_are_shown_only_as_a_summary(reasoning: Any, expected: ir.Reaso
 
 
 @pytest.mark.parametrize(
-    ("reasoning", "display"), [(None, "omitted"), ({"summary": "auto"}, None), ({"effort": "none"}, None)]
-)
-def test_thoughts_without_a_summary_can_come_sealed(reasoning: Any, display: str | None) -> None:
-    assert ask(include=[ENCRYPTED], reasoning=reasoning).reasoning.display == display
-
-
-@pytest.mark.parametrize(
     ("reasoning", "path"), [({"effort": "low", "summary": "auto"}, "reasoning.effort"), (None, "reasoning.summary")]
 )
 def test_the_amount_of_thinking_goes_by_its_own_name(reasoning: Any, path: str) -> None:
