@@ -28,8 +28,8 @@ def section(title: str) -> str:
     return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def options() -> list[str]:
-    commands: list[click.Command] = [group]
+def options(of: click.Command = group) -> list[str]:
+    commands = [of]
     for command in commands:
         commands += command.commands.values() if isinstance(command, click.Group) else ()
     parameters = [one for command in commands for one in command.params]
@@ -44,6 +44,19 @@ def test_every_command_is_described(name: str) -> None:
 @pytest.mark.parametrize("option", options())
 def test_every_option_is_described(option: str) -> None:
     assert re.search(rf"`(gateway )?{re.escape(option)}[ `]", section("Commands"))
+
+
+ROWS = re.findall(r"^\| (`-[^|]*) \| ([^|]*) \|", section("Commands"), re.MULTILINE)
+
+
+OTHERS = {"--version", "-ek", "--encryption-key", "--encryption-key-file"}  # of the command itself, and of nearly all
+
+
+@pytest.mark.parametrize("option", sorted(set(options()) - OTHERS))
+def test_every_option_is_described_for_the_commands_that_have_it(option: str) -> None:
+    having = {name for name, command in group.commands.items() if option in options(command)}
+    named = [commands for words, commands in ROWS if re.search(rf"`{re.escape(option)}[ `]", words)]
+    assert {word.split()[0] for commands in named for word in re.findall(r"`([^`]+)`", commands)} == having
 
 
 def test_every_option_that_is_described_exists() -> None:
