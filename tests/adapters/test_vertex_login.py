@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.google_login import has_file
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from tests.adapters.vertex_site import VertexSite
 from tests.fakes.v1internal_errors import google
@@ -40,6 +41,16 @@ async def test_a_user_of_gcloud_is_found_in_its_folder(vertex: VertexSite) -> No
     await asked(vertex)
     assert vertex.seen() == [(IDENTITIES["user"], 200)]
     assert vertex.login.calls == {"refresh_token": 1}
+
+
+def test_a_user_without_a_home_has_no_login_of_gcloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "CLOUDSDK_CONFIG", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert not has_file()
 
 
 async def test_the_quota_project_of_a_user_is_billed(vertex: VertexSite) -> None:
