@@ -313,6 +313,13 @@ async def test_a_file_that_is_no_credential_is_named(vertex: VertexSite, file: J
     assert not adapter.usable
 
 
+async def test_before_anything_is_asked_the_log_says_so(vertex: VertexSite, capsys: pytest.CaptureFixture[str]) -> None:
+    vertex.level = "warning"
+    await vertex.open(project="fake-project-000")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "few credentials" in line]
+    assert json.loads(line)["state"] == "no credential: 1 not asked yet"
+
+
 async def test_without_credentials_the_error_says_how_to_get_some(vertex: VertexSite) -> None:
     adapter = await vertex.open(project="fake-project-000")
     assert not adapter.usable
