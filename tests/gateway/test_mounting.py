@@ -205,6 +205,12 @@ async def test_the_host_starts_and_stops_it(host: str, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == ""
 
 
+async def test_the_lifespan_of_the_host_itself_is_a_mistake_that_is_named() -> None:
+    with pytest.raises(TypeError, match=r"what gateway\.create_app gave"):
+        async with gateway.lifespan(FastAPI()):
+            pass
+
+
 async def test_ours_may_stand_around_the_host_too() -> None:
     app = app_of(Scripted(say("Hello")), config={"pipeline": {"order": ORDER}, "auth": {"allow_anonymous": "always"}})
     host = FastAPI(lifespan=life_of(app, helper=True))
