@@ -141,7 +141,10 @@ def adopt(given: Mapping[str, str]) -> list[str]:
 def has_file() -> bool:
     """Tell whether the environment or gcloud name credentials; else only the metadata server can have some."""
     named = os.environ.get(environment_vars.CREDENTIALS)
-    return bool(named) or (_gcloud_folder() / "application_default_credentials.json").is_file()
+    try:
+        return bool(named) or (_gcloud_folder() / "application_default_credentials.json").is_file()
+    except RuntimeError:  # nobody knows this user's home folder
+        return False
 
 
 def project_given() -> str:

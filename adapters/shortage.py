@@ -50,7 +50,7 @@ def _closed_by(credential: Credential) -> str:
         return f"disabled: {credential.reason.partition(':')[0]}"
     if credential.state == "needs_verification":
         return "must be verified by the owner"
-    return f"paused: {credential.trouble}"
+    return f"paused: {credential.trouble}" if credential.trouble else "not asked yet"
 
 
 def number(count: int) -> str:

@@ -412,10 +412,10 @@ def _unserved(loaded: Loaded) -> Iterator[Problem]:
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-    """Run a mounted gateway's background work inside the host's own lifespan."""
-    generations: Generations[Gateway] | None = getattr(app.state, "generations", None)
+    """Run a mounted gateway's background work inside the host's own lifespan; TypeError for what is no gateway."""
+    generations: Generations[Gateway] | None = getattr(getattr(app, "state", None), "generations", None)
     if generations is None:
-        raise TypeError("gateway.lifespan takes what create_app gave, not the app that it is mounted in")
+        raise TypeError("gateway.lifespan takes what gateway.create_app gave, not the app that it is mounted in")
     await generations.start()
     try:
         await generations.current.claim()

@@ -8,14 +8,19 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.cli.connect_files import Settings, Values
+from gateway.config import ConfigError, Problem
 
-__all__ = ["CLIENTS", "Client", "Place"]
+__all__ = ["CLIENTS", "Client", "Homeless", "Place"]
 
 _VARIABLE: Final = "GATEWAY_KEY"
 _CODEX: Final = ("model_providers", "gateway")
 _OPENCODE: Final = ("provider", "gateway")
 _AS_IT_IS: Final[Mapping[str, object]] = {}
 _CLAUDE_CODE: Final = {"API_TIMEOUT_MS": "3000000", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+
+
+class Homeless(ConfigError):
+    """Nobody knows where the clients of this user have their files."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -51,12 +56,12 @@ class Client(Struct, frozen=True, kw_only=True):
 
 def _claude_code(place: Place) -> tuple[Settings, ...]:
     own = os.environ.get("CLAUDE_CONFIG_DIR")
-    folder = Path(own or Path.home() / ".claude")
+    folder = Path(own or _home() / ".claude")
     values: Values = {("env", name): value for name, value in _claude_code_variables(place).items()}
     return (
         Settings(file=folder / "settings.json", form="json", values=values),
         Settings(
-            file=(folder if own else Path.home()) / ".claude.json",
+            file=(folder if own else _home()) / ".claude.json",
             form="json",
             values={("hasCompletedOnboarding",): True},
         ),
@@ -72,7 +77,7 @@ def _claude_code_variables(place: Place) -> Mapping[str, str]:
 
 
 def _codex(place: Place) -> tuple[Settings, ...]:
-    folder = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+    folder = Path(os.environ.get("CODEX_HOME") or _home() / ".codex")
     provider = {
         "name": "gateway",
         "base_url": f"{place.url}/v1",
@@ -98,7 +103,7 @@ def _codex_variables(place: Place) -> Mapping[str, str]:
 
 
 def _gemini_cli(place: Place) -> tuple[Settings, ...]:
-    folder = Path.home() / ".gemini"
+    folder = _home() / ".gemini"
     variables: Values = {(name,): value for name, value in _gemini_cli_variables(place).items()}
     chosen: Values = {("security", "auth", "selectedType"): "gemini-api-key"}
     return (
@@ -116,7 +121,7 @@ def _gemini_cli_variables(place: Place) -> Mapping[str, str]:
 
 
 def _opencode(place: Place) -> tuple[Settings, ...]:
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config")
     provider: dict[str, object] = {
         "npm": "@ai-sdk/openai-compatible",
         "name": "gateway",
@@ -133,6 +138,14 @@ def _opencode(place: Place) -> tuple[Settings, ...]:
 
 def _no_variables(_: Place) -> Mapping[str, str]:
     return {}
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        message = "is not set, and nobody knows this user's home folder: set it to the one that the client has"
+        raise Homeless([Problem("HOME", None, message)]) from None
 
 
 # everything that speaks to OpenAI

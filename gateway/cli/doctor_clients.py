@@ -6,7 +6,7 @@ from typing import Final, cast
 from msgspec import Struct
 
 from gateway.cli.connect import address_of, local_address
-from gateway.cli.connect_clients import CLIENTS, Client, Place
+from gateway.cli.connect_clients import CLIENTS, Client, Homeless, Place
 from gateway.cli.connect_files import Settings, backup_of, now
 from gateway.cli.doctor_finding import Finding, ok, warning
 from gateway.cli.doctor_local import stored_keys
@@ -36,6 +36,8 @@ def clients(loaded: Loaded) -> Iterator[Finding]:
             continue
         try:
             yield from _client(loaded, name, client)
+        except Homeless:  # who has no folder has no client
+            continue
         except ConfigError as error:
             yield warning(f"client {name}", str(error), "mend that file")
 

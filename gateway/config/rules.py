@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -176,6 +177,21 @@ def _cooldowns(config: Config, _: Draft) -> Findings:
             yield ("upstream", name, "pool", "cooldown"), "min is above max"
 
 
+def _homes(config: Config, _: Draft) -> Findings:
+    places: dict[KeyPath, str] = {
+        ("server", "data_dir"): config.server.data_dir,
+        ("record", "dir"): config.record.dir,
+    }
+    for name, upstream in config.upstream.items():
+        if not isinstance(upstream, DemoConfig | VertexConfig):
+            places["upstream", name, "pool", "import"] = upstream.pool.import_
+    for path, place in places.items():
+        try:
+            Path(place).expanduser()
+        except RuntimeError:
+            yield path, f'"{place}" begins with a home folder that nobody knows here; give the whole path'
+
+
 def _models(config: Config, draft: Draft) -> Findings:
     written = as_tree(draft.tree.get("upstream")) or {}
     return check_models(config, frozenset(written) | frozenset(config.upstream))
@@ -189,6 +205,7 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _middleware,
     _upstreams,
     _cooldowns,
+    _homes,
     _key_upstreams,
     _metrics,
     _proxies,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.google_login import has_file
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from tests.adapters.vertex_site import VertexSite
 from tests.fakes.v1internal_errors import google
@@ -40,6 +41,16 @@ async def test_a_user_of_gcloud_is_found_in_its_folder(vertex: VertexSite) -> No
     await asked(vertex)
     assert vertex.seen() == [(IDENTITIES["user"], 200)]
     assert vertex.login.calls == {"refresh_token": 1}
+
+
+def test_a_user_without_a_home_has_no_login_of_gcloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "CLOUDSDK_CONFIG", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert not has_file()
 
 
 async def test_the_quota_project_of_a_user_is_billed(vertex: VertexSite) -> None:
@@ -300,6 +311,13 @@ async def test_a_file_that_is_no_credential_is_named(vertex: VertexSite, file: J
     with pytest.raises(UpstreamCredential, match=words):
         await vertex.ask()
     assert not adapter.usable
+
+
+async def test_before_anything_is_asked_the_log_says_so(vertex: VertexSite, capsys: pytest.CaptureFixture[str]) -> None:
+    vertex.level = "warning"
+    await vertex.open(project="fake-project-000")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "few credentials" in line]
+    assert json.loads(line)["state"] == "no credential: 1 not asked yet"
 
 
 async def test_without_credentials_the_error_says_how_to_get_some(vertex: VertexSite) -> None:

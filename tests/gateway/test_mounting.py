@@ -205,6 +205,12 @@ async def test_the_host_starts_and_stops_it(host: str, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == ""
 
 
+async def test_the_lifespan_of_the_host_itself_is_a_mistake_that_is_named() -> None:
+    with pytest.raises(TypeError, match=r"what gateway\.create_app gave"):
+        async with gateway.lifespan(FastAPI()):
+            pass
+
+
 async def test_ours_may_stand_around_the_host_too() -> None:
     app = app_of(Scripted(say("Hello")), config={"pipeline": {"order": ORDER}, "auth": {"allow_anonymous": "always"}})
     host = FastAPI(lifespan=life_of(app, helper=True))
@@ -247,10 +253,3 @@ async def test_a_middleware_in_a_mount_sees_the_path_below_it() -> None:
     async with serve(host) as url, httpx.AsyncClient(base_url=url) as http:
         answer = await http.post("/ai/v1/messages", json={**CHAT, "max_tokens": 9})
     assert answer.json() == "demo"
-
-
-async def test_the_life_of_the_host_itself_is_refused_with_what_is_meant() -> None:
-    """Its parameter is called `app`, too, where one enters the gateway's."""
-    with pytest.raises(TypeError, match="takes what create_app gave, not the app that it is mounted in"):
-        async with gateway.lifespan(FastAPI()):
-            pass

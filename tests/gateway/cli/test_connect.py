@@ -281,3 +281,27 @@ def test_a_model_that_leads_nowhere_is_named(run: Run) -> None:
     done = run("connect", "codex", "--model", "nothing-such")
     assert done.code == 0
     assert "nothing-such leads nowhere here" in done.err
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user of whom this machine knows nothing, as a container may be given."""
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
+def test_a_user_without_a_home_is_told_to_name_it(run: Run, client: str) -> None:
+    done = run("connect", client)
+    assert done.code == 2
+    assert done.err.startswith("HOME: is not set, and nobody knows this user's home folder")
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_has_no_clients_to_examine(run: Run) -> None:
+    assert "client" not in run("doctor").out

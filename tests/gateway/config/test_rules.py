@@ -193,3 +193,11 @@ def test_an_address_of_redis_is_taken(address: str) -> None:
 def test_azure_needs_a_key(problems: Problems) -> None:
     text = '[upstream.azure]\nendpoint = "https://a.example"'
     assert problems(text) == ["gateway.toml:1: upstream.azure: api_key is required"]
+
+
+@pytest.mark.parametrize("place", ["server.data_dir", "record.dir", "upstream.gemini.pool.import"])
+def test_a_home_folder_must_be_known(problems: Problems, place: str) -> None:
+    table, _, key = place.rpartition(".")
+    text = f'[upstream.gemini]\napi_key = ["k"]\n[{table}]\n{key} = "~nobody-of-that-name/x"'
+    said = f'{place}: "~nobody-of-that-name/x" begins with a home folder that nobody knows here; give the whole path'
+    assert problems(text) == [f"gateway.toml:4: {said}"]
