@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
-from gateway.config import Config, ConfigError, KeyPath, Loaded, Problem, load, missing_extras
+from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load, missing_extras
 from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
@@ -56,7 +56,7 @@ from gateway.public import is_public
 from gateway.recorder import Recorder
 from gateway.refusal import refuse
 from gateway.registry import load as load_plugin
-from gateway.registry import names
+from gateway.registry import names, path_of
 from gateway.relay import Relay
 from gateway.resolution import Resolver
 from gateway.services import Services
@@ -404,10 +404,16 @@ def problems_of(loaded: Loaded) -> list[Problem]:
 def _unserved(loaded: Loaded) -> Iterator[Problem]:
     served = names("gateway.adapters")
     for name, upstream in loaded.config.upstream.items():
+        said: KeyPath = ("upstream", name, "type")
+        path = said if said in loaded.sources else said[:2]
         if upstream.type not in served:
-            said: KeyPath = ("upstream", name, "type")
-            path = said if said in loaded.sources else said[:2]
             yield loaded.problem(path, f"this version has no adapter of type {upstream.type!r}")
+        elif isinstance(upstream, OtherConfig):
+            try:
+                load_plugin("gateway.adapters", upstream.type)
+            except Exception as error:  # noqa: BLE001 - whatever a module of somebody else's does while it is imported
+                where = path_of("gateway.adapters", upstream.type)
+                yield loaded.problem(path, f'"{where}" cannot be imported: {type(error).__name__}: {error}')
 
 
 @asynccontextmanager

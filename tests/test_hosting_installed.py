@@ -1,12 +1,14 @@
-"""A middleware that another distribution registers as an entry point stands in the order by its name."""
+"""What another distribution registers as an entry point is there by its name: middlewares and upstream adapters."""
 
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import httpx
 
+from tests.docs.examples import BLOCKS
 from tests.processes import PROGRAMS, environment, gateway
 
 MODULE = """
@@ -24,17 +26,39 @@ class Stamp:
 
         await self.app(scope, receive, stamped)
 """
+ADAPTER = """
+from gateway.adapters.demo import Demo
+from gateway.upstream import ModelInfo
+
+
+class Shout(Demo):
+    def __init__(self, name, loaded, clock):
+        super().__init__(name, loaded, clock)
+        table = loaded.config.upstream[name]
+        self.model = f"{table.base_url.partition('//')[2]}-{table.api_key[0].reveal()}"
+
+    def models(self):
+        return {self.model: ModelInfo(id=self.model)}
+"""
 ORDER = '[pipeline]\norder = ["auth", "acme-stamp", "acme-broken", "protocol", "model_map"]\n'
 
 
+def shown(file: str) -> str:
+    """Give what the documentation shows of a file of somebody who writes an adapter."""
+    return next(block.text for block in BLOCKS if block.page == "extending.md" and block.file == file)
+
+
 def install(folder: Path) -> str:
-    """Give what PYTHONPATH says of a distribution with one middleware that works, and one that does not."""
+    """Give what PYTHONPATH says of a distribution with a middleware and an adapter that work, and two that do not."""
     about = folder / "site" / "acme-1.0.dist-info"
     about.mkdir(parents=True)
     (about.parent / "acme_stamp.py").write_text(MODULE)
+    (about.parent / "acme_shout.py").write_text(ADAPTER)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     points = "acme-stamp = acme_stamp:Stamp\nacme-broken = acme_stamp:Stump\n"
-    (about / "entry_points.txt").write_text(f"[gateway.middleware]\n{points}")
+    registered = tomllib.loads(shown("pyproject.toml"))["project"]["entry-points"]["gateway.adapters"]
+    adapters = "".join(f"{name} = {path}\n" for name, path in registered.items()) + "acme-gone = acme_gone:Shout\n"
+    (about / "entry_points.txt").write_text(f"[gateway.middleware]\n{points}[gateway.adapters]\n{adapters}")
     return str(about.parent)
 
 
@@ -44,18 +68,36 @@ def test_its_name_is_enough(tmp_path: Path) -> None:
         assert httpx.get(f"{program.url}/v1/models", timeout=20).headers["x-acme"] == "stamped"
 
 
+def refused(folder: Path, toml: str) -> str:
+    """Give what `gateway check` says of a configuration that it refuses."""
+    (folder / "gateway.toml").write_text(toml)
+    variables = environment(folder) | {"PYTHONPATH": str(folder / "site")}
+    command = [str(PROGRAMS / "gateway"), "check"]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    return done.stderr
+
+
 def test_one_that_cannot_be_had_and_a_misspelt_one_are_said(tmp_path: Path) -> None:
-    (tmp_path / "gateway.toml").write_text(ORDER)
-    variables = environment(tmp_path) | {"PYTHONPATH": install(tmp_path)}
+    install(tmp_path)
+    assert '"acme_stamp" has no "Stump"; did you mean "Stamp"?' in refused(tmp_path, ORDER)
+    misspelt = ORDER.replace("acme-broken", "acme-stemp")
+    assert 'unknown middleware "acme-stemp"; did you mean "acme-stamp"?' in refused(tmp_path, misspelt)
 
-    def refusal() -> str:
-        command = [str(PROGRAMS / "gateway"), "check"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 2
-        return done.stderr
 
-    assert '"acme_stamp" has no "Stump"; did you mean "Stamp"?' in refusal()
-    (tmp_path / "gateway.toml").write_text(ORDER.replace("acme-broken", "acme-stemp"))
-    assert 'unknown middleware "acme-stemp"; did you mean "acme-stamp"?' in refusal()
+def test_an_upstream_of_its_type_is_asked(tmp_path: Path) -> None:
+    toml = shown("acme/gateway.toml") + 'alias.loud = "shout.example-k"\n'
+    with gateway(tmp_path, toml=toml, PYTHONPATH=install(tmp_path), ACME_KEY="k") as program:
+        body = {"model": "loud", "messages": [{"role": "user", "content": "hello"}]}
+        answer = httpx.post(f"{program.url}/v1/chat/completions", json=body, timeout=20)
+    assert answer.headers["x-gateway-upstream"] == "acme/shout.example-k"
+    assert answer.json()["choices"][0]["message"]["content"] == "hello"
+
+
+def test_an_adapter_that_cannot_be_had_and_a_misspelt_type_are_said(tmp_path: Path) -> None:
+    install(tmp_path)
+    gone = refused(tmp_path, '[upstream.acme]\ntype = "acme-gone"\n')
+    assert """"acme_gone:Shout" cannot be imported: ModuleNotFoundError: No module named 'acme_gone'""" in gone
+    misspelt = refused(tmp_path, '[upstream.acme]\ntype = "acme-shuot"\n')
+    assert 'unknown upstream type "acme-shuot"' in misspelt
+    assert 'did you mean "acme-shout"?' in misspelt

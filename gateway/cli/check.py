@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Loaded, Row, missing_extras, refuses_bind, report
+from gateway.config import ConfigError, Loaded, Problem, Row, refuses_bind, report
 
 __all__ = ["check"]
 
@@ -33,10 +33,10 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
 
 
 def _problems(found: Loaded) -> list[str]:
-    """Say what `gateway run` would refuse besides what loading has; a type without adapter is in the table."""
-    misordered = import_module("gateway.pipeline").misordered  # loads every middleware
+    """Say what `gateway run` would refuse besides what loading has."""
+    others: list[Problem] = import_module("gateway.app").problems_of(found)  # loads every middleware
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
-    return [*map(str, [*missing_extras(found), *misordered(found)]), *([refusal] if refusal else [])]
+    return [*map(str, others), *([refusal] if refusal else [])]
 
 
 def _has_stored_keys(found: Loaded) -> bool:

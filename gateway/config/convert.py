@@ -22,8 +22,9 @@ from gateway.config.shape import (
     tag_of,
 )
 from gateway.config.sources import Draft, KeyPath, Text, Tree, as_list, as_tree
-from gateway.config.upstreams import TYPE_OF_NAME
+from gateway.config.upstreams import TYPE_OF_NAME, other
 from gateway.config.values import Reader, kind_of, read_choice
+from gateway.registry import names
 
 __all__ = ["convert", "read_table"]
 
@@ -98,11 +99,14 @@ def _member(members: tuple[type[Struct], ...], table: Tree, path: KeyPath, draft
         draft.report(path, f"type is required: one of {', '.join(types)}")
     elif not isinstance(name, str):
         draft.report((*path, "type"), f"expected a string, got {kind_of(name)}")
-    elif name not in types:
-        hint = did_you_mean(name, types)
-        draft.report((*path, "type"), f'unknown upstream type "{name}", known are {", ".join(types)}{hint}')
-    else:
+    elif name in types:
         return types[name]
+    elif name in (registered := names("gateway.adapters")):
+        return other(name)
+    else:
+        known = dict.fromkeys((*types, *registered))
+        hint = did_you_mean(name, known)
+        draft.report((*path, "type"), f'unknown upstream type "{name}", known are {", ".join(known)}{hint}')
     return None
 
 

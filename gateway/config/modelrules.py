@@ -32,6 +32,7 @@ _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("claude-*",),
     "demo": ("demo",),
 }
+_ANY: Final = ("*",)  # of an adapter of somebody else's
 
 
 def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPath, str]]:
@@ -144,4 +145,4 @@ def _may_list(upstream: UpstreamConfig, name: str) -> bool:
         return name in upstream.models
     if isinstance(upstream, OpenAIConfig) and upstream.base_url:
         return "/" not in name
-    return any(fnmatchcase(name, glob) for glob in _SERVED[upstream.type])
+    return any(fnmatchcase(name, glob) for glob in _SERVED.get(upstream.type, _ANY))

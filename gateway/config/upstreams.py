@@ -1,9 +1,10 @@
 """[upstream.NAME]: one struct for each `type`."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, Literal, TypeAlias
+from functools import cache
+from typing import ClassVar, Final, Literal, TypeAlias, cast
 
-from msgspec import Struct, field
+from msgspec import Struct, defstruct, field
 from msgspec.structs import force_setattr
 
 from gateway.config.sources import Tree, as_tree
@@ -32,10 +33,12 @@ __all__ = [
     "HealthConfig",
     "OAuthConfig",
     "OpenAIConfig",
+    "OtherConfig",
     "PoolConfig",
     "UpstreamConfig",
     "V1InternalConfig",
     "VertexConfig",
+    "other",
     "v1internal_names",
 ]
 
@@ -205,6 +208,24 @@ class DemoConfig(Struct, frozen=True, kw_only=True, tag_field="type", tag="demo"
 
     type: ClassVar[str] = "demo"
     alias: dict[str, Rule] = {}
+
+
+class OtherConfig(_Upstream, frozen=True, kw_only=True):
+    """An upstream whose adapter another distribution registers, and which reads what it needs of these."""
+
+    type: ClassVar[str] = ""
+    api_key: Keys = ()
+    base_url: Url = ""
+    pool: PoolConfig = PoolConfig()
+
+
+@cache
+def other(name: str) -> type[OtherConfig]:
+    """Give the table of a type that another distribution registers."""
+    made = defstruct(
+        "OtherConfig", (), bases=(OtherConfig,), namespace={"type": name}, tag=name, frozen=True, kw_only=True
+    )
+    return cast(type[OtherConfig], made)
 
 
 UpstreamConfig: TypeAlias = (

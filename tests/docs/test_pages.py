@@ -116,7 +116,7 @@ def test_the_variables_named_for_an_sdk_are_all_that_it_wants(sdk: str, keyed: P
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.page)
 def test_toml_is_a_configuration(block: Block, tmp_path: Path) -> None:
-    if block.file.startswith("~"):
+    if block.file not in ("", "gateway.toml"):  # what of it is ours is tried elsewhere
         assert tomllib.loads(block.text)
         return
     secret = tmp_path / "secret"
