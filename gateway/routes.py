@@ -71,6 +71,11 @@ _NO_RESPONSE: Final = {  # in the place of an id, or behind one
 }
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models")
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
+# how a path ends whose client adds another base URL to it than ours: what it would be
+_ENDS: Final = {
+    path.removeprefix("/v1"): path for path in (*_EXACT, "/v1/responses", "/v1/models") if path[:4] == "/v1/"
+}
+_GENERATING: Final = re.compile(r"/models/[^/]+:[A-Za-z]+\Z")
 
 _GEMINI: Final = ("/v1beta", "/upload/v1", "/download/v1")
 _VERSIONS: Final = ("/v1beta/", "/v1/")
@@ -155,7 +160,7 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
         foreign = dialect != "gemini" and not is_dialect_path(path)
-        return Route(dialect, "none", error=NotFound(absent), foreign=foreign)
+        return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
     return Route("gemini", "native", passed_on, NotFound(absent + _reason(path)))
 
 
@@ -225,6 +230,14 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes) -> Dialect
     if path.startswith("/v1/models") and _has_google_key(headers, query):
         return "gemini"
     return "anthropic" if b"anthropic-version" in headers else "openai-chat"
+
+
+def _meant(path: str) -> str:
+    """Say which path it would be with the base URL that the client ought to have."""
+    native = _GENERATING.search(path)
+    ours = next((ours for end, ours in _ENDS.items() if path.rstrip("/").endswith(end)), "")
+    meant = f"/v1beta{native[0][:200]}" if native else ours
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _reason(path: str) -> str:

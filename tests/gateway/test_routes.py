@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import NotFound
 from gateway.routes import match
 
 
@@ -187,6 +188,25 @@ def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> Non
     error = match("POST", path, {b"x-goog-api-key": b"k"}).error
     assert error is not None
     assert error.message.endswith(f"no upstream here has {what}")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/messages", "/v1/messages"),
+        ("/v1/v1/messages", "/v1/messages"),
+        ("/v1/v1/messages/count_tokens", "/v1/messages/count_tokens"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("/api/v1/responses", "/v1/responses"),
+        ("/models", "/v1/models"),
+        ("/models/gemini-3-pro:generateContent", "/v1beta/models/gemini-3-pro:generateContent"),
+    ],
+)
+def test_a_path_below_another_base_url_is_recognised(path: str, meant: str) -> None:
+    error = match("POST", path, {}).error
+    assert isinstance(error, NotFound)
+    assert error.message == f"POST {path} is not served here; did you mean {meant}?"
 
 
 def test_a_wrong_method_names_the_right_one() -> None:
