@@ -53,3 +53,15 @@ async def test_a_temperature_that_says_nothing_is_no_loss(at: At, post: str) -> 
     asked = partial(getattr(at, post), user("!say ok"), model=f"{at.kind.table}/gpt-5")
     assert (await asked(temperature=0.2)).headers["x-gateway-lossy"] == "1"
     assert "x-gateway-lossy" not in (await asked(temperature=1)).headers
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+@each(*ALL)
+async def test_instructions_alone_are_answered(at: At, role: str) -> None:
+    """A prompt is often sent as the one system message; OpenAI answers it."""
+    asked = {"role": role, "content": "Say a word."}
+    for post in (at.chat, at.items):
+        at.push("!say ok")
+        response = await post(asked)
+        assert "x-gateway-lossy" not in response.headers
+        assert "Say a word." in json.dumps(at.sent)

@@ -33,6 +33,7 @@ _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 _AHEAD: Final = "this model takes instructions at the start only: it stands there"
 _LATER: Final = "an answer follows an instruction here: it stands behind all that the user says"
 _BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
+_ALONE: Final = "an instruction cannot stand alone here: the user says it"
 _PREFILLED: Final = "an answer begun by the caller is not continued here: the model is asked to go on"
 
 
@@ -65,7 +66,7 @@ class Conversation:
         """Give all messages, [] when there is nothing in them; `thinks`: whether the model is told to."""
         for step in self._steps():
             self._WRITERS[step.role](self, step)
-        self._place_rules()
+        self._place_rules(alone=True)
         self._end(thinks=thinks)
         messages = self._messages
         if messages and messages[0]["role"] != "user":
@@ -106,8 +107,11 @@ class Conversation:
         rule = "\n".join(part.text for part in step.parts if isinstance(part, ir.Text) and part.text.strip())
         self._rules += [rule] if rule else []
 
-    def _place_rules(self) -> None:
-        """Write the instructions since the last answer: behind the user's words, or ahead of everything."""
+    def _place_rules(self, *, alone: bool = False) -> None:
+        """Write the instructions since the last answer: behind the user's words, or ahead of everything.
+
+        `alone`: nothing comes behind them, so that the user says them if nothing stands before them either.
+        """
         rules, self._rules = self._rules, []
         overtaken, self._overtaken = self._overtaken, False
         if not rules:
@@ -117,12 +121,12 @@ class Conversation:
             self._messages.append({"role": "system", "content": "\n\n".join(rules)})
             if overtaken:
                 self._lose(_LATER)
-        elif follows or not self._messages:
+        elif follows or (not self._messages and not alone):
             self.system += rules
             self._lose(_AHEAD)
         else:
+            self._lose(_BEHIND if self._messages else _ALONE)
             self._say("user", [_words(reminder("\n\n".join(rules)).text)])
-            self._lose(_BEHIND)
 
     # user
 

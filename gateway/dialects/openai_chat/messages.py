@@ -56,7 +56,8 @@ def read_messages(
     reader = _Messages(losses)
     for index, message in enumerate(messages):
         reader.read(message, index)
-    return tuple(reader.system), tuple(reader.turns())
+    turns = tuple(reader.turns())
+    return tuple(reader.system), turns
 
 
 class _Messages:
@@ -96,9 +97,11 @@ class _Messages:
             self.system += texts
 
     def turns(self) -> list[ir.Turn]:
-        """Give all turns."""
+        """Give all turns; instructions alone are said, the last of them, in their turn."""
         if self._results:
             self._end_results()
+        if not self._turns and self.system:
+            self._turns.append(ir.Turn(role="system", parts=(self.system.pop(),)))
         return self._turns
 
     def _end_results(self) -> None:

@@ -194,6 +194,13 @@ def test_a_blank_last_word_of_the_user_is_still_one() -> None:
     assert messages(user("a"), assistant("b"), user(" "))[-1] == {"role": "user", "content": [text("(empty)")]}
 
 
+def test_instructions_alone_are_said_by_the_user() -> None:
+    answer = written(ir.Turn(role="system", parts=(ir.Text(text="Say a word."),)))
+    said: list[Json] = decode(encode(answer.body["messages"]))
+    assert said == [{"role": "user", "content": [text("<system-reminder>\nSay a word.\n</system-reminder>")]}]
+    assert lost(answer) == [("messages", "hint")]
+
+
 def test_what_holds_nothing_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="nothing in them") as caught:
         written(user(" "))
