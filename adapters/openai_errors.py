@@ -54,7 +54,6 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "top_p": "drawing",
     "presence_penalty": "drawing",
     "frequency_penalty": "drawing",
-    "stop": "stops",
 }
 _UNKNOWN: Final = (
     "{} is not supported",
@@ -96,6 +95,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), cause) for name, cause in _FIELDS.items() for words in _UNKNOWN),
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words, "limit") for words in _TOO_LONG),
+        (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.served import user
-from tests.pitfalls.gateways import ALL, CHAT_FORM, OPENAI, At, each
+from tests.pitfalls.gateways import ALL, CHAT_FORM, OPENAI, Alone, At, each
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +65,13 @@ async def test_instructions_alone_are_answered(at: At, role: str) -> None:
         response = await post(asked)
         assert "x-gateway-lossy" not in response.headers
         assert "Say a word." in json.dumps(at.sent)
+
+
+@pytest.mark.parametrize("upstream", ["v1internal", "gemini"])
+async def test_what_older_functions_lose_is_called_by_their_name(alone: Alone, upstream: str) -> None:
+    """They are called one at a time; nobody said `parallel_tool_calls`."""
+    at = await alone(upstream, translate={"lossy": "strict"})
+    functions: list[Json] = [{"name": "f", "parameters": {"type": "object", "properties": {}}}]
+    asked: Json = {"messages": [user("!say ok")], "functions": functions}
+    refused = (await at.post("/v1/chat/completions", asked)).json()["error"]
+    assert (refused["param"], "functions: emulated" in refused["message"]) == ("functions", True)

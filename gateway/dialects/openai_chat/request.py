@@ -146,6 +146,8 @@ def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
         paths["user"] = "safety_identifier"
     if body.prompt_cache_key:
         paths["session"] = "prompt_cache_key"
+    if body.functions and not body.tools:
+        paths["parallel_tool_calls"] = "functions"  # which are called one at a time
     return paths
 
 

@@ -72,6 +72,7 @@ def test_older_functions_are_read() -> None:
     request = read(functions=[{"name": "f", "parameters": SCHEMA}])
     schema = Raw(msgspec.json.encode(SCHEMA))
     assert request.tools == (ir.Tool(name="f", schema=schema, path="functions[0]", schema_path="parameters"),)
+    assert request.paths["parallel_tool_calls"] == "functions"
     assert request.tool_choice == ir.ToolChoice(mode="auto", parallel=False)
 
 
