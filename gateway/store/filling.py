@@ -32,7 +32,7 @@ from gateway.store.tables import journals, usage
 __all__ = ["KILLED", "Filling"]
 
 KILLED: Final = "killed"
-_CHUNK_BYTES: Final = 1 << 18  # longer than any line
+_CHUNK_BYTES: Final = 1 << 20  # longer than any line; others can write after some 10 ms
 _STALE_S: Final = 60.0
 _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end")
 # rows of one statement: one by one they take a quarter longer, for SQLite's driver gives up the interpreter's lock for
