@@ -253,7 +253,10 @@ def test_the_log_goes_to_its_file_too(proxies: Proxies) -> None:
 
 
 def test_without_a_log_file_there_is_none(running: Mapping[str, Proxy]) -> None:
-    assert sorted(entry.name for entry in running["openai"].folder.iterdir()) == [".env", "data"]
+    proxy = running["openai"]
+    proxy.reset()
+    ask(proxy.claude(), user("!say hi"))
+    assert sorted(entry.name for entry in proxy.folder.iterdir()) == [".env", "data"]
 
 
 def test_the_level_of_the_log_is_heeded(proxies: Proxies) -> None:
