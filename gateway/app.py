@@ -105,16 +105,17 @@ class Gateway:
         self.files: Transport | None = None  # to servers that callers name
         self.logger: FilteringBoundLogger = logger_for(loaded)
         self.newest: Newest = before.newest if before else Newest(self.logger)
-        running = unchanged(before.adapters, loaded, before.loaded) if before and lives else {}
+        works = before if lives else None
+        running = unchanged(works.adapters, loaded, works.loaded) if works else {}
         self.given: Mapping[str, Adapter] = adapters or {}
         made = adapters_of(loaded, self.clock, {**running, **self.given})
         self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
         self.keyring.load()
-        keeps = before is not None and lives and books(before.loaded.config) == books(config)
+        keeps = works is not None and books(works.loaded.config) == books(config)
         prices = Prices.of(config.usage.price)
         self.ledger: Ledger | None = (
-            before.ledger if before and keeps else Ledger.of(loaded, prices, self.clock, self.newest.bound)
+            works.ledger if works and keeps else Ledger.of(loaded, prices, self.clock, self.newest.bound)
         )
         tally = before.services.tally if before else tally_of(loaded)
         counts = before is not None and counts_in_redis(before.loaded.config) == counts_in_redis(config)
@@ -137,13 +138,13 @@ class Gateway:
             limiter=self.limiter,
         )
         self.threads = Threads(loaded, self.clock, self.logger)
-        remembers = before is not None and before.loaded.config.translate.signatures == config.translate.signatures
+        remembers = works is not None and works.loaded.config.translate.signatures == config.translate.signatures
         self.shared: SharedSignatures | None = (
-            before.shared if before and lives and remembers else shared_of(loaded, self.clock, self.newest.bound)
+            works.shared if works and remembers else shared_of(loaded, self.clock, self.newest.bound)
         )
-        sends = before is not None and lives and before.loaded.config.metrics.otlp == config.metrics.otlp
+        sends = works is not None and works.loaded.config.metrics.otlp == config.metrics.otlp
         self.telemetry: Telemetry | None = (
-            before.telemetry if before and sends else telemetry_of(config, self.clock, self.newest.bound)
+            works.telemetry if works and sends else telemetry_of(config, self.clock, self.newest.bound)
         )
         self.tracing = Tracing(self.telemetry, {name: one.type for name, one in config.upstream.items()})
         self.relay = Relay(config, self.clock, self.threads.keep, self.shared)
@@ -163,7 +164,7 @@ class Gateway:
         self.app: ASGIApp = Outermost(own, self)
         inside = Inside(relay=self.relay, readiness=self.readiness, app=self.app)
         self.lasting: Lasting = (
-            before.lasting if before and lives else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
+            works.lasting if works else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
         )
         self.administration = Administration(self.services, guard, inside, self.lasting)
         self.shares: bool = before.shares if before else True  # other processes may serve the same configuration
