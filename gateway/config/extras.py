@@ -19,7 +19,7 @@ class _Extra(NamedTuple):
 
 
 _EXTRAS: Final = (
-    _Extra("redis", "redis", ("store", "redis")),
+    _Extra("redis", "hiredis", ("store", "redis")),
     _Extra("postgres", "psycopg", ("store", "database"), "postgres"),
     _Extra("otel", "opentelemetry.exporter.otlp.proto.http", ("metrics", "otlp")),
 )
