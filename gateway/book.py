@@ -65,15 +65,14 @@ class Book:
             output=usage.output,
             reasoning=usage.reasoning,
             estimated=usage.estimated or unknown,
-            usd=None if unknown else self._usd(context),
+            usd=None if unknown else self._usd(context, upstream, model),
             first_byte_s=None if context.first_byte is None else context.first_byte - started,
             total_s=self._clock.monotonic() - started,
         )
         self.journal.end(ended, entry.file)
         self._news()
 
-    def _usd(self, context: RequestContext) -> float | None:
-        upstream, model = context.answerer
+    def _usd(self, context: RequestContext, upstream: str, model: str) -> float | None:
         if context.usage is None and model and self._prices.find(upstream, model) is not None:
             return 0.0  # it has failed
         return cost_of(context, self._prices)

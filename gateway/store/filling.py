@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.database import Database
 from gateway.store.driven import driven
-from gateway.store.journal import MAKING, OPENING, SUFFIX, Ended, Line, read_line
+from gateway.store.journal import MAKING, OPENING, SUFFIX, WHOLE, Ended, Line, read_line
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -109,13 +109,7 @@ class Filling:
 
     def _finish(self, path: Path, file: FileIO) -> int:
         """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
-        opened: dict[str, Line] = {}
-        file.seek(0)
-        for line in _read(_whole_lines(file.readall()).splitlines()):
-            if isinstance(line, Ended):
-                opened.pop(line.id, None)
-            else:
-                opened[line.id] = line
+        opened = {} if _is_whole(file) else _open_in(file)
         if not os.fstat(file.fileno()).st_nlink:
             return 0
         if opened:
@@ -126,6 +120,23 @@ class Filling:
             connection.execute(delete(journals).where(journals.c.name == path.name))
         self._read.pop(path.name, None)
         return len(opened)
+
+
+def _is_whole(file: FileIO) -> bool:
+    """Tell whether its process has said that all that was opened in it has ended."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - len(WHOLE)))
+    return file.readall() == WHOLE
+
+
+def _open_in(file: FileIO) -> dict[str, Line]:
+    opened: dict[str, Line] = {}
+    file.seek(0)
+    for line in _read(_whole_lines(file.readall()).splitlines()):
+        if isinstance(line, Ended):
+            opened.pop(line.id, None)
+        else:
+            opened[line.id] = line
+    return opened
 
 
 def _whole_lines(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """What each process writes down of its requests at once: files to which lines are appended, one write(2) a line.
 
-    FOLDER/NAME.jsonl   {"is":"open",…} before an upstream is called, {"is":"end",…} before the last byte goes out
+    FOLDER/NAME.jsonl   {"is":"open",…} before an upstream is called, {"is":"end",…} before the last byte goes out;
+                        {"is":"whole"} at the end of a file in which all that was opened has ended
 
 What is written outlives the process, so that `gateway.store.usage` can take it into the database later, by whichever
 process. A file is locked while it may grow: one that is not locked, and holds what was opened and has not ended, tells
@@ -12,6 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +22,12 @@ from msgspec import Struct
 
 from gateway.store.locks import lock
 
-__all__ = ["MAKING", "OPENING", "SUFFIX", "Ended", "Journal", "JournalFile", "Line", "Opened", "read_line"]
+__all__ = ["MAKING", "OPENING", "SUFFIX", "WHOLE", "Ended", "Journal", "JournalFile", "Line", "Opened", "read_line"]
 
 SUFFIX: Final = ".jsonl"
 MAKING: Final = ".new"  # until it is locked: one that is not locked counts as left
 OPENING: Final = b'{"is":"open"'  # how the line of one that begins does
+WHOLE: Final = b'{"is":"whole"}\n'
 _LARGE_BYTES: Final = 4 << 20
 _WAITING: Final = 10_000  # lines that are kept in memory while the disk takes none
 _AGAIN_S: Final = 1.0
@@ -74,7 +77,7 @@ _LINE: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
 
 def read_line(line: bytes) -> Line | None:
-    """Read a line; None for one that was torn when the disk was full."""
+    """Read the line of a request; None for any other, as for one that was torn when the disk was full."""
     try:
         return _LINE.decode(line)
     except ValueError:
@@ -82,9 +85,12 @@ def read_line(line: bytes) -> Line | None:
 
 
 class JournalFile:
-    """One file of this process. `entries`: how many are open in it; `left`: no others are opened in it."""
+    """One file of this process.
 
-    __slots__ = ("_descriptor", "_torn", "entries", "left", "size")
+    `entries`: how many are open in it; `left`: no others are opened in it; `lost`: the end of one was.
+    """
+
+    __slots__ = ("_descriptor", "_torn", "entries", "left", "lost", "size")
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = -1
@@ -103,6 +109,7 @@ class JournalFile:
         self.size = 0
         self.entries = 0
         self.left = False
+        self.lost = False
 
     def append(self, line: bytes) -> None:
         """Write a line; raise OSError, after which a part of it may stand there."""
@@ -112,6 +119,13 @@ class JournalFile:
         self._torn = written < len(data)
         if self._torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def end(self) -> None:
+        """Say that nothing is open in it, where that is so, and close it."""
+        if not self.lost:
+            with suppress(OSError):  # who takes it in finds out by itself
+                self.append(WHOLE)
+        self.close()
 
     def close(self) -> None:
         """Give up the lock; idempotent."""
@@ -217,16 +231,17 @@ class Journal:
             dropped, _ = self._waiting.popleft()
             self.lost += 1
             if dropped is not None:
-                self._leave(dropped)  # it becomes one that was killed
+                dropped.lost = True  # it becomes one that was killed
+                self._leave(dropped)
         self._waiting.append((file, data))
 
     def _leave(self, file: JournalFile) -> None:
         file.entries -= 1
         if file.left and not file.entries:
-            file.close()
+            file.end()
 
     def _retire(self, file: JournalFile) -> None:
         self._file = None
         file.left = True
         if not file.entries:
-            file.close()
+            file.end()

@@ -78,6 +78,19 @@ def test_what_a_killed_process_has_not_ended_becomes_killed_and_its_journal_goes
     assert place.do("SELECT * FROM journals") == []
 
 
+def test_a_journal_that_says_it_is_whole_is_not_searched_for_what_is_open(
+    place: Place, filling: Make, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.end(ended("a"), journal.open(opened("a")))
+    journal.close()
+    (file,) = journal.folder.iterdir()
+    file.write_bytes(file.read_bytes().replace(b'"id":"a"', b'"id":"b"', 1))  # which no process writes
+    assert filling(journal.folder).fill() == 1
+    assert rows(place) == {"a": "done"}
+    assert [*journal.folder.iterdir()] == []
+
+
 def test_a_killed_request_is_an_estimate_without_a_price(place: Place, filling: Make, tmp_path: Path) -> None:
     write(tmp_path / "journal", "1", [opened("a")])
     filling(tmp_path / "journal").fill()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.journal import OPENING, Ended, Journal, Line, Opened, read_line
+from gateway.store.journal import OPENING, WHOLE, Ended, Journal, Line, Opened, read_line
 from gateway.store.locks import lock
 
 WHO = {"started_at": 1.0, "key": "alice", "key_id": "k", "dialect": "openai-chat"}
@@ -134,3 +134,31 @@ def test_memory_keeps_the_newest_ends_and_counts_what_is_lost(tmp_path: Path, mo
     journal.settle()
     assert journal.lost == 1
     assert [line.id for line in lines(place)] == ["b", "c"]
+
+
+def test_a_file_says_that_nothing_is_open_in_it_when_it_is_left(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    file = journal.open(opened("a"))
+    journal.close()
+    (path,) = tmp_path.iterdir()
+    assert not path.read_bytes().endswith(WHOLE)
+    journal.end(ended("a"), file)
+    assert path.read_bytes().splitlines(keepends=True)[-1] == WHOLE
+    assert lines(tmp_path) == [opened("a"), ended("a")]
+
+
+def test_a_file_in_which_an_end_was_lost_does_not_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.journal._WAITING", 1)
+    now = 0.0
+    journal = Journal(tmp_path, lambda: now)
+    files = [journal.open(opened(name)) for name in "ab"]
+    (path,) = tmp_path.iterdir()
+    with full_disk(path.stat().st_size):
+        for name, file in zip("ab", files, strict=True):
+            journal.end(ended(name), file)
+    now = 1.0
+    journal.close()
+    assert journal.lost == 1
+    assert lines(tmp_path) == [opened("a"), opened("b"), ended("b")]
+    assert not is_locked(path)
+    assert not path.read_bytes().endswith(WHOLE)
