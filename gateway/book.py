@@ -56,7 +56,7 @@ class Book:
             dialect=opened.dialect,
             upstream=upstream,
             asked=opened.asked or _asked(context),
-            model=_short(model),
+            model=model if model == opened.model else _short(model),
             status=_status(context),
             end=how,
             input=usage.input,

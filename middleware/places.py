@@ -1,7 +1,7 @@
 """Where requests are counted: which cells of the tally, under which labels."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -20,10 +20,15 @@ _LEFT: Final = 499  # nginx's status for a caller that left before there was one
 _GONE: Final = ("client_closed", "cancelled")
 
 
+class _Place(Protocol):
+    def __call__(self, name: Name, /, *labels: str, count: int = 1, live: bool = False) -> int: ...
+
+
 class Places:
-    """The cells of one middleware. `adapters`: the upstreams by name."""
+    """The cells of one middleware. `adapters`: the upstreams by name; `place`: gives one by its metric and labels."""
 
     def __init__(self, tally: Tally, adapters: Mapping[str, Adapter]) -> None:
+        self.place: _Place = tally.at
         self._tally = tally
         self._adapters = adapters
         self._unlisted: set[tuple[str, str]] = set()
@@ -82,10 +87,6 @@ class Places:
                 streams=place("open_streams", live=True),
             )
         return found
-
-    def place(self, name: Name, *labels: str, count: int = 1, live: bool = False) -> int:
-        """Give one by its metric and labels."""
-        return self._tally.at(name, *labels, count=count, live=live)
 
 
 class Now(Struct, frozen=True, kw_only=True):
