@@ -41,6 +41,7 @@ def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
         frequency_penalty=body.frequency_penalty,
         stop=tuple(filter(None, stop)) if stop else (),
         n=body.n if body.n != 1 else None,
+        logprobs=(body.top_logprobs or 0) if body.logprobs else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
@@ -137,7 +138,15 @@ class _Writer:
                 self._lose(name, "this model takes no other than its own while it thinks")
             elif value is not None:
                 fields[name] = value
-        return fields
+        return fields | self._logprobs(fixed=fixed)
+
+    def _logprobs(self, *, fixed: bool) -> dict[str, object]:
+        names, others = asked(self.request.sampling), self.request.sampling.logprobs
+        if fixed or not self.target.logprobs:
+            for name in names:
+                self._lose(name, "this model does not tell it")
+            return {}
+        return dict(zip(names, (True, others), strict=False))
 
     def _effort(self) -> str | None:
         plain = self.plain or self.request.thread is not None

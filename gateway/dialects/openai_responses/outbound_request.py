@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import unknown
+from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import names_of, short
@@ -79,9 +80,9 @@ class _Writer:
             "input": self._input(),
             **tools,
             "max_output_tokens": self._max_tokens(),
-            **self._drawing(effort),
+            **self._drawing(fixed=self._is_fixed(effort)),
             "reasoning": self._reasoning(effort),
-            "include": [_SEALED] if self.reasons and self.target.signatures else None,
+            **self._included(fixed=self._is_fixed(effort)),
             "text": self._text(),
             **self._identity(),
         }
@@ -143,8 +144,13 @@ class _Writer:
             self._lose("max_tokens", f"cut to the model's limit of {given}", "hint")
         return given
 
-    def _drawing(self, effort: str | None) -> JSON:
-        sampling, draws = self.request.sampling, self.abilities.draws
+    def _is_fixed(self, effort: str | None) -> bool:
+        """Tell whether the model draws as it likes, and does not tell how."""
+        draws = self.abilities.draws
+        return draws == "never" or (draws == "unless it thinks" and effort != "none")
+
+    def _drawing(self, *, fixed: bool) -> JSON:
+        sampling = self.request.sampling
         for name, default in _NOT_HERE.items():
             if (value := getattr(sampling, name)) is not None and value != default:
                 self._lose(name, "this upstream does not know it")
@@ -152,7 +158,6 @@ class _Writer:
                 self._lose(name, "this upstream does not know it", "hint")
         if any(sampling.stop):
             self._lose("stop", "this upstream has no stop sequences")
-        fixed = draws == "never" or (draws == "unless it thinks" and effort != "none")
         fields: JSON = {}
         for name in _DRAWING:
             value = getattr(sampling, name)
@@ -161,6 +166,17 @@ class _Writer:
             elif value is not None:
                 fields[name] = value
         return fields
+
+    def _included(self, *, fixed: bool) -> JSON:
+        """Ask for what seals the thoughts, and for how likely the tokens are."""
+        sealed = [_SEALED] if self.reasons and self.target.signatures else []
+        names = asked(self.request.sampling)
+        told = self.target.logprobs and not fixed
+        for name in () if told else names:
+            self._lose(name, "this model does not tell it")
+        if not (told and names):
+            return {"include": sealed or None}
+        return {"include": [*sealed, INCLUDE], "top_logprobs": self.request.sampling.logprobs or None}
 
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning

@@ -92,9 +92,9 @@ def test_a_stream_is_asked_for_in_the_body(stream: bool | None) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"top_logprobs": 2}, [("top_logprobs", "change")]),
+        ({"top_logprobs": 2}, [("top_logprobs", "hint")]),
         ({"top_logprobs": 0}, []),
-        ({"include": ["message.output_text.logprobs"]}, [("include[0]", "change")]),
+        ({"top_logprobs": 2, "include": ["message.output_text.logprobs"]}, []),
         ({"include": [ENCRYPTED, "web_search_call.results"]}, [("include[1]", "hint")]),
         ({"stream_options": {"include_obfuscation": False}}, [("stream_options.include_obfuscation", "hint")]),
         ({"stream_options": {"include_usage": True}}, [("stream_options.include_usage", "hint")]),
