@@ -227,7 +227,7 @@ class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
 
 
 class Output(Struct, gc=False, frozen=True, kw_only=True):
-    """The form of the answer: free text, any JSON, or JSON by `schema`.
+    """The form of the answer: free text, any JSON, or JSON by `schema`, with what OpenAI callers say of that.
 
     `modalities`: text, image; () = as the model likes.
     """
@@ -236,6 +236,7 @@ class Output(Struct, gc=False, frozen=True, kw_only=True):
     modalities: tuple[str, ...] = ()
     schema: Raw | None = None
     name: str | None = None
+    description: str | None = None
     strict: bool | None = None
 
 

@@ -143,6 +143,8 @@ class ResponsesStream:
         assert holder is not None
         if verb == "delta":
             holder[field] = holder.get(field, "") + event["delta"]
+            if event.get("logprobs"):
+                holder["logprobs"] = holder.get("logprobs", []) + event["logprobs"]
         else:
             rule(event[field] == holder[field], f"done as {event[field]!r}, its deltas said {holder[field]!r}")
 

@@ -156,8 +156,8 @@ class _Writer:
 
     def _form(self, thinking: Thinking) -> JSON:
         output = self.request.output
-        for name, value in (("name", output.name), ("strict", output.strict)):
-            if value:
+        for name in ("name", "description", "strict"):
+            if getattr(output, name):
                 self._lose(f"{_SCHEMA}.{name}", "answers are held to a schema without it here", "hint")
         if output.kind == "text":
             return {}

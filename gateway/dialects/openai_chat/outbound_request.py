@@ -165,14 +165,16 @@ class _Writer:
         if output.kind == "text":
             return fields
         if output.schema is None:
-            for name, value in (("name", output.name), ("strict", output.strict)):
-                if value is not None:
+            for name in ("name", "description", "strict"):
+                if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return fields | {"response_format": {"type": "json_object"}}
         schema = mended(output.schema)
         if schema != output.schema:
             self._lose("schema", MENDED, "hint")
         form: dict[str, object] = {"name": self._schema_name(output.name), "schema": schema}
+        if output.description is not None:
+            form["description"] = output.description
         if output.strict and not is_strict(schema):
             self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
         elif output.strict is not None:

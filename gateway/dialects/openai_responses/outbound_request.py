@@ -105,14 +105,11 @@ class _Writer:
         path = self.request.paths.get(name, name)
         return InvalidRequest(f"{path}: {reason}", param=path)
 
-    def _echoed(self, *names: str) -> dict[str, Raw]:
-        """Give the members of an option, or of one within it, as a caller of this dialect wrote them."""
+    def _echoed(self, name: str) -> dict[str, Raw]:
+        """Give the members of an option as a caller of this dialect wrote them."""
         thread = self.request.thread
-        fields = thread.echo if thread is not None else {}
-        for name in names:
-            raw = fields.get(name, _NULL)
-            fields = {} if raw == _NULL else _FIELDS.decode(raw)
-        return fields
+        raw = thread.echo.get(name, _NULL) if thread is not None else _NULL
+        return {} if raw == _NULL else _FIELDS.decode(raw)
 
     # conversation
 
@@ -216,7 +213,7 @@ class _Writer:
 
     def _format(self, output: ir.Output) -> JSON:
         if output.schema is None:
-            for name in ("name", "strict"):
+            for name in ("name", "description", "strict"):
                 if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return {"type": "json_object"}
@@ -228,8 +225,7 @@ class _Writer:
             self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
         elif output.strict is not None:
             form["strict"] = output.strict
-        description = self._echoed("text", "format").get("description", _NULL)
-        return form if description == _NULL else form | {"description": description}
+        return form if output.description is None else form | {"description": output.description}
 
     def _schema_name(self, given: str | None) -> str:
         if not given or _NAME.fullmatch(given):

@@ -127,6 +127,7 @@ class Output:
     def abandon(self) -> None:
         """Leave what is open as it has been told."""
         self._sources.clear()
+        self._tokens.clear()
         if self._words is not None:
             self._fill(self._words)
         elif self._item.get("type") == "function_call":
@@ -196,6 +197,7 @@ class Output:
                 self._close()
         else:
             self._close_part()
+            self._tokens.clear()  # of a block without words
 
     def _envelope(self) -> str:
         """Give the signature of thoughts; a bare one would come back as if OpenAI had made it."""
