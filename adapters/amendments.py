@@ -61,6 +61,7 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "thinking": {"thinks": False},  # Claude without thinking: its thoughts are gone from the conversation
     "level": {"levels": False},  # with a budget in its place
     "penalties": {"penalties": False},
+    "logprobs": {"logprobs": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
 }
 AMENDABLE: Final = tuple(_CHANGES)
@@ -79,6 +80,8 @@ REFUSED: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = (
     (_400, "thinking level", "level"),
     (_400, "thinkinglevel", "level"),
     (_400, "penalty is not enabled", "penalties"),
+    (_400, "logprobs is not enabled", "logprobs"),
+    (_400, "logprobs is not supported", "logprobs"),
 )
 SCHEMAS: Final[tuple[tuple[frozenset[int], str, Cause], ...]] = tuple(
     (_400, name, "schemas")
@@ -91,6 +94,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
     {
         "level",
         "penalties",
+        "logprobs",
         "limit",
         "old_limit",
         "new_limit",

@@ -62,6 +62,7 @@ Cause = Literal[
     "thinking",
     "level",
     "penalties",
+    "logprobs",
     "limit",
     "old_limit",
     "new_limit",

@@ -178,6 +178,7 @@ class OpenAI(KeyedUpstream):
             max_output=self._backend.longest.get(model) or (info.max_output if info is not None else None),
             signatures=self._signatures and "signatures" not in causes,
             summaries="summaries" not in causes,
+            logprobs="logprobs" not in causes,
             upstream=self.name,
             renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
             refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),

@@ -30,6 +30,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "effort_value",
     "drawing",
     "stops",
+    "logprobs",
     "counting",
     "signatures",
     "summaries",
@@ -54,6 +55,9 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "top_p": "drawing",
     "presence_penalty": "drawing",
     "frequency_penalty": "drawing",
+    "logprobs": "logprobs",
+    "top_logprobs": "logprobs",
+    "message.output_text.logprobs": "logprobs",
 }
 _UNKNOWN: Final = (
     "{} is not supported",

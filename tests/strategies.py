@@ -53,6 +53,14 @@ def citations() -> st.SearchStrategy[ir.CitationDelta]:
     return st.builds(ir.CitationDelta, url=url, title=words(), start=place, end=place, text=words())
 
 
+def logprobs() -> st.SearchStrategy[ir.Logprob]:
+    """Tokens with and without bytes of their own, and with others in their place."""
+    likely = st.floats(-30, 0)
+    utf8 = st.none() | st.binary(max_size=4).map(tuple)
+    others = st.lists(st.builds(ir.Logprob, words(), likely, utf8), max_size=2).map(tuple)
+    return st.builds(ir.Logprob, words(), likely, utf8, others)
+
+
 def usages() -> st.SearchStrategy[ir.Usage]:
     """Counts whose parts are never more than the whole."""
     return st.tuples(st.integers(0, 9999), st.integers(0, 9999)).flatmap(
@@ -116,6 +124,9 @@ def _blocks(draw: st.DrawFn, number: int, kinds: Sequence[ir.BlockKind]) -> list
 
 def _text(draw: st.DrawFn) -> list[ir.Event]:
     texts: list[ir.Event] = [ir.TextDelta(text) for text in draw(st.lists(words(), max_size=4))]
+    told = [ir.LogprobsDelta(tuple(tokens)) for tokens in draw(st.lists(st.lists(logprobs(), max_size=2), max_size=2))]
+    for one in told:
+        texts.insert(draw(st.integers(0, len(texts))), one)
     return [*texts, *draw(st.lists(citations(), max_size=2))]
 
 

@@ -22,6 +22,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
+    `logprobs`: whether the model may be asked how likely its tokens are.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
     `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused.
     """
@@ -32,6 +33,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     signatures: bool = True
     summaries: bool = True
+    logprobs: bool = True
     renames_limit: bool = False
     upstream: str = ""
     refused: tuple[str, ...] = ()

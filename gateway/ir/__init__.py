@@ -10,6 +10,7 @@ from .events import (
     Failed,
     Finished,
     FinishReason,
+    LogprobsDelta,
     MediaChunk,
     OpaqueEvent,
     Passed,
@@ -25,6 +26,7 @@ from .events import (
 from .fold import Fold
 from .request import (
     Grammar,
+    Logprob,
     Loss,
     Mark,
     Media,
@@ -60,6 +62,8 @@ __all__ = [
     "Finished",
     "Fold",
     "Grammar",
+    "Logprob",
+    "LogprobsDelta",
     "Loss",
     "Mark",
     "Media",

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from gateway.errors import GatewayError
 
-from .request import Media, Text, Thinking, ToolCall
+from .request import Logprob, Media, Text, Thinking, ToolCall
 from .signature import Signature
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Failed",
     "FinishReason",
     "Finished",
+    "LogprobsDelta",
     "MediaChunk",
     "OpaqueEvent",
     "Passed",
@@ -114,6 +115,12 @@ class CitationDelta(Struct, gc=False, frozen=True, kw_only=True):
     text: str = ""
 
 
+class LogprobsDelta(Struct, gc=False, frozen=True):
+    """How likely tokens of the open text block were; these stand before their words where both come at once."""
+
+    tokens: tuple[Logprob, ...]
+
+
 class BlockEnded(Struct, gc=False, frozen=True):
     """The open block is complete."""
 
@@ -170,6 +177,7 @@ Event = (
     | ArgumentsDelta
     | MediaChunk
     | CitationDelta
+    | LogprobsDelta
     | BlockEnded
     | UsageReported
     | Finished

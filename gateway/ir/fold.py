@@ -8,7 +8,7 @@ from msgspec import Raw
 from gateway.errors import StreamBroken
 
 from . import events as ev
-from .request import Media, Text, Thinking, ToolCall
+from .request import Logprob, Media, Text, Thinking, ToolCall
 from .signature import Signature
 
 __all__ = ["Fold"]
@@ -36,6 +36,7 @@ class Fold:
         self._words: list[str] = []
         self._signature: Signature | None = None
         self._media: ev.MediaChunk | None = None
+        self._logprobs: tuple[Logprob, ...] = ()
 
     def feed(self, events: Iterable[ev.Event]) -> None:
         """Take the next events."""
@@ -72,6 +73,7 @@ class Fold:
     def _open(self, event: ev.BlockStarted) -> None:
         self._block, self._words = event, []
         self._signature = self._media = None
+        self._logprobs = ()
 
     def _add_text(self, event: ev.TextDelta | ev.ThinkingDelta) -> None:
         self._words.append(event.text)
@@ -88,6 +90,9 @@ class Fold:
     def _cite(self, event: ev.CitationDelta) -> None:
         self._citations.append(event)
         self._cited.append(len(self._parts))  # the open block is the next part
+
+    def _tell(self, event: ev.LogprobsDelta) -> None:
+        self._logprobs += event.tokens
 
     def _keep(self, event: ev.OpaqueEvent) -> None:
         self._opaque.append(event)
@@ -107,7 +112,7 @@ class Fold:
         if block is None:
             return
         if block.kind == "text":
-            self._parts.append(Text(text=words, signature=self._signature))
+            self._parts.append(Text(text=words, signature=self._signature, logprobs=self._logprobs))
         elif block.kind == "thinking":
             self._parts.append(Thinking(text=words, signature=self._signature))
         elif block.kind == "tool_call":
@@ -126,6 +131,7 @@ class Fold:
         ev.MediaChunk: _add_media,
         ev.SignatureDelta: _sign,
         ev.CitationDelta: _cite,
+        ev.LogprobsDelta: _tell,
         ev.OpaqueEvent: _keep,
         ev.Passed: _pass,
         ev.BlockEnded: _close,

@@ -15,7 +15,7 @@ from . import events as ev
 __all__ = ["Grammar", "GrammarError", "check"]
 
 _HOLDS: dict[ev.BlockKind, tuple[type, ...]] = {
-    "text": (ev.TextDelta, ev.SignatureDelta, ev.CitationDelta),
+    "text": (ev.TextDelta, ev.SignatureDelta, ev.CitationDelta, ev.LogprobsDelta),
     "thinking": (ev.ThinkingDelta, ev.SignatureDelta),
     "tool_call": (ev.ArgumentsDelta, ev.SignatureDelta),
     "media": (ev.MediaChunk, ev.SignatureDelta),

@@ -14,6 +14,7 @@ from .signature import Signature
 
 __all__ = [
     "Grammar",
+    "Logprob",
     "Loss",
     "Mark",
     "Media",
@@ -60,12 +61,25 @@ class Mark(Struct, gc=False, frozen=True, kw_only=True):
     ttl: Literal["5m", "1h"] | None = None
 
 
+class Logprob(Struct, gc=False, frozen=True):
+    """How likely a token of an answer was: the natural logarithm of it.
+
+    `utf8`: its bytes, None = those of `token`. `top`: what was likeliest in its place, the likeliest first.
+    """
+
+    token: str
+    logprob: float
+    utf8: tuple[int, ...] | None = None
+    top: tuple["Logprob", ...] = ()
+
+
 class Text(Struct, gc=False, frozen=True, tag="text", kw_only=True):
-    """Words. `signature`: what a Gemini model attached to its own text."""
+    """Words. `signature`: what a Gemini model attached to its own text; `logprobs`: of an answer, if it tells them."""
 
     text: str
     signature: Signature | None = None
     mark: Mark | None = None
+    logprobs: tuple[Logprob, ...] = ()
 
 
 class Media(Struct, gc=False, frozen=True, tag="media", kw_only=True):
@@ -178,7 +192,10 @@ class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
 
 
 class Sampling(Struct, gc=False, frozen=True, kw_only=True):
-    """How the answer is drawn. `max_tokens` counts thoughts too."""
+    """How the answer is drawn. `max_tokens` counts thoughts too.
+
+    `logprobs`: it is to tell how likely each of its tokens was, and so many others in its place; None = it need not.
+    """
 
     max_tokens: int | None = None
     temperature: float | None = None
@@ -189,6 +206,7 @@ class Sampling(Struct, gc=False, frozen=True, kw_only=True):
     frequency_penalty: float | None = None
     stop: tuple[str, ...] = ()
     n: int | None = None
+    logprobs: int | None = None
 
 
 class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
@@ -209,7 +227,7 @@ class Reasoning(Struct, gc=False, frozen=True, kw_only=True):
 
 
 class Output(Struct, gc=False, frozen=True, kw_only=True):
-    """The form of the answer: free text, any JSON, or JSON by `schema`.
+    """The form of the answer: free text, any JSON, or JSON by `schema`, with what OpenAI callers say of that.
 
     `modalities`: text, image; () = as the model likes.
     """
@@ -218,6 +236,7 @@ class Output(Struct, gc=False, frozen=True, kw_only=True):
     modalities: tuple[str, ...] = ()
     schema: Raw | None = None
     name: str | None = None
+    description: str | None = None
     strict: bool | None = None
 
 

@@ -126,6 +126,8 @@ class ResponsesStream:
             return
         rule(self.part is not None, "a part is done that was not added")
         rule(_words(event["part"]) == _words(self.part), f"a part is done as {event['part']}, not as {self.part}")
+        if self.part is not None and "logprobs" in event["part"]:
+            self.part["logprobs"] = event["part"]["logprobs"]
         self.part = None
 
     def _take_annotation(self, event: Json) -> None:
@@ -141,6 +143,8 @@ class ResponsesStream:
         assert holder is not None
         if verb == "delta":
             holder[field] = holder.get(field, "") + event["delta"]
+            if event.get("logprobs"):
+                holder["logprobs"] = holder.get("logprobs", []) + event["logprobs"]
         else:
             rule(event[field] == holder[field], f"done as {event[field]!r}, its deltas said {holder[field]!r}")
 

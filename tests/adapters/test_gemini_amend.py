@@ -77,6 +77,26 @@ async def test_penalties_are_dropped_for_models_without_them_and_told(gemini: Ge
     assert [loss.path for loss in begun.journey.losses] == ["presence_penalty"]
 
 
+async def test_logprobs_are_not_asked_of_models_without_them_and_that_is_told_and_remembered(
+    gemini: GeminiSite,
+) -> None:
+    await gemini.open()
+    gemini.fake.script.push(refusal("Logprobs is not enabled for models/gemini-3-flash-preview"))
+    for _ in range(2):
+        begun = await gemini.begin(sampling=ir.Sampling(logprobs=2, seed=1), attempts=1)
+        begun.answer.close()
+        begun.journey.done(None)
+        assert [(loss.path, loss.severity) for loss in begun.journey.losses] == [
+            ("logprobs", "change"),
+            ("top_logprobs", "change"),
+        ]
+    assert [call.request["generationConfig"] for call in gemini.fake.calls()] == [
+        {"responseLogprobs": True, "logprobs": 2, "seed": 1},
+        {"seed": 1},
+        {"seed": 1},
+    ]
+
+
 async def test_in_strict_mode_nothing_is_dropped(gemini: GeminiSite) -> None:
     gemini.translate = {"lossy": "strict"}
     await gemini.open()

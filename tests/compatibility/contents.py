@@ -200,10 +200,10 @@ _DRAWN: Final = {
     "frequencyPenalty": 0.5,
     "stopSequences": ["END"],
     "responseLogprobs": True,
-    "logprobs": 2,
 }
 SAMPLING: Final = (
     *(one(f"generationConfig.{name}", config(**{name: value})) for name, value in _DRAWN.items()),
+    *hold(config(responseLogprobs=True, logprobs=2), "generationConfig.logprobs"),
     *hold(config(candidateCount=2), "generationConfig.candidateCount (above 1)"),
 )
 _JSON: Final = "application/json"

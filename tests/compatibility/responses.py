@@ -231,12 +231,13 @@ TOOLS: Final = (
     *hold(response(tools=[function()], parallel_tool_calls=False), "parallel_tool_calls"),
     *hold(response(max_tool_calls=3), "max_tool_calls"),
 )
+_LOGPROBS: Final = "message.output_text.logprobs"
 SAMPLING: Final = (
     *hold(response(max_output_tokens=500), "max_output_tokens"),
     *hold(response(temperature=0.5), "temperature"),
     *hold(response(temperature=1.5), "temperature (above 1)"),
     *hold(response(top_p=0.5), "top_p"),
-    *hold(response(top_logprobs=2), "top_logprobs"),
+    *hold(response(top_logprobs=2, include=[_LOGPROBS]), "top_logprobs"),
     *hold(response(truncation="auto"), "truncation"),
 )
 _FORM: Final = {"type": "json_schema", "name": "total", "description": "All.", "schema": ANSWER, "strict": True}
@@ -249,7 +250,7 @@ OUTPUT: Final = (
     *hold(_FORMED, "text.format.strict"),
     *hold(response(text={"verbosity": "low"}), "text.verbosity"),
     *hold(response(image={"size": "1024x1024"}), "image"),
-    *hold(response(include=["message.output_text.logprobs"]), "include[message.output_text.logprobs]"),
+    *hold(response(include=[_LOGPROBS]), f"include[{_LOGPROBS}]"),
     *hold(response(include=["file_search_call.results"]), "include[file_search_call.results]"),
     *hold(response(stream=True), "stream"),
     *hold(response(stream=True, stream_options={"include_obfuscation": False}), "stream_options.include_obfuscation"),

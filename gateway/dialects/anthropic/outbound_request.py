@@ -17,6 +17,7 @@ from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import ANSWER, ANSWERS, JSON_ONLY, beside_thinking, unknown
 from gateway.dialects.gemini.schema_facets import is_list
+from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
@@ -88,6 +89,8 @@ class _Writer:
         sampling = self.request.sampling
         if sampling.n is not None and sampling.n > 1:
             raise self._refused("n", "this upstream gives one answer a request")
+        for name in asked(sampling):
+            self._lose(name, "there is no equivalent")
         thinking, messages = self._conversation()
         form = self._form(thinking)
         tools = self._tools(thinking)
@@ -153,8 +156,8 @@ class _Writer:
 
     def _form(self, thinking: Thinking) -> JSON:
         output = self.request.output
-        for name, value in (("name", output.name), ("strict", output.strict)):
-            if value:
+        for name in ("name", "description", "strict"):
+            if getattr(output, name):
                 self._lose(f"{_SCHEMA}.{name}", "answers are held to a schema without it here", "hint")
         if output.kind == "text":
             return {}

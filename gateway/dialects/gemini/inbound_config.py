@@ -25,10 +25,8 @@ _CHANGES: Final = frozenset(
     {
         "audioTranscriptionConfig",
         "imageConfig",
-        "logprobs",
         "modelSelectionConfig",
         "responseFormat",
-        "responseLogprobs",
         "routingConfig",
         "speechConfig",
         "translationConfig",
@@ -70,6 +68,8 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
 def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
     if config.top_k is not None and not config.top_k.is_integer():
         place.lose("topK", "cut to a whole number", "hint")
+    if config.logprobs and not config.response_logprobs:
+        place.lose("logprobs", "not read without responseLogprobs")
     return ir.Sampling(
         max_tokens=config.max_output_tokens or None,
         temperature=config.temperature,
@@ -80,6 +80,7 @@ def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
         frequency_penalty=config.frequency_penalty,
         stop=tuple(filter(None, wire.strings(config.stop_sequences))),
         n=config.candidate_count if (config.candidate_count or 1) > 1 else None,
+        logprobs=(config.logprobs or 0) if config.response_logprobs else None,
     )
 
 

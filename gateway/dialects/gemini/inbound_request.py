@@ -34,6 +34,8 @@ _PATHS: Final = {
     "presence_penalty": "generationConfig.presencePenalty",
     "frequency_penalty": "generationConfig.frequencyPenalty",
     "n": "generationConfig.candidateCount",
+    "logprobs": "generationConfig.responseLogprobs",
+    "top_logprobs": "generationConfig.logprobs",
     "stop": "generationConfig.stopSequences",
     "thinking": "generationConfig.thinkingConfig",
     "response_format": "generationConfig.responseMimeType",

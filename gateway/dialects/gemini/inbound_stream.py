@@ -16,8 +16,9 @@ from gateway.dialects import Answering
 from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, sources
+from .inbound_answer import JSON, breaks_off, candidate, encode, ending, frame, part, sources
 from .inbound_errors import write_error
+from .logprobs import average, write_logprobs
 
 __all__ = ["GeminiStream"]
 
@@ -42,6 +43,8 @@ class GeminiStream:
         self._waiting: ir.ToolCall | None = None  # its arguments are not whole: the answer may have been cut there
         self._opaque: list[ir.OpaqueEvent] = []
         self._citations: list[ir.CitationDelta] = []
+        self._tokens: list[ir.Logprob] = []
+        self._told = 0  # of these
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         """Give the chunks for these events."""
@@ -84,7 +87,15 @@ class GeminiStream:
 
     def _say(self, written: JSON) -> None:
         self._said = True
-        self._send(_HEAD, encode(written), self._tail)
+        if len(self._tokens) > self._told:
+            self._send(encode({"candidates": [candidate([written], **self._likely())], **self._frame}))
+        else:
+            self._send(_HEAD, encode(written), self._tail)
+
+    def _likely(self) -> JSON:
+        """Write how likely the tokens are of which that was not said."""
+        news, self._told = self._tokens[self._told :], len(self._tokens)
+        return write_logprobs(news)
 
     def _start(self, event: ir.Started) -> None:
         self._usage = event.usage or self._usage
@@ -118,6 +129,9 @@ class GeminiStream:
     def _cite(self, event: ir.CitationDelta) -> None:
         self._citations.append(event)
 
+    def _tell(self, event: ir.LogprobsDelta) -> None:
+        self._tokens += event.tokens
+
     def _close(self, _: ir.BlockEnded) -> None:
         made = self._made()
         if isinstance(made, ir.ToolCall) and not is_whole(bytes(made.arguments)):
@@ -148,12 +162,12 @@ class GeminiStream:
     def _finish(self, event: ir.Finished) -> None:
         if self._waiting is not None and not breaks_off(self._waiting, event):
             self._release()
-        found = sources(self._opaque, self._citations)
+        found = sources(self._opaque, self._citations) | self._likely() | average(self._tokens)
         ended = ending(event, self._usage, (), found, said=self._said)
         self._send(encode({**ended, **self._frame}))
         self._end()
 
-    def _tell(self, event: ir.OpaqueEvent) -> None:
+    def _keep(self, event: ir.OpaqueEvent) -> None:
         if event.dialect == "gemini":
             self._opaque.append(event)
 
@@ -171,7 +185,8 @@ class GeminiStream:
         ir.SignatureDelta: _sign,
         ir.CitationDelta: _cite,
         ir.BlockEnded: _close,
-        ir.OpaqueEvent: _tell,
+        ir.LogprobsDelta: _tell,
+        ir.OpaqueEvent: _keep,
         ir.Finished: _finish,
         ir.Failed: _break,
     }

@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.dialects import Answering
 
 from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, sources
+from .logprobs import average, write_logprobs
 
 __all__ = ["joined", "write_whole"]
 
@@ -35,7 +36,8 @@ def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     told = reply.parts[:-1] if reply.parts and breaks_off(reply.parts[-1], reply.finish) else reply.parts
     shown = [block for block in told if visible or not isinstance(block, ir.Thinking)]
     parts = [part(block, answering) for block in shown if _says(block)]
-    found = sources(reply.opaque, reply.citations)
+    tokens = [token for block in shown if isinstance(block, ir.Text) for token in block.logprobs]
+    found = sources(reply.opaque, reply.citations) | write_logprobs(tokens) | average(tokens)
     ended = ending(reply.finish, reply.usage, parts, found, said=bool(parts))
     return encode({**ended, **frame(answering)})
 

@@ -119,6 +119,8 @@ def _choice(choice: ir.ToolChoice) -> Iterator[ir.Loss]:
 def _output(output: ir.Output) -> Iterator[ir.Loss]:
     if output.name:
         yield _hint(f"{_JSON_SCHEMA}.name", "schemas have no names here")
+    if output.description:
+        yield _hint(f"{_JSON_SCHEMA}.description", "schemas are not described beside themselves here")
     if output.strict:
         yield _hint(f"{_JSON_SCHEMA}.strict", "this upstream always holds to a schema as far as it can")
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.logprobs import asked
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
@@ -68,7 +69,8 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     """The model that a request is for: its upstream `model` name, and what the configuration says about it.
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
-    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, `levels` of thinking;
+    [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `levels` of
+    thinking;
     and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not good; `sentinels`:
     calls without one are not, whatever the model.
     """
@@ -78,6 +80,7 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     surface: Literal["v1internal", "gemini", "vertex"] = "v1internal"
     json_schemas: bool = True
     penalties: bool = True
+    logprobs: bool = True
     levels: bool = True
     thinks: bool = True
     refused: bool = False
@@ -397,6 +400,8 @@ class _Writer:
             raise self._refused("n", "this upstream gives one answer a request")
         values = _drawn(sampling)
         config = {} if values == _NOT_DRAWN else self._sampling(values, thinking)
+        if sampling.logprobs is not None:
+            config |= self._logprobs(sampling.logprobs)
         if self.request.output.kind != "text":
             config |= self._output()
         if thinking.max_tokens:
@@ -420,6 +425,15 @@ class _Writer:
                 del values[name]
                 self._lose(name, "this model has no penalties")
         return {_SAMPLING[name]: value for name, value in values.items()}
+
+    def _logprobs(self, others: int) -> dict[str, object]:
+        """Ask how likely the tokens of the answer are."""
+        if self.target.family == "gemini" and self.target.logprobs and not self.image:
+            wanted: dict[str, object] = {"logprobs": others} if others else {}
+            return {"responseLogprobs": True} | wanted
+        for name in asked(self.request.sampling):
+            self._lose(name, "this model does not tell it")
+        return {}
 
     def _modalities(self) -> list[str]:
         """Ask for pictures: models that draw do so by themselves, the public API's also on demand."""

@@ -22,6 +22,7 @@ from gateway.dialects.content import arguments
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
+from .logprobs import read_logprobs
 from .names import NameMap, legal_id
 from .schema import Cleaned, strip_placeholders
 from .usage import Tally
@@ -114,6 +115,7 @@ class StreamReader:
         self._finish_message: str | None = None
         self._blocked: Feedback | None = None
         self._sources: dict[str, Raw] = {}
+        self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
 
     @property
     def usage(self) -> ir.Usage:
@@ -208,6 +210,8 @@ class StreamReader:
 
     def _candidate(self, candidate: Candidate) -> None:
         content = candidate.content
+        if candidate.logprobs_result:
+            self._tokens += read_logprobs(candidate.logprobs_result)
         if content is not None and content.parts:
             for part in content.parts:
                 if not self._ended:
@@ -231,6 +235,8 @@ class StreamReader:
             kind: ir.BlockKind = "thinking" if part.thought else "text"
             if self._open != kind or self._signed:
                 self._begin(kind)
+            if self._tokens and not part.thought:
+                self._tell()
             self._events.append(ir.ThinkingDelta(part.text) if part.thought else ir.TextDelta(part.text))
             if signature:
                 self._sign(signature, thought=bool(part.thought))
@@ -343,9 +349,15 @@ class StreamReader:
             self._texts += 1
         self._events.append(ir.BlockStarted(kind=kind))
 
+    def _tell(self) -> None:
+        self._events.append(ir.LogprobsDelta(self._tokens))
+        self._tokens = ()
+
     def _end_block(self, *, cites: bool = True) -> None:
         if self._open is None:
             return
+        if self._tokens and self._open == "text":  # they came behind their words
+            self._tell()
         if cites and self._open == "text" and self._sources:
             self._cite()
         self._events.append(ir.BlockEnded())

@@ -99,6 +99,7 @@ class Candidate(Struct, gc=False, rename="camel"):
     finish_message: str | None = None
     grounding_metadata: Raw | UnsetType = UNSET
     citation_metadata: Raw | UnsetType = UNSET
+    logprobs_result: Raw | UnsetType = UNSET
 
 
 class UsageMetadata(Struct, gc=False, rename="camel"):

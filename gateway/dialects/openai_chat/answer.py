@@ -1,5 +1,6 @@
 """What streamed and whole answers have in common: their wire structs, and the words for what is in a reply."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -7,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.logprobs import write_logprobs
 
 from .tools import LEGACY
 
@@ -15,6 +17,7 @@ __all__ = [
     "Call",
     "ExtraContent",
     "Function",
+    "Logprobs",
     "Manner",
     "Message",
     "MessageSignature",
@@ -25,6 +28,7 @@ __all__ = [
     "completion_id",
     "finish_reason",
     "free_text",
+    "logprobs",
     "manner",
     "markdown",
     "refusal",
@@ -105,6 +109,13 @@ class Annotation(Struct, gc=False):
 
     url_citation: Citation
     type: str = "url_citation"
+
+
+class Logprobs(Struct, gc=False):
+    """How likely the tokens of the content were."""
+
+    content: list[dict[str, object]]
+    refusal: None = None
 
 
 class PictureURL(Struct, gc=False):
@@ -194,6 +205,11 @@ def finish_reason(finish: ir.Finished, calls: int, how: Manner) -> str:
     if word == "stop" and calls:
         return "function_call" if how.legacy else "tool_calls"
     return word
+
+
+def logprobs(tokens: Iterable[ir.Logprob]) -> Logprobs:
+    """Write how likely they were."""
+    return Logprobs(write_logprobs(tokens))
 
 
 def refusal(finish: ir.Finished) -> str:

@@ -41,6 +41,7 @@ def read_sampling(body: wire.Body, losses: list[ir.Loss]) -> ir.Sampling:
         frequency_penalty=body.frequency_penalty,
         stop=tuple(filter(None, stop)) if stop else (),
         n=body.n if body.n != 1 else None,
+        logprobs=(body.top_logprobs or 0) if body.logprobs else None,
     )
 
 
@@ -168,13 +169,16 @@ def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
         return ir.Output(kind="json" if form.type == "json_object" else "text")
     if schema is None:
         raise InvalidRequest(f"{_JSON_SCHEMA}: required, but missing", param=_JSON_SCHEMA)
-    return output_of(schema, _JSON_SCHEMA, losses)
+    return output_of(schema)
 
 
-def output_of(schema: wire.JSONSchema, path: str, losses: list[ir.Loss]) -> ir.Output:
-    """Read an answer by schema; `path`: where its fields stand."""
-    if schema.description:
-        losses.append(ir.Loss(f"{path}.description", "not carried", "hint"))
-    if not wire.given(schema.schema):
-        return ir.Output(kind="json", name=schema.name, strict=schema.strict)
-    return ir.Output(kind="schema", schema=schema.schema, name=schema.name, strict=schema.strict)
+def output_of(schema: wire.JSONSchema) -> ir.Output:
+    """Read an answer by schema."""
+    given = schema.schema if wire.given(schema.schema) else None
+    return ir.Output(
+        kind="json" if given is None else "schema",
+        schema=given,
+        name=schema.name,
+        description=schema.description or None,
+        strict=schema.strict,
+    )

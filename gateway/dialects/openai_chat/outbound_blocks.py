@@ -141,6 +141,12 @@ class Blocks:
         last.held.append(event)
         return new
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the last block is of text, and takes more of it."""
+        last = self._waiting[-1] if self._waiting else None
+        return last is not None and last.kind == "text" and not last.ended
+
     def whole(self, kind: ir.BlockKind, event: ir.Event) -> None:
         """Add a block that is complete at once."""
         block = self.add(Block(kind))

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
@@ -137,7 +138,15 @@ class _Writer:
                 self._lose(name, "this model takes no other than its own while it thinks")
             elif value is not None:
                 fields[name] = value
-        return fields
+        return fields | self._logprobs(fixed=fixed)
+
+    def _logprobs(self, *, fixed: bool) -> dict[str, object]:
+        names, others = asked(self.request.sampling), self.request.sampling.logprobs
+        if fixed or not self.target.logprobs:
+            for name in names:
+                self._lose(name, "this model does not tell it")
+            return {}
+        return dict(zip(names, (True, others), strict=False))
 
     def _effort(self) -> str | None:
         plain = self.plain or self.request.thread is not None
@@ -156,14 +165,16 @@ class _Writer:
         if output.kind == "text":
             return fields
         if output.schema is None:
-            for name, value in (("name", output.name), ("strict", output.strict)):
-                if value is not None:
+            for name in ("name", "description", "strict"):
+                if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return fields | {"response_format": {"type": "json_object"}}
         schema = mended(output.schema)
         if schema != output.schema:
             self._lose("schema", MENDED, "hint")
         form: dict[str, object] = {"name": self._schema_name(output.name), "schema": schema}
+        if output.description is not None:
+            form["description"] = output.description
         if output.strict and not is_strict(schema):
             self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
         elif output.strict is not None:

@@ -16,6 +16,7 @@ from gateway import ir
 from gateway.dialects.content import media
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import BlockReader, cut
 from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
 
@@ -79,6 +80,11 @@ class _Annotation(Struct):
     url_citation: _Source
 
 
+class _Told(Struct):
+    content: object = None
+
+
+_TOLD: Final[msgspec.json.Decoder[_Told | None]] = msgspec.json.Decoder(_Told | None)
 _WORDS: Final = msgspec.json.Decoder(_Words)
 _TEXT: Final = msgspec.json.Decoder(str)
 _DETAILS: Final = msgspec.json.Decoder(list[_Detail])
@@ -98,6 +104,7 @@ class StreamReader(BlockReader):
         self._finish: str | None = None
         self._refusal: list[str] = []
         self._text: list[str] = []  # of the last text block
+        self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
 
     @property
     def usage(self) -> ir.Usage:
@@ -161,6 +168,8 @@ class StreamReader(BlockReader):
     def _choice(self, choice: Choice) -> None:
         if choice.usage is not UNSET:
             self._tally.add(choice.usage)
+        if choice.logprobs is not UNSET and (told := read_part(choice.logprobs, _TOLD)) is not None:
+            self._tokens += read_logprobs(told.content)
         if choice.delta is not None:
             self._delta(choice.delta, whole=False)
         if choice.message is not None:
@@ -218,8 +227,14 @@ class StreamReader(BlockReader):
     def _say(self, text: str) -> None:
         if text:
             self._said = True
+            if self._tokens:
+                self._tell()
             self._add_text(ir.TextDelta(text))
             self._text.append(text)
+
+    def _tell(self) -> None:
+        self._add_text(ir.LogprobsDelta(self._tokens))
+        self._tokens = ()
 
     def _add_text(self, event: ir.Event) -> None:
         if self._blocks.say("text", event):
@@ -278,6 +293,8 @@ class StreamReader(BlockReader):
             return
         if not self._started:
             self._start(Chunk())
+        if self._tokens and self._blocks.speaks:  # of an end mark, which has no words
+            self._tell()
         self._finished_with(self._tally.usage() if self._tally else None, ending)
 
     def _ending(self, *, done: bool) -> ir.Finished | GatewayError:

@@ -65,6 +65,7 @@ class Choice(Struct):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
+    logprobs: Raw | UnsetType = UNSET
     finish_reason: str | None = None
     usage: Raw | UnsetType = UNSET
 

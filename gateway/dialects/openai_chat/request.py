@@ -23,7 +23,7 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SHOWN: Final = frozenset({"text", "image"})
 # The fields of a few readers: where a body has none of them, there is nothing to read.
 _SOUND: Final = frozenset({"modalities", "audio"})
-_FOREIGN: Final = frozenset({"logprobs", "top_logprobs", "safety_identifier", "stream_options"})
+_FOREIGN: Final = frozenset({"top_logprobs", "safety_identifier", "stream_options"})
 _OF_TOOLS: Final = frozenset(
     {"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"}
 )
@@ -42,7 +42,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
     lacks = fields.keys().isdisjoint
     if not lacks(_SOUND):
         _refuse_sound(given)
-    losses = place.losses if lacks(_FOREIGN) else [*_changes(given), *place.losses]
+    losses = place.losses if lacks(_FOREIGN) else [*_unread(given), *place.losses]
     system, turns = read_messages(given.messages, losses)
     without_tools = lacks(_OF_TOOLS)
     tools = () if without_tools else read_tools(given, losses)
@@ -114,13 +114,11 @@ def _output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
     return output
 
 
-def _changes(body: wire.Body) -> list[ir.Loss]:
-    """Options whose absence shows in the answer."""
-    given = {
-        "logprobs": body.logprobs,
-        "top_logprobs": body.top_logprobs,
-    }
-    losses = [ir.Loss(field, "there is no equivalent", "change") for field, present in given.items() if present]
+def _unread(body: wire.Body) -> list[ir.Loss]:
+    """Options that others say already, or make meaningless."""
+    losses: list[ir.Loss] = []
+    if body.top_logprobs and not body.logprobs:
+        losses.append(ir.Loss("top_logprobs", "not read without logprobs", "hint"))
     if body.user and body.safety_identifier:
         losses.append(ir.Loss("safety_identifier", "user says it already", "hint"))
     if body.stream_options is not None:

@@ -32,6 +32,7 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Choice(Struct, kw_only=True):
     index: int = 0
     delta: Raw
+    logprobs: answer.Logprobs | UnsetType = UNSET
     finish_reason: str | None = None
 
 
@@ -61,6 +62,7 @@ class ChatStream:
         self._texts: list[str] = []
         self._before = 0
         self._sources: list[ir.CitationDelta] = []
+        self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
         self._annotations: list[answer.Annotation] = []
         self._pictures = 0
         self._calls = 0
@@ -107,7 +109,12 @@ class ChatStream:
             delta.role = "assistant"
             if delta.content is UNSET:
                 delta.content = None
-        self._out += (self._head, json_line(_encode(delta)), self._tail)
+        written, tokens = _encode(delta), self._tokens
+        if tokens:
+            self._tokens = ()
+            self._out.append(self._chunk([_Choice(delta=Raw(written), logprobs=answer.logprobs(tokens))]))
+        else:
+            self._out += (self._head, json_line(written), self._tail)
 
     def _started(self, event: ir.Started) -> None:
         self._usage = event.usage or self._usage
@@ -128,7 +135,7 @@ class ChatStream:
         if not text:
             return
         self._texts.append(text)
-        if self._opened:
+        if self._opened and not self._tokens:
             self._out += (self._text_head, json_line(_encode(text)), self._text_tail)
         else:
             self._say(answer.Message(content=text))
@@ -163,8 +170,13 @@ class ChatStream:
     def _cite(self, event: ir.CitationDelta) -> None:
         self._sources.append(event)
 
+    def _tell(self, event: ir.LogprobsDelta) -> None:
+        self._tokens += event.tokens
+
     def _end_block(self, event: ir.BlockEnded) -> None:
         if self._block == "text":
+            if self._tokens:
+                self._say(answer.Message())
             self._end_text()
         elif self._block == "thinking":
             self._signature.thinking(self._block_signature)
@@ -219,6 +231,7 @@ class ChatStream:
         ir.ArgumentsDelta: _argue,
         ir.MediaChunk: _show,
         ir.CitationDelta: _cite,
+        ir.LogprobsDelta: _tell,
         ir.BlockEnded: _end_block,
         ir.UsageReported: _counted,
         ir.Finished: _finish,

@@ -16,7 +16,7 @@ __all__ = ["write_whole"]
 class _Choice(Struct, gc=False, kw_only=True):
     index: int = 0
     message: answer.Message
-    logprobs: None = None
+    logprobs: answer.Logprobs | None = None
     finish_reason: str
 
 
@@ -35,12 +35,18 @@ _encode: Final = msgspec.json.Encoder().encode
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write a folded answer."""
     message = _Message(reply, answer.manner(answering))
+    tokens = [token for part in reply.parts if isinstance(part, ir.Text) for token in part.logprobs]
+    choice = _Choice(
+        message=message.wire(),
+        logprobs=answer.logprobs(tokens) if tokens else None,
+        finish_reason=message.finish_reason,
+    )
     return _encode(
         _Completion(
             id=answer.completion_id(answering),
             created=answering.created,
             model=answering.model,
-            choices=[_Choice(message=message.wire(), finish_reason=message.finish_reason)],
+            choices=[choice],
             usage=answer.usage(reply.usage),
         )
     )

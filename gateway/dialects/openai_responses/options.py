@@ -7,6 +7,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.logprobs import INCLUDE
 from gateway.dialects.openai_chat.options import by_level, output_of
 from gateway.dialects.openai_chat.wire import JSONSchema, given
 from gateway.dialects.place import Place
@@ -17,14 +18,19 @@ __all__ = ["read_output", "read_reasoning", "read_sampling"]
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 _ABSENT: Final = (None, UNSET)
-_LOGPROBS: Final = "message.output_text.logprobs"
 
 
 def read_sampling(body: wire.Body, place: Place) -> ir.Sampling:
     """Read how the answer is drawn."""
-    if body.top_logprobs:
-        place.lose("top_logprobs", "there is no equivalent", "change")
-    return ir.Sampling(max_tokens=body.max_output_tokens, temperature=body.temperature, top_p=body.top_p)
+    told = INCLUDE in (body.include or ())
+    if body.top_logprobs and not told:
+        place.lose("top_logprobs", f"not read without {INCLUDE} in include")
+    return ir.Sampling(
+        max_tokens=body.max_output_tokens,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        logprobs=(body.top_logprobs or 0) if told else None,
+    )
 
 
 def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
@@ -43,9 +49,7 @@ def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
 
 def _lose_included(include: Sequence[str], place: Place) -> None:
     for index, what in enumerate(include):
-        if what == _LOGPROBS:
-            place.item(index).lose("", "there is no equivalent", "change")
-        elif what != _ENCRYPTED:
+        if what not in (_ENCRYPTED, INCLUDE):
             place.item(index).lose("", "there is nothing of that kind in an answer")
 
 
@@ -81,7 +85,7 @@ def read_output(body: wire.Body, place: Place) -> ir.Output:
         if not given(form.schema):
             raise at.refuse("required, but missing", "schema")
         schema = JSONSchema(name=form.name, description=form.description, schema=form.schema, strict=form.strict)
-        return output_of(schema, at.path, place.losses)
+        return output_of(schema)
     for key in ("name", "description", "schema", "strict"):
         if getattr(form, key) not in _ABSENT:
             at.lose(key, f"not read beside {form.type}")

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.openai_chat.outbound_blocks import Block, Blocks, CallBlock
 
 from .outbound_wire import Item, Part, read_annotation
@@ -72,22 +73,28 @@ class _Text:
         self._block: _Spoken | None = None
         self._words = Words()
         self._sources: list[Raw] = []
+        self._told = False  # how likely its tokens are
 
-    def add(self, text: str) -> None:
-        if text and (self._block is None or not self._block.ended):
+    def add(self, text: str, logprobs: object = None) -> None:
+        if text and not self._is_over:
+            if logprobs:
+                self._tell(logprobs)
             self._opened().held.append(ir.TextDelta(text))
             self._words.add(text)
 
     def cite(self, source: Raw) -> None:
         self._sources.append(source)
 
-    def complete(self, text: str | None) -> None:
+    def complete(self, text: str | None, logprobs: object = None) -> None:
+        if text and logprobs and not self._told and not self._is_over:
+            self._tell(logprobs)
         self.add(self._words.missing(text))
 
-    def finish(self, text: str | None, sources: list[Raw] | None) -> None:
-        self.complete(text)
-        if self._block is not None and self._block.ended:
+    def finish(self, part: Part) -> None:
+        self.complete(part.text, part.logprobs)
+        if self._is_over:
             return
+        sources = part.annotations
         said = str(self._words)
         given = sources if sources and len(sources) >= len(self._sources) else self._sources
         cited = [source for raw in given if (source := read_annotation(raw, said)) is not None]
@@ -95,6 +102,15 @@ class _Text:
             self._opened().held += cited
         if self._block is not None:
             self._block.ended = True
+
+    @property
+    def _is_over(self) -> bool:
+        return self._block is not None and self._block.ended
+
+    def _tell(self, logprobs: object) -> None:
+        if tokens := read_logprobs(logprobs):
+            self._told = True
+            self._opened().held.append(ir.LogprobsDelta(tokens))
 
     def _opened(self) -> _Spoken:
         if self._block is None:
@@ -131,14 +147,14 @@ class Message:
         if part.type == "refusal":
             self.refuse(index, "", part.refusal)
         elif part.type in ("output_text", "text"):
-            self.text(index).finish(part.text, part.annotations)
+            self.text(index).finish(part)
 
     def finish(self, item: Item, *, cut: bool) -> None:
         """End it; `item`: all of it."""
         for index, part in enumerate(item.content or ()):
             self.part(index, part)
         for text in self._texts.values():
-            text.finish(None, None)
+            text.finish(Part())
 
 
 class Reasoning:

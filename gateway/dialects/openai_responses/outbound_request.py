@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import unknown
+from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
 from gateway.dialects.openai_chat.outbound_request import names_of, short
@@ -79,9 +80,9 @@ class _Writer:
             "input": self._input(),
             **tools,
             "max_output_tokens": self._max_tokens(),
-            **self._drawing(effort),
+            **self._drawing(fixed=self._is_fixed(effort)),
             "reasoning": self._reasoning(effort),
-            "include": [_SEALED] if self.reasons and self.target.signatures else None,
+            **self._included(fixed=self._is_fixed(effort)),
             "text": self._text(),
             **self._identity(),
         }
@@ -104,14 +105,11 @@ class _Writer:
         path = self.request.paths.get(name, name)
         return InvalidRequest(f"{path}: {reason}", param=path)
 
-    def _echoed(self, *names: str) -> dict[str, Raw]:
-        """Give the members of an option, or of one within it, as a caller of this dialect wrote them."""
+    def _echoed(self, name: str) -> dict[str, Raw]:
+        """Give the members of an option as a caller of this dialect wrote them."""
         thread = self.request.thread
-        fields = thread.echo if thread is not None else {}
-        for name in names:
-            raw = fields.get(name, _NULL)
-            fields = {} if raw == _NULL else _FIELDS.decode(raw)
-        return fields
+        raw = thread.echo.get(name, _NULL) if thread is not None else _NULL
+        return {} if raw == _NULL else _FIELDS.decode(raw)
 
     # conversation
 
@@ -143,8 +141,13 @@ class _Writer:
             self._lose("max_tokens", f"cut to the model's limit of {given}", "hint")
         return given
 
-    def _drawing(self, effort: str | None) -> JSON:
-        sampling, draws = self.request.sampling, self.abilities.draws
+    def _is_fixed(self, effort: str | None) -> bool:
+        """Tell whether the model draws as it likes, and does not tell how."""
+        draws = self.abilities.draws
+        return draws == "never" or (draws == "unless it thinks" and effort != "none")
+
+    def _drawing(self, *, fixed: bool) -> JSON:
+        sampling = self.request.sampling
         for name, default in _NOT_HERE.items():
             if (value := getattr(sampling, name)) is not None and value != default:
                 self._lose(name, "this upstream does not know it")
@@ -152,7 +155,6 @@ class _Writer:
                 self._lose(name, "this upstream does not know it", "hint")
         if any(sampling.stop):
             self._lose("stop", "this upstream has no stop sequences")
-        fixed = draws == "never" or (draws == "unless it thinks" and effort != "none")
         fields: JSON = {}
         for name in _DRAWING:
             value = getattr(sampling, name)
@@ -161,6 +163,17 @@ class _Writer:
             elif value is not None:
                 fields[name] = value
         return fields
+
+    def _included(self, *, fixed: bool) -> JSON:
+        """Ask for what seals the thoughts, and for how likely the tokens are."""
+        sealed = [_SEALED] if self.reasons and self.target.signatures else []
+        names = asked(self.request.sampling)
+        told = self.target.logprobs and not fixed
+        for name in () if told else names:
+            self._lose(name, "this model does not tell it")
+        if not (told and names):
+            return {"include": sealed or None}
+        return {"include": [*sealed, INCLUDE], "top_logprobs": self.request.sampling.logprobs or None}
 
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning
@@ -200,7 +213,7 @@ class _Writer:
 
     def _format(self, output: ir.Output) -> JSON:
         if output.schema is None:
-            for name in ("name", "strict"):
+            for name in ("name", "description", "strict"):
                 if getattr(output, name) is not None:
                     self._lose(f"{_SCHEMA}.{name}", "there is no schema", "hint")
             return {"type": "json_object"}
@@ -212,8 +225,7 @@ class _Writer:
             self._lose(f"{_SCHEMA}.strict", "the schema leaves more open than strict answers may", "hint")
         elif output.strict is not None:
             form["strict"] = output.strict
-        description = self._echoed("text", "format").get("description", _NULL)
-        return form if description == _NULL else form | {"description": description}
+        return form if output.description is None else form | {"description": output.description}
 
     def _schema_name(self, given: str | None) -> str:
         if not given or _NAME.fullmatch(given):

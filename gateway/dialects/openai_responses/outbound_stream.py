@@ -196,11 +196,11 @@ class StreamReader(BlockReader):
 
     def _text(self, event: Event) -> None:
         if event.delta:
-            self._of(event, "message", Message).text(event.content_index or 0).add(event.delta)
+            self._of(event, "message", Message).text(event.content_index or 0).add(event.delta, event.logprobs)
 
     def _text_done(self, event: Event) -> None:
         if event.text:
-            self._of(event, "message", Message).text(event.content_index or 0).complete(event.text)
+            self._of(event, "message", Message).text(event.content_index or 0).complete(event.text, event.logprobs)
 
     def _part_done(self, event: Event) -> None:
         part = event.part or Part()

@@ -37,6 +37,7 @@ class Part(Struct):
     text: str | None = None
     refusal: str | None = None
     annotations: list[Raw] | None = None
+    logprobs: object = None
 
 
 class Item(Struct):
@@ -126,6 +127,7 @@ class Event(Struct):
     arguments: str | None = None
     input: str | None = None
     annotation: Raw = NULL
+    logprobs: object = None
     error: Raw = NULL
     code: object = None
     message: object = None

@@ -17,6 +17,7 @@ from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import JSON, carrier, envelope
 from gateway.dialects.content import is_whole
 from gateway.dialects.gemini.names import map_id
+from gateway.dialects.logprobs import write_logprobs
 from gateway.dialects.openai_chat.answer import free_text, markdown, refusal
 
 from . import answer
@@ -102,6 +103,8 @@ class Output:
         self._call: ir.BlockStarted | None = None  # waits: its signature stands in an item before it
         self._signature: ir.Signature | None = None
         self._sources: list[ir.CitationDelta] = []
+        self._tokens: list[ir.Logprob] = []  # of the words that come next
+        self._likely: list[JSON] = []  # of the open part
 
     def take(self, event: ir.Event) -> None:
         """Take the next event of a block."""
@@ -124,6 +127,7 @@ class Output:
     def abandon(self) -> None:
         """Leave what is open as it has been told."""
         self._sources.clear()
+        self._tokens.clear()
         if self._words is not None:
             self._fill(self._words)
         elif self._item.get("type") == "function_call":
@@ -163,6 +167,9 @@ class Output:
     def _cite(self, event: ir.CitationDelta) -> None:
         self._sources.append(event)
 
+    def _tell(self, event: ir.LogprobsDelta) -> None:
+        self._tokens += event.tokens
+
     def _show(self, event: ir.MediaChunk) -> None:
         self._said = True
         if not event.media_type.startswith("image/"):
@@ -190,6 +197,7 @@ class Output:
                 self._close()
         else:
             self._close_part()
+            self._tokens.clear()  # of a block without words
 
     def _envelope(self) -> str:
         """Give the signature of thoughts; a bare one would come back as if OpenAI had made it."""
@@ -260,7 +268,15 @@ class Output:
         if self._words is None:
             self._open_part(words)
         self._pieces.append(text)
-        self._emit(f"{words.text}.delta", {**self._at, "delta": text, **words.extra})
+        extra = {"logprobs": self._told()} if self._tokens else words.extra
+        self._emit(f"{words.text}.delta", {**self._at, "delta": text, **extra})
+
+    def _told(self) -> list[JSON]:
+        """Take what waits of how likely the tokens are."""
+        told = write_logprobs(self._tokens)
+        self._tokens.clear()
+        self._likely += told
+        return told
 
     def _open_part(self, words: _Words) -> None:
         if self._item.get("type") != words.item:
@@ -276,6 +292,10 @@ class Output:
         part: JSON = {**words.blank, words.field: text}
         if self._sources:
             part["annotations"] = [answer.citation(source, text) for source in self._sources]
+        if self._tokens:
+            self._told()
+        if self._likely:
+            part["logprobs"], self._likely = self._likely, []
         self._parts.append(part)
         self._words = None
         self._pieces.clear()
@@ -293,7 +313,8 @@ class Output:
         for index, annotation in enumerate(annotations):
             members: JSON = {**self._at, "annotation_index": index, "annotation": annotation}
             self._emit("response.output_text.annotation.added", members)
-        self._emit(f"{words.text}.done", {**self._at, words.field: part[words.field], **words.extra})
+        extra = {name: part.get(name, value) for name, value in words.extra.items()}
+        self._emit(f"{words.text}.done", {**self._at, words.field: part[words.field], **extra})
         self._emit(f"{words.part}.done", {**self._at, "part": part})
 
     _TAKE: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
@@ -303,6 +324,7 @@ class Output:
         ir.SignatureDelta: _sign,
         ir.ArgumentsDelta: _argue,
         ir.CitationDelta: _cite,
+        ir.LogprobsDelta: _tell,
         ir.MediaChunk: _show,
         ir.BlockEnded: _end,
     }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.known import decode_known, read_outline
+from gateway.dialects.logprobs import INCLUDE
 from gateway.dialects.marks import marks_of
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
@@ -204,6 +205,8 @@ def _paths(asked: wire.Body) -> dict[str, str]:
     said = asked.reasoning or wire.Reasoning()
     thinking = next((field for field in ("effort", "summary", "generate_summary") if getattr(said, field)), "summary")
     paths = _PATHS | {"thinking": f"reasoning.{thinking}"}
+    if INCLUDE in (asked.include or ()):
+        paths["logprobs"] = f"include[{list(asked.include or ()).index(INCLUDE)}]"
     return paths if asked.user or not asked.safety_identifier else paths | {"user": "safety_identifier"}
 
 

@@ -35,6 +35,8 @@ def _events(reply: ir.Reply) -> Iterator[ir.Event]:
         match part:
             case ir.Text(text=text):
                 yield ir.BlockStarted(kind="text")
+                if part.logprobs:
+                    yield ir.LogprobsDelta(part.logprobs)
                 yield ir.TextDelta(text)
                 yield from cited[at]
             case ir.Thinking(text=text):

@@ -76,9 +76,11 @@ def test_a_choice_for_a_model_that_draws() -> None:
     assert lost(answer, "hint") == ["tool_choice"]
 
 
-def test_the_name_and_the_strictness_of_an_answer() -> None:
-    output = ir.Output(kind="json", name="n", strict=True)
-    assert lost(written(output=output)) == ["response_format.json_schema.name", "response_format.json_schema.strict"]
+def test_what_is_said_of_a_schema_beside_it() -> None:
+    output = ir.Output(kind="json", name="n", description="d", strict=True)
+    assert lost(written(output=output)) == [
+        f"response_format.json_schema.{name}" for name in ("name", "description", "strict")
+    ]
 
 
 def test_all_details_but_the_first() -> None:

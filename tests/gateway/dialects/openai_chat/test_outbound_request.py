@@ -130,11 +130,11 @@ def test_a_target_without_reasoning_gets_no_effort() -> None:
 # form of the answer
 
 
-def test_a_schema_goes_nested_with_its_name() -> None:
-    output = ir.Output(kind="schema", schema=raw(CLOSED), name="city", strict=True)
+def test_a_schema_goes_nested_with_its_name_and_description() -> None:
+    output = ir.Output(kind="schema", schema=raw(CLOSED), name="city", description="A city.", strict=True)
     assert body(output=output)["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "city", "schema": CLOSED, "strict": True},
+        "json_schema": {"name": "city", "description": "A city.", "schema": CLOSED, "strict": True},
     }
 
 

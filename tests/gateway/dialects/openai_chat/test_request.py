@@ -106,14 +106,19 @@ def test_null_is_absent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("fields", "wanted", "lost"),
     [
-        ("logprobs", True),
-        ("top_logprobs", 2),
+        ({"logprobs": True}, 0, []),
+        ({"logprobs": True, "top_logprobs": 2}, 2, []),
+        ({"top_logprobs": 2}, None, [("top_logprobs", "hint")]),
+        ({"logprobs": False, "top_logprobs": 2}, None, [("top_logprobs", "hint")]),
     ],
 )
-def test_what_would_change_the_answer_is_reported(field: str, value: Any) -> None:
-    assert [(loss.path, loss.severity) for loss in read(**{field: value}).losses] == [(field, "change")]
+def test_how_likely_tokens_are_is_told_on_demand(
+    fields: dict[str, Any], wanted: int | None, lost: list[tuple[str, str]]
+) -> None:
+    request = read(**fields)
+    assert (request.sampling.logprobs, [(loss.path, loss.severity) for loss in request.losses]) == (wanted, lost)
 
 
 @pytest.mark.parametrize("field", ["logit_bias", "prediction", "store"])

@@ -167,10 +167,12 @@ def test_json_is_asked_for_in_words_too_if_nobody_says_the_word() -> None:
     assert len(items(user("As JSON."), output=ir.Output(kind="json"))) == 1
 
 
-def test_schema_keeps_the_description_of_its_caller() -> None:
-    own = thread(text={"format": {"type": "json_schema", "description": "d"}})
-    form = body(output=ir.Output(kind="schema", schema=raw(OPEN)), thread=own)["text"]["format"]
-    assert form["description"] == "d"
+def test_schema_keeps_its_description() -> None:
+    described = ir.Output(kind="schema", schema=raw(OPEN), description="d")
+    assert body(output=described)["text"]["format"]["description"] == "d"
+    assert lost(written(output=ir.Output(kind="json", description="d"))) == {
+        "response_format.json_schema.description": "hint"
+    }
 
 
 def test_schema_without_a_type_is_one_of_an_object() -> None:
