@@ -18,7 +18,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import json_line, sound_utf8
+from gateway.sse import json_line, sound
 
 __all__ = ["Passage", "payloads"]
 
@@ -113,7 +113,7 @@ class Passage:
             whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
-        whole = sound_utf8(whole)
+        whole = sound(whole)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)
