@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import Decoder, EventTooLarge, sound_utf8
+from gateway.sse import Decoder, EventTooLarge, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
 
 __all__ = ["Reader", "UpstreamAnswer"]
@@ -108,6 +108,7 @@ class UpstreamAnswer:
         ended = self._ended = self._response.ended
         if ended:
             payloads += self._decoder.close()
+        payloads = [sound_escapes(payload) for payload in payloads]
         events = self._reader.feed(payloads) if payloads else []
         if ended:
             events += self._reader.close()
@@ -154,7 +155,7 @@ class UpstreamAnswer:
 
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
-        body = sound_utf8(body)
+        body = sound(body)
         events = self._reader.feed_whole(body.removeprefix(BOM_UTF8))
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)

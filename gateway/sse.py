@@ -12,6 +12,7 @@ Most reads of a model's stream are of the first kind, and cost a fifth that way.
 """
 
 import codecs
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
@@ -20,7 +21,7 @@ from typing import ClassVar, Final, Self, cast
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "sound_utf8"]
+__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
@@ -31,6 +32,8 @@ _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
     ("\u2029", b"\xe2\x80\xa9", b"\\u2029"),
     ("\x85", b"\xc2\x85", b"\\u0085"),
 )
+# Pairs first, and every other escape, so that what follows a backslash of its own is none.
+_ESCAPE: Final = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 
 
 class EventTooLarge(ValueError):
@@ -230,12 +233,21 @@ def event(data: bytes, name: bytes | None = None) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
-def sound_utf8(data: bytes) -> bytes:
-    """Give sound UTF-8: what is none becomes U+FFFD, as the decoder has it; no character may be cut in two."""
-    if data.isascii():
-        return data
-    text = data.decode("utf-8", "replace")
-    return text.encode() if "\ufffd" in text else data
+def sound(data: bytes) -> bytes:
+    """Give sound UTF-8 and sound escapes: what is none becomes U+FFFD, as in the decoder; no character may be cut."""
+    if not data.isascii():
+        text = data.decode("utf-8", "replace")
+        data = text.encode() if "\ufffd" in text else data
+    if b"\\ud" in data or b"\\uD" in data:
+        return sound_escapes(data.decode()).encode()
+    return data
+
+
+def sound_escapes(text: str) -> str:
+    """Give JSON that every reader takes: half of a character, as slices of a string end in, becomes U+FFFD."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 def json_line(data: bytes) -> bytes:

@@ -153,10 +153,12 @@ def media(
     detail: str | None = None,
     path: str,
     any_type: bool = False,
+    otherwise: str = "application/pdf",
 ) -> ir.Media:
     """Read base64 `data` (plain or a data URL) or a `url`; raise InvalidRequest naming `path`.
 
-    A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell.
+    A data URL's own type wins over `media_type`; without any, the first bytes, then the file's name tell, else it is
+    what is given as `otherwise`.
     A URL whose type nobody knows is `image/*`. `any_type`: for dialects that carry more than pictures, PDF and sound.
     """
     source = url if data is None else data
@@ -173,7 +175,7 @@ def media(
     else:
         content = source
     content = _base64(content, path)
-    kind = media_type or _sniff(content, filename)
+    kind = media_type or _sniff(content, filename) or otherwise
     kind = _normal(kind) if any_type else _allowed(kind, path)
     return ir.Media(media_type=kind, data=content, filename=filename, detail=detail, path=path)
 
@@ -206,11 +208,11 @@ def _sound(text: str) -> bool:
     return len(text) % 4 == 0 and end > 0 and not any(letters)
 
 
-def _sniff(content: str, filename: str | None) -> str:
+def _sniff(content: str, filename: str | None) -> str | None:
     for start, kind in _MAGIC:
         if content.startswith(start):
             return kind
-    return guess_type(filename or "")[0] or "application/pdf"
+    return guess_type(filename or "")[0]
 
 
 def _normal(media_type: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "FOREIGN",
     "FOREIGN_THOUGHTS",
     "UNREADABLE",
+    "Applied",
     "Edit",
     "Edited",
     "Fields",
@@ -118,16 +119,24 @@ class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):
     apply: Callable[[Words[_Target]], None]
 
 
+Applied = Callable[[Fields, Answering], Fields | None]
+
+
+def _unchanged(fields: Fields, _: Answering) -> Fields:
+    return fields
+
+
 class ReplyEdit(Edit, frozen=True, kw_only=True):
     """One edit of replies.
 
     `apply` gives the members of an event, or of a whole answer: the same object where there is nothing to change, None
-    where the event is left out. `wanted`: whether it can have anything to do with an answer. `whole`: whether whole
-    answers need it, too.
+    where the event is left out; `begin` makes one for each answer that has to remember. `wanted`: whether it can have
+    anything to do with an answer. `whole`: whether whole answers need it, too.
     """
 
     on: Literal["request", "reply"] = "reply"
-    apply: Callable[[Fields, Answering], Fields | None]
+    apply: Applied = _unchanged
+    begin: Callable[[], Applied] | None = None
     wanted: Callable[[Answering], bool] = lambda _: True
     whole: bool = False
 

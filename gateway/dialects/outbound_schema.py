@@ -1,6 +1,7 @@
 """What OpenAI asks of a schema even if nothing is strict: an object at the root, and arrays that say what is in them.
 
-Other vendors do not ask for that, so callers leave it out; anything may stand in the place of nothing.
+Of parameters it asks for a list of properties, too, even an empty one, and for no alternatives at the root. Other
+vendors do not ask for that, nor does MCP, so callers leave it out; anything may stand in the place of nothing.
 """
 
 from functools import lru_cache
@@ -10,10 +11,12 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.gemini.schema_join import Schema
+from gateway.dialects.gemini.schema_root import rooted
 
-__all__ = ["MENDED", "NO_PARAMETERS", "mended"]
+__all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
-MENDED: Final = "what it leaves out is said: OpenAI wants an object, and to know what arrays hold"
+MENDED: Final = "said otherwise: OpenAI wants an object, and to know what arrays hold"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
@@ -34,6 +37,24 @@ def _mended(schema: bytes) -> bytes:
     if is_object(whole) and "type" not in whole and _ALTERNATIVES.isdisjoint(whole):
         whole = {"type": "object", **whole}
     return schema if whole == given else msgspec.json.encode(whole)
+
+
+def parameters(schema: Raw) -> Raw:
+    """Give the parameters of a function that OpenAI takes; those that it takes anyway are themselves."""
+    return Raw(_parameters(bytes(schema)))
+
+
+@lru_cache(maxsize=1024)
+def _parameters(schema: bytes) -> bytes:
+    given = msgspec.json.decode(schema)
+    whole = _filled(given)
+    if is_object(whole):
+        whole = _named(rooted(whole))
+    return schema if whole == given else msgspec.json.encode(whole)
+
+
+def _named(root: Schema) -> Schema:
+    return root if root.get("properties") is not None else {**root, "properties": {}}
 
 
 def _filled(node: object) -> object:

@@ -18,7 +18,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import json_line, sound_utf8
+from gateway.sse import json_line, sound
 
 __all__ = ["Passage", "payloads"]
 
@@ -58,7 +58,8 @@ class Passage:
         trim: Callable[[bytes, Answering], bytes] = _as_it_is,
     ) -> None:
         self._answering = answering
-        self._edits = tuple(edit for edit in table if edit.wanted(answering))
+        edits = [edit for edit in table if edit.wanted(answering)]
+        self._edits = tuple((edit.begin() if edit.begin else edit.apply, edit.whole) for edit in edits)
         self._write_error = write_error
         self._screen = screen
         self._skim = skim
@@ -113,7 +114,7 @@ class Passage:
             whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
-        whole = sound_utf8(whole)
+        whole = sound(whole)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)
@@ -164,8 +165,8 @@ class Passage:
             before = fields = _FIELDS.decode(data)
         except (ValueError, RecursionError):
             return data
-        for edit in self._edits:
-            after = edit.apply(fields, self._answering)
+        for apply, _ in self._edits:
+            after = apply(fields, self._answering)
             if after is None:
                 return None
             fields = after
@@ -176,15 +177,15 @@ class Passage:
     def whole(self, pieces: Sequence[bytes]) -> bytes:
         """Give the body of an answer that is no stream."""
         body = b"".join(pieces)
-        edits = [edit for edit in self._edits if edit.whole]
+        edits = [apply for apply, whole in self._edits if whole]
         if not edits:
             return body
         try:
             before = fields = _FIELDS.decode(body)
         except (ValueError, RecursionError):
             return body
-        for edit in edits:
-            fields = edit.apply(fields, self._answering) or fields
+        for apply in edits:
+            fields = apply(fields, self._answering) or fields
         return body if fields is before else _encode(fields)
 
 

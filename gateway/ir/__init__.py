@@ -1,5 +1,6 @@
 """The neutral form between all dialects: a request, a stream of events, a reply. No I/O, no clock."""
 
+from .cited import cited_texts
 from .events import (
     ArgumentsDelta,
     BlockEnded,
@@ -95,6 +96,7 @@ __all__ = [
     "Turn",
     "Usage",
     "UsageReported",
+    "cited_texts",
     "family_of",
     "is_sealed",
     "seal",

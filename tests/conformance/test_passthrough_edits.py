@@ -61,7 +61,7 @@ def test_the_tables_are_closed() -> None:
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
             *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own"),
-            *("echo", "uncounted", "unfilled", "hollow", "masked"),
+            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
         ],
         "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "masked"],
         "anthropic": [
@@ -277,6 +277,31 @@ async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
     got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE, **COUNTING)
     kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
     assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept + LAST)]
+
+
+def called(*pieces: Json) -> bytes:
+    return chunk(**said(tool_calls=list(pieces)))
+
+
+async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_path: Path) -> None:
+    """Pitfall 79: the SDKs put calls together by their index."""
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    pieces: list[Json] = [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":'}, **signed},
+        {"index": None, "function": {"arguments": "1}"}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        {"id": "", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+    got = await stream(tmp_path, FIRST, called(pieces[0]), called(*pieces[1:3]), called(pieces[3]), DONE, **COUNTING)
+    calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**piece, "index": index} for piece, index in zip(pieces, (0, 0, 1, 2), strict=True)]
+
+
+async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
+    piece = called(
+        {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}
+    )
+    assert await stream(tmp_path, FIRST, piece, LAST, DONE, **COUNTING) == FIRST + piece + LAST + DONE
 
 
 @pytest.mark.parametrize(("echo", "named"), [("requested", "mine"), ("upstream", "m")])

@@ -52,6 +52,8 @@ def function_schema(name: str, schema: Any, path: str, *, strict: bool) -> None:
             raise refuse("In context=(), 'additionalProperties' is required to be supplied and to be false.")
         return
     _judge(schema, refuse, strict=strict)
+    if schema.get("properties") is None and not schema.keys() & {"anyOf", "$ref"}:
+        raise refuse("In context=(), object schema missing properties.")
 
 
 def response_schema(name: str, schema: Any, path: str, *, strict: bool) -> None:

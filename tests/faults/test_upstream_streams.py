@@ -84,3 +84,15 @@ async def test_row_12_what_is_no_utf8_is_one_replacement(site: Site, kind: str, 
         at.server.always = spoilt(saying(broken))
         heard = await at.hear(dialect, stream=stream)
         assert (heard.text, heard.finish, heard.error) == ("one two th\ufffdee", ENDS[dialect][0], None)
+
+
+@STREAM
+@PAIR
+async def test_row_12_half_of_a_character_in_an_escape_is_one_replacement(
+    site: Site, kind: str, dialect: str, stream: bool
+) -> None:
+    at = site.at(kind)
+    for half in (rb"th\ud83dee", rb"th\uDE00ee"):
+        at.server.always = spoilt(saying(half))
+        heard = await at.hear(dialect, stream=stream)
+        assert (heard.text, heard.finish, heard.error) == ("one two th\ufffdee", ENDS[dialect][0], None)

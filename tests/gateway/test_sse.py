@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sse import Decoder, EventTooLarge, event, json_line
+from gateway.sse import Decoder, EventTooLarge, event, json_line, sound_escapes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1internal"
 
@@ -192,3 +192,17 @@ def test_json_line_keeps_bytes_that_are_not_utf8() -> None:
 def test_done_comes_out_only_where_it_is_asked_for(stream: bytes) -> None:
     assert Decoder().feed(stream) == ["a"]
     assert Decoder(done=True).feed(stream) == ["a", "[DONE]"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (r'"\ud83d\ude00 \uD83D\uDE00 \u00e9"', r'"\ud83d\ude00 \uD83D\uDE00 \u00e9"'),
+        (r'"\ud83d"', r'"\ufffd"'),
+        (r'"\ude00\ud83d"', r'"\ufffd\ufffd"'),
+        (r'"\ud83d\ud83d\ude00"', r'"\ufffd\ud83d\ude00"'),
+        (r'"\\ud83d \\\ud83d \\\\ud83d"', r'"\\ud83d \\\ufffd \\\\ud83d"'),
+    ],
+)
+def test_halves_of_characters_become_replacements(given: str, expected: str) -> None:
+    assert sound_escapes(given) == expected

@@ -12,15 +12,15 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.gemini.schema_facets import Dropped, is_list, is_object
-from gateway.dialects.gemini.schema_join import Schema, is_number, join, listed, required_of
+from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
+from gateway.dialects.gemini.schema_root import rooted
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
 MENDED: Final = "said otherwise: Claude wants an object of JSON Schema draft 2020-12"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
-_ALTERNATIVES: Final = ("anyOf", "oneOf")
 _BELOW: Final = frozenset(
     {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
 )
@@ -50,30 +50,8 @@ def parameters(schema: Raw) -> Raw:
 def _parameters(schema: bytes) -> bytes:
     given = msgspec.json.decode(schema)
     whole = _modern(given)
-    root = _rooted(whole if is_object(whole) else {})
+    root = rooted(whole if is_object(whole) else {})
     return schema if root == given else msgspec.json.encode(root)
-
-
-def _rooted(root: Schema) -> Schema:
-    """Give an object without alternatives: any of their properties may come, what all of them require must."""
-    whole = {keyword: value for keyword, value in root.items() if keyword not in (*_ALTERNATIVES, "allOf")}
-    for part in listed(root.get("allOf")):
-        if is_object(part):
-            join(whole, _rooted(part))
-    for keyword in _ALTERNATIVES:
-        branches = [_rooted(one) for one in listed(root.get(keyword)) if is_object(one)]
-        if branches:
-            join(whole, _united(branches))
-    return {**whole, "type": "object"}
-
-
-def _united(branches: list[Schema]) -> Schema:
-    whole: Schema = {}
-    for branch in branches:
-        join(whole, {"properties": branch.get("properties", {})})
-    required = [set(required_of(branch)) for branch in branches]
-    shared = [name for name in required_of(branches[0]) if all(name in one for one in required)]
-    return {**whole, "required": shared} if shared else whole
 
 
 def _modern(node: object) -> object:

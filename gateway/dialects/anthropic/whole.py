@@ -1,6 +1,6 @@
 """Write a whole answer: one Message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway import ir
 from gateway.dialects import Answering
@@ -36,13 +36,13 @@ def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
 
 
 def _blocks(reply: ir.Reply, answering: Answering) -> Iterator[JSON]:
-    last = _last_text(reply) if reply.citations else None
+    cited = ir.cited_texts(reply)
     calls = 0
     for at, part in enumerate(reply.parts):
         match part:
             case ir.Text():
-                if at == last:
-                    yield _cited(part, reply.citations)
+                if at in cited:
+                    yield _cited(part, cited[at])
                 elif part.text:
                     yield text_block(part.text)
             case ir.Thinking():
@@ -54,11 +54,7 @@ def _blocks(reply: ir.Reply, answering: Answering) -> Iterator[JSON]:
                 calls += 1
 
 
-def _last_text(reply: ir.Reply) -> int | None:
-    return max((at for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)), default=None)
-
-
-def _cited(part: ir.Text, sources: tuple[ir.CitationDelta, ...]) -> JSON:
+def _cited(part: ir.Text, sources: Iterable[ir.CitationDelta]) -> JSON:
     return {**text_block(part.text), "citations": [citation(source) for source in sources]}
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from msgspec.json import Encoder
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects import Answering
@@ -22,6 +23,7 @@ __all__ = [
     "frame",
     "one_line",
     "part",
+    "placed",
     "sources",
     "usage",
 ]
@@ -131,7 +133,7 @@ def usage(counted: ir.Usage) -> JSON:
 
 
 def sources(opaque: Iterable[ir.OpaqueEvent], citations: Sequence[ir.CitationDelta]) -> JSON:
-    """Write where an answer comes from: in Google's own words if there are some."""
+    """Write where an answer comes from: in Google's own words if there are some, else as `placed` has it."""
     found: JSON = {event.kind: event.value for event in opaque if event.kind in _SOURCES}
     if found or not citations:
         return found
@@ -140,6 +142,17 @@ def sources(opaque: Iterable[ir.OpaqueEvent], citations: Sequence[ir.CitationDel
     chunks = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
     supports = [{"segment": _segment(one), "groundingChunkIndices": [places.index(one.url)]} for one in citations]
     return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": supports}}
+
+
+def placed(source: ir.CitationDelta, text: str, before: int) -> ir.CitationDelta:
+    """Give a source's place in the whole answer, with the words there: `before` bytes stand before its own `text`."""
+    if source.end is None:
+        return source
+    data = text.encode()
+    end = min(max(source.end, 0), len(data))
+    start = min(max(source.start or 0, 0), end)
+    words = data[start:end].decode("utf-8", "ignore")
+    return replace(source, start=before + start, end=before + end, text=words)
 
 
 def _segment(source: ir.CitationDelta) -> JSON:

@@ -16,7 +16,7 @@ from gateway.dialects import Answering
 from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import JSON, breaks_off, candidate, encode, ending, frame, part, sources
+from .inbound_answer import JSON, breaks_off, candidate, encode, ending, frame, part, placed, sources
 from .inbound_errors import write_error
 from .logprobs import average, write_logprobs
 
@@ -42,7 +42,10 @@ class GeminiStream:
         self._signature: ir.Signature | None = None
         self._waiting: ir.ToolCall | None = None  # its arguments are not whole: the answer may have been cut there
         self._opaque: list[ir.OpaqueEvent] = []
+        self._sources: list[ir.CitationDelta] = []
         self._citations: list[ir.CitationDelta] = []
+        self._texts: list[str] = []
+        self._before = 0
         self._tokens: list[ir.Logprob] = []
         self._told = 0  # of these
 
@@ -111,6 +114,7 @@ class GeminiStream:
 
     def _text(self, event: ir.TextDelta) -> None:
         if event.text:
+            self._texts.append(event.text)
             self._say({"text": event.text})
 
     def _thought(self, event: ir.ThinkingDelta) -> None:
@@ -127,12 +131,21 @@ class GeminiStream:
         self._signature = event.signature
 
     def _cite(self, event: ir.CitationDelta) -> None:
-        self._citations.append(event)
+        self._sources.append(event)
+
+    def _end_text(self) -> None:
+        text = "".join(self._texts)
+        self._citations += [placed(source, text, self._before) for source in self._sources]
+        self._before += len(text.encode())
+        self._texts.clear()
+        self._sources.clear()
 
     def _tell(self, event: ir.LogprobsDelta) -> None:
         self._tokens += event.tokens
 
     def _close(self, _: ir.BlockEnded) -> None:
+        if self._block.kind == "text":
+            self._end_text()
         made = self._made()
         if isinstance(made, ir.ToolCall) and not is_whole(bytes(made.arguments)):
             self._waiting = made

@@ -4,7 +4,7 @@ One chunk goes out byte for byte. Of several the later word holds, parts follow 
 one part, unless a signature is on them: that is good for its own words only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 
-from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, sources
+from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
 
 __all__ = ["joined", "write_whole"]
@@ -35,15 +35,36 @@ def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     visible = bool(answering.request.reasoning.visible)
     told = reply.parts[:-1] if reply.parts and breaks_off(reply.parts[-1], reply.finish) else reply.parts
     shown = [block for block in told if visible or not isinstance(block, ir.Thinking)]
-    parts = [part(block, answering) for block in shown if _says(block)]
+    parts = _together(part(block, answering) for block in shown if _says(block))
     tokens = [token for block in shown if isinstance(block, ir.Text) for token in block.logprobs]
-    found = sources(reply.opaque, reply.citations) | write_logprobs(tokens) | average(tokens)
+    found = sources(reply.opaque, [*_placed(reply)]) | write_logprobs(tokens) | average(tokens)
     ended = ending(reply.finish, reply.usage, parts, found, said=bool(parts))
     return encode({**ended, **frame(answering)})
 
 
 def _says(block: ir.ReplyPart) -> bool:
     return not isinstance(block, ir.Text | ir.Thinking) or bool(block.text or block.signature)
+
+
+def _together(parts: Iterable[JSON]) -> list[JSON]:
+    """Make one part of words that follow each other."""
+    written: list[JSON] = []
+    for one in parts:
+        last = written[-1] if written else {}
+        if one.keys() == last.keys() <= _WORDS:
+            last["text"] = f"{last['text']}{one['text']}"
+        else:
+            written.append(one)
+    return written
+
+
+def _placed(reply: ir.Reply) -> Iterator[ir.CitationDelta]:
+    before = 0
+    cited = ir.cited_texts(reply)
+    for at, block in enumerate(reply.parts if cited else ()):
+        if isinstance(block, ir.Text):
+            yield from (placed(source, block.text, before) for source in cited.get(at, ()))
+            before += len(block.text.encode())
 
 
 def joined(chunks: Sequence[Raw]) -> bytes:

@@ -33,6 +33,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
+from .numbering import Numbers, unnumbered
 from .outbound_errors import unnamed
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
@@ -220,7 +221,7 @@ def trim(events: bytes, answering: Answering) -> bytes:
 
 def skim(events: bytes, answering: Answering) -> bool:
     """Tell whether an edit may have to do with events; what stands in a text has its quotation marks escaped."""
-    if renamed(answering) or b'"error"' in events:
+    if renamed(answering) or b'"error"' in events or b'"tool_calls"' in events:
         return True
     if b'"usage"' in events and not answering.request.include_usage:
         return True
@@ -242,7 +243,7 @@ def screen(data: bytes, answering: Answering) -> bool:
         return True
     if chunk.usage is not UNSET and not answering.request.include_usage:
         return True
-    return chunk.choices == [] or any(one.delta is UNSET for one in chunk.choices or ())
+    return chunk.choices == [] or any(one.delta is UNSET or unnumbered(one.delta) for one in chunk.choices or ())
 
 
 def _uncounted(fields: Fields, _: Answering) -> Fields | None:
@@ -294,6 +295,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
+    ReplyEdit(name="numbered", why="parsers fail on the piece of a call that does not say which it is", begin=Numbers),
     masking(mask_message(unnamed, "error")),
 )
 TABLE: Final = table_of((*REQUESTS, *REPLIES))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct
 
 from gateway import ir
 from gateway.dialects.content import media
@@ -22,7 +22,7 @@ from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
 
 from .outbound_errors import read_details, read_error
 from .outbound_usage import Tally
-from .outbound_wire import Call, Choice, Chunk, Delta, Function, read_chunk, read_part
+from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk, read_part
 
 __all__ = ["ReadOptions", "StreamReader"]
 
@@ -281,7 +281,7 @@ class StreamReader(BlockReader):
             block.custom = True
             if custom.input:
                 block.write(custom.input)
-        elif (given := _arguments(function.arguments)) != "":
+        elif (given := arguments_of(function)) != "":
             block.argue(given)
 
     # the end
@@ -322,11 +322,3 @@ def _thought(delta: Delta) -> str:
     if delta.reasoning_details is UNSET:
         return ""
     return "".join(detail.text or detail.summary or "" for detail in read_part(delta.reasoning_details, _DETAILS) or ())
-
-
-def _arguments(raw: Raw | UnsetType) -> str:
-    """Give arguments as JSON text, which some servers write without the quotes."""
-    if raw is UNSET or raw == Raw(b"null"):
-        return ""
-    text = read_part(raw, _TEXT)
-    return bytes(raw).decode() if text is None else text

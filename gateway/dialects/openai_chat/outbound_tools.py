@@ -10,7 +10,7 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import emulated
-from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, mended
+from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
 
 from .outbound_models import Abilities
 
@@ -84,7 +84,7 @@ class _Writer:
             return {"type": "custom", "custom": written | _form(tool.grammar)}
         self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
-        schema = mended(given)
+        schema = parameters(given)
         if schema != given:
             self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
         written["parameters"] = schema

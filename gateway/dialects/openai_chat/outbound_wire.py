@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-__all__ = ["Call", "Choice", "Chunk", "Delta", "Function", "Usage", "read_chunk", "read_part"]
+__all__ = ["Call", "Choice", "Chunk", "Delta", "Function", "Usage", "arguments_of", "read_chunk", "read_part"]
 
 _T = TypeVar("_T")
 
@@ -105,6 +105,7 @@ class Usage(Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(Chunk, strict=False)
+_TEXT: Final = msgspec.json.Decoder(str)
 
 
 def read_chunk(data: str | bytes) -> Chunk:
@@ -123,3 +124,12 @@ def read_part(raw: Raw | UnsetType, decoder: msgspec.json.Decoder[_T]) -> _T | N
         return decoder.decode(raw)
     except (ValueError, RecursionError):
         return None
+
+
+def arguments_of(function: Function) -> str:
+    """Give arguments as JSON text, which some servers write without the quotes."""
+    raw = function.arguments
+    if raw is UNSET or raw == Raw(b"null"):
+        return ""
+    text = read_part(raw, _TEXT)
+    return bytes(raw).decode() if text is None else text

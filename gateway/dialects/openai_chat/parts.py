@@ -35,7 +35,7 @@ def image_part(part: wire.ImagePart, path: str) -> ir.Media:
 
 def image_of(url: str, detail: str | None, path: str, detail_path: str) -> ir.Media:
     """Read a picture by its data URL or address."""
-    found = media(url=url, detail=detail, path=path)
+    found = media(url=url, detail=detail, path=path, otherwise="image/png")
     return found if detail is None else structs.replace(found, detail_path=detail_path)
 
 

@@ -59,13 +59,14 @@ class _Message:
         self._reply = reply
         self._how = how
         self._content: list[str] = []
-        self._texts: list[tuple[str, int]] = []  # with the count of characters before
+        self._cited = ir.cited_texts(reply)
+        self._annotations: list[answer.Annotation] = []
         self._thoughts: list[str] = []
         self._calls: list[ir.ToolCall] = []
         self._pictures: list[answer.Picture] = []
         self._signature = answer.MessageSignature(how)
-        for part in reply.parts:
-            self._take(part)
+        for at, part in enumerate(reply.parts):
+            self._take(part, at)
         self.finish_reason = answer.finish_reason(reply.finish, len(self._calls), how)
 
     def wire(self) -> answer.Message:
@@ -81,8 +82,8 @@ class _Message:
             images=self._pictures or UNSET,
             extra_content=self._signature.chosen(),
         )
-        if self._reply.citations:
-            message.annotations = [self._annotation(source) for source in self._reply.citations]
+        if self._annotations:
+            message.annotations = self._annotations
         if self._thoughts and self._how.thoughts:
             message.reasoning_content = "".join(self._thoughts) or UNSET
         if self._calls:
@@ -96,11 +97,12 @@ class _Message:
         else:
             message.tool_calls = calls
 
-    def _take(self, part: ir.ReplyPart) -> None:
+    def _take(self, part: ir.ReplyPart, at: int) -> None:
         match part:
             case ir.Text(text=text, signature=signature):
-                if self._reply.citations:
-                    self._texts.append((text, sum(map(len, self._content))))
+                if at in self._cited:
+                    before = sum(map(len, self._content))
+                    self._annotations += [answer.annotation(source, text, before) for source in self._cited[at]]
                 self._content.append(text)
                 self._signature.text(signature)
             case ir.Thinking(text=text, signature=signature):
@@ -116,11 +118,3 @@ class _Message:
             self._pictures.append(answer.picture(media_type, data, len(self._pictures)))
         else:
             self._content.append(answer.markdown(media_type, data))
-
-    def _annotation(self, source: ir.CitationDelta) -> answer.Annotation:
-        """Find the text block that a source stands for: the last one that has its words, else the last."""
-        for text, before in reversed(self._texts):
-            if source.text and source.text in text:
-                return answer.annotation(source, text, before)
-        text, before = self._texts[-1] if self._texts else ("", 0)
-        return answer.annotation(source, text, before)

@@ -219,7 +219,8 @@ class Conversation:
             self._keep(kind, raw, place, "assistant")
             return
         media_type = f"image/{drawn.output_format}" if drawn.output_format else None
-        self._say("assistant", media(media_type, data=drawn.result, path=f"{place.path}.result"))
+        shown = media(media_type, data=drawn.result, path=f"{place.path}.result", otherwise="image/png")
+        self._say("assistant", shown)
 
     def more_tools(self, _: str, raw: Raw, place: Place) -> None:
         """Read tools that join here; they are declared from the beginning."""

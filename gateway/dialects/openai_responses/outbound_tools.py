@@ -15,7 +15,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import emulated
-from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, mended
+from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
 
 from .outbound_parts import JSON
 
@@ -111,11 +111,11 @@ class ToolWriter:
             return {"type": "custom", **said} | ({} if form is None else {"format": form})
         self._losses += emulated(tool)
         given = tool.schema or NO_PARAMETERS
-        parameters = mended(given)
-        if parameters != given:
+        schema = parameters(given)
+        if schema != given:
             self._lose(f"{tool.path}.{tool.schema_path}".rstrip("."), MENDED)
-        strict = self._strict(tool, parameters)
-        return {"type": "function", **said, "parameters": parameters} | ({} if strict is None else {"strict": strict})
+        strict = self._strict(tool, schema)
+        return {"type": "function", **said, "parameters": schema} | ({} if strict is None else {"strict": strict})
 
     def _form(self, tool: ir.Tool) -> object:
         """Give the form of the text for a free-form tool, None for any text."""

@@ -1,6 +1,5 @@
 """A whole answer: the same Response object that ends a stream, made of the same items."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from gateway import ir
@@ -30,7 +29,7 @@ def _silent(_name: str, _members: JSON) -> None:
 
 def _events(reply: ir.Reply) -> Iterator[ir.Event]:
     """Unfold a reply into its blocks; what stands before a call in the output is its signature."""
-    cited = _cited(reply)
+    cited = ir.cited_texts(reply)
     for at, part in enumerate(reply.parts):
         match part:
             case ir.Text(text=text):
@@ -38,7 +37,7 @@ def _events(reply: ir.Reply) -> Iterator[ir.Event]:
                 if part.logprobs:
                     yield ir.LogprobsDelta(part.logprobs)
                 yield ir.TextDelta(text)
-                yield from cited[at]
+                yield from cited.get(at, ())
             case ir.Thinking(text=text):
                 yield ir.BlockStarted(kind="thinking")
                 yield ir.ThinkingDelta(text)
@@ -52,17 +51,3 @@ def _events(reply: ir.Reply) -> Iterator[ir.Event]:
         if isinstance(part, ir.ToolCall):
             yield ir.ArgumentsDelta(bytes(part.arguments).decode())
         yield ir.BlockEnded()
-
-
-def _cited(reply: ir.Reply) -> dict[int, list[ir.CitationDelta]]:
-    """Find the text that a source stands for: its own, else the last one that has its words, else the last of any."""
-    texts = [(at, part.text) for at, part in enumerate(reply.parts) if isinstance(part, ir.Text)]
-    spoken = [(at, text) for at, text in texts if text] or texts
-    cited: dict[int, list[ir.CitationDelta]] = defaultdict(list)
-    places = reply.cited or (-1,) * len(reply.citations)
-    for source, place in zip(reply.citations, places, strict=True):
-        own = [at for at, _ in spoken if at == place]
-        having = own or [at for at, text in spoken if source.text and source.text in text]
-        if spoken:
-            cited[(having or [spoken[-1][0]])[-1]].append(source)
-    return cited

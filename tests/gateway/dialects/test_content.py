@@ -176,6 +176,12 @@ def test_the_type_of_plain_data_comes_from_what_is_known(
     assert media(media_type, data="AAAA", filename=filename, path="p").media_type == expected
 
 
+def test_what_nothing_tells_the_type_of_is_what_its_place_is_for() -> None:
+    assert media(data="AAAA", path="p").media_type == "application/pdf"
+    assert media(data="AAAA", path="p", otherwise="image/png").media_type == "image/png"
+    assert media(data="/9j/AAAA", path="p", otherwise="image/png").media_type == "image/jpeg"
+
+
 @pytest.mark.parametrize(
     ("url", "media_type"), [("https://x.test/a.png?s=1", "image/png"), ("HTTPS://x.test/a", "image/*")]
 )

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from gateway.dialects.outbound_schema import mended
+from gateway.dialects.outbound_schema import mended, parameters
 
 ARRAY: dict[str, Any] = {"type": "array"}
 FILLED: dict[str, Any] = {"type": "array", "items": {}}
@@ -52,3 +52,37 @@ def test_data_within_a_schema_stays_as_it_is() -> None:
 def test_schema_that_needs_nothing_keeps_its_bytes() -> None:
     schema = Raw(b'{"type": "object",  "properties": {"a": {"type": "array", "items": {}}}}')
     assert mended(schema) == schema
+
+
+A: dict[str, Any] = {"type": "object", "properties": {"a": {}, "x": {}}, "required": ["a", "x"]}
+B: dict[str, Any] = {"type": "object", "properties": {"b": {}, "x": {}}, "required": ["x"]}
+BOTH: dict[str, Any] = {"type": "object", "properties": {"a": {}, "b": {}, "x": {}}, "required": ["x"]}
+DEFINED: dict[str, Any] = {"$defs": {"A": A, "B": {**B, "allOf": [{"$ref": "#/$defs/B"}]}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"type": "object", "properties": {}}),
+        ({"type": "object"}, {"type": "object", "properties": {}}),
+        ({"type": "object", "properties": None}, {"type": "object", "properties": {}}),
+        (
+            {"type": "object", "additionalProperties": ARRAY},
+            {**mend({"additionalProperties": ARRAY}), "properties": {}},
+        ),
+        ({"a": {"type": "string"}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
+        ({"anyOf": [A, B]}, BOTH),
+        ({"oneOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}], **DEFINED}, {**BOTH, **DEFINED}),
+        ({"$ref": "#/$defs/A", **DEFINED}, {**A, **DEFINED}),
+        ({"$ref": "#", "properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
+        (True, True),
+    ],
+)
+def test_parameters_are_one_object_with_properties(given: Any, expected: Any) -> None:
+    """MCP has no need of them; OpenAI: "object schema missing properties", and no alternatives "at the top level"."""
+    assert msgspec.json.decode(parameters(Raw(msgspec.json.encode(given)))) == expected
+
+
+def test_parameters_that_need_nothing_keep_their_bytes() -> None:
+    schema = Raw(b'{"type": "object",  "properties": {"a": {"anyOf": [{}]}}, "$defs": {}}')
+    assert parameters(schema) == schema

@@ -212,6 +212,9 @@ def test_what_openai_has_done_stays_whole(kind: str) -> None:
 def test_a_drawn_picture_is_a_picture() -> None:
     item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": PNG, "output_format": "png"}
     assert parts(ask(item)) == [ir.Media(media_type="image/png", data=PNG, path="input[0].result")]
+    assert parts(ask({**item, "result": "AAAA", "output_format": None})) == [
+        ir.Media(media_type="image/png", data="AAAA", path="input[0].result")
+    ]
 
 
 @pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])

@@ -1,0 +1,77 @@
+"""Number the pieces of calls where an upstream does not: Gemini's own OpenAI API is one.
+
+SDKs put the pieces of a call together by `index`, and fail on one without it.
+"""
+
+from collections import defaultdict
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.dialects import Answering
+from gateway.dialects.edits import Fields, mended, read
+
+from .outbound_blocks import Blocks
+from .outbound_wire import Call, arguments_of
+
+__all__ = ["Numbers", "unnumbered"]
+
+
+class _Numbered(Struct):
+    index: int | None = None
+
+
+class _Called(Struct):
+    tool_calls: list[_Numbered] | None = None
+
+
+_CALL: Final = msgspec.json.Decoder(Call)
+_CALLED: Final = msgspec.json.Decoder(_Called)
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_INDEX: Final = msgspec.json.Decoder(int)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+
+
+def unnumbered(delta: Raw) -> bool:
+    """Tell whether the piece of a call in it does not say which call it is of."""
+    if b'"tool_calls"' not in bytes(delta):
+        return False
+    said = read(delta, _CALLED)
+    return said is not None and any(call.index is None for call in said.tool_calls or ())
+
+
+class Numbers:
+    """Says of each piece of one answer's calls which call it is of, as the reader of answers has it."""
+
+    def __init__(self) -> None:
+        self._choices: defaultdict[int, Blocks] = defaultdict(lambda: Blocks(""))
+
+    def __call__(self, fields: Fields, _: Answering) -> Fields:
+        """Number the pieces in one chunk."""
+        choices = read(fields.get("choices", _NULL), _MANY) or []
+        after = mended(choices, lambda _, one: self._choice(one))
+        return fields if after is None else {**fields, "choices": Raw(_encode(after))}
+
+    def _choice(self, choice: Fields) -> Fields:
+        delta = choice.get("delta", _NULL)
+        if not unnumbered(delta):
+            return choice
+        blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
+        said = read(delta, _FIELDS) or {}
+        pieces = [self._piece(one, blocks) for one in read(said["tool_calls"], _RAWS) or ()]
+        return {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
+
+    def _piece(self, raw: Raw, blocks: Blocks) -> Raw:
+        piece, fields = read(raw, _CALL), read(raw, _FIELDS)
+        if piece is None or fields is None:
+            return raw
+        named = piece.function or piece.custom
+        call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
+        if piece.function is not None:
+            call.argue(arguments_of(piece.function))
+        return Raw(_encode({**fields, "index": blocks.calls.index(call)}))
