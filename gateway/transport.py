@@ -64,6 +64,13 @@ _NOT_SENT: Final = (
     aiohttp.ConnectionTimeoutError,
     ValueError,
 )
+# what aiohttp's own words would name with a URL; in the order in which they are looked for
+_SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ServerDisconnectedError, "before an answer"),
+    (aiohttp.ClientResponseError, "what it said is no HTTP"),
+    (aiohttp.ClientPayloadError, "before the end of its answer"),
+)
 
 
 class TransportError(Exception):
@@ -441,7 +448,7 @@ def _reason(error: Exception) -> str:
         return "the URL or a header of the request holds what must not be sent"
     if isinstance(error, OSError) and error.errno:
         return f"{type(error).__name__}: {_words(error)}"
-    return type(error).__name__
+    return next((words for kind, words in _SAID if isinstance(error, kind)), type(error).__name__)
 
 
 def _words(error: OSError) -> str:
