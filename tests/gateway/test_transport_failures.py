@@ -144,6 +144,14 @@ async def test_connection_that_breaks_before_the_answer(transport: Transport, an
     assert len(server.requests) == 1
 
 
+async def test_proxy_that_wants_a_password_is_a_failed_connect(transport: Transport) -> None:
+    asks = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(asks)) as server:
+        with pytest.raises(ConnectFailed, match="^the proxy refuses with 407$"):
+            await post(transport, server.url)
+    assert transport.open_responses == 0
+
+
 async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:
     answers = iter([saying(OK), ending()])
 
