@@ -34,6 +34,7 @@ class Account(Credential):
     """One refresh token and what is known about it.
 
     `given_project`: the one that the configuration gives; `dropped_project`: the one that the upstream refused last.
+    `renewal`: who gives access tokens in the place of Google.
     `sharing`: whether all processes use the same tokens.
     """
 
@@ -53,6 +54,7 @@ class Account(Credential):
         self.row = replace(self.row, email=self.row.email or email)
         self.given_project = project
         self.dropped_project = ""
+        self.renewal: Refresh | None = None
         self.discovery: Shared[str] = Shared(tasks)
         self._refreshing: Shared[None] = Shared(tasks)
         self._token = ""
@@ -188,7 +190,7 @@ class Account(Credential):
     async def _ask(self, refresh: Refresh, happen: Happen) -> None:
         shown = self._secret.reveal()
         try:
-            tokens = await refresh(shown)
+            tokens = await (self.renewal or refresh)(shown)
         except RefreshFailed as failed:
             if failed.revoked and await self._is_replaced(shown):
                 await self._ask(refresh, happen)

@@ -162,7 +162,7 @@ class Relay:
         if self.fetcher is not None and (wanted := self.unfetched(context)):
             context.fetched = await self.fetcher.fetch(wanted)
         begun = await begin(
-            self._able(context),
+            self.able(context.request, context.targets),
             partial(self.embark, context),
             self._policy,
             self._clock,
@@ -188,13 +188,12 @@ class Relay:
     def _passes(self, target: Target, request: ir.Request) -> bool:
         return request.native is not None and takes(self._config, target, request.native)
 
-    def _able(self, context: RequestContext) -> Sequence[Target]:
+    def able(self, request: ir.Request | None, targets: Sequence[Target]) -> Sequence[Target]:
         """Leave out the members of a chain that need a translation where none is possible, unless all of them do."""
-        native = context.request.native if context.request is not None else None
+        native = request.native if request is not None else None
         if native is None or (native.refusal is None and native.only is None):
-            return context.targets
-        able = [one for one in context.targets if takes(self._config, one, native)]
-        return able or context.targets
+            return targets
+        return [one for one in targets if takes(self._config, one, native)] or targets
 
     def answering(self, context: RequestContext, begun: Begun | None) -> Answering:
         """Tell the codec what it needs to know besides the events."""

@@ -53,6 +53,7 @@ _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justificatio
 _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
+_PROXY_REFUSES: Final = 407  # no upstream says so
 
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
@@ -63,6 +64,13 @@ _NOT_SENT: Final = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
     ValueError,
+)
+# what aiohttp's own words would name with a URL; in the order in which they are looked for
+_SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ServerDisconnectedError, "before an answer"),
+    (aiohttp.ClientResponseError, "what it said is no HTTP"),
+    (aiohttp.ClientPayloadError, "before the end of its answer"),
 )
 
 
@@ -203,6 +211,9 @@ class Transport:
             raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Broken(_reason(error), before_response=True) from None
+        if raw.status == _PROXY_REFUSES:
+            raw.close()
+            raise ConnectFailed(_refused(raw.status))
         return Response(raw, self._open, headers)
 
     async def fetch(
@@ -434,14 +445,18 @@ def _reason(error: Exception) -> str:
         proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
         return f"no connection to {proxy}{error.host}:{error.port}: {_words(error.os_error)}"
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy refuses with {error.status}"
+        return _refused(error.status)
     if isinstance(error, UnusableProxy):
         return str(error)
     if isinstance(error, ValueError):
         return "the URL or a header of the request holds what must not be sent"
     if isinstance(error, OSError) and error.errno:
         return f"{type(error).__name__}: {_words(error)}"
-    return type(error).__name__
+    return next((words for kind, words in _SAID if isinstance(error, kind)), type(error).__name__)
+
+
+def _refused(status: int) -> str:
+    return f"the proxy refuses with {status}"
 
 
 def _words(error: OSError) -> str:

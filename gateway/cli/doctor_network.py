@@ -89,6 +89,8 @@ def _remedy(trouble: str) -> str:
     words = trouble.lower()
     if "proxy" in words:
         return "look at HTTP_PROXY and HTTPS_PROXY; NO_PROXY names what is reached without"
+    if any(said in words for said in ("wrong_version_number", "record_layer", "no http", "before an answer")):
+        return "look at the port of the address, and whether that is one for http:// or https://"
     if "certificate" in words or "ssl" in words:
         return "let this machine trust the certificate (SSL_CERT_FILE), or look who stands between"
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):

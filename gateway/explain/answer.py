@@ -37,8 +37,9 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 
 class Member(Struct, frozen=True, kw_only=True):
-    """One upstream that is tried. `body` None: nothing is sent; `passed_on`: the caller's own words are.
+    """One upstream of a chain. `body` None: nothing is sent; `passed_on`: the caller's own words are.
 
+    `untried`: why the request never comes to it, whatever the members before it do; "" where it may.
     `edits`: what is written otherwise in these, and what may be in the answer. `state`: how the upstream is. `method`,
     `url`, `headers`: None where the upstream does not tell them. `varies`: the fields of the body that a call may have
     otherwise, and why. `changes`: what became of each value of what came; `difference`: of the caller's own words, the
@@ -48,6 +49,7 @@ class Member(Struct, frozen=True, kw_only=True):
     upstream: str
     model: str
     state: str
+    untried: str = ""
     decisions: tuple[Step, ...] = ()
     losses: tuple[ir.Loss, ...] = ()
     error: Refusal | None = None

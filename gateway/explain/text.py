@@ -53,12 +53,15 @@ def _head(explanation: Explanation) -> Iterator[Sequence[str]]:
 def _members(way: Way) -> Iterator[str]:
     for number, member in enumerate(way.members, 1):
         yield ""
-        place = f"{number} of {len(way.members)}, tried in order: " if len(way.members) > 1 else ""
+        order = "never tried" if member.untried else "tried in order"
+        place = f"{number} of {len(way.members)}, {order}: " if len(way.members) > 1 else ""
         yield _plain(f"{place}{member.upstream}/{member.model} ({member.state})")
         yield from _member(member)
 
 
 def _member(member: Member) -> Iterator[str]:
+    if member.untried:
+        yield _plain(f"  {member.untried}")
     yield from _table(_steps(member.decisions))
     if member.losses:
         yield f"  lost, {len(member.losses)}:"

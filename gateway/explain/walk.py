@@ -1,6 +1,6 @@
 """The app that stands in the relay's place: it goes as far as the relay goes before it calls an upstream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.config import Decision, Loaded
 from gateway.context import RequestContext, attach
 from gateway.dialects.tables import REPLY_EDITS
-from gateway.errors import GatewayError, ModelNotFound
+from gateway.errors import GatewayError, ModelNotFound, NoCredential
 from gateway.explain.answer import Member, Refusal, Way, step_of
 from gateway.explain.changes import Change, changes
 from gateway.explain.difference import difference
@@ -28,6 +28,7 @@ __all__ = ["Walk"]
 
 _SETTINGS: Final = ("type", "base_urls", "base_url", "envelope", "user_agent", "headers")
 _WITHIN: Final = {"v1internal": "request"}  # where an upstream has an envelope for what came
+_LEFT_OUT: Final = "left out: another member takes what cannot be translated"
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SIGNED: Final = (ir.Text, ir.Media, ir.Thinking, ir.ToolCall)
 
@@ -69,21 +70,34 @@ class Walk:
         return Way(
             share=found.share,
             decisions=tuple(step_of(decision, self._loaded) for decision in resolution.decisions),
-            members=tuple(self._member(context, target) for target in resolution.targets),
+            members=tuple(self._members(context, resolution.targets)),
         )
 
-    def _member(self, context: RequestContext, target: Target) -> Member:
+    def _members(self, context: RequestContext, targets: Sequence[Target]) -> Iterator[Member]:
+        """Look at each member of a chain, and whether the request would ever come to it."""
+        able = self._relay.able(context.request, targets)
+        ended = ""
+        for target in targets:
+            left_out = "" if target in able else _LEFT_OUT
+            member, goes_on = self._member(context, target)
+            yield replace(member, untried=left_out or ended)
+            if not (goes_on or left_out or ended):
+                ended = f"{target.label} has refused the request, which ends it"
+
+    def _member(self, context: RequestContext, target: Target) -> tuple[Member, bool]:
+        """Look at one member; tell also whether the next one may be tried after it."""
         notes = list(self._settings(target))
         try:
             journey = self._relay.embark(context, target, notes)
         except GatewayError as error:
-            return self._described(target, notes, self._losses(context, target), error=error)
+            described = self._described(target, notes, self._losses(context, target), error=error)
+            return described, isinstance(error, NoCredential)
         losses = (*journey.request.losses, *journey.losses)
         notes += self._translation(journey.request)
         notes += [Decision("fetched", redact(url), ("translate", "fetch_urls")) for url in context.fetched]
         member = self._described(target, notes, losses, journey=journey)
         journey.done(None)
-        return member
+        return member, True
 
     def _described(
         self,

@@ -8,7 +8,7 @@ credentials are made up. What the operator's own middlewares and the store had t
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from tempfile import TemporaryDirectory
 from typing import Final, cast
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.adapters.account import Account
 from gateway.adapters.credential import Credential
+from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.pooled import PooledUpstream
 from gateway.app import adapters_of, check
 from gateway.config import Loaded, load
@@ -28,7 +29,7 @@ from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
 from gateway.pipeline import build
-from gateway.recording import Head, Recording, joined, unpack
+from gateway.recording import Call, Head, Recording, joined, unpack
 from gateway.redact import Hider
 from gateway.refusal import codec, dialect_of, refuse
 from gateway.relay import Relay
@@ -50,6 +51,7 @@ _PATHS: Final[dict[DialectName, str]] = {
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/{model}:{method}",
 }
+_REFUSED: Final = frozenset({401, 403})
 _LEFT: Final = frozenset({"client_closed", "cancelled"})
 _SHOWN: Final = 60
 
@@ -86,7 +88,7 @@ async def replay(recording: Recording, dialect: DialectName | None = None) -> Re
         for adapter in adapters.values():
             await adapter.start(transport)
             stack.push_async_callback(adapter.stop)
-            _give_token(adapter, time)
+            _give_tokens(adapter, time, transport)
         stage = _Stage(Relay(loaded.config, time), recording.head, dialect)
         answer = await _answered(build(stage, services), recording)
     return Replayed(*answer, transport.left)
@@ -219,8 +221,9 @@ def _loaded(recording: Recording, folder: str) -> Loaded:
 def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> dict[str, object]:
     """Give an upstream as many credentials as the call had, and the models that were asked for."""
     kind = table.get("type")
-    used = {call.credential for call in recording.calls if call.upstream.partition("/")[0] == name}
-    credentials = [f"{_MADE_UP}-{number}" for number in range(max(len(used), 1))]
+    calls = [call for call in recording.calls if call.upstream.partition("/")[0] == name]
+    used = len({call.credential for call in calls}) if kind in _KEYED else _accounts(calls)
+    credentials = [f"{_MADE_UP}-{number}" for number in range(max(used, 1))]
     models = list(dict.fromkeys(one.model for one in recording.head.targets if one.upstream == name))
     more: dict[str, object] = {}
     if kind in _KEYED:
@@ -233,10 +236,31 @@ def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> d
     return {**table, **more} | ({} if kind == "demo" else {"models": models})
 
 
-def _give_token(adapter: Adapter, time: RecordedTime) -> None:
-    """Give accounts an access token and a project, which they would ask for."""
+def _accounts(calls: Iterable[Call]) -> int:
+    """Count the accounts: the first new token after a refusal is one that the refused account was given."""
+    seen = set[int]()
+    accounts = 0
+    refused = renewed = False
+    for call in calls:
+        if call.credential not in seen:
+            seen.add(call.credential)
+            renewed = refused and not renewed
+            accounts += not renewed
+        refused = call.status in _REFUSED
+    return accounts
+
+
+def _give_tokens(adapter: Adapter, time: RecordedTime, transport: RecordedTransport) -> None:
+    """Give accounts an access token and a project, which they would ask for, and one more token where calls follow."""
+
+    async def renewal(_: str) -> Tokens:
+        if not transport.goes_on(adapter.name):
+            raise RefreshFailed("a replay asks nobody")
+        return Tokens(access_token=f"{_MADE_UP}-{transport.left}", lifetime_s=_YEAR_S)
+
     pooled = cast(PooledUpstream[Credential], adapter) if isinstance(adapter, PooledUpstream) else None
     for credential in pooled.credentials if pooled is not None else ():
         if isinstance(credential, Account):
             credential.accept(StoredTokens(_MADE_UP, time.time() + _YEAR_S, time.time()))
             credential.given_project = credential.given_project or _MADE_UP
+            credential.renewal = renewal

@@ -71,6 +71,10 @@ class RecordedTransport(Transport):
         """Count the calls that nobody has asked for."""
         return len(self._calls)
 
+    def goes_on(self, upstream: str) -> bool:
+        """Tell whether the next call is one of an upstream."""
+        return bool(self._calls) and self._calls[0].upstream.partition("/")[0] == upstream
+
     async def _send(
         self,
         method: str,

@@ -11,8 +11,8 @@ import pytest
 from msgspec.json import decode
 
 from gateway.config import ConfigError, load
-from gateway.explain import Explanation, explain, recorded, smallest
-from tests.gateway.explained import GOOGLE, about, ask, of, only, settled
+from gateway.explain import Explanation, explain, recorded, smallest, written
+from tests.gateway.explained import GOOGLE, about, ask, live, of, only, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -234,6 +234,27 @@ async def test_every_member_of_a_chain_is_shown_in_its_order(write: Write) -> No
         ("demo", "demo"),
     ]
     assert all(member.body is not None for member in way.members)
+
+
+async def test_members_behind_one_that_refuses_are_never_tried(write: Write) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.test/sea.png"}}
+    asking = ask("openai-chat", "best", messages=[{"role": "user", "content": [picture]}])
+    file = write('[models.alias]\nbest = ["google/gemini-2.5-flash", "demo", "demo/a"]', GOOGLE, "[upstream.demo]")
+    (way,) = (await of(file, asking)).ways
+    ended = "google/gemini-2.5-flash has refused the request, which ends it"
+    assert [member.untried for member in way.members] == ["", ended, ended]
+    assert f"2 of 3, never tried: demo/demo (usable, no account needed)\n  {ended}\n" in written(await of(file, asking))
+    with pytest.raises(AssertionError, match="this upstream fetches nothing"):
+        await live(file, asking)  # or demo would have answered
+
+
+async def test_members_that_would_need_what_cannot_be_translated_are_never_tried(write: Write) -> None:
+    asking = ask("gemini", "best", cachedContent="cachedContents/1")
+    gemini = '[upstream.gemini]\ntype = "gemini"\napi_key = "k"'
+    file = write('[models.alias]\nbest = ["demo", "gemini/gemini-2.5-flash"]', gemini, "[upstream.demo]")
+    (way,) = (await of(file, asking)).ways
+    left_out = "left out: another member takes what cannot be translated"
+    assert [(member.untried, member.error is None) for member in way.members] == [(left_out, False), ("", True)]
 
 
 async def test_every_member_of_a_weighted_rule_is_shown_with_its_share(write: Write) -> None:

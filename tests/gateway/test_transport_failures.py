@@ -96,7 +96,7 @@ async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        with pytest.raises(ConnectFailed, match="ConnectionTimeoutError"):
+        with pytest.raises(ConnectFailed, match="^no connection in time$"):
             await post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
     await transport.close()
 
@@ -125,21 +125,31 @@ async def test_first_byte_timeout_ends_with_the_headers(transport: Transport) ->
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "words"),
     [
-        pytest.param(resetting(), id="reset"),
-        pytest.param(ending(), id="end"),
-        pytest.param(ending(b"HTTP/1.1 200 OK\r\nContent-"), id="end-inside-the-headers"),
-        pytest.param(saying(b"SSH-2.0-OpenSSH_9\r\n\r\n"), id="not-http"),
-        pytest.param(saying(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000), id="headers-without-end"),
+        pytest.param(resetting(), "ClientOSError: Connection reset by peer", id="reset"),
+        pytest.param(ending(), "before an answer", id="end"),
+        pytest.param(ending(b"HTTP/1.1 200 OK\r\nContent-"), "before an answer", id="end-inside-the-headers"),
+        pytest.param(saying(b"SSH-2.0-OpenSSH_9\r\n\r\n"), "what it said is no HTTP", id="not-http"),
+        pytest.param(
+            saying(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 100_000), "what it said is no HTTP", id="headers-without-end"
+        ),
     ],
 )
-async def test_connection_that_breaks_before_the_answer(transport: Transport, answer: Answer) -> None:
+async def test_connection_that_breaks_before_the_answer(transport: Transport, answer: Answer, words: str) -> None:
     async with upstream(answer) as server:
         with pytest.raises(Broken) as caught:
             await post(transport, server.url)
-    assert caught.value.before_response
+    assert (caught.value.before_response, str(caught.value)) == (True, words)
     assert len(server.requests) == 1
+
+
+async def test_proxy_that_wants_a_password_is_a_failed_connect(transport: Transport) -> None:
+    asks = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(asks)) as server:
+        with pytest.raises(ConnectFailed, match="^the proxy refuses with 407$"):
+            await post(transport, server.url)
+    assert transport.open_responses == 0
 
 
 async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:

@@ -272,6 +272,27 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_problem(
     assert finding["fix"].startswith("let this machine trust the certificate")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "reason"),
+    [("http", "what it said is no HTTP"), ("https", "WRONG_VERSION_NUMBER")],
+)
+async def test_a_port_where_something_else_listens_is_named_as_such(
+    examine: Any, write: Write, scheme: str, reason: str
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"SSH-2.0-OpenSSH_9\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as listening:
+        write(openai(f"{scheme}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
+        findings = await asyncio.to_thread(examine)
+    (finding,) = [one for one in findings if one["check"] == "upstream mine"]
+    assert reason in finding["message"]
+    assert finding["fix"].startswith("look at the port of the address")
+
+
 def test_an_upstream_that_is_the_gateway_itself_is_a_problem(examine: Any, write: Write) -> None:
     write(openai("http://localhost:8045/v1"))
     (finding,) = [one for one in examine() if one["check"] == "upstream mine"]
