@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.shown import markdown
 
 from . import answer
 
@@ -109,7 +110,7 @@ class _Message:
         if self._how.beside:
             self._pictures.append(answer.picture(media_type, data, len(self._pictures)))
         else:
-            self._content.append(answer.markdown(media_type, data))
+            self._content.append(markdown(media_type, data))
 
     def _annotation(self, source: ir.CitationDelta) -> answer.Annotation:
         """Find the text block that a source stands for: the last one that has its words, else the last."""
