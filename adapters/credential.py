@@ -30,6 +30,7 @@ Happen = Callable[[Event, str], None]  # an event, and the words that go with it
 
 EARLY_S: Final = 0.01  # timers may fire this much too early
 FAILING: Final = 3  # failures of a server in a row that make a credential a suspect
+_TRIAL_S: Final = 300.0  # how long a suspect is left alone while others serve
 SERVING: Final[frozenset[State]] = frozenset({"active", "suspected"})
 _ERRORS: Final[frozenset[Event]] = frozenset({"probe_failed", "failing", "unverified", "revoked", "refused"})
 
@@ -57,6 +58,7 @@ class Credential:
         self._longest_s = math.inf
         self._paused_until = 0.0
         self._failures = 0
+        self._trial_at = 0.0
         self._uses = 0  # since they were told to the keeper
         self._until: dict[str, float] = {}  # by the monotonic clock, which never jumps
         self._short: dict[str, float] = {}  # models of which too little is left, by the wall clock
@@ -134,6 +136,11 @@ class Credential:
     def serves(self, model: str) -> bool:
         """Tell whether it can serve a model now."""
         return self._may_serve and not self.rests_s(model)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it may serve although others could: it is no suspect, or may prove that it works again."""
+        return self.row.state == "active" or self._clock.monotonic() >= self._trial_at
 
     def cools_s(self, model: str) -> float:
         """Give the seconds for which the upstream's limits keep it from serving a model, 0 for none."""
@@ -230,6 +237,7 @@ class Credential:
         """Count a request that it is lent to."""
         self.open += 1
         self._uses += 1
+        self._trial_at = self._clock.monotonic() + _TRIAL_S
 
     def tell_uses(self) -> None:
         """Have the uses written that were counted since the last time."""
@@ -272,6 +280,8 @@ class Credential:
             model: self._short_until(quota) for model, quota in row.quota.items() if quota.remaining <= self._floor
         }
         self._may_serve = row.state in SERVING and not row.removed
+        if row.state != before.state:
+            self._trial_at = now + _TRIAL_S
 
     def _short_until(self, quota: Quota) -> float:
         """Say when a quota may be used again; the operator's floor holds until it is whole."""

@@ -2,8 +2,8 @@
 
     news of other processes ─► pick ─► strategy ─► Lease ─► released when the request ends
 
-Active and suspected ones serve, the suspected ones only when no other can. What is disabled, waits for its owner, rests
-for the model, or shall keep what is left of its quota is left out.
+Active and suspected ones serve, the suspected ones when no other can, and now and then to prove themselves.
+What is disabled, waits for its owner, rests for the model, or shall keep what is left of its quota is left out.
 """
 
 import asyncio
@@ -229,11 +229,11 @@ class Pool(Generic[_C]):
         return self.credentials if only is None else (only,)
 
     def _free(self, model: str, besides: Collection[str] = ()) -> list[_C]:
-        """Give those that can serve a model, without the suspected ones unless there are no others."""
+        """Give those that can serve a model, without those that are under suspicion unless there are no others."""
         if self._problem:
             return []
         free = [one for one in self.credentials if one.id not in besides and one.serves(model)]
-        return [one for one in free if one.row.state == "active"] or free
+        return [one for one in free if one.trusted] or free
 
     # who belongs to it
 

@@ -14,13 +14,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.gemini.history import NOT_OURS, answers, unique
+from gateway.dialects.gemini.history import NOT_OURS, SHOWN, SHOWN_BACK, answers, unique
 
 __all__ = ["Step", "Taken", "arrange"]
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
-_BACK: Final = "pictures of an answer go back as the user's"
-_SHOWN: Final = ir.Text(text="[shown by the assistant:]")
 
 Role = Literal["system", "user", "assistant", "results"]
 Taken = Callable[[ir.Thinking], bool]
@@ -58,8 +56,8 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
         calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
         results, strays = _results(calls, others, losses)
         pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
-        losses += [ir.Loss(one.path or "messages", _BACK, "change") for one in pictures]
-        shown: tuple[ir.Part, ...] = (_SHOWN, *pictures) if pictures else ()
+        losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in pictures]
+        shown: tuple[ir.Part, ...] = (SHOWN, *pictures) if pictures else ()
         given = (_spoken(model, calls), Step("results", results), Step("user", shown), Step("user", strays))
         steps += [step for step in (*given, *_others(others)) if step.parts]
     return steps

@@ -172,6 +172,21 @@ def test_what_is_suspected_serves_only_when_no_other_can() -> None:
     assert set(turns(pool, 4)) == {0, 1}
 
 
+@pytest.mark.anyio
+async def test_a_suspect_may_prove_once_in_a_while_that_it_works_again() -> None:
+    """Nobody else may ever ask it: checks can be off, and a busy pool makes none."""
+    clock = FakeClock()
+    pool = pool_of(2, clock, uses_per_turn=1)
+    suspect(pool, 0)
+    for _ in range(2):
+        await clock.advance(299)
+        assert turns(pool, 3) == [1, 1, 1]
+        await clock.advance(1)
+        assert turns(pool, 3) == [0, 1, 1]
+    pool.served(pool.credentials[0])
+    assert sorted(turns(pool, 4)) == [0, 0, 1, 1]
+
+
 def test_a_turn_ends_when_its_credential_becomes_a_suspect() -> None:
     pool = pool_of(2, FakeClock(), uses_per_turn=9)
     assert turns(pool, 1) == [0]

@@ -64,6 +64,7 @@ def googled(name: str, **config: Any) -> Json:
 
 
 TWO: Final = [function(), function("sum")]
+_SHOWN: Final = {"type": "image_url", "image_url": {"url": PICTURE}, "index": 0}
 CONVERSATION: Final = (
     *hold(chat(), "model", idle="it leads to the upstream, which has its own name for it"),
     *hold(chat(messages=[{"role": "system", "content": "Be brief."}, GO]), "messages[system]"),
@@ -74,6 +75,9 @@ CONVERSATION: Final = (
     *hold(chat(messages=[{"role": "user", "content": "hi", "name": "ann"}]), "messages[].content", "messages[].name"),
     *hold(answered(refusal="No."), "messages[].refusal"),
     *hold(answered(audio={"id": "audio_1"}), "messages[].audio"),
+    *hold(answered(images=[_SHOWN]), "messages[].images", "messages[].images[].image_url"),
+    *hold(answered(images=[_SHOWN]), "messages[].images[].type", idle="there is one kind of them"),
+    *hold(answered(images=[_SHOWN]), "messages[].images[].index", idle="they stand in the order of the list"),
     *hold(answered(annotations=[{"type": "url_citation", "url_citation": {"url": "x"}}]), "messages[].annotations"),
     *hold(called(CALL), "messages[].tool_calls", "messages[].tool_calls[].id", "messages[].tool_calls[].function.name"),
     *hold(called(CALL), "messages[].tool_calls[].function.arguments", "messages[tool]", "messages[].tool_call_id"),

@@ -55,6 +55,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "TextPart": "messages[].content[]",
         "RefusalPart": "messages[].content[]",
         "ImagePart": "messages[].content[]",
+        "Picture": "messages[].images[]",
         "AudioPart": "messages[].content[]",
         "FilePart": "messages[].content[]",
         "ImageURL": "messages[].content[].image_url",

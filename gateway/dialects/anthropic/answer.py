@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.names import map_id
+from gateway.dialects.shown import data_url, markdown
 from gateway.sse import json_line
 
 __all__ = [
@@ -68,8 +69,9 @@ def tool_block(call: ir.ToolCall | ir.BlockStarted, number: int, arguments: obje
 
 def picture(media: ir.Media | ir.MediaChunk) -> str:
     """Show media in Markdown: this dialect has no such block in answers."""
-    link = f"data:{media.media_type};base64,{media.data}"
-    return f"![image]({link})" if media.media_type.startswith("image/") else f"[file]({link})"
+    if media.media_type.startswith("image/"):
+        return markdown(media.media_type, media.data or "")
+    return f"[file]({data_url(media.media_type, media.data or '')})"
 
 
 def citation(source: ir.CitationDelta) -> JSON:

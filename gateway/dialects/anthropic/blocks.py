@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
+from gateway.dialects.shown import read_shown
 
 from .wire import Content
 
@@ -193,6 +194,10 @@ def _read_assistant(content: Content, place: Place) -> ir.Turn:
                 parts.append(replace(part, signature=carried[0]))
                 places.append((carried[1].path,))
                 carried = None
+            case ir.Text():
+                shown = list(read_shown(part.text, at.path))
+                parts += shown
+                places += [()] * len(shown)
             case _:
                 parts.append(part)
                 places.append((at.path,) if isinstance(part, ir.Thinking) else ())

@@ -24,6 +24,8 @@ __all__ = [
     "CONTINUED",
     "GO_ON",
     "NOT_OURS",
+    "SHOWN",
+    "SHOWN_BACK",
     "Content",
     "Step",
     "answers",
@@ -39,6 +41,8 @@ NOT_OURS: Final = "thoughts and signatures are only taken back by the models tha
 _REMINDED: Final = "there are no instructions within a conversation here: the user says it"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
+SHOWN: Final = ir.Text(text="[shown by the assistant:]")
+SHOWN_BACK: Final = "pictures of an answer go back as the user's"
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
@@ -86,6 +90,8 @@ class _Group(Struct):
 def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[Step]:
     """Order the turns, mend what is missing, and make the call ids legal and unique."""
     groups = _groups(turns, replay, losses)
+    if replay.family == "claude":
+        groups = _handed_over(groups, losses)
     if not groups:
         raise InvalidRequest("messages: there is nothing in them that the model could read", param="messages")
     if groups[0].model:
@@ -130,6 +136,27 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
                 groups.append(group)
             group.parts.append(part)
     return groups
+
+
+def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss]) -> list[_Group]:
+    """Let the user show what the model has shown: Claude's own turns hold no pictures."""
+    handed: list[_Group] = []
+    for group in groups:
+        shown = [part for part in group.parts if isinstance(part, ir.Media)] if group.model else []
+        losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in shown]
+        if shown:
+            _say(handed, True, [part for part in group.parts if not isinstance(part, ir.Media)])
+            _say(handed, False, [SHOWN, *shown])
+        else:
+            _say(handed, group.model, group.parts)
+    return handed
+
+
+def _say(groups: list[_Group], model: bool, parts: Sequence[ir.Part]) -> None:
+    if parts and groups and groups[-1].model is model:
+        groups[-1].parts += parts
+    elif parts:
+        groups.append(_Group(model=model, parts=list(parts)))
 
 
 def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:

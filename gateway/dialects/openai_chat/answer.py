@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.logprobs import write_logprobs
+from gateway.dialects.shown import data_url
 
 from .tools import LEGACY
 
@@ -30,7 +31,6 @@ __all__ = [
     "free_text",
     "logprobs",
     "manner",
-    "markdown",
     "refusal",
     "signed",
     "usage",
@@ -296,18 +296,9 @@ class MessageSignature:
         return extra
 
 
-def markdown(media_type: str, data: str) -> str:
-    """Give a picture, or what else came, as Markdown."""
-    return f"{'!' if media_type.startswith('image/') else ''}[{media_type.partition('/')[0]}]({_url(media_type, data)})"
-
-
 def picture(media_type: str, data: str, index: int) -> Picture:
     """Give a picture to stand beside the content."""
-    return Picture(PictureURL(_url(media_type, data)), index)
-
-
-def _url(media_type: str, data: str) -> str:
-    return f"data:{media_type};base64,{data}"
+    return Picture(PictureURL(data_url(media_type, data)), index)
 
 
 def annotation(source: ir.CitationDelta, text: str, before: int) -> Annotation:

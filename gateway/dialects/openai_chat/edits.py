@@ -151,7 +151,7 @@ def _without_thoughts(fields: Fields, path: str, words: _Words) -> Fields:
         return fields
     for name in left_out:
         if not is_null(fields[name]):
-            words.lose(f"{path}.{name}", _NOT_THERE)
+            words.lose(f"{path}.{name}", _NOT_THERE, "content" if name == "images" else "hint")
     return {name: value for name, value in fields.items() if name not in left_out}
 
 

@@ -3,16 +3,19 @@
 Leading system and developer messages become the system prompt; tool messages in a row become one user turn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from msgspec import Raw
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, wrapped
 from gateway.dialects.marks import marked, with_mark
+from gateway.dialects.place import Place
+from gateway.dialects.shown import read_shown
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -29,6 +32,7 @@ _SPOKEN: Final = (
     "tool_calls",
     "function_call",
     *THOUGHTS,
+    "images",
     "audio",
     "annotations",
 )
@@ -42,6 +46,7 @@ _UNREAD: Final = {
 _unread: Final = {role: attrgetter(*fields) for role, fields in _UNREAD.items()}
 _thoughts: Final = attrgetter(*THOUGHTS)
 _marks: Final = attrgetter(*wire.MARKS)
+_PICTURES: Final = Decoder(list[wire.Picture])
 _NOTHING: Final = (Raw(b"null"), Raw(b"[]"), Raw(b"{}"))
 
 _UNSIGNED: Final[tuple[None, tuple[str, ...]]] = (None, ())
@@ -148,7 +153,7 @@ class _Messages:
         thoughts = read_thoughts(message, path, self._losses) if any(_thoughts(message)) else []
         parts: list[ir.Part] = [thought for thought, _ in thoughts]
         places: list[tuple[str, ...]] = [(place,) for _, place in thoughts]
-        parts += self._content(message, path)
+        parts += self._shown(message, path)
         if message.refusal:
             parts.append(ir.Text(text=message.refusal))
         places += [()] * (len(parts) - len(places))
@@ -165,6 +170,20 @@ class _Messages:
             parts.append(self._legacy_call(message.function_call, index))
             places.append(())
         return ir.Turn(role="assistant", parts=tuple(parts), places=tuple(places) if any(places) else ())
+
+    def _shown(self, message: wire.Message, path: str) -> Iterator[_Given]:
+        """Give what the model said, with the pictures within its words and beside them."""
+        for part in self._content(message, path):
+            if isinstance(part, ir.Text):
+                *before, last = read_shown(part.text, f"{path}.content")
+                yield from (*before, replace(last, mark=part.mark) if part.mark is not None else last)
+            else:
+                yield part
+        if wire.given(message.images):
+            place = Place(f"{path}.images", self._losses)
+            pictures = wire.understood(message.images, _PICTURES, place, "content")
+            for i, picture in enumerate(pictures or []):
+                yield image_part(picture, f"{place.path}[{i}]")
 
     def _call(self, call: wire.ToolCall, path: str, place: int, signature: ir.Signature | None) -> ir.ToolCall:
         if wire.given(call.index) and bytes(call.index) != b"%d" % place:

@@ -25,7 +25,7 @@ def refusal_part(part: wire.RefusalPart, path: str) -> ir.Text:  # noqa: ARG001 
     return ir.Text(text=part.refusal)
 
 
-def image_part(part: wire.ImagePart, path: str) -> ir.Media:
+def image_part(part: wire.ImagePart | wire.Picture, path: str) -> ir.Media:
     """Read a picture."""
     image = part.image_url
     if isinstance(image, str):

@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.shown import markdown
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import event as sse_event
 from gateway.sse import json_line
@@ -163,7 +164,7 @@ class ChatStream:
             self._pictures += 1
             self._say(answer.Message(images=[shown]))
         else:
-            content = answer.markdown(event.media_type, event.data)
+            content = markdown(event.media_type, event.data)
             self._before += len(content)
             self._say(answer.Message(content=content))
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.shown import markdown
 
 from . import answer
 
@@ -117,4 +118,4 @@ class _Message:
         if self._how.beside:
             self._pictures.append(answer.picture(media_type, data, len(self._pictures)))
         else:
-            self._content.append(answer.markdown(media_type, data))
+            self._content.append(markdown(media_type, data))

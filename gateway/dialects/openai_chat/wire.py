@@ -133,6 +133,13 @@ class InputAudio(Closed):
     format: str
 
 
+class Picture(Closed, tag="image_url", kw_only=True):
+    """One that an answer showed beside its words."""
+
+    image_url: ImageURL | str
+    index: int | None = None
+
+
 class AudioPart(Marked, tag="input_audio", kw_only=True):
     """Sound in base64."""
 
@@ -227,6 +234,7 @@ class Message(Marked, kw_only=True):
     reasoning_details: list[ReasoningDetail] | None = None
     thinking_blocks: list[ThinkingBlock] | None = None
     extra_content: ExtraContent | None = None
+    images: Raw | UnsetType = UNSET
     audio: Raw | UnsetType = UNSET
     annotations: Raw | UnsetType = UNSET
 

@@ -18,7 +18,8 @@ from gateway.dialects.anthropic.answer import JSON, carrier, envelope
 from gateway.dialects.content import is_whole
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.logprobs import write_logprobs
-from gateway.dialects.openai_chat.answer import free_text, markdown, refusal
+from gateway.dialects.openai_chat.answer import free_text, refusal
+from gateway.dialects.shown import markdown
 
 from . import answer
 

@@ -54,6 +54,26 @@ def test_results_follow_in_call_order_and_words_come_after(model: str) -> None:
     assert shape(*turns, model=model) == ["user:u", "model:f(c1),f(c2)", "user:r(c1),r(c2)", "user:next"]
 
 
+@pytest.mark.parametrize(
+    ("model", "order"),
+    [
+        (GEMINI_3, ["user:u", "model:here,media,see", "user:blue"]),
+        (CLAUDE, ["user:u", "model:here,see", "user:[shown by the assistant:],media,blue"]),
+    ],
+)
+def test_claude_is_shown_by_the_user_what_another_model_drew(model: str, order: list[str]) -> None:
+    turns = (user("u"), assistant("here", image(), "see"), user("blue"))
+    assert shape(*turns, model=model) == order
+    assert bool(lost(written(*turns, model=model), "change")) == (model == CLAUDE)
+
+
+def test_what_claude_is_shown_stands_behind_the_results_of_its_calls() -> None:
+    turns = (user("u"), assistant(image(), call()), user(result(), "next"))
+    shown = "user:[shown by the assistant:],media,next"
+    assert shape(*turns, model=CLAUDE) == ["user:u", "model:f(c1)", "user:r(c1)", shown]
+    assert shape(user("u"), assistant(image()), model=CLAUDE) == ["user:u,[shown by the assistant:],media"]
+
+
 def test_words_before_the_results_come_after_them() -> None:
     assert shape(user("u"), assistant(call()), user("w", result())) == ["user:u", "model:f(c1)", "user:r(c1)", "user:w"]
 

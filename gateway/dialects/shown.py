@@ -1,0 +1,52 @@
+"""Pictures among the words of an answer, for callers whose dialect has no block for them: written, and read again.
+
+    picture ─► ![image](data:image/png;base64,…) ─► what the caller says the model said ─► picture
+
+As words they would cost a model a token for a few letters, and show it nothing. Only what is written here is read so:
+other Markdown is what somebody said.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway import ir
+
+from .content import media
+
+__all__ = ["data_url", "markdown", "read_shown"]
+
+_OPENING: Final = "![image](data:"
+_PICTURE: Final = re.compile(
+    r"!\[image\]\((?P<url>data:image/(?:jpeg|png|gif|webp);base64,(?P<data>[A-Za-z0-9+/]+={0,2}))\)"
+)
+
+
+def markdown(media_type: str, data: str) -> str:
+    """Give a picture, or what else came, as Markdown."""
+    kind = media_type.partition("/")[0]
+    return f"{'!' if kind == 'image' else ''}[{kind}]({data_url(media_type, data)})"
+
+
+def data_url(media_type: str, data: str) -> str:
+    """Give media as an address that holds it."""
+    return f"data:{media_type};base64,{data}"
+
+
+def read_shown(text: str, path: str) -> Iterator[ir.Text | ir.Media]:
+    """Part the words of a model from the pictures among them."""
+    if _OPENING not in text:
+        yield ir.Text(text=text)
+        return
+    end = 0
+    for found in _PICTURE.finditer(text):
+        if len(found["data"]) % 4 == 0:
+            yield from _words(text[end : found.start()])
+            yield media(url=found["url"], path=path)
+            end = found.end()
+    yield from _words(text[end:])
+
+
+def _words(text: str) -> Iterator[ir.Text]:
+    if text.strip():
+        yield ir.Text(text=text)
