@@ -67,6 +67,7 @@ class UpstreamAnswer:
         self._now = now
         self._decoder = Decoder(done=done)
         self._ended = False
+        self._escaped = False  # there may be escapes in what was read and is no event yet
         kind = response.headers.get("content-type", "").lower()
         self._streams = streams
         self._whole = self._passes = False
@@ -108,7 +109,9 @@ class UpstreamAnswer:
         ended = self._ended = self._response.ended
         if ended:
             payloads += self._decoder.close()
-        payloads = [sound_escapes(payload) for payload in payloads]
+        if b"\\" in data or self._escaped:
+            payloads = [sound_escapes(payload) for payload in payloads]
+            self._escaped = not self._decoder.between
         events = self._reader.feed(payloads) if payloads else []
         if ended:
             events += self._reader.close()

@@ -88,6 +88,17 @@ async def test_row_12_what_is_no_utf8_is_one_replacement(site: Site, kind: str, 
 
 @STREAM
 @PAIR
+async def test_row_12_half_of_a_character_in_an_escape_that_comes_in_pieces(
+    site: Site, kind: str, dialect: str, stream: bool
+) -> None:
+    at = site.at(kind)
+    at.server.always = spoilt(lambda said: re.findall(rb"(?s).*?[\\u]|.+", b"".join(saying(rb"th\ud83dee")(said))))
+    heard = await at.hear(dialect, stream=stream)
+    assert (heard.text, heard.finish, heard.error) == ("one two th\ufffdee", ENDS[dialect][0], None)
+
+
+@STREAM
+@PAIR
 async def test_row_12_half_of_a_character_in_an_escape_is_one_replacement(
     site: Site, kind: str, dialect: str, stream: bool
 ) -> None:
