@@ -7,8 +7,10 @@ other Markdown is what somebody said.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway import ir
 
@@ -33,11 +35,15 @@ def data_url(media_type: str, data: str) -> str:
     return f"data:{media_type};base64,{data}"
 
 
-def read_shown(text: str, path: str) -> Iterator[ir.Text | ir.Media]:
-    """Part the words of a model from the pictures among them."""
-    if _OPENING not in text:
-        yield ir.Text(text=text)
-        return
+def read_shown(said: ir.Text, path: str) -> Sequence[ir.Text | ir.Media]:
+    """Part the words of a model from the pictures among them; a mark of the cache is on the last part."""
+    if _OPENING not in said.text:
+        return (said,)
+    *parts, last = _parted(said.text, path)
+    return (*parts, replace(last, mark=said.mark))
+
+
+def _parted(text: str, path: str) -> Iterator[ir.Text | ir.Media]:
     end = 0
     for found in _PICTURE.finditer(text):
         if len(found["data"]) % 4 == 0:

@@ -195,7 +195,7 @@ def _read_assistant(content: Content, place: Place) -> ir.Turn:
                 places.append((carried[1].path,))
                 carried = None
             case ir.Text():
-                shown = list(read_shown(part.text, at.path))
+                shown = read_shown(part, at.path)
                 parts += shown
                 places += [()] * len(shown)
             case _:

@@ -175,8 +175,7 @@ class _Messages:
         """Give what the model said, with the pictures within its words and beside them."""
         for part in self._content(message, path):
             if isinstance(part, ir.Text):
-                *before, last = read_shown(part.text, f"{path}.content")
-                yield from (*before, replace(last, mark=part.mark) if part.mark is not None else last)
+                yield from read_shown(part, f"{path}.content")
             else:
                 yield part
         if wire.given(message.images):

@@ -61,7 +61,14 @@ def test_the_words_of_others_stay_words(codec: OpenAIChat | Anthropic) -> None:
     ],
 )
 def test_markdown_of_another_form_stays_words(text: str) -> None:
-    assert list(read_shown(text, "messages")) == [ir.Text(text=text)]
+    words = ir.Text(text=text)
+    assert read_shown(words, "messages") == (words,)
+
+
+def test_a_mark_of_the_cache_is_behind_all_of_it() -> None:
+    mark = ir.Mark(path="cache_control")
+    *before, last = read_shown(ir.Text(text=f"Here: {SHOWN}", mark=mark), "messages")
+    assert ([part.mark for part in before], last.mark) == ([None], mark)
 
 
 def test_pictures_beside_the_words_of_an_answer_are_read() -> None:
