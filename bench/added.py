@@ -56,8 +56,9 @@ PARTS: Mapping[str, tuple[tuple[str, ...], str]] = {
 def templates(redis: str = "") -> dict[str, str]:
     """Write the configuration of each gateway, by what it has."""
     made = {name: _template(name, has, limits) for name, (has, limits) in PARTS.items()}
-    if redis:
-        made["all, Redis"] = _template("redis", FOUR, REQUESTS + AMOUNTS) + f'[store]\nredis = "{redis}"\n'
+    for name in ("all, limits on requests", "all") if redis else ():
+        shared = f"{name}, Redis"
+        made[shared] = _template(shared, *PARTS[name]) + f'[store]\nredis = "{redis}"\n'
     return made
 
 
