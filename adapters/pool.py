@@ -105,8 +105,9 @@ class Pool(Generic[_C]):
     def start(self, transport: Transport) -> None:
         """Take the transport that refreshes go through."""
         self._transport = transport
-        if sum(one.usable for one in self.credentials) < self.config.min_credentials or self._problem:
-            self._logger.warning("few credentials", upstream=self.name, state=self.state())
+        least = self.config.min_credentials
+        if sum(one.usable for one in self.credentials) < least or self._problem:
+            self._logger.warning("few credentials", upstream=self.name, state=self.state(), min_credentials=least)
 
     def stop(self) -> None:
         """Have written what was only counted."""

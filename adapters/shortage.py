@@ -1,8 +1,8 @@
 """What people are told about a pool: how many of its credentials can serve, and what keeps the others from it.
 
-    6 credentials: 4 cooling until 14:32, 1 needs verification, 1 disabled
+    6 credentials: 4 cooling until 14:32 UTC, 1 needs verification, 1 disabled
 
-A caller learns no more than the counts and the earliest time. Times are UTC; another day stands with its date.
+A caller learns no more than the counts and the earliest time, in UTC; another day stands with its date.
 """
 
 import math
@@ -62,4 +62,4 @@ def until(seconds: float, now: float) -> str:
     """Say when so many seconds have passed: the first whole minute after that."""
     moment = datetime.fromtimestamp(math.ceil(round(now + seconds) / 60) * 60, UTC)
     today = datetime.fromtimestamp(now, UTC).date()
-    return moment.strftime("%H:%M" if moment.date() == today else "%Y-%m-%d %H:%M")
+    return moment.strftime("%H:%M UTC" if moment.date() == today else "%Y-%m-%d %H:%M UTC")

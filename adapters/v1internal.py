@@ -6,7 +6,7 @@ The gateway says its own name everywhere; whether the service answers it is the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -81,6 +81,15 @@ class V1Internal(PooledUpstream[Account]):
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
         self._target = lru_cache(maxsize=256)(self._describe)
+
+    # what operators ask
+
+    def views(self) -> Sequence[CredentialView]:
+        """Show the credentials; what gateway.toml says of their projects holds before they are used."""
+        self._pool.catch_up()
+        for credential in self._pool.credentials:
+            self._backend.projects.known(credential)
+        return super().views()
 
     # serving
 

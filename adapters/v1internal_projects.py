@@ -56,7 +56,8 @@ class Projects:
         mapped = self._mapped.get(credential.email.casefold(), "")
         if mapped and mapped != credential.dropped_project:
             credential.given_project = mapped
-            credential.learn(Change(id=credential.id, project=(mapped, "config")))
+            if (credential.row.project_id, credential.row.project_source) != (mapped, "config"):
+                credential.learn(Change(id=credential.id, project=(mapped, "config")))
         return credential.project
 
     async def _find(self, credential: Account, token: str, transport: Transport, tell: Tell) -> str:

@@ -150,7 +150,7 @@ async def test_a_rest_is_known_after_a_restart(gemini: GeminiSite) -> None:
     with pytest.raises(UpstreamRateLimited):
         await gemini.ask()
     await gemini.open()
-    with pytest.raises(UpstreamRateLimited, match="1 credential: 1 cooling until 08:01"):
+    with pytest.raises(UpstreamRateLimited, match="1 credential: 1 cooling until 08:01 UTC"):
         await gemini.ask()
     assert len(gemini.seen()) == 1
 

@@ -111,7 +111,7 @@ def test_the_shortest_rest_is_what_a_caller_waits_for() -> None:
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)
     assert shortage.retry_after == 41
-    assert shortage.message == "3 credentials: 3 cooling until 08:01"
+    assert shortage.message == "3 credentials: 3 cooling until 08:01 UTC"
 
 
 def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
@@ -206,9 +206,9 @@ def test_the_truth_names_every_kind_of_rest_and_the_earliest_end() -> None:
     pool.happen(six, "stopped", "bob@example.invalid has left")
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)
-    assert shortage.message == "6 credentials: 4 cooling until 10:00, 1 needs verification, 1 disabled"
+    assert shortage.message == "6 credentials: 4 cooling until 10:00 UTC, 1 needs verification, 1 disabled"
     assert shortage.retry_after == 7200
-    assert pool.state() == ("usable: 4 of 6 credentials; 4 cooling until 10:00, 1 needs verification, 1 disabled")
+    assert pool.state() == ("usable: 4 of 6 credentials; 4 cooling until 10:00 UTC, 1 needs verification, 1 disabled")
     assert pool.states() == {"active": 0, "suspected": 0, "cooling": 4, "needs_verification": 1, "disabled": 1}
 
 
@@ -217,7 +217,7 @@ def test_another_day_stands_with_its_date() -> None:
     pool.cool(pool.credentials[0], M, 72_000)
     shortage = pool.shortage(M)
     assert shortage is not None
-    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 04:00"
+    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 04:00 UTC"
 
 
 def test_a_day_s_last_minute_is_told_as_the_first_one_of_the_next_day() -> None:
@@ -225,7 +225,7 @@ def test_a_day_s_last_minute_is_told_as_the_first_one_of_the_next_day() -> None:
     pool.cool(pool.credentials[0], M, 16 * 3600 - 10)
     shortage = pool.shortage(M)
     assert shortage is not None
-    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 00:00"
+    assert shortage.message == "1 credential: 1 cooling until 2027-01-16 00:00 UTC"
 
 
 def test_what_the_operator_must_mend_is_told_in_its_own_words_and_disables_nobody() -> None:
@@ -235,7 +235,7 @@ def test_what_the_operator_must_mend_is_told_in_its_own_words_and_disables_nobod
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
     assert shortage.message == (
-        "2 credentials: 2 paused until 08:05; no project: set pool.project_ids; this gateway's operator must act"
+        "2 credentials: 2 paused until 08:05 UTC; no project: set pool.project_ids; this gateway's operator must act"
     )
     assert (shortage.status, shortage.retry_after) == (503, 300)
 
@@ -272,7 +272,7 @@ def test_one_that_only_cools_makes_it_a_429_whatever_ails_the_others() -> None:
     pool.cool(pool.credentials[1], M, 60)
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)
-    assert shortage.message == "2 credentials: 1 cooling until 08:01, 1 paused until 08:01"
+    assert shortage.message == "2 credentials: 1 cooling until 08:01 UTC, 1 paused until 08:01 UTC"
     assert shortage.retry_after == 5
 
 

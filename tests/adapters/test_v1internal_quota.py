@@ -68,7 +68,7 @@ async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) 
     site.fail("429_rate_limit_minutes", times=2)
     with pytest.raises(UpstreamRateLimited) as caught:
         await site.ask()
-    assert caught.value.message == "3 credentials: 2 cooling until 08:02, 1 disabled"
+    assert caught.value.message == "3 credentials: 2 cooling until 08:02 UTC, 1 disabled"
 
 
 async def test_a_short_limit_is_waited_for_with_the_only_credential(site: Site) -> None:

@@ -81,6 +81,19 @@ def test_it_lists_what_gateway_toml_and_files_give(command: Run, write: Write, f
     assert found[id_of("1//two")]["reason"] == "not enabled in the imported file"
 
 
+def test_it_lists_the_projects_that_gateway_toml_gives_by_e_mail(command: Run, write: Write, folder: Path) -> None:
+    """No request has been served yet, and no gateway runs."""
+    pool = '[upstream.google.pool]\nimport = "tokens.json"\nproject_ids = { "TWO@example.org" = "mapped" }\n'
+    write(ACCOUNTS + pool)
+    write_tokens(folder)
+    for _ in range(2):
+        found = listed(command)
+        assert (found[id_of("1//one")]["project"], found[id_of("1//one")]["project_source"]) == ("p-1", "import")
+        assert (found[id_of("1//two")]["project"], found[id_of("1//two")]["project_source"]) == ("mapped", "config")
+    write(ACCOUNTS + pool.partition("project_ids")[0])
+    assert listed(command)[id_of("1//two")]["project"] is None
+
+
 def test_api_keys_are_listed_too(command: Run, write: Write) -> None:
     write('[upstream.gemini]\napi_key = ["AIza-first-key", "AIza-second-key"]\n')
     done = command("credentials", "list")

@@ -1,6 +1,7 @@
 """[server] data_dir, [upstream.X] and its pool, before a fake of the service."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -97,7 +98,8 @@ async def test_fewer_than_min_credentials_is_a_warning(
     upstream = {"type": "v1internal", "models": ["claude-x"], "oauth": {"client_id": "a"}, "pool": pool}
     async with lifespan(create_app({"upstream": {"google": upstream}})):
         pass
-    assert ("few credentials" in capsys.readouterr().err) == warned
+    said = [line for line in capsys.readouterr().err.splitlines() if "few credentials" in line]
+    assert [json.loads(line)["min_credentials"] for line in said] == [minimum] * warned
 
 
 @pytest.mark.parametrize(("early", "refreshes"), [(300, 1), (1000, 2)])
