@@ -130,7 +130,7 @@ def _group(loaded: Loaded) -> str:
     """Name what counts together: the processes of one version and configuration, whatever is edited in its file."""
     server = loaded.config.server
     what = f"{loaded.file} {server.host} {server.port}" if loaded.file else repr(loaded.config)
-    return sha256(f"{__version__} {what}".encode()).hexdigest()[:16]
+    return sha256(f"{__version__} {what}".encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def is_one_of(part: object, parts: Sequence[object]) -> bool:

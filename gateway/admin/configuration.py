@@ -21,6 +21,7 @@ from gateway.admin.visit import Visit
 from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.config import Row, report
+from gateway.legible import legible
 from gateway.services import Services
 from gateway.store.folder import unusable
 
@@ -60,7 +61,7 @@ class Configuration:
             "upstreams": {name: one.state() for name, one in self._services.adapters.items()},
             "started_at": self._services.started_at,
             "under_way": self._services.under_way,
-            "file": str(self._services.loaded.file or ""),
+            "file": legible(str(self._services.loaded.file or "")),
             "tables": list(_tables(rows)),
             "given": [row for row in rows if row.source != "default"],
             "count": len(rows),
@@ -77,7 +78,8 @@ class Configuration:
         yield "Version", __version__
         yield "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
         yield "Process", f"{os.getpid()} on {platform.node()}"
-        yield "Data", f"{self._data_dir()}: nothing can be kept there: {problem}" if problem else str(self._data_dir())
+        data = legible(str(self._data_dir()))
+        yield "Data", f"{data}: nothing can be kept there: {problem}" if problem else data
         yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
         yield "Credentials", "encrypted" if store.encryption_key else "in clear; set store.encryption_key"
 
@@ -86,7 +88,7 @@ class Configuration:
             "readiness": readiness,
             "version": __version__,
             "started_at": iso(self._services.started_at),
-            "configuration": str(self._services.loaded.file) if self._services.loaded.file else None,
+            "configuration": legible(str(self._services.loaded.file)) if self._services.loaded.file else None,
             "values": [
                 {
                     "key": row.key,

@@ -40,9 +40,9 @@ def problem(check: str, message: str, fix: str) -> Finding:
 
 
 def hidden(finding: Finding, hide: Callable[[str], str]) -> Finding:
-    """Give a finding on one line and without secrets."""
-    message, fix = (" ".join(hide(said).split()) for said in (finding.message, finding.fix))
-    return replace(finding, check=hide(finding.check), message=message, fix=fix)
+    """Give a finding on one line, legible and without secrets."""
+    message, fix = (legible(" ".join(hide(said).split())) for said in (finding.message, finding.fix))
+    return replace(finding, check=legible(hide(finding.check)), message=message, fix=fix)
 
 
 def text(findings: Sequence[Finding]) -> str:
@@ -50,7 +50,7 @@ def text(findings: Sequence[Finding]) -> str:
     rank = {"ok": 0, "warning": 1, "problem": 2}
     lines: list[str] = []
     for finding in sorted(findings, key=lambda one: rank[one.level]):
-        lines.append(legible(f"{finding.level:{_WIDTH}}  {finding.check}: {finding.message}"))
-        lines += [legible(f"{'':{_WIDTH}}  → {finding.fix}")] if finding.fix else []
+        lines.append(f"{finding.level:{_WIDTH}}  {finding.check}: {finding.message}")
+        lines += [f"{'':{_WIDTH}}  → {finding.fix}"] if finding.fix else []
     counts = {level: sum(one.level == level for one in findings) for level in ("problem", "warning", "ok")}
     return "\n".join([*lines, f"{counts['problem']} problems, {counts['warning']} warnings, {counts['ok']} ok"])

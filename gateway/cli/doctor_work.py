@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import click
 
@@ -20,11 +21,15 @@ from gateway.cli.hiding import hider
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded
 from gateway.redact import redact
+from gateway.store import FILE
+from gateway.store.folder import is_there
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.transport import Transport
 from gateway.upstream import Adapter, Pooling
 
 __all__ = ["examine", "unreadable"]
+
+_DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
 
 
 def unreadable(error: ConfigError) -> Sequence[Finding]:
@@ -67,7 +72,7 @@ async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:
         pools = {name: adapter for name, adapter in adapters.items() if isinstance(adapter, Pooling)}
         others = _others(adapters, pools)
         reached = await network(loaded, adapters, transport)
-        kept = _opened(loaded) if pools else ()  # without credentials there is no store
+        kept = _opened(loaded) if pools or _is_kept(loaded) else ()
         return [*others, *kept, *reached, *await credentials(loaded, pools)]
     finally:
         for adapter in adapters.values():
@@ -80,6 +85,11 @@ def _others(adapters: Mapping[str, Adapter], pools: Mapping[str, Pooling]) -> It
             yield ok(f"upstream {name}", adapter.state())
 
 
+def _is_kept(loaded: Loaded) -> bool:
+    """Tell whether there is a store of keys and usage already, which needs no credentials."""
+    return is_there(loaded.resolve(loaded.config.server.data_dir) / FILE)
+
+
 def _opened(loaded: Loaded) -> Iterator[Finding]:
     """Open the store once more, for an upstream would go on without one that fails."""
     opened = store_of(loaded)
@@ -88,7 +98,10 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
     except KeyProblem as error:
         yield problem("store", f"store.encryption_key {error}", "give the key that it was encrypted with")
     except StoreFailed as error:
-        yield problem("store", f"it cannot be used: {error}", "make data_dir writable, or start the database")
+        fix = "make data_dir writable, or start the database"
+        if any(words in str(error) for words in _DAMAGED):
+            fix = f"put a copy of {FILE} back, or move it away"
+        yield problem("store", f"it cannot be used: {error}", fix)
     else:
         yield from store(loaded)
     finally:

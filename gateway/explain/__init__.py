@@ -24,6 +24,7 @@ from gateway.explain.changes import Change
 from gateway.explain.text import written
 from gateway.explain.walk import Walk
 from gateway.explain.ways import Ways
+from gateway.legible import legible
 from gateway.logs import logger_for
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.model_map import ModelMap
@@ -71,7 +72,7 @@ async def explain(loaded: Loaded, asking: Asking) -> Explanation:
     walk = Walk(loaded, ways, clock, asking.body)
     context = await _passed(build(walk, services), asking)
     return Explanation(
-        configuration=str(loaded.file) if loaded.file else None,
+        configuration=legible(str(loaded.file)) if loaded.file else None,
         dialect=asking.dialect,
         why=asking.why,
         path=asking.path,

@@ -29,6 +29,7 @@ from gateway.context import RequestContext, attach
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
 from gateway.pipeline import build
+from gateway.policy import refusal
 from gateway.recording import Call, Head, Recording, joined, unpack
 from gateway.redact import Hider
 from gateway.refusal import codec, dialect_of, refuse
@@ -157,21 +158,24 @@ class _Stage:
         """Answer the request."""
         context, send = attach(scope, send)
         context.stamp = self._head.stamp
-        if self._dialect is not None and context.route.dialect != self._dialect:
-            _turn(context, self._dialect)
         try:
+            if self._dialect is not None and context.route.dialect != self._dialect:
+                _turn(context, self._dialect)
             await self._relay.answer(context, dialect_of(context), receive, send)
         except GatewayError as error:
             await refuse(context, send, error)
 
 
 def _turn(context: RequestContext, dialect: DialectName) -> None:
-    """Make it the same question of a caller who speaks another dialect."""
+    """Make it the same question of a caller who speaks another dialect; raise what none of them could ask."""
     request = context.request
     assert request is not None, "protocol has read it"
     method = "streamGenerateContent" if request.stream else "generateContent"
     path = _PATHS[dialect].format(model=quote(request.model, safe=""), method=method)
     context.route = match("POST", path, {}, b"alt=sse")
+    error = refusal(request, dialect)
+    if error is not None:
+        raise error
     context.request = replace(request, native=None)  # these words are of no use to that caller
 
 

@@ -42,7 +42,7 @@ def engine(
 def reader(file: Path) -> Engine:
     """Read without leaving a trace: a file that nobody has open gets no lock, and no files beside it."""
     mode = {"mode": "ro"} if Path(f"{file}-wal").exists() else {"immutable": "1"}
-    url = URL.create("sqlite", database=f"file:{quote(str(file))}", query={**mode, "uri": "true"})
+    url = URL.create("sqlite", database=f"file:{quote(os.fsencode(file))}", query={**mode, "uri": "true"})
     return create_engine(url, poolclass=NullPool, hide_parameters=True)
 
 

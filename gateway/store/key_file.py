@@ -83,7 +83,7 @@ class KeyFile:
     def _open(self) -> None:
         self.close()
         self._fresh, self._version = True, -1
-        quoted, reason = quote(str(self._file)), ""
+        quoted, reason = quote(os.fsencode(self._file)), ""
         # in a folder that cannot be written it is read as it stands
         for mode in ("mode=rw", "mode=ro", "immutable=1"):
             try:

@@ -312,6 +312,18 @@ async def test_one_of_several_servers_away_is_a_warning(
 # what workers and hosts share
 
 
+def test_a_store_that_is_no_database_is_a_problem_without_credentials_too(
+    examine: Any, write: Write, folder: Path
+) -> None:
+    write("[upstream.demo]\n")
+    data = folder / "data"
+    data.mkdir(0o700)
+    (data / "gateway.db").write_text("no database")
+    (finding,) = [one for one in examine() if one["check"] == "store"]
+    assert (finding["level"], finding["message"]) == ("problem", "it cannot be used: file is not a database")
+    assert finding["fix"] == "put a copy of gateway.db back, or move it away"
+
+
 def test_redis_tells_its_version(examine: Any, write: Write, redis: RedisServer) -> None:
     write(f'[store]\nredis = "{redis.url}"\n')
     ((level, said),) = of(examine(), "redis")

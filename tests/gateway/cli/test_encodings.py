@@ -1,10 +1,13 @@
-"""Output that is not UTF-8: a locale of old, or a pipe on Windows."""
+"""Output that is not UTF-8: a locale of old, or a pipe on Windows; and a folder whose name is not."""
 
+import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.gateway.cli.conftest import Run
+from tests.processes import gateway
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,32 @@ def test_what_it_lacks_is_escaped(command: Run, folder: Path, words: tuple[str, 
     done = command(*words, PYTHONIOENCODING="latin-1")
     assert shown in done.out
     assert "Traceback" not in done.err
+
+
+@pytest.fixture
+def latin(tmp_path: Path) -> Path:
+    """Make a folder as a system of old named it."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    return folder
+
+
+def test_a_folder_whose_name_is_not_utf_8_serves_and_keeps(latin: Path, command: Run) -> None:
+    toml = '[record]\ndir = "rec"\n[[key]]\nname = "ann"\nsecret = "sk-of-ann-123456"\nscopes = ["chat", "admin"]\n'
+    key = {"authorization": "Bearer sk-of-ann-123456"}
+    with gateway(latin, toml=toml) as program, httpx.Client(base_url=program.url, headers=key, timeout=20) as http:
+        kept = http.post("/v1/responses", json={"model": "demo", "input": "Hello"}).json()["id"]
+        assert http.get(f"/v1/responses/{kept}").status_code == 200
+        for accept in ("text/html", "application/json"):
+            page = http.get("/admin/configuration", headers={"accept": accept})
+            assert (page.status_code, "caf" in page.text) == (200, True)
+    config = ("-c", latin / "gateway.toml")
+    for words in (("usage",), ("explain", "demo"), ("doctor",)):
+        for more in ((), ("--json",)):
+            done = command(*words, *more, *config)
+            assert (done.code, done.err) == (0, ""), words
+    listed = command("keys", "list", *config)
+    assert "ann" in listed.out

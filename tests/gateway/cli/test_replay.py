@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.recording import Recording, joined
+from gateway.recording import Recording, joined, pack, unpack
 from tests.gateway.cli.conftest import Run
 
 FILE = Path(__file__).parents[2] / "recordings" / "v1internal-to-anthropic-stream-calls.jsonl"
@@ -34,6 +35,16 @@ def test_a_difference_is_exit_code_1_and_its_place(command: Run, tmp_path: Path)
     assert done.code == 1
     assert done.err.startswith(f"{file}: body, at byte 0: ")
     assert command("replay", str(file), "--as", "gemini").code == 0
+
+
+def test_what_only_the_recorded_dialect_can_say_is_named(command: Run, tmp_path: Path) -> None:
+    recording = Recording.read((FILE.parent / "openai-responses-to-openai-responses-whole-words.jsonl").read_bytes())
+    said = msgspec.json.decode(unpack(recording.request.body)) | {"background": True}
+    file = tmp_path / "later.jsonl"
+    body = pack(msgspec.json.encode(said))
+    file.write_bytes(replace(recording, request=replace(recording.request, body=body)).written())
+    assert command("replay", str(file)).code == 0
+    assert '"message":"background: ' in command("replay", str(file), "--as", "anthropic").out
 
 
 def test_a_gateway_toml_does_not_matter(command: Run, folder: Path) -> None:
