@@ -297,6 +297,13 @@ async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_
     assert calls == [{**piece, "index": index} for piece, index in zip(pieces, (0, 0, 1, 2), strict=True)]
 
 
+async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path) -> None:
+    begun = called(*({"index": i, "id": f"c{i}", "function": {"name": "f", "arguments": ""}} for i in range(2)))
+    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), DONE, **COUNTING)
+    (piece,) = json.loads(_data(got)[-1])["choices"][0]["delta"]["tool_calls"]
+    assert (piece["index"], begun in got) == (1, True)
+
+
 async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
     piece = called(
         {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}

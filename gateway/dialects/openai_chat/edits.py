@@ -33,7 +33,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
-from .numbering import Numbers, unnumbered
+from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
@@ -243,7 +243,7 @@ def screen(data: bytes, answering: Answering) -> bool:
         return True
     if chunk.usage is not UNSET and not answering.request.include_usage:
         return True
-    return chunk.choices == [] or any(one.delta is UNSET or unnumbered(one.delta) for one in chunk.choices or ())
+    return chunk.choices == [] or any(one.delta is UNSET or tells_of_calls(one.delta) for one in chunk.choices or ())
 
 
 def _uncounted(fields: Fields, _: Answering) -> Fields | None:

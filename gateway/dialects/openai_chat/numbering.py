@@ -15,15 +15,16 @@ from gateway.dialects.edits import Fields, mended, read
 from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
 
-__all__ = ["Numbers", "unnumbered"]
+__all__ = ["Numbers", "tells_of_calls"]
 
 
-class _Numbered(Struct):
+class _Piece(Struct):
     index: int | None = None
+    id: str | None = None
 
 
 class _Called(Struct):
-    tool_calls: list[_Numbered] | None = None
+    tool_calls: list[_Piece] | None = None
 
 
 _CALL: Final = msgspec.json.Decoder(Call)
@@ -37,12 +38,12 @@ _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = Raw(b"null")
 
 
-def unnumbered(delta: Raw) -> bool:
-    """Tell whether the piece of a call in it does not say which call it is of."""
+def tells_of_calls(delta: Raw) -> bool:
+    """Tell whether there is more in it to number calls by than the next piece of one that is numbered."""
     if b'"tool_calls"' not in bytes(delta):
         return False
     said = read(delta, _CALLED)
-    return said is not None and any(call.index is None for call in said.tool_calls or ())
+    return said is not None and any(piece.index is None or piece.id for piece in said.tool_calls or ())
 
 
 class Numbers:
@@ -59,12 +60,13 @@ class Numbers:
 
     def _choice(self, choice: Fields) -> Fields:
         delta = choice.get("delta", _NULL)
-        if not unnumbered(delta):
+        if not tells_of_calls(delta):
             return choice
         blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
         said = read(delta, _FIELDS) or {}
-        pieces = [self._piece(one, blocks) for one in read(said["tool_calls"], _RAWS) or ()]
-        return {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
+        given = read(said["tool_calls"], _RAWS) or []
+        pieces = mended(given, lambda _, one: self._piece(one, blocks))
+        return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
 
     def _piece(self, raw: Raw, blocks: Blocks) -> Raw:
         piece, fields = read(raw, _CALL), read(raw, _FIELDS)
@@ -74,4 +76,6 @@ class Numbers:
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function))
-        return Raw(_encode({**fields, "index": blocks.calls.index(call)}))
+        if piece.index is not None:
+            return raw
+        return Raw(_encode({**fields, "index": blocks.calls.index(call) if call.index is None else call.index}))
