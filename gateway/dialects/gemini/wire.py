@@ -195,6 +195,7 @@ class _Source(Struct, gc=False):
 class _Found(Struct, gc=False, rename="camel"):
     web: _Source | None = None
     retrieved_context: _Source | None = None
+    maps: _Source | None = None
 
 
 class _Segment(Struct, gc=False, rename="camel"):
@@ -234,7 +235,9 @@ def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
         found = _GROUNDING.decode(grounding)
     except (ValueError, RecursionError):
         return []
-    sources = [chunk.web or chunk.retrieved_context or _Source() for chunk in found.grounding_chunks or ()]
+    sources = [
+        chunk.web or chunk.retrieved_context or chunk.maps or _Source() for chunk in found.grounding_chunks or ()
+    ]
     citations = [
         _cite(sources[index], support.segment or _Segment())
         for support in found.grounding_supports or ()

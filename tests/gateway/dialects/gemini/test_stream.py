@@ -303,6 +303,13 @@ def test_sources_without_supports_are_cited_once_each() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["web", "retrievedContext", "maps"])
+def test_sources_of_every_kind_are_cited(kind: str) -> None:
+    found = {"groundingChunks": [{kind: {"uri": "https://a.example", "title": "A"}}]}
+    events = read(chunk(text("a"), finish="STOP", groundingMetadata=found))
+    assert [event.title for event in events if isinstance(event, ir.CitationDelta)] == ["A"]
+
+
 def test_sources_without_text_are_kept_for_those_who_read_them() -> None:
     events = read(chunk(function(), finish="STOP", groundingMetadata=GROUNDING))
     assert [event.kind for event in events if isinstance(event, ir.OpaqueEvent)] == ["groundingMetadata"]
