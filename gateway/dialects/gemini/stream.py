@@ -248,6 +248,8 @@ class StreamReader:
         if blob is not None:
             if not part.thought:  # a thought's picture is a draft
                 self._media(blob, signature)
+        elif (file := part.file_data) is not None and file.file_uri:
+            self._link(file.file_uri, file.mime_type or "file/")
         elif (code := part.executable_code) is not None:
             self._code(_LANGUAGES.get(code.language or "", ""), code.code or "")
         elif (ran := part.code_execution_result) is not None:
@@ -321,8 +323,15 @@ class StreamReader:
 
     def _code(self, label: str, text: str) -> None:
         fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text)), default=0))
+        self._words(f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n")
+
+    def _link(self, address: str, media_type: str) -> None:
+        """Show what stands elsewhere as a link, which every dialect can say."""
+        kind = media_type.partition("/")[0]
+        self._words(f"{'!' if kind == 'image' else ''}[{kind}]({address})")
+
+    def _words(self, words: str) -> None:
         self._texts += 1
-        words = f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n"
         self._whole(ir.BlockStarted(kind="text"), None, ir.TextDelta(words))
 
     def _source(self, kind: str, value: Raw) -> None:

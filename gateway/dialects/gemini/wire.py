@@ -42,6 +42,13 @@ class Blob(Struct, gc=False, rename="camel"):
     mime_type_twin: str | None = field(default=None, name="mime_type")
 
 
+class File(Struct, gc=False, rename="camel"):
+    """What stands elsewhere, by its address."""
+
+    file_uri: str | None = None
+    mime_type: str | None = None
+
+
 class Call(Struct, gc=False):
     """A tool call; `args` comes whole, as an object, or not at all."""
 
@@ -75,6 +82,7 @@ class Part(Struct, gc=False, rename="camel"):
     thought_signature: str | None = None
     function_call: Call | None = None
     inline_data: Blob | None = None
+    file_data: File | None = None
     executable_code: Code | None = None
     code_execution_result: CodeResult | None = None
     tool_call: Raw | UnsetType = UNSET

@@ -244,6 +244,15 @@ def test_image_without_data_is_none(data: str | None) -> None:
     assert parts({"inlineData": {"mimeType": "image/png", "data": data}}) == []
 
 
+@pytest.mark.parametrize(
+    ("media_type", "shown"), [("image/png", "![image]"), ("video/mp4", "[video]"), (None, "[file]")]
+)
+def test_what_stands_elsewhere_is_a_link(media_type: str | None, shown: str) -> None:
+    file = {"fileUri": "https://a.example/x", "mimeType": media_type}
+    assert parts({"fileData": file}) == [[TEXT, ir.TextDelta(f"{shown}(https://a.example/x)")]]
+    assert parts({"fileData": {"mimeType": media_type}}) == []
+
+
 def test_code_is_fenced_text_and_no_call() -> None:
     found = parts(
         {"executableCode": {"language": "PYTHON", "code": "print(6*7)"}},
