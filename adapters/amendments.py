@@ -155,7 +155,7 @@ class Draft(Generic[_W]):
         refused: frozenset[Cause] = frozenset((failure.cause,))
         amended = self._without | refused
         written = self._write(self._request, amended)
-        if self._strict and any(loss.severity != "hint" for loss in written.losses):
+        if self._strict and any(loss.severity != "hint" for loss in self._request.lost(written.losses)):
             return False
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere

@@ -71,7 +71,7 @@ def prepare(
     if request.native is not None:
         if _passes(request, case) and _keeps_words(variants, case):
             changed = _varied(request, variants, case) if variants else request
-            changed = replace(changed, model=model, sampling=_sampling(request.sampling, case), losses=())
+            changed = replace(changed, model=model, losses=(), **_sampling(request.sampling, case))
             return vary(request, changed, _target(case)) if variants else changed
         error = refusal(request, upstream)
         if error is not None:
@@ -90,7 +90,7 @@ def prepare(
     if request.betas and not _asks_claude(case):
         losses += (ir.Loss("anthropic-beta", "only Anthropic knows its betas", "hint"),)
     sampling = _sampling(request.sampling, case)
-    return replace(request, model=model, sampling=sampling, reasoning=reasoning, losses=losses)
+    return replace(request, model=model, reasoning=reasoning, losses=losses, **sampling)
 
 
 def _asks_claude(case: "_Case") -> bool:
@@ -203,7 +203,8 @@ def _varied(request: ir.Request, suffixes: tuple[str, ...], case: _Case) -> ir.R
     return replace(request, tools=tools, reasoning=reasoning)
 
 
-def _sampling(sampling: ir.Sampling, case: _Case) -> ir.Sampling:
+def _sampling(sampling: ir.Sampling, case: _Case) -> dict[str, object]:
+    """Fill in what the caller did not say; give the fields of the request that tell."""
     defaults = _defaults(case.config.defaults)
     filled: dict[str, float | int | None] = {}
     if defaults != _NO_DEFAULTS:
@@ -216,7 +217,7 @@ def _sampling(sampling: ir.Sampling, case: _Case) -> ir.Sampling:
         limit = case.info.max_output if case.info is not None else None
         filled["max_tokens"] = limit or FALLBACK_MAX_TOKENS
         case.note("max_tokens", filled["max_tokens"], "defaults", "max_tokens")
-    return replace(sampling, **filled) if filled else sampling
+    return {"sampling": replace(sampling, **filled), "filled": frozenset(filled)} if filled else {}
 
 
 def _reasoning(reasoning: ir.Reasoning, case: _Case) -> ir.Reasoning:

@@ -131,7 +131,7 @@ class Relay:
         )
         journey = target.adapter.open(call)
         if self._config.translate.lossy == "strict":
-            refuse_losses((*journey.request.losses, *journey.losses))
+            refuse_losses(journey.request.lost(journey.losses))
         return journey
 
     def prepared(self, context: RequestContext, target: Target, notes: list[Decision] | None = None) -> ir.Request:
@@ -175,7 +175,7 @@ class Relay:
             context.trace.answers(begun.events)
         context.passed = _passes(begun)
         context.credential = credential_of(begun.journey)
-        tell(context, begun.target, begun.journey.request.losses + begun.journey.losses)
+        tell(context, begun.target, begun.journey.request.lost(begun.journey.losses))
         return begun
 
     def unfetched(self, context: RequestContext) -> list[ir.Media]:

@@ -57,7 +57,7 @@ class Guard:
         return self._config.username
 
     async def admit(self, visit: Visit) -> Operator:
-        """Give who has the right; raise Unauthenticated, PermissionDenied, RateLimited.
+        """Give who has the right; raise Unauthenticated, RateLimited.
 
         What a visit says of itself counts before the session that its browser has.
         """
@@ -93,9 +93,9 @@ class Guard:
             return f"{_KEY}-{self._keys.admit(key, 'admin').id}"
         except Unauthenticated:
             self._lockout.check(visit.address)  # a password can be guessed: the right one waits, too
-        except PermissionDenied:
+        except PermissionDenied as error:  # a key that is known is no attempt
             if not right:
-                raise
+                raise Unauthenticated(str(error), headers=_challenge(visit)) from None
         if right:
             return _BY_PASSWORD
         self._lockout.failed(visit.address)

@@ -92,7 +92,7 @@ class Walk:
         except GatewayError as error:
             described = self._described(target, notes, self._losses(context, target), error=error)
             return described, isinstance(error, NoCredential)
-        losses = (*journey.request.losses, *journey.losses)
+        losses = journey.request.lost(journey.losses)
         notes += self._translation(journey.request)
         notes += [Decision("fetched", redact(url), ("translate", "fetch_urls")) for url in context.fetched]
         member = self._described(target, notes, losses, journey=journey)
@@ -152,7 +152,7 @@ class Walk:
         except GatewayError:
             return ()
         journey.done(None)
-        return (*journey.request.losses, *journey.losses)
+        return journey.request.lost(journey.losses)
 
     def _headers(self, target: Target, outgoing: Outgoing) -> dict[str, str]:
         """Show the headers; those that the operator has written may hold a secret of any shape."""

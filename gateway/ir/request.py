@@ -282,7 +282,7 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     `stream`: None = the caller left it out. `losses`: what the reader could not put into this form.
     `paths`: how the caller calls an option, by its name here, if it is another; also `thinking`, the `schema` of the
     output, the `filename` of media.
-    `marks`: all of them, in the order of tools, system and turns.
+    `marks`: all of them, in the order of tools, system and turns. `filled`: what of `sampling` the caller did not say.
     `betas`: what an Anthropic caller opts into by `anthropic-beta`.
     `native`: set where the upstream may get the caller's own words instead of a translation. `thread`: set by a
     dialect whose conversations the server keeps.
@@ -308,3 +308,12 @@ class Request(Struct, gc=False, frozen=True, kw_only=True):
     native: Native | None = None
     thread: Thread | None = None
     marks: tuple[Mark, ...] = ()
+    filled: frozenset[str] = frozenset()
+
+    def lost(self, losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
+        """Add the `losses` on the way upstream to those of the reader; nobody misses what was filled in."""
+        whole = self.losses + losses
+        if not self.filled:
+            return whole
+        paths = {self.paths.get(name, name) for name in self.filled}
+        return tuple(Loss(one.path, one.reason, "hint") if one.path in paths else one for one in whole)

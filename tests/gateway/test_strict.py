@@ -22,9 +22,9 @@ NOWHERE = {"base_url": "http://127.0.0.1:9", "api_key": "key-1"}
 UPSTREAMS = {"anthropic": {"type": "anthropic", **NOWHERE}, "openai": {"type": "openai", **NOWHERE}}
 
 
-async def refused(folder: Path, path: str, **fields: Any) -> Outcome:
+async def refused(folder: Path, path: str, *, defaults: Any = None, **fields: Any) -> Outcome:
     config = {"server": {"data_dir": str(folder)}, "translate": {"lossy": "strict"}, "log": {"level": "error"}}
-    app = create_app({**config, "upstream": UPSTREAMS})
+    app = create_app({**config, "upstream": UPSTREAMS, "defaults": defaults or {}})
     async with lifespan(app):
         return await call(app, scope_of(path), [msgspec.json.encode(fields)])
 
@@ -46,13 +46,14 @@ async def test_chat_callers_read_what_is_lost(tmp_path: Path) -> None:
 
 async def test_responses_callers_read_what_is_lost(tmp_path: Path) -> None:
     tool = {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}}
-    fields: dict[str, Any] = {"input": "hi", "top_logprobs": 2, "tools": [tool], "truncation": "auto"}
+    told = {"include": ["message.output_text.logprobs"], "top_logprobs": 2}
+    fields: dict[str, Any] = {"input": "hi", "tools": [tool], "truncation": "auto", **told}
     outcome = await refused(tmp_path, RESPONSES, model=CLAUDE, **fields)
     assert outcome.status == 400
     assert outcome.json == {
         "error": {
             "message": f"{SAID}tools[0].filters: not carried with web_search (change); "
-            "top_logprobs: there is no equivalent (change)",
+            "include[0]: there is no equivalent (change); top_logprobs: there is no equivalent (change)",
             "type": "invalid_request_error",
             "param": "tools[0].filters",
             "code": None,
@@ -95,3 +96,9 @@ async def test_a_refusal_names_twenty_losses_and_counts_the_rest(tmp_path: Path)
 async def test_hints_alone_are_no_refusal(tmp_path: Path) -> None:
     outcome = await refused(tmp_path, CHAT, model=CLAUDE, messages=[HI], metadata={"a": "b"})
     assert outcome.status == 502  # it goes out, and nobody is there
+
+
+@pytest.mark.parametrize(("said", "status"), [({}, 502), ({"top_k": 4}, 400)], ids=["filled in", "said"])
+async def test_nobody_misses_what_the_gateway_has_filled_in(tmp_path: Path, said: Any, status: int) -> None:
+    outcome = await refused(tmp_path, MESSAGES, defaults={"top_k": 4}, model=GPT, max_tokens=9, messages=[HI], **said)
+    assert outcome.status == status  # 502: nothing is at the upstream's address

@@ -31,6 +31,7 @@ ALLOWED = {
     ("adapters/v1internal_joining.py", "row.refresh_token == refresh_token"),
     ("gateway/store/keys.py", "keys.c.sha256 == bindparam('hash')"),
     # and these states are how a credential is
+    ("adapters/credential.py", "row.state != before.state"),
     ("adapters/credential.py", "row.state != self.row.state"),
     ("adapters/tending.py", "credential.state != was"),
     ("gateway/store/known.py", "state != row.state"),

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.cli import selftest_work, usage_work
 from gateway.cli.credentials_text import table as credentials
-from gateway.cli.doctor_finding import problem
+from gateway.cli.doctor_finding import hidden, problem
 from gateway.cli.doctor_finding import text as findings
 from gateway.cli.models_ask import Asked, Model, Upstream
 from gateway.legible import legible
@@ -63,7 +63,7 @@ def of_credentials(said: str) -> str:
 
 
 def of_doctor(said: str) -> str:
-    return findings([problem("models", said, said)])
+    return findings([hidden(problem("models", said, said), str)])
 
 
 def of_selftest(said: str) -> str:

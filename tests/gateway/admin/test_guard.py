@@ -36,8 +36,8 @@ ROLES: dict[str, tuple[dict[str, str], int]] = {
     "nobody": ({}, 401),
     "nobody on this machine": ({"host": "localhost"}, 401),
     "an unknown key": ({"x-api-key": "sk-no"}, 401),
-    "a key for chat": ({"x-api-key": "sk-chat"}, 403),
-    "a key for metrics": ({"authorization": "Bearer sk-metrics"}, 403),
+    "a key for chat": ({"x-api-key": "sk-chat"}, 401),
+    "a key for metrics": ({"authorization": "Bearer sk-metrics"}, 401),
     "a key that is over": ({"x-api-key": "sk-old"}, 401),
     "a wrong password": (basic("admin", "hunter2"), 401),
     "another name": (basic("root", ADMIN[1]), 401),
@@ -256,7 +256,7 @@ async def test_a_visit_without_any_proof_is_no_attempt(tmp_path: Path) -> None:
 
 
 async def test_keys_without_the_scope_are_no_attempts(tmp_path: Path) -> None:
-    assert await attempts(app_with_keys(tmp_path), 12, **{"x-api-key": "sk-chat"}) == [403] * 12
+    assert await attempts(app_with_keys(tmp_path), 12, **{"x-api-key": "sk-chat"}) == [401] * 12
 
 
 async def test_a_key_is_heard_while_its_address_is_not(tmp_path: Path) -> None:

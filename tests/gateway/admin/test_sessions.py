@@ -80,7 +80,7 @@ async def test_a_program_gets_the_login_refused_as_json(tmp_path: Path) -> None:
 async def test_a_key_with_the_scope_admin_opens_a_session_too(tmp_path: Path) -> None:
     keys = [CHIEF, {"name": "alice", "secret": "sk-chat"}]
     async with visiting(made(tmp_path, key=keys)) as http:
-        assert (await enter(http, "sk-chat")).status_code == 403
+        assert (await enter(http, "sk-chat")).status_code == 401
         await log_in(http, "", "sk-admin")
         assert "chief" in (await http.get("/")).text
 
