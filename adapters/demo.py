@@ -20,6 +20,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.dialects.content import arguments
+from gateway.dialects.logprobs import asked
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -96,10 +97,12 @@ class Demo:
 class _Journey:
     """One call; a demo error is final, so that what was asked for is what is seen."""
 
-    losses: tuple[ir.Loss, ...] = ()
-
     def __init__(self, call: Call, clock: Clock) -> None:
         self.request = call.request
+        paths = call.request.paths
+        self.losses: tuple[ir.Loss, ...] = tuple(
+            ir.Loss(paths.get(name, name), "the demo tells none", "change") for name in asked(call.request.sampling)
+        )
         self._clock = clock
         self._salt = sha256(call.request_id.encode()).hexdigest()[:24]
         self._said = _last_text(call.request)
