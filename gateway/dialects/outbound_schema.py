@@ -4,15 +4,14 @@ Of parameters it asks for a list of properties, too, even an empty one, and for 
 vendors do not ask for that, nor does MCP, so callers leave it out; anything may stand in the place of nothing.
 """
 
-from functools import lru_cache
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema
 from gateway.dialects.gemini.schema_root import rooted
+from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
@@ -25,32 +24,20 @@ _LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 
 
-def mended(schema: Raw) -> Raw:
+@rewriting
+def mended(schema: object) -> object:
     """Give a schema that OpenAI takes; one that it takes anyway is itself."""
-    return Raw(_mended(bytes(schema)))
-
-
-@lru_cache(maxsize=1024)
-def _mended(schema: bytes) -> bytes:
-    given = msgspec.json.decode(schema)
-    whole = _filled(given)
+    whole = _filled(schema)
     if is_object(whole) and "type" not in whole and _ALTERNATIVES.isdisjoint(whole):
-        whole = {"type": "object", **whole}
-    return schema if whole == given else msgspec.json.encode(whole)
+        return {"type": "object", **whole}
+    return whole
 
 
-def parameters(schema: Raw) -> Raw:
+@rewriting
+def parameters(schema: object) -> object:
     """Give the parameters of a function that OpenAI takes; those that it takes anyway are themselves."""
-    return Raw(_parameters(bytes(schema)))
-
-
-@lru_cache(maxsize=1024)
-def _parameters(schema: bytes) -> bytes:
-    given = msgspec.json.decode(schema)
-    whole = _filled(given)
-    if is_object(whole):
-        whole = _named(rooted(whole))
-    return schema if whole == given else msgspec.json.encode(whole)
+    whole = _filled(schema)
+    return _named(rooted(whole)) if is_object(whole) else whole
 
 
 def _named(root: Schema) -> Schema:

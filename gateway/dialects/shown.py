@@ -16,7 +16,7 @@ from gateway import ir
 
 from .content import media
 
-__all__ = ["data_url", "markdown", "read_shown"]
+__all__ = ["data_url", "link", "markdown", "read_shown"]
 
 _OPENING: Final = "![image](data:"
 _PICTURE: Final = re.compile(
@@ -26,8 +26,13 @@ _PICTURE: Final = re.compile(
 
 def markdown(media_type: str, data: str) -> str:
     """Give a picture, or what else came, as Markdown."""
+    return link(media_type, data_url(media_type, data))
+
+
+def link(media_type: str, address: str) -> str:
+    """Give what stands at an address as Markdown."""
     kind = media_type.partition("/")[0]
-    return f"{'!' if kind == 'image' else ''}[{kind}]({data_url(media_type, data)})"
+    return f"{'!' if kind == 'image' else ''}[{kind}]({address})"
 
 
 def data_url(media_type: str, data: str) -> str:

@@ -15,6 +15,7 @@ from gateway.dialects.gemini.schema_facets import Dropped, is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
+from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
@@ -41,17 +42,11 @@ _MAX_DEPTH: Final = 64
 # the parameters of a tool
 
 
-def parameters(schema: Raw) -> Raw:
+@rewriting
+def parameters(schema: object) -> object:
     """Give the parameters that Claude takes; those that it takes anyway are themselves."""
-    return Raw(_parameters(bytes(schema)))
-
-
-@lru_cache(maxsize=1024)
-def _parameters(schema: bytes) -> bytes:
-    given = msgspec.json.decode(schema)
-    whole = _modern(given)
-    root = rooted(whole if is_object(whole) else {})
-    return schema if root == given else msgspec.json.encode(root)
+    whole = _modern(schema)
+    return rooted(whole if is_object(whole) else {})
 
 
 def _modern(node: object) -> object:

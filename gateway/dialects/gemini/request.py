@@ -70,9 +70,8 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
 
     `surface`: whose fields there are. `max_output`: its limit, None = unknown. `thinking_conflict`, `signatures`: see
     [translate]. What the upstream is known to take: JSON Schema (on the public API), penalties, logprobs, `levels` of
-    thinking;
-    and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not good; `sentinels`:
-    calls without one are not, whatever the model.
+    thinking; and of this conversation: `thinks`, whether it may think; `refused`: its signatures are not good;
+    `sentinels`: calls without one are not, whatever the model.
     """
 
     model: str

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments
+from gateway.dialects.shown import link
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
@@ -249,7 +250,7 @@ class StreamReader:
             if not part.thought:  # a thought's picture is a draft
                 self._media(blob, signature)
         elif (file := part.file_data) is not None and file.file_uri:
-            self._link(file.file_uri, file.mime_type or "file/")
+            self._words(link(file.mime_type or "file/", file.file_uri))
         elif (code := part.executable_code) is not None:
             self._code(_LANGUAGES.get(code.language or "", ""), code.code or "")
         elif (ran := part.code_execution_result) is not None:
@@ -324,11 +325,6 @@ class StreamReader:
     def _code(self, label: str, text: str) -> None:
         fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text)), default=0))
         self._words(f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n")
-
-    def _link(self, address: str, media_type: str) -> None:
-        """Show what stands elsewhere as a link, which every dialect can say."""
-        kind = media_type.partition("/")[0]
-        self._words(f"{'!' if kind == 'image' else ''}[{kind}]({address})")
 
     def _words(self, words: str) -> None:
         self._texts += 1

@@ -74,15 +74,16 @@ class _Writer:
     def write(self) -> OpenAIWritten:
         tools = self.tools.write()
         effort = self._effort()
+        fixed = self._is_fixed(effort)
         fields: JSON = {
             "model": self.target.model,
             "instructions": "\n\n".join(block.text for block in self.request.system if block.text),
             "input": self._input(),
             **tools,
             "max_output_tokens": self._max_tokens(),
-            **self._drawing(fixed=self._is_fixed(effort)),
+            **self._drawing(fixed=fixed),
             "reasoning": self._reasoning(effort),
-            **self._included(fixed=self._is_fixed(effort)),
+            **self._included(fixed=fixed),
             "text": self._text(),
             **self._identity(),
         }

@@ -205,8 +205,8 @@ def _paths(asked: wire.Body) -> dict[str, str]:
     said = asked.reasoning or wire.Reasoning()
     thinking = next((field for field in ("effort", "summary", "generate_summary") if getattr(said, field)), "summary")
     paths = _PATHS | {"thinking": f"reasoning.{thinking}"}
-    if INCLUDE in (asked.include or ()):
-        paths["logprobs"] = f"include[{list(asked.include or ()).index(INCLUDE)}]"
+    if asked.include and INCLUDE in asked.include:
+        paths["logprobs"] = f"include[{asked.include.index(INCLUDE)}]"
     return paths if asked.user or not asked.safety_identifier else paths | {"user": "safety_identifier"}
 
 

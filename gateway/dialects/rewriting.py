@@ -1,0 +1,28 @@
+"""Schemas that one vendor wants otherwise: each is rewritten once, and one that need not be keeps its bytes."""
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+__all__ = ["rewriting"]
+
+_SCHEMAS: Final = 1024  # of one kind that are remembered
+
+
+def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:
+    """Make of what rewrites a decoded schema what rewrites one that is not decoded."""
+
+    @lru_cache(maxsize=_SCHEMAS)
+    def rewritten(schema: bytes) -> bytes:
+        given = msgspec.json.decode(schema)
+        whole = rewrite(given)
+        return schema if whole == given else msgspec.json.encode(whole)
+
+    @wraps(rewrite)
+    def apply(schema: Raw) -> Raw:
+        return Raw(rewritten(bytes(schema)))
+
+    return apply
