@@ -16,6 +16,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import (
+    CallerError,
     GatewayError,
     ModelNotFound,
     NoCredential,
@@ -108,14 +109,21 @@ async def walk(
     tried: Tried = lambda _, __: None,
     failed: Failed = lambda _: None,
 ) -> _T:
-    """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give."""
+    """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
+
+    What one member cannot carry the next may; the caller reads the first refusal where none could be asked.
+    """
     failure: GatewayError | None = None
+    refusal: CallerError | None = None
     for place, target in enumerate(targets):
         last = place == len(targets) - 1
         try:
             journey = embark(target)
         except NoCredential as error:
             failure = bare(error)
+            continue
+        except CallerError as error:
+            refusal = refusal or bare(error)
             continue
         member = _Member(
             target,
@@ -143,8 +151,9 @@ async def walk(
         except BaseException:
             journey.done(None)
             raise
-    assert failure is not None
-    raise failure
+    reason = failure or refusal
+    assert reason is not None
+    raise reason
 
 
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)

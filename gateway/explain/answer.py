@@ -72,6 +72,16 @@ class Way(Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...] = ()
     error: Refusal | None = None
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """What the caller would read before any upstream is called; None where a member would be."""
+        errors = [member.error for member in self.members if not member.untried]
+        if None in errors:
+            return None
+        refused = [error for error in errors if error is not None]
+        failed = [error for error in refused if error.status >= 500]
+        return self.error or next(reversed(failed), next(iter(refused), None))
+
 
 class Explanation(Struct, frozen=True, kw_only=True):
     """All that is known of a request before its transport. `ways` is empty where it is refused before.
@@ -93,10 +103,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     @property
     def refusals(self) -> list[Refusal]:
-        """Every error in it."""
-        ways = [way.error for way in self.ways]
-        members = [member.error for way in self.ways for member in way.members]
-        return [error for error in (self.error, *ways, *members) if error is not None]
+        """What the caller would read in the place of an answer, whichever way is taken."""
+        return [error for error in (self.error, *(way.refusal for way in self.ways)) if error is not None]
 
 
 def step_of(decision: Decision, loaded: Loaded) -> Step:

@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.config import Decision, Loaded
 from gateway.context import RequestContext, attach
 from gateway.dialects.tables import REPLY_EDITS
-from gateway.errors import GatewayError, ModelNotFound, NoCredential
+from gateway.errors import GatewayError, ModelNotFound
 from gateway.explain.answer import Member, Refusal, Way, step_of
 from gateway.explain.changes import Change, changes
 from gateway.explain.difference import difference
@@ -76,28 +76,22 @@ class Walk:
     def _members(self, context: RequestContext, targets: Sequence[Target]) -> Iterator[Member]:
         """Look at each member of a chain, and whether the request would ever come to it."""
         able = self._relay.able(context.request, targets)
-        ended = ""
         for target in targets:
-            left_out = "" if target in able else _LEFT_OUT
-            member, goes_on = self._member(context, target)
-            yield replace(member, untried=left_out or ended)
-            if not (goes_on or left_out or ended):
-                ended = f"{target.label} has refused the request, which ends it"
+            yield replace(self._member(context, target), untried="" if target in able else _LEFT_OUT)
 
-    def _member(self, context: RequestContext, target: Target) -> tuple[Member, bool]:
-        """Look at one member; tell also whether the next one may be tried after it."""
+    def _member(self, context: RequestContext, target: Target) -> Member:
+        """Look at one member."""
         notes = list(self._settings(target))
         try:
             journey = self._relay.embark(context, target, notes)
         except GatewayError as error:
-            described = self._described(target, notes, self._losses(context, target), error=error)
-            return described, isinstance(error, NoCredential)
+            return self._described(target, notes, self._losses(context, target), error=error)
         losses = journey.request.lost(journey.losses)
         notes += self._translation(journey.request)
         notes += [Decision("fetched", redact(url), ("translate", "fetch_urls")) for url in context.fetched]
         member = self._described(target, notes, losses, journey=journey)
         journey.done(None)
-        return member, True
+        return member
 
     def _described(
         self,

@@ -7,6 +7,7 @@ from gateway import ir
 from gateway.attempts import Begun, Policy, begin
 from gateway.errors import (
     GatewayError,
+    InvalidRequest,
     NoCredential,
     StreamBroken,
     UpstreamMalformed,
@@ -41,6 +42,18 @@ async def run(*scripts: Scripted, policy: Policy = POLICY, visible: bool | None 
         return target.adapter.open(call(visible=visible))
 
     return await begin(targets, embark, policy, FakeClock())
+
+
+async def picky(refusing: str, *others: Scripted) -> Begun:
+    """Ask a chain of the member a and others, of which those named refuse before they are called."""
+    targets = [Target(one, "m") for one in (script(), *others)]
+
+    def embark(target: Target) -> Journey:
+        if target.adapter.name in refusing:
+            raise InvalidRequest(f"{target.adapter.name} cannot carry it")
+        return target.adapter.open(call())
+
+    return await begin(targets, embark, POLICY, FakeClock())
 
 
 def script(*plays: Play, after: After = again, name: str = "a") -> Scripted:
@@ -96,6 +109,22 @@ async def test_a_refused_request_is_not_carried_to_the_next_member() -> None:
     with pytest.raises(UpstreamRejected):
         await run(first, second)
     assert not second.calls
+
+
+async def test_what_cannot_be_said_to_one_member_goes_to_the_next() -> None:
+    able = script(say("Hello"), name="b")
+    assert (await picky("a", able)).target.label == "b/m"
+
+
+async def test_where_no_member_can_be_asked_the_first_ones_reason_is_the_answer() -> None:
+    with pytest.raises(InvalidRequest, match="a cannot"):
+        await picky("ab", script(name="b"))
+
+
+async def test_the_failure_of_a_member_goes_before_what_others_cannot_carry() -> None:
+    down = script([DOWN], after=lambda error: error, name="b")
+    with pytest.raises(UpstreamUnavailable):
+        await picky("ac", down, script(name="c"))
 
 
 @pytest.mark.parametrize("after", [lambda _: Step(wait_s=5), lambda error: error], ids=["wait", "give up"])

@@ -236,16 +236,28 @@ async def test_every_member_of_a_chain_is_shown_in_its_order(write: Write) -> No
     assert all(member.body is not None for member in way.members)
 
 
-async def test_members_behind_one_that_refuses_are_never_tried(write: Write) -> None:
+async def test_what_one_member_of_a_chain_cannot_carry_goes_to_the_next(write: Write) -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://pictures.test/sea.png"}}
     asking = ask("openai-chat", "best", messages=[{"role": "user", "content": [picture]}])
     file = write('[models.alias]\nbest = ["google/gemini-2.5-flash", "demo", "demo/a"]', GOOGLE, "[upstream.demo]")
-    (way,) = (await of(file, asking)).ways
-    ended = "google/gemini-2.5-flash has refused the request, which ends it"
-    assert [member.untried for member in way.members] == ["", ended, ended]
-    assert f"2 of 3, never tried: demo/demo (usable, no account needed)\n  {ended}\n" in written(await of(file, asking))
-    with pytest.raises(AssertionError, match="this upstream fetches nothing"):
-        await live(file, asking)  # or demo would have answered
+    explanation = await of(file, asking)
+    (way,) = explanation.ways
+    assert [(member.untried, member.error is None) for member in way.members] == [("", False), ("", True), ("", True)]
+    assert not explanation.refusals
+    text = written(explanation)
+    assert "  refused, 400: " in text
+    assert "2 of 3, tried in order: demo/demo (usable, no account needed)\n" in text
+    await live(file, asking)
+
+
+async def test_a_chain_whose_members_all_refuse_says_what_the_first_one_says(write: Write) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.test/sea.png"}}
+    asking = ask("openai-chat", "best", messages=[{"role": "user", "content": [picture]}])
+    explanation = await of(
+        write('[models.alias]\nbest = ["google/gemini-2.5-flash", "google/gemini-3"]', GOOGLE), asking
+    )
+    (refusal,) = explanation.refusals
+    assert refusal == explanation.ways[0].members[0].error
 
 
 async def test_members_that_would_need_what_cannot_be_translated_are_never_tried(write: Write) -> None:
@@ -290,7 +302,7 @@ async def test_a_way_that_leads_nowhere_does_not_hide_the_others(order: str, wri
     assert [error.status for error in explanation.refusals] == [404]
 
 
-async def test_a_strict_member_behind_one_that_works_is_a_refusal_too(write: Write) -> None:
+async def test_a_strict_member_behind_one_that_works_says_that_it_would_refuse(write: Write) -> None:
     file = write(
         '[models.alias]\nbest = ["demo", "google/claude-sonnet-4-5"]',
         '[thinking]\n"claude-*" = { include = true, budget = 2000 }',
@@ -299,8 +311,9 @@ async def test_a_strict_member_behind_one_that_works_is_a_refusal_too(write: Wri
         "[upstream.demo]",
     )
     explanation = await of(file, ask("openai-chat", "best"))
-    assert [member.error is None for member in explanation.ways[0].members] == [True, False]
-    assert [error.param for error in explanation.refusals] == ["logit_bias"]  # which only OpenAI knows
+    errors = [member.error for member in explanation.ways[0].members]
+    assert [error and error.param for error in errors] == [None, "logit_bias"]  # which only OpenAI knows
+    assert explanation.refusals == []  # the first one gets it
 
 
 # own middlewares
