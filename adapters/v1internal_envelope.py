@@ -7,7 +7,7 @@ The envelope is a form; the name in it is always this gateway's, or the one that
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ from gateway.adapters.v1internal_native import with_session
 from gateway.config import V1InternalConfig
 from gateway.context import new_uuid
 from gateway.dialects.gemini.request import Written
+from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.sessions import conversation
 from gateway.upstream import Call
 
@@ -23,7 +24,7 @@ __all__ = ["Envelope", "headers_of", "session_id"]
 
 RequestType = Literal["agent", "image_gen", "web_search"]
 
-_SEARCH_ONLY: Final[list[dict[str, Any]]] = [{"googleSearch": {}}]
+_SEARCH: Final = {"googleSearch"}
 _POSITIVE: Final = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
 
@@ -88,4 +89,6 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 def _request_type(written: Written) -> RequestType:
     if written.image_model:
         return "image_gen"
-    return "web_search" if written.body.get("tools") == _SEARCH_ONLY else "agent"
+    tools = written.body.get("tools")
+    (tool,) = tools if is_list(tools) and len(tools) == 1 else (None,)
+    return "web_search" if is_object(tool) and tool.keys() == _SEARCH else "agent"

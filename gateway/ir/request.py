@@ -20,6 +20,8 @@ __all__ = [
     "Media",
     "Native",
     "Opaque",
+    "Option",
+    "OptionName",
     "Output",
     "Part",
     "Reasoning",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 Severity = Literal["hint", "change", "content"]
+OptionName = Literal["allowed_domains", "blocked_domains", "max_uses", "search_context_size", "user_location"]
 
 
 class Loss(Struct, gc=False, frozen=True):
@@ -161,10 +164,23 @@ class Grammar(Struct, gc=False, frozen=True, kw_only=True):
     path: str = ""
 
 
+class Option(Struct, gc=False, frozen=True, kw_only=True):
+    """What the caller says of a service of the upstream. `at`: where it stood below its tool.
+
+    `value`, JSON: of the domains, a list of names; of `user_location`, an object of city, region, country, timezone;
+    of `search_context_size`, low, medium or high; of `max_uses`, a number.
+    """
+
+    name: OptionName
+    value: Raw
+    at: str
+
+
 class Tool(Struct, gc=False, frozen=True, kw_only=True):
     """A function the model may call. `schema`: JSON Schema as the caller wrote it; None = no parameters.
 
-    `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`).
+    `builtin`: not a function but a service of the upstream (`web_search`, `web_fetch`, `code_execution`),
+    with its `options`.
     `free_form`: it takes plain text, which travels as the one argument `input`; `grammar`: of that text.
     `path`: where it stood in the request, such as `tools[3]`; `schema_path`: where its schema stands below that.
     `namespace`: the caller's (namespace, name), of which `name` is made; calls go back under these.
@@ -175,6 +191,7 @@ class Tool(Struct, gc=False, frozen=True, kw_only=True):
     schema: Raw | None = None
     strict: bool | None = None
     builtin: str | None = None
+    options: tuple[Option, ...] = ()
     free_form: bool = False
     path: str = ""
     schema_path: str = ""

@@ -45,17 +45,17 @@ async def test_chat_callers_read_what_is_lost(tmp_path: Path) -> None:
 
 
 async def test_responses_callers_read_what_is_lost(tmp_path: Path) -> None:
-    tool = {"type": "web_search", "filters": {"allowed_domains": ["a.example"]}}
+    tool = {"type": "web_search", "filters": {"of_language": "it"}}
     told = {"include": ["message.output_text.logprobs"], "top_logprobs": 2}
     fields: dict[str, Any] = {"input": "hi", "tools": [tool], "truncation": "auto", **told}
     outcome = await refused(tmp_path, RESPONSES, model=CLAUDE, **fields)
     assert outcome.status == 400
     assert outcome.json == {
         "error": {
-            "message": f"{SAID}tools[0].filters: not carried with web_search (change); "
+            "message": f"{SAID}tools[0].filters.of_language: not carried with web_search (change); "
             "include[0]: there is no equivalent (change); top_logprobs: there is no equivalent (change)",
             "type": "invalid_request_error",
-            "param": "tools[0].filters",
+            "param": "tools[0].filters.of_language",
             "code": None,
         }
     }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.place import Place
+from gateway.dialects.services import option
 
 from . import inbound_wire as wire
 from .inbound_schema import json_schema
@@ -23,6 +24,8 @@ _BUILTIN: Final = {
     "urlContext": "web_fetch",
     "codeExecution": "code_execution",
 }
+_EXCLUDED: Final = "excludeDomains"
+_STRINGS: Final = msgspec.json.Decoder(list[str] | str)
 _REFUSED: Final = {"mcpServers": "MCP servers are not called from here; run them at the client"}
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "AUTO": ir.ToolChoice(mode="auto"),
@@ -87,10 +90,18 @@ def _read(raw: Raw, place: Place) -> Iterator[ir.Tool]:
         elif kind in _REFUSED:
             raise at.refuse(_REFUSED[kind])
         else:
-            for option in wire.fields_of(value, at):
-                at.lose(option, "not carried", "change")
             builtin = _BUILTIN.get(kind, kind)
-            yield ir.Tool(name=builtin, builtin=builtin, path=at.path)
+            options = list[ir.Option]()
+            for key, given in wire.fields_of(value, at).items():
+                if builtin == "web_search" and key == _EXCLUDED:
+                    options.append(_excluded(given, at.at(key)))
+                else:
+                    at.lose(key, "not carried", "change")
+            yield ir.Tool(name=builtin, builtin=builtin, options=tuple(options), path=at.path)
+
+
+def _excluded(raw: Raw, place: Place) -> ir.Option:
+    return option("blocked_domains", wire.strings(place.read(raw, _STRINGS)), _EXCLUDED)
 
 
 def _function(raw: Raw, place: Place) -> ir.Tool:

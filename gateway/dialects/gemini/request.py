@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.logprobs import asked
+from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
@@ -40,6 +41,10 @@ _BUILTIN: Final = {
     "web_search": "googleSearch",
     "web_fetch": "urlContext",
     "code_execution": "codeExecution",
+}
+_OPTIONS: Final[dict[str, dict[ir.OptionName, str]]] = {
+    "v1internal": {"allowed_domains": "includedDomains"},
+    "vertex": {"blocked_domains": "excludeDomains"},
 }
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY", "named": "ANY"}
 _SAMPLING: Final = {
@@ -311,7 +316,9 @@ class _Writer:
             for tool in builtin:
                 self._lose(tool.path, f"{tool.builtin} cannot stand beside functions")
             return declared
-        hosted: list[dict[str, object]] = [{name: {}} for tool in builtin if (name := self._hosted(tool))]
+        hosted: list[dict[str, object]] = [
+            {name: self._options(tool)} for tool in builtin if (name := self._hosted(tool))
+        ]
         return declared + hosted
 
     def _combines(self) -> bool:
@@ -323,6 +330,10 @@ class _Writer:
         if name is None:
             self._lose(tool.path, f"this model has no {tool.builtin}")
         return name
+
+    def _options(self, tool: ir.Tool) -> dict[str, object]:
+        known = _OPTIONS.get(self.target.surface, {})
+        return {known[one.name]: one.value for one in carried(tool, known, self.losses)}
 
     def _declare(self, tool: ir.Tool) -> dict[str, object]:
         name = self.names.upstream(tool.name)

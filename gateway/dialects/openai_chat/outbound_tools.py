@@ -11,6 +11,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
+from gateway.dialects.services import carried
 
 from .outbound_models import Abilities
 
@@ -18,6 +19,7 @@ __all__ = ["Tools", "is_strict", "write_tools"]
 
 _NO_FUNCTIONS: Final = "there are no functions to call"
 _SEARCH: Final = "web_search_options"
+_OPTIONS: Final[frozenset[ir.OptionName]] = frozenset({"search_context_size", "user_location"})
 _BELOW: Final = ("items", "not")
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 _MAPS: Final = ("properties", "$defs", "definitions")
@@ -101,7 +103,7 @@ class _Writer:
         for tool in self._builtin:
             known = tool.path == _SEARCH or "search" in self._model.lower()
             if tool.builtin == "web_search" and known:
-                found[_SEARCH] = {}
+                found[_SEARCH] = {one.name: _located(one) for one in carried(tool, _OPTIONS, self._losses)}
             else:
                 self._lose(tool.path, f"this model has no {tool.builtin}", "change")
         return found
@@ -141,6 +143,10 @@ class _Writer:
         for name in self._chosen:
             kind: Kind = "custom" if name in free_form else "function"
             yield {"type": kind, kind: {"name": self._names.upstream(name)}}
+
+
+def _located(one: ir.Option) -> object:
+    return {"type": "approximate", "approximate": one.value} if one.name == "user_location" else one.value
 
 
 def _form(grammar: ir.Grammar | None) -> dict[str, object]:

@@ -10,6 +10,7 @@ from msgspec import Raw, UnsetType, structs
 from gateway import ir
 from gateway.dialects.known import Closed
 from gateway.dialects.place import FIELDS, Place
+from gateway.dialects.services import option
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -84,11 +85,17 @@ def _all(body: wire.Body, losses: list[ir.Loss]) -> Iterator[ir.Tool]:
         yield _tool(tool, f"tools[{i}]", losses)
     for i, function in enumerate(body.functions or ()):
         yield _function(function, f"{LEGACY}{i}]")
-    options = body.web_search_options
-    if wire.given(options):
-        if bytes(options) != b"{}":
-            losses.append(ir.Loss("web_search_options", "only the search itself is carried", "hint"))
-        yield ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
+    if body.web_search_options is not None:
+        yield _search(body.web_search_options)
+
+
+def _search(given: wire.SearchOptions) -> ir.Tool:
+    options = list[ir.Option]()
+    if given.search_context_size is not None:
+        options.append(option("search_context_size", given.search_context_size, "search_context_size"))
+    if given.user_location is not None:
+        options.append(option("user_location", given.user_location.approximate, "user_location"))
+    return ir.Tool(name="web_search", builtin="web_search", options=tuple(options), path="web_search_options")
 
 
 def _tool(tool: wire.Tool, path: str, losses: list[ir.Loss]) -> ir.Tool:

@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 from gateway import ir
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
+from gateway.dialects.services import Location, SearchContextSize
 from gateway.errors import InvalidRequest
 
 __all__ = [
@@ -309,6 +310,20 @@ class StreamOptions(Closed):
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto"]
 
 
+class UserLocation(Closed):
+    """Where the user is."""
+
+    type: Literal["approximate"]
+    approximate: Location
+
+
+class SearchOptions(Closed):
+    """How the web is searched."""
+
+    search_context_size: SearchContextSize | None = None
+    user_location: UserLocation | None = None
+
+
 class Reasoning(Closed):
     """OpenRouter's control."""
 
@@ -371,7 +386,7 @@ class Body(Struct, kw_only=True):
     parallel_tool_calls: bool | None = None
     functions: list[Function] | None = None
     function_call: Named | str | None = None
-    web_search_options: Raw | UnsetType = UNSET
+    web_search_options: SearchOptions | None = None
 
     response_format: ResponseFormat | None = None
     modalities: list[str] | None = None

@@ -16,6 +16,7 @@ from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
+from gateway.dialects.services import carried, located
 
 from .outbound_parts import JSON
 
@@ -31,6 +32,8 @@ _SERVICES: Final[dict[str, JSON]] = {
     "web_search": {"type": "web_search"},
     "code_execution": {"type": "code_interpreter", "container": {"type": "auto"}},
 }
+_DOMAINS: Final = "allowed_domains"
+_OPTIONS: Final[frozenset[ir.OptionName]] = frozenset({_DOMAINS, "search_context_size", "user_location"})
 
 
 class ToolWriter:
@@ -143,7 +146,10 @@ class ToolWriter:
             return dict(fields)
         if kind not in _SERVICES:
             self._lose(tool.path, f"this upstream has no {kind}", "change")
-        return _SERVICES.get(kind)
+            return None
+        options = {one.name: located(one) for one in carried(tool, _OPTIONS, self._losses)}
+        domains = options.pop(_DOMAINS, None)
+        return _SERVICES[kind] | options | ({} if domains is None else {"filters": {_DOMAINS: domains}})
 
     # the choice
 

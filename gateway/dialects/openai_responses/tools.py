@@ -15,6 +15,7 @@ from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
 from gateway.dialects.openai_chat.wire import Custom, given
 from gateway.dialects.place import Place
+from gateway.dialects.services import read_option
 
 from . import wire
 
@@ -30,7 +31,10 @@ _LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
     "image_generation": ("pictures are not drawn by a tool here", "change"),
     "file_search": ("files kept at OpenAI cannot be searched from here", "change"),
 }
-_SEVERITY: Final[dict[str, ir.Severity]] = {"filters": "change"}
+_OPTIONS: Final[dict[str, ir.OptionName]] = {
+    "search_context_size": "search_context_size",
+    "user_location": "user_location",
+}
 _HOSTED: Final = "a service of the upstream is called as the model sees fit"
 
 
@@ -87,13 +91,28 @@ def _tool(raw: Raw, kind: str, place: Place) -> ir.Tool:
 
 def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
     builtin = "code_execution" if kind == _CODE else _SEARCH
+    options = list[ir.Option]()
     for key, value in place.fields(raw).items():
+        if key == "type" or not given(value):
+            continue
         if key == "container":
             if msgspec.json.decode(value) != _AUTO:
                 place.lose(key, "the upstream has containers of its own", "change")
-        elif key != "type" and given(value):
-            place.lose(key, f"not carried with {builtin}", _SEVERITY.get(key, "hint"))
-    return ir.Tool(name=builtin, builtin=builtin, path=place.path)
+        elif builtin == _SEARCH and key in _OPTIONS:
+            options.append(read_option(_OPTIONS[key], value, place, key))
+        elif builtin == _SEARCH and key == "filters":
+            options += _filters(value, place)
+        else:
+            place.lose(key, f"not carried with {builtin}")
+    return ir.Tool(name=builtin, builtin=builtin, options=tuple(options), path=place.path)
+
+
+def _filters(raw: Raw, place: Place) -> Iterator[ir.Option]:
+    for key, value in place.at("filters").fields(raw).items():
+        if key == "allowed_domains" and given(value):
+            yield read_option("allowed_domains", value, place, "filters.allowed_domains")
+        elif given(value):
+            place.at("filters").lose(key, f"not carried with {_SEARCH}", "change")
 
 
 def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:

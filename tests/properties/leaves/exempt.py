@@ -70,6 +70,7 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r".*\.(summary|content)\[\d+\]\.type", _ANY, "where it stands says what it is"),
         (r"(.*\.)?tools\[\d+\]\.type", ("function", ABSENT), "the default"),
         (r"tools\[\d+\]\.type", ("web_search", "web_searchx"), "any version of a built-in tool is one service"),
+        (r"tools\[\d+\]\.user_location\.type", ("approximate", ABSENT), "the only one"),
         (r"tool_choice(\.tools\[\d+\])?\.type", ("function", "functionx"), "its name says it"),
         (r".*\.arguments", ("{}", "", ABSENT), "a call without arguments"),
         (r".*\.output_format", ("png", ABSENT), "the first bytes tell"),
@@ -90,6 +91,7 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
     ),
     "anthropic": (
         (r"model", _ANY, "where it leads is decided before, and stands in the target"),
+        (r"tools\[\d+\]\.user_location\.type", ("approximate", ABSENT), "the only one"),
         (r"tools\[\d+\]\.(type|name)", _ANY, "any version of a built-in tool is one service, and fixes its name"),
         (r".*\.source\.media_type", ("image/png", "application/pdf", "text/plain", ABSENT), "the first bytes tell"),
         (r"stream", (False, ABSENT), "the default"),

@@ -57,8 +57,8 @@ def test_services_of_the_upstream(kind: str, builtin: str) -> None:
     )
 
 
-def test_the_limits_of_a_search_are_reported_by_weight() -> None:
-    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 5, "allowed_domains": ["a.example"]}
+def test_the_limits_of_a_fetch_are_reported_by_weight() -> None:
+    tool = {"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 5, "allowed_domains": ["a.example"]}
     assert [(loss.path, loss.severity) for loss in read(tools=[tool]).losses] == [
         ("tools[0].max_uses", "hint"),
         ("tools[0].allowed_domains", "change"),

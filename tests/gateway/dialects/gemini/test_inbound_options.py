@@ -191,8 +191,9 @@ def test_a_service_of_google_s(kind: str, builtin: str) -> None:
 
 
 def test_options_of_a_service_are_told() -> None:
-    given = ask(tools=[{"googleSearch": {"excludeDomains": ["a.example"]}}])
-    assert [(loss.path, loss.severity) for loss in given.losses] == [("tools[0].googleSearch.excludeDomains", "change")]
+    given = ask(tools=[{"googleSearch": {"blockingConfidence": "BLOCK_HIGH_AND_ABOVE"}}])
+    path = "tools[0].googleSearch.blockingConfidence"
+    assert [(loss.path, loss.severity) for loss in given.losses] == [(path, "change")]
 
 
 @pytest.mark.parametrize(

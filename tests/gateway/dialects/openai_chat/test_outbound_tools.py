@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import Raw, json, structs
 
 from gateway import ir
 
@@ -155,6 +155,21 @@ def test_older_thinkers_take_no_word_about_parallel_calls(parallel: bool, severi
 def test_a_search_that_a_chat_caller_asks_for_goes_along() -> None:
     tool = ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
     assert body(tools=(tool,))["web_search_options"] == {}
+
+
+def test_a_search_is_told_where_the_user_is_and_how_much_to_read() -> None:
+    options = (
+        ir.Option(name="user_location", value=Raw(b'{"city":"Rome"}'), at="user_location"),
+        ir.Option(name="search_context_size", value=Raw(b'"low"'), at="search_context_size"),
+        ir.Option(name="max_uses", value=Raw(b"3"), at="max_uses"),
+    )
+    tool = ir.Tool(name="web_search", builtin="web_search", options=options, path="tools[0]")
+    answer = written(tools=(tool,), model="gpt-4o-search-preview")
+    assert json.decode(json.encode(answer.body["web_search_options"])) == {
+        "user_location": {"type": "approximate", "approximate": {"city": "Rome"}},
+        "search_context_size": "low",
+    }
+    assert lost(answer) == [("tools[0].max_uses", "hint")]
 
 
 @pytest.mark.parametrize(("model", "sent"), [("gpt-4o-search-preview", True), (GPT, False)])

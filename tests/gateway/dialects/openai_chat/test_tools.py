@@ -77,9 +77,9 @@ def test_older_functions_are_read() -> None:
 
 
 def test_web_search_options_are_a_built_in_tool() -> None:
-    request = read(web_search_options={"search_context_size": "low"}, tools=[G])
+    request = read(web_search_options={"xNeverHeardOf": 1}, tools=[G])
     assert request.tools[1] == ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
-    assert [loss.path for loss in request.losses] == ["web_search_options"]
+    assert [loss.path for loss in request.losses] == ["web_search_options.xNeverHeardOf"]
 
 
 def test_the_same_tool_twice_counts_once() -> None:

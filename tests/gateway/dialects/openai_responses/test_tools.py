@@ -64,9 +64,12 @@ def test_services_that_others_have_too_are_built_in(kind: str, builtin: str) -> 
 
 
 def test_options_of_services_are_told() -> None:
-    search = SEARCH | {"filters": {"allowed_domains": ["a.example"]}, "search_context_size": "low"}
+    search = SEARCH | {"filters": {"of_language": "it"}, "external_web_access": False}
     code = {"type": "code_interpreter", "container": {"type": "auto"}}
-    assert lost(ask(tools=[search, code])) == [("tools[0].filters", "change"), ("tools[0].search_context_size", "hint")]
+    assert lost(ask(tools=[search, code])) == [
+        ("tools[0].filters.of_language", "change"),
+        ("tools[0].external_web_access", "hint"),
+    ]
     assert lost(ask(tools=[code | {"container": "cntr_1"}])) == [("tools[0].container", "change")]
 
 
