@@ -139,6 +139,7 @@ CONTENT: Final = (
     *hold(said(_AUDIO), "messages[].content[input_audio]", "messages[].content[input_audio].input_audio.data"),
     *hold(said(_AUDIO), "messages[].content[input_audio].input_audio.format"),
 )
+_NEAR: Final = {"user_location": {"type": "approximate", "approximate": {"city": "Rome"}}}
 _ALLOWED: Final = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [SUM]}}
 _CHOSEN: Final = chat(
     tools=[{"type": "custom", "custom": {"name": "sql"}}, {"type": "custom", "custom": {"name": "say"}}],
@@ -177,6 +178,9 @@ TOOLS: Final = (
     *hold(old(function_call={"name": "weather"}), "function_call", "function_call.name", others=("sum",)),
     *hold(chat(web_search_options={}), "web_search_options"),
     *hold(chat(web_search_options={"search_context_size": "low"}), "web_search_options.search_context_size"),
+    *hold(chat(web_search_options=_NEAR), "web_search_options.user_location"),
+    *hold(chat(web_search_options=_NEAR), "web_search_options.user_location.approximate", others=({"city": "Oslo"},)),
+    *hold(chat(web_search_options=_NEAR), "web_search_options.user_location.type", idle="the only one"),
     *hold(chat(web_search_options={}, tools=[function()]), "web_search_options (and tools)"),
 )
 SAMPLING: Final = (

@@ -182,6 +182,7 @@ _ALLOWED: Final = {"type": "allowed_tools", "mode": "required", "tools": [CHOICE
 _NAMED: Final = {"type": "function", "name": "sum", "namespace": "sky"}
 _SPACED: Final = [_SPACE, function("sum")]
 _SEARCH: Final = {"type": "web_search"}
+_NEAR: Final = {"type": "approximate", "city": "Rome"}
 _BUILTIN: Final = (
     {"type": "apply_patch"},
     {"type": "code_interpreter", "container": {"type": "auto"}},
@@ -213,6 +214,7 @@ TOOLS: Final = (
     *hold(response(tools=[_SEARCH, function()]), "tools[web_search] (and functions)"),
     *hold(response(tools=[{**_SEARCH, "filters": {"allowed_domains": ["a"]}}]), "tools[web_search].filters"),
     *hold(response(tools=[{**_SEARCH, "search_context_size": "low"}]), "tools[web_search].search_context_size"),
+    *hold(response(tools=[{**_SEARCH, "user_location": _NEAR}]), "tools[web_search].user_location"),
     *hold(response(tools=[function()], tool_choice="none"), "tool_choice (none)"),
     *hold(response(tools=[function()], tool_choice="required"), "tool_choice (required)"),
     *hold(response(tools=_TWO, tool_choice=CHOICE), "tool_choice (function)", "tool_choice.name", others=("weather",)),

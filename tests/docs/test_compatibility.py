@@ -84,6 +84,8 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "ThinkingConfig": "extra_body.google.thinking_config",
         "GoogleOptions": "extra_body.google",
         "ExtraBody": "extra_body",
+        "SearchOptions": "web_search_options",
+        "UserLocation": "web_search_options.user_location",
     },
     "openai-responses": {
         "Body": "",
