@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.adapters.making import Whole
-from gateway.dialects.gemini.making import Embedded, Step, read_drawn, shape_losses, write_drawings
+from gateway.dialects.gemini.making import Embedded, Step, read_drawn, shape_losses, write_assisted, write_drawings
 from gateway.dialects.openai_embeddings import Texts, Vector, of_length_one, write_vectors
 from gateway.dialects.openai_images import read_wanted, write_picture_events, write_pictures
 from gateway.errors import UpstreamMalformed
@@ -93,10 +93,10 @@ def tell_vectors(texts: Texts, model: str, embedded: Sequence[Embedded]) -> Whol
 # pictures
 
 
-def plan_drawing(call: Call) -> Plan:
-    """Plan a call for pictures; raise InvalidRequest."""
+def plan_drawing(call: Call, *, assisted: bool = False) -> Plan:
+    """Plan a call for pictures, `assisted` by Code Assist; raise InvalidRequest."""
     model, wanted = call.request.model, read_wanted(words_of(call))
-    steps = write_drawings(wanted, model)
+    steps = write_assisted(wanted) if assisted else write_drawings(wanted, model)
 
     def read(answers: Sequence[bytes], now: float) -> Whole:
         drawn = [read_drawn(answer, step.verb) for answer, step in zip(answers, steps, strict=True)]

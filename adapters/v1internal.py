@@ -25,6 +25,7 @@ from gateway.adapters.v1internal_envelope import Envelope, headers_of
 from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.adapters.v1internal_joining import Joining
 from gateway.adapters.v1internal_journey import V1InternalBackend, V1InternalJourney
+from gateway.adapters.v1internal_making import V1InternalMaking
 from gateway.adapters.v1internal_models import SHIPPED, read_models, read_quota
 from gateway.adapters.v1internal_native import pass_through
 from gateway.adapters.v1internal_probes import Probes
@@ -38,7 +39,7 @@ from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.logs import logger_for
 from gateway.store.known import Change
-from gateway.upstream import Call, Consent, CredentialView, Journey
+from gateway.upstream import Call, Consent, CredentialView, Journey, Making
 
 __all__ = ["V1Internal"]
 
@@ -101,6 +102,10 @@ class V1Internal(PooledUpstream[Account]):
         """Translate a call."""
         call = self._renamed(call)
         return V1InternalJourney(call, self._write, self._backend)
+
+    def draw(self, call: Call) -> Making:
+        """Take a call for pictures."""
+        return V1InternalMaking(self._renamed(call), self._backend)
 
     def fetches(self, media: ir.Media, model: str) -> bool:
         """Tell whether it takes the address of a file: never."""

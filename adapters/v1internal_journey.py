@@ -1,23 +1,28 @@
 """One request's way through Code Assist: a token and a project for each credential, an envelope around the body."""
 
-from typing import Final
+from abc import abstractmethod
+from typing import Final, TypeVar
 
 from msgspec import Raw
 
 from gateway import ir
 from gateway.adapters.account import Account
-from gateway.adapters.amendments import Write
+from gateway.adapters.amendments import Draft, Write
+from gateway.adapters.amendments import Written as AnyWritten
 from gateway.adapters.failures import Failure, Renew
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.google_oauth import RefreshFailed
-from gateway.adapters.journey import Backend, PoolJourney
+from gateway.adapters.journey import Backend, PoolCalls
 from gateway.adapters.v1internal_envelope import Envelope, session_id
 from gateway.adapters.v1internal_projects import Projects
 from gateway.dialects.gemini.request import Written
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.upstream import Answer, Call
 
-__all__ = ["V1InternalBackend", "V1InternalJourney"]
+__all__ = ["V1InternalBackend", "V1InternalCalls", "V1InternalJourney"]
+
+_W = TypeVar("_W", bound=AnyWritten)
+_A = TypeVar("_A")
 
 _PATH: Final = "/v1internal:streamGenerateContent?alt=sse"
 
@@ -29,37 +34,32 @@ class V1InternalBackend(Backend[Account], kw_only=True):
     envelope: Envelope
 
 
-class V1InternalJourney(PoolJourney[Account, Written]):
-    """The calls of one request."""
+class V1InternalCalls(PoolCalls[Account, _W, _A]):
+    """The calls of one request, by accounts that each have a token and a project."""
 
-    def __init__(self, call: Call, write: Write[Written], backend: V1InternalBackend) -> None:
-        super().__init__(call, backend.draft(call, write), backend)
+    def __init__(self, call: Call, draft: Draft[_W], backend: V1InternalBackend) -> None:
+        super().__init__(call, draft, backend)
         self._backend = backend
-        self._session = session_id(call)
-        self._salt = call.request_id
         self._token = ""
         self._project = ""
 
-    def body(self) -> Raw:
-        """Give the body of the next call; the project is known once a credential has been used."""
-        return Raw(self._body(self._known_project()))
+    @abstractmethod
+    async def _ask(self, token: str, project: str) -> _A:
+        """Make one call; raise Failure."""
 
     def _known_project(self) -> str:
         foreseen = self._backend.pool.foresee
         credential = self._lease.credential if self._lease else foreseen(self._model, self._conversation)
         return credential.project if credential is not None else ""
 
-    def _url(self) -> str:
-        return self._backend.bases[self._base] + _PATH
-
     def _headers(self, secret: str) -> dict[str, str]:
-        return {**self._backend.headers, "accept": "text/event-stream", "authorization": f"Bearer {secret}"}
+        return {**self._backend.headers, "authorization": f"Bearer {secret}"}
 
     def _varies(self) -> dict[str, str]:
         varies = {self._backend.envelope.call_id: "another one for each call"}
         return varies if self._known_project() else {"project": "asked for with an account's first call"} | varies
 
-    async def _call(self, credential: Account) -> Answer:
+    async def _call(self, credential: Account) -> _A:
         backend = self._backend
         assert backend.transport is not None, "the upstream is used before start"
         self._token = token = backend.pool.ready(credential)
@@ -70,11 +70,8 @@ class V1InternalJourney(PoolJourney[Account, Written]):
             if lent is not credential:
                 return await self._call(lent)
         projects = backend.projects
-        project = projects.known(credential) or await projects.of(credential, token, backend.transport)
-        self._project = project
-        response = await backend.send(self._url(), self._headers(token), self._body(project))
-        reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt)
-        return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
+        self._project = projects.known(credential) or await projects.of(credential, token, backend.transport)
+        return await self._ask(token, self._project)
 
     async def _fetched(self, credential: Account) -> str:
         try:
@@ -87,6 +84,31 @@ class V1InternalJourney(PoolJourney[Account, Written]):
             credential.forget_token(self._token)
         else:
             credential.drop_project(self._project)
+
+
+class V1InternalJourney(V1InternalCalls[Written, Answer]):
+    """The calls of one conversation's request."""
+
+    def __init__(self, call: Call, write: Write[Written], backend: V1InternalBackend) -> None:
+        super().__init__(call, backend.draft(call, write), backend)
+        self._session = session_id(call)
+        self._salt = call.request_id
+
+    def body(self) -> Raw:
+        """Give the body of the next call; the project is known once a credential has been used."""
+        return Raw(self._body(self._known_project()))
+
+    def _url(self) -> str:
+        return self._backend.bases[self._base] + _PATH
+
+    def _headers(self, secret: str) -> dict[str, str]:
+        return {**super()._headers(secret), "accept": "text/event-stream"}
+
+    async def _ask(self, token: str, project: str) -> Answer:
+        backend = self._backend
+        response = await backend.send(self._url(), self._headers(token), self._body(project))
+        reader = reader_of(self._draft.written, ir.family_of(self._model), self._salt)
+        return GoogleAnswer(response, reader, self._note, backend.read_failure, backend.clock.time())
 
     def _body(self, project: str) -> bytes:
         return self._backend.envelope.write(self._draft.written, self._model, project, self._session)

@@ -207,10 +207,7 @@ async def test_an_unknown_model_is_not_found(fake_openai: FakeOpenAI, tmp_path: 
 @pytest.mark.parametrize(
     ("path", "what"), [(EMBED, "embeddings"), (DRAW, "image generation")], ids=["embeddings", "images"]
 )
-@pytest.mark.parametrize(
-    ("kind", "more"),
-    [("demo", {}), ("v1internal", {"oauth": {"client_id": "a"}}), ("anthropic", {"api_key": "k"})],
-)
+@pytest.mark.parametrize(("kind", "more"), [("demo", {}), ("anthropic", {"api_key": "k"})])
 async def test_where_no_upstream_can_it_is_a_404_that_names_it(
     tmp_path: Path, kind: str, more: Json, path: str, what: str
 ) -> None:

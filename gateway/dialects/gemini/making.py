@@ -30,6 +30,7 @@ __all__ = [
     "read_drawn",
     "read_embedded",
     "shape_losses",
+    "write_assisted",
     "write_drawings",
     "write_texts",
 ]
@@ -39,6 +40,7 @@ _IMAGEN: Final = "imagen"
 _IMAGEN_AT_ONCE: Final = 4
 _IMAGEN_SHAPES: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
 _GEMINI_SHAPES: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+_SIZES: Final = {"1K": 1024, "2K": 2048}
 _USUAL: Final = (1024, 1024)  # what a square is drawn as
 _IMAGEN_FORMS: Final = ("png", "jpeg")
 _BLOCKED: Final = "moderation_blocked"  # OpenAI's word for a picture that is withheld
@@ -111,8 +113,22 @@ def write_drawings(wanted: Wanted, model: str) -> list[Step]:
     config: JSON = {"responseModalities": ["IMAGE"]}
     if wanted.size is not None:
         config["imageConfig"] = {"aspectRatio": nearest_shape(wanted.size, _GEMINI_SHAPES)}
-    contents = [{"role": "user", "parts": [{"text": wanted.prompt}]}]
-    return [Step("generateContent", {"contents": contents, "generationConfig": config})] * wanted.count
+    return [_generation(wanted, config)] * wanted.count
+
+
+def write_assisted(wanted: Wanted) -> list[Step]:
+    """Write the calls to Code Assist, which knows no modalities, but sizes by the longer edge (v1internal.md §7)."""
+    config: JSON = {}
+    if wanted.size is not None:
+        size = next((name for name, edge in _SIZES.items() if max(wanted.size) <= edge), "4K")
+        shape = nearest_shape(wanted.size, _GEMINI_SHAPES)
+        config["imageConfig"] = {"aspectRatio": shape, "imageSize": size}
+    return [_generation(wanted, config)] * wanted.count
+
+
+def _generation(wanted: Wanted, config: JSON) -> Step:
+    body: JSON = {"contents": [{"role": "user", "parts": [{"text": wanted.prompt}]}]}
+    return Step("generateContent", body | {"generationConfig": config} if config else body)
 
 
 def _predictions(wanted: Wanted) -> Iterator[Step]:
