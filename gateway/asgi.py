@@ -1,30 +1,26 @@
 """`uvicorn gateway.asgi:app`, `gunicorn -k asgi gateway.asgi:app`: the app of the configuration found at import."""
 
 import sys
-from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
 
 from gateway.app import create_app
 from gateway.config import ConfigError
 from gateway.memory import settle
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    app: Starlette
 
 __all__ = ["app"]
 
 _FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that ends with any other code again and again
 
 
-def __getattr__(name: str) -> object:
-    if name != "app":
-        raise AttributeError(f"module 'gateway.asgi' has no attribute {name!r}")
+def _made() -> Starlette:
     try:
         made = create_app()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(_FAILED_START) from None
     made.state.generations.settle = settle
-    globals()["app"] = made
     return made
+
+
+app = _made()

@@ -17,8 +17,8 @@ ROOT: Final = Path(__file__).parents[2]
 WAYS: Final = ("search", "match", "fullmatch", "sub", "subn", "findall", "finditer", "split")
 _PARSER: Final[Any] = importlib.import_module("re._parser")  # what re itself reads patterns with
 _UNBOUNDED: Final = 256  # repeats that may be longer than this are tried
-# run by Alembic, run as programs, and what is for tests of others
-_ASIDE: Final = ("gateway.store.migrations.env", "gateway.__main__", "gateway.testing")
+# run by Alembic, run as programs, what makes an app of the configuration here, and what is for tests of others
+_ASIDE: Final = ("gateway.store.migrations.env", "gateway.__main__", "gateway.asgi", "gateway.testing")
 
 
 @dataclass

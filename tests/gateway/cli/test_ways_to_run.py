@@ -12,13 +12,14 @@ from tests.processes import PROGRAMS, running
 
 QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hello from far away"}]}
 
-# the exit code after SIGTERM is uvicorn's and gunicorn's own where they are the server
+# the exit code after SIGTERM is the server's own where it is another one
 WAYS: dict[str, tuple[Sequence[str | Path], int]] = {
     "gateway run": ([PROGRAMS / "gateway", "run", "--port", "0"], 0),
     "gateway": ([PROGRAMS / "gateway", "--port", "0"], 0),
     "python -m gateway": ([sys.executable, "-m", "gateway", "--port", "0"], 0),
     "uvicorn": ([PROGRAMS / "uvicorn", "gateway.asgi:app", "--port", "0"], -signal.SIGTERM),
     "gunicorn": ([PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"], 0),
+    "hypercorn": ([PROGRAMS / "hypercorn", "gateway.asgi:app", "-b", "127.0.0.1:0"], 0),
 }
 
 
