@@ -161,7 +161,7 @@ class Passed(Struct, gc=False, frozen=True):
 
 
 class OpaqueEvent(Struct, gc=False, frozen=True, kw_only=True):
-    """Something that only its own dialect knows, such as grounding metadata; other writers leave it out."""
+    """Something that is its own dialect's, such as grounding metadata; other writers take little of it, or nothing."""
 
     dialect: str
     kind: str

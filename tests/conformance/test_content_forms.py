@@ -194,6 +194,7 @@ async def test_a_messages_caller_gets_the_search_that_it_declared(lasting: Serve
     (cited,) = text["citations"]
     assert (text["text"], cited["type"], cited["cited_text"]) == (EURO, "web_search_result_location", EURO)
     assert (search["type"], search["name"]) == ("server_tool_use", "web_search")
+    assert search["input"] == {"query": "UEFA Euro 2024 winner"}
     assert (found["type"], found["tool_use_id"]) == ("web_search_tool_result", search["id"])
     assert [one["url"] for one in found["content"]] == ["https://example.org/redirect/AAA"]
     usage = parse(response.content)[-2]["usage"] if stream else response.json()["usage"]
@@ -205,6 +206,15 @@ async def test_a_gemini_caller_gets_google_s_own_metadata(lasting: Served, form:
     response = await gemini.ask(lasting, "!fixture 15", form=form, tools=[{"googleSearch": {}}])
     metadata = gemini.chunks_of(response, form)[-1]["candidates"][0]["groundingMetadata"]
     assert metadata["groundingChunks"][0]["web"]["uri"] == "https://example.org/redirect/AAA"
+
+
+@EITHER
+async def test_a_search_that_found_nothing_is_told_with_its_words(lasting: Served, stream: bool) -> None:
+    nothing = chunk(T("I found nothing."), fin="STOP", groundingMetadata={"webSearchQueries": ["a", "b"]})
+    lasting.fake.script.push(script(nothing))
+    response = await lasting.post(MESSAGES, "find it", stream=stream, **SEARCHES["anthropic"])
+    _, search, found = blocks(response, stream=stream)
+    assert (search["input"], found["content"]) == ({"query": "a, b"}, [])
 
 
 async def test_beside_functions_the_search_is_dropped_here_and_told(lasting: Served) -> None:

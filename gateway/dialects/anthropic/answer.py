@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.names import map_id
+from gateway.dialects.gemini.wire import read_queries
 from gateway.dialects.shown import data_url, markdown
 from gateway.sse import json_line
 
@@ -85,15 +86,19 @@ def citation(source: ir.CitationDelta) -> JSON:
     }
 
 
-def search(sources: Sequence[ir.CitationDelta], answering: Answering) -> Iterable[JSON]:
-    """Make the pair of blocks that says a web search took place, for callers that asked for one.
+def search(
+    sources: Sequence[ir.CitationDelta], opaque: Iterable[ir.OpaqueEvent], answering: Answering
+) -> Iterable[JSON]:
+    """Make the pair of blocks that says a web search took place, and for what, for callers that asked for one.
 
     It stands last: the upstream names its sources when the text has already gone out.
     """
-    if not sources or not any(tool.builtin == "web_search" for tool in answering.request.tools):
+    queries = read_queries(opaque)
+    if not (sources or queries) or not any(tool.builtin == "web_search" for tool in answering.request.tools):
         return
     identifier = f"srvtoolu_{answering.id}"
-    yield {"type": "server_tool_use", "id": identifier, "name": "web_search", "input": {}}
+    asked = {"query": ", ".join(queries)} if queries else {}
+    yield {"type": "server_tool_use", "id": identifier, "name": "web_search", "input": asked}
     titles = {source.url: source.title for source in sources}
     found: list[JSON] = [
         {"type": "web_search_result", "url": url, "title": title, "encrypted_content": "", "page_age": None}

@@ -57,6 +57,7 @@ class Stream:
         self._call: ir.BlockStarted | None = None  # waits for its signature
         self._argued = False
         self._sources: list[ir.CitationDelta] = []
+        self._opaque: list[ir.OpaqueEvent] = []
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         """Give the SSE events for these events."""
@@ -113,8 +114,10 @@ class Stream:
                 self._finish(event)
             case ir.Failed(error):
                 self._fail(error)
+            case ir.OpaqueEvent():
+                self._opaque.append(event)
             case _:
-                pass  # opaque: only its own dialect knows it
+                pass
 
     def _write_text(self, text: str) -> None:
         if text:
@@ -200,9 +203,12 @@ class Stream:
         if self._index == 0:
             self._begin("text")
             self._close_block()
-        found = [*search(self._sources, self._answering)]
+        found = [*search(self._sources, self._opaque, self._answering)]
         for block in found:
-            self._open_block(block)
+            asked = block.get("input")
+            self._open_block({**block, "input": {}} if asked else block)
+            if asked:
+                self._delta_of({"type": "input_json_delta", "partial_json": encode(asked).decode()})
             self._stop_block()
         counted = usage(self._usage, self._answering, searches=len(found) // 2)
         self._event("message_delta", {"delta": stop(finish, calls=self._calls > 0), "usage": counted})
