@@ -106,15 +106,19 @@ class Endpoints:
         dialect = dialect_of(context)
         if context.route.operation == "model":
             return dialect.write_model(*self._model(context))
+        return dialect.write_models(self._listed(context.principal), query)
+
+    def _listed(self, principal: Principal) -> list[tuple[str, ModelInfo]]:
         listing = self._services.resolver.listing()
-        allowed = [(name, info) for name, info in listing.items() if self._may_ask(context.principal, name)]
-        return dialect.write_models(allowed, query)
+        return [(name, info) for name, info in listing.items() if self._may_ask(principal, name)]
 
     def _model(self, context: RequestContext) -> tuple[str, ModelInfo]:
         name = context.route.model.removeprefix("models/")
         info = self._services.resolver.describe(name)
         if info is None or not self._may_ask(context.principal, name):
-            raise ModelNotFound(f"the model {name[:100]!r} is not served here; GET /v1/models lists the models")
+            known = [name for name, _ in self._listed(context.principal)]
+            near = self._services.resolver.suggestion(name, known)
+            raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}")
         return name, info
 
     def _may_ask(self, principal: Principal, name: str) -> bool:

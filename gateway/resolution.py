@@ -59,7 +59,7 @@ class Resolver:
             return self._resolve(name, self._pick, among)
         except _Unserved as unserved:
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
-            suggestion = self._suggest(unserved.name)
+            suggestion = self.suggestion(unserved.name)
             message = f"{way}the model {unserved.name[:100]!r} is not served here{suggestion}"
             raise ModelNotFound(message, param="model") from None
 
@@ -179,8 +179,10 @@ class Resolver:
             return Target(self._adapters[default], name)
         raise _Unserved(name, walk.asked)
 
-    def _suggest(self, name: str) -> str:
-        close = get_close_matches(name[:100], list(self.listing()), n=3, cutoff=0.5)
+    def suggestion(self, name: str, known: Iterable[str] | None = None) -> str:
+        """Say which names are near an unknown one, of all that are listed or of those `known`."""
+        listed = self.listing() if known is None else known
+        close = get_close_matches(name[:100], list(listed), n=3, cutoff=0.5)
         return f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists the models"
 
     # the lists

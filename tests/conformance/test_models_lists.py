@@ -88,6 +88,16 @@ async def test_another_name_is_404(
     assert "is not served here" in found.json()["error"]["message"]
 
 
+async def test_a_name_that_is_misspelt_is_told_those_near_it_that_the_key_may_use(listing: Served) -> None:
+    async def told(name: str, key: str) -> str:
+        found = await listing.http.get(f"/v1/models/{name}", headers={"authorization": f"Bearer {key}"})
+        message: str = found.json()["error"]["message"]
+        return message.partition("; did you mean ")[2]
+
+    assert (await told("claude-sonet-4-6", "sk-everything")).startswith("claude-sonnet-4-6, ")
+    assert "claude-sonnet-4-6" not in (await told("claude-sonet-4-6", "sk-some")).removesuffix("?").split(", ")
+
+
 async def test_the_openai_client_looks_a_variant_up(listing: Served) -> None:
     async with openai.AsyncOpenAI(api_key="sk-everything", base_url=f"{listing.url}/v1", max_retries=0) as client:
         found = await client.models.retrieve(f"google/{FLASH}-search")
