@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_OLD_NAMES: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
 
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -160,7 +161,8 @@ def _path(value: object) -> str:
 
 
 def _level(value: object) -> str:
-    return read_choice(_string(value).casefold(), LEVELS)
+    level = _string(value).casefold()
+    return read_choice(_OLD_NAMES.get(level, level), LEVELS)
 
 
 def _words(value: object) -> tuple[str, ...]:

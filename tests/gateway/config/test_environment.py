@@ -34,6 +34,8 @@ def refused(**environ: str) -> list[str]:
         ("RETRY__ON", "[500, 503]", lambda c: c.retry.on, (500, 503)),
         ("AUTH__KEYS", '["k1", "k2"]', lambda c: c.auth.keys, (Secret("k1"), Secret("k2"))),
         ("LOG__LEVEL", "DEBUG", lambda c: c.log.level, "debug"),
+        ("LOG__LEVEL", "WARN", lambda c: c.log.level, "warning"),
+        ("LOG__LEVEL", "FATAL", lambda c: c.log.level, "critical"),
         ("DEFAULTS__TEMPERATURE", "0.5", lambda c: c.defaults.temperature, 0.5),
         ("DEFAULTS__STREAM", "true", lambda c: c.defaults.stream, True),
         ("LIMITS__REQUESTS_PER_MINUTE", "60", lambda c: c.limits, (Limit("requests", 60, "minute"),)),
