@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, reminder
+from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, ranks, reminder
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
@@ -228,15 +228,13 @@ def leads_with_thoughts(messages: Iterable[Message]) -> bool:
 def _ordered(
     said: list[tuple[ir.Part, tuple[str, ...]]],
 ) -> list[tuple[ir.Part, tuple[str, ...]]]:
-    """Put thoughts first and calls last, unless the model itself began with a thought and went on after a call."""
+    """Put a thought first and calls last, unless the model itself began with a thought and went on after a call."""
     kinds = [type(part) for part, _ in said]
     called = kinds.index(ir.ToolCall) if ir.ToolCall in kinds else len(kinds)
     if kinds[0] is ir.Thinking and ir.Thinking in kinds[called:]:
         return said
-    return sorted(said, key=lambda one: _ORDER.get(type(one[0]), 1))
-
-
-_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+    rank = ranks(kinds[0])
+    return sorted(said, key=lambda one: rank.get(type(one[0]), 1))
 
 
 def _thinking(thought: ir.Thinking) -> JSON:

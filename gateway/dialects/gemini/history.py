@@ -7,7 +7,7 @@ turn. Newer Gemini models answer badly when words stand beside function response
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypedDict
 
 import msgspec
@@ -31,6 +31,7 @@ __all__ = [
     "answers",
     "arrange",
     "leads_with_thoughts",
+    "ranks",
     "reminder",
     "text_of",
     "unique",
@@ -46,7 +47,8 @@ SHOWN_BACK: Final = "pictures of an answer go back as the user's"
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
-_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+_CALLS_LAST: Final[dict[type, int]] = {ir.ToolCall: 2}
+_THOUGHTS_FIRST: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
 
 _PLAIN: Final = "text/plain"  # all text is that for Claude
 _WORDS: Final = re.compile(r"text/.+|application/json")
@@ -215,7 +217,8 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
     calls: list[tuple[ir.ToolCall, str]] = []
     for group in groups:
         if group.model:
-            parts = sorted(group.parts, key=lambda part: _ORDER.get(type(part), 1))
+            rank = ranks(type(group.parts[0]))
+            parts = sorted(group.parts, key=lambda part: rank.get(type(part), 1))
             calls = [(part, unique(part.id, used)) for part in parts if isinstance(part, ir.ToolCall)]
             sent = replay.lead([replace(call, id=upstream) for call, upstream in calls])
             yield Step("model", (*parts[: len(parts) - len(sent)], *sent))
@@ -228,6 +231,14 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
             yield Step("user", words)
     if calls:
         yield Step("tool", answers(calls, [], losses)[0])
+
+
+def ranks(first: type) -> Mapping[type, int]:
+    """Tell what goes first of what a model says, 1 for all else: a thought, which it may itself have begun with.
+
+    Its later thoughts stay between its words then: they are taken back in their order only.
+    """
+    return _CALLS_LAST if first is ir.Thinking else _THOUGHTS_FIRST
 
 
 def unique(call_id: str, used: set[str]) -> str:

@@ -292,6 +292,12 @@ def test_signed_thoughts_lead_the_turn_that_they_led_to() -> None:
     ]
 
 
+def test_thoughts_between_words_stay_there() -> None:
+    said = assistant(thought("a"), "I look.", thought("b"), "There:", call("1"))
+    content = messages(user("go"), said, user(result("1", "x")), reasoning=THINKS)[1]["content"]
+    assert [block["type"] for block in content] == ["thinking", "text", "thinking", "text", "tool_use"]
+
+
 def test_thoughts_between_calls_stay_there() -> None:
     turns = (
         user("go"),
