@@ -143,12 +143,16 @@ class SignatureMemory:
         if not self._entries or not self._enabled:
             return request
         family = ir.family_of(model)
-        turns = tuple(self._recall_turn(principal, turn, family) for turn in request.turns)
+        later: set[str] = set()
+        turns = [self._recall_turn(principal, turn, family, later) for turn in reversed(request.turns)][::-1]
         changed = any(new is not old for new, old in zip(turns, request.turns, strict=True))
-        return replace(request, turns=turns) if changed else request
+        return replace(request, turns=tuple(turns)) if changed else request
 
-    def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family) -> ir.Turn:
-        found = {call: kept for call in _lacking(turn) if (kept := self._known(principal, call, family)) is not None}
+    def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family, later: set[str]) -> ir.Turn:
+        """Give a turn with what belongs to it; an id that comes again stands in the memory for its `later` call."""
+        wanted = [call for call in _lacking(turn) if call not in later]
+        later.update(part.id for part in turn.parts if isinstance(part, ir.ToolCall))
+        found = {call: kept for call in wanted if (kept := self._known(principal, call, family)) is not None}
         if not found:
             return turn
         return _worded(turn, found) if any(map(_signs, turn.parts)) else _restored(turn, found)
@@ -263,6 +267,7 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
     places = turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
     given = list(zip(turn.parts, places, strict=True))
     copies: tuple[str, ...] = ()
+    waiting = dict(found)
     if any(kept.thoughts for kept in found.values()):
         copies = tuple(place for part, at in given if isinstance(part, ir.Thinking) for place in at)
         given = [(part, at) for part, at in given if not isinstance(part, ir.Thinking)]
@@ -270,7 +275,7 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
     behind = 0
     for part, at in given:
         if isinstance(part, ir.ToolCall):
-            kept = found.get(part.id, _NONE)
+            kept = waiting.pop(part.id, _NONE)
             thoughts: list[tuple[ir.Part, tuple[str, ...]]] = [(thought, ()) for thought in kept.thoughts]
             if thoughts and copies:
                 thoughts[0], copies = (kept.thoughts[0], copies), ()

@@ -90,6 +90,21 @@ async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
     assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
 
 
+async def test_an_id_that_comes_again_stands_for_its_last_call() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    turn = ir.Turn(role="assistant", parts=(call(),))
+    given = memory.recall("alice", ir.Request(model="m", turns=(turn, turn)), GEMINI)
+    assert [one.parts for one in given.turns] == [(call(),), (call(signature=SIGNED),)]
+
+
+async def test_calls_of_one_id_share_no_thoughts() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    thought = ir.Thinking(text="hm", signature=SEALED)
+    assert parts(memory.recall("alice", asking(call(), call()), CLAUDE)) == (thought, call(), call())
+
+
 async def test_another_caller_does_not_get_it() -> None:
     memory = SignatureMemory(FakeClock())
     await heard(memory, GEMINI, of_gemini())
