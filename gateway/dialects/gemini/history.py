@@ -35,6 +35,7 @@ __all__ = [
     "reminder",
     "text_of",
     "unique",
+    "with_blank",
     "write_contents",
 ]
 
@@ -126,18 +127,27 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     for turn in turns:
         said = turn.role == "assistant"
         for part in _sent(turn, replay, losses):
+            model = _BY_MODEL.get(type(part), said)
             if isinstance(part, ir.Text):
                 # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
                 if not (part.text.strip() if claude else part.text or part.signature):
+                    if group is not None and group.model is model and (words := with_blank(group.parts[-1], part)):
+                        group.parts[-1] = words
                     continue
             elif isinstance(part, ir.Opaque) and not _readable(part, losses):
                 continue
-            model = _BY_MODEL.get(type(part), said)
             if group is None or group.model is not model:
                 group = _Group(model=model, parts=[])
                 groups.append(group)
             group.parts.append(part)
     return groups
+
+
+def with_blank(last: ir.Part, part: ir.Part) -> ir.Text | None:
+    """Give words with the blank behind them, which parts them from the next and may not stand alone."""
+    if not isinstance(last, ir.Text) or not isinstance(part, ir.Text) or part.text.strip():
+        return None
+    return replace(last, text=last.text + part.text)
 
 
 def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss]) -> list[_Group]:

@@ -280,6 +280,15 @@ def test_the_detail_and_the_name_of_a_picture_are_told() -> None:
     assert lost(written(user(media))) == [("a.detail", "hint"), ("a.filename", "hint")]
 
 
+def test_blank_words_stand_behind_those_before_them() -> None:
+    said = messages(user("a", " ", "b"), assistant("\n", "c", "\n\n", "d", " "), user("e"))
+    assert [message["content"] for message in said] == [
+        [text("a "), text("b")],
+        [text("c\n\n"), text("d ")],
+        [text("e")],
+    ]
+
+
 # thoughts
 
 
