@@ -144,8 +144,9 @@ class SignatureMemory:
             return request
         family = ir.family_of(model)
         later: set[str] = set()
-        turns = [self._recall_turn(principal, turn, family, later) for turn in reversed(request.turns)][::-1]
-        changed = any(new is not old for new, old in zip(turns, request.turns, strict=True))
+        said = _joined(request.turns)
+        turns = [self._recall_turn(principal, turn, family, later) for turn in reversed(said)][::-1]
+        changed = any(new is not old for new, old in zip(turns, said, strict=True))
         return replace(request, turns=tuple(turns)) if changed else request
 
     def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family, later: set[str]) -> ir.Turn:
@@ -228,6 +229,23 @@ class Watch:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
 
 
+def _joined(turns: Sequence[ir.Turn]) -> list[ir.Turn]:
+    """Make one turn of those of the model in a row: its thoughts may have come back in a message before its calls."""
+    joined: list[ir.Turn] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        if last is not None and last.role == turn.role == "assistant":
+            places = (*_places(last), *_places(turn))
+            joined[-1] = replace(last, parts=last.parts + turn.parts, places=places if any(places) else ())
+        else:
+            joined.append(turn)
+    return joined
+
+
+def _places(turn: ir.Turn) -> tuple[tuple[str, ...], ...]:
+    return turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
+
+
 def _lacking(turn: ir.Turn) -> Iterator[str]:
     """Give the ids of a turn's calls, if the caller has brought back nothing that signs them, or thoughts unsaid.
 
@@ -264,8 +282,7 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
 
     Thoughts stand where the turn begins, or behind the call before: words between them and their call stay there.
     """
-    places = turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
-    given = list(zip(turn.parts, places, strict=True))
+    given = list(zip(turn.parts, _places(turn), strict=True))
     copies: tuple[str, ...] = ()
     waiting = dict(found)
     if any(kept.thoughts for kept in found.values()):

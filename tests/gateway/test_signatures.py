@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.signatures import SignatureMemory
@@ -93,9 +94,9 @@ async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
 async def test_an_id_that_comes_again_stands_for_its_last_call() -> None:
     memory = SignatureMemory(FakeClock())
     await heard(memory, GEMINI, of_gemini())
-    turn = ir.Turn(role="assistant", parts=(call(),))
-    given = memory.recall("alice", ir.Request(model="m", turns=(turn, turn)), GEMINI)
-    assert [one.parts for one in given.turns] == [(call(),), (call(signature=SIGNED),)]
+    turn, answer = ir.Turn(role="assistant", parts=(call(),)), ir.Turn(role="user", parts=(ir.ToolResult(id="c1"),))
+    given = memory.recall("alice", ir.Request(model="m", turns=(turn, answer, turn)), GEMINI)
+    assert [one.parts for one in given.turns] == [(call(),), answer.parts, (call(signature=SIGNED),)]
 
 
 async def test_calls_of_one_id_share_no_thoughts() -> None:
@@ -162,6 +163,18 @@ async def test_thoughts_of_a_caller_who_kept_them_stay() -> None:
     await heard(memory, CLAUDE, *of_claude("c1"))
     request = asking(ir.Thinking(text="hm", signature=ir.Signature("claude", "T1dO")), call())
     assert memory.recall("alice", request, CLAUDE) is request
+
+
+async def test_thoughts_that_came_back_in_a_message_before_their_call_are_not_put_there_twice() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    shown = (ir.Thinking(text="hm", signature=SEALED), ir.Text(text="so"))
+    turns = (ir.Turn(role="assistant", parts=shown), ir.Turn(role="assistant", parts=(call(),)))
+    request = ir.Request(model="m", turns=turns)
+    assert memory.recall("alice", request, CLAUDE) is request
+    unsaid = (ir.Thinking(text="", signature=SEALED), ir.Text(text="so"))
+    bare = replace(request, turns=(ir.Turn(role="assistant", parts=unsaid), turns[1]))
+    assert parts(memory.recall("alice", bare, CLAUDE)) == (*shown, call())
 
 
 async def test_thoughts_without_a_signature_are_not_remembered() -> None:
