@@ -63,8 +63,14 @@ def of_claude(*names: str, words: str = "hm", signature: ir.Signature = SEALED) 
     ]
 
 
-async def heard(memory: SignatureMemory, model: str, *batches: Sequence[ir.Event], who: str = "alice") -> None:
-    watch = memory.watch(who, model)
+async def heard(
+    memory: SignatureMemory,
+    model: str,
+    *batches: Sequence[ir.Event],
+    who: str = "alice",
+    asked: ir.Request | None = None,
+) -> None:
+    watch = memory.watch(who, model, asked)
     for batch in batches:
         if (shared := watch.take(batch)) is not None:
             await shared
@@ -97,6 +103,33 @@ async def test_an_id_that_comes_again_stands_for_its_last_call() -> None:
     turn, answer = ir.Turn(role="assistant", parts=(call(),)), ir.Turn(role="user", parts=(ir.ToolResult(id="c1"),))
     given = memory.recall("alice", ir.Request(model="m", turns=(turn, answer, turn)), GEMINI)
     assert [one.parts for one in given.turns] == [(call(),), answer.parts, (call(signature=SIGNED),)]
+
+
+async def test_conversations_whose_calls_have_one_id_get_each_their_own() -> None:
+    memory, model = SignatureMemory(FakeClock()), ir.Turn(role="assistant", parts=(call(),))
+    asked = [ir.Request(model="m", turns=(ir.Turn(role="user", parts=(ir.Text(text=said),)),)) for said in "abc"]
+    for words, request in zip(("hm", "so"), asked[:2], strict=True):
+        await heard(memory, CLAUDE, *of_claude("c1", words=words), asked=request)
+    found = [memory.recall("alice", replace(one, turns=(*one.turns, model)), CLAUDE).turns[1].parts for one in asked]
+    thoughts = [tuple(part.text for part in parts if isinstance(part, ir.Thinking)) for parts in found]
+    assert thoughts == [("hm",), ("so",), ()]
+
+
+async def test_calls_of_one_id_in_a_conversation_get_each_its_own() -> None:
+    memory, other = SignatureMemory(FakeClock()), ir.Signature("gemini", "T1dO", "f")
+    user, model = ir.Turn(role="user", parts=(ir.Text(text="go"),)), ir.Turn(role="assistant", parts=(call(),))
+    answer = ir.Turn(role="user", parts=(ir.ToolResult(id="c1"),))
+    await heard(memory, GEMINI, of_gemini(), asked=ir.Request(model="m", turns=(user,)))
+    again: list[ir.Event] = [ir.BlockStarted(kind="tool_call", id="c1", name="f"), ir.SignatureDelta(other)]
+    await heard(memory, GEMINI, again, asked=ir.Request(model="m", turns=(user, model, answer)))
+    given = memory.recall("alice", ir.Request(model="m", turns=(user, model, answer, model, answer)), GEMINI)
+    assert [one.parts for one in given.turns[1::2]] == [(call(signature=SIGNED),), (call(signature=other),)]
+
+
+async def test_a_request_that_was_not_read_is_left_alone() -> None:
+    memory, unread = SignatureMemory(FakeClock()), ir.Request(model="m", turns=())
+    await heard(memory, GEMINI, of_gemini(), asked=unread)
+    assert memory.recall("alice", unread, GEMINI) is unread
 
 
 async def test_calls_of_one_id_share_no_thoughts() -> None:
