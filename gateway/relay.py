@@ -302,7 +302,8 @@ class _Exchange:
         await self._client.finish(end)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
-        self._watch = self._relay.memory.watch(self._context.principal.id, begun.target.model)
+        asked = self._context.request
+        self._watch = self._relay.memory.watch(self._context.principal.id, begun.target.model, asked)
         try:
             await self._take(begun.events, take)
             if not begun.ended:

@@ -11,6 +11,7 @@ or is left out. Nothing is done for what is not signed.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Final, Protocol
 
 import msgspec
@@ -31,16 +32,20 @@ _ENTRY: Final = 200  # bytes that an entry takes besides what it holds
 _MISS_S: Final = 5.0  # what Redis did not have is not asked for again; it may be on its way
 _ASKED: Final = 64  # calls, the last ones, are looked for at once
 
+_OTHERS: Final = 3  # conversations whose calls of one id are remembered besides
+_MARKS: Final = (ir.Text, ir.ToolResult)
+
 _CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta})
 _THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted})
 _NOTHING: Final[frozenset[type]] = frozenset()
 
 
 class Kept(Struct, frozen=True, omit_defaults=True):
-    """What belongs to one call: its signature, and the signed thoughts before it."""
+    """What belongs to one call: its signature, and the signed thoughts before it; `behind`: what was said before."""
 
     signature: ir.Signature | None = None
     thoughts: tuple[ir.Thinking, ...] = ()
+    behind: str = ""
 
 
 _NONE: Final = Kept()
@@ -50,6 +55,13 @@ class _Entry(Struct):
     until: float
     bytes: int
     kept: Kept | None
+    others: tuple[Kept, ...] = ()  # of other conversations: some upstreams count their calls from zero
+
+    def of(self, behind: str) -> Kept | None:
+        """Give what belongs to the call in its conversation; where there is one only, that one."""
+        if self.kept is None or not self.others:
+            return self.kept
+        return next((one for one in (self.kept, *self.others) if one.behind == behind), None)
 
 
 class Shared(Protocol):
@@ -105,10 +117,11 @@ class SignatureMemory:
 
     # answers
 
-    def watch(self, principal: str, model: str) -> "Watch":
+    def watch(self, principal: str, model: str, asked: ir.Request | None = None) -> "Watch":
         """Look out for what is signed in one answer of a model."""
         kinds = _CALLS if ir.family_of(model) == "gemini" else _THOUGHTS
-        return Watch(self, principal, kinds if self._enabled else _NOTHING)
+        behind = asked.turns[-1] if asked is not None and asked.turns else None
+        return Watch(self, principal, kinds if self._enabled else _NOTHING, behind)
 
     def remember(self, principal: str, found: Mapping[str, Kept]) -> Awaitable[None] | None:
         """Keep what belongs to calls; where it is shared too, what is given back does that."""
@@ -117,7 +130,7 @@ class SignatureMemory:
             value = _encode(kept)
             if len(value) <= _LARGEST:
                 values[call] = value
-                self._put((principal, call), kept, len(value), self._ttl_s)
+                self._put((principal, call), kept, len(value), self._ttl_s, self._others(principal, call, kept))
         return None if self._shared is None or not values else self._shared.put(principal, values)
 
     # requests
@@ -143,26 +156,31 @@ class SignatureMemory:
         if not self._entries or not self._enabled:
             return request
         family = ir.family_of(model)
-        turns = tuple(self._recall_turn(principal, turn, family) for turn in request.turns)
-        changed = any(new is not old for new, old in zip(turns, request.turns, strict=True))
-        return replace(request, turns=turns) if changed else request
+        later: set[str] = set()
+        said = _joined(request.turns)
+        turns = [self._recall_turn(principal, said, at, family, later) for at in reversed(range(len(said)))][::-1]
+        changed = any(new is not old for new, old in zip(turns, said, strict=True))
+        return replace(request, turns=tuple(turns)) if changed else request
 
-    def _recall_turn(self, principal: str, turn: ir.Turn, family: ir.Family) -> ir.Turn:
-        found = {call: kept for call in _lacking(turn) if (kept := self._known(principal, call, family)) is not None}
+    def _recall_turn(
+        self, principal: str, said: Sequence[ir.Turn], at: int, family: ir.Family, later: set[str]
+    ) -> ir.Turn:
+        """Give a turn with what belongs to it; `later`: the ids of the calls behind it."""
+        turn, before = said[at], said[at - 1] if at else None
+        found: dict[str, Kept] = {}
+        for call in _lacking(turn):
+            entry = self._find(principal, call)
+            # an id that comes again is remembered for its last call, unless it says which
+            if entry is None or (call in later and not entry.others):
+                continue
+            kept = entry.of(_mark(before) if entry.others else "")
+            if kept is not None:
+                self._entries.move_to_end((principal, call))
+                found[call] = _of_family(kept, family)
+        later.update(part.id for part in turn.parts if isinstance(part, ir.ToolCall))
         if not found:
             return turn
         return _worded(turn, found) if any(map(_signs, turn.parts)) else _restored(turn, found)
-
-    def _known(self, principal: str, call: str, family: ir.Family) -> Kept | None:
-        entry = self._find(principal, call)
-        if entry is None or entry.kept is None:
-            return None
-        self._entries.move_to_end((principal, call))
-        signature = entry.kept.signature
-        return Kept(
-            signature if signature is not None and signature.issuer == family else None,
-            tuple(one for one in entry.kept.thoughts if one.signature is not None and one.signature.issuer == family),
-        )
 
     # entries
 
@@ -170,12 +188,21 @@ class SignatureMemory:
         entry = self._entries.get((principal, call))
         return None if entry is None or entry.until < self._clock.monotonic() else entry
 
-    def _put(self, key: tuple[str, str], kept: Kept | None, size: int, ttl_s: float) -> None:
+    def _others(self, principal: str, call: str, kept: Kept) -> tuple[Kept, ...]:
+        """Give what calls of this id in other conversations have, the last ones first."""
+        before = self._find(principal, call)
+        if before is None or before.kept is None:
+            return ()
+        return tuple(one for one in (before.kept, *before.others) if one.behind != kept.behind)[:_OTHERS]
+
+    def _put(
+        self, key: tuple[str, str], kept: Kept | None, size: int, ttl_s: float, others: tuple[Kept, ...] = ()
+    ) -> None:
         before = self._entries.pop(key, None)
         if before is not None:
             self._bytes -= before.bytes
-        size += _ENTRY + len(key[0]) + len(key[1])
-        self._entries[key] = _Entry(self._clock.monotonic() + ttl_s, size, kept)
+        size += _ENTRY + len(key[0]) + len(key[1]) + sum(len(_encode(one)) for one in others)
+        self._entries[key] = _Entry(self._clock.monotonic() + ttl_s, size, kept, others)
         self._bytes += size
         while len(self._entries) > self._size or self._bytes > self._limit_bytes:
             self._bytes -= self._entries.popitem(last=False)[1].bytes
@@ -184,8 +211,9 @@ class SignatureMemory:
 class Watch:
     """Takes the events of one answer, and remembers what is signed. Where nothing can be, that costs one look."""
 
-    def __init__(self, memory: SignatureMemory, principal: str, kinds: frozenset[type]) -> None:
+    def __init__(self, memory: SignatureMemory, principal: str, kinds: frozenset[type], behind: ir.Turn | None) -> None:
         self._memory = memory
+        self._behind = behind
         self._principal = principal
         self._kinds = kinds
         self._block: ir.BlockStarted | None = None
@@ -204,8 +232,11 @@ class Watch:
                 self._words.append(event.text)
             elif isinstance(event, ir.SignatureDelta):
                 self._sign(event.signature)
-        found, self._found = self._found, {}
-        return self._memory.remember(self._principal, found) if found else None
+        if not self._found:
+            return None
+        mark = _mark(self._behind)
+        found, self._found = {call: replace(kept, behind=mark) for call, kept in self._found.items()}, {}
+        return self._memory.remember(self._principal, found)
 
     def _start(self, block: ir.BlockStarted) -> None:
         self._block = block
@@ -222,6 +253,39 @@ class Watch:
             self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
         elif block.kind == "thinking" and self._kinds is _THOUGHTS:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
+
+
+def _of_family(kept: Kept, family: ir.Family) -> Kept:
+    """Give what a family has signed."""
+    signature = kept.signature
+    return Kept(
+        signature if signature is not None and signature.issuer == family else None,
+        tuple(one for one in kept.thoughts if one.signature is not None and one.signature.issuer == family),
+    )
+
+
+def _joined(turns: Sequence[ir.Turn]) -> list[ir.Turn]:
+    """Make one turn of those of the model in a row: its thoughts may have come back in a message before its calls."""
+    joined: list[ir.Turn] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        if last is not None and last.role == turn.role == "assistant":
+            places = (*_places(last), *_places(turn))
+            joined[-1] = replace(last, parts=last.parts + turn.parts, places=places if any(places) else ())
+        else:
+            joined.append(turn)
+    return joined
+
+
+def _places(turn: ir.Turn) -> tuple[tuple[str, ...], ...]:
+    return turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
+
+
+def _mark(turn: ir.Turn | None) -> str:
+    """Tell a turn from others by its words and the calls that it answers."""
+    parts = turn.parts if turn is not None else ()
+    words = (part.id if isinstance(part, ir.ToolResult) else part.text for part in parts if isinstance(part, _MARKS))
+    return sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _lacking(turn: ir.Turn) -> Iterator[str]:
@@ -260,9 +324,9 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
 
     Thoughts stand where the turn begins, or behind the call before: words between them and their call stay there.
     """
-    places = turn.places if len(turn.places) == len(turn.parts) else ((),) * len(turn.parts)
-    given = list(zip(turn.parts, places, strict=True))
+    given = list(zip(turn.parts, _places(turn), strict=True))
     copies: tuple[str, ...] = ()
+    waiting = dict(found)
     if any(kept.thoughts for kept in found.values()):
         copies = tuple(place for part, at in given if isinstance(part, ir.Thinking) for place in at)
         given = [(part, at) for part, at in given if not isinstance(part, ir.Thinking)]
@@ -270,7 +334,7 @@ def _restored(turn: ir.Turn, found: Mapping[str, Kept]) -> ir.Turn:
     behind = 0
     for part, at in given:
         if isinstance(part, ir.ToolCall):
-            kept = found.get(part.id, _NONE)
+            kept = waiting.pop(part.id, _NONE)
             thoughts: list[tuple[ir.Part, tuple[str, ...]]] = [(thought, ()) for thought in kept.thoughts]
             if thoughts and copies:
                 thoughts[0], copies = (kept.thoughts[0], copies), ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.signatures import SignatureMemory
@@ -62,8 +63,14 @@ def of_claude(*names: str, words: str = "hm", signature: ir.Signature = SEALED) 
     ]
 
 
-async def heard(memory: SignatureMemory, model: str, *batches: Sequence[ir.Event], who: str = "alice") -> None:
-    watch = memory.watch(who, model)
+async def heard(
+    memory: SignatureMemory,
+    model: str,
+    *batches: Sequence[ir.Event],
+    who: str = "alice",
+    asked: ir.Request | None = None,
+) -> None:
+    watch = memory.watch(who, model, asked)
     for batch in batches:
         if (shared := watch.take(batch)) is not None:
             await shared
@@ -88,6 +95,48 @@ async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
     await heard(memory, GEMINI, of_gemini())
     assert parts(memory.recall("alice", asking(call()), GEMINI)) == (call(signature=SIGNED),)
     assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
+
+
+async def test_an_id_that_comes_again_stands_for_its_last_call() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, GEMINI, of_gemini())
+    turn, answer = ir.Turn(role="assistant", parts=(call(),)), ir.Turn(role="user", parts=(ir.ToolResult(id="c1"),))
+    given = memory.recall("alice", ir.Request(model="m", turns=(turn, answer, turn)), GEMINI)
+    assert [one.parts for one in given.turns] == [(call(),), answer.parts, (call(signature=SIGNED),)]
+
+
+async def test_conversations_whose_calls_have_one_id_get_each_their_own() -> None:
+    memory, model = SignatureMemory(FakeClock()), ir.Turn(role="assistant", parts=(call(),))
+    asked = [ir.Request(model="m", turns=(ir.Turn(role="user", parts=(ir.Text(text=said),)),)) for said in "abc"]
+    for words, request in zip(("hm", "so"), asked[:2], strict=True):
+        await heard(memory, CLAUDE, *of_claude("c1", words=words), asked=request)
+    found = [memory.recall("alice", replace(one, turns=(*one.turns, model)), CLAUDE).turns[1].parts for one in asked]
+    thoughts = [tuple(part.text for part in parts if isinstance(part, ir.Thinking)) for parts in found]
+    assert thoughts == [("hm",), ("so",), ()]
+
+
+async def test_calls_of_one_id_in_a_conversation_get_each_its_own() -> None:
+    memory, other = SignatureMemory(FakeClock()), ir.Signature("gemini", "T1dO", "f")
+    user, model = ir.Turn(role="user", parts=(ir.Text(text="go"),)), ir.Turn(role="assistant", parts=(call(),))
+    answer = ir.Turn(role="user", parts=(ir.ToolResult(id="c1"),))
+    await heard(memory, GEMINI, of_gemini(), asked=ir.Request(model="m", turns=(user,)))
+    again: list[ir.Event] = [ir.BlockStarted(kind="tool_call", id="c1", name="f"), ir.SignatureDelta(other)]
+    await heard(memory, GEMINI, again, asked=ir.Request(model="m", turns=(user, model, answer)))
+    given = memory.recall("alice", ir.Request(model="m", turns=(user, model, answer, model, answer)), GEMINI)
+    assert [one.parts for one in given.turns[1::2]] == [(call(signature=SIGNED),), (call(signature=other),)]
+
+
+async def test_a_request_that_was_not_read_is_left_alone() -> None:
+    memory, unread = SignatureMemory(FakeClock()), ir.Request(model="m", turns=())
+    await heard(memory, GEMINI, of_gemini(), asked=unread)
+    assert memory.recall("alice", unread, GEMINI) is unread
+
+
+async def test_calls_of_one_id_share_no_thoughts() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    thought = ir.Thinking(text="hm", signature=SEALED)
+    assert parts(memory.recall("alice", asking(call(), call()), CLAUDE)) == (thought, call(), call())
 
 
 async def test_another_caller_does_not_get_it() -> None:
@@ -147,6 +196,18 @@ async def test_thoughts_of_a_caller_who_kept_them_stay() -> None:
     await heard(memory, CLAUDE, *of_claude("c1"))
     request = asking(ir.Thinking(text="hm", signature=ir.Signature("claude", "T1dO")), call())
     assert memory.recall("alice", request, CLAUDE) is request
+
+
+async def test_thoughts_that_came_back_in_a_message_before_their_call_are_not_put_there_twice() -> None:
+    memory = SignatureMemory(FakeClock())
+    await heard(memory, CLAUDE, *of_claude("c1"))
+    shown = (ir.Thinking(text="hm", signature=SEALED), ir.Text(text="so"))
+    turns = (ir.Turn(role="assistant", parts=shown), ir.Turn(role="assistant", parts=(call(),)))
+    request = ir.Request(model="m", turns=turns)
+    assert memory.recall("alice", request, CLAUDE) is request
+    unsaid = (ir.Thinking(text="", signature=SEALED), ir.Text(text="so"))
+    bare = replace(request, turns=(ir.Turn(role="assistant", parts=unsaid), turns[1]))
+    assert parts(memory.recall("alice", bare, CLAUDE)) == (*shown, call())
 
 
 async def test_thoughts_without_a_signature_are_not_remembered() -> None:

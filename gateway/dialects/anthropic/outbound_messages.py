@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, reminder
+from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, ranks, reminder, with_blank
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
@@ -25,6 +25,7 @@ __all__ = ["REDACTED", "Conversation", "leads_with_thoughts"]
 
 Block = JSON | Raw
 Message = dict[str, Any]
+_Said = tuple[ir.Part, tuple[str, ...]]
 
 # Stands before sealed thoughts where they travel as a signature; like an envelope, so that nobody takes them for one.
 REDACTED: Final = "gw1.redacted_thinking."
@@ -131,8 +132,8 @@ class Conversation:
     # user
 
     def _user(self, step: Step) -> None:
-        blocks = (block for part in step.parts if (block := self._block(part)) is not None)
-        self._say("user", blocks)
+        parts = (part for part, _ in _joined([(part, ()) for part in step.parts]))
+        self._say("user", (block for part in parts if (block := self._block(part)) is not None))
 
     def _block(self, part: ir.Part) -> Block | None:
         match part:
@@ -176,7 +177,7 @@ class Conversation:
 
     def _assistant(self, step: Step) -> None:
         places = step.places or ((),) * len(step.parts)
-        said = _ordered(list(zip(step.parts, places, strict=True)))
+        said = _joined(_ordered(list(zip(step.parts, places, strict=True))))
         while said and isinstance(said[-1][0], ir.Thinking):
             _, lost = said.pop()  # a message cannot end with one
             self._losses += [ir.Loss(place, NOT_OURS, "hint") for place in lost]
@@ -225,18 +226,25 @@ def leads_with_thoughts(messages: Iterable[Message]) -> bool:
     return not loop or _is_thought(loop[0]["content"][0])
 
 
-def _ordered(
-    said: list[tuple[ir.Part, tuple[str, ...]]],
-) -> list[tuple[ir.Part, tuple[str, ...]]]:
-    """Put thoughts first and calls last, unless the model itself began with a thought and went on after a call."""
+def _joined(said: list[_Said]) -> list[_Said]:
+    """Put blank words to the words before them."""
+    whole: list[_Said] = []
+    for part, places in said:
+        if whole and (words := with_blank(whole[-1][0], part)):
+            whole[-1] = (words, whole[-1][1] + places)
+        else:
+            whole.append((part, places))
+    return whole
+
+
+def _ordered(said: list[_Said]) -> list[_Said]:
+    """Put a thought first and calls last, unless the model itself began with a thought and went on after a call."""
     kinds = [type(part) for part, _ in said]
     called = kinds.index(ir.ToolCall) if ir.ToolCall in kinds else len(kinds)
     if kinds[0] is ir.Thinking and ir.Thinking in kinds[called:]:
         return said
-    return sorted(said, key=lambda one: _ORDER.get(type(one[0]), 1))
-
-
-_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+    rank = ranks(kinds[0])
+    return sorted(said, key=lambda one: rank.get(type(one[0]), 1))
 
 
 def _thinking(thought: ir.Thinking) -> JSON:

@@ -7,7 +7,7 @@ turn. Newer Gemini models answer badly when words stand beside function response
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypedDict
 
 import msgspec
@@ -31,9 +31,11 @@ __all__ = [
     "answers",
     "arrange",
     "leads_with_thoughts",
+    "ranks",
     "reminder",
     "text_of",
     "unique",
+    "with_blank",
     "write_contents",
 ]
 
@@ -46,7 +48,8 @@ SHOWN_BACK: Final = "pictures of an answer go back as the user's"
 _INTERRUPTED: Final = ir.Text(text="[no result: the tool call was interrupted]")
 
 _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.ToolResult: False}
-_ORDER: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
+_CALLS_LAST: Final[dict[type, int]] = {ir.ToolCall: 2}
+_THOUGHTS_FIRST: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
 
 _PLAIN: Final = "text/plain"  # all text is that for Claude
 _WORDS: Final = re.compile(r"text/.+|application/json")
@@ -124,18 +127,27 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     for turn in turns:
         said = turn.role == "assistant"
         for part in _sent(turn, replay, losses):
+            model = _BY_MODEL.get(type(part), said)
             if isinstance(part, ir.Text):
                 # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
                 if not (part.text.strip() if claude else part.text or part.signature):
+                    if group is not None and group.model is model and (words := with_blank(group.parts[-1], part)):
+                        group.parts[-1] = words
                     continue
             elif isinstance(part, ir.Opaque) and not _readable(part, losses):
                 continue
-            model = _BY_MODEL.get(type(part), said)
             if group is None or group.model is not model:
                 group = _Group(model=model, parts=[])
                 groups.append(group)
             group.parts.append(part)
     return groups
+
+
+def with_blank(last: ir.Part, part: ir.Part) -> ir.Text | None:
+    """Give words with the blank behind them, which parts them from the next and may not stand alone."""
+    if not isinstance(last, ir.Text) or not isinstance(part, ir.Text) or part.text.strip():
+        return None
+    return replace(last, text=last.text + part.text)
 
 
 def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss]) -> list[_Group]:
@@ -215,7 +227,8 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
     calls: list[tuple[ir.ToolCall, str]] = []
     for group in groups:
         if group.model:
-            parts = sorted(group.parts, key=lambda part: _ORDER.get(type(part), 1))
+            rank = ranks(type(group.parts[0]))
+            parts = sorted(group.parts, key=lambda part: rank.get(type(part), 1))
             calls = [(part, unique(part.id, used)) for part in parts if isinstance(part, ir.ToolCall)]
             sent = replay.lead([replace(call, id=upstream) for call, upstream in calls])
             yield Step("model", (*parts[: len(parts) - len(sent)], *sent))
@@ -228,6 +241,14 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
             yield Step("user", words)
     if calls:
         yield Step("tool", answers(calls, [], losses)[0])
+
+
+def ranks(first: type) -> Mapping[type, int]:
+    """Tell what goes first of what a model says, 1 for all else: a thought, which it may itself have begun with.
+
+    Its later thoughts stay between its words then: they are taken back in their order only.
+    """
+    return _CALLS_LAST if first is ir.Thinking else _THOUGHTS_FIRST
 
 
 def unique(call_id: str, used: set[str]) -> str:

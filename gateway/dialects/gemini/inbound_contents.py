@@ -25,13 +25,16 @@ __all__ = ["Conversation", "read_system"]
 
 _Fields = dict[str, Raw]
 
-_ROLES: Final[dict[str, Literal["user", "assistant"]]] = {
+_Role = Literal["user", "assistant"]
+
+_ROLES: Final[dict[str, _Role]] = {
     "": "user",
     "user": "user",
     "function": "user",
     "tool": "user",
     "model": "assistant",
 }
+_Words = ir.Text | ir.Thinking
 _SPEAKERS: Final[dict[type, str]] = {ir.ToolCall: "assistant", ir.ToolResult: "user"}
 _READ: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 _OPAQUE: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
@@ -86,25 +89,33 @@ class _Calls:
 class _Said:
     """The parts of one turn, and where thoughts and signatures among them stood."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: _Role) -> None:
+        self.role: _Role = role
         self.parts: list[ir.Part] = []
         self._places: list[tuple[str, ...]] = []
 
     def add(self, part: ir.Part, place: Place) -> None:
-        """Add a part; a streamed thought comes back in pieces, and what signs it behind them."""
-        last = self.parts[-1] if self.parts else None
+        """Add a part; what a model streams comes back in pieces, and what signs them behind the last one."""
         where = _marked(part, place)
-        if isinstance(part, ir.Thinking) and isinstance(last, ir.Thinking) and last.signature is None:
-            self.parts[-1] = replace(part, text=last.text + part.text)
+        whole = self._continued(part)
+        if whole is not None:
+            self.parts[-1] = whole
             self._places[-1] += where
         else:
             self.parts.append(part)
             self._places.append(where)
 
-    def turn(self, role: Literal["user", "assistant"]) -> ir.Turn:
+    def _continued(self, part: ir.Part) -> ir.Part | None:
+        """Give the last part of the model's with what is a piece of it, too."""
+        last = self.parts[-1] if self.parts and self.role == "assistant" else None
+        if not isinstance(last, _Words) or not isinstance(part, _Words) or type(last) is not type(part):
+            return None
+        return replace(part, text=last.text + part.text) if last.signature is None else None
+
+    def turn(self) -> ir.Turn:
         """Give the turn."""
         places = tuple(self._places) if any(self._places) else ()
-        return ir.Turn(role=role, parts=tuple(self.parts), places=places)
+        return ir.Turn(role=self.role, parts=tuple(self.parts), places=places)
 
 
 def _marked(part: ir.Part, place: Place) -> tuple[str, ...]:
@@ -130,26 +141,30 @@ class Conversation:
 
     def turns(self, contents: Raw, place: Place) -> tuple[ir.Turn, ...]:
         """Read all turns; those without parts are left out."""
-        turns = tuple(turn for at, raw in wire.items(contents, place) for turn in self._turn(raw, at))
-        if not turns:
+        said: list[_Said] = []
+        for at, raw in wire.items(contents, place):
+            self._content(raw, at, said)
+        if not said:
             raise place.refuse("holds nothing that a model could read")
-        return turns
+        return tuple(one.turn() for one in said)
 
-    def _turn(self, raw: Raw, place: Place) -> Iterator[ir.Turn]:
+    def _content(self, raw: Raw, place: Place, turns: list[_Said]) -> None:
+        """Add what a content says; chats of SDKs keep each chunk of an answer as one of the model's."""
         content, rest = wire.message(raw, wire.CONTENT, place)
         place.lose_unknown(rest, ())
         role = _ROLES.get(content.role or "")
         if role is None:
             raise place.refuse(f"{content.role!r} is neither user nor model", "role")
         self._calls.turn(model=role == "assistant")
-        said = _Said()
-        for at, one in wire.items(content.parts, place.at("parts")):
-            for part in self._part(one, at, role):
-                said.add(part, at)
-        if any(_SPEAKERS.get(type(part), role) != role for part in said.parts):
+        parts = [
+            (part, at) for at, one in wire.items(content.parts, place.at("parts")) for part in self._part(one, at, role)
+        ]
+        if any(_SPEAKERS.get(type(part), role) != role for part, _ in parts):
             place.lose("role", "calls are the model's and results the user's, whatever the role")
-        if said.parts:
-            yield said.turn(role)
+        if parts and not (turns and turns[-1].role == role == "assistant"):
+            turns.append(_Said(role))
+        for part, at in parts:
+            turns[-1].add(part, at)
 
     def _part(self, raw: Raw, place: Place, role: str) -> Iterator[ir.Part]:
         fields = wire.fields_of(raw, place)

@@ -280,6 +280,15 @@ def test_the_detail_and_the_name_of_a_picture_are_told() -> None:
     assert lost(written(user(media))) == [("a.detail", "hint"), ("a.filename", "hint")]
 
 
+def test_blank_words_stand_behind_those_before_them() -> None:
+    said = messages(user("a", " ", "b"), assistant("\n", "c", "\n\n", "d", " "), user("e"))
+    assert [message["content"] for message in said] == [
+        [text("a "), text("b")],
+        [text("c\n\n"), text("d ")],
+        [text("e")],
+    ]
+
+
 # thoughts
 
 
@@ -290,6 +299,12 @@ def test_signed_thoughts_lead_the_turn_that_they_led_to() -> None:
         text("I look."),
         {"type": "tool_use", "id": "a", "name": "f", "input": {}},
     ]
+
+
+def test_thoughts_between_words_stay_there() -> None:
+    said = assistant(thought("a"), "I look.", thought("b"), "There:", call("1"))
+    content = messages(user("go"), said, user(result("1", "x")), reasoning=THINKS)[1]["content"]
+    assert [block["type"] for block in content] == ["thinking", "text", "thinking", "text", "tool_use"]
 
 
 def test_thoughts_between_calls_stay_there() -> None:

@@ -57,6 +57,17 @@ def test_results_follow_in_call_order_and_words_come_after(model: str) -> None:
 @pytest.mark.parametrize(
     ("model", "order"),
     [
+        (GEMINI_3, ["user:a, ,b", "model:\n,c,\n\n,d", "user:e"]),
+        (CLAUDE, ["user:a ,b", "model:c\n\n,d", "user:e"]),
+    ],
+)
+def test_claude_has_blank_words_behind_those_before_them(model: str, order: list[str]) -> None:
+    assert shape(user("a", " ", "b"), assistant("\n", "c", "\n\n", "d"), user("e"), model=model) == order
+
+
+@pytest.mark.parametrize(
+    ("model", "order"),
+    [
         (GEMINI_3, ["user:u", "model:here,media,see", "user:blue"]),
         (CLAUDE, ["user:u", "model:here,see", "user:[shown by the assistant:],media,blue"]),
     ],

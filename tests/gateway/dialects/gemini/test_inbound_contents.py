@@ -56,6 +56,28 @@ def test_a_thought(given: Any) -> None:
     assert part(given) == ir.Thinking(text="hm", signature=ir.Signature(None, "QUJD"))
 
 
+def test_a_chat_keeps_each_chunk_of_a_stream_as_a_turn_of_the_model() -> None:
+    chunks: list[Any] = [
+        {"thought": True, "text": "H"},
+        {"thought": True, "text": "m."},
+        {"thought": True, "text": "", "thoughtSignature": "QUJD"},
+        *({"text": text} for text in ("So", "\n\n", "be", " ", "it.")),
+        CALL,
+        {"text": ""},
+    ]
+    said = [{"role": "user", "parts": [{"text": "hi"}]}, *({"role": "model", "parts": [one]} for one in chunks)]
+    _, turn = contents(*said)
+    thought, words, call = turn.parts
+    assert thought == ir.Thinking(text="Hm.", signature=ir.Signature(None, "QUJD"))
+    assert words == ir.Text(text="So\n\nbe it.")
+    assert isinstance(call, ir.ToolCall)
+    assert turn.places == (tuple(f"contents[{place}].parts[0]" for place in (1, 2, 3)), (), ())
+
+
+def test_words_of_the_user_stay_apart() -> None:
+    assert [turn.parts for turn in contents([{"text": "a"}, {"text": "b"}])] == [(ir.Text(text="a"), ir.Text(text="b"))]
+
+
 def test_a_streamed_thought_comes_back_in_pieces() -> None:
     signed = {"thought": True, "text": "", "thoughtSignature": "QUJD"}
     pieces = [{"thought": True, "text": "h"}, {"thought": True, "text": "m"}, signed, {"thought": True, "text": "!"}]
@@ -194,7 +216,7 @@ def test_a_result_of_another_call_stays_an_orphan() -> None:
 def test_calls_split_over_two_turns_of_the_model_are_one_step() -> None:
     said = [{"role": "user", "parts": [{"text": "hi"}]}, *[{"role": "model", "parts": [CALL]}] * 2]
     said.append({"role": "user", "parts": [result(), result()]})
-    assert ids(*said)[3] == ("user", ["call_1_0", "call_2_0"])
+    assert ids(*said)[1:] == [("assistant", ["call_1_0", "call_2_0"]), ("user", ["call_1_0", "call_2_0"])]
 
 
 def test_a_call_that_was_never_answered_does_not_take_a_later_result() -> None:

@@ -146,6 +146,12 @@ def test_signed_thoughts_go_back_to_claude_in_front(issuer: ir.Family | None) ->
     assert thinks(request)
 
 
+def test_thoughts_between_the_words_of_claude_stay_there() -> None:
+    said = assistant(thought("a"), "I look.", thought("b"), "There:", call("1"))
+    parts = claude(user("u"), said, user(result("1")))["contents"][1]["parts"]
+    assert [part.get("text") for part in parts] == ["a", "I look.", "b", "There:", None]
+
+
 def test_thought_whose_words_were_withheld_goes_back_too() -> None:
     request = claude(user("u"), assistant(thought(""), call()), user(result()))
     assert request["contents"][1]["parts"][0] == {"thought": True, "text": "", "thoughtSignature": CLAUDE_SIGNATURE}
