@@ -104,14 +104,16 @@ def test_a_sign_of_life_comes_after_silence_only() -> None:
 def test_whoever_reads_nothing_is_left_later_behind_a_large_piece(size: int, longer_s: float) -> None:
     async def main(loop: Stepping) -> None:
         caller = Caller()
+        client = Client(caller.receive, caller.send, Grace(0), unread_s=60)
+        await client.__aenter__()
+        await client.write(bytes(size))
+        caller.reads.clear()
+        writing = loop.create_task(client.write(b"word"))
+        with pytest.raises(asyncio.CancelledError) as left:
+            while loop.now < 200:
+                await loop.pass_by(1)
         with pytest.raises(ClientGone):
-            async with Client(caller.receive, caller.send, Grace(0), unread_s=60) as client:
-                await client.write(bytes(size))
-                caller.reads.clear()
-                writing = loop.create_task(client.write(b"word"))
-                while loop.now < 200:
-                    await loop.pass_by(1)
-                await writing
+            await client.__aexit__(left.type, left.value, left.tb)
         assert 120 + longer_s <= loop.now <= 125 + longer_s  # the first look is after a minute
         caller.reads.set()
         await writing
