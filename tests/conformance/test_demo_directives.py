@@ -57,6 +57,11 @@ async def test_anything_else_is_echoed_as_it_is(http: httpx.AsyncClient, said: s
     assert (got["message"]["content"], got["finish_reason"]) == (said, "stop")
 
 
+async def test_of_what_was_said_at_once_the_last_directs(http: httpx.AsyncClient) -> None:
+    said = [{"type": "text", "text": one} for one in ("!cut is what a reminder speaks of", "hello")]
+    assert (await answer(http, {"role": "user", "content": said}))["message"]["content"] == "hello"
+
+
 async def test_usage_is_the_estimate(http: httpx.AsyncClient) -> None:
     body = {"model": "demo", "max_tokens": 9, "messages": [{"role": "user", "content": "some words to count"}]}
     counted = (await http.post("/v1/messages/count_tokens", json=body)).json()["input_tokens"]
