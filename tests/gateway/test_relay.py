@@ -74,6 +74,25 @@ async def test_keepalive_zero_is_off(dialect: str) -> None:
 
 
 @DIALECTS
+async def test_a_whole_answer_has_no_sign_of_life_and_a_late_failure_is_its_status(dialect: str) -> None:
+    config = {"timeouts": {"keepalive": 0.03}}
+    async with running(app_of(Scripted([0.2, *say("Hello")]), config=config)) as client:
+        whole = await client.post(PATHS[dialect], json=body(stream=False))
+    async with running(app_of(Scripted([0.2, UpstreamUnavailable("gone")]), config=config)) as client:
+        failed = await client.post(PATHS[dialect], json=body(stream=False))
+    assert (whole.status_code, whole.content[:1], "Hello" in str(whole.json())) == (200, b"{", True)
+    assert (failed.status_code, failed.json()["error"]["message"]) == (502, "gone")
+
+
+@DIALECTS
+async def test_a_stream_is_neither_kept_nor_buffered_on_its_way(dialect: str) -> None:
+    async with running(app_of(Scripted(say("Hello")))) as client:
+        headers = (await client.post(PATHS[dialect], json=body())).headers
+    names = ("content-type", "cache-control", "x-accel-buffering")
+    assert [headers[name] for name in names] == ["text/event-stream; charset=utf-8", "no-cache", "no"]
+
+
+@DIALECTS
 async def test_a_failure_after_keepalives_is_an_error_in_the_stream(dialect: str) -> None:
     app = app_of(Scripted([0.2, UpstreamUnavailable("gone")]), config={"timeouts": {"keepalive": 0.03}})
     async with running(app) as client:

@@ -100,6 +100,18 @@ def test_a_sign_of_life_comes_after_silence_only() -> None:
     stepping(main)
 
 
+def test_without_signs_of_life_there_are_none_ever() -> None:
+    async def main(loop: Stepping) -> None:
+        caller = Caller()
+        async with Client(caller.receive, caller.send, Grace(0), keepalive=b":", keepalive_s=0) as client:
+            await client.write(b"word")
+            for _ in range(5):
+                await loop.pass_by(100)
+            assert caller.bodies == [b"word"]
+
+    stepping(main)
+
+
 @pytest.mark.parametrize(("size", "longer_s"), [(1, 0.0), (60 * SLOWEST, 60.0)])
 def test_whoever_reads_nothing_is_left_later_behind_a_large_piece(size: int, longer_s: float) -> None:
     async def main(loop: Stepping) -> None:
