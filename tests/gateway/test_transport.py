@@ -128,8 +128,9 @@ async def test_redirect_is_an_answer_and_not_followed(transport: Transport) -> N
 
 async def test_cookies_are_not_kept(transport: Transport) -> None:
     async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: account=1\r\n\r\n"))) as server:
+        named = server.url.replace("127.0.0.1", "localhost")  # aiohttp keeps no cookies of an address anyway
         for _ in range(2):
-            await (await post(transport, server.url)).read_all(10)
+            await (await post(transport, named)).read_all(10)
     assert b"ookie" not in server.requests[1]
 
 
