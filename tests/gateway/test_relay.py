@@ -222,7 +222,13 @@ async def test_fifty_clients_of_which_many_leave_hold_nothing_afterwards() -> No
 async def test_what_a_caller_drops_of_signatures_is_remembered_for_its_own_key() -> None:
     signature = ir.Signature("gemini", "R0VN", "f")
     start = ir.BlockStarted(kind="tool_call", id="call_1", name="f")
-    calls = [ir.Started(), start, ir.SignatureDelta(signature), ir.ArgumentsDelta("{}"), ir.BlockEnded()]
+    calls: list[ir.Event] = [
+        ir.Started(),
+        start,
+        ir.SignatureDelta(signature),
+        ir.ArgumentsDelta("{}"),
+        ir.BlockEnded(),
+    ]
     upstream = Scripted([calls, [ir.Finished(reason="tool_calls")]], models=["gemini-3-pro"])
     keys = [{"name": name, "secret": f"sk-{name}"} for name in ("alice", "bob")]
     called = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

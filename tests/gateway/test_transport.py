@@ -168,6 +168,15 @@ async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch)
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
 
 
+async def test_no_proxy_resolves_what_only_some_addresses_are_allowed_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with upstream(saying(OK)) as proxy, upstream(saying(OK)) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        transport = Transport(allows=lambda _: True)
+        await transport.send("GET", server.url, headers={})
+        await transport.close()
+    assert (len(proxy.requests), len(server.requests)) == (0, 1)
+
+
 async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch) -> None:
     async with upstream(saying(OK)) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.removeprefix("http://"))
