@@ -236,6 +236,13 @@ async def test_too_many_files_are_refused_at_once() -> None:
     await transport.close()
 
 
+def test_what_a_tool_gives_the_address_of_is_fetched_too() -> None:
+    inside, beside = (ir.Media(media_type="image/*", url=f"https://{name}.test/", path=name) for name in ("a", "b"))
+    parts = (ir.ToolResult(id="c1", parts=(ir.Text(text="see"), inside)), beside)
+    request = ir.Request(model="m", turns=(ir.Turn(role="user", parts=parts),))
+    assert addresses(request) == [inside, beside]
+
+
 def test_what_was_fetched_takes_the_place_of_every_mention() -> None:
     url = "https://pictures.test/dot.png"
     mention = ir.Media(media_type="image/*", url=url, detail="low", path=PATH)
