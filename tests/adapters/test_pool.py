@@ -45,6 +45,17 @@ def test_a_resting_credential_is_passed_over_for_that_model_only() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_last_error_of_a_credential_is_the_newest() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock)
+    (one,) = pool.credentials
+    one.happen("probe_failed", "models: 500")
+    await clock.advance(5)
+    pool.cool(one, M, 60, reason="used up")
+    assert one.view("google").last_error == "used up"
+
+
+@pytest.mark.anyio
 async def test_a_rested_credential_takes_one_turn_and_no_more() -> None:
     clock = FakeClock()
     pool = pool_of(2, clock, uses_per_turn=1)

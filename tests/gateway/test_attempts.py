@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.attempts import Begun, Policy, begin
@@ -79,6 +80,13 @@ async def test_counted_attempts_are_bounded() -> None:
     assert (len(upstream.calls), upstream.done) == (POLICY.attempts, 1)
 
 
+@pytest.mark.parametrize(("attempts", "told"), [(4, {"x-should-retry": "false"}), (1, {})])
+async def test_a_client_is_told_not_to_multiply_the_attempts(attempts: int, told: dict[str, str]) -> None:
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await run(script([UpstreamUnavailable("the upstream answered 500")]), policy=replace(POLICY, attempts=attempts))
+    assert caught.value.headers == told
+
+
 async def test_another_credential_is_not_counted() -> None:
     left = [Step(counted=False)] * 9
 
@@ -101,6 +109,20 @@ async def test_the_next_member_follows() -> None:
     first, second = script([DOWN], after=lambda error: error), script(say("Hello"), name="b")
     begun = await run(first, second)
     assert (begun.target.label, first.done) == ("b/m", 1)
+
+
+async def test_a_member_that_cannot_begin_is_passed_over() -> None:
+    first, second = script(say("never")), script(say("Hello"), name="b")
+
+    def embark(target: Target) -> Journey:
+        if target.adapter is first:
+            raise NoCredential("the owner of this file is gone")
+        return target.adapter.open(call())
+
+    begun = await begin([Target(first, "m"), Target(second, "m")], embark, POLICY, FakeClock())
+    assert (begun.target.label, len(first.calls)) == ("b/m", 0)
+    with pytest.raises(NoCredential, match="is gone"):
+        await begin([Target(first, "m")], embark, POLICY, FakeClock())
 
 
 async def test_a_refused_request_is_not_carried_to_the_next_member() -> None:
@@ -134,8 +156,9 @@ async def test_no_wait_while_another_member_is_left(after: After) -> None:
     assert (len(first.calls), begun.target.label) == (1, "b/m")
 
 
-async def test_a_short_wait_is_taken_by_the_last_member() -> None:
-    upstream, clock = script([DOWN], say("Hello"), after=lambda _: Step(wait_s=5)), FakeClock()
+@pytest.mark.parametrize("wait_s", [5, POLICY.max_wait])
+async def test_a_short_wait_is_taken_by_the_last_member(wait_s: float) -> None:
+    upstream, clock = script([DOWN], say("Hello"), after=lambda _: Step(wait_s=wait_s)), FakeClock()
     begun: list[Begun] = []
 
     async def go() -> None:
@@ -145,7 +168,7 @@ async def test_a_short_wait_is_taken_by_the_last_member() -> None:
         tasks.start_soon(go)
         await anyio.wait_all_tasks_blocked()
         assert len(upstream.calls) == 1
-        await clock.advance(5)
+        await clock.advance(wait_s)
     assert len(upstream.calls) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,8 @@ from gateway import fetching, ir
 from gateway.errors import InvalidRequest
 from gateway.fetching import Fetcher, addresses, placed
 from gateway.public import is_public
-from gateway.transport import Transport
+from gateway.transport import Transport, Whole
+from tests.gateway.wire import saying, upstream
 from tests.pictures import PIXEL, Pictures, Reply
 
 pytestmark = pytest.mark.anyio
@@ -58,22 +60,40 @@ async def test_a_server_that_does_not_say_the_type_is_no_hindrance(fetch: Fetch,
     assert (await fetch(pictures.url("/x"))).media_type == "image/png"
 
 
+PLAIN = "only https addresses are fetched"
+HOST = "an address has a host, and neither user nor password"
+QUOTED = "holds characters that must be quoted"
+
+
 @pytest.mark.parametrize(
-    "url",
+    ("url", "why"),
     [
-        "http://pictures.test/dot.png",
-        "ftp://pictures.test/dot.png",
-        "file:///etc/passwd",
-        "https:///dot.png",
-        "https://user:secret@pictures.test/dot.png",
-        "https://pictures.test@other.test/dot.png",
-        "https://pictures.test/a b",
-        "https://pictures.test/\r\nhost: x",
-        "gs://bucket/dot.png",
+        ("http://pictures.test:PORT/dot.png", PLAIN),
+        ("ftp://pictures.test:PORT/dot.png", PLAIN),
+        ("file:///etc/passwd", PLAIN),
+        ("gs://bucket/dot.png", PLAIN),
+        ("https:///dot.png", HOST),
+        ("https://user:secret@pictures.test:PORT/dot.png", HOST),
+        ("https://pictures.test@other.test:PORT/dot.png", HOST),
+        ("https://@pictures.test:PORT/dot.png", HOST),
+        ("https://pictures.test:PORT/a b", QUOTED),
+        ("https://pictures.test:PORT/\r\nhost: x", QUOTED),
+        ("https://pictures.test:PORT/\u017c", QUOTED),
     ],
 )
-async def test_addresses_that_are_not_plain_https_are_refused(fetch: Fetch, url: str) -> None:
-    await refused(fetch, url, lambda _: True)
+async def test_addresses_that_are_not_plain_https_are_refused(
+    fetch: Fetch, pictures: Pictures, url: str, why: str
+) -> None:
+    assert why in await refused(fetch, url.replace("PORT", str(pictures.port)), lambda _: True)
+    assert pictures.requests == []
+
+
+async def test_a_file_that_would_come_in_clear_is_not_asked_for(fetch: Fetch, pictures: Pictures) -> None:
+    async with upstream(saying(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\nx")) as server:
+        assert PLAIN in await refused(fetch, server.url, lambda _: True)
+        pictures.replies["/old"] = (302, {"location": server.url}, b"")
+        assert PLAIN in await refused(fetch, pictures.url("/old"), lambda _: True)
+    assert server.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -140,14 +160,22 @@ async def test_a_redirect_is_followed(fetch: Fetch, pictures: Pictures) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["https://inside.test/dot.png", "https://10.0.0.1/", "http://other.test/dot.png", ""]
+    ("target", "why"),
+    [
+        ("https://inside.test/dot.png", "not a public one"),
+        ("https://10.0.0.1/", "not a public one"),
+        ("http://other.test/dot.png", PLAIN),
+        ("https://user:secret@other.test/dot.png", HOST),
+        ("https://other.test/a b", QUOTED),
+        ("", "more than 3 times"),
+    ],
 )
 async def test_a_redirect_to_where_nobody_may_go_is_refused(
-    fetch: Fetch, pictures: Pictures, resolves: dict[str, list[str]], target: str
+    fetch: Fetch, pictures: Pictures, resolves: dict[str, list[str]], target: str, why: str
 ) -> None:
     resolves["inside.test"] = ["10.0.0.1"]
     pictures.replies["/old"] = (302, {"location": target}, b"")
-    await refused(fetch, pictures.url("/old"), lambda address: address == "127.0.0.1")
+    assert why in await refused(fetch, pictures.url("/old"), lambda address: address == "127.0.0.1")
     assert {path for _, path in pictures.requests} == {"/old"}
 
 
@@ -178,6 +206,19 @@ async def test_a_slow_server_is_given_up(fetch: Fetch, pictures: Pictures, monke
     assert "takes longer than" in await refused(fetch, pictures.url("/dot.png"), lambda _: True)
 
 
+async def test_slow_redirects_have_no_more_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leading(Transport):
+        async def fetch(self, method: str, url: str, **options: object) -> Whole:
+            await asyncio.sleep(0.05)
+            return Whole(302, {"location": "/on"}, b"")
+
+    monkeypatch.setattr(fetching, "_TIMEOUT_S", 0.1)
+    transport = Leading()
+    with pytest.raises(InvalidRequest, match="takes longer than"):
+        await Fetcher(transport).fetch([ir.Media(media_type="image/*", url="https://pictures.test/", path=PATH)])
+    await transport.close()
+
+
 async def test_a_certificate_that_nobody_vouches_for_is_refused(pictures: Pictures, resolves: object) -> None:
     transport = Transport(allows=lambda _: True)
     with pytest.raises(InvalidRequest, match="cannot be reached"):
@@ -193,6 +234,13 @@ async def test_too_many_files_are_refused_at_once() -> None:
     with pytest.raises(InvalidRequest, match=r"^at\[20\]: more than 20 files"):
         await Fetcher(transport).fetch(files)
     await transport.close()
+
+
+def test_what_a_tool_gives_the_address_of_is_fetched_too() -> None:
+    inside, beside = (ir.Media(media_type="image/*", url=f"https://{name}.test/", path=name) for name in ("a", "b"))
+    parts = (ir.ToolResult(id="c1", parts=(ir.Text(text="see"), inside)), beside)
+    request = ir.Request(model="m", turns=(ir.Turn(role="user", parts=parts),))
+    assert addresses(request) == [inside, beside]
 
 
 def test_what_was_fetched_takes_the_place_of_every_mention() -> None:

@@ -229,8 +229,16 @@ async def test_left_tells_of_every_limit_and_when_it_is_whole_again() -> None:
     assert told == expected
 
 
-async def test_refusals_are_counted_by_limit() -> None:
-    async with gateway({"requests_per_day": 1, "tokens_per_day": 9000}) as made:
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ({"requests_per_day": 1, "tokens_per_day": 9000}, "requests_per_day"),
+        ({"requests_per_day": 9, "tokens_per_day": 5}, "tokens_per_day"),
+        ({"requests_per_day": 9, "usd_per_month": 1.0}, "usd_per_month"),
+    ],
+)
+async def test_refusals_are_counted_by_limit(limits: dict[str, float], name: str) -> None:
+    async with gateway(limits) as made:
         assert [(await made.ask(max_tokens=1)).status for _ in range(3)] == [200, 429, 429]
         scraped = await call(made.app, scope_of("/metrics", method="GET"))
-    assert 'gateway_limit_refusals_total{limit="requests_per_day"} 2.0' in scraped.body.decode()
+    assert f'gateway_limit_refusals_total{{limit="{name}"}} 2.0' in scraped.body.decode()

@@ -77,12 +77,12 @@ async def test_days_and_months_are_those_of_utc(tmp_path: Path) -> None:
     clock = FakeClock(wall=1_798_761_590.0)  # 2026-12-31, ten seconds before midnight
     counts = list[tuple[int, int]]()
     async with running(tmp_path, clock) as url, httpx.AsyncClient(base_url=url) as http:
-        for wait in (0, 20, 86_400):
+        for wait in (0, 20, 7200, 86_400):
             await clock.advance(wait)
             await http.post("/v1/chat/completions", json=CHAT, headers=as_key("bob"))
             used = (await usage(http, "bob"))["usage"]
             counts.append((used["today"]["requests"], used["this_month"]["requests"]))
-    assert counts == [(1, 1), (1, 1), (1, 2)]
+    assert counts == [(1, 1), (1, 1), (2, 2), (1, 3)]
 
 
 async def test_what_is_not_kept_is_null(tmp_path: Path) -> None:
@@ -102,3 +102,10 @@ async def test_nobody_else_is_answered_and_nothing_is_cached(tmp_path: Path) -> 
         }
     }
     assert alice.headers["cache-control"] == "no-store"
+
+
+async def test_it_is_read_and_nothing_else(tmp_path: Path) -> None:
+    async with running(tmp_path) as url, httpx.AsyncClient(base_url=url) as http:
+        head, post = [await http.request(method, "/usage", headers=as_key("bob")) for method in ("HEAD", "POST")]
+    assert (head.status_code, head.content) == (200, b"")
+    assert (post.status_code, post.headers["allow"]) == (405, "GET, HEAD")

@@ -138,6 +138,8 @@ def test_the_first_glob_of_the_thinking_table_holds(model: str, budget: int, inc
         "gemini-3-pro-high",
         "gemini-3.5-flash-extra-low",
         "claude-x-high",
+        "claude-x-medium",
+        "gemini-4-flash-minimal",
     ],
 )
 def test_other_models_and_names_that_end_in_a_level_have_no_policy(model: str) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gateway import ir
 from gateway.app import Gateway
 from gateway.errors import UpstreamUnavailable
 from tests.patience import patient
@@ -71,6 +72,25 @@ async def test_keepalive_zero_is_off(dialect: str) -> None:
     async with running(app) as client:
         _, got = await lines(client, dialect)
     assert KEEPALIVES[dialect] not in got
+
+
+@DIALECTS
+async def test_a_whole_answer_has_no_sign_of_life_and_a_late_failure_is_its_status(dialect: str) -> None:
+    config = {"timeouts": {"keepalive": 0.03}}
+    async with running(app_of(Scripted([0.2, *say("Hello")]), config=config)) as client:
+        whole = await client.post(PATHS[dialect], json=body(stream=False))
+    async with running(app_of(Scripted([0.2, UpstreamUnavailable("gone")]), config=config)) as client:
+        failed = await client.post(PATHS[dialect], json=body(stream=False))
+    assert (whole.status_code, whole.content[:1], "Hello" in str(whole.json())) == (200, b"{", True)
+    assert (failed.status_code, failed.json()["error"]["message"]) == (502, "gone")
+
+
+@DIALECTS
+async def test_a_stream_is_neither_kept_nor_buffered_on_its_way(dialect: str) -> None:
+    async with running(app_of(Scripted(say("Hello")))) as client:
+        headers = (await client.post(PATHS[dialect], json=body())).headers
+    names = ("content-type", "cache-control", "x-accel-buffering")
+    assert [headers[name] for name in names] == ["text/event-stream; charset=utf-8", "no-cache", "no"]
 
 
 @DIALECTS
@@ -197,3 +217,32 @@ async def test_fifty_clients_of_which_many_leave_hold_nothing_afterwards() -> No
                 await anyio.sleep(0.001)
     assert upstream.lent == 0
     assert upstream.closed == len(upstream.calls)
+
+
+async def test_what_a_caller_drops_of_signatures_is_remembered_for_its_own_key() -> None:
+    signature = ir.Signature("gemini", "R0VN", "f")
+    start = ir.BlockStarted(kind="tool_call", id="call_1", name="f")
+    calls: list[ir.Event] = [
+        ir.Started(),
+        start,
+        ir.SignatureDelta(signature),
+        ir.ArgumentsDelta("{}"),
+        ir.BlockEnded(),
+    ]
+    upstream = Scripted([calls, [ir.Finished(reason="tool_calls")]], models=["gemini-3-pro"])
+    keys = [{"name": name, "secret": f"sk-{name}"} for name in ("alice", "bob")]
+    called = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+    ]
+    found = list[ir.Signature | None]()
+    async with running(app_of(upstream, config={"key": keys})) as client:
+        for who, said in (("alice", turns[:1]), ("alice", turns), ("bob", turns)):
+            asked = {"model": "gemini-3-pro", "messages": said}
+            answer = await client.post(PATHS["openai-chat"], json=asked, headers={"x-api-key": f"sk-{who}"})
+            assert answer.status_code == 200, answer.text
+            sent = [part for turn in upstream.calls[-1].request.turns for part in turn.parts]
+            found += [part.signature for part in sent if isinstance(part, ir.ToolCall)]
+    assert found == [signature, None]

@@ -46,6 +46,12 @@ async def test_headers_go_out_before_the_first_event(form: str) -> None:
         assert response.status_code == 200
 
 
+@pytest.mark.parametrize(("form", "kind"), [("sse", "text/event-stream; charset=utf-8"), ("array", "application/json")])
+async def test_the_headers_say_which_form_it_is(form: str, kind: str) -> None:
+    async with running(app_of(Scripted(say("Hello")))) as client:
+        assert (await client.post(PATHS[form], json=BODY)).headers["content-type"] == kind
+
+
 @FORM
 async def test_nothing_stands_between_the_chunks(form: str) -> None:
     first, *rest = say("Hello", " world")

@@ -95,8 +95,9 @@ def test_an_unknown_name_goes_to_the_default_upstream() -> None:
 
 @pytest.mark.parametrize("models", [{}, {"default_upstream": "openai", "unknown": "reject"}])
 def test_an_unknown_name_without_a_default_is_refused_with_suggestions(models: dict[str, Any]) -> None:
-    with pytest.raises(ModelNotFound, match="did you mean gpt-4o"):
+    with pytest.raises(ModelNotFound, match="did you mean gpt-4o") as refused:
         resolver(models).resolve("gpt4o")
+    assert refused.value.param == "model"
 
 
 def test_the_only_upstream_takes_every_name() -> None:
@@ -207,3 +208,33 @@ def test_a_name_leads_to_the_upstreams_of_its_targets() -> None:
 def test_a_draw_of_which_nothing_fits_is_made_among_all() -> None:
     rules = resolver({"alias": {"any": {"openai/a": 1, "openai/b": 1}}})
     assert rules.resolve("any", ["antigravity"]).targets[0].adapter.name == "openai"
+
+
+def test_an_upstreams_name_in_front_wins_over_a_name_that_another_lists() -> None:
+    config = load({"upstream": {name: {"type": "demo"} for name in ("router", "openai")}}, environ={}).config
+    router = Scripted([], name="router", models=["openai/gpt-4o"])
+    rules = Resolver(config, {"router": router, "openai": Scripted([], name="openai", models=[])})
+    assert labels(rules, "openai/gpt-4o") == ["openai/gpt-4o"]
+    assert labels(rules, "router/openai/gpt-4o") == ["router/openai/gpt-4o"]
+
+
+def test_a_date_is_cut_at_the_end_only() -> None:
+    with pytest.raises(ModelNotFound):
+        resolver().resolve("gpt-20250101-4o")
+    with pytest.raises(ModelNotFound):
+        resolver(alias={}).resolve("gpt-4-20250101o")
+
+
+def test_of_two_family_words_the_first_in_the_file_wins() -> None:
+    words = {"mini": "openai/gpt-4.1", "haiku": "antigravity/shared"}
+    assert labels(resolver({"family": words}), "haiku-mini") == ["openai/gpt-4.1"]
+    turned = dict(reversed(words.items()))
+    assert labels(resolver({"family": turned}), "haiku-mini") == ["antigravity/shared"]
+
+
+@pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]])
+def test_of_two_upstreams_aliases_the_first_in_the_file_wins(order: list[str]) -> None:
+    upstream = {name: {"type": "demo", "alias": {"gpt*": f"{name}/mine"}} for name in order}
+    config = load({"upstream": upstream}, environ={}).config
+    rules = Resolver(config, {name: Scripted([], name=name, models=[]) for name in order})
+    assert labels(rules, "gpt-9") == [f"{order[0]}/mine"]

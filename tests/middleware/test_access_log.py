@@ -76,6 +76,16 @@ async def test_it_says_where_the_answer_came_from_and_what_it_used() -> None:
     assert (wanted | {"input_tokens": 10, "cached_tokens": 4, "output_tokens": 7}).items() <= line.items()
 
 
+async def test_what_a_caller_calls_a_model_makes_no_line_long() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        context.requested_model = "m" * 10_000
+        await refuse(context, send, UpstreamTimeout("s" * 10_000))
+
+    line = await line_of(inner)
+    assert (line["model"], line["message"]) == ("m" * 200, "s" * 300)
+
+
 async def test_it_says_who_was_asked_in_vain() -> None:
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         context, send = attach(scope, send)
@@ -104,8 +114,10 @@ async def test_a_defect_inside_is_logged_too() -> None:
     async def inner(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError
 
+    capture = CapturingLogger()
     with pytest.raises(RuntimeError):
-        await line_of(inner)
+        await call(AccessLog(inner, log_of(capture)), scope_of())
+    assert [logged.kwargs["path"] for logged in capture.calls] == ["/v1/chat/completions"]
 
 
 async def test_no_secret_of_the_request_is_in_the_line() -> None:

@@ -60,6 +60,17 @@ async def test_the_key_does_not_go_further(place: str) -> None:
         assert scope["query_string"] == b"beta=true"
 
 
+async def test_no_other_place_goes_further_either() -> None:
+    inner = Inner()
+    others = {"authorization": "Basic c2stb3RoZXI6c2stb3RoZXI=", "x-goog-api-key": "sk-other", "api-key": "sk-other"}
+    headers = {"x-api-key": KEY, **others, "proxy-authorization": "Basic c2stb3RoZXI6c2stb3RoZXI="}
+    app = Auth(inner, keys(), ["x-api-key"])
+    assert (await ask(app, headers, "alt=&key=sk-other&key=sk-more&flag")).status == 200
+    scope = inner.scopes[0]
+    assert scope["query_string"] == b"alt=&flag="
+    assert not {name.decode() for name, _ in scope["headers"]} & headers.keys()
+
+
 async def test_only_the_first_place_present_is_checked() -> None:
     headers = {"authorization": "Bearer sk-wrong", "x-api-key": KEY}
     assert (await ask(Auth(Inner(), keys()), headers)).status == 401
@@ -147,6 +158,8 @@ async def test_a_program_on_this_machine_needs_no_key(host: str, key: str | None
         ({"host": "[::1].evil.example"}, "127.0.0.1"),
         ({"origin": "https://evil.example"}, "127.0.0.1"),
         ({"origin": "null"}, "127.0.0.1"),
+        ({"host": "localhost", "origin": "http://localhost.evil.example"}, "127.0.0.1"),
+        ({"origin": "http://localhost:8046"}, "127.0.0.1"),
     ],
 )
 async def test_everybody_else_needs_one(headers: dict[str, str], client: str) -> None:
@@ -169,6 +182,11 @@ async def test_always_means_without_any_key_but_not_with_a_wrong_one() -> None:
     app = Auth(Inner(), keys(), allow_anonymous="always")
     assert (await ask(app, client="10.0.0.7")).status == 200
     assert (await ask(app, *at("bearer", "sk-wrong"))).status == 401
+
+
+async def test_always_means_with_any_key_while_there_is_none() -> None:
+    app = Auth(Inner(), allow_anonymous="always")
+    assert (await ask(app, *at("bearer", "sk-any"), client="10.0.0.7")).status == 200
 
 
 # addresses that the gateway has made

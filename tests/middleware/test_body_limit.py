@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -19,6 +20,7 @@ TEXT = b'{"a": "' + b"x" * 50 + b'"}'
         ("gzip", gzip.compress(TEXT, mtime=0)),
         ("deflate", zlib.compress(TEXT)),
         ("GZIP", gzip.compress(TEXT, mtime=0)),
+        ("x-gzip", gzip.compress(TEXT, mtime=0)),
         ("identity", TEXT),
     ],
 )
@@ -69,7 +71,8 @@ async def test_what_an_app_has_begun_to_answer_goes_on() -> None:
 
 
 async def test_a_body_of_exactly_the_limit_passes() -> None:
-    assert (await call(BodyLimit(Inner(), 12), scope_of(), [b"x" * 6, b"x" * 6])).status == 200
+    for headers in ({}, {"content-length": "12"}):
+        assert (await call(BodyLimit(Inner(), 12), scope_of(headers=headers), [b"x" * 6, b"x" * 6])).status == 200
 
 
 async def test_the_limit_counts_what_is_decompressed() -> None:
@@ -77,6 +80,16 @@ async def test_the_limit_counts_what_is_decompressed() -> None:
     inner = Inner()
     outcome = await call(BodyLimit(inner, 1000), scope_of(headers={"content-encoding": "gzip"}), [bomb])
     assert (outcome.status, inner.body) == (413, b"")
+
+
+async def test_no_more_is_decompressed_than_the_limit() -> None:
+    bomb = gzip.compress(b"\0" * 10_000_000)
+    tracemalloc.start()
+    try:
+        await call(BodyLimit(Inner(), 1000), scope_of(headers={"content-encoding": "gzip"}), [bomb])
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

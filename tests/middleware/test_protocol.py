@@ -68,6 +68,13 @@ async def test_a_default_for_stream_holds_only_where_the_caller_said_nothing(
     assert inner.context.request.stream is stream
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
+async def test_a_default_for_stream_is_for_chat(path: str) -> None:
+    inner = Inner(reads=False)
+    await call(Protocol(inner, stream=True), scope_of(path), [CHAT.replace(b"{", b'{"input": "hi", ', 1)])
+    assert not inner.context.request.stream
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff", b"nul", CHAT + b"x"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 async def test_a_body_that_cannot_be_read_is_400(path: str, body: bytes) -> None:

@@ -23,7 +23,8 @@ from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
-CHAT, MESSAGES, GEMINI = "/v1/chat/completions", "/v1/messages", "/v1beta/models/m:generateContent"
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+MESSAGES, GEMINI = "/v1/messages", "/v1beta/models/m:generateContent"
 OPENAI = "x-ratelimit-{}-requests"
 ANTHROPIC = "anthropic-ratelimit-requests-{}"
 PROMPT: Any = [{"role": "user", "content": "hi"}]
@@ -46,9 +47,10 @@ def rate_headers(outcome: Outcome) -> set[str]:
 # one dialect each
 
 
-async def test_openai_reads_a_duration() -> None:
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+async def test_openai_reads_a_duration(path: str) -> None:
     clock = FakeClock(wall=1_800_000_013.0)  # 13 s after a full minute
-    assert said(await call(limited(clock, requests_per_minute=60), scope_of(CHAT))) == ("60", "59", "47s")
+    assert said(await call(limited(clock, requests_per_minute=60), scope_of(path))) == ("60", "59", "47s")
 
 
 async def test_anthropic_reads_a_time() -> None:
@@ -84,6 +86,7 @@ async def test_lists_and_counts_have_none_as_they_do_not_count() -> None:
         ("second", 1_800_000_000.25, "750ms"),
         ("minute", 1_800_000_000.0, "1m0s"),
         ("minute", 1_800_000_059.5, "500ms"),
+        ("minute", 1_800_000_059.9375, "63ms"),
         ("hour", 1_800_000_000.0, "1h0m0s"),
         ("hour", 1_800_003_239.6, "6m1s"),
         ("day", 1_800_000_000.0, "16h0m0s"),

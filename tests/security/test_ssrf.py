@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from gateway.errors import InvalidRequest
 from gateway.fetching import Fetcher
 from gateway.public import is_public
 from gateway.transport import Transport
-from tests.pictures import Pictures
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -70,12 +72,41 @@ def test_there_are_enough() -> None:
     assert len(set(ADDRESSES)) >= 40
 
 
+class Door:
+    """Counts who knocks, before a word is said: a handshake that fails is a connection, too."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.knocks = 0
+
+    def __call__(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.knocks += 1
+        writer.close()
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    made = Door()
+    async with await asyncio.start_server(made, "127.0.0.1", 0) as server:
+        made.port = server.sockets[0].getsockname()[1]
+        yield made
+
+
+async def test_the_door_is_where_the_addresses_lead(door: Door) -> None:
+    for host in ("127.0.0.1", "127.1", "2130706433", "localhost", "0"):
+        _, writer = await asyncio.open_connection(host, door.port)
+        writer.close()
+    async with asyncio.timeout(patient(5)):
+        while door.knocks < 5:  # noqa: ASYNC110 - the sockets tell nobody else
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("address", ADDRESSES, ids=ascii)
 async def test_it_is_refused_without_a_connection(
-    address: str, pictures: Pictures, resolves: dict[str, list[str]], certificates: tuple[Path, Path]
+    address: str, door: Door, resolves: dict[str, list[str]], certificates: tuple[Path, Path]
 ) -> None:
     resolves.update(NAMES)
-    message = await refusal(address.replace("PORT", str(pictures.port)), certificates)
-    assert pictures.requests == []
+    message = await refusal(address.replace("PORT", str(door.port)), certificates)
+    assert door.knocks == 0
     assert message.startswith("at: cannot be fetched: ")
     assert not any(one in message for found in NAMES.values() for one in found)  # nor what a name leads to

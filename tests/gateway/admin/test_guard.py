@@ -233,6 +233,14 @@ async def test_after_ten_failed_attempts_in_a_minute_an_address_is_not_heard(tmp
     assert (await visit(app, "/", headers=basic(*ADMIN))).status == 200
 
 
+async def test_a_known_key_that_may_not_is_no_failed_attempt_and_is_told_why(tmp_path: Path) -> None:
+    app = made(tmp_path, key=KEYS, clock=FakeClock())
+    assert await attempts(app, 12, **{"x-api-key": "sk-chat"}) == [401] * 12
+    refused = await visit(app, "/", headers={"x-api-key": "sk-chat"})
+    assert "its scopes lack admin" in refused.json["error"]["message"]
+    assert await attempts(app, 1) == [401]
+
+
 async def test_a_failed_attempt_is_in_the_log_without_what_was_tried(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

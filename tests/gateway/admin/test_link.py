@@ -29,6 +29,7 @@ async def test_it_opens_a_session_once(tmp_path: Path) -> None:
         http.cookies.clear()
         again, without = await http.get(link), await http.get("/")
     assert (opened.status_code, opened.headers["location"], page.status_code) == (303, "/", 200)
+    assert opened.headers["referrer-policy"] == again.headers["referrer-policy"] == "no-referrer"
     assert (again.status_code, "has been used" in again.text, without.status_code) == (403, True, 303)
 
 

@@ -222,6 +222,15 @@ async def test_another_password_ends_the_sessions_of_the_old_one(tmp_path: Path)
     assert await knows(made(tmp_path), value)
 
 
+async def test_a_password_ends_the_sessions_of_the_link(tmp_path: Path) -> None:
+    app = made(tmp_path, admin={})
+    async with visiting(app) as http:
+        link = await app.state.gateway.administration.link(str(http.base_url), shared=True)
+        value = cookie(await http.get(link)).value
+    assert await knows(made(tmp_path, admin={}), value)
+    assert not await knows(made(tmp_path), value)
+
+
 async def test_the_session_of_a_key_ends_with_it(tmp_path: Path) -> None:
     value = await session_of(made(tmp_path, key=[CHIEF]), "sk-admin")
     assert await knows(made(tmp_path, key=[CHIEF]), value)

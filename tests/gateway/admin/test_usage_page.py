@@ -78,15 +78,18 @@ async def test_the_page_is_for_people_and_the_json_for_programs(tmp_path: Path) 
     assert program.json()["total"]["requests"] == 1
 
 
+FORMULAS = ("=cmd()", "+cmd()", "-cmd()", "@cmd()", "\tcmd()")
+
+
 async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.admin.usage_page._BATCH", 2)  # so that the order holds over several
     async with visiting(made(tmp_path)) as http:
-        for _ in range(5):
-            await ask(http, "=cmd()")
+        for model in FORMULAS:
+            await ask(http, model)
         answer = await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)
     rows: list[dict[str, Any]] = list(csv.DictReader(answer.text.splitlines()))
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert [row["asked"] for row in rows] == ["'=cmd()"] * 5
+    assert [row["asked"] for row in rows] == [f"'{model}" for model in reversed(FORMULAS)]
     assert len({row["id"] for row in rows}) == 5
     assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
 
