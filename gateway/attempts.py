@@ -6,6 +6,8 @@ next one follows. A wait is taken only when nothing else is left. Nothing is ret
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from msgspec import Struct
@@ -116,7 +118,7 @@ async def walk(
     failure: GatewayError | None = None
     refusal: CallerError | None = None
     for place, target in enumerate(targets):
-        last = place == len(targets) - 1
+        later = targets[place + 1 :]
         try:
             journey = embark(target)
         except NoCredential as error:
@@ -131,7 +133,7 @@ async def walk(
             reach,
             policy,
             clock,
-            may_wait=last,
+            others=partial(_can_go_to, later, embark) if later else _no_others,
             grace=grace,
             tried=tried,
             fails=failed,
@@ -159,8 +161,21 @@ async def walk(
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)
 
 
+def _can_go_to(targets: Sequence[Target], embark: Callable[[Target], _W]) -> bool:
+    """Tell whether any of these can be asked."""
+    for target in targets:
+        with suppress(NoCredential, CallerError):
+            embark(target).done(None)
+            return True
+    return False
+
+
+def _no_others() -> bool:
+    return False
+
+
 class _Member(Generic[_W, _T]):
-    """One member of a chain: its attempts, counted."""
+    """One member of a chain: its attempts, counted. `others`: whether a later one can be asked."""
 
     def __init__(
         self,
@@ -170,7 +185,7 @@ class _Member(Generic[_W, _T]):
         policy: Policy,
         clock: Clock,
         *,
-        may_wait: bool,
+        others: Callable[[], bool],
         grace: Grace | None,
         tried: Tried,
         fails: Failed,
@@ -181,7 +196,7 @@ class _Member(Generic[_W, _T]):
         self._reach = reach
         self._policy = policy
         self._clock = clock
-        self._may_wait = may_wait
+        self._others = others
         self._grace = grace
         self._tried = tried
         self._fails = fails
@@ -225,7 +240,7 @@ class _Member(Generic[_W, _T]):
             if self._policy.attempts > 1:  # a client that tried as often again would multiply the load
                 error.headers.setdefault("x-should-retry", "false")
             return False
-        if step.wait_s and (not self._may_wait or step.wait_s > self._policy.max_wait):
+        if step.wait_s and (step.wait_s > self._policy.max_wait or self._others()):
             error.retry_after = error.retry_after or math.ceil(step.wait_s)
             return False
         return True

@@ -156,13 +156,22 @@ async def test_no_wait_while_another_member_is_left(after: After) -> None:
     assert (len(first.calls), begun.target.label) == (1, "b/m")
 
 
+@pytest.mark.parametrize("reason", [None, InvalidRequest("cannot carry it"), NoCredential("none is left")])
 @pytest.mark.parametrize("wait_s", [5, POLICY.max_wait])
-async def test_a_short_wait_is_taken_by_the_last_member(wait_s: float) -> None:
+async def test_a_short_wait_is_taken_by_the_last_member_that_can_be_asked(
+    wait_s: float, reason: GatewayError | None
+) -> None:
     upstream, clock = script([DOWN], say("Hello"), after=lambda _: Step(wait_s=wait_s)), FakeClock()
+    targets = [Target(upstream, "m"), *([Target(script(name="b"), "m")] if reason else [])]
     begun: list[Begun] = []
 
+    def embark(target: Target) -> Journey:
+        if reason is not None and target.adapter is not upstream:
+            raise reason
+        return target.adapter.open(call())
+
     async def go() -> None:
-        begun.append(await begin([Target(upstream, "m")], lambda t: t.adapter.open(call()), POLICY, clock))
+        begun.append(await begin(targets, embark, POLICY, clock))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(go)
