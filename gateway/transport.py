@@ -20,7 +20,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -28,6 +28,7 @@ from yarl import URL
 
 from gateway.forward import UnusableProxy, proxies, proxy_of
 from gateway.frames import bare
+from gateway.lively import lively
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
 
@@ -47,7 +48,6 @@ MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
 _KEEPALIVE_S: Final = 60.0
-_GONE_S: Final = 30  # how long nothing that is sent may be acknowledged, and how often who is silent is asked
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
 _PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
 _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
@@ -56,14 +56,6 @@ _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "
 _PLAIN: Final = ("", "identity")
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
-# by their names, for no system has them all
-_LIFE: Final[Mapping[str, int]] = {
-    "TCP_KEEPIDLE": _GONE_S,
-    "TCP_KEEPALIVE": _GONE_S,  # so macOS calls it
-    "TCP_KEEPINTVL": 10,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": _GONE_S * 1000,
-}
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 
@@ -111,20 +103,6 @@ class TooLarge(TransportError):
     """The answer is larger than allowed, or inflates out of proportion."""
 
 
-def _lively(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
-    """Make a socket that learns in a minute that the other host, or the way there, has gone without a word.
-
-    A network that changes or a firewall that forgets a connection would cost `timeouts.first_byte` else.
-    """
-    made = socket.socket(address[0], address[1], address[2])
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _LIFE.items():
-        option = getattr(socket, name, None)
-        if option is not None:
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
-    return made
-
-
 class Whole(NamedTuple):
     """An answer read to its end."""
 
@@ -161,7 +139,7 @@ class Transport:
                 resolver=_Guarded(allows) if allows is not None else None,
                 use_dns_cache=allows is None,
                 ssl=trusts if trusts is not None else True,
-                socket_factory=_lively,
+                socket_factory=lively,
             ),
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -11,6 +11,8 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.lively import LIBPQ
+
 __all__ = ["BUSY_S", "engine", "memory", "place_of", "postgres", "reader", "reason"]
 
 BUSY_S: Final = 5  # how long one who writes waits for another one
@@ -55,8 +57,9 @@ def memory() -> Engine:
 
 def postgres(url: str, *, read_only: bool = False) -> Engine:
     """Connect to PostgreSQL, also after it was away; ModuleNotFoundError without psycopg."""
+    address = make_url(url)
     made = create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
+        address.set(drivername="postgresql+psycopg"),
         pool_size=_POOL,
         pool_pre_ping=True,
         hide_parameters=True,
@@ -64,6 +67,7 @@ def postgres(url: str, *, read_only: bool = False) -> Engine:
             "connect_timeout": _CONNECT_S,
             "application_name": "asgi-llm-gateway",
             "prepare_threshold": None,  # a pooler between may give each transaction another server
+            **{name: value for name, value in LIBPQ.items() if name not in address.query},
         },
     )
     return made.execution_options(postgresql_readonly=True) if read_only else made

@@ -1,10 +1,8 @@
 """What goes over the wire and what comes back; over real sockets."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -267,25 +265,6 @@ async def test_body_comes_in_the_pieces_that_came(transport: Transport) -> None:
         assert await response.read() == b"one"
         go.set()
         assert [await response.read() for _ in range(3)] == [b"two", b"", b""]
-
-
-def options(port: int) -> list[tuple[int, ...]]:
-    """Give what keeps the open connections to a port alive: whether, after how long, and what may be unacknowledged."""
-    found: list[tuple[int, ...]] = []
-    for file in Path("/proc/self/fd").iterdir():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as one:
-            peer = one.getpeername()
-            if isinstance(peer, tuple) and peer[1] == port:
-                tcp = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
-                alive = one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-                found.append((alive, *(one.getsockopt(socket.IPPROTO_TCP, option) for option in tcp)))
-    return found
-
-
-async def test_a_host_that_goes_without_a_word_is_missed_within_a_minute(transport: Transport) -> None:
-    async with upstream(saying(OK)) as server:
-        await post(transport, server.url)
-        assert options(int(server.url.rpartition(":")[2])) == [(1, 30, 10, 3, 30_000)]
 
 
 async def test_connection_is_used_again_after_a_whole_answer(transport: Transport) -> None:

@@ -1,0 +1,58 @@
+"""A host that goes without a word is missed within a minute; what the kernel is told, read off the open sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from gateway.store import engines
+from gateway.transport import Transport
+from tests.gateway.wire import OK, post, saying, upstream
+
+pytestmark = pytest.mark.anyio
+
+# whether it asks; after how long, how often, how many times; what may stay unacknowledged, in ms
+ASKS = (1, 30, 10, 3, 30_000)
+
+
+def options(port: int) -> list[tuple[int, ...]]:
+    """Give what keeps each open connection to a port alive."""
+    found: list[tuple[int, ...]] = []
+    for file in Path("/proc/self/fd").iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as one:
+            peer = one.getpeername()
+            if isinstance(peer, tuple) and peer[1] == port:
+                tcp = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+                alive = one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                found.append((alive, *(one.getsockopt(socket.IPPROTO_TCP, option) for option in tcp)))
+    return found
+
+
+async def test_an_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    transport = Transport()
+    try:
+        async with upstream(saying(OK)) as server:
+            await post(transport, server.url)
+            assert options(int(server.url.rpartition(":")[2])) == [ASKS]
+    finally:
+        await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"), [("", ASKS), ("?keepalives_idle=60&tcp_user_timeout=5000", (1, 60, 10, 3, 5000))]
+)
+def test_the_database(postgres_url: str, said: str, asks: tuple[int, ...]) -> None:
+    """What the operator's address says of it holds."""
+    engine = engines.postgres(postgres_url + said)
+    port = int(postgres_url.rpartition(":")[2].partition("/")[0])
+    try:
+        with engine.connect():
+            assert options(port) == [asks]
+    finally:
+        engine.dispose()
