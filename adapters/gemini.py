@@ -129,7 +129,7 @@ class GeminiAPI(KeyedUpstream):
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
-            return pass_through(request, request.native)
+            return pass_through(request, request.native, causes)
         info = self._list.info(request.model)
         target = GeminiTarget(
             model=request.model,

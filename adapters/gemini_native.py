@@ -1,6 +1,6 @@
 """What a Gemini caller wrote and Google answered, as the two get it: the same but for keys, names and addresses."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway import ir
@@ -43,9 +43,9 @@ _SHOWN: Final = frozenset(
 )
 
 
-def pass_through(request: ir.Request, native: ir.Native) -> Written:
+def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
     """Take a caller's request for an answer as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body)
+    taken = pass_on(request, native.body, refused)
     return Written(
         body={},
         names=NameMap([]),

@@ -3,7 +3,7 @@
 Only what Google's own API takes and Code Assist refuses is mended; then the other members stay as they came.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import Final
 
@@ -60,9 +60,9 @@ def _alternating(contents: _Contents) -> _Contents:
 _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled, _alternating)
 
 
-def pass_through(request: ir.Request, native: ir.Native) -> Written:
+def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
     """Take a caller's request as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body)
+    taken = pass_on(request, native.body, refused)
     fields = _FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
     kept["contents"] = _mended(fields["contents"])

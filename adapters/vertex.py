@@ -197,7 +197,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         image = "image" in request.model
         if request.native is not None:
-            taken = pass_on(request, request.native.body)
+            taken = pass_on(request, request.native.body, causes)
             return Written(
                 body={},
                 names=NameMap([]),

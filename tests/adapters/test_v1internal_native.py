@@ -14,7 +14,7 @@ CONTENTS = b'[{"role":"user","parts":[ {"text":"hi"} ]}]'
 
 def passed(body: bytes, *tools: ir.Tool, model: str = "gemini-3-flash") -> Any:
     request = ir.Request(model=model, turns=(), tools=tools)
-    return pass_through(request, ir.Native(dialect="gemini", body=Raw(body)))
+    return pass_through(request, ir.Native(dialect="gemini", body=Raw(body)), frozenset())
 
 
 def sent(body: bytes) -> bytes:

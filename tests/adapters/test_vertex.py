@@ -1,6 +1,7 @@
 """Asking Vertex AI for Gemini models: where, as whom, and what each refusal leads to."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -259,6 +260,21 @@ async def test_the_whole_prompt_is_counted(robot: VertexSite, model: str) -> Non
 async def test_what_cannot_be_counted_is_not_known(robot: VertexSite) -> None:
     adapter = await robot.open(project="not-ours-000")
     assert await adapter.count(asking("hi", GEMINI_3)) is None
+
+
+async def test_a_gemini_callers_call_that_vertex_finds_unsigned_carries_the_sentinel(robot: VertexSite) -> None:
+    await robot.open(project=PROJECT)
+    call: dict[str, Any] = {"functionCall": {"name": "f", "args": {}}}
+    said = [
+        {"role": "user", "parts": [{"text": "hi"}]},
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "1"}}}]},
+    ]
+    body = {"contents": said, "tools": [{"functionDeclarations": [{"name": "f"}]}]}
+    own = ir.Native(dialect="gemini", body=Raw(json.dumps(body).encode()))
+    await robot.ask(model=GEMINI_3, stream=True, native=own)
+    sent = [one.request["contents"][1]["parts"] for one in robot.fake.calls()]
+    assert sent == [[call], [{**call, "thoughtSignature": "skip_thought_signature_validator"}]]
 
 
 # native calls about a model

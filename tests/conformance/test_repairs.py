@@ -297,6 +297,19 @@ async def test_a_gemini_callers_own_words_are_not_changed(served: Served) -> Non
     assert (statuses(served), served.config) == ([400], config)
 
 
+@pytest.mark.parametrize("said", [{"thoughtSignature": S1}, {}], ids=["refused", "missing"])
+async def test_a_gemini_callers_own_call_carries_the_sentinel_for_its_signature(served: Served, said: Any) -> None:
+    """A pool goes on with another account, a chain with another member: each reads what it has signed itself."""
+    served.fake.signatures.revoke(S1)
+    call = {"functionCall": {"id": "a", "name": "f", "args": {}}, **said}
+    result = gemini.user({"functionResponse": {"id": "a", "name": "f", "response": {"output": "1"}}})
+    asked: dict[str, Any] = {"tools": gemini.tools("f")}
+    response = await gemini.ask(served, "hi", {"role": "model", "parts": [call]}, result, **asked)
+    assert (response.status_code, statuses(served), signatures(served)) == (200, [400, 200], [SENTINEL])
+    assert served.contents[1]["parts"] == [{**call, "thoughtSignature": SENTINEL}]
+    assert served.sent["tools"] == asked["tools"]
+
+
 async def test_a_gemini_caller_that_is_translated_is_mended_too(served: Served) -> None:
     thought = {"text": "Hm.", "thought": True, "thoughtSignature": THOUGHT["signature"]}
     served.fake.signatures.revoke(THOUGHT["signature"])

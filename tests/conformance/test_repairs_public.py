@@ -52,6 +52,15 @@ async def test_a_messages_caller_s_call_is_signed_so_too(google: Served) -> None
     assert (response.status_code, statuses(google), signatures(google)) == (200, [400, 200], [SENTINEL])
 
 
+async def test_a_gemini_callers_own_call_is_signed_so_too(google: Served) -> None:
+    google.fake.all_signed = True
+    call: Any = {"functionCall": {"name": "f"}}
+    answer: Any = {"functionResponse": {"name": "f", "response": {}}}
+    steps = [gemini.user("hi"), {"role": "model", "parts": [call, call]}, gemini.user(answer, answer)]
+    response = await gemini.ask(google, *steps, form="sse", model=GEMINI_2, tools=gemini.tools("f"))
+    assert (response.status_code, statuses(google), signatures(google)) == (200, [400, 200], [SENTINEL, None])
+
+
 @pytest.mark.parametrize(("effort", "budget"), [("minimal", 512), ("low", 1024), ("high", 24576)])
 async def test_where_levels_are_unknown_a_budget_is_sent(google: Served, effort: str, budget: int) -> None:
     google.fake.levels_known = False

@@ -4,7 +4,7 @@ All else of a request and of its answer passes byte for byte. What a suffix of t
 the request before (`native.vary`); Code Assist and Vertex have rules of their own for what they get of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -37,12 +37,14 @@ __all__ = ["REPLIES", "TABLE", "Own", "pass_on"]
 
 
 class Own(Struct, frozen=True):
-    """Whom the words are for: the upstream's name of the model."""
+    """Whom the words are for: the upstream's name of the model. `refused`: the causes of refusals that have come."""
 
     model: str
+    refused: Collection[str] = frozenset()
 
 
 _Words = Words[Own]
+_Mend = Callable[[Fields, str], Fields | None]  # of one part, with its path; None leaves it out
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
@@ -54,6 +56,10 @@ _CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL: Final = "functionCall"
+_MODEL: Final = Raw(b'"model"')
+_EMPTY, _NO_PARTS = Raw(b'""'), Raw(b"[]")
+_WORDS: Final = frozenset({"text", "thought"})
+_REFUSED: Final = "the upstream refuses it"
 
 
 def _model(words: _Words) -> None:
@@ -85,20 +91,11 @@ def _own(words: _Words) -> None:
     given = bytes(words.fields.get("contents", _NULL))
     if not any(mark in given for mark in _MARKS):
         return
-    contents = _several(words.fields["contents"])
-    after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", words))
-    if after is not None:
-        words.put("contents", after)
-
-
-def _content(content: Fields, path: str, words: _Words) -> Fields:
-    parts = _several(content.get("parts", _NULL))
-    after = mended(parts, lambda place, one: _part(one, f"{path}.parts[{place}]", words))
-    return content if after is None else {**content, "parts": Raw(_encode(after))}
+    _mend_parts(words, lambda part, path: _part(part, path, words))
 
 
 def _part(part: Fields, path: str, words: _Words) -> Fields:
-    name = next((one for one in _SIGNATURES if one in part), "")
+    name = _signature_of(part)
     value = read(part[name], _TEXT) if name else None
     text = opened(value) if value else None
     if text is None:
@@ -107,9 +104,76 @@ def _part(part: Fields, path: str, words: _Words) -> Fields:
     if signature is not None and signature.issuer == "gemini":
         return {**part, name: Raw(_encode(signature.value))}
     words.lose(f"{path}.{name}", DAMAGED if signature is None else FOREIGN)
-    if _CALL in map(camel, part):
+    if _is_call(part):
         return {**part, name: Raw(_encode(SENTINEL))}
     return {one: kept for one, kept in part.items() if one != name}
+
+
+def _refused(words: _Words) -> None:
+    """Leave out the signatures that this upstream cannot read, and let the sentinel stand for those that it misses."""
+    if "signatures" in words.target.refused:
+        _mend_parts(words, lambda part, path: _unread(part, path, words))
+    if "unsigned" in words.target.refused:
+        _lead(words)
+
+
+def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
+    name = _signature_of(part)
+    if not name or read(part[name], _TEXT) == SENTINEL:
+        return part
+    words.lose(f"{path}.{name}", _REFUSED)
+    if _is_call(part):
+        return {**part, name: Raw(_encode(SENTINEL))}
+    bare = {one: kept for one, kept in part.items() if one != name}
+    return None if bare.get("text") == _EMPTY and bare.keys() <= _WORDS else bare
+
+
+def _lead(words: _Words) -> None:
+    """Put the sentinel on the first call of each step, if it is not signed; SDKs keep a step's chunks in a row."""
+    contents = _several(words.fields.get("contents", _NULL))
+    called = False
+
+    def mend(_: int, content: Fields) -> Fields:
+        nonlocal called
+        if content.get("role") != _MODEL:
+            called = False
+            return content
+        parts = _several(content.get("parts", _NULL))
+        at = None if called else next((place for place, part in enumerate(parts) if _is_call(part)), None)
+        if at is None:
+            return content
+        called = True
+        name = _signature_of(parts[at]) or _SIGNATURES[0]
+        if read(parts[at].get(name, _NULL), _TEXT):
+            return content
+        led = {**parts[at], name: Raw(_encode(SENTINEL))}
+        return {**content, "parts": Raw(_encode([*parts[:at], led, *parts[at + 1 :]]))}
+
+    after = mended(contents, mend)
+    if after is not None:
+        words.put("contents", after)
+
+
+def _mend_parts(words: _Words, mend: _Mend) -> None:
+    contents = _several(words.fields.get("contents", _NULL))
+    after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", mend))
+    if after is not None:
+        words.put("contents", [one for one in after if one.get("parts") != _NO_PARTS])
+
+
+def _content(content: Fields, path: str, mend: _Mend) -> Fields:
+    parts = _several(content.get("parts", _NULL))
+    after = mended(parts, lambda place, one: mend(one, f"{path}.parts[{place}]"))
+    return content if after is None else {**content, "parts": Raw(_encode([one for one in after if one is not None]))}
+
+
+def _signature_of(part: Fields) -> str:
+    """Give the name under which a part has its signature."""
+    return next((one for one in _SIGNATURES if one in part), "")
+
+
+def _is_call(part: Fields) -> bool:
+    return _CALL in map(camel, part)
 
 
 def _several(raw: Raw) -> Sequence[Fields]:
@@ -125,6 +189,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the model of the path holds, as this upstream calls it", apply=_model),
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
+    RequestEdit(name="refused", why="this upstream has refused the signatures of the conversation", apply=_refused),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing(echo_model("modelVersion")),)
 FRAMING: Final = Edit(
@@ -135,6 +200,6 @@ FRAMING: Final = Edit(
 TABLE: Final = table_of((*REQUESTS, *REPLIES, FRAMING))
 
 
-def pass_on(request: ir.Request, body: Raw) -> Edited:
+def pass_on(request: ir.Request, body: Raw, refused: Collection[str] = frozenset()) -> Edited:
     """Take a caller's own request for one upstream."""
-    return edited(request, body, Own(request.model), REQUESTS)
+    return edited(request, body, Own(request.model, refused), REQUESTS)

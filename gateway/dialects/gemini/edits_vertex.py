@@ -1,6 +1,6 @@
 """The further edits where Vertex AI serves a Gemini caller: what the Gemini API takes, and Vertex does not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
@@ -84,6 +84,6 @@ TABLE: Final = table_of(_VERTEX)
 _REQUESTS: Final = (*(edit for edit in REQUESTS if edit.name != "model"), *_VERTEX)
 
 
-def pass_on(request: ir.Request, body: Raw) -> Edited:
+def pass_on(request: ir.Request, body: Raw, refused: Collection[str] = frozenset()) -> Edited:
     """Take a caller's own request for Vertex AI."""
-    return edited(request, body, Own(request.model), _REQUESTS)
+    return edited(request, body, Own(request.model, refused), _REQUESTS)

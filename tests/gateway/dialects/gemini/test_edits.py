@@ -60,3 +60,42 @@ def test_what_the_caller_says_is_no_default(name: str) -> None:
 def test_a_null_of_the_caller_is_filled_in() -> None:
     body, _ = passed({**TEXT, "generationConfig": {"temperature": None, "maxOutputTokens": 5}})
     assert body["generationConfig"] == {"temperature": 0.5, "maxOutputTokens": 5}
+
+
+SIGNED = "EkBGQUtF"
+SENTINEL = "skip_thought_signature_validator"
+
+
+def model(*parts: Json) -> Json:
+    return {"role": "model", "parts": list(parts)}
+
+
+def resent(*contents: Json, refused: str) -> tuple[list[Json], list[str]]:
+    """Give the contents as they go up once more, and the paths of what is left out."""
+    body = Raw(json.dumps({"contents": contents}).encode())
+    taken = pass_on(ir.Request(model=MODEL, turns=()), body, {refused})
+    return json.loads(bytes(taken.body))["contents"], [loss.path for loss in taken.losses]
+
+
+@pytest.mark.parametrize("name", ["thoughtSignature", "thought_signature"])
+@pytest.mark.parametrize("call", ["functionCall", "function_call"])
+def test_refused_signatures_stay_behind_and_calls_have_the_sentinel(name: str, call: str) -> None:
+    said = model({"thought": True, "text": "hm", name: SIGNED}, {"text": "", name: SIGNED}, {call: {}, name: SIGNED})
+    assert resent(*TEXT["contents"], said, model({"text": "", name: SIGNED}), refused="signatures") == (
+        [*TEXT["contents"], model({"thought": True, "text": "hm"}, {call: {}, name: SENTINEL})],
+        [f"contents[1].parts[{place}].{name}" for place in range(3)] + [f"contents[2].parts[0].{name}"],
+    )
+
+
+def test_the_sentinel_is_no_signature_that_could_be_refused() -> None:
+    said = model({"functionCall": {}, "thoughtSignature": SENTINEL})
+    assert resent(said, refused="signatures") == ([said], [])
+
+
+def test_missed_signatures_are_the_sentinel_on_the_first_call_of_a_step() -> None:
+    call: Json = {"functionCall": {}}
+    result: Json = {"role": "user", "parts": [{"functionResponse": {}}]}
+    led, signed = {**call, "thoughtSignature": SENTINEL}, {**call, "thoughtSignature": SIGNED}
+    steps = [model({"text": "a"}), model(call, call), model(call), result, model(signed, call), result, model(call)]
+    after = [model({"text": "a"}), model(led, call), model(call), result, model(signed, call), result, model(led)]
+    assert resent(*steps, refused="unsigned") == (after, [])
