@@ -57,7 +57,7 @@ _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL: Final = "functionCall"
 _MODEL: Final = Raw(b'"model"')
-_EMPTY, _NO_PARTS = Raw(b'""'), Raw(b"[]")
+_EMPTY: Final = Raw(b'""')
 _WORDS: Final = frozenset({"text", "thought"})
 _REFUSED: Final = "the upstream refuses it"
 
@@ -158,13 +158,17 @@ def _mend_parts(words: _Words, mend: _Mend) -> None:
     contents = _several(words.fields.get("contents", _NULL))
     after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", mend))
     if after is not None:
-        words.put("contents", [one for one in after if one.get("parts") != _NO_PARTS])
+        words.put("contents", [one for one in after if one is not None])
 
 
-def _content(content: Fields, path: str, mend: _Mend) -> Fields:
+def _content(content: Fields, path: str, mend: _Mend) -> Fields | None:
+    """Mend the parts of a content; None where none is left."""
     parts = _several(content.get("parts", _NULL))
     after = mended(parts, lambda place, one: mend(one, f"{path}.parts[{place}]"))
-    return content if after is None else {**content, "parts": Raw(_encode([one for one in after if one is not None]))}
+    if after is None:
+        return content
+    kept = [one for one in after if one is not None]
+    return {**content, "parts": Raw(_encode(kept))} if kept else None
 
 
 def _signature_of(part: Fields) -> str:

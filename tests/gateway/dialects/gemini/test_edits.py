@@ -99,3 +99,12 @@ def test_missed_signatures_are_the_sentinel_on_the_first_call_of_a_step() -> Non
     steps = [model({"text": "a"}), model(call, call), model(call), result, model(signed, call), result, model(call)]
     after = [model({"text": "a"}), model(led, call), model(call), result, model(signed, call), result, model(led)]
     assert resent(*steps, refused="unsigned") == (after, [])
+
+
+def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is_opened() -> None:
+    sealed = ir.seal(ir.Signature("gemini", "c2ln", kind="f"))
+    call: Json = {"functionCall": {"name": "f", "args": {}}}
+    empty: Json = {"role": "user", "parts": []}
+    body, edits = passed({"contents": [empty, model({**call, "thoughtSignature": sealed})]}, ir.Sampling())
+    assert body == {"contents": [empty, model({**call, "thoughtSignature": "c2ln"})]}
+    assert edits == ["own"]
