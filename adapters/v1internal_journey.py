@@ -1,7 +1,7 @@
 """One request's way through Code Assist: a token and a project for each credential, an envelope around the body."""
 
 from abc import abstractmethod
-from typing import Final, TypeVar
+from typing import ClassVar, TypeVar
 
 from msgspec import Raw
 
@@ -24,8 +24,6 @@ __all__ = ["V1InternalBackend", "V1InternalCalls", "V1InternalJourney"]
 _W = TypeVar("_W", bound=AnyWritten)
 _A = TypeVar("_A")
 
-_PATH: Final = "/v1internal:streamGenerateContent?alt=sse"
-
 
 class V1InternalBackend(Backend[Account], kw_only=True):
     """What all journeys of one upstream share."""
@@ -35,7 +33,9 @@ class V1InternalBackend(Backend[Account], kw_only=True):
 
 
 class V1InternalCalls(PoolCalls[Account, _W, _A]):
-    """The calls of one request, by accounts that each have a token and a project."""
+    """The calls of one request to one method, by accounts that each have a token and a project."""
+
+    _path: ClassVar[str]
 
     def __init__(self, call: Call, draft: Draft[_W], backend: V1InternalBackend) -> None:
         super().__init__(call, draft, backend)
@@ -46,6 +46,9 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
     @abstractmethod
     async def _ask(self, token: str, project: str) -> _A:
         """Make one call; raise Failure."""
+
+    def _url(self) -> str:
+        return self._backend.bases[self._base] + self._path
 
     def _known_project(self) -> str:
         foreseen = self._backend.pool.foresee
@@ -89,6 +92,8 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
 class V1InternalJourney(V1InternalCalls[Written, Answer]):
     """The calls of one conversation's request."""
 
+    _path = "/v1internal:streamGenerateContent?alt=sse"
+
     def __init__(self, call: Call, write: Write[Written], backend: V1InternalBackend) -> None:
         super().__init__(call, backend.draft(call, write), backend)
         self._session = session_id(call)
@@ -97,9 +102,6 @@ class V1InternalJourney(V1InternalCalls[Written, Answer]):
     def body(self) -> Raw:
         """Give the body of the next call; the project is known once a credential has been used."""
         return Raw(self._body(self._known_project()))
-
-    def _url(self) -> str:
-        return self._backend.bases[self._base] + _PATH
 
     def _headers(self, secret: str) -> dict[str, str]:
         return {**super()._headers(secret), "accept": "text/event-stream"}

@@ -3,8 +3,6 @@
 All calls of a request are made by one account; when one of them fails, the request is made again from the start.
 """
 
-from typing import Final
-
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -21,11 +19,11 @@ from gateway.upstream import Call, Made
 
 __all__ = ["V1InternalMaking"]
 
-_PATH: Final = "/v1internal:generateContent"
-
 
 class V1InternalMaking(V1InternalCalls[Plan, Made]):
     """The calls of one request."""
+
+    _path = "/v1internal:generateContent"
 
     def __init__(self, call: Call, backend: V1InternalBackend) -> None:
         model = call.request.model
@@ -38,9 +36,6 @@ class V1InternalMaking(V1InternalCalls[Plan, Made]):
     def body(self) -> Raw:
         """Give the body of the next call; the project is known once a credential has been used."""
         return Raw(self._body(self._draft.written.steps[0], self._known_project()))
-
-    def _url(self) -> str:
-        return self._backend.bases[self._base] + _PATH
 
     async def _ask(self, token: str, project: str) -> Made:
         backend, plan = self._backend, self._draft.written

@@ -116,7 +116,7 @@ class Endpoints:
         name = context.route.model.removeprefix("models/")
         info = self._services.resolver.describe(name)
         if info is None or not self._may_ask(context.principal, name):
-            known = [name for name, _ in self._listed(context.principal)]
+            known = [listed for listed, _ in self._listed(context.principal)]
             near = self._services.resolver.suggestion(name, known)
             raise ModelNotFound(f"the model {name[:100]!r} is not served here{near}")
         return name, info

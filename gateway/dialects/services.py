@@ -11,7 +11,18 @@ from gateway import ir
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
 
-__all__ = ["Location", "SearchContextSize", "carried", "located", "option", "read_option"]
+__all__ = [
+    "FILTERS",
+    "MESSAGES",
+    "RESPONSES",
+    "SEVERITY",
+    "Location",
+    "SearchContextSize",
+    "carried",
+    "located",
+    "option",
+    "read_option",
+]
 
 SearchContextSize = Literal["low", "medium", "high"]
 
@@ -38,7 +49,19 @@ _FORMS: Final[Mapping[ir.OptionName, Decoder[Any]]] = {
     "search_context_size": Decoder(SearchContextSize),
     "user_location": Decoder(_Placed),
 }
-_SEVERITY: Final[Mapping[ir.OptionName, ir.Severity]] = {"allowed_domains": "change", "blocked_domains": "change"}
+SEVERITY: Final[Mapping[str, ir.Severity]] = {"allowed_domains": "change", "blocked_domains": "change"}  # else a hint
+# by the caller's words, what can be said of a search
+MESSAGES: Final[Mapping[str, ir.OptionName]] = {
+    "allowed_domains": "allowed_domains",
+    "blocked_domains": "blocked_domains",
+    "max_uses": "max_uses",
+    "user_location": "user_location",
+}
+RESPONSES: Final[Mapping[str, ir.OptionName]] = {
+    "search_context_size": "search_context_size",
+    "user_location": "user_location",
+}
+FILTERS: Final[Mapping[str, ir.OptionName]] = {"allowed_domains": "allowed_domains"}  # of Responses
 _TYPE: Final[dict[str, object]] = {"type": "approximate"}
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -63,7 +86,7 @@ def carried(tool: ir.Tool, known: Collection[ir.OptionName], losses: list[ir.Los
             yield one
         else:
             reason = f"not known to the {tool.builtin} of this upstream"
-            losses.append(ir.Loss(f"{tool.path}.{one.at}", reason, _SEVERITY.get(one.name, "hint")))
+            losses.append(ir.Loss(f"{tool.path}.{one.at}", reason, SEVERITY.get(one.name, "hint")))
 
 
 def located(one: ir.Option) -> object:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import emulated
-from gateway.dialects.services import carried, located
+from gateway.dialects.services import MESSAGES, carried, located
 
 from .outbound_marks import Marks
 from .outbound_schema import MENDED, NO_PARAMETERS, parameters, strict
@@ -23,9 +23,6 @@ _SERVICES: Final = {
     "web_fetch": "web_fetch_20250910",
     "code_execution": "code_execution_20250825",
 }
-_OPTIONS: Final[frozenset[ir.OptionName]] = frozenset(
-    {"allowed_domains", "blocked_domains", "max_uses", "user_location"}
-)
 _MODES: Final = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 _NO_TOOLS: Final = "there are no tools to choose from"
 _LOOSE: Final = "the schema says more than strict calls are held to"
@@ -128,7 +125,7 @@ class _Writer:
             self._lose(tool.path, f"another tool is called {builtin}", "change")
         else:
             self._taken.add(builtin)
-            options: JSON = {one.name: located(one) for one in carried(tool, _OPTIONS, self._losses)}
+            options: JSON = {one.name: located(one) for one in carried(tool, MESSAGES.values(), self._losses)}
             yield {"type": kind, "name": builtin, **options}
 
     def _of_history(self) -> JSON:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.place import Place, is_null
-from gateway.dialects.services import read_option
+from gateway.dialects.services import MESSAGES, SEVERITY, read_option
 
 from .wire import TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
@@ -21,13 +21,6 @@ _BUILTIN: Final = {
     "code_execution_": "code_execution",
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
-_SEVERITY: Final[dict[str, ir.Severity]] = {"allowed_domains": "change", "blocked_domains": "change"}
-_OPTIONS: Final[dict[str, ir.OptionName]] = {
-    "allowed_domains": "allowed_domains",
-    "blocked_domains": "blocked_domains",
-    "max_uses": "max_uses",
-    "user_location": "user_location",
-}
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "auto": ir.ToolChoice(mode="auto"),
     "any": ir.ToolChoice(mode="required"),
@@ -100,9 +93,9 @@ def _builtin(tool: TypedTool, fields: dict[str, Raw], place: Place) -> ir.Tool:
             for key, value in fields.items():
                 if key == "type" or is_null(value) or (key == "name" and tool.name == builtin):
                     continue
-                if builtin == "web_search" and key in _OPTIONS:
-                    options.append(read_option(_OPTIONS[key], value, place, key))
+                if builtin == "web_search" and key in MESSAGES:
+                    options.append(read_option(MESSAGES[key], value, place, key))
                 else:
-                    place.lose(key, f"not carried with {builtin}", _SEVERITY.get(key, "hint"))
+                    place.lose(key, f"not carried with {builtin}", SEVERITY.get(key, "hint"))
             return ir.Tool(name=tool.name or builtin, builtin=builtin, options=tuple(options), path=place.path)
     raise place.refuse(f"tool type {tool.type!r} is not available on this upstream", "type")

@@ -16,7 +16,7 @@ from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
-from gateway.dialects.services import carried, located
+from gateway.dialects.services import FILTERS, RESPONSES, carried, located
 
 from .outbound_parts import JSON
 
@@ -32,8 +32,7 @@ _SERVICES: Final[dict[str, JSON]] = {
     "web_search": {"type": "web_search"},
     "code_execution": {"type": "code_interpreter", "container": {"type": "auto"}},
 }
-_DOMAINS: Final = "allowed_domains"
-_OPTIONS: Final[frozenset[ir.OptionName]] = frozenset({_DOMAINS, "search_context_size", "user_location"})
+_OPTIONS: Final = frozenset((*RESPONSES.values(), *FILTERS.values()))
 
 
 class ToolWriter:
@@ -148,8 +147,8 @@ class ToolWriter:
             self._lose(tool.path, f"this upstream has no {kind}", "change")
             return None
         options = {one.name: located(one) for one in carried(tool, _OPTIONS, self._losses)}
-        domains = options.pop(_DOMAINS, None)
-        return _SERVICES[kind] | options | ({} if domains is None else {"filters": {_DOMAINS: domains}})
+        filters = {name: options.pop(name) for name in FILTERS.values() if name in options}
+        return _SERVICES[kind] | options | ({"filters": filters} if filters else {})
 
     # the choice
 

@@ -15,7 +15,7 @@ from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
 from gateway.dialects.openai_chat.wire import Custom, given
 from gateway.dialects.place import Place
-from gateway.dialects.services import read_option
+from gateway.dialects.services import FILTERS, RESPONSES, read_option
 
 from . import wire
 
@@ -30,10 +30,6 @@ _LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
     "programmatic_tool_calling": ("tools are called one by one, not by a program", "hint"),
     "image_generation": ("pictures are not drawn by a tool here", "change"),
     "file_search": ("files kept at OpenAI cannot be searched from here", "change"),
-}
-_OPTIONS: Final[dict[str, ir.OptionName]] = {
-    "search_context_size": "search_context_size",
-    "user_location": "user_location",
 }
 _HOSTED: Final = "a service of the upstream is called as the model sees fit"
 
@@ -98,8 +94,8 @@ def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
         if key == "container":
             if msgspec.json.decode(value) != _AUTO:
                 place.lose(key, "the upstream has containers of its own", "change")
-        elif builtin == _SEARCH and key in _OPTIONS:
-            options.append(read_option(_OPTIONS[key], value, place, key))
+        elif builtin == _SEARCH and key in RESPONSES:
+            options.append(read_option(RESPONSES[key], value, place, key))
         elif builtin == _SEARCH and key == "filters":
             options += _filters(value, place)
         else:
@@ -109,10 +105,11 @@ def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
 
 def _filters(raw: Raw, place: Place) -> Iterator[ir.Option]:
     for key, value in place.at("filters").fields(raw).items():
-        if key == "allowed_domains" and given(value):
-            yield read_option("allowed_domains", value, place, "filters.allowed_domains")
+        at = f"filters.{key}"
+        if key in FILTERS and given(value):
+            yield read_option(FILTERS[key], value, place, at)
         elif given(value):
-            place.at("filters").lose(key, f"not carried with {_SEARCH}", "change")
+            place.lose(at, f"not carried with {_SEARCH}", "change")
 
 
 def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
