@@ -59,7 +59,7 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (tuple(_FIELDS.split("|")), rf"((?<![a-z0-9])(?:{_FIELDS})(?:=|(?:{_Q})?\s*+[:=]\s*+b?{_Q}))[^\s\"',;&}}\\]++"),
     # what a browser keeps, in a header or alone
     (("cookie",), rf"((?<![\w-])(?:set-)?cookie(?:{_IS}))[^\r\n\"']++"),
-    (("gateway_",), r"((?<![\w-])gateway_(?:session|login_[0-9a-f]++)=)[\w.-]++"),
+    (("gateway_",), r"((?<![\w-])gateway_(?:session|session_\d++|login_[0-9a-f]++)=)[\w.-]++"),
     # query values, also at the beginning of a query alone
     (
         ("key=", "code=", "token=", "state=", "sig=", "signature=", "secret="),

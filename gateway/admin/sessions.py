@@ -2,10 +2,12 @@
 
     value = until.nonce.by.HMAC-SHA256(secret, "session", until, nonce, by)
 
-What the forms carry besides is made of the nonce, so it fits one session only.
+What the forms carry besides is made of the nonce, so it fits one session only. A browser gives a host's cookies to each
+of its ports (RFC 6265 §8.5), so the cookie is named after the port: of two gateways on a machine none ends the other's.
 """
 
 import hmac
+import re
 import secrets
 from hashlib import sha256
 from typing import Final
@@ -20,6 +22,7 @@ __all__ = ["Sessions"]
 
 _LIFE_S: Final = 12 * 3600
 _COOKIE: Final = "gateway_session"
+_PORT: Final = re.compile(r":(\d{1,5})$", re.ASCII)
 
 
 class Sessions:
@@ -41,7 +44,7 @@ class Sessions:
 
     async def find(self, visit: Visit) -> Session | None:
         """Read the session of a visit; None for none, or one that is over or not ours."""
-        until, _, rest = visit.cookies.get(_COOKIE, "").partition(".")
+        until, _, rest = visit.cookies.get(_name(visit), "").partition(".")
         nonce, _, rest = rest.partition(".")
         by, _, given = rest.partition(".")
         if not given or not (until.isascii() and until.isdigit()):
@@ -59,7 +62,7 @@ class Sessions:
 
 def _set(visit: Visit, response: Response, value: str, life_s: int) -> None:
     response.set_cookie(
-        _COOKIE,
+        _name(visit),
         value,
         max_age=life_s,
         path=visit.base or "/",
@@ -67,3 +70,8 @@ def _set(visit: Visit, response: Response, value: str, life_s: int) -> None:
         httponly=True,
         samesite="strict",
     )
+
+
+def _name(visit: Visit) -> str:
+    port = _PORT.search(visit.header(b"host"))
+    return f"{_COOKIE}_{port[1]}" if port else _COOKIE

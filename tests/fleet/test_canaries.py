@@ -168,7 +168,7 @@ class Site:
         for user, password in (("admin", "password"), ("operator", "stranger")):
             given = {"username": user, "password": CANARIES[password]}
             self.keep("caller", self.http.post("/admin/login", data=given, headers=HTML | self.origin))
-        self.evidence.learnt["session"] = self.cookie("gateway_session")
+        self.evidence.learnt["session"] = self.cookie(f"gateway_session_{self.http.base_url.port}")
         page = self.http.get("/admin/credentials", headers=HTML).text
         csrf = FORM.search(page)
         assert csrf, page

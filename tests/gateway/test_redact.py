@@ -53,6 +53,7 @@ def test_a_secret_is_neither_hashed_nor_pickled() -> None:
         ("Cookie: gateway_session=1.a.b; theme=dark\r\nhost: x", "Cookie: ***\r\nhost: x"),
         ("(b'set-cookie', b'gateway_login_0a1b=x; Path=/')", "(b'set-cookie', b'***')"),
         ("has gateway_session=1799.ab.password-1.cd only", "has gateway_session=*** only"),
+        ("has gateway_session_8045=1799.ab.password-1.cd only", "has gateway_session_8045=*** only"),
         ("has gateway_login_0a1b2c3d=ab12; and no other", "has gateway_login_0a1b2c3d=***; and no other"),
         ('{"refresh_token": "abc"}', '{"refresh_token": "***"}'),
         ('{\\"client_secret\\":\\"abc\\"}', '{\\"client_secret\\":\\"***\\"}'),

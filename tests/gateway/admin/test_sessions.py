@@ -24,12 +24,15 @@ from tests.gateway.test_mounting import EACH_HOST, Host, running
 
 pytestmark = pytest.mark.anyio
 
-SESSION = "gateway_session"
 CHIEF = {"name": "chief", "secret": "sk-admin", "scopes": ["admin"]}
 
 
 def cookie(answer: httpx.Response) -> Morsel[str]:
-    return SimpleCookie(answer.headers["set-cookie"])[SESSION]
+    return SimpleCookie(answer.headers["set-cookie"])[f"gateway_session_{answer.url.port}"]
+
+
+def showing(http: httpx.AsyncClient, value: str) -> dict[str, str]:
+    return {"cookie": f"gateway_session_{http.base_url.port}={value}"}
 
 
 async def enter(http: httpx.AsyncClient, password: str = ADMIN[1], **more: Any) -> httpx.Response:
@@ -37,8 +40,8 @@ async def enter(http: httpx.AsyncClient, password: str = ADMIN[1], **more: Any) 
 
 
 async def knows(app: Starlette, value: str) -> bool:
-    async with visiting(app, cookie=f"{SESSION}={value}") as http:
-        return (await http.get("/")).status_code == 200
+    async with visiting(app) as http:
+        return (await http.get("/", headers=showing(http, value))).status_code == 200
 
 
 async def session_of(app: Starlette, password: str = ADMIN[1]) -> str:
@@ -165,6 +168,16 @@ async def test_the_cookie_is_for_https_where_the_browser_talks_it(tmp_path: Path
         assert cookie(await enter(http))["secure"] is True
 
 
+async def test_two_gateways_on_one_machine_keep_their_sessions_apart(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path / "one")) as browser, visiting(made(tmp_path / "two")) as second:
+        other = str(second.base_url)  # the same host, so the browser shows it all the cookies of the first
+        await enter(browser)
+        given = {"username": ADMIN[0], "password": ADMIN[1]}
+        await browser.post(f"{other}/admin/login", data=given, headers={"origin": other})
+        pages = [(await browser.get(page)).status_code for page in ("/", other)]
+    assert pages == [200, 200]
+
+
 async def test_logging_out_takes_the_cookie_back(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         token = await log_in(http)
@@ -244,7 +257,7 @@ async def test_below_a_prefix_links_and_the_cookie_have_it(host: Host, tmp_path:
         away = await http.get("/admin/credentials")
         entered = await enter(http)
         value = cookie(entered)
-        page = await http.get("/admin/credentials", headers={"cookie": f"{SESSION}={value.value}"})
+        page = await http.get("/admin/credentials", headers=showing(http, value.value))
     assert away.headers["location"] == f"{host.public}/admin/login?next=/admin/credentials"
     assert (value["path"], entered.headers["location"]) == (host.public or "/", f"{host.public}/")
     assert f'href="{host.public}/admin/static/page.css"' in page.text
