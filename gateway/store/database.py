@@ -92,10 +92,14 @@ class Database:
 
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
+        used: Engine | None = self.__dict__.pop("_engine", None)
+        if used is None:
+            return
+        if self.url and not self._read_only:
+            engines.leave(self.url, self)
+        else:
+            used.dispose()
         if self._read_only:  # a copy in memory is gone
-            self.__dict__.pop("_engine", None)
             self.is_open = False
 
     @contextmanager
@@ -129,10 +133,10 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
-        if self.url:
-            return engines.postgres(self.url, read_only=self._read_only)
         if self._read_only:
-            return engines.reader(self.file)
+            return engines.postgres(self.url, read_only=True) if self.url else engines.reader(self.file)
+        if self.url:
+            return engines.share(self.url, self)
         return engines.engine(self.file, pool=self._pool, pragmas=self._pragmas)
 
     def _opened(self) -> None:

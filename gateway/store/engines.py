@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +14,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.lively import LIBPQ
 
-__all__ = ["BUSY_S", "engine", "memory", "place_of", "postgres", "reader", "reason"]
+__all__ = ["BUSY_S", "engine", "leave", "memory", "place_of", "postgres", "reader", "reason", "share"]
 
 BUSY_S: Final = 5  # how long one who writes waits for another one
 _AGAIN_S: Final = 0.005  # until the next try to switch to a write-ahead log
 _CONNECT_S: Final = 5
-_POOL: Final = 2  # connections to PostgreSQL that stay open, for each upstream of each process
+_POOL: Final = 4  # connections to PostgreSQL that a process keeps open
+_MORE: Final = -1  # of them while they are used: as many as are needed, which is one a store
+
+_sharing = threading.Lock()
+_shared: dict[tuple[int, str], tuple[Engine, set[int]]] = {}  # by process, for a forked one must not use its parent's
 
 
 def engine(
@@ -55,12 +60,37 @@ def memory() -> Engine:
     )
 
 
+def share(url: str, who: object) -> Engine:
+    """Give the one engine of this process for a PostgreSQL: a server has a hundred connections for all its clients."""
+    with _sharing:
+        place = (os.getpid(), url)
+        if place not in _shared:
+            _shared[place] = (postgres(url), set())
+        made, users = _shared[place]
+        users.add(id(who))
+        return made
+
+
+def leave(url: str, who: object) -> None:
+    """Do without it; the last one closes its connections."""
+    with _sharing:
+        place = (os.getpid(), url)
+        if place not in _shared:
+            return
+        made, users = _shared[place]
+        users.discard(id(who))
+        if not users:
+            del _shared[place]
+            made.dispose()
+
+
 def postgres(url: str, *, read_only: bool = False) -> Engine:
     """Connect to PostgreSQL, also after it was away; ModuleNotFoundError without psycopg."""
     address = make_url(url)
     made = create_engine(
         address.set(drivername="postgresql+psycopg"),
         pool_size=_POOL,
+        max_overflow=_MORE,
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={

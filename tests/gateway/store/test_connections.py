@@ -1,0 +1,73 @@
+"""A PostgreSQL has a hundred connections for all its clients: the stores of a process share theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from gateway.store.credentials import CredentialStore
+from gateway.store.responses import ResponseStore
+from gateway.store.usage import UsageStore
+from tests.gateway.store.places import ROW, Place
+from tests.patience import patient
+
+pytestmark = pytest.mark.anyio
+
+OPEN = """SELECT count(*) FROM pg_stat_activity
+          WHERE application_name = 'asgi-llm-gateway' AND datname = current_database()"""
+
+
+def connections(place: Place) -> int:
+    return int(place.do(OPEN)[0][0])
+
+
+async def reach(place: Place, count: int) -> None:
+    """Wait until the server, too, has noticed what was closed."""
+    async with asyncio.timeout(patient(20)):
+        while connections(place) != count:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, postgres_url: str) -> Place:
+    return Place(tmp_path, postgres_url)
+
+
+async def test_stores_that_take_turns_need_one_connection(shared: Place) -> None:
+    credentials = [shared.opened() for _ in range(6)]
+    usage = UsageStore(shared.file, shared.folder, url=shared.url, keep_days=30)
+    responses = ResponseStore(shared.file, url=shared.url, keep_days=30, max_bytes=1000)
+    credentials[0].add("google", ROW)
+    assert [store.load("google").keys() for store in credentials] == [{"ab12"}] * 6
+    assert usage.report("day", None, None).total.requests == 0
+    assert responses.load("resp_1", "alice", 0.0) is None
+    assert connections(shared) == 1
+    usage.close()
+    responses.close()
+    for store in credentials[1:]:
+        store.close()
+    assert (credentials[0].load("google")["ab12"].id, connections(shared)) == ("ab12", 1)
+    credentials[0].close()
+    await reach(shared, 0)
+    assert credentials[0].load("google")["ab12"].id == "ab12"  # it opens itself again
+    shared.close()
+    await reach(shared, 0)
+
+
+async def test_stores_that_are_asked_at_once_do_not_wait_for_each_other(shared: Place) -> None:
+    stores = [shared.opened() for _ in range(20)]
+    stores[0].add("google", ROW)
+    inside = Barrier(20, timeout=patient(30))
+
+    def hold(store: CredentialStore) -> int:
+        with store.database.reading():
+            return inside.wait()
+
+    with ThreadPoolExecutor(20) as threads:
+        assert len(list(threads.map(hold, stores))) == 20
+    await reach(shared, 4)  # what is kept for the next ones
+    shared.close()
