@@ -49,5 +49,6 @@ def reader_of(written: Written, family: ir.Family, salt: str, *, chunks: bool = 
         parallel=written.parallel,
         answer=written.answer,
         native=chunks and written.native is not None,
+        candidates=written.candidates,
     )
     return StreamReader(options)

@@ -36,7 +36,8 @@ class API(Struct, frozen=True, kw_only=True):
 
 
 def _chat(written: OpenAIWritten, salt: str) -> Reader:
-    return chat_stream.StreamReader(chat_stream.ReadOptions(names=written.names, salt=salt))
+    options = chat_stream.ReadOptions(names=written.names, salt=salt, choices=written.choices)
+    return chat_stream.StreamReader(options)
 
 
 def _responses(written: OpenAIWritten, salt: str) -> Reader:

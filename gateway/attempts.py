@@ -307,7 +307,7 @@ def _nothing_said(begun: Begun, end: ir.Finished) -> Begun:
 
 def _has_content(events: Sequence[ir.Event], *, hidden: bool) -> bool:
     if ir.BlockStarted not in map(type, events):
-        return False
+        return ir.Alternative in map(type, events)
     return not hidden or any(isinstance(event, ir.BlockStarted) and event.kind != "thinking" for event in events)
 
 

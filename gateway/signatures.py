@@ -35,8 +35,8 @@ _ASKED: Final = 64  # calls, the last ones, are looked for at once
 _OTHERS: Final = 3  # conversations whose calls of one id are remembered besides
 _MARKS: Final = (ir.Text, ir.ToolResult)
 
-_CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta})
-_THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted})
+_CALLS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.Alternative})
+_THOUGHTS: Final[frozenset[type]] = frozenset({ir.SignatureDelta, ir.ThinkingDelta, ir.BlockStarted, ir.Alternative})
 _NOTHING: Final[frozenset[type]] = frozenset()
 
 
@@ -216,27 +216,50 @@ class Watch:
         self._behind = behind
         self._principal = principal
         self._kinds = kinds
-        self._block: ir.BlockStarted | None = None
-        self._words: list[str] = []
-        self._thoughts: list[ir.Thinking] = []  # signed, and no call has come since
         self._found: dict[str, Kept] = {}
+        self._signed = _Signed(self._found, thoughts=kinds is _THOUGHTS)
+        self._others: dict[int, _Signed] = {}
 
     def take(self, events: Sequence[ir.Event]) -> Awaitable[None] | None:
         """Take a batch; what is given back is to be awaited before the caller has the calls in it."""
         if self._kinds.isdisjoint(map(type, events)):
             return None
         for event in events:
-            if isinstance(event, ir.BlockStarted):
-                self._start(event)
-            elif isinstance(event, ir.ThinkingDelta):
-                self._words.append(event.text)
-            elif isinstance(event, ir.SignatureDelta):
-                self._sign(event.signature)
+            if isinstance(event, ir.Alternative):
+                self._other(event.place).take(event.event)
+            else:
+                self._signed.take(event)
         if not self._found:
             return None
         mark = _mark(self._behind)
-        found, self._found = {call: replace(kept, behind=mark) for call, kept in self._found.items()}, {}
+        found = {call: replace(kept, behind=mark) for call, kept in self._found.items()}
+        self._found.clear()
         return self._memory.remember(self._principal, found)
+
+    def _other(self, place: int) -> "_Signed":
+        if place not in self._others:
+            self._others[place] = _Signed(self._found, thoughts=self._kinds is _THOUGHTS)
+        return self._others[place]
+
+
+class _Signed:
+    """What is signed in one answer goes to `found`, by the call's id; `thoughts`: they are wanted, too."""
+
+    def __init__(self, found: dict[str, Kept], *, thoughts: bool) -> None:
+        self._found = found
+        self._wants_thoughts = thoughts
+        self._block: ir.BlockStarted | None = None
+        self._words: list[str] = []
+        self._thoughts: list[ir.Thinking] = []  # signed, and no call has come since
+
+    def take(self, event: ir.Event) -> None:
+        """Take one event."""
+        if isinstance(event, ir.BlockStarted):
+            self._start(event)
+        elif isinstance(event, ir.ThinkingDelta):
+            self._words.append(event.text)
+        elif isinstance(event, ir.SignatureDelta):
+            self._sign(event.signature)
 
     def _start(self, block: ir.BlockStarted) -> None:
         self._block = block
@@ -251,7 +274,7 @@ class Watch:
             return
         if block.kind == "tool_call" and block.id:
             self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
-        elif block.kind == "thinking" and self._kinds is _THOUGHTS:
+        elif block.kind == "thinking" and self._wants_thoughts:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))
 
 

@@ -44,8 +44,8 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     """A request ready to be encoded, and what the reader of its answer must know.
 
     `custom`: the upstream names of free-form tools that were written as such; `wrapped`: of those that were written as
-    functions with one property `input`. `namespaces`: upstream name -> (namespace, name). `native`: the caller's own
-    words, which go on in the place of `body`, after these `edits`.
+    functions with one property `input`. `namespaces`: upstream name -> (namespace, name). `choices`: how many answers
+    are asked for. `native`: the caller's own words, which go on in the place of `body`, after these `edits`.
     """
 
     body: dict[str, object]
@@ -53,6 +53,7 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     custom: frozenset[str] = frozenset()
     wrapped: frozenset[str] = frozenset()
     namespaces: dict[str, tuple[str, str]] = {}
+    choices: int = 1
     losses: tuple[ir.Loss, ...] = ()
     native: Raw | None = None
     edits: tuple[Edit, ...] = ()

@@ -2,6 +2,7 @@
 
 from .cited import cited_texts
 from .events import (
+    Alternative,
     ArgumentsDelta,
     BlockEnded,
     BlockKind,
@@ -53,6 +54,7 @@ from .request import (
 from .signature import Family, Signature, family_of, is_sealed, seal, unseal
 
 __all__ = [
+    "Alternative",
     "ArgumentsDelta",
     "BlockEnded",
     "BlockKind",

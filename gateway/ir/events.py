@@ -4,6 +4,7 @@
 
 Values make no cycles, so the collector is not told of them (`gc=False`).
 `Failed` may take the place of any event, `OpaqueEvent` may stand before any; nothing follows `Finished` or `Failed`.
+Where several answers were asked for, `Alternative` brings what the others say, before the end of the first.
 `Passed` stands before the events that it tells of, and alone where it tells of none, even after the end.
 `gateway.ir.grammar` checks it.
 """
@@ -18,6 +19,7 @@ from .request import Logprob, Media, Text, Thinking, ToolCall
 from .signature import Signature
 
 __all__ = [
+    "Alternative",
     "ArgumentsDelta",
     "BlockEnded",
     "BlockKind",
@@ -168,6 +170,16 @@ class OpaqueEvent(Struct, gc=False, frozen=True, kw_only=True):
     value: Raw
 
 
+class Alternative(Struct, gc=False, frozen=True):
+    """What another one of the answers says that were asked for (`Sampling.n`); `place`: which, from 1 on.
+
+    `event`: of its blocks, their sources, or its end. The start and the usage are those of all.
+    """
+
+    place: int
+    event: "Event"
+
+
 Event = (
     Started
     | BlockStarted
@@ -184,6 +196,7 @@ Event = (
     | Failed
     | Passed
     | OpaqueEvent
+    | Alternative
 )
 
 ReplyPart = Text | Media | Thinking | ToolCall
@@ -192,7 +205,7 @@ ReplyPart = Text | Media | Thinking | ToolCall
 class Reply(Struct, gc=False, frozen=True, kw_only=True):
     """A whole answer: its events folded. `cited`: for each citation which of the `parts` is the text that it is for.
 
-    `passed`: the upstream's own words, where these go on.
+    `passed`: the upstream's own words, where these go on. `others`: the other answers, where several were asked for.
     """
 
     parts: tuple[ReplyPart, ...]
@@ -205,3 +218,4 @@ class Reply(Struct, gc=False, frozen=True, kw_only=True):
     cited: tuple[int, ...] = ()
     opaque: tuple[OpaqueEvent, ...] = ()
     passed: tuple[bytes, ...] = ()
+    others: "tuple[Reply, ...]" = ()

@@ -37,6 +37,7 @@ class Fold:
         self._signature: Signature | None = None
         self._media: ev.MediaChunk | None = None
         self._logprobs: tuple[Logprob, ...] = ()
+        self._others: dict[int, Fold] = {}
 
     def feed(self, events: Iterable[ev.Event]) -> None:
         """Take the next events."""
@@ -64,6 +65,7 @@ class Fold:
             passed=tuple(self._passed),
             usage=self._usage,
             finish=self._end,
+            others=tuple(self._others[place].reply() for place in sorted(self._others)),
         )
 
     def _start(self, event: ev.Started) -> None:
@@ -103,6 +105,9 @@ class Fold:
     def _count(self, event: ev.UsageReported) -> None:
         self._usage = event.usage
 
+    def _other(self, event: ev.Alternative) -> None:
+        self._others.setdefault(event.place, Fold()).feed((event.event,))
+
     def _finish(self, event: ev.Finished | ev.Failed) -> None:
         self._end = event
 
@@ -138,4 +143,5 @@ class Fold:
         ev.UsageReported: _count,
         ev.Finished: _finish,
         ev.Failed: _finish,
+        ev.Alternative: _other,
     }

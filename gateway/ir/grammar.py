@@ -6,6 +6,7 @@ BLOCK --BlockEnded-->  OPEN
 OPEN  --UsageReported-->  TAIL  (only UsageReported or a terminal event from here)
 OPEN, TAIL  --Finished-->  END;   any state but END  --Failed-->  END,  --OpaqueEvent-->  itself
 any state  --Passed-->  itself
+OPEN, BLOCK  --Alternative-->  itself; what it brings is an answer by this table from OPEN on, without UsageReported
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class Grammar:
     def __init__(self) -> None:
         self._state = "idle"
         self._holds: tuple[type, ...] = ()
+        self._others: dict[int, Grammar] = {}
 
     @property
     def ended(self) -> bool:
@@ -40,7 +42,10 @@ class Grammar:
 
     def feed(self, event: ev.Event) -> None:
         """Take one event; raise GrammarError when it may not stand here."""
-        self._state = self._next(event)
+        if isinstance(event, ev.Alternative):
+            self._alternative(event)
+        else:
+            self._state = self._next(event)
 
     def _next(self, event: ev.Event) -> str:
         state = self._state
@@ -60,13 +65,24 @@ class Grammar:
                 return "open"
             case ev.UsageReported() if state in ("open", "tail"):
                 return "tail"
-            case ev.Finished() if state in ("open", "tail"):
+            case ev.Finished() if state in ("open", "tail") and all(one.ended for one in self._others.values()):
                 return "end"
             case _ if state == "block" and isinstance(event, self._holds):
                 return state
             case _:
                 pass
         raise GrammarError(f"{type(event).__name__} in state {state}")
+
+    def _alternative(self, event: ev.Alternative) -> None:
+        place, said = event.place, event.event
+        if self._state not in ("open", "block") or place < 1:
+            raise GrammarError(f"alternative {place} in state {self._state}")
+        if isinstance(said, ev.UsageReported | ev.Failed | ev.Passed | ev.Alternative):
+            raise GrammarError(f"{type(said).__name__} in an alternative")
+        if place not in self._others:
+            self._others[place] = Grammar()
+            self._others[place].feed(ev.Started())
+        self._others[place].feed(said)
 
 
 def check(events: Iterable[ev.Event]) -> None:

@@ -7,12 +7,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from .estimate import estimate, estimate_text
-from .events import ArgumentsDelta, BlockStarted, Event, TextDelta, ThinkingDelta, Usage
+from .events import Alternative, ArgumentsDelta, BlockStarted, Event, TextDelta, ThinkingDelta, Usage
 from .request import Request
 
 __all__ = ["Said"]
 
-_TELLS: Final = frozenset({ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
+_TELLS: Final = frozenset({Alternative, ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
 
 
 class Said:
@@ -43,4 +43,6 @@ def _words(event: Event) -> str:
         return event.text
     if isinstance(event, ArgumentsDelta):
         return event.json
+    if isinstance(event, Alternative):
+        return _words(event.event)
     return (event.name or "") if isinstance(event, BlockStarted) else ""

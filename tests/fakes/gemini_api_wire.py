@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from string import ascii_lowercase
 from typing import Any
 
 from tests.fakes.v1internal_call import Json
 from tests.fakes.v1internal_wire import events, read_event
 
-__all__ = ["event", "printed", "read", "repeated", "streamed_list", "unwrapped"]
+__all__ = ["event", "printed", "read", "repeated", "shifted", "streamed_list", "unwrapped"]
 
 _ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&='\u0085\u2028\u2029"})
 
@@ -64,8 +65,26 @@ def read(pieces: Iterable[bytes]) -> list[Json]:
 
 
 def repeated(chunk: Json, count: int) -> Json:
-    """Give as many candidates as were asked for, all alike."""
+    """Give as many candidates as were asked for, each with words and call ids of its own."""
     candidates = chunk.get("candidates")
     if count == 1 or not candidates:
         return chunk
-    return chunk | {"candidates": [candidates[0] | {"index": place} for place in range(count)]}
+    return chunk | {"candidates": [_other(candidates[0], place) for place in range(count)]}
+
+
+def _other(candidate: Json, place: int) -> Json:
+    content = candidate.get("content") or {}
+    parts = [_reworded(part, place) for part in content.get("parts") or ()]
+    return candidate | {"index": place} | ({"content": content | {"parts": parts}} if parts else {})
+
+
+def _reworded(part: Json, place: int) -> Json:
+    if "text" in part:
+        return part | {"text": shifted(part["text"], place)}
+    call = part.get("functionCall", {})
+    return part | {"functionCall": call | {"id": f"{call['id']}{place}"}} if place and "id" in call else part
+
+
+def shifted(text: str, place: int) -> str:
+    """Move each small letter on by as many places of the alphabet: hi, ij, jk."""
+    return text.translate({ord(letter): (ord(letter) - 97 + place) % 26 + 97 for letter in ascii_lowercase})

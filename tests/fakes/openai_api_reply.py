@@ -11,10 +11,11 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from tests.fakes.gemini_api_wire import shifted
 from tests.fakes.openai_api_chat import Asked
 from tests.fakes.v1internal_script import Plan, Say, Think, Tool
 
@@ -29,28 +30,34 @@ _MOST = 32
 
 @dataclass(frozen=True)
 class ChatReply:
-    """Writes one answer; `serial` makes its ids."""
+    """Writes one answer, or one `choice` of it; `serial` makes its ids."""
 
     asked: Asked
     plan: Plan
     serial: int
+    choice: int = 0
 
     def chunks(self) -> Iterator[Json]:
         """Give the chunks of the stream."""
         options = self.asked.body.get("stream_options") or {}
         counted = bool(options.get("include_usage"))
-        for choice in range(self._choices):
-            yield self._chunk(choice, {"role": "assistant", "content": "", "refusal": None}, counted=counted)
-            for delta in self._deltas():
-                yield self._chunk(choice, delta, counted=counted)
-            yield self._chunk(choice, {}, self._finish, counted=counted)
+        for together in zip_longest(*(self._streamed(choice, counted=counted) for choice in range(self._choices))):
+            yield from (chunk for chunk in together if chunk is not None)
         if counted:
             yield self._frame("chat.completion.chunk") | {"choices": [], "usage": self.usage()}
 
+    def _streamed(self, choice: int, *, counted: bool) -> Iterator[Json]:
+        one = replace(self, choice=choice)
+        yield self._chunk(choice, {"role": "assistant", "content": "", "refusal": None}, counted=counted)
+        yield from (self._chunk(choice, delta, counted=counted) for delta in one._deltas())
+        yield self._chunk(choice, {}, self._finish, counted=counted)
+
     def whole(self) -> Json:
         """Give the completion."""
-        choice = {"message": self._message(), "logprobs": None, "finish_reason": self._finish}
-        choices = [{"index": index, **choice} for index in range(self._choices)]
+        end = {"logprobs": None, "finish_reason": self._finish}
+        choices = [
+            {"index": index, "message": replace(self, choice=index)._message(), **end} for index in range(self._choices)
+        ]
         return self._frame("chat.completion") | {"choices": choices, "usage": self.usage()}
 
     def usage(self) -> Json:
@@ -107,7 +114,7 @@ class ChatReply:
         for one in self.plan.items:
             if isinstance(one, Say):
                 field = "refusal" if self.plan.finish == "refusal" else "content"
-                yield from ({field: piece} for piece in pieces(one.text))
+                yield from ({field: piece} for piece in pieces(shifted(one.text, self.choice)))
             elif isinstance(one, Think) and self.asked.plain:
                 yield from ({"reasoning_content": piece} for piece in pieces(one.text))
         yield from ({"tool_calls": [call]} for call in self._called())
@@ -130,14 +137,15 @@ class ChatReply:
             yield {"index": place, kind: {field: piece}}
 
     def _call(self, place: int, tool: Tool) -> Json:
-        one = {"id": f"call_{digest('call', f'{self.serial}-{place}')[:24]}"}
+        named = f"{self.serial}-{place}" + f"-{self.choice}" * bool(self.choice)
+        one = {"id": f"call_{digest('call', named)[:24]}"}
         custom = {known["custom"]["name"] for known in self.asked.tools if known["type"] == "custom"}
         if tool.name in custom:
             return one | {"type": "custom", "custom": {"name": tool.name, "input": tool.args["input"]}}
         return one | {"type": "function", "function": {"name": tool.name, "arguments": json.dumps(tool.args)}}
 
     def _message(self) -> Json:
-        text = "".join(one.text for one in self.plan.items if isinstance(one, Say))
+        text = shifted("".join(one.text for one in self.plan.items if isinstance(one, Say)), self.choice)
         refused = self.plan.finish == "refusal"
         message: Json = {
             "role": "assistant",

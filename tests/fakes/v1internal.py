@@ -33,6 +33,7 @@ import uvloop
 from aiohttp import web
 
 from tests.fakes import v1internal_control as control
+from tests.fakes.gemini_api_wire import repeated
 from tests.fakes.server import STREAM, Fake, Page, not_found, serve
 from tests.fakes.v1internal_arrivals import Arrivals
 from tests.fakes.v1internal_checks import counting, generation
@@ -208,6 +209,9 @@ class FakeV1Internal(Fake[Token]):
         plan = await self.planned(call, record)
         reply = Reply(call, plan, self.generated)
         chunks, trace = _stream(plan, reply)
+        if (count := call.config.get("candidateCount", 1)) > 1:
+            whole = [chunk for chunk in map(read_event, chunks) if chunk is not None]
+            chunks = [event(one | {"response": repeated(one["response"], count)}) for one in whole]
         as_events = record.method == STREAM and record.query.get("alt") == "sse"
         if not as_events:
             whole = [chunk for chunk in map(read_event, chunks) if chunk is not None]

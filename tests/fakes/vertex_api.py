@@ -25,7 +25,7 @@ from tests.fakes import vertex_api_predict as predicting
 from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.gemini_api_models import SERVED, describe
 from tests.fakes.gemini_api_routes import query_refused
-from tests.fakes.gemini_api_wire import event, printed, read, streamed_list, unwrapped
+from tests.fakes.gemini_api_wire import event, printed, read, repeated, streamed_list, unwrapped
 from tests.fakes.server import STREAM, Fake, not_found
 from tests.fakes.v1internal_errors import Refusal, google
 from tests.fakes.v1internal_models import Model
@@ -188,10 +188,13 @@ class FakeVertex(Fake[str]):
         plan = await self.planned(call, record)
         pieces = _pieces(plan, Reply(call, plan, self.generated))
         kind = EVENTS if record.query.get("alt") == "sse" else JSON
+        count = call.config.get("candidateCount", 1)
         if record.method != STREAM:
-            pieces = [printed(folded(read(pieces)))]
+            pieces = [printed(repeated(folded(read(pieces)), count))]
         elif kind == JSON:
-            pieces = streamed_list(read(pieces))
+            pieces = streamed_list(repeated(chunk, count) for chunk in read(pieces))
+        elif count > 1:
+            pieces = (event(repeated(chunk, count)) for chunk in read(pieces))
         return await self.send(request, plan, pieces, {"Content-Type": kind})
 
 

@@ -82,6 +82,7 @@ async def test_a_call_within_the_grace_is_none(client: Client) -> None:
 
 
 async def test_calls_that_arrive_before_the_answer_are_none(client: Client) -> None:
+    client.fake.ledger.grace_s = 1  # they connect one after the other
     client.fake.limit(calls=1, delay_s=9)
     answers = await asyncio.gather(*(call(client) for _ in range(8)))
     assert sorted(status for status, _ in answers) == [200, *[429] * 7]

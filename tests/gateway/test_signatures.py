@@ -80,6 +80,18 @@ def parts(request: ir.Request) -> tuple[ir.Part, ...]:
     return request.turns[0].parts
 
 
+async def test_calls_of_other_answers_are_remembered_too() -> None:
+    memory = SignatureMemory(FakeClock())
+    others = [[ir.Alternative(1, event) for event in batch] for batch in of_claude("c2", words="or")]
+    mixed = [one for both in zip(of_claude("c1"), others, strict=True) for one in both]
+    await heard(memory, CLAUDE, *mixed)
+    for name, words in (("c1", "hm"), ("c2", "or")):
+        thought = ir.Thinking(text=words, signature=SEALED)
+        assert parts(memory.recall("alice", asking(call(name)), CLAUDE)) == (thought, call(name))
+    await heard(memory, GEMINI, [ir.Alternative(1, event) for event in of_gemini("c3")])
+    assert parts(memory.recall("alice", asking(call("c3")), GEMINI)) == (call("c3", SIGNED),)
+
+
 async def test_thoughts_that_were_not_shown_have_their_words_back() -> None:
     memory = SignatureMemory(FakeClock())
     await heard(memory, CLAUDE, *of_claude("c1"))

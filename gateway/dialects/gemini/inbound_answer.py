@@ -19,6 +19,7 @@ __all__ = [
     "breaks_off",
     "candidate",
     "encode",
+    "ended",
     "ending",
     "frame",
     "one_line",
@@ -99,7 +100,7 @@ def breaks_off(block: ir.ReplyPart, finish: ir.Finished) -> bool:
 
 
 def candidate(parts: Sequence[JSON], **more: object) -> JSON:
-    """Write the one candidate; SDKs count a turn without parts as none."""
+    """Write a candidate, the first one unless `more` has another `index`; SDKs count a turn without parts as none."""
     return {"content": {"role": "model", "parts": [*parts] or [{"text": ""}]}, "index": 0, **more}
 
 
@@ -111,11 +112,17 @@ def ending(finish: ir.Finished, counted: ir.Usage, parts: Sequence[JSON], found:
         if finish.explanation:
             feedback["blockReasonMessage"] = finish.explanation
         return {"promptFeedback": feedback, "usageMetadata": usage(counted)}
+    return {"candidates": [ended(finish, parts, found)], "usageMetadata": usage(counted)}
+
+
+def ended(finish: ir.Finished, parts: Sequence[JSON], found: JSON, index: int = 0) -> JSON:
+    """Write a candidate with its end."""
+    native = finish.native or ""
     reason = native if native in _NATIVE.get(finish.reason, ()) else _FINISH[finish.reason]
-    ended: JSON = {"finishReason": reason, **found}
+    more: JSON = {"index": index, "finishReason": reason, **found}
     if finish.explanation:
-        ended["finishMessage"] = finish.explanation
-    return {"candidates": [candidate(parts, **ended)], "usageMetadata": usage(counted)}
+        more["finishMessage"] = finish.explanation
+    return candidate(parts, **more)
 
 
 def usage(counted: ir.Usage) -> JSON:

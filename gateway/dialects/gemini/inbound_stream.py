@@ -3,7 +3,8 @@
     chunk* (a chunk with finishReason and usage | an error)
 
 Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
-broke off waits for what comes next: when that is the end of an answer that was cut, it is not said.
+broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. Of several
+answers each has a writer of its own, which says its candidate; the first one's sends, and has the usage and the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from gateway.dialects import Answering
 from gateway.dialects.content import is_whole
 from gateway.errors import GatewayError, StreamBroken
 
-from .inbound_answer import JSON, breaks_off, candidate, encode, ending, frame, part, placed, sources
+from .inbound_answer import JSON, breaks_off, candidate, encode, ended, ending, frame, part, placed, sources
 from .inbound_errors import write_error
 from .logprobs import average, write_logprobs
 
@@ -24,15 +25,20 @@ __all__ = ["GeminiStream"]
 
 _HEAD: Final = b'{"candidates":[{"content":{"role":"model","parts":['
 
+_Send = Callable[..., None]
+
 
 class GeminiStream:
     """The writer of one streamed answer."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, index: int = 0, send: _Send | None = None) -> None:
+        self._index = index
+        self._others: dict[int, GeminiStream] = {}
+        self._send = send or self._sent
         self._answering = answering
         self._visible = bool(answering.request.reasoning.visible)
         self._frame = frame(answering)
-        self._tail = b']},"index":0}],' + encode(self._frame)[1:]
+        self._tail = b']},"index":%d}],' % index + encode(self._frame)[1:]
         self._out: list[bytes] = []
         self._begun = self._said = self._ended = False
         self._usage = ir.Usage()
@@ -70,7 +76,7 @@ class GeminiStream:
 
     # what surrounds a chunk
 
-    def _send(self, *chunk: bytes) -> None:
+    def _sent(self, *chunk: bytes) -> None:
         if self._answering.array:
             self._out += (b",\r\n" if self._begun else b"[", *chunk)
         else:
@@ -91,7 +97,8 @@ class GeminiStream:
     def _say(self, written: JSON) -> None:
         self._said = True
         if len(self._tokens) > self._told:
-            self._send(encode({"candidates": [candidate([written], **self._likely())], **self._frame}))
+            likely = candidate([written], index=self._index, **self._likely())
+            self._send(encode({"candidates": [likely], **self._frame}))
         else:
             self._send(_HEAD, encode(written), self._tail)
 
@@ -176,9 +183,17 @@ class GeminiStream:
         if self._waiting is not None and not breaks_off(self._waiting, event):
             self._release()
         found = sources(self._opaque, self._citations) | self._likely() | average(self._tokens)
-        ended = ending(event, self._usage, (), found, said=self._said)
-        self._send(encode({**ended, **self._frame}))
+        if self._index:
+            self._send(encode({"candidates": [ended(event, (), found, self._index)], **self._frame}))
+            self._ended = True
+            return
+        self._send(encode({**ending(event, self._usage, (), found, said=self._said), **self._frame}))
         self._end()
+
+    def _other(self, event: ir.Alternative) -> None:
+        if event.place not in self._others:
+            self._others[event.place] = GeminiStream(self._answering, event.place, self._send)
+        self._others[event.place].feed((event.event,))
 
     def _keep(self, event: ir.OpaqueEvent) -> None:
         if event.dialect == "gemini":
@@ -202,4 +217,5 @@ class GeminiStream:
         ir.OpaqueEvent: _keep,
         ir.Finished: _finish,
         ir.Failed: _break,
+        ir.Alternative: _other,
     }

@@ -13,7 +13,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects import Answering
 
-from .inbound_answer import JSON, breaks_off, encode, ending, frame, part, placed, sources
+from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
 
 __all__ = ["joined", "write_whole"]
@@ -32,14 +32,22 @@ _NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
 
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write the body of a whole answer."""
+    parts, found = _said(reply, answering)
+    written = ending(reply.finish, reply.usage, parts, found, said=bool(parts) or bool(reply.others))
+    if reply.others:
+        others = [ended(one.finish, *_said(one, answering), at) for at, one in enumerate(reply.others, 1)]
+        written["candidates"] = [ended(reply.finish, parts, found), *others]
+    return encode({**written, **frame(answering)})
+
+
+def _said(reply: ir.Reply, answering: Answering) -> tuple[list[JSON], JSON]:
+    """Write the parts of an answer, and what stands beside them."""
     visible = bool(answering.request.reasoning.visible)
     told = reply.parts[:-1] if reply.parts and breaks_off(reply.parts[-1], reply.finish) else reply.parts
     shown = [block for block in told if visible or not isinstance(block, ir.Thinking)]
     parts = _together(part(block, answering) for block in shown if _says(block))
     tokens = [token for block in shown if isinstance(block, ir.Text) for token in block.logprobs]
-    found = sources(reply.opaque, [*_placed(reply)]) | write_logprobs(tokens) | average(tokens)
-    ended = ending(reply.finish, reply.usage, parts, found, said=bool(parts))
-    return encode({**ended, **frame(answering)})
+    return parts, sources(reply.opaque, [*_placed(reply)]) | write_logprobs(tokens) | average(tokens)
 
 
 def _says(block: ir.ReplyPart) -> bool:

@@ -106,6 +106,7 @@ class Written(Struct, frozen=True, kw_only=True):
 
     `placeholders`: by upstream name, the schemas that may hold properties of ours, to be taken out of arguments.
     `parallel`: whether more than one call may be passed on. `answer`: the tool whose arguments are the answer's text.
+    `candidates`: how many answers are asked for.
     `native`: the caller's own request, to be sent after these `edits` in the place of `body`, which then only tells
     what kind of request it is.
     """
@@ -115,6 +116,7 @@ class Written(Struct, frozen=True, kw_only=True):
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
     answer: str = ""
+    candidates: int = 1
     losses: tuple[ir.Loss, ...] = ()
     image_model: bool = False
     native: Raw | None = None
@@ -166,6 +168,7 @@ class _Writer:
             placeholders=self.placeholders,
             parallel=not self.functions or self._parallel(),
             answer=self.answer,
+            candidates=self.request.sampling.n or 1,
             losses=told(self.request, body, self.losses, self.media, public=self.public),
             image_model=self.image,
         )
@@ -406,10 +409,12 @@ class _Writer:
 
     def _config(self, thinking: Plan) -> dict[str, object]:
         sampling = self.request.sampling
-        if sampling.n is not None and sampling.n > 1:
-            raise self._refused("n", "this upstream gives one answer a request")
         values = _drawn(sampling)
         config = {} if values == _NOT_DRAWN else self._sampling(values, thinking)
+        if sampling.n is not None and sampling.n > 1:
+            if self.target.family != "gemini":
+                raise self._refused("n", "this model gives one answer a request")
+            config["candidateCount"] = sampling.n
         if sampling.logprobs is not None:
             config |= self._logprobs(sampling.logprobs)
         if self.request.output.kind != "text":

@@ -6,6 +6,7 @@
     functionCall, inlineData ─► a block that is complete at once
 
 The end is held back until the upstream closes: usage may follow the finish reason, and a tool turn says STOP.
+Where several candidates were asked for, each but the first has a reader of its own, and its events are alternatives.
 """
 
 import re
@@ -82,7 +83,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
     `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk
-    passes, too, out of the envelope that Code Assist has around it.
+    passes, too, out of the envelope that Code Assist has around it. `candidates`: how many were asked for.
     """
 
     names: NameMap
@@ -92,6 +93,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
     parallel: bool = True
     answer: str = ""
     native: bool = False
+    candidates: int = 1
 
 
 class StreamReader:
@@ -117,6 +119,7 @@ class StreamReader:
         self._blocked: Feedback | None = None
         self._sources: dict[str, Raw] = {}
         self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
+        self._others: dict[int, StreamReader] = {}
 
     @property
     def usage(self) -> ir.Usage:
@@ -126,7 +129,12 @@ class StreamReader:
     @property
     def finished(self) -> bool:
         """Whether the upstream has said why its answer ends; usage may follow, and nothing has to."""
-        return self._finish is not None
+        others = self._others.values()
+        return (
+            self._finish is not None
+            and len(others) == self._options.candidates - 1
+            and all(other.finished for other in others)
+        )
 
     def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
         """Take the data of the next events of the stream."""
@@ -154,6 +162,9 @@ class StreamReader:
 
     def close(self) -> list[ir.Event]:
         """End the answer where the upstream's stream ended; idempotent."""
+        for index, other in self._others.items():
+            if not self._ended:
+                self._alternative(index, other.close())
         if not self._ended:
             ending = self._ending()
             if isinstance(ending, GatewayError):
@@ -190,8 +201,10 @@ class StreamReader:
             self._start(chunk)
         if chunk.candidates:
             for candidate in chunk.candidates:
-                if not candidate.index:  # the others are alternatives that nobody asked for
+                if not candidate.index:
                     self._candidate(candidate)
+                elif 0 < candidate.index < self._options.candidates:  # else nobody asked for it
+                    self._alternative(candidate.index, self._other(candidate.index).feed_candidate(candidate))
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = chunk.prompt_feedback
 
@@ -208,6 +221,24 @@ class StreamReader:
             created=None if created is None else int(created),
         )
         self._events.append(started)
+
+    def _other(self, index: int) -> "StreamReader":
+        if index not in self._others:
+            salt = f"{self._id or self._options.salt}/{index}"
+            self._others[index] = StreamReader(replace(self._options, salt=salt, candidates=1))
+        return self._others[index]
+
+    def _alternative(self, index: int, events: Sequence[ir.Event]) -> None:
+        for event in events:
+            if isinstance(event, ir.Failed):
+                self._fail(event.error)
+            elif not self._ended:
+                self._events.append(ir.Alternative(index, event))
+
+    def feed_candidate(self, candidate: Candidate) -> list[ir.Event]:
+        """Take what one chunk says of one candidate, whose answer it is alone."""
+        self._candidate(candidate)
+        return self._flushed()
 
     def _candidate(self, candidate: Candidate) -> None:
         content = candidate.content

@@ -73,6 +73,7 @@ class _Writer:
             namespaces={
                 self.names.upstream(tool.name): tool.namespace for tool in self.request.tools if tool.namespace
             },
+            choices=self.request.sampling.n or 1,
             losses=(*uncarried(self.request), *self.losses),
         )
 
@@ -107,9 +108,7 @@ class _Writer:
 
     def _limits(self) -> dict[str, object]:
         sampling = self.request.sampling
-        if sampling.n is not None and sampling.n > 1:
-            raise self._refused("n", "one answer a request is given here")
-        fields: dict[str, object] = {}
+        fields: dict[str, object] = {"n": sampling.n} if (sampling.n or 1) > 1 else {}
         wanted, limit = sampling.max_tokens, self.target.max_output
         if wanted is not None:
             fields[self.target.max_tokens_field] = wanted if limit is None else min(wanted, limit)

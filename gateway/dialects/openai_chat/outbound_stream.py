@@ -3,7 +3,8 @@
     reasoning_content, reasoning ─► thinking     content ─► text     tool_calls ─► one block a call
 
 The end is held back until `[DONE]` or the end of the body: usage follows the finish reason. An answer that no finish
-reason ends is complete when `[DONE]` follows, and broken when nothing does.
+reason ends is complete when `[DONE]` follows, and broken when nothing does. Where several answers were asked for, each
+choice but the first has a reader of its own, and its events are alternatives.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import media
@@ -47,6 +49,7 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
 
     names: NameMap
     salt: str = ""
+    choices: int = 1
 
 
 class _Words(Struct):
@@ -94,17 +97,19 @@ _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 
 class StreamReader(BlockReader):
-    """Reads one answer."""
+    """Reads one answer. `tally`: that of the first answer, where it is another one."""
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, options: ReadOptions, tally: Tally | None = None) -> None:
         super().__init__(options.salt)
         self._options = options
-        self._tally = Tally()
+        self._tally = Tally() if tally is None else tally
+        self._started = tally is not None
         self._said = False
         self._finish: str | None = None
         self._refusal: list[str] = []
         self._text: list[str] = []  # of the last text block
         self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
+        self._others: dict[int, StreamReader] = {}
 
     @property
     def usage(self) -> ir.Usage:
@@ -149,11 +154,39 @@ class StreamReader(BlockReader):
         if chunk.usage is not UNSET:
             self._tally.add(chunk.usage)
         for choice in chunk.choices or ():
-            if not choice.index:  # the others are alternatives that nobody asked for
+            if not choice.index:
                 if not self._started:
                     self._start(chunk)
                 self._choice(choice)
+            elif 0 < choice.index < self._options.choices:  # else nobody asked for it
+                if not self._started:
+                    self._start(chunk)
+                self._alternative(choice.index, self._other(choice.index).feed_choice(choice))
         return chunk
+
+    def _other(self, index: int) -> "StreamReader":
+        if index not in self._others:
+            options = replace(self._options, salt=f"{self._options.salt}/{index}", choices=1)
+            self._others[index] = StreamReader(options, self._tally)
+        return self._others[index]
+
+    def _alternative(self, index: int, events: Sequence[ir.Event]) -> None:
+        self._events += self._blocks.events()
+        for event in events:
+            if isinstance(event, ir.Failed):
+                self._fail(event.error)
+            elif not self._ended and not isinstance(event, ir.UsageReported):
+                self._events.append(ir.Alternative(index, event))
+
+    def feed_choice(self, choice: Choice) -> list[ir.Event]:
+        """Take what one chunk says of one choice, whose answer it is alone."""
+        self._choice(choice)
+        return self._flushed()
+
+    def end_choice(self, *, done: bool) -> list[ir.Event]:
+        """End the answer."""
+        self._end(done=done)
+        return self._flushed()
 
     def _start(self, chunk: Chunk) -> None:
         self._started = True
@@ -287,6 +320,11 @@ class StreamReader(BlockReader):
     # the end
 
     def _end(self, *, done: bool) -> None:
+        for index, other in self._others.items():
+            if not self._ended:
+                self._alternative(index, other.end_choice(done=done))
+        if self._ended:
+            return
         ending = self._ending(done=done)
         if isinstance(ending, GatewayError):
             self._fail(ending)

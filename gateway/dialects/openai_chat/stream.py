@@ -2,6 +2,8 @@
 
 nothing said --first content--> role and content --…--> finish [usage] [DONE]
      any of them --error or no finish--> error
+
+Of several answers each has a writer of its own, which says all but the usage and the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,10 +51,12 @@ class _Chunk(Struct, kw_only=True):
 class ChatStream:
     """Writes one stream."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, index: int = 0) -> None:
+        self._index = index
+        self._others: dict[int, ChatStream] = {}
         self._how = answer.manner(answering)
         self._answering = answering
-        head, _, tail = self._chunk([_Choice(delta=Raw(_HOLE))]).partition(_HOLE)
+        head, _, tail = self._chunk([_Choice(index=index, delta=Raw(_HOLE))]).partition(_HOLE)
         self._head, self._tail = head, tail
         self._text_head, self._text_tail = head + b'{"content":', b"}" + tail
         self._out: list[bytes] = []
@@ -113,7 +117,8 @@ class ChatStream:
         written, tokens = _encode(delta), self._tokens
         if tokens:
             self._tokens = ()
-            self._out.append(self._chunk([_Choice(delta=Raw(written), logprobs=answer.logprobs(tokens))]))
+            choice = _Choice(index=self._index, delta=Raw(written), logprobs=answer.logprobs(tokens))
+            self._out.append(self._chunk([choice]))
         else:
             self._out += (self._head, json_line(written), self._tail)
 
@@ -210,11 +215,18 @@ class ChatStream:
             self._say(answer.Message(annotations=self._annotations or UNSET, extra_content=extra))
         if not self._opened:
             self._say(answer.Message(content=""))
-        self._out.append(self._chunk([_Choice(delta=Raw(b"{}"), finish_reason=reason)]))
+        self._out.append(self._chunk([_Choice(index=self._index, delta=Raw(b"{}"), finish_reason=reason)]))
+        self._ended = True
+        if self._index:
+            return
         if self._answering.request.include_usage:
             self._out.append(self._chunk([], answer.usage(self._usage)))
         self._out.append(_DONE)
-        self._ended = True
+
+    def _other(self, event: ir.Alternative) -> None:
+        if event.place not in self._others:
+            self._others[event.place] = ChatStream(self._answering, event.place)
+        self._out.append(self._others[event.place].feed((event.event,)))
 
     def _failed(self, event: ir.Failed) -> None:
         self._fail(event.error)
@@ -237,6 +249,7 @@ class ChatStream:
         ir.UsageReported: _counted,
         ir.Finished: _finish,
         ir.Failed: _failed,
+        ir.Alternative: _other,
     }
 
 

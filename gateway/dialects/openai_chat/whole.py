@@ -35,21 +35,26 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write a folded answer."""
-    message = _Message(reply, answer.manner(answering))
-    tokens = [token for part in reply.parts if isinstance(part, ir.Text) for token in part.logprobs]
-    choice = _Choice(
-        message=message.wire(),
-        logprobs=answer.logprobs(tokens) if tokens else None,
-        finish_reason=message.finish_reason,
-    )
+    how = answer.manner(answering)
     return _encode(
         _Completion(
             id=answer.completion_id(answering),
             created=answering.created,
             model=answering.model,
-            choices=[choice],
+            choices=[_choice(one, index, how) for index, one in enumerate((reply, *reply.others))],
             usage=answer.usage(reply.usage),
         )
+    )
+
+
+def _choice(reply: ir.Reply, index: int, how: answer.Manner) -> _Choice:
+    message = _Message(reply, how)
+    tokens = [token for part in reply.parts if isinstance(part, ir.Text) for token in part.logprobs]
+    return _Choice(
+        index=index,
+        message=message.wire(),
+        logprobs=answer.logprobs(tokens) if tokens else None,
+        finish_reason=message.finish_reason,
     )
 
 

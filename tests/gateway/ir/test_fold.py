@@ -22,6 +22,28 @@ def fold(*events: ir.Event) -> ir.Reply:
     return folded.reply()
 
 
+def test_other_answers_are_folded_beside_the_first() -> None:
+    text = ir.BlockStarted(kind="text")
+    said: list[ir.Event] = [text, ir.TextDelta("b"), ir.BlockEnded(), ir.Finished(reason="length")]
+    reply = fold(
+        STARTED,
+        text,
+        ir.Alternative(2, STOP),
+        *(ir.Alternative(1, event) for event in said),
+        ir.TextDelta("a"),
+        ir.BlockEnded(),
+        ir.UsageReported(ir.Usage(input=1, output=2)),
+        STOP,
+    )
+    assert (reply.parts, reply.usage.output) == ((ir.Text(text="a"),), 2)
+    assert [(one.parts, one.finish.reason) for one in reply.others] == [((ir.Text(text="b"),), "length"), ((), "stop")]
+
+
+def test_another_answer_without_an_end_is_none() -> None:
+    with pytest.raises(StreamBroken):
+        fold(STARTED, ir.Alternative(1, ir.BlockStarted(kind="text")), STOP)
+
+
 def test_deltas_become_parts_in_order() -> None:
     reply = fold(
         STARTED,

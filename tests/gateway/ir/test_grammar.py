@@ -16,6 +16,12 @@ ENDED = ir.BlockEnded()
 USAGE = ir.UsageReported(ir.Usage())
 FINISHED = ir.Finished(reason="stop")
 FAILED = ir.Failed(StreamBroken("cut"))
+
+
+def of(place: int, *events: ir.Event) -> list[ir.Event]:
+    return [ir.Alternative(place, event) for event in events]
+
+
 SIGNED = ir.SignatureDelta(ir.Signature(None, "x"))
 OPAQUE = ir.OpaqueEvent(dialect="gemini", kind="k", value=Raw(b"{}"))
 DELTAS: dict[str, ir.Event] = {
@@ -44,6 +50,10 @@ def test_what_the_strategy_draws_is_accepted(events: list[ir.Event]) -> None:
         [STARTED, USAGE, FAILED],
         [OPAQUE, STARTED, OPAQUE, USAGE, OPAQUE, FINISHED],
         [OPAQUE, FAILED],
+        [STARTED, *of(1, TEXT, WORDS, ENDED, FINISHED), *of(2, FINISHED), FINISHED],
+        [STARTED, TEXT, *of(1, TEXT), WORDS, *of(1, WORDS, ENDED), ENDED, *of(1, FINISHED), USAGE, FINISHED],
+        [STARTED, *of(1, TEXT), FAILED],
+        [STARTED, *of(1, OPAQUE, FINISHED), FINISHED],
     ],
 )
 def test_accepts(events: list[ir.Event]) -> None:
@@ -66,6 +76,17 @@ def test_accepts(events: list[ir.Event]) -> None:
         [STARTED, TEXT, USAGE, ENDED, FINISHED],
         [STARTED, USAGE, TEXT, ENDED, FINISHED],
         [STARTED, FINISHED, FINISHED],
+        [*of(1, TEXT), STARTED, FINISHED],
+        [STARTED, *of(0, FINISHED), FINISHED],
+        [STARTED, *of(1, WORDS), FINISHED],
+        [STARTED, *of(1, STARTED, FINISHED), FINISHED],
+        [STARTED, *of(1, USAGE, FINISHED), FINISHED],
+        [STARTED, *of(1, FAILED), FINISHED],
+        [STARTED, *of(1, *of(1, TEXT)), FINISHED],
+        [STARTED, *of(1, TEXT, ENDED), FINISHED],
+        [STARTED, *of(1, FINISHED, TEXT), FINISHED],
+        [STARTED, *of(1, TEXT), *of(2, WORDS), FINISHED],
+        [STARTED, USAGE, *of(1, FINISHED), FINISHED],
         [STARTED, FINISHED, FAILED],
         [STARTED, FAILED, FINISHED],
         [STARTED, FINISHED, USAGE],

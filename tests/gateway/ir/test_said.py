@@ -29,6 +29,11 @@ def test_one_count_is_enough_to_be_believed(told: ir.Usage) -> None:
     assert heard([ir.TextDelta("word " * 9)]).usage(told, ASKED, whole=True) is told
 
 
+def test_what_other_answers_say_is_counted_too() -> None:
+    said = heard([ir.TextDelta("two "), ir.Alternative(1, ir.TextDelta("words"))])
+    assert said.usage(None, ASKED, whole=True) == ir.Usage(input=6, output=3, estimated=True)
+
+
 @pytest.mark.parametrize("told", [None, ir.Usage()])
 def test_what_nobody_told_is_counted(told: ir.Usage | None) -> None:
     said = heard([ir.TextDelta("two "), ir.TextDelta("words")])

@@ -167,7 +167,7 @@ def test_losses_are_told_by_the_callers_names(given: Any, path: str) -> None:
 )
 def test_refusals_too(sampling: ir.Sampling, paths: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        written(sampling=sampling, paths=paths)
+        written(model=CLAUDE, sampling=sampling, paths=paths)
     assert [caught.value.param] == list(paths.values())
 
 

@@ -301,9 +301,11 @@ def test_output_limit_is_cut_to_the_models() -> None:
     assert lost(answer) == lost(answer, "hint") == ["max_tokens"]
 
 
-def test_several_answers_are_refused() -> None:
+def test_several_answers_are_asked_of_gemini_and_of_no_claude() -> None:
+    answer = written(sampling=ir.Sampling(n=2))
+    assert (sent(answer)["generationConfig"], answer.candidates) == ({"candidateCount": 2}, 2)
     with pytest.raises(InvalidRequest) as caught:
-        written(sampling=ir.Sampling(n=2))
+        written(model=CLAUDE, sampling=ir.Sampling(n=2))
     assert caught.value.param == "n"
 
 
