@@ -61,7 +61,7 @@ async def test_nothing_stands_between_the_chunks(form: str) -> None:
 
 @FORM
 async def test_a_failure_after_the_headers_is_an_error_in_the_stream(form: str) -> None:
-    app = app_of(Scripted([0.1, UpstreamUnavailable("gone")]), config={"timeouts": {"keepalive": 0.02}})
+    app = app_of(Scripted([0.5, UpstreamUnavailable("gone")]), config={"timeouts": {"keepalive": 0.02}})
     error = (await answer(app, form)).error
     assert (error["code"], error["message"]) == (502, "gone")
 

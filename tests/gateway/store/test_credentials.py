@@ -202,7 +202,19 @@ def learn_often(place: Place, who: int, rounds: int) -> None:
             quota={f"model-{who}": Quota(0.5, None, float(number))},
         )
         mine = Change(id=f"own-{who}", uses=1, last_used_at=NOW + number)
-        store.learn("google", (change, mine) if who % 2 else (mine, change), NOW)
+        both = (change, mine) if who % 2 else (mine, change)
+        while not learnt(store, both):
+            pass
+
+
+def learnt(store: CredentialStore, changes: tuple[Change, ...]) -> bool:
+    """Write them, or nothing of them while the other one has the file for longer than SQLite waits for it."""
+    try:
+        store.learn("google", changes, NOW)
+    except StoreFailed as error:
+        assert "locked" in str(error)
+        return False
+    return True
 
 
 @pytest.mark.timeout(120)
