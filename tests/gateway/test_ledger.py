@@ -115,6 +115,15 @@ async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> N
     assert row.output == 4
 
 
+async def test_an_upstream_that_counts_wildly_spoils_no_report(tmp_path: Path) -> None:
+    wild: Play = [*say("Hello")[:-1], [ir.UsageReported(ir.Usage(input=10**20, output=2)), ir.Finished(reason="stop")]]
+    async with running(tmp_path, wild, say("Hello")) as (app, ledger):
+        await ask(app)
+        await ask(app)
+        report = await ledger.report("key", None, None)
+    assert (report.total.requests, report.total.input_tokens, report.total.output_tokens) == (2, 10**12 + 3, 4)
+
+
 async def test_a_failed_request_says_whom_it_asked_and_what_was_answered(tmp_path: Path) -> None:
     async with running(tmp_path, [UpstreamUnavailable("down")], retry={"attempts": 1}) as (app, ledger):
         await ask(app)
