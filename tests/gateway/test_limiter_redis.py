@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import CapturingLogger
 
-from gateway.config import parse_limits
+from gateway import create_app
+from gateway.config import ConfigError, parse_limits
 from gateway.context import Principal
 from gateway.limiter import Hold, Limiter
 from gateway.plans import Plan, plan_of
@@ -210,3 +211,19 @@ async def test_a_caller_that_leaves_while_redis_thinks_holds_nothing(redis: Redi
         await asyncio.gather(asking, *together(limiter)._tasks, return_exceptions=True)
         await asyncio.gather(*together(limiter)._tasks)
         await admitted(limiter)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("redis://h/0?ssl_cert_reqs=none", "has an option that is unknown there: 'ssl_cert_reqs'"),
+        ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "Invalid SSL Certificate Requirements Flag: CERT_NONE"),
+        ("redis://h/0?socket_timeout=soon", "Invalid value for 'socket_timeout' in connection URL."),
+        ("redis://h/0?retry=3", "'str' object has no attribute 'update_supported_errors'"),
+        ("redis://h/0?decode_responses=true", "decode_responses: what is kept in Redis is no text"),
+    ],
+)
+def test_an_address_of_which_no_connection_can_be_made_stops_the_start(address: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_app({"store": {"redis": address}})
+    assert str(caught.value) == f"configuration: store.redis: {said}"
