@@ -164,6 +164,18 @@ async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
         await becomes(limiter, shared=True)
 
 
+async def test_what_a_frozen_redis_has_heard_of_takes_no_place_when_it_is_back(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await ended(limiter, await admitted(limiter))
+        redis.freeze()
+        try:
+            hold = await admitted(limiter)
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        assert redis.do("ZRANGE", "gateway:open:{alice}", 0, -1) == [hold.id.encode()]
+
+
 async def test_without_redis_a_process_still_keeps_its_own_bounds(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await admitted(limiter)
