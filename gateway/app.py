@@ -23,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
-from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load, missing_extras
+from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load
 from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
@@ -44,6 +44,7 @@ from gateway.parts import (
     counts_in_redis,
     is_one_of,
     limiter_of,
+    missing_parts,
     shared_of,
     tally_of,
     telemetry_of,
@@ -398,8 +399,8 @@ def check(loaded: Loaded) -> None:
 
 
 def problems_of(loaded: Loaded) -> list[Problem]:
-    """Find an upstream without an adapter, a key without its extra, an order of the pipeline that cannot work."""
-    return [*_unserved(loaded), *missing_extras(loaded), *misordered(loaded)]
+    """Find an upstream without an adapter, a key without what it needs, an order of the pipeline that cannot work."""
+    return [*_unserved(loaded), *missing_parts(loaded), *misordered(loaded)]
 
 
 def _unserved(loaded: Loaded) -> Iterator[Problem]:

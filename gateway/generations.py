@@ -82,6 +82,7 @@ class Generations(Generic[_G]):
         self._draining = False
         self._lock = asyncio.Lock()
         self._starting = asyncio.Lock()
+        self._late: asyncio.Task[None] | None = None  # a start by a request
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,17 +115,24 @@ class Generations(Generic[_G]):
     # life
 
     async def start(self, *, watches: bool = True) -> None:
-        """Begin the common life; the second of two starters only counts. `watches`: somebody will stop it."""
+        """Begin the common life; the second of two starters only counts. `watches`: somebody will stop it.
+
+        One that fails, or is cancelled, leaves nothing behind: the next one begins anew.
+        """
         self._leave_orphan()
         async with self._lock:
-            self._users += 1
-            if self._users == 1:
+            if not self._users:
                 self._loop = asyncio.get_running_loop()
-                await self.current.start(busy=self.is_busy)
+                try:
+                    await self.current.start(busy=self.is_busy)
+                except BaseException:
+                    await self.current.stop()
+                    raise
                 if watches and self.watches:
                     self._watch()
                 if self.settle is not None:
                     self.settle()
+            self._users += 1
 
     async def stop(self) -> None:
         """End it when the last starter ends."""
@@ -149,7 +157,9 @@ class Generations(Generic[_G]):
                     self.current.logger.warning(
                         "started by the first request", hint="enter gateway.lifespan(app) in the host's lifespan"
                     )
-                await self.start(watches=False)
+                if self._late is None or self._late.done():
+                    self._late = asyncio.get_running_loop().create_task(self.start(watches=False))
+                await asyncio.shield(self._late)  # its caller may leave
 
     def _is_orphan(self) -> bool:
         """Tell whether the event loop of the last life is gone, as each of a TestClient's is, and its work with it."""
@@ -160,7 +170,7 @@ class Generations(Generic[_G]):
         if self._is_orphan():
             self.current = self.current.anew()
             self._told(self.current)
-            self._loop, self._users, self._edits = None, 0, None
+            self._loop, self._users, self._edits, self._late = None, 0, None, None
             self._tasks, self._leaving = set(), {}
             self._lock, self._starting = asyncio.Lock(), asyncio.Lock()
 

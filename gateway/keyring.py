@@ -80,7 +80,7 @@ class Keyring(Keys):
         if self._loaded.read_only:
             return
         try:
-            self._take(self._news())
+            self._hear(self._news())
         except KeyProblem as problem:
             raise ConfigError([self._loaded.problem(("store", "encryption_key"), str(problem))]) from None
         except StoreFailed as error:
@@ -155,7 +155,7 @@ class Keyring(Keys):
         if written is not None:
             self._take(KeyNews([written], whole=False))
         try:
-            self._take(await self._reads.ask(self._news))
+            self._hear(await self._reads.ask(self._news))
         except _PROBLEMS as error:
             self._tell(error)
 
@@ -173,8 +173,14 @@ class Keyring(Keys):
 
     async def _look(self) -> None:
         if self._file is None or self._file.changed():
-            self._take(await self._reads.ask(self._news))
+            self._hear(await self._reads.ask(self._news))
         self._works()
+
+    def _hear(self, news: KeyNews | None) -> None:
+        """Know what was read."""
+        self._take(news)
+        if self._file is not None:
+            self._file.seen()
 
     def _take(self, news: KeyNews | None) -> None:
         """Know the keys of these rows; a row that this version does not understand lets nobody in."""

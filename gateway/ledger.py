@@ -215,7 +215,7 @@ class Ledger:
         with self._telling():
             done = await self._lanes.ask(lambda: take(self._opened(), now=self._clock.time()), ends=False)
         if done is None or done.sums is None:
-            self._due = due and done is None
+            self._due = self._due or (due and done is None)  # it may have come due meanwhile
             self._unsaid = self._unsaid or due
         elif done.sums:
             self._logger.info("usage", **summary(done.sums, done.seconds))

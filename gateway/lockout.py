@@ -31,7 +31,7 @@ class Lockout:
         windows = self._sites.get(_site(address))
         if windows is None:
             return
-        now = self._clock.time()
+        now = self._clock.monotonic()
         windows = _moved(windows, now)
         left_s = _WINDOW_S - now % _WINDOW_S
         if windows.current + windows.previous * left_s / _WINDOW_S >= _ALLOWED:
@@ -40,7 +40,7 @@ class Lockout:
 
     def failed(self, address: str) -> None:
         """Count one."""
-        site, now = _site(address), self._clock.time()
+        site, now = _site(address), self._clock.monotonic()
         known = self._sites.pop(site, None)
         windows = _moved(known, now) if known is not None else Windows(int(now // _WINDOW_S))
         windows.current += 1
@@ -62,9 +62,9 @@ def _wait_s(windows: Windows, left_s: float) -> float:
 
 
 def _moved(windows: Windows, now: float) -> Windows:
-    """Give the windows as of now; a clock that was set back stays in the later one."""
+    """Give the windows as of now."""
     number = int(now // _WINDOW_S)
-    if windows.number >= number:
+    if windows.number == number:
         return windows
     return Windows(number, windows.current if windows.number == number - 1 else 0)
 

@@ -99,7 +99,9 @@ class LogFile:
         try:
             os.link(self.path, old)
         except FileExistsError:
-            return
+            if not os.path.samestat(old.stat(), os.fstat(self._file)):
+                return
+            # one that was killed between the two steps
         new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
         new.replace(self.path)

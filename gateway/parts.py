@@ -1,6 +1,6 @@
 """Make the parts of a gateway that go on when the configuration changes, unless they would be made otherwise."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, Loaded
+from gateway.config import Config, Loaded, Problem, missing_extras
 from gateway.limiter import Limiter
 from gateway.registry import import_path
 from gateway.registry import load as load_plugin
@@ -28,6 +28,7 @@ __all__ = [
     "counts_in_redis",
     "is_one_of",
     "limiter_of",
+    "missing_parts",
     "shared_of",
     "tally_of",
     "telemetry_of",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _SHARED: Final = "gateway.store.signatures:SharedSignatures"
+_MISREAD: Final = "gateway.store.shared_limits:misread"
 _SHARED_LIMITS: Final = "gateway.store.shared_limits:SharedLimits"
 _TELEMETRY: Final = "gateway.telemetry:Telemetry"
 
@@ -80,6 +82,18 @@ def unchanged(adapters: Mapping[str, Adapter], loaded: Loaded, before: Loaded) -
     if not around or any(getattr(new, section) != getattr(old, section) for section in sections):
         return {}
     return {name: one for name, one in adapters.items() if new.upstream.get(name) == old.upstream[name]}
+
+
+def missing_parts(loaded: Loaded) -> Iterator[Problem]:
+    """Say which configured keys need what is not installed, and of which Redis can nothing be made."""
+    missing = [*missing_extras(loaded)]
+    yield from missing
+    url = loaded.config.store.redis.reveal()
+    if url and not missing:
+        misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
+        why = misread(url)
+        if why:
+            yield loaded.problem(("store", "redis"), why)
 
 
 def shared_of(loaded: Loaded, clock: Clock, logger: FilteringBoundLogger) -> "SharedSignatures | None":

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -272,7 +272,7 @@ def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     if not _LOCAL_HOST.fullmatch(headers.get(b"host", b"")):
         return False
     origin = headers.get(b"origin")
-    return origin is None or urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == headers.get(b"host")
+    return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
 
 
 def _is_loopback(peer: str) -> bool:

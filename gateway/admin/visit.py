@@ -116,8 +116,8 @@ class Visit(Struct, kw_only=True):
         if origin is None and not demanded:
             return
         given = origin.decode("latin-1") if origin is not None else ""
-        parts = urlsplit(given)
-        own = parts.scheme in ("http", "https") and parts.netloc == self.header(b"host")
+        scheme, _, host = given.partition("://")
+        own = scheme in ("http", "https") and host == self.header(b"host")
         if not own and given != self.origin:
             raise PermissionDenied("this was sent by a page of another site, or by none; nothing was changed")
 

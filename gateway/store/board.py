@@ -36,13 +36,20 @@ class Board:
             return
 
     def look(self) -> list[bytes]:
-        """Give what was said since the last look; a line that is not whole yet comes with the next one."""
-        size = os.fstat(self._file).st_size
-        if size == self._read:
+        """Give what was said since the last look; a line that is not whole yet comes with the next one.
+
+        A disk that fails says nothing.
+        """
+        try:
+            size = os.fstat(self._file).st_size
+            if size == self._read:
+                return []
+            if size < self._read:
+                self._read = 0
+            data = os.pread(self._file, size - self._read, self._read)
+        except OSError:
             return []
-        if size < self._read:
-            self._read = 0
-        lines, _, rest = os.pread(self._file, size - self._read, self._read).rpartition(b"\n")
+        lines, _, rest = data.rpartition(b"\n")
         self._read = size - len(rest)
         return [line[len(self._head) :] for line in lines.split(b"\n") if line.startswith(self._head)]
 

@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.database import Database
 from gateway.store.driven import driven
-from gateway.store.journal import MAKING, OPENING, SUFFIX, WHOLE, Ended, Line, read_line
+from gateway.store.journal import MAKING, OPENING, SUFFIX, WHOLE, Ended, Line, Opened, read_line
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -39,6 +39,9 @@ _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", 
 # each; that of PostgreSQL sends many at once by itself
 _AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (64, 8, 1), "postgresql": (1,)}
 _NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
+_COUNTS: Final = ("input", "cached", "cache_write", "output", "reasoning")
+_MOST: Final = 10**12  # tokens of one request: an upstream may say anything, and a database adds up 64 bits at most
+_counts: Final = attrgetter(*_COUNTS)
 _INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = {
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
@@ -147,12 +150,17 @@ def _read(lines: Iterable[bytes]) -> Iterator[Line]:
     for line in lines:
         read = read_line(line)
         if read is not None:
-            yield read if _NUL not in line else _storable(read)
+            read = read if _NUL not in line else _storable(read)
+            yield read if isinstance(read, Opened) or max(_counts(read)) <= _MOST else _bounded(read)
 
 
 def _storable(line: Line) -> Line:
     texts = {name: storable(getattr(line, name)) for name in _TEXTS if hasattr(line, name)}
     return replace(line, **texts)
+
+
+def _bounded(line: Ended) -> Ended:
+    return replace(line, **{name: min(getattr(line, name), _MOST) for name in _COUNTS})
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

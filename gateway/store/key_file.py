@@ -28,7 +28,7 @@ class KeyFile:
         self._file = file
         self._connection: sqlite3.Connection | None = None
         self._inode = (0, 0)
-        self._version = -1  # of what was read last
+        self._version = self._read = -1  # of what is known, and of what was read last
         self._fresh = True
 
     @property
@@ -37,7 +37,7 @@ class KeyFile:
         return str(self._file)
 
     def changed(self) -> bool:
-        """Tell whether somebody has written since `news` was read, or put another file there; not once it is gone."""
+        """Tell whether somebody has written since `seen`, or put another file there; not once it is gone."""
         try:
             found = os.stat(self._file)  # noqa: PTH116 - a third of what Path.stat costs
         except (FileNotFoundError, NotADirectoryError):
@@ -51,13 +51,18 @@ class KeyFile:
         return self._data_version() != self._version
 
     def news(self, number: int) -> KeyNews | None:
-        """Read what came after a number, from another file all there is; None = nothing."""
+        """Read what came after a number, from another file all there is; None = nothing. It is news until `seen`."""
         if not self.changed() or self._connection is None:
             return None
         version = self._data_version()
         news = news_of(self, number, whole=self._fresh)
-        self._fresh, self._version = False, version
+        self._read = version
         return news
+
+    def seen(self) -> None:
+        """Know that the news that were read last are known: who has asked for them may have left meanwhile."""
+        if self._read != -1:
+            self._fresh, self._version = False, self._read
 
     def all(self) -> list[StoredKey]:
         """Read all keys; also the revoked ones."""
@@ -82,7 +87,7 @@ class KeyFile:
 
     def _open(self) -> None:
         self.close()
-        self._fresh, self._version = True, -1
+        self._fresh, self._version, self._read = True, -1, -1
         quoted, reason = quote(os.fsencode(self._file)), ""
         # in a folder that cannot be written it is read as it stands
         for mode in ("mode=rw", "mode=ro", "immutable=1"):

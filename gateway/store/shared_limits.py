@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from gateway.store.shared_scripts import ADMIT, LOOK, RENEW, RESERVE, SETTLE
 from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Window
 
-__all__ = ["SharedLimits"]
+__all__ = ["SharedLimits", "misread"]
 
 _LEASE_S: Final = 30.0
 _GIVE_UP_S: Final = 2.0
@@ -35,11 +35,20 @@ _Answer = list[int]
 _packed: Final = cast("Callable[[tuple[_Word, ...]], bytes]", pack_command)
 
 
+class _Encoder(Protocol):
+    """What of the client's encoder is used."""
+
+    decode_responses: bool
+
+
 class _Connection(Protocol):
     """What of the client's connection is used: it connects when it sends, and is closed by what goes wrong."""
 
     @property
     def is_connected(self) -> bool: ...
+
+    @property
+    def encoder(self) -> "_Encoder": ...
 
     async def send_packed_command(self, command: bytes) -> None: ...
 
@@ -134,7 +143,7 @@ class SharedLimits:
     # what carries them
 
     async def _carry_all(self) -> None:
-        connection = self._connection()
+        connection = _connection(self._url, self._give_up_s)
         try:
             while True:
                 await self._asked.wait()
@@ -159,12 +168,24 @@ class SharedLimits:
         everybody, self._waiting = batch + self._waiting, []
         _hand_out(everybody, [Away(reason)] * len(everybody))
 
-    def _connection(self) -> _Connection:
-        """Make the client's connection, which its own pipelines use at four times the cost."""
-        pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] - its options are not typed
-            self._url, socket_connect_timeout=self._give_up_s, retry=Retry(NoBackoff(), 0)
-        )
-        return cast(_Pool, pool).make_connection()
+
+def misread(url: str) -> str:
+    """Say why no connection can ever be made of an address, "" = one can as far as it goes; connects to nobody."""
+    try:
+        made = _connection(url, _GIVE_UP_S)
+    except TypeError as error:
+        return f"has an option that is unknown there: {str(error).rpartition(' ')[2]}"
+    except (RedisError, ValueError, AttributeError) as error:
+        return str(error)
+    return "decode_responses: what is kept in Redis is no text" if made.encoder.decode_responses else ""
+
+
+def _connection(url: str, give_up_s: float) -> _Connection:
+    """Make the client's connection, which its own pipelines use at four times the cost."""
+    pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] - its options are not typed
+        url, socket_connect_timeout=give_up_s, retry=Retry(NoBackoff(), 0)
+    )
+    return cast(_Pool, pool).make_connection()
 
 
 async def _carried(connection: _Connection, batch: Sequence[_Question]) -> list[_Answer | Exception]:

@@ -57,12 +57,14 @@ def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0
             return None
         store.fill()
         turn.filled = now
-        if now - turn.dropped >= _DROP_S:
+        if abs(now - turn.dropped) >= _DROP_S:
             store.drop(now)
             turn.dropped = now
         since = turn.said or say_since
-        if not say_since or now - since < every_s / 2:
+        if not say_since or abs(now - since) < every_s / 2:
             return Done()
+        if since > now:  # the clock has been set back
+            since = now - every_s
         turn.said = now
         return Done(store.ended(since, now), now - since)
 

@@ -26,7 +26,14 @@ def asked(**sampling: Any) -> ir.Request:
 
 @pytest.mark.parametrize(
     ("sampling", "output"),
-    [({}, 1024), ({"max_tokens": 7}, 7), ({"max_tokens": 7, "n": 3}, 21), ({"max_tokens": -7}, 0), ({"n": 2}, 2048)],
+    [
+        ({}, 1024),
+        ({"max_tokens": 7}, 7),
+        ({"max_tokens": 7, "n": 3}, 21),
+        ({"max_tokens": -7}, 0),
+        ({"n": 2}, 2048),
+        ({"max_tokens": 10**310}, 10**12),
+    ],
 )
 def test_an_answer_is_expected_to_be_as_long_as_the_caller_lets_it(sampling: Any, output: int) -> None:
     expected = Costs().expected(context(request=asked(**sampling)))

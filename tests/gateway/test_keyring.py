@@ -88,6 +88,19 @@ async def test_what_others_make_and_revoke_is_known_within_a_second(place: Place
         await until(lambda: not knows(ring), within_s=1.0)
 
 
+async def test_what_was_read_for_one_who_has_left_is_known_all_the_same(place: Place) -> None:
+    ring = keyring(place)
+    place.callers().add(ALICE)
+    leaving = asyncio.create_task(ring._look())
+    await asyncio.sleep(0)
+    assert ring._reads.is_busy
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await ring._reads.free()
+    async with started(ring):
+        await until(lambda: knows(ring), within_s=1.0)
+
+
 async def test_a_name_that_was_given_again_is_another_key(place: Place) -> None:
     async with started(keyring(place)) as ring:
         old = (await ring.make(NEW))[1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from subprocess import run
 from typing import Any
@@ -115,6 +116,15 @@ async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> N
     assert row.output == 4
 
 
+async def test_an_upstream_that_counts_wildly_spoils_no_report(tmp_path: Path) -> None:
+    wild: Play = [*say("Hello")[:-1], [ir.UsageReported(ir.Usage(input=10**20, output=2)), ir.Finished(reason="stop")]]
+    async with running(tmp_path, wild, say("Hello")) as (app, ledger):
+        await ask(app)
+        await ask(app)
+        report = await ledger.report("key", None, None)
+    assert (report.total.requests, report.total.input_tokens, report.total.output_tokens) == (2, 10**12 + 3, 4)
+
+
 async def test_a_failed_request_says_whom_it_asked_and_what_was_answered(tmp_path: Path) -> None:
     async with running(tmp_path, [UpstreamUnavailable("down")], retry={"attempts": 1}) as (app, ledger):
         await ask(app)
@@ -127,6 +137,15 @@ async def test_a_failed_request_says_whom_it_asked_and_what_was_answered(tmp_pat
         0,
         "",
     )
+
+
+async def test_a_failed_request_cost_nothing_and_no_estimate_stands_for_it(tmp_path: Path) -> None:
+    prices = {"demo": {"input": 1.0, "output": 10.0}}
+    config: dict[str, Any] = {"retry": {"attempts": 1}, "usage": {"price": prices}}
+    async with running(tmp_path, [UpstreamUnavailable("down")], **config) as (app, ledger):
+        await ask(app)
+        row = await only(ledger)
+    assert (row.usd, row.estimated) == (0.0, False)
 
 
 async def test_a_caller_that_leaves_is_a_row_with_what_it_was_sent(tmp_path: Path) -> None:
@@ -271,6 +290,25 @@ async def test_a_summary_line_says_what_happened_and_nothing_when_nothing_did(tm
     ]
 
 
+async def test_a_line_that_comes_due_while_the_database_is_filled_is_said_all_the_same(tmp_path: Path) -> None:
+    clock, said = FakeClock(), list[dict[str, Any]]()
+    async with running(tmp_path, clock=clock, usage={"log_every": 10}) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+        await ask(app)
+        await ledger.report("key", None, None)
+        await ask(app)
+        with closing(sqlite3.connect(tmp_path / "data" / "gateway.db", isolation_level=None)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            await clock.advance(1.0)  # to fill waits for the other one
+            await clock.advance(9.0)
+            another.execute("ROLLBACK")
+        with anyio.fail_after(patient(10)):
+            while not said:
+                await clock.advance(0.5)
+                await anyio.sleep(0.02)
+    assert [line["requests"] for line in said] == [2]
+
+
 class _Heard:
     def __init__(self, said: list[dict[str, Any]]) -> None:
         self._said = said
@@ -291,6 +329,32 @@ async def test_a_store_that_fails_stops_no_request_and_the_journal_keeps_what_it
             await ledger.report("key", None, None)
         (tmp_path / "data" / "gateway.db").unlink()
         assert (await ledger.report("key", None, None)).total.requests == 1
+
+
+@pytest.mark.parametrize("log_every", [0, 10])
+async def test_a_store_that_works_again_is_filled_and_summed_up_by_itself(tmp_path: Path, log_every: int) -> None:
+    (tmp_path / "data").mkdir()
+    database = tmp_path / "data" / "gateway.db"
+    database.write_text("no database at all, and long enough for it to be seen" * 99)
+    config: dict[str, Any] = {"auth": {"allow_anonymous": "always"}, "usage": {"log_every": log_every}}
+    clock, said = FakeClock(), list[dict[str, Any]]()
+    async with running(tmp_path, clock=clock, log={"level": "critical"}, **config) as (app, ledger):
+        ledger._logger = _Heard(said)  # type: ignore[assignment]  # it logs nothing else
+
+        async def pass_until(event: str) -> None:
+            with anyio.fail_after(patient(20)):
+                while event not in [line["event"] for line in said]:
+                    await clock.advance(0.5)
+                    await anyio.sleep(0.02)
+
+        await ask(app)
+        await clock.advance(11)  # a summary line is due
+        await pass_until("the ledger cannot be filled; the journals are kept until it can")
+        database.unlink()
+        await pass_until("the ledger is filled again")
+        if log_every:
+            await pass_until("usage")
+    assert [line.get("requests") for line in said] == [None, None, *([1] if log_every else [])]
 
 
 async def test_a_journal_that_cannot_be_written_stops_no_request_and_is_told_once(tmp_path: Path) -> None:

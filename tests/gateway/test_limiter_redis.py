@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import CapturingLogger
 
-from gateway.config import parse_limits
+from gateway import create_app
+from gateway.config import ConfigError, parse_limits
 from gateway.context import Principal
 from gateway.limiter import Hold, Limiter
 from gateway.plans import Plan, plan_of
@@ -163,6 +164,18 @@ async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
         await becomes(limiter, shared=True)
 
 
+async def test_what_a_frozen_redis_has_heard_of_takes_no_place_when_it_is_back(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        await ended(limiter, await admitted(limiter))
+        redis.freeze()
+        try:
+            hold = await admitted(limiter)
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        assert redis.do("ZRANGE", "gateway:open:{alice}", 0, -1) == [hold.id.encode()]
+
+
 async def test_without_redis_a_process_still_keeps_its_own_bounds(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await admitted(limiter)
@@ -210,3 +223,19 @@ async def test_a_caller_that_leaves_while_redis_thinks_holds_nothing(redis: Redi
         await asyncio.gather(asking, *together(limiter)._tasks, return_exceptions=True)
         await asyncio.gather(*together(limiter)._tasks)
         await admitted(limiter)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("redis://h/0?ssl_cert_reqs=none", "has an option that is unknown there: 'ssl_cert_reqs'"),
+        ("rediss://h/0?ssl_cert_reqs=CERT_NONE", "Invalid SSL Certificate Requirements Flag: CERT_NONE"),
+        ("redis://h/0?socket_timeout=soon", "Invalid value for 'socket_timeout' in connection URL."),
+        ("redis://h/0?retry=3", "'str' object has no attribute 'update_supported_errors'"),
+        ("redis://h/0?decode_responses=true", "decode_responses: what is kept in Redis is no text"),
+    ],
+)
+def test_an_address_of_which_no_connection_can_be_made_stops_the_start(address: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_app({"store": {"redis": address}})
+    assert str(caught.value) == f"configuration: store.redis: {said}"

@@ -1,7 +1,8 @@
-"""One app that lives several times, each time in another event loop, as in the tests of an app around it."""
+"""One app that lives several times, also in several event loops, and what becomes of a life that does not begin."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import pytest
 from starlette.testclient import TestClient
 
 import gateway
+from gateway.transport import Transport
+from tests.middleware.asgi import call, scope_of
+from tests.scripted import Scripted, app_of, say
 
 BODY: Any = {"model": "some", "messages": [{"role": "user", "content": "hi"}]}
 CHOICE: Any = {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
@@ -94,3 +98,65 @@ def test_a_life_may_follow_one_that_nobody_has_ended(config: dict[str, Any]) -> 
         assert client.get("/health/ready").status_code == 200
     assert not app.state.gateway.started
     gc.collect()
+
+
+class Beginning(Scripted):
+    """An upstream that begins in its own time; `failures`: so often it does not begin at all."""
+
+    def __init__(self, failures: int = 0) -> None:
+        super().__init__(say("Hello"))
+        self.failures = failures
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+        self.begun = self.ended = 0
+
+    async def start(self, transport: Transport) -> None:
+        self.asked.set()
+        await self.may.wait()
+        self.failures -= 1
+        if self.failures >= 0:
+            raise OSError("no more of anything")
+        self.begun += 1
+
+    async def stop(self) -> None:
+        self.ended += 1
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_leaves_while_its_request_starts_the_gateway_stops_no_start() -> None:
+    upstream = Beginning()
+    app, body = app_of(upstream, config={"log": {"level": "critical"}}), json.dumps({**BODY, "model": "demo"}).encode()
+    first = asyncio.create_task(call(app, scope_of(), [body]))
+    await upstream.asked.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    second = asyncio.create_task(call(app, scope_of(), [body]))
+    upstream.may.set()
+    assert (await second).status == 200
+    assert (upstream.begun, upstream.ended) == (1, 0)
+    await app.state.generations.stop()
+
+
+@pytest.mark.anyio
+async def test_a_start_that_failed_is_tried_again_by_the_next_request() -> None:
+    upstream = Beginning(failures=1)
+    app, body = app_of(upstream, config={"log": {"level": "critical"}}), json.dumps({**BODY, "model": "demo"}).encode()
+    upstream.may.set()
+    with pytest.raises(OSError, match="no more of anything"):
+        await call(app, scope_of(), [body])
+    assert (await call(app, scope_of(), [body])).status == 200
+    assert (upstream.begun, upstream.ended) == (1, 1)
+    await app.state.generations.stop()
+
+
+@pytest.mark.anyio
+async def test_a_host_may_try_again_when_the_start_failed() -> None:
+    upstream = Beginning(failures=1)
+    app = app_of(upstream, config={"log": {"level": "critical"}})
+    upstream.may.set()
+    with pytest.raises(OSError, match="no more of anything"):
+        async with gateway.lifespan(app):
+            pass
+    assert not app.state.gateway.started
+    async with gateway.lifespan(app):
+        assert upstream.begun == 1
+    assert upstream.ended == 2

@@ -114,6 +114,17 @@ def test_a_day_without_lines_leaves_no_file(opened: Callable[..., LogFile], cloc
     assert texts(tmp_path) == {"logs/gateway.log": "one\n"}
 
 
+def test_where_a_process_was_killed_within_a_rotation_no_days_are_mixed(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened()
+    file.write(b"before")
+    (tmp_path / "logs" / "gateway.log.2026-11-20").hardlink_to(file.path)
+    clock.time += DAY
+    file.write(b"after")
+    assert texts(tmp_path) == {"logs/gateway.log": "after\n", "logs/gateway.log.2026-11-20": "before\n"}
+
+
 def test_others_follow_to_the_new_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     first, second = opened(), opened()
     first.write(b"before 1")

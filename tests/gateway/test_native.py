@@ -111,6 +111,37 @@ async def test_a_call_carries_what_the_upstream_must_know() -> None:
     assert call.headers[b"x-goog-upload-offset"] == b"0"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1beta/files", b"", 200),
+        ("POST", "/upload/v1beta/files", b"{}", 200),
+        ("POST", "/v1beta/models/demo:embedContent", b"{}", 200),
+        ("POST", "/v1beta/models/other:embedContent", b"{}", 403),
+        ("POST", "/v1beta/cachedContents", b'{"model": "models/demo"}', 200),
+        ("POST", "/v1beta/cachedContents", b'{"model": "models/other"}', 403),
+        ("GET", "/v1beta/cachedContents", b"", 403),
+        ("GET", "/v1beta/filesystem", b"", 403),
+    ],
+)
+async def test_a_key_is_held_to_its_models_but_for_files(method: str, path: str, body: bytes, status: int) -> None:
+    upstream = Speaking(b"{}")
+    config = {"key": [{"name": "a", "secret": "sk-a", "models": ["demo"]}]}
+    headers = {"x-goog-api-key": "sk-a"}
+    async with running(upstream, config) as url, httpx.AsyncClient(base_url=url, headers=headers) as http:
+        response = await http.request(method, path, content=body)
+    assert (response.status_code, len(upstream.asked)) == (status, int(status == 200))
+
+
+async def test_the_words_of_a_call_on_a_model_count_as_tokens() -> None:
+    upstream, words = Speaking(b"{}"), b'{"content": {"parts": [{"text": "%s"}]}}' % (b"word " * 400)
+    async with running(upstream, {"limits": {"tokens_per_day": 300}}) as url, httpx.AsyncClient(base_url=url) as http:
+        asked = [await http.post("/v1beta/models/demo:embedContent", content=words) for _ in range(2)]
+        listed = await http.get(PATH)
+    assert [response.status_code for response in (*asked, listed)] == [200, 429, 429]
+    assert len(upstream.asked) == 1
+
+
 async def test_a_small_body_is_read_first_and_a_large_one_sent_as_it_comes() -> None:
     upstream = Speaking()
     large = bytes(3_000_000)

@@ -180,6 +180,29 @@ async def test_no_secret_is_recorded_whatever_an_upstream_repeats(tmp_path: Path
     assert "***" in file.read_text()
 
 
+async def test_a_key_that_its_caller_repeats_is_not_recorded(tmp_path: Path) -> None:
+    app = app_with(tmp_path)
+    body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "I am hunter-seventeen"}]}).encode()
+    async with lifespan(app):
+        answer = await call(app, scope_of(CHAT, headers={"x-api-key": "hunter-seventeen"}), [body])
+    assert b"I am hunter-seventeen" in answer.body
+    assert b"hunter-seventeen" not in files(tmp_path)[0].read_bytes()
+    assert "I am ***" in str(read(tmp_path).request.body)
+
+
+async def test_of_long_bodies_the_beginning_is_recorded_and_how_much_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_openai: FakeOpenAI
+) -> None:
+    monkeypatch.setattr("gateway.recorder._LIMIT_BYTES", 100)
+    answer = await ask(app_with(tmp_path, **behind(fake_openai, "key-1")), "word " * 100, model="gpt-4.1")
+    recording = read(tmp_path)
+    (one,) = recording.calls
+    assert (len(str(recording.request.body)), recording.request.cut > 400) == (100, True)
+    assert (joined(recording.answer.pieces), recording.answer.cut) == (answer.body[:100], len(answer.body) - 100)
+    assert (len(joined(one.pieces)), one.cut > 100) == (100, True)
+    assert recording.missing == recording.request.cut + one.cut
+
+
 async def test_a_disk_that_fails_is_told_once_and_stops_no_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,12 +58,17 @@ def test_a_secret_is_neither_hashed_nor_pickled() -> None:
         ('{"refresh_token": "abc"}', '{"refresh_token": "***"}'),
         ('{\\"client_secret\\":\\"abc\\"}', '{\\"client_secret\\":\\"***\\"}'),
         ("grant_type=x&refresh_token=abc&y=1", "grant_type=x&refresh_token=***&y=1"),
+        ('{"code_verifier": "abc", "id_token": "d"}', '{"code_verifier": "***", "id_token": "***"}'),
+        ('encryption_key = "abc"', 'encryption_key = "***"'),
+        ("username=admin&password=abc", "username=admin&password=***"),
+        ("GET /file?sig=ab%3D&signature=c&secret=d", "GET /file?sig=***&signature=***&secret=***"),
         ("postgresql://user:pass@host/db", "postgresql://user:***@host/db"),
         ("redis://:pass@host", "redis://:***@host"),
         ("token ya29.a0Af-x_y refused", "token ya29.*** refused"),
         ("grant 1//0gAbCdEf-x", "grant 1//***"),
         ("key sk-ant-api03-abc is wrong", "key sk-*** is wrong"),
         ("AIzaSyA-1234567890_abc", "AIza***"),
+        ("made gw-AbCdEfGhIjKlMnOpQrSt_-1 today", "made gw-*** today"),
         ("GOCSPX-abc_def", "GOCSPX-***"),
         ("sent Bearer abcdefgh to x", "sent Bearer *** to x"),
         ("id eyJhbGciOi.eyJzdWIi.c2ln end", "id eyJ*** end"),
@@ -83,6 +88,7 @@ def test_credentials_are_masked(text: str, masked: str) -> None:
         "the task-based, risk-free disk-1 way",
         "https://1//x and monkey=1",
         "the cookie is for https",
+        "the key gw-AbCdE was revoked",
     ],
 )
 def test_plain_words_stay(text: str) -> None:
@@ -130,6 +136,13 @@ def test_a_form_that_is_repeated_is_masked() -> None:
     form = b"grant_type=authorization_code&client_id=the-client&client_secret=s%26canary&code=4%2Fcanary"
     said = b"authorization_code of the-client: s&canary, 4/canary, 4%2Fcanary"
     assert conceal(said, credentials_in(headers, form)) == b"authorization_code of the-client: ***, ***, ***"
+
+
+def test_what_kind_of_token_a_form_is_about_is_no_secret() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    form = b"subject_token=canary-1&subject_token_type=urn:ietf:params:oauth:token-type:jwt"
+    said = b"no urn:ietf:params:oauth:token-type:jwt: canary-1"
+    assert conceal(said, credentials_in(headers, form)) == b"no urn:ietf:params:oauth:token-type:jwt: ***"
 
 
 def test_what_a_local_server_is_shown_as_a_key_leaves_its_answers_whole() -> None:

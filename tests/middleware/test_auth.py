@@ -158,6 +158,7 @@ async def test_a_program_on_this_machine_needs_no_key(host: str, key: str | None
         ({"host": "[::1].evil.example"}, "127.0.0.1"),
         ({"origin": "https://evil.example"}, "127.0.0.1"),
         ({"origin": "null"}, "127.0.0.1"),
+        ({"origin": "http://["}, "127.0.0.1"),
         ({"host": "localhost", "origin": "http://localhost.evil.example"}, "127.0.0.1"),
         ({"origin": "http://localhost:8046"}, "127.0.0.1"),
     ],

@@ -325,7 +325,7 @@ async def test_the_token_of_another_session_is_none(tmp_path: Path) -> None:
         assert [await change(http, csrf=other), await change(http, csrf=token)] == [403, 303]
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1.evil.example"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1.evil.example", "http://["])
 async def test_a_form_of_another_site_is_refused(tmp_path: Path, origin: str) -> None:
     upstream = Accounts(account())
     async with visiting(made(tmp_path, upstream)) as http:

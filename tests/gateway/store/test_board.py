@@ -56,6 +56,16 @@ def test_a_file_that_has_grown_large_is_emptied(tmp_path: Path) -> None:
     assert other.look() == [b"last"]
 
 
+def test_a_disk_that_fails_holds_up_nobody(tmp_path: Path) -> None:
+    board = Board(tmp_path / "gateway.db", "google")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(folder, board._file)  # what cannot be read, as a server of files that has gone leaves it
+    os.close(folder)
+    board.say(b"words")
+    assert board.look() == []
+    board.close()
+
+
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     Board(tmp_path / "gateway.db", "google")
     assert stat.S_IMODE((tmp_path / "gateway.db-said").stat().st_mode) == 0o600

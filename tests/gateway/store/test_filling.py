@@ -128,6 +128,17 @@ def test_what_no_database_can_hold_is_replaced(place: Place, filling: Make, tmp_
     assert filling(tmp_path / "journal").fill() == 1
 
 
+@pytest.mark.parametrize("tokens", [2**63 - 1, 2**64, 10**400])
+def test_counts_that_no_database_adds_up_are_cut_and_hold_up_nobody(
+    place: Place, filling: Make, tmp_path: Path, tokens: int
+) -> None:
+    wild = [msgspec.structs.replace(ended(name), input=tokens, reasoning=tokens, output=7) for name in "ab"]
+    write(tmp_path / "journal", "1", [*wild, ended("c")])
+    assert filling(tmp_path / "journal").fill() == 3
+    (sums,) = place.do("SELECT sum(input), sum(output), sum(reasoning), count(*) FROM usage")
+    assert tuple(map(int, sums)) == (2 * 10**12, 14, 2 * 10**12, 3)
+
+
 def test_many_at_once_take_each_line_once(place: Place, filling: Make, tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     names = [f"{number:03}" for number in range(200)]

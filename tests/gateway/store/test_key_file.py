@@ -32,6 +32,7 @@ def file(on_disk: Place) -> Iterator[KeyFile]:
 
 def names(file: KeyFile, number: int = 0) -> list[str] | None:
     news = file.news(number)
+    file.seen()
     return None if news is None else [key.name for key in news.rows]
 
 
@@ -53,11 +54,19 @@ def test_what_others_write_is_seen_once(on_disk: Place, file: KeyFile) -> None:
     assert (file.changed(), names(file, 1), names(file, 2)) == (True, ["bob"], None)
 
 
+def test_what_was_read_and_not_heard_is_still_news(on_disk: Place, file: KeyFile) -> None:
+    on_disk.callers().add(ALICE)
+    for _ in range(2):
+        news = file.news(0)
+        assert news is not None
+        assert (news.whole, [key.name for key in news.rows], file.changed()) == (True, ["alice"], True)
+
+
 def test_what_is_no_key_is_no_news(on_disk: Place, file: KeyFile) -> None:
     on_disk.callers().add(ALICE)
     names(file)
     on_disk.opened().add("google", ROW)
-    assert (file.changed(), file.news(1), file.changed()) == (True, None, False)
+    assert (file.changed(), names(file, 1), file.changed()) == (True, None, False)
 
 
 def test_another_file_in_its_place_is_read_as_a_whole(on_disk: Place, file: KeyFile) -> None:

@@ -1,0 +1,50 @@
+"""What one process does for all: also where the clock of the machine was set back since it was done last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store.turns import Done, take_turn
+from gateway.store.usage import UsageStore
+from tests.gateway.store.places import Place
+from tests.gateway.store.test_usage import DAY_S, NOON, fill
+
+EVERY_S = 300.0
+
+
+@pytest.fixture
+def store(place: Place, tmp_path: Path) -> Iterator[UsageStore]:
+    made = UsageStore(place.file, tmp_path / "journal", url=place.url, keep_days=30)
+    yield made
+    made.close()
+
+
+def take(store: UsageStore, folder: Path, now: float, *, since: float = NOON) -> Done | None:
+    return take_turn(store, folder / "journal", now, say_since=since, every_s=EVERY_S)
+
+
+def test_the_next_line_begins_where_the_last_one_ended(store: UsageStore, tmp_path: Path) -> None:
+    fill(store, tmp_path, {}, {"started_at": NOON + 320})
+    for now, seconds in ((NOON + 300, 300.0), (NOON + 610, 310.0)):
+        done = take(store, tmp_path, now)
+        assert done is not None
+        assert done.sums is not None
+        assert ([row.requests for row in done.sums], done.seconds) == ([1], seconds)
+    assert take(store, tmp_path, NOON + 640) == Done()  # another process comes a little later
+
+
+def test_a_clock_that_was_set_back_holds_up_neither_lines_nor_what_is_dropped(
+    store: UsageStore, tmp_path: Path
+) -> None:
+    fill(store, tmp_path, {"started_at": NOON - 10}, {"started_at": NOON - 31 * DAY_S})
+    ahead = NOON + 10 * DAY_S
+    assert take(store, tmp_path, ahead + EVERY_S, since=ahead) is not None
+    fill(store, tmp_path, {"id": "new", "started_at": NOON - 31 * DAY_S})
+    done = take(store, tmp_path, NOON, since=ahead)
+    assert done is not None
+    assert done.sums is not None
+    assert ([row.requests for row in done.sums], done.seconds) == ([1], EVERY_S)
+    assert [row.id for row in store.rows(None, None, 10)] == ["0"]
