@@ -89,7 +89,7 @@ class NativeCalls:
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
         context.tries(Target(adapter, model), None)
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
-        early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
+        early = await adapter.forward(call) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
         try:
             with self._relay.held(client, context):
@@ -164,10 +164,9 @@ class NativeCalls:
 
 
 class _Body(AsyncIterable[bytes]):
-    """A caller's body on its way; `error`: why it did not come to its end."""
+    """A caller's body on its way; what stands around it refuses it by raising."""
 
     def __init__(self, receive: Receive) -> None:
-        self.error: Exception | None = None
         self._receive = receive
 
     async def whole(self) -> bytes:
@@ -187,21 +186,7 @@ class _Body(AsyncIterable[bytes]):
                 yield piece
                 pace.resume()  # the upstream may be slow to take it
         except TimeoutError:
-            self.error = RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s")
-            raise self.error from None
-        except Exception as error:  # whatever stands around the body refuses it by raising
-            self.error = error
-            raise
-
-
-async def _forward(adapter: ModelForwarding, call: NativeCall, body: _Body) -> NativeAnswer:
-    """Send a body as it comes; what stopped it is more than what the upstream makes of that."""
-    try:
-        return await adapter.forward(call)
-    except GatewayError:
-        if body.error is not None:
-            raise body.error from None
-        raise
+            raise RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s") from None
 
 
 def _call(

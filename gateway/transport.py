@@ -18,7 +18,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -28,6 +28,7 @@ from yarl import URL
 
 from gateway.forward import UnusableProxy, proxies, proxy_of
 from gateway.frames import bare
+from gateway.grace import Watchdog
 from gateway.lively import lively
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
@@ -164,7 +165,8 @@ class Transport:
         """Send a request and return once its answer's headers are here.
 
         `first_byte_s` counts from now, connecting and sending included. The URL goes out as it is, quoted by the
-        caller. A body in pieces has the length that the headers say, or comes in chunks.
+        caller. A body in pieces has the length that the headers say, or comes in chunks; the time in which its source
+        gives none does not count, and what its source raises is raised.
         """
         tap = TAP.get()
         if tap is None:
@@ -187,6 +189,8 @@ class Transport:
         body: bytes | AsyncIterable[bytes] | None,
         first_byte_s: float | None = None,
     ) -> "Response":
+        watchdog = None if first_byte_s is None else Watchdog(first_byte_s)
+        pieces = None if body is None or isinstance(body, bytes) else _Pieces(body, watchdog)
         try:
             target = _target(url)
             if self._allows is not None:
@@ -195,16 +199,16 @@ class Transport:
                 method,
                 target,
                 headers=headers,
-                data=_payload(body),
+                data=_payload(body) if pieces is None else pieces,
                 allow_redirects=False,
                 # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
                 skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
                 proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
             )
-            if first_byte_s is None:
+            if watchdog is None:
                 raw = await asking
             else:
-                async with asyncio.timeout(first_byte_s):
+                with watchdog:
                     raw = await asking
         except _NOT_SENT as error:
             kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
@@ -212,6 +216,8 @@ class Transport:
         except TimeoutError:
             raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
+            if pieces is not None and pieces.error is not None:
+                raise pieces.error from None
             raise Broken(_reason(error), before_response=True) from None
         if raw.status == _PROXY_REFUSES:
             raw.close()
@@ -439,6 +445,35 @@ def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | 
     if isinstance(body, bytes) and len(body) > _LARGE_BODY_BYTES:
         return io.BytesIO(body)
     return body
+
+
+class _Pieces(AsyncIterable[bytes]):
+    """A body on its way: the server is to blame neither for a source that is slow nor for one that fails.
+
+    `watchdog`: of the server, None = there is none. `error`: what the source has raised.
+    """
+
+    def __init__(self, source: AsyncIterable[bytes], watchdog: Watchdog | None) -> None:
+        self.error: Exception | None = None
+        self._source = source
+        self._watchdog = watchdog
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        source = aiter(self._source)
+        while (piece := await self._next(source)) is not None:
+            yield piece
+
+    async def _next(self, source: AsyncIterator[bytes]) -> bytes | None:
+        if self._watchdog is not None:
+            self._watchdog.hold()
+        try:
+            return await anext(source, None)
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.feed()
 
 
 def _reason(error: Exception) -> str:
