@@ -132,7 +132,7 @@ class Client:
     async def write(self, data: bytes) -> None:
         """Send a piece of the stream, opening the reply first if need be."""
         if self._pulse is not None:
-            await self._pulse
+            await asyncio.shield(self._pulse)  # whatever ends this wait, the sign goes out
         self._writing = True
         try:
             if not self.started:
@@ -150,7 +150,7 @@ class Client:
     async def finish(self, data: bytes = b"") -> None:
         """Send the end of the stream."""
         if self._pulse is not None:
-            await self._pulse
+            await asyncio.shield(self._pulse)
         self._writing = self._closed = True
         self._ahead = self._size
         with suppress(OSError):
