@@ -6,7 +6,7 @@ Whatever goes wrong underneath leaves here as one of five errors:
     TransportError
       ├─ ConnectFailed      no connection or no valid request: nothing was sent
       │    └─ Forbidden     the address is none that may be connected to
-      ├─ FirstByteTimeout   sent, and no answer began in time
+      ├─ FirstByteTimeout   sent, and there was no whole answer in time
       ├─ Broken             the connection ended, or what came was not HTTP; `before_response` tells when
       └─ TooLarge           the answer passed a limit of size
 """
@@ -18,7 +18,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -28,7 +28,6 @@ from yarl import URL
 
 from gateway.forward import UnusableProxy, proxies, proxy_of
 from gateway.frames import bare
-from gateway.grace import Watchdog
 from gateway.lively import lively
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
@@ -89,7 +88,7 @@ class Forbidden(ConnectFailed):
 
 
 class FirstByteTimeout(TransportError):
-    """The answer did not begin in time."""
+    """The answer was not there in time."""
 
 
 class Broken(TransportError):
@@ -160,20 +159,18 @@ class Transport:
         *,
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None = None,
-        first_byte_s: float | None = None,
     ) -> "Response":
-        """Send a request and return once its answer's headers are here.
+        """Send a request and return once its answer's headers are here; whoever calls says how long that may take.
 
-        `first_byte_s` counts from now, connecting and sending included. The URL goes out as it is, quoted by the
-        caller. A body in pieces has the length that the headers say, or comes in chunks; the time in which its source
-        gives none does not count, and what its source raises is raised.
+        The URL goes out as it is, quoted by the caller. A body in pieces has the length that the headers say, or comes
+        in chunks; what its source raises comes out as it is.
         """
         tap = TAP.get()
         if tap is None:
-            return await self._send(method, url, headers, body, first_byte_s)
+            return await self._send(method, url, headers, body)
         heard = tap.sends(method, url, headers, body)
         try:
-            response = await self._send(method, url, headers, body, first_byte_s)
+            response = await self._send(method, url, headers, body)
         except TransportError as error:
             heard.broke(error)
             raise
@@ -187,15 +184,13 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None,
-        first_byte_s: float | None = None,
     ) -> "Response":
-        watchdog = None if first_byte_s is None else Watchdog(first_byte_s)
-        pieces = None if body is None or isinstance(body, bytes) else _Pieces(body, watchdog)
+        pieces = None if body is None or isinstance(body, bytes) else _Pieces(body)
         try:
             target = _target(url)
             if self._allows is not None:
                 _check(target, self._allows)
-            asking = self._session.request(
+            raw = await self._session.request(
                 method,
                 target,
                 headers=headers,
@@ -205,16 +200,9 @@ class Transport:
                 skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
                 proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
             )
-            if watchdog is None:
-                raw = await asking
-            else:
-                with watchdog:
-                    raw = await asking
         except _NOT_SENT as error:
             kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
             raise kind(_reason(error)) from None
-        except TimeoutError:
-            raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
             if pieces is not None and pieces.error is not None:
                 raise pieces.error from None
@@ -448,32 +436,19 @@ def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | 
 
 
 class _Pieces(AsyncIterable[bytes]):
-    """A body on its way: the server is to blame neither for a source that is slow nor for one that fails.
+    """A body on its way; `error`: what its source has raised, which aiohttp takes for a broken connection."""
 
-    `watchdog`: of the server, None = there is none. `error`: what the source has raised.
-    """
-
-    def __init__(self, source: AsyncIterable[bytes], watchdog: Watchdog | None) -> None:
+    def __init__(self, source: AsyncIterable[bytes]) -> None:
         self.error: Exception | None = None
         self._source = source
-        self._watchdog = watchdog
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
-        source = aiter(self._source)
-        while (piece := await self._next(source)) is not None:
-            yield piece
-
-    async def _next(self, source: AsyncIterator[bytes]) -> bytes | None:
-        if self._watchdog is not None:
-            self._watchdog.hold()
         try:
-            return await anext(source, None)
+            async for piece in self._source:
+                yield piece
         except Exception as error:
             self.error = error
             raise
-        finally:
-            if self._watchdog is not None:
-                self._watchdog.feed()
 
 
 def _reason(error: Exception) -> str:

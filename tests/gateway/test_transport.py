@@ -9,7 +9,6 @@ import pytest
 
 from gateway.transport import ConnectFailed, FirstByteTimeout, TooLarge, Transport
 from tests.gateway.wire import CHUNKED, OK, Answer, post, saying, silence, upstream
-from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -88,27 +87,6 @@ async def test_what_breaks_a_body_off_comes_as_it_is(transport: Transport) -> No
         with pytest.raises(ZeroDivisionError):
             await transport.send("POST", server.url, headers={"content-length": "9"}, body=broken())
         await server.left.wait()
-
-
-async def test_a_body_that_comes_slowly_is_no_silence_of_the_server(transport: Transport) -> None:
-    limit_s = patient(0.1)
-
-    async def slow() -> AsyncIterator[bytes]:
-        yield b"{"
-        await asyncio.sleep(2 * limit_s)
-        yield b"}"
-
-    async with upstream(saying(OK)) as server:
-        response = await transport.send(
-            "POST", server.url, headers={"content-length": "2"}, body=slow(), first_byte_s=limit_s
-        )
-    assert response.status == 200
-
-
-async def test_silence_behind_a_body_in_pieces_ends_in_time(transport: Transport) -> None:
-    async with upstream(silence) as server:
-        with pytest.raises(FirstByteTimeout):
-            await transport.send("POST", server.url, headers={"content-length": "7"}, body=pieces(), first_byte_s=0.05)
 
 
 @pytest.mark.parametrize("size", [0, 1024 * 1024, 3 * 1024 * 1024])

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import socket
 import ssl
-import time
 import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, Transport, TransportError, _reason
+from gateway.transport import Broken, ConnectFailed, Transport, TransportError, _reason
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
@@ -99,29 +98,6 @@ async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
         with pytest.raises(ConnectFailed, match="^no connection in time$"):
             await post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
     await transport.close()
-
-
-async def test_silence_ends_at_the_first_byte_timeout(transport: Transport) -> None:
-    async with upstream(silence) as server:
-        before = time.monotonic()
-        with pytest.raises(FirstByteTimeout):
-            await transport.send("POST", server.url, headers={}, body=b"{}", first_byte_s=0.2)
-        assert 0.2 <= time.monotonic() - before < 5
-        await server.left.wait()
-
-
-async def test_first_byte_timeout_ends_with_the_headers(transport: Transport) -> None:
-    go = asyncio.Event()
-
-    async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(CHUNKED)
-        await go.wait()
-        writer.write(b"2\r\nok\r\n0\r\n\r\n")
-
-    async with upstream(late) as server:
-        response = await transport.send("POST", server.url, headers={}, body=b"{}", first_byte_s=0.3)
-        asyncio.get_running_loop().call_later(0.4, go.set)
-        assert await response.read() == b"ok"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +182,7 @@ async def test_failure_repeats_nothing_of_the_request(transport: Transport, answ
     headers, query = {"authorization": f"Bearer {secret}"}, f"?key={secret}"
     async with upstream(answer) as server:
         with pytest.raises(TransportError) as caught:
-            await transport.send("POST", server.url + query, headers=headers, first_byte_s=0.05)
+            await transport.fetch("POST", server.url + query, headers=headers, timeout_s=0.05)
     assert secret not in "".join(traceback.format_exception(caught.value))
     assert secret not in repr(caught.value)
 
