@@ -225,6 +225,29 @@ async def test_the_key_that_it_belongs_to_is_found(fake_openai: FakeOpenAI, tmp_
             assert (await served.http.get(f"{PATH}/{first['id']}")).json()["status"] == "in_progress"
 
 
+@pytest.mark.parametrize("refusal", ["401_invalid_key", "401_scopes", "403", "429_requests", "500"])
+async def test_a_key_that_is_refused_hides_no_response_of_another(
+    fake_openai: FakeOpenAI, tmp_path: Path, refusal: str
+) -> None:
+    async with before(fake_openai, tmp_path, "responses", "key-1", "key-2") as served:
+        fake_openai.fail("403_model", token="key-1")
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail(refusal, token="key-1")
+        answer = await asked(served, first["id"])
+        assert (answer.status_code, answer.json()["status"]) == (200, "in_progress")
+    assert [call.credential for call in fake_openai.calls("responses.get")] == ["key-1", "key-2"]
+
+
+async def test_a_response_is_not_gone_while_its_key_rests(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    async with before(fake_openai, tmp_path, "responses", "key-1", "key-2") as served:
+        fake_openai.fail("403_model", token="key-1")
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail("429_requests", token="key-2")
+        answers = [await asked(served, first["id"]) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert all("retry-after" in answer.headers for answer in answers)
+
+
 async def test_where_nothing_is_kept_it_is_refused(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     async with before(fake_openai, tmp_path, "responses", responses={"keep_days": 0}) as served:
         answer = await served.http.post(PATH, json={"model": "gpt-4.1", "input": "x", "background": True})
