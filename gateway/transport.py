@@ -47,6 +47,7 @@ __all__ = [
 MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
+_MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
 _KEEPALIVE_S: Final = 60.0
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
 _PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
@@ -72,6 +73,7 @@ _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "before an answer"),
     (aiohttp.ClientResponseError, "what it said is no HTTP"),
     (aiohttp.ClientPayloadError, "before the end of its answer"),
+    (zlib.error, "it is not compressed as it says"),
 )
 
 
@@ -145,6 +147,8 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=_MAX_HEAD_BYTES,
+            max_field_size=_MAX_HEAD_BYTES,
         )
 
     @property

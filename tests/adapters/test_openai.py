@@ -20,6 +20,7 @@ from gateway.errors import (
 )
 from tests.adapters.site import OpenAISite, asking
 from tests.fakes.openai_api import FakeOpenAI
+from tests.gateway.wire import saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -229,6 +230,35 @@ async def test_a_base_url_without_v1_says_so(openai: OpenAISite) -> None:
     await openai.open(base_url=openai.fake.url)
     with pytest.raises(UpstreamUnavailable, match="base_url is given with /v1"):
         await openai.ask()
+
+
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("https://elsewhere.example:8443/v1/chat/completions?key=x", "to https://elsewhere.example:8443 (status 308)"),
+        ("https://user:word@elsewhere.example/", "elsewhere (status 308)"),
+        ("/v2/chat", "elsewhere (status 308)"),
+    ],
+)
+async def test_an_address_that_leads_on_says_so_at_once(openai: OpenAISite, location: str, where: str) -> None:
+    moved = f"HTTP/1.1 308 Permanent Redirect\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(moved.encode())) as server:
+        adapter = await openai.open(base_url=server.url)
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await openai.ask()
+        await openai.stop()
+    assert where in caught.value.message
+    assert (len(server.requests), adapter.states()["active"]) == (1, 1)
+
+
+async def test_an_answer_may_have_been_created(openai: OpenAISite) -> None:
+    """As servers built on NestJS say to each POST."""
+    whole = b'{"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}'
+    head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(whole)
+    async with upstream(saying(head + whole)) as server:
+        await openai.open(base_url=server.url)
+        assert await openai.ask() == "hi"
+        await openai.stop()
 
 
 async def test_a_bad_request_is_the_callers_and_is_not_repeated(openai: OpenAISite) -> None:

@@ -127,6 +127,13 @@ async def test_redirect_is_an_answer_and_not_followed(transport: Transport) -> N
     assert len(server.requests) == 1
 
 
+async def test_a_header_of_many_kilobytes_is_one(transport: Transport) -> None:
+    policy = b"x" * 60_000
+    async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nPolicy: " + policy + b"\r\n\r\n"))) as server:
+        response = await post(transport, server.url)
+    assert response.headers["policy"].encode() == policy
+
+
 async def test_cookies_are_not_kept(transport: Transport) -> None:
     async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: account=1\r\n\r\n"))) as server:
         named = server.url.replace("127.0.0.1", "localhost")  # aiohttp keeps no cookies of an address anyway
