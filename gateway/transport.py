@@ -15,6 +15,7 @@ import asyncio
 import io
 import os
 import re
+import select
 import socket
 import ssl
 import zlib
@@ -55,6 +56,8 @@ _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justificatio
 _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
+_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
+_CONNECTIONS: Final = 2  # that are tried behind one that was closed
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
@@ -143,6 +146,7 @@ class Transport:
                 ssl=trusts if trusts is not None else True,
                 socket_factory=lively,
             ),
+            request_class=_Request,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -194,16 +198,7 @@ class Transport:
             target = _target(url)
             if self._allows is not None:
                 _check(target, self._allows)
-            raw = await self._session.request(
-                method,
-                target,
-                headers=headers,
-                data=_payload(body) if pieces is None else pieces,
-                allow_redirects=False,
-                # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
-                skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
-                proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
-            )
+            raw = await self._ask(method, target, headers, body if pieces is None else pieces)
         except _NOT_SENT as error:
             kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
             raise kind(_reason(error)) from None
@@ -215,6 +210,29 @@ class Transport:
             raw.close()
             raise ConnectFailed(_refused(raw.status))
         return Response(raw, self._open, headers)
+
+    async def _ask(
+        self, method: str, target: URL, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes] | None
+    ) -> aiohttp.ClientResponse:
+        """Send a request on a connection that its server has not closed while it was idle."""
+        left = _CONNECTIONS
+        while True:
+            try:
+                return await self._session.request(
+                    method,
+                    target,
+                    headers=headers,
+                    data=_payload(body),
+                    allow_redirects=False,
+                    # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
+                    skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
+                    proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
+                )
+            except _Closed:
+                if not left:
+                    raise
+                left -= 1
+                await asyncio.sleep(0)  # the loop sees now which others have been closed
 
     async def fetch(
         self,
@@ -243,6 +261,27 @@ class Transport:
         for response in list(self._open):
             response.close()
         await self._session.close()
+
+
+class _Closed(aiohttp.ServerDisconnectedError):
+    """A server has closed a connection before anything of a request was written."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Write it."""
+        if _CLOSED and conn.transport is not None and _is_closed(conn.transport):
+            raise _Closed
+        return await super().send(conn)
+
+
+def _is_closed(transport: asyncio.Transport) -> bool:
+    """Tell whether the other host has said that nothing follows, also where the event loop has not seen it yet."""
+    looking = select.poll()
+    looking.register(transport.get_extra_info("socket").fileno(), _CLOSED)
+    return bool(looking.poll(0))
 
 
 class _ForbiddenAddress(OSError):

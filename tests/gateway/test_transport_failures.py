@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -126,6 +127,23 @@ async def test_proxy_that_wants_a_password_is_a_failed_connect(transport: Transp
         with pytest.raises(ConnectFailed, match="^the proxy refuses with 407$"):
             await post(transport, server.url)
     assert transport.open_responses == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells")
+@pytest.mark.parametrize("body", [b"{}", b"x" * 2 * 1024 * 1024])
+async def test_connection_that_was_closed_while_idle_is_not_written_to(transport: Transport, body: bytes) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(OK)
+
+    async with upstream(answer) as server:
+        for _ in range(3):
+            assert await (await post(transport, server.url, body)).read_all(10) == b"ok"
+            writers[-1].transport.abort()
+            await asyncio.sleep(0)  # it is closed, and the loop has not looked at our end of it
+    assert (server.connections, len(server.requests)) == (3, 3)
 
 
 async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:
