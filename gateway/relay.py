@@ -159,7 +159,7 @@ class Relay:
             await context.reserve(context)
         if self.memory.asks and context.request is not None:
             await self.memory.fetch(context.principal.id, context.request)
-        if self.fetcher is not None and (wanted := self.unfetched(context)):
+        if self.fetcher is not None and (wanted := self.unfetched(context.request, context.targets)):
             context.fetched = await self.fetcher.fetch(wanted)
         begun = await begin(
             self.able(context.request, context.targets),
@@ -178,11 +178,10 @@ class Relay:
         tell(context, begun.target, begun.journey.request.lost(begun.journey.losses))
         return begun
 
-    def unfetched(self, context: RequestContext) -> list[ir.Media]:
-        """List the files that some member of the chain needs the bytes of, and the caller gives the address of."""
-        request = context.request
-        assert request is not None
-        translating = [one for one in context.targets if not self._passes(one, request)]
+    def unfetched(self, request: ir.Request | None, targets: Sequence[Target]) -> list[ir.Media]:
+        """List the files that some member of a chain needs the bytes of, and the caller gives the address of."""
+        assert request is not None, "the pipeline has no protocol middleware"
+        translating = [one for one in targets if not self._passes(one, request)]
         return [media for media in addresses(request) if any(_needs(one, media) for one in translating)]
 
     def _passes(self, target: Target, request: ir.Request) -> bool:
