@@ -1,11 +1,13 @@
-"""One HTTP exchange with an upstream: status 200, or a Failure that says what the refusal means."""
+"""One HTTP exchange with an upstream: an answer, or a Failure that says what the refusal means."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from gateway import __version__
-from gateway.adapters.failures import ReadFailure, own_words, unreachable
+from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
+from gateway.errors import UpstreamUnavailable
 from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError, Whole
 
@@ -17,15 +19,17 @@ USER_AGENT: Final = f"{NAME}/{__version__}"
 _MAX_ERROR_BYTES: Final = 1024 * 1024
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _TIMEOUT_S: Final = 30.0
+_ORIGIN: Final = re.compile(r"https?://[\w.:\[\]-]{1,260}(?=[/?#]|$)", re.ASCII)
+_ANSWERS: Final = frozenset({200, 201})  # to a POST some frameworks say 201
 
 
 async def begin(
     transport: Transport, url: str, headers: Mapping[str, str], body: bytes, read_failure: ReadFailure, clock: Clock
 ) -> Response:
-    """Post a call, and return when its headers say 200."""
+    """Post a call, and return when its headers say that there is an answer."""
     try:
         response = await transport.send("POST", url, headers=carried(url, headers), body=body)
-        if response.status == 200:
+        if response.status in _ANSWERS:
             return response
         try:
             refusal = await response.read_all(_MAX_ERROR_BYTES)  # JSON, whatever its content type says
@@ -33,7 +37,7 @@ async def begin(
             response.close()
     except TransportError as error:
         raise unreachable(error) from None
-    failure = read_failure(response.status, refusal, response.headers, clock.time())
+    failure = _failure(response.status, refusal, response.headers, read_failure, clock)
     failure.own = own_words(refusal)
     raise failure
 
@@ -54,6 +58,16 @@ async def fetch(
         )
     except TransportError as error:
         raise unreachable(error) from None
-    if answer.status != 200:
-        raise read_failure(answer.status, answer.body, answer.headers, clock.time())
+    if answer.status not in _ANSWERS:
+        raise _failure(answer.status, answer.body, answer.headers, read_failure, clock)
     return answer
+
+
+def _failure(status: int, body: bytes, headers: Mapping[str, str], read_failure: ReadFailure, clock: Clock) -> Failure:
+    location = headers.get("location")
+    if status // 100 != 3 or location is None:
+        return read_failure(status, body, headers, clock.time())
+    origin = _ORIGIN.match(location)
+    where = f"to {origin[0]}" if origin is not None else "elsewhere"
+    words = f"the upstream's address leads on {where} (status {status}), where nothing is sent: correct its address"
+    return Failure(UpstreamUnavailable(words), "address")

@@ -159,6 +159,7 @@ COMMON: Final[Rules] = {
     "malformed": Rule(again=math.inf, pause=False),
     "cancelled": Rule(again=1, retries=1, always=True),
     "cooling": Rule(waits=True),
+    "address": Rule(),
     "final": Rule(),
 }
 # of an upstream that is asked by an API key
@@ -173,7 +174,6 @@ KEYED: Final[Rules] = {
     "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
     "forbidden": Rule(others=math.inf, always=True),
     "missing": Rule(others=1, always=True),
-    "address": Rule(),
     "location": Rule(),
 }
 # what a mere status means, whoever says it

@@ -88,7 +88,6 @@ class GeminiAPI(KeyedUpstream):
         )
         super().__init__(self._backend, kept, set(), configured=config.models, shipped=SHIPPED)
         self._translate = loaded.config.translate
-        self._first_byte_s = loaded.config.timeouts.first_byte
         self._schemas = SchemaCache()
         self._uploads = Uploads(pool.credentials, clock)
 
@@ -120,7 +119,7 @@ class GeminiAPI(KeyedUpstream):
 
     async def forward(self, call: NativeCall) -> NativeAnswer:
         """Pass a native call on."""
-        return await Forward(call, self._backend, self._uploads, self._first_byte_s).go()
+        return await Forward(call, self._backend, self._uploads).go()
 
     def vouched(self, path: str, query: bytes) -> str:
         """Give the principal whose upload goes on at this address."""

@@ -29,13 +29,12 @@ _GONE: Final = frozenset({403, 404})
 
 
 class Forward:
-    """One call on its way; `first_byte_s`: how long its answer may take to begin."""
+    """One call on its way."""
 
-    def __init__(self, call: NativeCall, backend: GeminiBackend, uploads: Uploads, first_byte_s: float) -> None:
+    def __init__(self, call: NativeCall, backend: GeminiBackend, uploads: Uploads) -> None:
         self._call = call
         self._backend = backend
         self._uploads = uploads
-        self._first_byte_s = first_byte_s
         self._used: set[str] = set()
         self._owner = self._find_owner()
 
@@ -106,9 +105,7 @@ class Forward:
             "x-goog-api-key": await backend.pool.token(credential),
         }
         body = call.body or None
-        return await backend.transport.send(
-            call.method, url, headers=carried(url, headers), body=body, first_byte_s=self._first_byte_s
-        )
+        return await backend.transport.send(call.method, url, headers=carried(url, headers), body=body)
 
     def _shown(self, response: Response, owner: Credential) -> list[tuple[str, str]]:
         return [(name, self._led(name, value, owner)) for name, value in shown(response)]

@@ -98,5 +98,7 @@ async def _kept(leases: Leases, clock: Clock, name: str) -> AsyncGenerator[None]
     try:
         yield
     finally:
-        async with asking:
+        try:
+            await asking.acquire()
+        finally:
             keeping.cancel()

@@ -1,7 +1,7 @@
 """Calls about a response that OpenAI keeps, and may still work on: they go to the key that it belongs to.
 
 A response belongs to the account of the key that it was asked with. Which one that was is not written down: each key is
-asked in turn until one knows it.
+asked in turn until one knows it. As long as one has not been heard that may, nobody is told that it is gone.
 """
 
 from typing import Final
@@ -28,21 +28,23 @@ _UNKNOWN: Final = "the upstream does not know this response any more"
 async def recall(backend: OpenAIBackend, method: str, response: str, query: str) -> NativeAnswer:
     """Ask; return when an answer begins that is no refusal."""
     pool = backend.pool
-    failure: GatewayError | None = None
+    failures: list[GatewayError] = []
     for credential in pool.credentials:
-        if not pool.lends(credential, ""):
-            continue
-        found = await _ask(backend, pool.lend(credential), method, response, query)
-        if not isinstance(found, GatewayError):
-            return found
-        failure = found
-    raise failure or pool.shortage("") or NotFound(_UNKNOWN)
+        if pool.lends(credential, ""):
+            found = await _ask(backend, pool.lend(credential), method, response, query)
+            if not isinstance(found, GatewayError):
+                return found
+            failures.append(found)
+        elif (shortage := pool.shortage("", credential)) is not None and shortage.retry_after is not None:
+            failures.append(shortage)
+    unheard = next((failure for failure in failures if not isinstance(failure, NotFound)), None)
+    raise unheard or pool.shortage("") or NotFound(_UNKNOWN)
 
 
 async def _ask(
     backend: OpenAIBackend, lease: Lease[Credential], method: str, response: str, query: str
 ) -> NativeAnswer | GatewayError:
-    """Ask with one key; give the error of one that does not know the response, and raise every other."""
+    """Ask with one key; give the error where another key may have the response, and raise every other."""
     assert backend.transport is not None, "the upstream is used before start"
     answer: Passed | None = None
     try:
@@ -66,7 +68,10 @@ async def _ask(
         return NotFound(_UNKNOWN)
     failure = backend.read_failure(given.status, refusal, given.headers, backend.clock.time())
     failure.own = own_words(refusal)
-    raise _learnt(backend, lease.credential, without_key(failure, secret))
+    learnt = _learnt(backend, lease.credential, without_key(failure, secret))
+    if not backend.rules[failure.cause].others:
+        raise learnt
+    return learnt
 
 
 def _give_back(answer: Passed | None, lease: Lease[Credential]) -> None:

@@ -306,7 +306,7 @@ class Pool(Generic[_C]):
         """Let a credential rest for a model, within the configured bounds. `spent`: nothing is left until then."""
         bounds, wall = self.config.cooldown, self._clock.time()
         seconds = max(bounds.min, min(bounds.unknown if wait_s is None else wait_s, bounds.max, at_most_s))
-        quota = {model: Quota(0.0, wall + wait_s, wall)} if spent and wait_s is not None else {}
+        quota = {model: Quota.of(0.0, wall + wait_s, wall)} if spent and wait_s is not None else {}
         error_at = wall if reason else 0.0
         cooling = {model: wall + seconds}
         is_news = seconds > credential.cools_s(model) + 1  # many requests may learn it at once

@@ -40,6 +40,7 @@ RULES: Final[Rules] = {
     # also what sounds final: the account may have been changed since its token was given
     "banned": Rule(renew=("token",), mark="disable", words="refused for good", others=math.inf, always=True),
     "missing": Rule(base=True, others=1, always=True),
+    "address": Rule(base=True),
     "project": Rule(renew=("project",), others=1, always=True),
     # the credential has been marked where it failed; a token endpoint that is down is so for all
     "login": Rule(others=math.inf, waits=True),

@@ -134,7 +134,7 @@ def _quota(left: _Left, now: float) -> Quota | None:
     reset_at = epoch(left.reset_time)
     if left.remaining_fraction is None and reset_at is None:
         return None
-    return Quota(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now)
+    return Quota.of(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now)
 
 
 def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:

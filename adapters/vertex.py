@@ -115,7 +115,6 @@ class Vertex(PooledUpstream[DefaultCredential]):
         self._claude.models = self.models
         self._first_login: asyncio.Task[None] | None = None
         self._translate = loaded.config.translate
-        self._first_byte_s = loaded.config.timeouts.first_byte
         self._schemas = SchemaCache()
         self._write_claude: Write[AnthropicWritten] = claude.fetches_nothing(
             Writer(self._info, loaded.config.translate, self._claude.learnt, services=claude.SERVICES)
@@ -192,7 +191,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         """Pass a native call on a model on; embeddings are asked for as the model knows it."""
         if call.method == "POST" and call.model and call.path.rpartition(":")[2] in EMBEDS:
             return await embed_native(call, self._backend)
-        return await VertexForward(call, self._backend, self._first_byte_s).go()
+        return await VertexForward(call, self._backend).go()
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         image = "image" in request.model

@@ -31,12 +31,11 @@ _VERBS: Final = frozenset(
 
 
 class VertexForward:
-    """One call on its way; `first_byte_s`: how long its answer may take to begin."""
+    """One call on its way."""
 
-    def __init__(self, call: NativeCall, backend: VertexBackend, first_byte_s: float) -> None:
+    def __init__(self, call: NativeCall, backend: VertexBackend) -> None:
         self._call = call
         self._backend = backend
-        self._first_byte_s = first_byte_s
         self._verb = call.path.rpartition(":")[2]
         if not call.model or self._verb not in _VERBS or call.method != "POST":
             raise NotFound(f"Vertex AI has no {call.method} {call.path[:100]}; an upstream of type gemini may have it")
@@ -95,7 +94,6 @@ class VertexForward:
             f"{url}?{query}" if query else url,
             headers=carried(url, headers),
             body=call.body or None,
-            first_byte_s=self._first_byte_s,
         )
 
     async def _refused(self, response: Response, lease: Lease[DefaultCredential]) -> tuple[Refused, Failure]:

@@ -3,7 +3,7 @@
 OpenAI's words ───────────────────► Plan ─► predict, embedContent, generateContent ─► OpenAI's words
 embedContent, batchEmbedContents ─► Plan ─► predict, embedContent ──────────────────► the Gemini API's words
 
-What was answered stays when another call of the same request fails and is made again.
+What was answered stays when another call of the same request fails and is made again, unless it cannot be used.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from gateway.dialects.gemini.embeddings import BATCH, ONE, Item, items_of, read_
 from gateway.dialects.gemini.making import Embedded, Step
 from gateway.dialects.gemini.making_vertex import read_vectors, write_items
 from gateway.dialects.openai_embeddings import read_texts
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, UpstreamMalformed
 from gateway.upstream import Call, Made, NativeAnswer, NativeCall
 
 __all__ = ["EMBEDS", "VertexMaking", "embed_native", "plan_embedding", "plan_picture"]
@@ -135,7 +135,11 @@ class VertexMaking(PoolCalls[DefaultCredential, Plan, Made]):
         except Failure as failure:
             tell_operator(backend, failure)
             raise
-        return plan.read(answers, backend.clock.time())
+        try:
+            return plan.read(answers, backend.clock.time())
+        except UpstreamMalformed:
+            self._answers.clear()  # which of them it is, is not said
+            raise
 
     async def _ask(self, step: Step) -> bytes:
         backend = self._backend

@@ -113,7 +113,8 @@ async def walk(
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
 
-    What one member cannot carry the next may; the caller reads the first refusal where none could be asked.
+    What one member cannot carry the next may; the caller reads the first refusal where none could be asked. Of several
+    failures the last one counts, but for that of a member that nobody can use.
     """
     failure: GatewayError | None = None
     refusal: CallerError | None = None
@@ -122,7 +123,7 @@ async def walk(
         try:
             journey = embark(target)
         except NoCredential as error:
-            failure = bare(error)
+            failure = _told(bare(error), target, failure)
             continue
         except CallerError as error:
             refusal = refusal or bare(error)
@@ -147,7 +148,7 @@ async def walk(
             return await member.retry(first)
         except _fail_over as error:
             journey.done(None)
-            failure = bare(error)
+            failure = _told(bare(error), target, failure)
             if isinstance(error, UpstreamRejected):
                 break
         except BaseException:
@@ -161,9 +162,21 @@ async def walk(
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)
 
 
+def _told(error: GatewayError, target: Target, before: GatewayError | None) -> GatewayError:
+    """Choose what the caller is told of two members, with the shorter wait: the next request begins with the first."""
+    if before is None or isinstance(error, UpstreamRejected):
+        return error
+    chosen = error if target.adapter.usable else before
+    if error.retry_after is not None and before.retry_after is not None:
+        chosen.retry_after = min(error.retry_after, before.retry_after)
+    return chosen
+
+
 def _can_go_to(targets: Sequence[Target], embark: Callable[[Target], _W]) -> bool:
     """Tell whether any of these can be asked."""
     for target in targets:
+        if not target.adapter.usable:
+            continue
         with suppress(NoCredential, CallerError):
             embark(target).done(None)
             return True

@@ -6,7 +6,9 @@ GET …?stream=true&starting_after=  the events of the upstream, from where the 
 POST …/cancel, DELETE …            told to the upstream
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -27,6 +29,7 @@ from gateway.errors import (
     UpstreamMalformed,
     UpstreamTimeout,
 )
+from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_reach
 from gateway.relay import Relay
@@ -66,25 +69,32 @@ class Background:
     async def answer(self, context: RequestContext, query: _Query, receive: Receive, send: Send) -> bool:
         """Answer a call about a response if it is being made, or to be cancelled; tell whether. Raise GatewayError."""
         kept, operation = await self._threads.find(context), context.route.operation
-        keepalive_s = self._services.loaded.config.timeouts.keepalive
-        client = Client(receive, send, self._relay.grace, keepalive=_DIALECT.keepalive, keepalive_s=keepalive_s)
         replays = operation == "response" and is_background(kept) and _is_on(query.get("stream", ("",)))
+        keepalive_s = self._services.loaded.config.timeouts.keepalive if replays else 0
+        client = Client(receive, send, self._relay.grace, keepalive=_DIALECT.keepalive, keepalive_s=keepalive_s)
         if not kept.upstream or not (replays or is_making(kept)):
             return await _ended(kept, client) if operation == "response_cancel" else False
         adapter = self._adapter(context, kept)
         path = quote(kept.id, safe="")
         if operation == "response_delete":
-            await _forget(adapter, path)
+            await self._forget(adapter, path)
             return False
         if operation == "response_cancel":
-            given = await adapter.recall("POST", f"{path}/cancel")
+            asking = self._recalled(adapter, "POST", f"{path}/cancel")
         else:
             asked = [(name, value) for name in _PASSED_ON for value in query.get(name, ())]
-            given = await adapter.recall("GET", path, urlencode(asked))
+            asking = self._recalled(adapter, "GET", path, urlencode(asked))
+        passage = _DIALECT.passage(_answering(kept))
         try:
-            await self._tell(context, kept, given, client)
-        finally:
-            given.close()
+            with self._relay.held(client, context):
+                async with client:
+                    await client.run(
+                        self._tell(context, kept, asking, client, passage), partial(_fail, context, client, passage)
+                    )
+            context.end = context.end or "done"
+        except ClientGone:
+            context.end = "client_closed"
+            await self._settle_passed(context, kept, passage)
         return True
 
     def _adapter(self, context: RequestContext, kept: StoredResponse) -> Recalling:
@@ -97,52 +107,70 @@ class Background:
         context.reply_headers.append((b"x-gateway-upstream", quote(adapter.name, safe="/:@").encode()))
         return adapter
 
-    async def _tell(self, context: RequestContext, kept: StoredResponse, given: NativeAnswer, client: Client) -> None:
-        passage = _DIALECT.passage(_answering(kept))
-        if not any(name == b"content-type" and b"event-stream" in value for name, value in given.headers):
-            body = passage.whole([await _whole(given)])
-            await self._settle(context, kept, body)
-            await client.respond(body)
-            return
-        await self._pass_on(context, kept, given, client, passage)
-        if context.end == "client_closed":
-            await self._settle_passed(context, kept, passage)
+    async def _recalled(self, adapter: Recalling, method: str, path: str, query: str = "") -> NativeAnswer:
+        """Make a call about a response; return when its answer begins."""
+        limit_s = self._services.loaded.config.timeouts.first_byte
+        try:
+            with Watchdog(limit_s, self._relay.grace):
+                return await adapter.recall(method, path, query)
+        except TimeoutError:
+            raise UpstreamTimeout(f"{adapter.name} said nothing for {limit_s:g} s (timeouts.first_byte)") from None
 
-    async def _pass_on(
+    async def _forget(self, adapter: Recalling, path: str) -> None:
+        """Have the upstream forget what it still works on; that it knows it no more is well, too."""
+        with suppress(NotFound):
+            (await self._recalled(adapter, "DELETE", path)).close()
+
+    async def _tell(
         self,
         context: RequestContext,
         kept: StoredResponse,
-        given: NativeAnswer,
+        asking: Awaitable[NativeAnswer],
         client: Client,
         passage: WholePassage,
     ) -> None:
-        """Send the events as they come; who has read them to the end finds the answer kept."""
+        """Pass the answer on, events as they come; who has read these to the end finds the response kept."""
+        given = await asking
         try:
-            with self._relay.held(client, context):
-                async with client:
-                    try:
-                        end = await self._events(given, client, passage)
-                        await self._settle_passed(context, kept, passage)
-                    except GatewayError as error:  # it ends the stream, not the answer, which goes on
-                        context.error, context.end = error, "error"
-                        end = _DIALECT.stream_writer(_NOBODY).close(error)
-                    await client.finish(end)
-            context.end = context.end or "done"
-        except ClientGone:
-            context.end = "client_closed"
+            if not any(name == b"content-type" and b"event-stream" in value for name, value in given.headers):
+                body = passage.whole([await self._whole(given)])
+                await self._settle(context, kept, body)
+                await client.respond(body)
+                return
+            end = await self._events(given, client, passage)
+            await self._settle_passed(context, kept, passage)
+            await client.finish(end)
+        finally:
+            given.close()
+
+    async def _whole(self, given: NativeAnswer) -> bytes:
+        pieces, size = list[bytes](), 0
+        with self._idle() as watchdog:
+            while data := await given.read():
+                watchdog.feed()
+                size += len(data)
+                if size > _MAX_BYTES:
+                    raise UpstreamMalformed(f"the upstream's answer is larger than {_MAX_BYTES} bytes")
+                pieces.append(data)
+        return b"".join(pieces)
 
     async def _events(self, given: NativeAnswer, client: Client, passage: WholePassage) -> bytes:
         """Pass events on until there are no more; give what is left of them."""
-        idle = self._relay.idle
-        try:
-            with Watchdog(idle, self._relay.grace) as watchdog:
-                while data := await given.read():
-                    watchdog.hold()
-                    await client.write(passage.feed([ir.Passed(data)]))
-                    watchdog.feed()
-        except TimeoutError:
-            raise UpstreamTimeout(f"the upstream fell silent for {idle:g} s (timeouts.idle)") from None
+        with self._idle() as watchdog:
+            while data := await given.read():
+                watchdog.hold()
+                await client.write(passage.feed([ir.Passed(data)]))
+                watchdog.feed()
         return passage.feed([ir.Finished(reason="stop")]) + passage.close()
+
+    @contextmanager
+    def _idle(self) -> Generator[Watchdog]:
+        idle_s = self._relay.idle
+        try:
+            with Watchdog(idle_s, self._relay.grace) as watchdog:
+                yield watchdog
+        except TimeoutError:
+            raise UpstreamTimeout(f"the upstream fell silent for {idle_s:g} s (timeouts.idle)") from None
 
     async def _settle_passed(self, context: RequestContext, kept: StoredResponse, passage: WholePassage) -> None:
         response: bytes | None = getattr(passage, "response", None)
@@ -176,28 +204,17 @@ def _answering(kept: StoredResponse) -> Answering:
     return msgspec.structs.replace(_NOBODY, model=_NAMED.decode(kept.response).model)
 
 
+async def _fail(context: RequestContext, client: Client, passage: WholePassage, error: GatewayError) -> None:
+    """End a stream; the answer that it tells of goes on."""
+    if not client.started:
+        raise error
+    context.error, context.end = bare(error), "error"
+    await client.finish(passage.close(error))
+
+
 async def _ended(kept: StoredResponse, client: Client) -> bool:
     """Answer one who cancels what has ended before."""
     if not is_background(kept):
         raise InvalidRequest(f"{kept.id[:100]!r}: {_NOT_ONE}", param="response_id")
     await client.respond(kept.response)
     return True
-
-
-async def _forget(adapter: Recalling, path: str) -> None:
-    """Have the upstream forget what it still works on; that it knows it no more is well, too."""
-    try:
-        given = await adapter.recall("DELETE", path)
-    except NotFound:
-        return
-    given.close()
-
-
-async def _whole(given: NativeAnswer) -> bytes:
-    pieces, size = list[bytes](), 0
-    while data := await given.read():
-        size += len(data)
-        if size > _MAX_BYTES:
-            raise UpstreamMalformed(f"the upstream's answer is larger than {_MAX_BYTES} bytes")
-        pieces.append(data)
-    return b"".join(pieces)

@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from gateway.config import ConfigError, Loaded, LogConfig, Problem, secrets_of
+from gateway.errors import GatewayError
 from gateway.legible import legible
 from gateway.logfile import LogFile
 from gateway.redact import Hider, redact
@@ -137,7 +138,11 @@ class Forward(logging.Handler):
         self._logger = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record; an answer that could only be cut off is no defect of the server's."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, GatewayError):
+            self._logger.warning("an answer was cut off", reason=error.message)
+            return
         level = min(record.levelno // 10 * 10, logging.CRITICAL)
         self._logger.log(
             level, "library", logger=record.name, message=record.getMessage(), exc_info=record.exc_info or None

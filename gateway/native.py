@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Raw, Struct
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
 from gateway.arrival import SILENCE_S, Pace
@@ -30,6 +30,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use
 from gateway.relay import Relay
@@ -89,18 +90,27 @@ class NativeCalls:
         context.upstream = f"{adapter.name}/{model}" if model else adapter.name
         context.tries(Target(adapter, model), None)
         context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
-        early = await _forward(adapter, call, body) if isinstance(content, _Body) else None
+        early = await self._forward(adapter, call, body) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
         try:
             with self._relay.held(client, context):
                 async with client:
-                    answer = early or await adapter.forward(call)
+                    answer = early or await self._forward(adapter, call, body)
                     if answer.status >= 400:
                         answer = await self._refusal(answer)
                     await self._relay.pass_on(context, answer, client)
         finally:
             if early is not None:
                 early.close()
+
+    async def _forward(self, adapter: ModelForwarding, call: NativeCall, body: "_Body") -> NativeAnswer:
+        """Pass a call on; what the caller takes to send its body is no silence of the upstream's."""
+        limit_s = self._services.loaded.config.timeouts.first_byte
+        try:
+            with Watchdog(limit_s, self._relay.grace) as body.watchdog:
+                return await adapter.forward(call)
+        except TimeoutError:
+            raise UpstreamTimeout(f"{adapter.name} said nothing for {limit_s:g} s (timeouts.first_byte)") from None
 
     async def _refusal(self, answer: NativeAnswer) -> NativeAnswer:
         """Give a refusal to pass on; raise one that is no JSON, with its status, in words of ours."""
@@ -164,10 +174,13 @@ class NativeCalls:
 
 
 class _Body(AsyncIterable[bytes]):
-    """A caller's body on its way; `error`: why it did not come to its end."""
+    """A caller's body on its way; what stands around it refuses it by raising.
+
+    `watchdog`: of the upstream that it goes to.
+    """
 
     def __init__(self, receive: Receive) -> None:
-        self.error: Exception | None = None
+        self.watchdog: Watchdog | None = None
         self._receive = receive
 
     async def whole(self) -> bytes:
@@ -178,8 +191,7 @@ class _Body(AsyncIterable[bytes]):
         try:
             more, pace = True, Pace()
             while more:
-                async with asyncio.timeout(_SILENCE_S):
-                    message = await self._receive()
+                message = await self._next()
                 if message["type"] != "http.request":
                     raise ClientGone
                 piece, more = message.get("body", b""), message.get("more_body", False)
@@ -187,21 +199,16 @@ class _Body(AsyncIterable[bytes]):
                 yield piece
                 pace.resume()  # the upstream may be slow to take it
         except TimeoutError:
-            self.error = RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s")
-            raise self.error from None
-        except Exception as error:  # whatever stands around the body refuses it by raising
-            self.error = error
-            raise
+            raise RequestTimeout(f"the body fell silent for {_SILENCE_S:g} s") from None
 
-
-async def _forward(adapter: ModelForwarding, call: NativeCall, body: _Body) -> NativeAnswer:
-    """Send a body as it comes; what stopped it is more than what the upstream makes of that."""
-    try:
-        return await adapter.forward(call)
-    except GatewayError:
-        if body.error is not None:
-            raise body.error from None
-        raise
+    async def _next(self) -> Message:
+        if self.watchdog is not None:
+            self.watchdog.hold()
+        async with asyncio.timeout(_SILENCE_S):
+            message = await self._receive()
+        if self.watchdog is not None:
+            self.watchdog.feed()
+        return message
 
 
 def _call(

@@ -106,7 +106,7 @@ class Relay:
         self.open[client] = context
         try:
             async with client:
-                await (exchange.stream() if stream else exchange.whole())
+                await (client.run(exchange.stream(), exchange.fail) if stream else exchange.whole())
             context.end = context.end or "done"
         except ClientGone:
             context.end = "client_closed"
@@ -159,7 +159,7 @@ class Relay:
             await context.reserve(context)
         if self.memory.asks and context.request is not None:
             await self.memory.fetch(context.principal.id, context.request)
-        if self.fetcher is not None and (wanted := self.unfetched(context)):
+        if self.fetcher is not None and (wanted := self.unfetched(context.request, context.targets)):
             context.fetched = await self.fetcher.fetch(wanted)
         begun = await begin(
             self.able(context.request, context.targets),
@@ -178,11 +178,10 @@ class Relay:
         tell(context, begun.target, begun.journey.request.lost(begun.journey.losses))
         return begun
 
-    def unfetched(self, context: RequestContext) -> list[ir.Media]:
-        """List the files that some member of the chain needs the bytes of, and the caller gives the address of."""
-        request = context.request
-        assert request is not None
-        translating = [one for one in context.targets if not self._passes(one, request)]
+    def unfetched(self, request: ir.Request | None, targets: Sequence[Target]) -> list[ir.Media]:
+        """List the files that some member of a chain needs the bytes of, and the caller gives the address of."""
+        assert request is not None, "the pipeline has no protocol middleware"
+        translating = [one for one in targets if not self._passes(one, request)]
         return [media for media in addresses(request) if any(_needs(one, media) for one in translating)]
 
     def _passes(self, target: Target, request: ir.Request) -> bool:
@@ -254,17 +253,28 @@ class _Exchange:
 
     async def stream(self) -> None:
         """Send the answer as it comes."""
-        try:
-            await self._stream()
-        except GatewayError as error:
-            await self._fail(error)
-        except asyncio.CancelledError as error:
-            try:
-                self._client.check(type(error))
-            except GatewayError as cause:
-                await self._fail(cause)
-            else:
-                raise
+        begun = await self._relay.begin(self._context)
+        answering = self._relay.answering(self._context, begun)
+        writer: StreamWriter
+        if self._context.passed and isinstance(self._dialect, Passing):
+            writer = self._dialect.passage(answering)
+        else:
+            writer = self._dialect.stream_writer(answering)
+        self._writer = writer
+        await self._pass(begun, writer.feed)
+        end = writer.close()
+        if self._keep is not None:
+            await self._kept(self._keep)
+        await self._client.finish(end)
+
+    async def fail(self, error: GatewayError) -> None:
+        """End the stream with an error; raise it where it can still become a status."""
+        if not self._client.started:
+            raise error
+        self._note(error)
+        if self._writer is None:
+            self._writer = self._dialect.stream_writer(self._relay.answering(self._context, None))
+        await self._client.finish(self._writer.close(error))
 
     async def whole(self) -> None:
         """Send the answer when it is complete."""
@@ -285,21 +295,6 @@ class _Exchange:
         else:
             body = self._dialect.write_whole(reply, answering)
         await self._client.respond(body)
-
-    async def _stream(self) -> None:
-        begun = await self._relay.begin(self._context)
-        answering = self._relay.answering(self._context, begun)
-        writer: StreamWriter
-        if self._context.passed and isinstance(self._dialect, Passing):
-            writer = self._dialect.passage(answering)
-        else:
-            writer = self._dialect.stream_writer(answering)
-        self._writer = writer
-        await self._pass(begun, writer.feed)
-        end = writer.close()
-        if self._keep is not None:
-            await self._kept(self._keep)
-        await self._client.finish(end)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
         asked = self._context.request
@@ -371,14 +366,6 @@ class _Exchange:
         if response is not None and response is not self._handed:
             self._handed = response
             await keep(self._context, response)
-
-    async def _fail(self, error: GatewayError) -> None:
-        if not self._client.started:
-            raise error
-        self._note(error)
-        if self._writer is None:
-            self._writer = self._dialect.stream_writer(self._relay.answering(self._context, None))
-        await self._client.finish(self._writer.close(error))
 
     def _note(self, error: GatewayError) -> None:
         self._context.error = bare(error)

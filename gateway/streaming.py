@@ -12,7 +12,7 @@ that waits for `http.disconnect` and one timer:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +20,7 @@ from typing import Final, Self
 from starlette.types import Receive, Send
 
 from gateway.arrival import SLOWEST
+from gateway.errors import GatewayError
 from gateway.grace import Grace
 
 __all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone"]
@@ -129,10 +130,24 @@ class Client:
             self._cause = error
             self._task.cancel()
 
+    async def run(self, work: Awaitable[None], fail: Callable[[GatewayError], Awaitable[None]]) -> None:
+        """Do the work of a stream; `fail` tells the caller of what ends it too early, also from outside."""
+        try:
+            await work
+        except GatewayError as error:
+            await fail(error)
+        except asyncio.CancelledError as error:
+            try:
+                self.check(type(error))
+            except GatewayError as cause:
+                await fail(cause)
+            else:
+                raise
+
     async def write(self, data: bytes) -> None:
         """Send a piece of the stream, opening the reply first if need be."""
         if self._pulse is not None:
-            await self._pulse
+            await asyncio.shield(self._pulse)  # whatever ends this wait, the sign goes out
         self._writing = True
         try:
             if not self.started:
@@ -150,7 +165,7 @@ class Client:
     async def finish(self, data: bytes = b"") -> None:
         """Send the end of the stream."""
         if self._pulse is not None:
-            await self._pulse
+            await asyncio.shield(self._pulse)
         self._writing = self._closed = True
         self._ahead = self._size
         with suppress(OSError):

@@ -6,7 +6,7 @@ Whatever goes wrong underneath leaves here as one of five errors:
     TransportError
       ├─ ConnectFailed      no connection or no valid request: nothing was sent
       │    └─ Forbidden     the address is none that may be connected to
-      ├─ FirstByteTimeout   sent, and no answer began in time
+      ├─ FirstByteTimeout   sent, and there was no whole answer in time
       ├─ Broken             the connection ended, or what came was not HTTP; `before_response` tells when
       └─ TooLarge           the answer passed a limit of size
 """
@@ -15,10 +15,11 @@ import asyncio
 import io
 import os
 import re
+import select
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -47,13 +48,17 @@ __all__ = [
 MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
+_MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
 _KEEPALIVE_S: Final = 60.0
+_REST_S: Final = 1.0  # for the end of a body behind that of its answer
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
 _PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
 _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
 _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
+_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
+_CONNECTIONS: Final = 2  # that are tried behind one that was closed
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
@@ -72,6 +77,7 @@ _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "before an answer"),
     (aiohttp.ClientResponseError, "what it said is no HTTP"),
     (aiohttp.ClientPayloadError, "before the end of its answer"),
+    (zlib.error, "it is not compressed as it says"),
 )
 
 
@@ -88,7 +94,7 @@ class Forbidden(ConnectFailed):
 
 
 class FirstByteTimeout(TransportError):
-    """The answer did not begin in time."""
+    """The answer was not there in time."""
 
 
 class Broken(TransportError):
@@ -132,6 +138,7 @@ class Transport:
         self._proxies: Mapping[str, str] = {} if allows is not None else proxies()
         self._allows = allows
         self._open: set[Response] = set()
+        self._left: set[Response] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -141,10 +148,13 @@ class Transport:
                 ssl=trusts if trusts is not None else True,
                 socket_factory=lively,
             ),
+            request_class=_Request,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=_MAX_HEAD_BYTES,
+            max_field_size=_MAX_HEAD_BYTES,
         )
 
     @property
@@ -159,19 +169,18 @@ class Transport:
         *,
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None = None,
-        first_byte_s: float | None = None,
     ) -> "Response":
-        """Send a request and return once its answer's headers are here.
+        """Send a request and return once its answer's headers are here; whoever calls says how long that may take.
 
-        `first_byte_s` counts from now, connecting and sending included. The URL goes out as it is, quoted by the
-        caller. A body in pieces has the length that the headers say, or comes in chunks.
+        The URL goes out as it is, quoted by the caller. A body in pieces has the length that the headers say, or comes
+        in chunks; what its source raises comes out as it is.
         """
         tap = TAP.get()
         if tap is None:
-            return await self._send(method, url, headers, body, first_byte_s)
+            return await self._send(method, url, headers, body)
         heard = tap.sends(method, url, headers, body)
         try:
-            response = await self._send(method, url, headers, body, first_byte_s)
+            response = await self._send(method, url, headers, body)
         except TransportError as error:
             heard.broke(error)
             raise
@@ -185,38 +194,47 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None,
-        first_byte_s: float | None = None,
     ) -> "Response":
+        pieces = None if body is None or isinstance(body, bytes) else _Pieces(body)
         try:
             target = _target(url)
             if self._allows is not None:
                 _check(target, self._allows)
-            asking = self._session.request(
-                method,
-                target,
-                headers=headers,
-                data=_payload(body),
-                allow_redirects=False,
-                # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
-                skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
-                proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
-            )
-            if first_byte_s is None:
-                raw = await asking
-            else:
-                async with asyncio.timeout(first_byte_s):
-                    raw = await asking
+            raw = await self._ask(method, target, headers, body if pieces is None else pieces)
         except _NOT_SENT as error:
             kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
             raise kind(_reason(error)) from None
-        except TimeoutError:
-            raise FirstByteTimeout(f"no answer within {first_byte_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
+            if pieces is not None and pieces.error is not None:
+                raise pieces.error from None
             raise Broken(_reason(error), before_response=True) from None
         if raw.status == _PROXY_REFUSES:
             raw.close()
             raise ConnectFailed(_refused(raw.status))
-        return Response(raw, self._open, headers)
+        return Response(raw, self._open, self._left, headers)
+
+    async def _ask(
+        self, method: str, target: URL, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes] | None
+    ) -> aiohttp.ClientResponse:
+        """Send a request on a connection that its server has not closed while it was idle."""
+        left = _CONNECTIONS
+        while True:
+            try:
+                return await self._session.request(
+                    method,
+                    target,
+                    headers=headers,
+                    data=_payload(body),
+                    allow_redirects=False,
+                    # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
+                    skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
+                    proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
+                )
+            except _Closed:
+                if not left:
+                    raise
+                left -= 1
+                await asyncio.sleep(0)  # the loop sees now which others have been closed
 
     async def fetch(
         self,
@@ -242,9 +260,30 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection, also those in use, whose readers get Broken."""
-        for response in list(self._open):
+        for response in (*self._open, *self._left):
             response.close()
         await self._session.close()
+
+
+class _Closed(aiohttp.ServerDisconnectedError):
+    """A server has closed a connection before anything of a request was written."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Write it."""
+        if _CLOSED and conn.transport is not None and _is_closed(conn.transport):
+            raise _Closed
+        return await super().send(conn)
+
+
+def _is_closed(transport: asyncio.Transport) -> bool:
+    """Tell whether the other host has said that nothing follows, also where the event loop has not seen it yet."""
+    looking = select.poll()
+    looking.register(transport.get_extra_info("socket").fileno(), _CLOSED)
+    return bool(looking.poll(0))
 
 
 class _ForbiddenAddress(OSError):
@@ -285,9 +324,27 @@ class Response:
     `sent`: the headers of the request; `form`: its body, where that is a small one. `heard`: who hears what is read.
     """
 
-    __slots__ = ("_inflater", "_open", "_raw", "_sent", "_shown", "ended", "form", "headers", "heard", "status")
+    __slots__ = (
+        "_inflater",
+        "_left",
+        "_open",
+        "_raw",
+        "_sent",
+        "_shown",
+        "ended",
+        "form",
+        "headers",
+        "heard",
+        "status",
+    )
 
-    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]", sent: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        raw: aiohttp.ClientResponse,
+        open_responses: "set[Response]",
+        left: "set[Response]",
+        sent: Mapping[str, str],
+    ) -> None:
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
@@ -296,6 +353,7 @@ class Response:
         self.form = b""
         self.heard: Heard | None = None
         self._open = open_responses
+        self._left = left
         encoding = raw.headers.get("content-encoding")
         self._inflater = _inflater(encoding) if encoding else None
         self.ended = False
@@ -356,6 +414,17 @@ class Response:
         if self in self._open or self._raw.connection is not None:  # it may still be sending
             self._open.discard(self)
             self._raw.close()
+
+    def leave(self) -> None:
+        """Read it no more, for all that counts has come; its connection can be used again if the rest comes soon."""
+        if self in self._open:
+            self._open.discard(self)
+            self._left.add(self)  # aiohttp notices the end
+            asyncio.get_running_loop().call_later(_REST_S, self._drop)
+
+    def _drop(self) -> None:
+        self._left.discard(self)
+        self.close()
 
     async def _inflated(self) -> bytes:
         inflater = self._inflater
@@ -439,6 +508,22 @@ def _payload(body: bytes | AsyncIterable[bytes] | None) -> bytes | io.BytesIO | 
     if isinstance(body, bytes) and len(body) > _LARGE_BODY_BYTES:
         return io.BytesIO(body)
     return body
+
+
+class _Pieces(AsyncIterable[bytes]):
+    """A body on its way; `error`: what its source has raised, which aiohttp takes for a broken connection."""
+
+    def __init__(self, source: AsyncIterable[bytes]) -> None:
+        self.error: Exception | None = None
+        self._source = source
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        try:
+            async for piece in self._source:
+                yield piece
+        except Exception as error:
+            self.error = error
+            raise
 
 
 def _reason(error: Exception) -> str:

@@ -52,10 +52,7 @@ class Scripted:
         self.after = after or (lambda error: error)
         self._models = {model: ModelInfo(id=model) for model in models}
         self.losses: tuple[ir.Loss, ...] = ()
-
-    @property
-    def usable(self) -> bool:
-        return True
+        self.usable = True
 
     def models(self) -> Mapping[str, ModelInfo]:
         return self._models

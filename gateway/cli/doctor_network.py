@@ -67,7 +67,7 @@ async def _ask(transport: Transport, url: str) -> _Answer:
 def _late_s(date: str | None, now: float) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() + 0.5 - now if date else None  # it is cut to whole seconds
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

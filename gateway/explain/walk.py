@@ -51,8 +51,6 @@ class Walk:
         """Look at one request."""
         context, send = attach(scope, send)
         self.reached = True
-        if self._loaded.config.translate.fetch_urls and context.request is not None:
-            context.fetched = stand_ins(self._relay.unfetched(context))
         self.ways = tuple(self._way(found, context) for found in self._found(context))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": b"{}"})
@@ -67,6 +65,8 @@ class Walk:
         resolution = found.resolution
         if isinstance(resolution, ModelNotFound):
             return Way(share=found.share, error=Refusal.of(resolution))
+        if self._loaded.config.translate.fetch_urls:
+            context.fetched = stand_ins(self._relay.unfetched(context.request, resolution.targets))
         return Way(
             share=found.share,
             decisions=tuple(step_of(decision, self._loaded) for decision in resolution.decisions),

@@ -81,7 +81,6 @@ class RecordedTransport(Transport):
         url: str,
         headers: Mapping[str, str],
         body: bytes | AsyncIterable[bytes] | None,
-        first_byte_s: float | None = None,
     ) -> Response:
         if not self._calls:
             raise ConnectFailed("the recording has no further call")
@@ -127,6 +126,8 @@ class UnconnectedResponse(Response):
     def close(self) -> None:
         """Forget the rest."""
         self._open.discard(self)
+
+    leave = close
 
 
 class _RecordedResponse(UnconnectedResponse):

@@ -8,6 +8,7 @@ All times are Unix seconds.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from gateway.store.states import Event, State, next_state
 
 __all__ = ["Change", "Happening", "Quota", "StoredCredential", "StoredTokens", "changed"]
 
+_LONGEST_S: Final = 3650 * 86_400.0
+
 
 class Quota(Struct, frozen=True):
     """What is left for a model, 0 to 1, and when it is whole again, where the upstream says; `at`: when it said so."""
@@ -23,6 +26,11 @@ class Quota(Struct, frozen=True):
     remaining: float
     reset_at: float | None
     at: float
+
+    @classmethod
+    def of(cls, remaining: float, reset_at: float | None, now: float) -> "Quota":
+        """Take what an upstream says now; what is not whole again in ten years has no date."""
+        return cls(remaining, None if reset_at is None else min(reset_at, now + _LONGEST_S), now)
 
 
 class StoredTokens(Struct, frozen=True):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.adapters.credential import Credential
+from gateway.adapters.credential import FAILING, Credential
 from gateway.adapters.gemini_owners import Owners, made_by, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.errors import (
@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.redact import Secret
 from gateway.store.known import Change
+from gateway.streaming import ClientGone
 from gateway.transport import Broken, TransportError
 from gateway.upstream import NativeCall
 from tests.adapters.site import GeminiSite
@@ -255,6 +256,20 @@ async def test_a_body_in_pieces_is_sent_once(gemini: GeminiSite) -> None:
     heard = await forward(gemini, "POST", path, pieces(b'{"content":', b'{"parts":[{"text":"hi"}]}}'), model=EMBED)
     assert heard.status == 429
     assert len(gemini.seen("embedContent")) == 1
+
+
+async def test_a_key_is_not_to_blame_for_callers_that_leave(gemini: GeminiSite) -> None:
+    adapter = await gemini.open()
+
+    async def left() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ClientGone
+
+    for _ in range(FAILING):
+        with pytest.raises(ClientGone):
+            await forward(gemini, "POST", f"/v1beta/models/{EMBED}:embedContent", left(), model=EMBED)
+    assert adapter.states()["active"] == 1
+    assert adapter.leases == 0
 
 
 # files and caches

@@ -98,3 +98,31 @@ async def test_work_that_fails_lets_the_next_one_try() -> None:
         await one
     await other
     assert (work.begun, table, clock.sleepers) == (1, {}, 0)
+
+
+class Slow(Leases):
+    """Leases in a store that takes its time once one is had."""
+
+    def __init__(self, clock: FakeClock, table: dict[str, tuple[object, float]]) -> None:
+        super().__init__(clock, table)
+        self.asked = asyncio.Event()
+
+    async def take_lease(self, name: str, seconds: float) -> bool:
+        if name in self._table:
+            self.asked.set()
+            await asyncio.Event().wait()
+        return await super().take_lease(name, seconds)
+
+
+async def test_who_is_ended_while_the_store_is_asked_keeps_nothing() -> None:
+    clock, table = FakeClock(), dict[str, tuple[object, float]]()
+    leases, work = Slow(clock, table), Work(clock, MOMENT)
+    before = asyncio.all_tasks()
+    one = begin(leases, clock, work)
+    await clock.advance(MOMENT)
+    assert (leases.asked.is_set(), work.ended, one.done()) == (True, 1, False)
+    one.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    await asyncio.sleep(0)
+    assert (asyncio.all_tasks() - before, table) == (set(), {})

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway import ir
+from gateway.attempts import ENDS
 from gateway.errors import (
     ModelNotFound,
     NoCredential,
@@ -20,6 +21,7 @@ from gateway.errors import (
 )
 from tests.adapters.site import OpenAISite, asking
 from tests.fakes.openai_api import FakeOpenAI
+from tests.gateway.wire import saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -33,6 +35,12 @@ async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
         made = OpenAISite(fake, tmp_path / "plain")
         yield made
         await made.close()
+
+
+def idle(openai: OpenAISite) -> bool:
+    """Tell whether no connection is in use."""
+    connector = openai.transport._session.connector
+    return connector is not None and not connector._acquired
 
 
 @API
@@ -231,6 +239,35 @@ async def test_a_base_url_without_v1_says_so(openai: OpenAISite) -> None:
         await openai.ask()
 
 
+@pytest.mark.parametrize(
+    ("location", "where"),
+    [
+        ("https://elsewhere.example:8443/v1/chat/completions?key=x", "to https://elsewhere.example:8443 (status 308)"),
+        ("https://user:word@elsewhere.example/", "elsewhere (status 308)"),
+        ("/v2/chat", "elsewhere (status 308)"),
+    ],
+)
+async def test_an_address_that_leads_on_says_so_at_once(openai: OpenAISite, location: str, where: str) -> None:
+    moved = f"HTTP/1.1 308 Permanent Redirect\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(saying(moved.encode())) as server:
+        adapter = await openai.open(base_url=server.url)
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await openai.ask()
+        await openai.stop()
+    assert where in caught.value.message
+    assert (len(server.requests), adapter.states()["active"]) == (1, 1)
+
+
+async def test_an_answer_may_have_been_created(openai: OpenAISite) -> None:
+    """As servers built on NestJS say to each POST."""
+    whole = b'{"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}'
+    head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(whole)
+    async with upstream(saying(head + whole)) as server:
+        await openai.open(base_url=server.url)
+        assert await openai.ask() == "hi"
+        await openai.stop()
+
+
 async def test_a_bad_request_is_the_callers_and_is_not_repeated(openai: OpenAISite) -> None:
     await openai.open("key-1", "key-2")
     openai.fail("400_policy")
@@ -260,6 +297,35 @@ async def test_an_answer_that_is_cut_off_has_failed(openai: OpenAISite, api: str
     begun.journey.done(None)
     assert isinstance(last, ir.Failed)
     assert isinstance(last.error, StreamBroken)
+
+
+async def test_a_body_that_ends_behind_its_answer_costs_no_connection(openai: OpenAISite) -> None:
+    """As that of every server that writes its last chunk by itself."""
+    end = asyncio.Event()
+    said = b'data: {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"%b%x\r\n%b\r\n" % (head, len(said), said))
+        await end.wait()
+        writer.write(b"0\r\n\r\n")
+        end.clear()
+
+    async with upstream(answer) as server:
+        await openai.open(base_url=server.url)
+        for _ in range(3):
+            begun = await openai.begin()
+            events = list(begun.events)
+            while not isinstance(events[-1], ENDS):
+                events += await begun.answer.read() or []
+            begun.answer.close()
+            begun.journey.done(None)
+            assert openai.transport.open_responses == 0
+            end.set()
+            while end.is_set() or not idle(openai):  # noqa: ASYNC110 - the client's end tells nobody
+                await asyncio.sleep(0.001)
+        await openai.stop()
+    assert (server.connections, len(server.requests)) == (1, 3)
 
 
 async def test_a_caller_that_leaves_gives_the_key_back(openai: OpenAISite) -> None:

@@ -296,6 +296,15 @@ def test_a_spent_quota_is_stated_until_it_is_whole_also_beyond_the_longest_rest(
     assert (one.left(M), pool.rest_s(M)) == (0.0, 3600)
 
 
+def test_a_wait_beyond_all_calendars_can_be_told() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock, quota_floor=0.1)
+    pool.cool(pool.credentials[0], M, 1e15, spent=True)
+    shortage = pool.shortage(M)
+    assert isinstance(shortage, UpstreamRateLimited)
+    assert pool.credentials[0].view("google").quota[M][0] == 0.0
+
+
 def test_a_spent_quota_without_a_reset_is_not_guessed_at() -> None:
     pool = pool_of(1, FakeClock())
     pool.cool(pool.credentials[0], M, None, spent=True)

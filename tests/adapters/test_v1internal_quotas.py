@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.v1internal_models import read_buckets, read_quota
+from gateway.admin.wording import iso
 from gateway.store.known import Quota
 
 CONTROL = Path(__file__).parents[1] / "fixtures" / "v1internal" / "control"
@@ -27,6 +28,13 @@ def test_a_reset_time_alone_means_that_nothing_is_left() -> None:
 @pytest.mark.parametrize("info", ["null", "{}", '{"resetTime": "soon"}', '{"resetTime": null}'])
 def test_a_model_of_which_nothing_is_said_has_no_quota(info: str) -> None:
     assert read_quota(f'{{"models": {{"m": {{"quotaInfo": {info}}}}}}}'.encode(), NOW) == {}
+
+
+def test_a_reset_beyond_all_calendars_can_be_shown() -> None:
+    info = '{"resetTime": "9999-12-31T23:59:59-23:59"}'
+    (quota,) = read_quota(f'{{"models": {{"m": {{"quotaInfo": {info}}}}}}}'.encode(), NOW).values()
+    assert quota.reset_at is not None
+    assert iso(quota.reset_at).startswith("2037-")
 
 
 @pytest.mark.parametrize(("said", "left"), [("1.5", 1.0), ("-1", 0.0), ('"0.25"', 0.25), ("0", 0.0)])

@@ -258,6 +258,16 @@ async def test_gemini_draws_one_picture_a_call(http: httpx.AsyncClient, fake_ver
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 0
 
 
+async def test_an_answer_that_cannot_be_used_is_asked_for_again(
+    http: httpx.AsyncClient, fake_vertex: FakeVertex
+) -> None:
+    fake_vertex.script.push("!say I had rather not", "!image")
+    answer = await draw(http)
+    assert answer.status_code == 200, answer.text
+    assert [one["b64_json"] for one in answer.json()["data"]] == [PIXEL]
+    assert len(fake_vertex.requests) == 2
+
+
 @PAINTERS
 @pytest.mark.parametrize(
     ("field", "value"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -179,6 +180,42 @@ async def test_the_upstreams_refusal_is_told(served: OpenAIServed) -> None:
     assert "does not know this response" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(("what", "verb"), [("", "GET"), ("?stream=true", "GET"), ("/cancel", "POST"), ("", "DELETE")])
+async def test_an_upstream_that_stays_silent_is_504(
+    fake_openai: FakeOpenAI, tmp_path: Path, what: str, verb: str
+) -> None:
+    async with before(fake_openai, tmp_path, "responses", timeouts={"first_byte": 0.5}) as served:
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail("silence")
+        answer = await asked(served, first["id"], what, verb=verb)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+    assert "timeouts.first_byte" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("what", ["", "?stream=true"])
+async def test_a_caller_that_leaves_is_not_asked_for_any_more(served: OpenAIServed, what: str) -> None:
+    first = await begun(served)
+    served.openai.fail("silence")
+    polling = asyncio.create_task(asked(served, first["id"], what))
+    await served.openai.wait_for("responses.get")
+    polling.cancel()
+    await served.openai.wait_closed()
+
+
+async def test_shutdown_ends_a_stream_with_an_error(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    async with before(fake_openai, tmp_path, "responses", timeouts={"keepalive": 0.05}) as served:
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail("silence")
+        lines: list[str] = []
+        async with served.http.stream("GET", f"{PATH}/{first['id']}?stream=true") as response:
+            async for line in response.aiter_lines():
+                if not lines:
+                    served.gateway.abort()
+                lines.append(line)
+    assert lines[0].startswith(":")
+    assert "shutting down" in told("\n".join(lines))[-1]["response"]["error"]["message"]
+
+
 async def test_the_key_that_it_belongs_to_is_found(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     pool = {"openai": {"pool": {"strategy": "round_robin"}}}
     async with before(fake_openai, tmp_path, "responses", "key-1", "key-2", **pool) as served:
@@ -186,6 +223,29 @@ async def test_the_key_that_it_belongs_to_is_found(fake_openai: FakeOpenAI, tmp_
             body = {"model": "gpt-4.1", "input": "!say one", "background": True}
             first = (await served.http.post(PATH, json=body)).json()
             assert (await served.http.get(f"{PATH}/{first['id']}")).json()["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("refusal", ["401_invalid_key", "401_scopes", "403", "429_requests", "500"])
+async def test_a_key_that_is_refused_hides_no_response_of_another(
+    fake_openai: FakeOpenAI, tmp_path: Path, refusal: str
+) -> None:
+    async with before(fake_openai, tmp_path, "responses", "key-1", "key-2") as served:
+        fake_openai.fail("403_model", token="key-1")
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail(refusal, token="key-1")
+        answer = await asked(served, first["id"])
+        assert (answer.status_code, answer.json()["status"]) == (200, "in_progress")
+    assert [call.credential for call in fake_openai.calls("responses.get")] == ["key-1", "key-2"]
+
+
+async def test_a_response_is_not_gone_while_its_key_rests(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    async with before(fake_openai, tmp_path, "responses", "key-1", "key-2") as served:
+        fake_openai.fail("403_model", token="key-1")
+        first = await begun(served, model="gpt-4.1")
+        fake_openai.fail("429_requests", token="key-2")
+        answers = [await asked(served, first["id"]) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert all("retry-after" in answer.headers for answer in answers)
 
 
 async def test_where_nothing_is_kept_it_is_refused(fake_openai: FakeOpenAI, tmp_path: Path) -> None:

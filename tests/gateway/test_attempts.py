@@ -12,6 +12,7 @@ from gateway.errors import (
     NoCredential,
     StreamBroken,
     UpstreamMalformed,
+    UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -125,6 +126,27 @@ async def test_a_member_that_cannot_begin_is_passed_over() -> None:
         await begin([Target(first, "m")], embark, POLICY, FakeClock())
 
 
+@pytest.mark.parametrize("dead_first", [True, False])
+async def test_the_failure_of_a_member_that_can_be_used_is_told(dead_first: bool) -> None:
+    dead = script([NoCredential("2 of 2 credentials are disabled")], after=lambda error: error, name="b")
+    dead.usable = False
+    down = script([DOWN], after=lambda error: error)
+    with pytest.raises(UpstreamUnavailable):
+        await run(*((dead, down) if dead_first else (down, dead)))
+    assert len(dead.calls) == 1  # somebody may have mended it
+
+
+@pytest.mark.parametrize("waits", [(40, 3600), (3600, 40)])
+async def test_the_shorter_wait_of_two_members_is_told(waits: tuple[float, float]) -> None:
+    members = [
+        script([UpstreamRateLimited("used up", retry_after=wait)], after=lambda error: error, name=name)
+        for name, wait in zip("ab", waits, strict=True)
+    ]
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await run(*members)
+    assert caught.value.retry_after == 40
+
+
 async def test_a_refused_request_is_not_carried_to_the_next_member() -> None:
     first = script([UpstreamRejected("bad schema")], after=lambda error: error)
     second = script(say("Hello"), name="b")
@@ -156,17 +178,19 @@ async def test_no_wait_while_another_member_is_left(after: After) -> None:
     assert (len(first.calls), begun.target.label) == (1, "b/m")
 
 
-@pytest.mark.parametrize("reason", [None, InvalidRequest("cannot carry it"), NoCredential("none is left")])
+@pytest.mark.parametrize("reason", [None, InvalidRequest("cannot carry it"), NoCredential("none is left"), "unusable"])
 @pytest.mark.parametrize("wait_s", [5, POLICY.max_wait])
 async def test_a_short_wait_is_taken_by_the_last_member_that_can_be_asked(
-    wait_s: float, reason: GatewayError | None
+    wait_s: float, reason: GatewayError | str | None
 ) -> None:
     upstream, clock = script([DOWN], say("Hello"), after=lambda _: Step(wait_s=wait_s)), FakeClock()
-    targets = [Target(upstream, "m"), *([Target(script(name="b"), "m")] if reason else [])]
+    targets = [Target(upstream, "m"), *([Target(dead := script(name="b"), "m")] if reason else [])]
+    if reason == "unusable":
+        dead.usable = False
     begun: list[Begun] = []
 
     def embark(target: Target) -> Journey:
-        if reason is not None and target.adapter is not upstream:
+        if isinstance(reason, GatewayError) and target.adapter is not upstream:
             raise reason
         return target.adapter.open(call())
 

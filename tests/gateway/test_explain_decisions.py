@@ -280,6 +280,18 @@ async def test_every_member_of_a_weighted_rule_is_shown_with_its_share(write: Wr
     assert first.ways[0].decisions[0].gives == "google/gemini-2.5-flash"
 
 
+async def test_each_way_fetches_the_files_that_it_needs(write: Write) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://pictures.example/sea.png"}}
+    asking = ask("openai-chat", "mix", messages=[{"role": "user", "content": [picture]}])
+    openai = '[upstream.openai]\ntype = "openai"\napi_key = "k"'
+    mix = '[models.alias]\nmix = { "openai/gpt-4.1" = 1, "google/gemini-2.5-flash" = 1 }'
+    members = [
+        way.members[0] for way in (await of(write("[translate]\nfetch_urls = true", mix, openai, GOOGLE), asking)).ways
+    ]
+    assert [(member.upstream, member.error) for member in members] == [("openai", None), ("google", None)]
+    assert ["fetched" in {step.name for step in member.decisions} for member in members] == [False, True]
+
+
 async def test_the_shares_of_rules_behind_rules_are_multiplied(write: Write) -> None:
     file = write(
         '[models.alias]\nmix = { "my-word" = 1, "demo" = 3 }',

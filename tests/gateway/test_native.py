@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
 from starlette.types import Message
 
 from gateway import native
-from gateway.app import lifespan
+from gateway.adapters.gemini import GeminiAPI
+from gateway.app import create_app, lifespan
 from gateway.errors import StreamBroken, UpstreamRateLimited
 from gateway.upstream import NativeAnswer, NativeCall
+from tests.gateway.wire import saying
+from tests.gateway.wire import upstream as wire
 from tests.middleware.asgi import scope_of
 from tests.patience import patient
 from tests.scripted import Scripted, app_of
@@ -37,11 +41,14 @@ class Speaking(Scripted):
         self.bodies: list[bytes] = []
         self.ended = asyncio.Event()
         self.error: Exception | None = None
+        self.silent = False
 
     async def forward(self, call: NativeCall) -> NativeAnswer:
         self.asked.append(call)
         if self.error is not None:
             raise self.error
+        if self.silent:
+            await asyncio.Event().wait()
         body = call.body
         if isinstance(body, AsyncIterable):
             body = b"".join([piece async for piece in body])
@@ -218,6 +225,46 @@ async def test_silence_ends_the_answer() -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.get(PATH)
     assert upstream.ended.is_set()
+
+
+async def test_silence_before_the_answer_is_504() -> None:
+    upstream = Speaking()
+    upstream.silent = True
+    async with running(upstream, {"timeouts": {"first_byte": 0.05}}) as url, httpx.AsyncClient(base_url=url) as http:
+        answers = [await http.get(PATH), await http.post(PATH, content=bytes(native._SMALL_BYTES + 1))]
+    assert [answer.status_code for answer in answers] == [504, 504]
+    assert "timeouts.first_byte" in answers[0].json()["error"]["message"]
+
+
+async def test_a_refusal_that_google_does_not_end_is_504(tmp_path: Path) -> None:
+    begun = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+    async with wire(saying(begun)) as server:
+        table = {"type": "gemini", "api_key": "key-1", "base_url": server.url, "models": ["gemini-3-flash"]}
+        config = {
+            "server": {"data_dir": str(tmp_path)},
+            "timeouts": {"first_byte": 0.05},
+            "upstream": {"gemini": table},
+        }
+        app = create_app(config)
+        async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=patient(5)) as http:
+            response = await http.post("/v1beta/models/gemini-3-flash:other", json={})
+            assert response.status_code == 504
+            assert cast(GeminiAPI, app.state.gateway.adapters["gemini"]).leases == 0
+            assert app.state.gateway.transport.open_responses == 0
+
+
+async def test_a_caller_whose_body_comes_slowly_is_no_silence_of_the_upstream() -> None:
+    first_byte_s = patient(0.1)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield bytes(native._SMALL_BYTES)
+        await asyncio.sleep(2 * first_byte_s)
+        yield b"."
+
+    upstream, timeouts = Speaking(b"heard"), {"timeouts": {"first_byte": first_byte_s}}
+    async with running(upstream, timeouts) as url, httpx.AsyncClient(base_url=url, timeout=patient(5)) as http:
+        response = await http.post(PATH, content=slowly())
+    assert (response.status_code, response.text) == (200, "heard")
 
 
 async def test_a_caller_that_leaves_ends_the_call() -> None:

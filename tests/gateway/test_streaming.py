@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message
 
 from gateway.arrival import SLOWEST
-from gateway.errors import UpstreamOverloaded
+from gateway.errors import Draining, UpstreamOverloaded
 from gateway.grace import Grace
 from gateway.streaming import Client, ClientGone
 
@@ -108,6 +108,27 @@ def test_without_signs_of_life_there_are_none_ever() -> None:
             for _ in range(5):
                 await loop.pass_by(100)
             assert caller.bodies == [b"word"]
+
+    stepping(main)
+
+
+def test_an_answer_that_is_ended_behind_a_sign_of_life_has_its_end() -> None:
+    async def main(loop: Stepping) -> None:
+        caller = Caller()
+        async with Client(caller.receive, caller.send, Grace(0), keepalive=b":", keepalive_s=1) as client:
+            caller.reads.clear()
+            await loop.pass_by(0)  # it has lasted for long enough to have signs of life
+            await loop.pass_by(1)
+            loop.call_later(1, client.abort, Draining("the gateway is shutting down"))
+            loop.create_task(loop.pass_by(1))
+            with pytest.raises(Draining):
+                try:
+                    await client.write(b"word")
+                except asyncio.CancelledError as error:
+                    client.check(type(error))
+            caller.reads.set()
+            await client.finish(b"end")
+        assert caller.bodies == [b":", b"end"]
 
     stepping(main)
 

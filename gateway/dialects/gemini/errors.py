@@ -278,7 +278,7 @@ def header_wait(header: str, now: float | None) -> float | None:
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if now is None else max(moment.timestamp() - now, 0.0)
 

@@ -228,6 +228,8 @@ def test_first_source_of_a_wait_holds(first: int) -> None:
         ("Mon, 20 Apr 2026 09:19:10 GMT", 10.0),
         ("Mon, 20 Apr 2020 00:00:00 GMT", 0.0),
         ("x", None),
+        ("Mon, 20 Apr 99999999999 00:00:00 GMT", None),
+        ("Mon, 20 Apr 2026 09:19:10 +99999999999999999999", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
