@@ -118,7 +118,6 @@ class StreamReader(BlockReader):
             id=given.id or None,
             model=given.model or None,
             usage=given.usage.neutral() if given.usage is not None else None,
-            created=int(given.created_at) if given.created_at else None,
         )
         self._events.append(started)
 

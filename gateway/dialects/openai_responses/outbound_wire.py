@@ -102,7 +102,6 @@ class Response(Struct):
 
     id: str | None = None
     model: str | None = None
-    created_at: float | None = None
     status: str | None = None
     error: Raw = NULL
     incomplete_details: Details | None = None

@@ -63,7 +63,7 @@ def test_events_of_a_usual_answer_come_as_it_goes() -> None:
     ]
     found = [one.feed([json.dumps(data)]) for data in events]
     assert found == [
-        [ir.Started(id="resp_1", model="gpt-5.2", created=5)],
+        [ir.Started(id="resp_1", model="gpt-5.2")],
         [],
         [],
         [],
@@ -94,6 +94,7 @@ def test_events_of_a_usual_answer_come_as_it_goes() -> None:
 def test_answer_may_be_one_document() -> None:
     body = {
         "id": "resp_1",
+        "created_at": "2026-11-22T03:00:00Z",  # a number at OpenAI
         "status": "completed",
         "output": [{"type": "message", "id": "m", "content": [said("Hello")]}],
         "usage": USAGE,
