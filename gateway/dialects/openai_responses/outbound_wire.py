@@ -97,8 +97,11 @@ class Details(Struct):
     reason: str | None = None
 
 
+_USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
+
+
 class Response(Struct):
-    """The response object, as far as it has come."""
+    """The response object, as far as it has come. A `usage` that is spelt otherwise is all that is lost."""
 
     id: str | None = None
     model: str | None = None
@@ -106,8 +109,16 @@ class Response(Struct):
     error: Raw = NULL
     incomplete_details: Details | None = None
     output: list[Raw] | None = None
-    usage: Usage | None = None
+    usage: Raw = NULL
     background: bool | None = None
+
+    def counted(self) -> ir.Usage | None:
+        """Give the neutral counts, if there are any."""
+        try:
+            given = _USAGE.decode(self.usage)
+        except (ValueError, RecursionError):
+            return None
+        return None if given is None else given.neutral()
 
 
 class Event(Struct):

@@ -109,6 +109,21 @@ def test_answer_may_be_one_document() -> None:
     assert end(events) == ir.Finished(reason="stop", native="completed")
 
 
+@pytest.mark.parametrize("usage", [{"input_tokens": "many"}, {"input_tokens_details": []}, [], 5])
+def test_usage_that_is_spelt_otherwise_is_all_that_is_lost(usage: Any) -> None:
+    message = {"type": "message", "id": "m", "content": [said("Hello")]}
+    body = {"id": "resp_1", "status": "completed", "output": [message], "usage": usage}
+    streamed = reader().feed([json.dumps({"type": "response.completed", "response": body})])
+    for events in (streamed, reader().feed_whole(json.dumps(body).encode())):
+        assert events == [
+            ir.Started(id="resp_1"),
+            TEXT,
+            ir.TextDelta("Hello"),
+            ir.BlockEnded(),
+            ir.Finished(reason="stop", native="completed"),
+        ]
+
+
 def read_usage(events: list[ir.Event]) -> ir.Usage:
     return next(event.usage for event in events if isinstance(event, ir.UsageReported))
 
