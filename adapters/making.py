@@ -8,6 +8,7 @@ from msgspec import Struct
 from gateway import ir
 from gateway.adapters.amendments import Write, Written
 from gateway.adapters.failures import Cause, unreachable
+from gateway.dialects.outbound import latest
 from gateway.sse import Decoder, EventTooLarge
 from gateway.transport import Response, TransportError
 
@@ -42,7 +43,8 @@ def read_usage(document: bytes | str) -> ir.Usage | None:
         return None
     if counted is None:
         return None
-    return ir.Usage(input=counted.prompt_tokens or counted.input_tokens or 0, output=counted.output_tokens or 0)
+    given = latest(counted.prompt_tokens, latest(counted.input_tokens, 0))
+    return ir.Usage(input=given, output=latest(counted.output_tokens, 0))
 
 
 def always(written: _W) -> Write[_W]:

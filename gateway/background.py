@@ -185,8 +185,7 @@ class Background:
             raise UpstreamMalformed("the upstream's answer is no response") from None
         if response.status is None or response.status in MAKING:
             return
-        if response.usage is not None:
-            context.usage = response.usage.neutral()
+        context.usage = response.counted() or context.usage
         await self._threads.settle(kept, body)
 
 

@@ -60,12 +60,11 @@ class Usage(Struct, gc=False, frozen=True, kw_only=True):
 
 
 class Started(Struct, gc=False, frozen=True, kw_only=True):
-    """The upstream begins an answer. `usage`: what it says of the prompt already; `created`: Unix seconds."""
+    """The upstream begins an answer. `usage`: what it says of the prompt already."""
 
     id: str | None = None
     model: str | None = None
     usage: Usage | None = None
-    created: int | None = None
 
 
 class BlockStarted(Struct, gc=False, frozen=True, kw_only=True):
@@ -213,7 +212,6 @@ class Reply(Struct, gc=False, frozen=True, kw_only=True):
     usage: Usage
     id: str | None = None
     model: str | None = None
-    created: int | None = None
     citations: tuple[CitationDelta, ...] = ()
     cited: tuple[int, ...] = ()
     opaque: tuple[OpaqueEvent, ...] = ()

@@ -57,7 +57,6 @@ class Fold:
         return ev.Reply(
             id=self._started.id,
             model=self._started.model,
-            created=self._started.created,
             parts=tuple(self._parts),
             citations=tuple(self._citations),
             cited=tuple(self._cited),

@@ -143,6 +143,7 @@ def test_the_shape_is_the_nearest_to_the_size(size: str, shape: str) -> None:
     [
         ('{"usage":{"prompt_tokens":3,"total_tokens":3}}', ir.Usage(input=3)),
         ('{"usage":{"input_tokens":3,"output_tokens":4}}', ir.Usage(input=3, output=4)),
+        (f'{{"usage":{{"input_tokens":{2**63},"output_tokens":-4}}}}', ir.Usage()),
         ('{"usage":null}', None),
         ('{"usage":{"prompt_tokens":"x"}}', None),
         ("[1]", None),

@@ -88,6 +88,16 @@ async def test_a_call_without_a_result_does_not_go_alone(claude: ClaudeServed) -
     assert words["text"] == "hi"
 
 
+async def test_results_in_messages_of_their_own_stay_results(claude: ClaudeServed) -> None:
+    """The fake takes results in the next message only."""
+    calls = [{"type": "tool_use", "id": f"toolu_{one}", "name": "f", "input": {}} for one in "ab"]
+    results = [{"type": "tool_result", "tool_use_id": f"toolu_{one}", "content": one} for one in "ab"]
+    turns = [{"role": "assistant", "content": calls}, *(user([one]) for one in results)]
+    response = await claude.post(MESSAGES, "!say a", *turns, max_tokens=50, tools=messages_tools("f"))
+    assert response.status_code == 200, response.text
+    assert claude.sent["messages"][-1]["content"] == results
+
+
 async def test_empty_content_beside_calls_is_no_text(claude: ClaudeServed) -> None:
     """C10"""
     result = {"role": "tool", "tool_call_id": "c1", "content": "4"}

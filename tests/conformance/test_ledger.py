@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -15,6 +16,7 @@ import pytest
 from gateway.adapters.credential import credential_id
 from gateway.redact import Secret
 from tests.conformance.making import DRAW, EMBED, standing
+from tests.conformance.raw import passing
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
@@ -116,3 +118,16 @@ async def test_an_account_is_named_by_its_e_mail(fake_v1internal: FakeV1Internal
                 report = (await http.get("/admin/usage?by=credential", auth=admin)).json()
                 names = {row["name"] for row in report["rows"]}
                 await anyio.sleep(0.05)
+
+
+@pytest.mark.parametrize("count", [2**63, 10**30])
+async def test_a_count_that_no_answer_can_have_says_nothing(count: int, tmp_path: Path) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": count, "completion_tokens": 1, "total_tokens": count + 1}
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(json.dumps(body).encode(), kind="application/json")
+        response = await same.post(json.dumps({"model": "m", **WORDS}).encode())
+        assert response.status_code == 200, response.text
+        row = await entered(tmp_path)
+    assert (row["input"], row["output"]) == (0, 1)

@@ -589,6 +589,35 @@ def thought(signature: str, **fields: Any) -> Json:
             0,
         ),
         ([USER, turn("assistant", use())], None, None, 0),
+        (
+            [turn("assistant", use("t0"), use()), turn("user", result("t0")), turn("user", result()), USER],
+            [turn("assistant", use("t0"), use()), turn("user", result("t0"), result()), USER],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use()), USER, turn("user", result())],
+            [turn("assistant", use()), turn("user", result(), {"type": "text", "text": "hi"})],
+            "results, order",
+            0,
+        ),
+        (
+            [turn("assistant", WORDS, use("t0")), turn("assistant", use()), turn("user", result("t0"), result())],
+            [turn("assistant", WORDS, use("t0"), use()), turn("user", result("t0"), result())],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use("t0"), use()), turn("user", result("t0")), turn("assistant", WORDS), USER],
+            [
+                turn("assistant", use("t0"), use()),
+                turn("user", INTERRUPTED, result("t0")),
+                turn("assistant", WORDS),
+                USER,
+            ],
+            "results",
+            0,
+        ),
         # 47
         (
             [turn("assistant", use()), turn("user", WORDS, result())],
@@ -616,7 +645,7 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
         assert set(ids[0]) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
     else:
         assert written["messages"] == (given if kept is None else kept)
-    assert (names, len(losses)) == ([edit] if edit else [], lost)
+    assert (names, len(losses)) == (edit.split(", ") if edit else [], lost)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from itertools import takewhile
 from typing import Final, Protocol
 
 import msgspec
@@ -123,20 +124,47 @@ def legal(words: _Words) -> None:
 
 
 def answered(words: _Words) -> None:
-    """Put a result directly after each call that has none, unless the call is the last word."""
+    """Put a result directly after each call that has none, unless the call is the last word.
+
+    Messages in a row are one where a result stands in another of them than the first behind its call.
+    """
     if not _has_tools(words):
         return
-    messages, place = [*words.many("messages")], 0
+    messages, place, changed = [*words.many("messages")], 0, False
     while place + 1 < len(messages):
         following = messages[place + 1]
-        results = [_interrupted(one) for one in _missing(messages[place], following)]
+        missing = _missing(messages[place], following)
+        apart = _apart(messages, place, missing)
+        if apart is not None:
+            messages[apart : apart + 2] = [_joined(*messages[apart : apart + 2])]
+            changed = True
+            continue
+        results = [_interrupted(one) for one in missing]
         if results and _role(following) == "user":
             messages[place + 1] = {**following, "content": Raw(_encode([*results, *_given(following)]))}
         elif results:
             messages.insert(place + 1, {"role": _USER, "content": Raw(_encode(results))})
-        if results:
-            words.put("messages", messages)
+        changed = changed or bool(results)
         place += 1
+    if changed:
+        words.put("messages", messages)
+
+
+def _apart(messages: Sequence[Fields], place: int, missing: Collection[str]) -> int | None:
+    """Tell which message is to be one with that behind it, so that a result comes next to its call; None = none is."""
+    if not missing:
+        return None
+    after = place + 1
+    while after < len(messages) and _role(messages[after]) == "assistant":
+        after += 1
+    answers = takewhile(lambda one: _role(one) == "user", messages[after:])
+    if all(_name(block, "tool_use_id") not in missing for message in answers for block in _blocks(message)):
+        return None
+    return after if after == place + 1 else place
+
+
+def _joined(first: Fields, second: Fields) -> Fields:
+    return {**first, "content": Raw(_encode([*_given(first), *_given(second)]))}
 
 
 def _missing(message: Fields, following: Fields) -> list[str]:

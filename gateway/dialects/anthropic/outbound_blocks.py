@@ -32,6 +32,7 @@ class _Source(Struct):
 
 _SOURCE: Final = msgspec.json.Decoder(_Source)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -60,7 +61,7 @@ class Text(Block):
     def begin(self, given: Wire) -> None:
         """Take what the block begins with, or all of it."""
         self._say(given.text)
-        for raw in given.citations or ():
+        for raw in read_part(given.citations, _RAWS) or ():
             self._cite(raw)
 
     def add(self, delta: Delta) -> None:

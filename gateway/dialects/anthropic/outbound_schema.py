@@ -175,7 +175,7 @@ class _Strict:
         match keyword:
             case "type":
                 kind = value[0] if is_list(value) and value else value
-                if kind not in _KINDS:
+                if not isinstance(kind, str) or kind not in _KINDS:
                     raise _Loose
                 written["type"] = kind
             case "properties" | "$defs" | "definitions" if is_object(value):
@@ -194,7 +194,7 @@ class _Strict:
         known = (
             keyword in ("description", "title", "$ref", "const", "required")
             or (keyword == "enum" and is_list(value) and not any(is_object(one) or is_list(one) for one in value))
-            or (keyword == "format" and value in _FORMATS)
+            or (keyword == "format" and isinstance(value, str) and value in _FORMATS)
             or (keyword == "minItems" and value in (0, 1))
         )
         if known:

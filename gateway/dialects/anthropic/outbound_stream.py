@@ -42,8 +42,11 @@ _BLOCKS: Final[dict[str, Callable[[], Text | Thought]]] = {
 _DELTAS: Final = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking"}
 _CALL: Final = "tool_use"
 _NULL: Final = Raw(b"null")
+_NEEDED: Final = frozenset({*_BLOCKS, *_DELTAS, _CALL, "input_json_delta", "signature_delta"})
 _BLOCK: Final = msgspec.json.Decoder(wire.Block)
 _DELTA: Final = msgspec.json.Decoder(Delta)
+_DETAILS: Final = msgspec.json.Decoder(wire.StopDetails)
+_HEAD: Final = msgspec.json.Decoder(wire.Head)
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -130,11 +133,18 @@ class StreamReader(BlockReader):
     def _begin(self, index: int, raw: Raw | UnsetType) -> None:
         given = read_part(raw, _BLOCK)
         if given is None or raw is UNSET:
+            self._missed(raw)
             return
         self._said = True
         part = self._made(given, index, raw)
         part.begin(given)
         self._open[index] = part
+
+    def _missed(self, raw: Raw | UnsetType) -> None:
+        """Break off at a block, or more of one, of another form: without it the answer would say another thing."""
+        head = read_part(raw, _HEAD)
+        if head is not None and head.type in _NEEDED:
+            self._unreadable(f"a {head.type} has another form")
 
     def _made(self, given: wire.Block, index: int, raw: Raw) -> Part:
         if given.type in _BLOCKS:
@@ -154,6 +164,7 @@ class StreamReader(BlockReader):
     def _block_grown(self, event: Event) -> None:
         delta = read_part(event.delta, _DELTA)
         if delta is None:
+            self._missed(event.delta)
             return
         part = self._open.get(event.index)
         kind = _DELTAS.get(delta.type)
@@ -197,7 +208,7 @@ class StreamReader(BlockReader):
         reason = _FINISHED.get(native or "end_turn", "stop")
         if reason == "stop" and called:
             reason = "tool_calls"
-        details = self._end.stop_details
+        details = read_part(self._end.stop_details, _DETAILS)
         return ir.Finished(
             reason=reason,
             native=native,
@@ -209,6 +220,8 @@ class StreamReader(BlockReader):
         self._begun(Event(message=message))
         for index, raw in enumerate(message.content or ()):
             self._begin(index, raw)
+            if self._ended:  # it has another form
+                return
             self._block_ended(Event(index=index))
         self._end = Delta(
             stop_reason=message.stop_reason, stop_sequence=message.stop_sequence, stop_details=message.stop_details

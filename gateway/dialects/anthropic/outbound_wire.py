@@ -12,7 +12,18 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects.outbound import latest
 
-__all__ = ["Block", "Delta", "Event", "Message", "Tally", "read_event", "read_message", "read_part"]
+__all__ = [
+    "Block",
+    "Delta",
+    "Event",
+    "Head",
+    "Message",
+    "StopDetails",
+    "Tally",
+    "read_event",
+    "read_message",
+    "read_part",
+]
 
 _T = TypeVar("_T")
 
@@ -36,7 +47,7 @@ class Delta(Struct):
     citation: Raw | UnsetType = UNSET
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: Raw | UnsetType = UNSET
 
 
 class Block(Struct):
@@ -50,7 +61,7 @@ class Block(Struct):
     signature: str | None = None
     data: str | None = None
     input: Raw | UnsetType = UNSET
-    citations: list[Raw] | None = None
+    citations: Raw | UnsetType = UNSET
 
 
 class Message(Struct):
@@ -61,7 +72,7 @@ class Message(Struct):
     content: list[Raw] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: Raw | UnsetType = UNSET
     usage: Raw | UnsetType = UNSET
     type: str = ""
     error: Raw = _NULL
@@ -79,7 +90,9 @@ class Event(Struct):
     error: Raw = _NULL
 
 
-class _Head(Struct):
+class Head(Struct):
+    """What an event, a block or a delta is."""
+
     type: str = ""
 
 
@@ -106,7 +119,7 @@ class _Usage(Struct):
 
 
 _EVENT: Final = msgspec.json.Decoder(Event, strict=False)
-_HEAD: Final = msgspec.json.Decoder(_Head)
+_HEAD: Final = msgspec.json.Decoder(Head)
 _MESSAGE: Final = msgspec.json.Decoder(Message, strict=False)
 _USAGE: Final = msgspec.json.Decoder(_Usage, strict=False)
 

@@ -38,11 +38,14 @@ _VALIDATED: Final = "VALIDATED"
 
 
 def read_tools(tools: wire.Maybe, place: Place) -> tuple[ir.Tool, ...]:
-    """Read the declared tools; one that is declared twice alike counts once."""
-    found: dict[str, ir.Tool] = {}
+    """Read the declared tools; one that is declared twice alike counts once.
+
+    A service has no name: a function may be called so, too.
+    """
+    found: dict[tuple[str, str | None], ir.Tool] = {}
     for at, raw in wire.items(tools, place):
         for tool in _read(raw, at):
-            first = found.setdefault(tool.name, tool)
+            first = found.setdefault((tool.name, tool.builtin), tool)
             if replace(first, path=tool.path) != tool:
                 path = Place(tool.path)
                 raise path.refuse(f"the tool {tool.name!r} is declared twice, and not alike", "name")

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.outbound import latest
 from gateway.dialects.place import Place
 from gateway.errors import UpstreamMalformed
 from gateway.ir.estimate import estimate_text
@@ -135,5 +136,5 @@ def read_vectors(body: bytes, verb: str) -> Embedded:
         raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
     found = [one.embeddings for one in predictions]
     counts = [one.statistics.token_count for one in found if one.statistics.token_count is not None]
-    usage = ir.Usage(input=sum(counts)) if len(counts) == len(found) else None
+    usage = ir.Usage(input=latest(sum(counts), 0)) if len(counts) == len(found) else None
     return Embedded([one.values for one in found], usage)

@@ -35,7 +35,6 @@ from .wire import (
     Chunk,
     Feedback,
     Part,
-    epoch,
     read_chunks,
     read_grounding,
     read_native,
@@ -211,14 +210,12 @@ class StreamReader:
     def _start(self, chunk: Chunk) -> None:
         if not (chunk.candidates or chunk.response_id or chunk.model_version or self._tally or chunk.prompt_feedback):
             return  # a sign of life
-        created = epoch(chunk.create_time)
         self._id = chunk.response_id or ""
         self._started = True
         started = ir.Started(
             id=chunk.response_id,
             model=chunk.model_version,
             usage=self._tally.usage() if self._tally else None,
-            created=None if created is None else int(created),
         )
         self._events.append(started)
 

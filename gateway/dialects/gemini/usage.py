@@ -1,6 +1,7 @@
 """Token counts: the running reports of one answer, made into neutral usage."""
 
 from gateway import ir
+from gateway.dialects.outbound import MOST_TOKENS
 
 from .wire import UsageMetadata
 
@@ -8,7 +9,10 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Keep the highest value of each counter: reports are cumulative, and some come without numbers."""
+    """Keep the highest value of each counter: reports are cumulative, and some come without numbers.
+
+    One that no answer can have says nothing.
+    """
 
     __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_tool_use", "_total")
 
@@ -19,17 +23,17 @@ class Tally:
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
         self._counted = None
-        if (count := report.prompt_token_count) and count > self._prompt:
+        if (count := report.prompt_token_count) and self._prompt < count <= MOST_TOKENS:
             self._prompt = count
-        if (count := report.candidates_token_count) and count > self._candidates:
+        if (count := report.candidates_token_count) and self._candidates < count <= MOST_TOKENS:
             self._candidates = count
-        if (count := report.total_token_count) and count > self._total:
+        if (count := report.total_token_count) and self._total < count <= MOST_TOKENS:
             self._total = count
-        if (count := report.thoughts_token_count) and count > self._thoughts:
+        if (count := report.thoughts_token_count) and self._thoughts < count <= MOST_TOKENS:
             self._thoughts = count
-        if (count := report.cached_content_token_count) and count > self._cached:
+        if (count := report.cached_content_token_count) and self._cached < count <= MOST_TOKENS:
             self._cached = count
-        if (count := report.tool_use_prompt_token_count) and count > self._tool_use:
+        if (count := report.tool_use_prompt_token_count) and self._tool_use < count <= MOST_TOKENS:
             self._tool_use = count
 
     def __bool__(self) -> bool:

@@ -137,7 +137,6 @@ class Chunk(Struct, gc=False, rename="camel"):
     usage_metadata: UsageMetadata | None = None
     model_version: str | None = None
     response_id: str | None = None
-    create_time: str | None = None
     prompt_feedback: Feedback | None = None
     error: Raw | UnsetType = UNSET
 

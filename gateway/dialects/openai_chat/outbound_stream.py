@@ -194,7 +194,6 @@ class StreamReader(BlockReader):
             id=chunk.id if isinstance(chunk.id, str) and chunk.id else None,
             model=chunk.model if isinstance(chunk.model, str) and chunk.model else None,
             usage=self._tally.usage() if self._tally else None,
-            created=chunk.created if isinstance(chunk.created, int) and chunk.created else None,
         )
         self._events.append(started)
 

@@ -76,7 +76,6 @@ class Chunk(Struct):
     id: object = None
     kind: object = field(default=None, name="object")
     model: object = None
-    created: object = None
     choices: list[Choice] | None = None
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET

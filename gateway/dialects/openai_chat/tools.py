@@ -61,16 +61,17 @@ def read_tools(body: wire.Body, losses: list[ir.Loss]) -> tuple[ir.Tool, ...]:
 
 
 def distinct(given: Iterable[ir.Tool]) -> tuple[ir.Tool, ...]:
-    """Count the same tool once; refuse two of one name."""
-    tools: dict[str, ir.Tool] = {}
+    """Count the same tool once; refuse two of one name. A service has none: a function may be called so, too."""
+    tools: dict[tuple[str, str | None], ir.Tool] = {}
     for tool in given:
-        known = tools.setdefault(tool.name, tool)
+        key = (tool.name, tool.builtin)
+        known = tools.setdefault(key, tool)
         if known is tool:
             continue
         if _said(known) != _said(tool):
             message = f"{tool.path}: another tool is called {tool.name!r} too ({known.path})"
             raise InvalidRequest(message, param=tool.path)
-        tools[tool.name] = structs.replace(known, mark=tool.mark or known.mark)
+        tools[key] = structs.replace(known, mark=tool.mark or known.mark)
     return tuple(tools.values())
 
 

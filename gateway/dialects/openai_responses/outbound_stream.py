@@ -117,8 +117,7 @@ class StreamReader(BlockReader):
         started = ir.Started(
             id=given.id or None,
             model=given.model or None,
-            usage=given.usage.neutral() if given.usage is not None else None,
-            created=int(given.created_at) if given.created_at else None,
+            usage=given.counted(),
         )
         self._events.append(started)
 
@@ -242,8 +241,8 @@ class StreamReader(BlockReader):
 
     def _finish(self, response: Response, kind: str) -> None:
         self._start(response)
-        if response.usage is not None:
-            self._usage = response.usage.neutral()
+        counted = response.counted()
+        self._usage = counted or self._usage
         if kind in _BROKEN:
             self._fail(_broken(response, kind))
             return
@@ -253,8 +252,7 @@ class StreamReader(BlockReader):
         if error is not None:
             self._fail(error)
             return
-        usage = self._usage if response.usage is not None else None
-        self._finished_with(usage, self._finished(response, cut=cut, called=bool(self._blocks.calls)))
+        self._finished_with(counted, self._finished(response, cut=cut, called=bool(self._blocks.calls)))
 
     def _settle(self, output: Sequence[Raw], *, cut: bool) -> None:
         """Say what the last event holds and nothing before it did; end what is still open."""

@@ -163,7 +163,8 @@ class ToolWriter:
         return {"type": "allowed_tools", "mode": choice.mode, "tools": entries} if entries else choice.mode
 
     def _entry(self, name: str) -> JSON | None:
-        tool = next((tool for tool in self._request.tools if tool.name == name), None)
+        named = [tool for tool in self._request.tools if tool.name == name]
+        tool = next((one for one in named if one.builtin is None), named[0] if named else None)
         if tool is None:
             return None
         if tool.builtin is not None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.outbound import latest
 
 __all__ = [
     "MAKING",
@@ -78,17 +79,17 @@ class Usage(Struct):
 
     def neutral(self) -> ir.Usage:
         """Give the neutral counts."""
-        read, given = self.input_tokens_details or InputDetails(), max(self.input_tokens or 0, 0)
-        output = max(self.output_tokens or 0, 0)
-        cached = min(max(read.cached_tokens or 0, 0), given)
-        reasoning = (self.output_tokens_details or OutputDetails()).reasoning_tokens or 0
+        read, given = self.input_tokens_details or InputDetails(), latest(self.input_tokens, 0)
+        output, total = latest(self.output_tokens, 0), latest(self.total_tokens, 0)
+        cached = min(latest(read.cached_tokens, 0), given)
+        reasoning = (self.output_tokens_details or OutputDetails()).reasoning_tokens
         return ir.Usage(
             input=given,
             output=output,
             cache_read=cached,
-            cache_write=min(max(read.cache_write_tokens or 0, 0), given - cached),
-            reasoning=min(max(reasoning, 0), output),
-            total=max(self.total_tokens, given + output) if self.total_tokens else None,
+            cache_write=min(latest(read.cache_write_tokens, 0), given - cached),
+            reasoning=min(latest(reasoning, 0), output),
+            total=max(total, given + output) if total else None,
         )
 
 
@@ -96,18 +97,28 @@ class Details(Struct):
     reason: str | None = None
 
 
+_USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
+
+
 class Response(Struct):
-    """The response object, as far as it has come."""
+    """The response object, as far as it has come. A `usage` that is spelt otherwise is all that is lost."""
 
     id: str | None = None
     model: str | None = None
-    created_at: float | None = None
     status: str | None = None
     error: Raw = NULL
     incomplete_details: Details | None = None
     output: list[Raw] | None = None
-    usage: Usage | None = None
+    usage: Raw = NULL
     background: bool | None = None
+
+    def counted(self) -> ir.Usage | None:
+        """Give the neutral counts, if there are any."""
+        try:
+            given = _USAGE.decode(self.usage)
+        except (ValueError, RecursionError):
+            return None
+        return None if given is None else given.neutral()
 
 
 class Event(Struct):

@@ -142,3 +142,47 @@ def sent_to(upstreams: Upstreams, target: str, dialect: DialectName, **changed: 
     sent = upstreams.send(dialect, target, REQUESTS[dialect] | changed)
     assert isinstance(sent, Sent), sent
     return json.loads(sent.body), sent
+
+
+NAMESAKE: Final = {"name": "web_search", "parameters": {"type": "object"}}
+NAMESAKES: Final[dict[DialectName, Json]] = {
+    "openai-chat": {
+        "model": "m",
+        "messages": HI,
+        "tools": [{"type": "function", "function": NAMESAKE}],
+        "web_search_options": {},
+        "tool_choice": {"type": "function", "function": {"name": "web_search"}},
+    },
+    "openai-responses": {
+        "model": "m",
+        "input": "hi",
+        "tools": [{"type": "web_search"}, {"type": "function", **NAMESAKE}],
+        "tool_choice": {"type": "function", "name": "web_search"},
+    },
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "tools": [{"googleSearch": {}}, {"functionDeclarations": [{"name": "web_search"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["web_search"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", NAMESAKES)
+def test_a_function_may_be_called_as_a_service_is(upstreams: Upstreams, dialect: DialectName) -> None:
+    """OpenAI and Google tell them apart by their kind; at Anthropic a tool has one name, and the function keeps it."""
+    found = {
+        target: upstreams.send(dialect, target, NAMESAKES[dialect], own=False)
+        for target in ("gemini Gemini 3", "openai responses", "anthropic")
+    }
+    assert all(isinstance(sent, Sent) for sent in found.values()), found
+    google, openai, claude = (json.loads(sent.body) for sent in found.values() if isinstance(sent, Sent))
+    declared, search = google["tools"]
+    assert ([one["name"] for one in declared["functionDeclarations"]], search) == (["web_search"], {"googleSearch": {}})
+    assert google["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == ["web_search"]
+    assert sorted(tool["type"] for tool in openai["tools"]) == ["function", "web_search"]
+    assert openai["tool_choice"] == {"type": "function", "name": "web_search"}
+    assert [tool.get("type", "custom") for tool in claude["tools"]] == ["custom"]
+    assert claude["tool_choice"] == {"type": "tool", "name": "web_search"}
+    last = found["anthropic"]
+    assert isinstance(last, Sent)
+    assert "another tool is called web_search" in [loss.reason for loss in last.losses]

@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.errors import StreamBroken, UpstreamOverloaded
 from tests.strategies import event_streams, reads
 
-STARTED = ir.Started(id="r1", model="m", created=5)
+STARTED = ir.Started(id="r1", model="m")
 STOP = ir.Finished(reason="stop", native="STOP")
 SIGNED = ir.Signature("gemini", "c2ln")
 
@@ -68,7 +68,6 @@ def test_deltas_become_parts_in_order() -> None:
     assert reply == ir.Reply(
         id="r1",
         model="m",
-        created=5,
         parts=(
             ir.Thinking(text="hm", signature=SIGNED),
             ir.Text(text="Hello"),

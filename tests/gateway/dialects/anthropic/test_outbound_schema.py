@@ -101,6 +101,11 @@ def test_other_keywords_are_mentioned() -> None:
     assert [one.path for one in found.dropped] == ["properties.n.minimum", "properties.n.maximum"]
 
 
+def test_a_format_that_is_no_word_is_mentioned() -> None:
+    held = strict_of(of(a={"type": "string", "format": {}}))
+    assert held == closed(a={"type": "string", "description": "{format: {}}"})
+
+
 def test_what_is_required_is_there() -> None:
     assert strict_of(of(a=WORDS) | {"required": ["a", "b"]}) == closed(a=WORDS) | {"required": ["a"]}
 
@@ -121,6 +126,8 @@ def test_references_stay() -> None:
         of(a={"$ref": "#"}),
         of(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": of(a={"$ref": "#/$defs/A"})}},
         of(a={"type": "unheard_of"}),
+        of(a={"type": {}}),
+        of(a={"type": [[]]}),
     ],
 )
 def test_what_leaves_anything_open_cannot_be_held_to(schema: Json) -> None:

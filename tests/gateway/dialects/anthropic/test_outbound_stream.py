@@ -225,6 +225,14 @@ def test_a_refusal_is_explained() -> None:
     assert finished == ir.Finished(reason="content_filter", native="refusal", explanation="No.")
 
 
+@pytest.mark.parametrize("details", [None, "policy", {"explanation": {"text": "No."}}, [1]])
+def test_details_of_another_form_leave_the_reason(details: Any) -> None:
+    refused = ir.Finished(reason="content_filter", native="refusal")
+    assert read(start(), *end("refusal", stop_details=details))[-1] == refused
+    message = {"content": [], "stop_reason": "refusal", "stop_details": details}
+    assert whole(message)[-1] == refused
+
+
 def test_pitfalls_35_and_80_the_cache_counts_once_and_the_end_holds() -> None:
     begun = start(input_tokens=100, cache_read_input_tokens=800, cache_creation_input_tokens=100)
     counts = {"input_tokens": 100, "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30}}
@@ -267,6 +275,30 @@ def test_an_end_without_anything_is_none() -> None:
 def test_a_call_without_a_name_is_malformed() -> None:
     error = failure(read(start(), *called(0, "{}", name=""), *end("tool_use")))
     assert error.code == "upstream_malformed_tool_call"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        called(0, ident=5),  # type: ignore[arg-type]
+        block(0, type="text", text=["a"]),
+        block(0, {"type": "text_delta", "text": 5}, type="text", text=""),
+        called(0, {"a": 1}),  # type: ignore[arg-type]
+    ],
+)
+def test_a_part_of_another_form_is_not_left_out(events: list[Json]) -> None:
+    assert type(failure(read(start(), *events, *end()))) is errors.UpstreamMalformed
+
+
+def test_a_block_of_another_form_is_not_left_out_of_a_whole_answer() -> None:
+    blocks = [{"type": "tool_use", "id": 5, "name": "f", "input": {}}, {"type": "text", "text": "Hi"}]
+    assert type(failure(whole({"content": blocks, "stop_reason": "tool_use"}))) is errors.UpstreamMalformed
+
+
+def test_what_is_new_may_have_any_form() -> None:
+    new = block(0, {"type": "new_delta", "text": 5}, type="new", text={"a": 1}, citations={})
+    text = block(1, type="text", text="Hi", citations={"new": 1})
+    assert reply(read(start(), *new, *text, *end())).parts == (ir.Text(text="Hi"),)
 
 
 def test_what_is_no_json_is_malformed() -> None:

@@ -13,7 +13,7 @@ from gateway.ir.grammar import check
 Json = dict[str, Any]
 
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "gpt-4.1"}
-STARTED = ir.Started(id="chatcmpl-1", model="gpt-4.1", created=1_700_000_000)
+STARTED = ir.Started(id="chatcmpl-1", model="gpt-4.1")
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 STOP = ir.Finished(reason="stop", native="stop")
 
@@ -490,7 +490,7 @@ def test_a_whole_answer_reads_like_a_stream() -> None:
         *made("b", "f", "{}"),
     ]
     usage = ir.Usage(input=9, output=3, total=12)
-    started = ir.Started(id="chatcmpl-1", model="gpt-4.1", created=1_700_000_000, usage=usage)
+    started = ir.Started(id="chatcmpl-1", model="gpt-4.1", usage=usage)
     finish = ir.Finished(reason="tool_calls", native="tool_calls")
     assert events == [started, *blocks, ir.UsageReported(usage), finish]
 

@@ -63,7 +63,7 @@ def test_events_of_a_usual_answer_come_as_it_goes() -> None:
     ]
     found = [one.feed([json.dumps(data)]) for data in events]
     assert found == [
-        [ir.Started(id="resp_1", model="gpt-5.2", created=5)],
+        [ir.Started(id="resp_1", model="gpt-5.2")],
         [],
         [],
         [],
@@ -94,6 +94,7 @@ def test_events_of_a_usual_answer_come_as_it_goes() -> None:
 def test_answer_may_be_one_document() -> None:
     body = {
         "id": "resp_1",
+        "created_at": "2026-11-22T03:00:00Z",  # a number at OpenAI
         "status": "completed",
         "output": [{"type": "message", "id": "m", "content": [said("Hello")]}],
         "usage": USAGE,
@@ -106,6 +107,21 @@ def test_answer_may_be_one_document() -> None:
         ir.BlockEnded(),
     ]
     assert end(events) == ir.Finished(reason="stop", native="completed")
+
+
+@pytest.mark.parametrize("usage", [{"input_tokens": "many"}, {"input_tokens_details": []}, [], 5])
+def test_usage_that_is_spelt_otherwise_is_all_that_is_lost(usage: Any) -> None:
+    message = {"type": "message", "id": "m", "content": [said("Hello")]}
+    body = {"id": "resp_1", "status": "completed", "output": [message], "usage": usage}
+    streamed = reader().feed([json.dumps({"type": "response.completed", "response": body})])
+    for events in (streamed, reader().feed_whole(json.dumps(body).encode())):
+        assert events == [
+            ir.Started(id="resp_1"),
+            TEXT,
+            ir.TextDelta("Hello"),
+            ir.BlockEnded(),
+            ir.Finished(reason="stop", native="completed"),
+        ]
 
 
 def read_usage(events: list[ir.Event]) -> ir.Usage:
