@@ -14,7 +14,6 @@ __all__ = ["BILLION", "Costs", "cost_of"]
 
 BILLION: Final = 1_000_000_000  # money is counted in billionths of a dollar
 _OUTPUT: Final = 1024  # of a caller that does not say how much it wants
-_MOST: Final = 10**12  # of one that says anything: more than any limit lets in, and money can be reckoned of it
 _TOLD: Final = 100  # models without a price that are named in the log
 
 
@@ -45,7 +44,7 @@ class Costs:
             return ir.Usage(input=prompt, output=_OUTPUT if context.route.operation == "images" else 0)
         wanted = request.sampling.max_tokens
         output = (_OUTPUT if wanted is None else max(0, wanted)) * max(1, request.sampling.n or 1)
-        return ir.Usage(input=estimate(request), output=min(output, _MOST))
+        return ir.Usage(input=estimate(request), output=min(output, ir.MOST_TOKENS))
 
     def used(self, context: RequestContext, expected: ir.Usage) -> ir.Usage | None:
         """Say what it has used, once it has ended; None = nothing.

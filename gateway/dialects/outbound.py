@@ -9,11 +9,9 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
-__all__ = ["DRAWING", "MOST_TOKENS", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
+__all__ = ["DRAWING", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
-
-MOST_TOKENS: Final = 10**12  # no answer has more; the sum of such counts still fits into a database
 
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
@@ -71,4 +69,4 @@ def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
 
 def latest(given: int | None, before: int) -> int:
     """Give the last value of a counter: none, and one that no answer can have, says nothing."""
-    return given if given is not None and 0 < given <= MOST_TOKENS else before
+    return given if given is not None and 0 < given <= ir.MOST_TOKENS else before

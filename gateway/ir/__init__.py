@@ -2,6 +2,7 @@
 
 from .cited import cited_texts
 from .events import (
+    MOST_TOKENS,
     Alternative,
     ArgumentsDelta,
     BlockEnded,
@@ -54,6 +55,7 @@ from .request import (
 from .signature import Family, Signature, family_of, is_sealed, seal, unseal
 
 __all__ = [
+    "MOST_TOKENS",
     "Alternative",
     "ArgumentsDelta",
     "BlockEnded",

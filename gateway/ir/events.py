@@ -9,7 +9,7 @@ Where several answers were asked for, `Alternative` brings what the others say, 
 `gateway.ir.grammar` checks it.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
@@ -19,6 +19,7 @@ from .request import Logprob, Media, Text, Thinking, ToolCall
 from .signature import Signature
 
 __all__ = [
+    "MOST_TOKENS",
     "Alternative",
     "ArgumentsDelta",
     "BlockEnded",
@@ -42,6 +43,8 @@ __all__ = [
     "Usage",
     "UsageReported",
 ]
+
+MOST_TOKENS: Final = 10**12  # of one answer: more is no count, and the sum of such ones still fits into a database
 
 BlockKind = Literal["text", "thinking", "tool_call", "media"]
 FinishReason = Literal["stop", "stop_sequence", "tool_calls", "length", "context_window", "content_filter", "pause"]

@@ -22,6 +22,7 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, Table, delete, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.ir import MOST_TOKENS
 from gateway.store.database import Database
 from gateway.store.driven import driven
 from gateway.store.journal import MAKING, OPENING, SUFFIX, WHOLE, Ended, Line, Opened, read_line
@@ -40,7 +41,6 @@ _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", 
 _AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (64, 8, 1), "postgresql": (1,)}
 _NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
 _COUNTS: Final = ("input", "cached", "cache_write", "output", "reasoning")
-_MOST: Final = 10**12  # tokens of one request: an upstream may say anything, and a database adds up 64 bits at most
 _counts: Final = attrgetter(*_COUNTS)
 _INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = {
     "sqlite": sqlite.insert,
@@ -151,7 +151,7 @@ def _read(lines: Iterable[bytes]) -> Iterator[Line]:
         read = read_line(line)
         if read is not None:
             read = read if _NUL not in line else _storable(read)
-            yield read if isinstance(read, Opened) or max(_counts(read)) <= _MOST else _bounded(read)
+            yield read if isinstance(read, Opened) or max(_counts(read)) <= MOST_TOKENS else _bounded(read)
 
 
 def _storable(line: Line) -> Line:
@@ -160,7 +160,7 @@ def _storable(line: Line) -> Line:
 
 
 def _bounded(line: Ended) -> Ended:
-    return replace(line, **{name: min(getattr(line, name), _MOST) for name in _COUNTS})
+    return replace(line, **{name: min(getattr(line, name), MOST_TOKENS) for name in _COUNTS})
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from gateway.store.locks import lock
 
@@ -46,9 +46,6 @@ class Opened(Struct, frozen=True, kw_only=True, tag_field="is", tag="open", omit
     model: str = ""
 
 
-_Count = Annotated[int, Meta(le=2**63 - 1)]  # more than that no database holds
-
-
 class Ended(Struct, frozen=True, kw_only=True, tag_field="is", tag="end", omit_defaults=True):
     """One that has ended: a row of the table `usage`, which needs no line before it."""
 
@@ -63,11 +60,11 @@ class Ended(Struct, frozen=True, kw_only=True, tag_field="is", tag="end", omit_d
     asked: str = ""
     model: str = ""
     status: int = 0
-    input: _Count = 0
-    cached: _Count = 0
-    cache_write: _Count = 0
-    output: _Count = 0
-    reasoning: _Count = 0
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
     estimated: bool = False
     usd: float | None = None
     first_byte_s: float | None = None
@@ -80,7 +77,7 @@ _LINE: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
 
 def read_line(line: bytes) -> Line | None:
-    """Read the line of a request; None for any other, and for one that was torn or that no database can hold."""
+    """Read the line of a request; None for any other, as for one that was torn when the disk was full."""
     try:
         return _LINE.decode(line)
     except ValueError:

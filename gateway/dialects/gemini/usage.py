@@ -1,7 +1,7 @@
 """Token counts: the running reports of one answer, made into neutral usage."""
 
 from gateway import ir
-from gateway.dialects.outbound import MOST_TOKENS
+from gateway.ir import MOST_TOKENS
 
 from .wire import UsageMetadata
 

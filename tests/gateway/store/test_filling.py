@@ -123,13 +123,6 @@ def test_a_torn_line_in_the_middle_is_passed_over(place: Place, filling: Make, t
     assert rows(place) == {"a": "done", "c": "done"}
 
 
-def test_a_count_that_no_database_can_hold_is_passed_over(place: Place, filling: Make, tmp_path: Path) -> None:
-    lines = [msgspec.structs.replace(ended("a"), input=2**63), ended("b")]
-    write(tmp_path / "journal", "1", lines)
-    filling(tmp_path / "journal").fill()
-    assert rows(place) == {"b": "done"}
-
-
 def test_what_no_database_can_hold_is_replaced(place: Place, filling: Make, tmp_path: Path) -> None:
     write(tmp_path / "journal", "1", [msgspec.structs.replace(ended("a"), asked="gpt\0")])
     assert filling(tmp_path / "journal").fill() == 1
