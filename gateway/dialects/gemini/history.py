@@ -60,7 +60,7 @@ _MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
     "openai": re.compile(r"(?!)"),  # gpt-oss reads text only
 }
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_LONG_NUMBER: Final = re.compile(r"\d{16}")
+_NO_DOUBLE: Final = re.compile(r"\d{16}|\d[eE]\+?\d{3}")  # how a number may look that is none: 1e400
 _MAX_BRACKETS: Final = 64
 
 
@@ -370,7 +370,7 @@ def _is_object(text: str) -> bool:
         _OBJECT.decode(text)
     except (ValueError, RecursionError):
         return False
-    return _LONG_NUMBER.search(text) is None
+    return _NO_DOUBLE.search(text) is None
 
 
 def _inline(media: ir.Media, family: ir.Family) -> dict[str, object]:

@@ -226,6 +226,8 @@ def test_nothing_at_all_is_refused(model: str, turns: tuple[ir.Turn, ...]) -> No
         (' {"ok": {"deep": [1]}}\n', {"ok": {"deep": [1]}}),
         ('{"ok":1} trailing', {"output": '{"ok":1} trailing'}),
         ('{"id":12345678901234567890}', {"output": '{"id":12345678901234567890}'}),
+        ('{"most":1E+400}', {"output": '{"most":1E+400}'}),
+        ('{"least":1e-400,"much":5e99}', {"least": 0, "much": 5e99}),
         ('{"a":' * 70 + "1" + "}" * 70, {"output": '{"a":' * 70 + "1" + "}" * 70}),
         ('{"a":"\\ud800"}', {"output": '{"a":"\\ud800"}'}),
     ],
