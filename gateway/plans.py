@@ -21,6 +21,7 @@ from gateway.store.windows import Rule, Seen, Window
 __all__ = ["SOON_S", "Left", "Plan", "left_of", "plan_of", "refusal_of", "tightest"]
 
 SOON_S: Final = 1.0  # an open answer may end at any moment
+_MOST_USD: Final = 1e9  # of which 64 bits hold the billionths
 _NAMESPACE: Final = "gateway:limits"
 _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "second": RateLimitItemPerSecond,
@@ -117,7 +118,7 @@ def _rule(who: str, limit: Limit) -> Rule:
     return Rule(
         name=f"{limit.resource}_per_{limit.window}",
         key=item.key_for(f"{{{who}}}", limit.resource),
-        amount=round(limit.amount * BILLION) if is_money else int(limit.amount),
+        amount=round(min(limit.amount, _MOST_USD) * BILLION) if is_money else int(limit.amount),
         is_money=is_money,
         seconds=0 if limit.window == "month" else item.get_expiry(),
         what=f"spend {limit.amount:g} USD {each}"

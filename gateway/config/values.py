@@ -43,6 +43,7 @@ __all__ = [
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _OLD_NAMES: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
 
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
@@ -204,7 +205,7 @@ def _expires(value: object) -> datetime:
         except ValueError:
             raise ValueError(f'"{value}" is not a date such as 2027-01-01') from None
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        return min(value if value.tzinfo else value.replace(tzinfo=UTC), _LAST)
     if isinstance(value, date):
         return datetime.combine(value, time(tzinfo=UTC))
     raise ValueError(f"expected a date such as 2027-01-01, got {kind_of(value)}")

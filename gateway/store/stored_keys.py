@@ -10,6 +10,7 @@ from gateway.store.stored import StoreFailed
 
 __all__ = ["KeyExists", "KeyNews", "StoredKey", "news_of", "read_key", "write_key"]
 
+_LAST_S: Final = 253_402_300_799.0  # the end of the year 9999: an older version kept what rounds to more
 _WORDS: Final = msgspec.json.Decoder(tuple[str, ...])
 _LIMITS: Final = msgspec.json.Decoder(dict[str, int | float])
 
@@ -84,7 +85,7 @@ def read_key(row: _Row) -> StoredKey:
             models=_WORDS.decode(row["models"]),
             upstreams=_WORDS.decode(row["upstreams"]),
             scopes=_WORDS.decode(row["scopes"]),
-            expires=row["expires"],
+            expires=None if row["expires"] is None else min(row["expires"], _LAST_S),
             limits=_LIMITS.decode(row["limits"]),
             created_at=row["created_at"],
             last_used_at=row["last_used_at"],

@@ -144,6 +144,23 @@ async def test_json_is_said_to_be_json(tmp_path: Path, body: bytes, kind: str, s
     assert answer.status_code == status, answer.text
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"expires": "9999-12-31T23:59:59.999999"},  # how several languages write the last moment that they know
+        {"expires": "9999-12-31T23:59:59-12:00"},
+        {"limits": {"usd_per_month": 1e300, "requests_per_day": 10**18}},
+    ],
+)
+async def test_what_means_never_or_any_number_is_no_defect(tmp_path: Path, given: dict[str, object]) -> None:
+    async with operator(tmp_path) as http:
+        answer = await http.post("/admin/keys", json={"name": "bob", **given})
+        assert (answer.status_code, await use(http, answer.json()["secret"])) == (201, 200)
+        (row,) = (await http.get("/admin/keys")).json()["keys"]
+        assert row["expires"] == ("9999-12-31T23:59:59Z" if "expires" in given else None)
+        assert (await http.get("/admin/keys", headers={"accept": "text/html"})).status_code == 200
+
+
 async def test_a_name_in_use_is_a_conflict_and_a_revoked_one_is_free(tmp_path: Path) -> None:
     async with operator(tmp_path, key=[{"name": "toml", "secret": "sk-toml"}]) as http:
         names = ("bob", "bob", "toml")

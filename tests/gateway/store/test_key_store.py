@@ -34,6 +34,12 @@ def test_a_key_comes_back_as_it_was_written(place: Place) -> None:
     assert place.callers().since(0) == [replace(ALICE, number=1)]
 
 
+def test_an_end_after_the_year_9999_is_that_of_the_year(place: Place) -> None:
+    place.callers().add(replace(ALICE, expires=253_402_300_800.0))
+    (key,) = place.callers().since(0)
+    assert key.expires == 253_402_300_799.0
+
+
 def test_a_name_is_given_once(place: Place) -> None:
     store = place.callers()
     store.add(ALICE)
