@@ -43,11 +43,11 @@ async def test_the_budget_of_a_claude_model_is_below_its_output(served: Served) 
     assert "temperature" not in served.config
 
 
-async def test_more_than_one_answer_is_refused_by_its_name(every: Served) -> None:
+async def test_more_than_one_answer_of_claude_is_refused_by_its_name(served: Served) -> None:
     """D11"""
-    response = await every.post(CHAT, "hi", n=2)
+    response = await served.post(CHAT, "hi", n=2, model=CLAUDE)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "n")
-    assert every.calls == []
+    assert served.calls == []
 
 
 @pytest.mark.parametrize(

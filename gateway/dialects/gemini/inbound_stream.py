@@ -4,7 +4,7 @@
 
 Nothing stands between the chunks: google-genai fails on comments, event names and an end mark. A call whose arguments
 broke off waits for what comes next: when that is the end of an answer that was cut, it is not said. Of several
-answers each has a writer of its own, which says its candidate; the first one's sends, and has the usage and the end.
+answers each has a writer of its own, which writes its candidate; the first one's sends, and has the usage and the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,16 +25,13 @@ __all__ = ["GeminiStream"]
 
 _HEAD: Final = b'{"candidates":[{"content":{"role":"model","parts":['
 
-_Send = Callable[..., None]
-
 
 class GeminiStream:
     """The writer of one streamed answer."""
 
-    def __init__(self, answering: Answering, index: int = 0, send: _Send | None = None) -> None:
+    def __init__(self, answering: Answering, index: int = 0) -> None:
         self._index = index
         self._others: dict[int, GeminiStream] = {}
-        self._send = send or self._sent
         self._answering = answering
         self._visible = bool(answering.request.reasoning.visible)
         self._frame = frame(answering)
@@ -76,7 +73,10 @@ class GeminiStream:
 
     # what surrounds a chunk
 
-    def _sent(self, *chunk: bytes) -> None:
+    def _send(self, *chunk: bytes) -> None:
+        if self._index:
+            self._out.append(b"".join(chunk))
+            return
         if self._answering.array:
             self._out += (b",\r\n" if self._begun else b"[", *chunk)
         else:
@@ -192,8 +192,17 @@ class GeminiStream:
 
     def _other(self, event: ir.Alternative) -> None:
         if event.place not in self._others:
-            self._others[event.place] = GeminiStream(self._answering, event.place, self._send)
-        self._others[event.place].feed((event.event,))
+            self._others[event.place] = GeminiStream(self._answering, event.place)
+        for chunk in self._others[event.place].chunks(event.event):
+            self._send(chunk)
+
+    def chunks(self, event: ir.Event) -> list[bytes]:
+        """Give the chunks for an event of another answer than the first, to be sent by that one's writer."""
+        take = self._TAKE.get(type(event))
+        if take is not None and not self._ended:
+            take(self, event)
+        chunks, self._out = self._out, []
+        return chunks
 
     def _keep(self, event: ir.OpaqueEvent) -> None:
         if event.dialect == "gemini":
