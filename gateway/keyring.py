@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded, NewKey
+from gateway.enduring import endure
 from gateway.key_rows import KeyRow, config_rows, key_of, minted, row_of
 from gateway.keys import Key, Keys, id_of, keys_of
 from gateway.registry import import_path
@@ -93,7 +94,7 @@ class Keyring(Keys):
         """Begin to see what others write."""
         if not self._tasks and not self._loaded.read_only:
             loop = asyncio.get_running_loop()
-            self._tasks = (loop.create_task(self._watch()), loop.create_task(self._keep_uses()))
+            self._tasks = tuple(loop.create_task(endure(work, self._logger)) for work in (self._watch, self._keep_uses))
 
     async def stop(self) -> None:
         """Write when keys were used, and let go of the store."""

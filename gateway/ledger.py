@@ -22,6 +22,7 @@ from gateway.book import Book
 from gateway.clock import Clock, System
 from gateway.config import Loaded
 from gateway.context import RequestContext
+from gateway.enduring import endure
 from gateway.errors import InternalError, RateLimited
 from gateway.prices import Prices
 from gateway.registry import import_path
@@ -183,8 +184,8 @@ class Ledger:
             self._news.set()
             if not self._tasks or self._tasks[0].done():
                 loop = asyncio.get_running_loop()
-                lives = [self._keep(), *([self._say()] if self._log_every else [])]
-                self._tasks = tuple(map(loop.create_task, lives))
+                lives = (self._keep, self._say) if self._log_every else (self._keep,)
+                self._tasks = tuple(loop.create_task(endure(work, self._logger)) for work in lives)
         if self._told or self.journal.problem:
             self._tell_journal()
 

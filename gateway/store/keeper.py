@@ -17,6 +17,7 @@ from uuid import uuid4
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
+from gateway.enduring import endure
 from gateway.store.board import Board
 from gateway.store.credentials import CredentialStore, StoredModels
 from gateway.store.hearsay import Hearsay
@@ -118,7 +119,7 @@ class Keeper:
         """Begin to see what other processes write, and to write under the newest key."""
         if self._polling is None:
             self._see()
-            self._polling = self._begin(self._poll())
+            self._polling = self._begin(endure(self._poll, self._logger))
 
     async def close(self) -> None:
         """Write what is left to write."""

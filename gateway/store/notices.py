@@ -14,6 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
+from gateway.enduring import endure
+
 __all__ = ["Notices"]
 
 _AGAIN_S: Final = 0.3
@@ -60,7 +62,7 @@ class Notices:
     def start(self) -> None:
         """Begin to say and to hear."""
         loop = asyncio.get_running_loop()
-        self._tasks = (loop.create_task(self._say_all()), loop.create_task(self._hear_all()))
+        self._tasks = tuple(loop.create_task(endure(work, self._logger)) for work in (self._say_all, self._hear_all))
 
     async def close(self) -> None:
         """End it; what was not said yet is not said."""

@@ -26,7 +26,6 @@ _LEASE_S: Final = 30.0
 _GIVE_UP_S: Final = 2.0
 _MOST: Final = 200  # questions that go out together
 _FIELDS: Final = 6  # of the answer for each window
-_PROBLEMS: Final = (RedisError, OSError, TimeoutError)
 _LOST: Final = (Lost, OSError)
 _NAMES: Final = {script: sha1(script.encode()).hexdigest() for script in (ADMIT, LOOK, RENEW, RESERVE, SETTLE)}  # noqa: S324 - as Redis names them
 
@@ -143,7 +142,7 @@ class SharedLimits:
     # what carries them
 
     async def _carry_all(self) -> None:
-        connection = _connection(self._url, self._give_up_s)
+        connection = _connection(self._url, self._give_up_s)  # `misread` has made one
         try:
             while True:
                 await self._asked.wait()
@@ -153,7 +152,7 @@ class SharedLimits:
                 try:
                     async with asyncio.timeout(self._give_up_s):
                         answers = await _carried(connection, batch)
-                except _PROBLEMS as error:
+                except Exception as error:  # noqa: BLE001 - whatever the client does, nobody is to wait for ever
                     self._refuse(batch, str(error) or type(error).__name__)
                 except asyncio.CancelledError:
                     self._refuse(batch, "the gateway is ending")

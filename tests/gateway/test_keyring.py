@@ -88,6 +88,25 @@ async def test_what_others_make_and_revoke_is_known_within_a_second(place: Place
         await until(lambda: not knows(ring), within_s=1.0)
 
 
+async def test_what_a_process_without_room_for_a_thread_missed_is_known_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[str] = []
+
+    async def to_thread(*work: Any) -> Any:
+        if failed:
+            return await real(*work)
+        failed.append("once")
+        raise RuntimeError("can't start new thread")
+
+    ring, real = keyring(place), asyncio.to_thread
+    place.callers().add(ALICE)
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    async with started(ring):
+        await until(lambda: knows(ring))
+    assert failed
+
+
 async def test_what_was_read_for_one_who_has_left_is_known_all_the_same(place: Place) -> None:
     ring = keyring(place)
     place.callers().add(ALICE)
