@@ -14,6 +14,7 @@ __all__ = ["Reader", "UpstreamAnswer"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
 _BLANK: Final = BOM_UTF8 + b" \t\r\n"
+_LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 
 
@@ -66,7 +67,7 @@ class UpstreamAnswer:
         self._read_failure = read_failure
         self._now = now
         self._decoder = Decoder(done=done)
-        self._ended = False
+        self._ended = self._finished = False
         self._escaped = False  # there may be escapes in what was read and is no event yet
         kind = response.headers.get("content-type", "").lower()
         self._streams = streams
@@ -115,14 +116,22 @@ class UpstreamAnswer:
         events = self._reader.feed(payloads) if payloads else []
         if ended:
             events += self._reader.close()
-        if events and type(events[-1]) is ir.Failed:
-            data = self._response.concealed(data)
-            told = self._explain(events[-1], payloads)
-            if self._passes:
-                self._see(events, told=told)
-            if not self._blind:
-                self.close()
+        if events and type(events[-1]) in _LAST:
+            data = self._last(data, events, payloads)
         return self._passed(data, events, quiet=not payloads) if self._passes else events
+
+    def _last(self, data: bytes, events: list[ir.Event], payloads: Sequence[str]) -> bytes:
+        """See what ends the answer; give what came, without what an error repeats of the request's credentials."""
+        end = events[-1]
+        if not isinstance(end, ir.Failed):
+            self._finished = True
+            return data
+        told = self._explain(end, payloads)
+        if self._passes:
+            self._see(events, told=told)
+        if not self._blind:
+            self.close()
+        return self._response.concealed(data)
 
     def _take_for(self, *, whole: bool) -> None:
         self._whole = whole
@@ -154,7 +163,10 @@ class UpstreamAnswer:
     def close(self) -> None:
         """Drop the connection unless the whole answer came; idempotent."""
         self._ended = True
-        self._response.close()
+        if self._finished:
+            self._response.leave()
+        else:
+            self._response.close()
 
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True

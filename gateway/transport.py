@@ -50,6 +50,7 @@ MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
 _MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
 _KEEPALIVE_S: Final = 60.0
+_REST_S: Final = 0.02  # for the end of a body behind that of its answer; who sends on is left within 50 ms
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
 _PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
 _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
@@ -137,6 +138,7 @@ class Transport:
         self._proxies: Mapping[str, str] = {} if allows is not None else proxies()
         self._allows = allows
         self._open: set[Response] = set()
+        self._left: set[Response] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -209,7 +211,7 @@ class Transport:
         if raw.status == _PROXY_REFUSES:
             raw.close()
             raise ConnectFailed(_refused(raw.status))
-        return Response(raw, self._open, headers)
+        return Response(raw, self._open, self._left, headers)
 
     async def _ask(
         self, method: str, target: URL, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes] | None
@@ -258,7 +260,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close every connection, also those in use, whose readers get Broken."""
-        for response in list(self._open):
+        for response in (*self._open, *self._left):
             response.close()
         await self._session.close()
 
@@ -322,9 +324,27 @@ class Response:
     `sent`: the headers of the request; `form`: its body, where that is a small one. `heard`: who hears what is read.
     """
 
-    __slots__ = ("_inflater", "_open", "_raw", "_sent", "_shown", "ended", "form", "headers", "heard", "status")
+    __slots__ = (
+        "_inflater",
+        "_left",
+        "_open",
+        "_raw",
+        "_sent",
+        "_shown",
+        "ended",
+        "form",
+        "headers",
+        "heard",
+        "status",
+    )
 
-    def __init__(self, raw: aiohttp.ClientResponse, open_responses: "set[Response]", sent: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        raw: aiohttp.ClientResponse,
+        open_responses: "set[Response]",
+        left: "set[Response]",
+        sent: Mapping[str, str],
+    ) -> None:
         self.status: int = raw.status
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
@@ -333,6 +353,7 @@ class Response:
         self.form = b""
         self.heard: Heard | None = None
         self._open = open_responses
+        self._left = left
         encoding = raw.headers.get("content-encoding")
         self._inflater = _inflater(encoding) if encoding else None
         self.ended = False
@@ -393,6 +414,17 @@ class Response:
         if self in self._open or self._raw.connection is not None:  # it may still be sending
             self._open.discard(self)
             self._raw.close()
+
+    def leave(self) -> None:
+        """Read it no more, for all that counts has come; its connection can be used again if the rest comes soon."""
+        self._open.discard(self)
+        if self._raw.connection is not None:  # aiohttp gives it back when the end comes, read or not
+            self._left.add(self)
+            asyncio.get_running_loop().call_later(_REST_S, self._drop)
+
+    def _drop(self) -> None:
+        self._left.discard(self)
+        self.close()
 
     async def _inflated(self) -> bytes:
         inflater = self._inflater

@@ -127,6 +127,8 @@ class UnconnectedResponse(Response):
         """Forget the rest."""
         self._open.discard(self)
 
+    leave = close
+
 
 class _RecordedResponse(UnconnectedResponse):
     """A recorded answer."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway import ir
+from gateway.attempts import ENDS
 from gateway.errors import (
     ModelNotFound,
     NoCredential,
@@ -34,6 +35,12 @@ async def plain(tmp_path: Path) -> AsyncIterator[OpenAISite]:
         made = OpenAISite(fake, tmp_path / "plain")
         yield made
         await made.close()
+
+
+def idle(openai: OpenAISite) -> bool:
+    """Tell whether no connection is in use."""
+    connector = openai.transport._session.connector
+    return connector is not None and not connector._acquired
 
 
 @API
@@ -290,6 +297,38 @@ async def test_an_answer_that_is_cut_off_has_failed(openai: OpenAISite, api: str
     begun.journey.done(None)
     assert isinstance(last, ir.Failed)
     assert isinstance(last.error, StreamBroken)
+
+
+async def test_a_body_that_ends_behind_its_answer_costs_no_connection(
+    openai: OpenAISite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of every server that writes its last chunk by itself."""
+    monkeypatch.setattr("gateway.transport._REST_S", 30.0)  # however busy this machine is
+    end = asyncio.Event()
+    said = b'data: {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"%b%x\r\n%b\r\n" % (head, len(said), said))
+        await end.wait()
+        writer.write(b"0\r\n\r\n")
+        end.clear()
+
+    async with upstream(answer) as server:
+        await openai.open(base_url=server.url)
+        for _ in range(3):
+            begun = await openai.begin()
+            events = list(begun.events)
+            while not isinstance(events[-1], ENDS):
+                events += await begun.answer.read() or []
+            begun.answer.close()
+            begun.journey.done(None)
+            assert openai.transport.open_responses == 0
+            end.set()
+            while end.is_set() or not idle(openai):  # noqa: ASYNC110 - the client's end tells nobody
+                await asyncio.sleep(0.001)
+        await openai.stop()
+    assert (server.connections, len(server.requests)) == (1, 3)
 
 
 async def test_a_caller_that_leaves_gives_the_key_back(openai: OpenAISite) -> None:
