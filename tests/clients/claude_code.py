@@ -56,6 +56,11 @@ class ClaudeCode:
 
 
 def tool_results(events: list[dict[str, Any]]) -> list[Any]:
-    """List what its tools have given."""
-    said = [event["message"]["content"] for event in events if event["type"] == "user"]
-    return [block for blocks in said for block in blocks if block["type"] == "tool_result"]
+    """List what its tools have given, in the order of the calls: it prints first what was ready first."""
+    calls = [block["id"] for block in _blocks(events, "assistant") if block["type"] == "tool_use"]
+    results = [block for block in _blocks(events, "user") if block["type"] == "tool_result"]
+    return sorted(results, key=lambda block: calls.index(block["tool_use_id"]))
+
+
+def _blocks(events: list[dict[str, Any]], type_: str) -> list[Any]:
+    return [block for event in events if event["type"] == type_ for block in event["message"]["content"]]
