@@ -266,15 +266,21 @@ class Transport:
 
 
 class _Closed(aiohttp.ServerDisconnectedError):
-    """A server has closed a connection before anything of a request was written."""
+    """A connection was closed, or became of no use, before anything of a request was written."""
 
 
 class _Request(aiohttp.ClientRequest):
-    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard."""
+    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard.
+
+    Nor to one on which something came meanwhile, such as the 408 of a server that is about to close it, or what belongs
+    to the answer before: it would be taken for the answer to this one.
+    """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write it."""
         if _CLOSED and conn.transport is not None and _is_closed(conn.transport):
+            raise _Closed
+        if conn.protocol is not None and conn.protocol.should_close:
             raise _Closed
         return await super().send(conn)
 

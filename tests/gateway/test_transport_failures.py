@@ -146,6 +146,29 @@ async def test_connection_that_was_closed_while_idle_is_not_written_to(transport
     assert (server.connections, len(server.requests)) == (3, 3)
 
 
+STRAY = {
+    "answer": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray",
+    "event": b"data: late\n\n",
+}
+
+
+@pytest.mark.parametrize("stray", list(STRAY.values()), ids=list(STRAY))
+async def test_what_comes_while_a_connection_is_idle_answers_nothing(transport: Transport, stray: bytes) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(OK)
+
+    async with upstream(answer) as server, upstream(saying(OK)) as other:
+        assert await (await post(transport, server.url)).read_all(10) == b"ok"
+        writers[-1].write(stray)
+        await (await post(transport, other.url)).read_all(10)  # by then the loop has read what came
+        again = await post(transport, server.url)
+        assert (again.status, await again.read_all(10)) == (200, b"ok")
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
 async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:
     answers = iter([saying(OK), ending()])
 
