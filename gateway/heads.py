@@ -8,6 +8,9 @@ An offer to speak another protocol (`Upgrade: h2c`, as Java's client makes with 
 request is read once more without it. The parser would take the end of its head for the end of all, and its body for the
 next request. What is nothing but such an offer, CONNECT, is 400.
 
+A caller of HTTP/1.0 (`ab`, old proxies) knows neither chunks nor 100 Continue, which uvicorn sends to everybody: a
+stream ends for it with the connection.
+
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
@@ -16,7 +19,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.context import new_id
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
@@ -28,6 +32,21 @@ __all__ = ["MAX_HEAD_BYTES", "BoundedHeads"]
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 _BETWEEN: Final = len(b": \r\n")  # what a header is written with besides its name and value
+
+
+class _Unframed(RequestResponseCycle):
+    """A request of HTTP/1.0, and its answer: without a length it ends with the connection (RFC 9112, 6.1 and 6.3)."""
+
+    _is_unframed = False
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Write a part of the answer."""
+        if message["type"] == "http.response.start":
+            self._is_unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+            self.chunked_encoding = False if self._is_unframed else None
+        elif message["type"] == "http.response.body" and self._is_unframed:
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -82,6 +101,9 @@ class BoundedHeads(HttpToolsProtocol):
         """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
+        if self.scope["http_version"] == "1.0":
+            self.cycle.waiting_for_100_continue = False
+            self.cycle.__class__ = _Unframed
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""

@@ -49,7 +49,9 @@ class Inner:
             while (message := await receive())["type"] == "http.request" and message["more_body"]:
                 pass
         endless = scope["path"] == "/endless"
-        await send({"type": "http.response.start", "status": 401 if scope["path"] == "/early" else 200, "headers": []})
+        headers = [(b"content-length", b"4")] if scope["path"] == "/whole" else []
+        status = 401 if scope["path"] == "/early" else 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         if scope["path"] == "/halves":
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
             await self.rest.wait()
@@ -193,6 +195,41 @@ async def test_a_body_that_breaks_off_behind_another_answer_just_ends_the_connec
         await one.closed()
         inner.rest.set()
     assert one.got.endswith(b"\r\n4\r\nhalf\r\n")
+
+
+# HTTP/1.0
+
+
+async def test_a_stream_ends_with_the_connection_where_the_caller_knows_no_chunks() -> None:
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(b"GET /halves HTTP/1.0\r\n\r\n")
+        await one.until(b"half")
+        inner.rest.set()
+        await one.closed()
+    head, _, body = one.got.partition(b"\r\n\r\n")
+    assert body == b"halfsaid"
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+
+
+async def test_an_answer_that_has_a_length_keeps_it() -> None:
+    async with serving() as (url, _, _), calling(url) as one:
+        one.say(b"GET /whole HTTP/1.0\r\n\r\n")
+        await one.closed()
+    head, _, body = one.got.partition(b"\r\n\r\n")
+    assert body == b"said"
+    assert b"content-length: 4" in head
+
+
+async def test_who_is_told_to_go_on_knows_what_that_means() -> None:
+    asks = request("/body", b"{}", expect="100-continue")
+    async with serving() as (url, _, _), calling(url) as new, calling(url) as old:
+        new.say(asks)
+        old.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        await new.until(b"said")
+        await old.closed()
+    assert new.got.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+    assert old.got.startswith(b"HTTP/1.1 200 ")
 
 
 # too many
