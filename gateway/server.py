@@ -1,7 +1,7 @@
 """uvicorn as `gateway run` starts it: a shutdown in steps, and a banner when the socket listens.
 
     SIGTERM, SIGINT   new work gets 503, for a second the listener stays so that load balancers notice
-    listener closed   what is open has `server.drain` seconds to end by itself
+    listener closed   idle connections, too; what is open has `server.drain` seconds to end by itself
     time is up        what is left ends with its dialect's error
 
 A second signal ends the process at once. SIGHUP has the configuration read again, or, where it means that the terminal
@@ -111,6 +111,8 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_NOTICE_S)
             for server in self.servers:
                 server.close()
+            for connection in tuple(self.server_state.connections):
+                connection.shutdown()  # of one that is served: after its answer
             await self._settle(drain_s)
             self._generations.abort()
             await self._settle(_ENDING_S)
