@@ -49,6 +49,7 @@ MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
 _MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
+_MAX_HEADERS: Final = 256  # a proxy that repeats those of its own upstream has more than 128
 _KEEPALIVE_S: Final = 60.0
 _REST_S: Final = 0.02  # for the end of a body behind that of its answer; who sends on is left within 50 ms
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
@@ -155,6 +156,7 @@ class Transport:
             read_bufsize=_READ_BUFFER_BYTES,
             max_line_size=_MAX_HEAD_BYTES,
             max_field_size=_MAX_HEAD_BYTES,
+            max_headers=_MAX_HEADERS,
         )
 
     @property
@@ -555,5 +557,5 @@ def _refused(status: int) -> str:
 def _words(error: OSError) -> str:
     """Give the system's words, in whose place event loops put addresses; TLS and name resolution have their own."""
     if isinstance(error, ssl.SSLError) or not error.errno or error.errno < 0:
-        return error.strerror or str(error)
+        return error.strerror or str(error) or "it hangs up"  # in the middle of a TLS handshake, say
     return os.strerror(error.errno)

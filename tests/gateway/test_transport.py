@@ -134,6 +134,12 @@ async def test_a_header_of_many_kilobytes_is_one(transport: Transport) -> None:
     assert response.headers["policy"].encode() == policy
 
 
+async def test_many_headers_are_an_answer(transport: Transport) -> None:
+    many = b"".join(b"\r\nX-Upstream-%d: x" % number for number in range(200))
+    async with upstream(saying(OK.replace(b"\r\n\r\n", many + b"\r\n\r\n"))) as server:
+        assert "x-upstream-199" in (await post(transport, server.url)).headers
+
+
 async def test_cookies_are_not_kept(transport: Transport) -> None:
     async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: account=1\r\n\r\n"))) as server:
         named = server.url.replace("127.0.0.1", "localhost")  # aiohttp keeps no cookies of an address anyway

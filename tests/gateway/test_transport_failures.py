@@ -91,6 +91,17 @@ async def test_server_without_tls(transport: Transport) -> None:
             await post(transport, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
+async def test_server_that_hangs_up_in_the_handshake(transport: Transport) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectFailed, match=f"^no connection to 127.0.0.1:{port}: [a-zA-Z]"):
+            await post(transport, f"https://127.0.0.1:{port}")
+
+
 async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
     transport = Transport(connect_s=0.05)
     with socket.socket() as listener:
