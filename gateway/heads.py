@@ -32,6 +32,12 @@ __all__ = ["MAX_HEAD_BYTES", "BoundedHeads"]
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 _BETWEEN: Final = len(b": \r\n")  # what a header is written with besides its name and value
+_OTHERS: Final = (  # what is spoken here by mistake, by how it begins
+    (b"\x16\x03", "TLS: this port speaks http://, not https://"),
+    (b"PROXY ", "the PROXY protocol, which a balancer can leave out"),
+    (b"\r\n\r\n\x00\r\nQUIT\n", "the PROXY protocol, which a balancer can leave out"),
+    (b"PRI * HTTP/2.0\r\n", "HTTP/2, and this port speaks HTTP/1.1"),
+)
 
 
 class _Unframed(RequestResponseCycle):
@@ -70,7 +76,7 @@ class BoundedHeads(HttpToolsProtocol):
         try:
             self._parse(data)
         except HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
+            self.logger.warning("Invalid HTTP request received from %s%s", _host(self.client), _guess(data))
             self.send_400_response("")
         if self._is_open and self._came > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._is_long = True
@@ -193,3 +199,12 @@ class BoundedHeads(HttpToolsProtocol):
         path, _, query = self.url.partition(b"?")
         headers = dict(self.scope["headers"] if self.scope else ())
         return match("POST", unquote(path.decode("latin-1")), headers, query)
+
+
+def _host(client: tuple[str, int] | None) -> str:
+    return client[0] if client else "a local socket"
+
+
+def _guess(data: bytes) -> str:
+    """Say what else than HTTP/1.1 begins so, as far as that is known."""
+    return next((f": it is {what}" for begin, what in _OTHERS if data.startswith(begin)), "")
