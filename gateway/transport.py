@@ -20,7 +20,8 @@ import socket
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -60,6 +61,7 @@ _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "
 _PLAIN: Final = ("", "identity")
 _CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
 _CONNECTIONS: Final = 2  # that are tried behind one that was closed
+_LOOKUPS: Final = 8  # names of strangers that are resolved at a time
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
@@ -299,24 +301,39 @@ class _ForbiddenAddress(OSError):
 
 
 class _Guarded(AbstractResolver):
-    """Gives the addresses of a name if every one of them is allowed."""
+    """Gives the addresses of a name if every one of them is allowed.
+
+    It has threads of its own: whoever writes the names may have one whose servers never answer, and the few threads of
+    the event loop resolve those of the upstreams, too.
+    """
 
     def __init__(self, allows: Callable[[str], bool]) -> None:
         self._allows = allows
-        self._resolver = aiohttp.ThreadedResolver()
+        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Resolve a name."""
-        found = await self._resolver.resolve(host, port, family)
+        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        ]
         if not all(self._allows(one["host"]) for one in found):
             raise _ForbiddenAddress(None, "its address is not a public one")
         return found
 
     async def close(self) -> None:
-        """Close the resolver underneath."""
-        await self._resolver.close()
+        """Wait for no name any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _check(target: URL, allows: Callable[[str], bool]) -> None:
