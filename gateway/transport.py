@@ -71,12 +71,10 @@ _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 _NOT_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
     ValueError,
 )
 # what aiohttp's own words would name with a URL; in the order in which they are looked for
 _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
     (aiohttp.ServerDisconnectedError, "before an answer"),
     (aiohttp.ClientResponseError, "what it said is no HTTP"),
     (aiohttp.ClientPayloadError, "before the end of its answer"),
@@ -140,6 +138,7 @@ class Transport:
     ) -> None:
         self._proxies: Mapping[str, str] = {} if allows is not None else proxies()
         self._allows = allows
+        self._connect_s = connect_s
         self._open: set[Response] = set()
         self._left: set[Response] = set()
         self._session = aiohttp.ClientSession(
@@ -239,6 +238,10 @@ class Transport:
                     raise
                 left -= 1
                 await asyncio.sleep(0)  # the loop sees now which others have been closed
+            except aiohttp.ConnectionTimeoutError:
+                where = f"{target.host}:{target.port}"
+                words = f"no connection to {where} within {self._connect_s:g} s (timeouts.connect)"
+                raise ConnectFailed(words) from None
 
     async def fetch(
         self,
