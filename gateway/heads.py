@@ -9,12 +9,14 @@ request is read once more without it. The parser would take the end of its head 
 next request. What is nothing but such an offer, CONNECT, is 400.
 
 A caller of HTTP/1.0 (`ab`, old proxies) knows neither chunks nor 100 Continue, which uvicorn sends to everybody: a
-stream ends for it with the connection.
+stream ends for it with the connection. Where a connection is to close and the body has not come yet, uvicorn closes it
+under the caller's words; here the rest of them is heard.
 
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
@@ -40,18 +42,29 @@ _OTHERS: Final = (  # what is spoken here by mistake, by how it begins
 )
 
 
-class _Unframed(RequestResponseCycle):
-    """A request of HTTP/1.0, and its answer: without a length it ends with the connection (RFC 9112, 6.1 and 6.3)."""
+class _Last(RequestResponseCycle):
+    """A request behind which the connection ends, and its answer.
 
+    Of HTTP/1.0: without a length the answer ends with the connection (RFC 9112, 6.1 and 6.3). `linger`: see there.
+    """
+
+    linger: Callable[[], None]
     _is_unframed = False
 
     async def send(self, message: ASGISendEvent) -> None:
         """Write a part of the answer."""
         if message["type"] == "http.response.start":
-            self._is_unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
-            self.chunked_encoding = False if self._is_unframed else None
-        elif message["type"] == "http.response.body" and self._is_unframed:
-            self.expected_content_length = len(message.get("body", b""))
+            if self.scope["http_version"] == "1.0":
+                self._is_unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+                self.chunked_encoding = False if self._is_unframed else None
+        elif message["type"] == "http.response.body":
+            if self._is_unframed:
+                self.expected_content_length = len(message.get("body", b""))
+            if self.more_body and not message.get("more_body", False):
+                self.keep_alive = True  # uvicorn would close it now
+                await super().send(message)
+                self.linger()
+                return
         await super().send(message)
 
 
@@ -64,6 +77,7 @@ class BoundedHeads(HttpToolsProtocol):
     _read = 0  # bytes of the last read
     _is_long = False
     _again = b""  # the head of a request that offers another protocol, without the offer
+    _lingers = False
     _refusal = b""  # what is to be said when the answers that are under way have ended
 
     def data_received(self, data: bytes) -> None:
@@ -89,6 +103,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Measure a head that came all at once, and begin the request."""
+        if self._lingers:  # it stands behind the last one
+            return
         # what came in one read, and that a short one, cannot be longer
         if (self._came or self._read > MAX_HEAD_BYTES) and self._length() > MAX_HEAD_BYTES:
             self._is_long = True
@@ -107,9 +123,8 @@ class BoundedHeads(HttpToolsProtocol):
         """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
-        if self.scope["http_version"] == "1.0":
-            self.cycle.waiting_for_100_continue = False
-            self.cycle.__class__ = _Unframed
+        if not self.cycle.keep_alive:
+            self._close_behind(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""
@@ -125,6 +140,18 @@ class BoundedHeads(HttpToolsProtocol):
     def end_request(self) -> None:
         """Have all of a request."""
         super().on_message_complete()
+        if self._lingers:
+            self.transport.close()
+
+    def linger(self) -> None:
+        """Say no more, but hear the rest of a body that nobody waits for: else the answer would be lost with it.
+
+        Whoever still sends to a connection that is closed gets a reset, and that can take what is unread along (RFC
+        9112, 9.6): nginx makes a 502 of a 401.
+        """
+        self._lingers = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
 
     def on_response_complete(self) -> None:
         """Refuse what came behind the last request that was answered."""
@@ -176,8 +203,16 @@ class BoundedHeads(HttpToolsProtocol):
         is_old = self.parser.get_http_version() != "1.1"  # pyright: ignore[reportOptionalMemberAccess] # it calls
         return hosts > 1 or (not hosts and not is_old) or codings > (0 if is_old else 1)
 
+    def _close_behind(self, cycle: RequestResponseCycle) -> None:
+        cycle.__class__ = _Last
+        assert isinstance(cycle, _Last)
+        cycle.linger = self.linger
+        if cycle.scope["http_version"] == "1.0":
+            cycle.waiting_for_100_continue = False
+
     def _end(self, refusal: bytes) -> None:
-        self.transport.write(refusal)
+        if not self._lingers:
+            self.transport.write(refusal)
         self.transport.close()
 
     def _written(self) -> bytes:

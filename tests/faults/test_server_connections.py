@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,10 +40,12 @@ class Inner:
     """An app whose paths are what it does; `left`: a caller has gone, `rest`: the second half may be said."""
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.left = asyncio.Event()
         self.rest = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.append(scope["path"])
         if scope["path"] == "/slow":
             await asyncio.sleep(SHORT_S * 3)
         if scope["path"] in ("/body", "/endless"):
@@ -195,6 +198,56 @@ async def test_a_body_that_breaks_off_behind_another_answer_just_ends_the_connec
         await one.closed()
         inner.rest.set()
     assert one.got.endswith(b"\r\n4\r\nhalf\r\n")
+
+
+# a body that nobody waits for
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connection(old: bool) -> None:
+    rest = b"{" * 8_000_000
+    asks = request("/early", b"{", length=1 + len(rest), connection="close")
+    async with serving() as (url, server, _), calling(url) as one:
+        one.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if old else asks)
+        await one.until(b"said")
+        one.say(rest)
+        async with asyncio.timeout(30):
+            await one.writer.drain()
+        await one.closed()
+        assert one.writer.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        await until_open(server, 0)
+    assert one.got.count(b"HTTP/1.1 401 ") == 1
+
+
+@pytest.mark.parametrize("rest", [b"no size\r\n", b"1;" + b"x" * MAX_HEAD_BYTES], ids=["no chunk", "too long"])
+async def test_what_such_a_body_says_wrong_is_not_answered_again(rest: bytes) -> None:
+    head = b"POST /early HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with serving() as (url, server, _), calling(url) as one:
+        one.say(head)
+        await one.until(b"said")
+        one.say(rest)
+        await one.closed()
+        await until_open(server, 0)
+    assert STATUSES.findall(one.got) == [b"401"]
+
+
+async def test_nothing_behind_such_a_body_is_a_request() -> None:
+    async with serving() as (url, server, inner), calling(url) as one:
+        one.say(request("/early", b"{", length=3, connection="close"))
+        await one.until(b"said")
+        one.say(b"{}" + GET % b"behind" + request("/behind", b"{}"))
+        await one.closed()
+        await until_open(server, 0)
+    assert inner.asked == ["/early"]
+
+
+async def test_such_a_body_has_as_long_as_a_head() -> None:
+    async with serving(head_s=SHORT_S) as (url, server, _), calling(url) as one:
+        one.say(request("/early", b"{", length=1_000_000, connection="close"))
+        await one.closed()  # it says no more
+        while server.server_state.connections:
+            one.say(b"x")
+            await asyncio.sleep(SHORT_S / 10)
 
 
 # HTTP/1.0
