@@ -469,11 +469,7 @@ class Outermost:
             context.on_last += (partial(ledger.refuse, context),)
         try:
             if services.draining and own is None:
-                raise Draining(
-                    "the gateway is shutting down; try again",
-                    retry_after=_RETRY_AFTER_DRAIN_S,
-                    headers={"connection": "close"},  # the next try finds another process only on a new one
-                )
+                raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
             context.admitted = self._is_open
             await (own or self._pipeline)(scope, receive, send)
         except GatewayError as error:

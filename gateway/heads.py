@@ -17,7 +17,7 @@ an answer is under way it comes after that, so that nothing stands within anothe
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -69,7 +69,9 @@ class _Last(RequestResponseCycle):
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """One connection."""
+    """One connection; `ends`: with its next answer, for the server does, too."""
+
+    ends: ClassVar[bool] = False
 
     url = b""
     _is_open = False  # a request has begun, and is not complete
@@ -123,7 +125,7 @@ class BoundedHeads(HttpToolsProtocol):
         """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
-        if not self.cycle.keep_alive:
+        if self.ends or not self.cycle.keep_alive:
             self._close_behind(self.cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -207,6 +209,7 @@ class BoundedHeads(HttpToolsProtocol):
         cycle.__class__ = _Last
         assert isinstance(cycle, _Last)
         cycle.linger = self.linger
+        cycle.keep_alive = False
         if cycle.scope["http_version"] == "1.0":
             cycle.waiting_for_100_continue = False
 

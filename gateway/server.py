@@ -15,7 +15,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -106,6 +106,7 @@ class Server(uvicorn.Server):
         gateway = self._generations.current
         drain_s = gateway.loaded.config.server.drain
         self._generations.drain()
+        cast(Any, self.config.http_protocol_class).ends = True  # whoever tries again finds another process only anew
         gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)
         try:
             await asyncio.sleep(_NOTICE_S)

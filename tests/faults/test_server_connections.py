@@ -70,10 +70,10 @@ class Inner:
 
 @asynccontextmanager
 async def serving(
-    *, most: int = 100, head_s: float = NEVER_S, unread_s: float = NEVER_S
+    *, most: int = 100, head_s: float = NEVER_S, unread_s: float = NEVER_S, ends: bool = False
 ) -> AsyncIterator[tuple[str, Serving, Inner]]:
     """Serve it with these limits."""
-    kind = type("Short", (connections(most),), {"head_s": head_s, "unread_s": unread_s})
+    kind = type("Short", (connections(most),), {"head_s": head_s, "unread_s": unread_s, "ends": ends})
     inner = Inner()
     config = uvicorn.Config(inner, port=0, http=kind, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = Serving(config)
@@ -203,12 +203,13 @@ async def test_a_body_that_breaks_off_behind_another_answer_just_ends_the_connec
 # a body that nobody waits for
 
 
-@pytest.mark.parametrize("old", [False, True])
-async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connection(old: bool) -> None:
+@pytest.mark.parametrize("why", ["asked to close", "old", "server ends"])
+async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connection(why: str) -> None:
     rest = b"{" * 8_000_000
-    asks = request("/early", b"{", length=1 + len(rest), connection="close")
-    async with serving() as (url, server, _), calling(url) as one:
-        one.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if old else asks)
+    wish = "close" if why == "asked to close" else "keep-alive"
+    asks = request("/early", b"{", length=1 + len(rest), connection=wish)
+    async with serving(ends=why == "server ends") as (url, server, _), calling(url) as one:
+        one.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if why == "old" else asks)
         await one.until(b"said")
         one.say(rest)
         async with asyncio.timeout(30):
@@ -216,7 +217,8 @@ async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connect
         await one.closed()
         assert one.writer.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
         await until_open(server, 0)
-    assert one.got.count(b"HTTP/1.1 401 ") == 1
+    assert STATUSES.findall(one.got) == [b"401"]
+    assert b"connection: close" in one.got
 
 
 @pytest.mark.parametrize("rest", [b"no size\r\n", b"1;" + b"x" * MAX_HEAD_BYTES], ids=["no chunk", "too long"])
