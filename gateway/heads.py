@@ -8,15 +8,21 @@ An offer to speak another protocol (`Upgrade: h2c`, as Java's client makes with 
 request is read once more without it. The parser would take the end of its head for the end of all, and its body for the
 next request. What is nothing but such an offer, CONNECT, is 400.
 
+A caller of HTTP/1.0 (`ab`, old proxies) knows neither chunks nor 100 Continue, which uvicorn sends to everybody: a
+stream ends for it with the connection. Where a connection is to close and the body has not come yet, uvicorn closes it
+under the caller's words; here the rest of them is heard.
+
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import ClassVar, Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.context import new_id
 from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
@@ -28,10 +34,44 @@ __all__ = ["MAX_HEAD_BYTES", "BoundedHeads"]
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 _BETWEEN: Final = len(b": \r\n")  # what a header is written with besides its name and value
+_OTHERS: Final = (  # what is spoken here by mistake, by how it begins
+    (b"\x16\x03", "TLS: this port speaks http://, not https://"),
+    (b"PROXY ", "the PROXY protocol, which a balancer can leave out"),
+    (b"\r\n\r\n\x00\r\nQUIT\n", "the PROXY protocol, which a balancer can leave out"),
+    (b"PRI * HTTP/2.0\r\n", "HTTP/2, and this port speaks HTTP/1.1"),
+)
+
+
+class _Last(RequestResponseCycle):
+    """A request behind which the connection ends, and its answer.
+
+    Of HTTP/1.0: without a length the answer ends with the connection (RFC 9112, 6.1 and 6.3). `linger`: see there.
+    """
+
+    linger: Callable[[], None]
+    _is_unframed = False
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Write a part of the answer."""
+        if message["type"] == "http.response.start":
+            if self.scope["http_version"] == "1.0":
+                self._is_unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+                self.chunked_encoding = False if self._is_unframed else None
+        elif message["type"] == "http.response.body":
+            if self._is_unframed:
+                self.expected_content_length = len(message.get("body", b""))
+            if self.more_body and not message.get("more_body", False):
+                self.keep_alive = True  # uvicorn would close it now
+                await super().send(message)
+                self.linger()
+                return
+        await super().send(message)
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """One connection."""
+    """One connection; `ends`: with its next answer, for the server does, too."""
+
+    ends: ClassVar[bool] = False
 
     url = b""
     _is_open = False  # a request has begun, and is not complete
@@ -39,6 +79,7 @@ class BoundedHeads(HttpToolsProtocol):
     _read = 0  # bytes of the last read
     _is_long = False
     _again = b""  # the head of a request that offers another protocol, without the offer
+    _lingers = False
     _refusal = b""  # what is to be said when the answers that are under way have ended
 
     def data_received(self, data: bytes) -> None:
@@ -51,7 +92,7 @@ class BoundedHeads(HttpToolsProtocol):
         try:
             self._parse(data)
         except HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
+            self.logger.warning("Invalid HTTP request received from %s%s", _host(self.client), _guess(data))
             self.send_400_response("")
         if self._is_open and self._came > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._is_long = True
@@ -64,6 +105,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Measure a head that came all at once, and begin the request."""
+        if self._lingers:  # it stands behind the last one
+            return
         # what came in one read, and that a short one, cannot be longer
         if (self._came or self._read > MAX_HEAD_BYTES) and self._length() > MAX_HEAD_BYTES:
             self._is_long = True
@@ -82,6 +125,8 @@ class BoundedHeads(HttpToolsProtocol):
         """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
+        if self.ends or not self.cycle.keep_alive:
+            self._close_behind(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which has a bound of its own."""
@@ -97,6 +142,18 @@ class BoundedHeads(HttpToolsProtocol):
     def end_request(self) -> None:
         """Have all of a request."""
         super().on_message_complete()
+        if self._lingers:
+            self.transport.close()
+
+    def linger(self) -> None:
+        """Say no more, but hear the rest of a body that nobody waits for: else the answer would be lost with it.
+
+        Whoever still sends to a connection that is closed gets a reset, and that can take what is unread along (RFC
+        9112, 9.6): nginx makes a 502 of a 401.
+        """
+        self._lingers = True
+        if not self.transport.is_closing():
+            self.transport.write_eof()
 
     def on_response_complete(self) -> None:
         """Refuse what came behind the last request that was answered."""
@@ -148,8 +205,17 @@ class BoundedHeads(HttpToolsProtocol):
         is_old = self.parser.get_http_version() != "1.1"  # pyright: ignore[reportOptionalMemberAccess] # it calls
         return hosts > 1 or (not hosts and not is_old) or codings > (0 if is_old else 1)
 
+    def _close_behind(self, cycle: RequestResponseCycle) -> None:
+        cycle.__class__ = _Last
+        assert isinstance(cycle, _Last)
+        cycle.linger = self.linger
+        cycle.keep_alive = False
+        if cycle.scope["http_version"] == "1.0":
+            cycle.waiting_for_100_continue = False
+
     def _end(self, refusal: bytes) -> None:
-        self.transport.write(refusal)
+        if not self._lingers:
+            self.transport.write(refusal)
         self.transport.close()
 
     def _written(self) -> bytes:
@@ -171,3 +237,12 @@ class BoundedHeads(HttpToolsProtocol):
         path, _, query = self.url.partition(b"?")
         headers = dict(self.scope["headers"] if self.scope else ())
         return match("POST", unquote(path.decode("latin-1")), headers, query)
+
+
+def _host(client: tuple[str, int] | None) -> str:
+    return client[0] if client else "a local socket"
+
+
+def _guess(data: bytes) -> str:
+    """Say what else than HTTP/1.1 begins so, as far as that is known."""
+    return next((f": it is {what}" for begin, what in _OTHERS if data.startswith(begin)), "")

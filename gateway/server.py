@@ -1,7 +1,7 @@
 """uvicorn as `gateway run` starts it: a shutdown in steps, and a banner when the socket listens.
 
     SIGTERM, SIGINT   new work gets 503, for a second the listener stays so that load balancers notice
-    listener closed   what is open has `server.drain` seconds to end by itself
+    listener closed   idle connections, too; what is open has `server.drain` seconds to end by itself
     time is up        what is left ends with its dialect's error
 
 A second signal ends the process at once. SIGHUP has the configuration read again, or, where it means that the terminal
@@ -15,7 +15,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from types import FrameType
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -106,11 +106,14 @@ class Server(uvicorn.Server):
         gateway = self._generations.current
         drain_s = gateway.loaded.config.server.drain
         self._generations.drain()
+        cast(Any, self.config.http_protocol_class).ends = True  # whoever tries again finds another process only anew
         gateway.logger.info("draining", open_requests=len(self.server_state.tasks), drain_s=drain_s)
         try:
             await asyncio.sleep(_NOTICE_S)
             for server in self.servers:
                 server.close()
+            for connection in tuple(self.server_state.connections):
+                connection.shutdown()  # of one that is served: after its answer
             await self._settle(drain_s)
             self._generations.abort()
             await self._settle(_ENDING_S)

@@ -20,7 +20,8 @@ import socket
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import aiohttp
@@ -49,6 +50,7 @@ MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
 _READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
 _MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
+_MAX_HEADERS: Final = 256  # a proxy that repeats those of its own upstream has more than 128
 _KEEPALIVE_S: Final = 60.0
 _REST_S: Final = 0.02  # for the end of a body behind that of its answer; who sends on is left within 50 ms
 _LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
@@ -59,6 +61,7 @@ _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "
 _PLAIN: Final = ("", "identity")
 _CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
 _CONNECTIONS: Final = 2  # that are tried behind one that was closed
+_LOOKUPS: Final = 8  # names of strangers that are resolved at a time
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
@@ -68,12 +71,10 @@ _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 _NOT_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
     ValueError,
 )
 # what aiohttp's own words would name with a URL; in the order in which they are looked for
 _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
     (aiohttp.ServerDisconnectedError, "before an answer"),
     (aiohttp.ClientResponseError, "what it said is no HTTP"),
     (aiohttp.ClientPayloadError, "before the end of its answer"),
@@ -137,6 +138,7 @@ class Transport:
     ) -> None:
         self._proxies: Mapping[str, str] = {} if allows is not None else proxies()
         self._allows = allows
+        self._connect_s = connect_s
         self._open: set[Response] = set()
         self._left: set[Response] = set()
         self._session = aiohttp.ClientSession(
@@ -155,6 +157,7 @@ class Transport:
             read_bufsize=_READ_BUFFER_BYTES,
             max_line_size=_MAX_HEAD_BYTES,
             max_field_size=_MAX_HEAD_BYTES,
+            max_headers=_MAX_HEADERS,
         )
 
     @property
@@ -235,6 +238,10 @@ class Transport:
                     raise
                 left -= 1
                 await asyncio.sleep(0)  # the loop sees now which others have been closed
+            except aiohttp.ConnectionTimeoutError:
+                where = f"{target.host}:{target.port}"
+                words = f"no connection to {where} within {self._connect_s:g} s (timeouts.connect)"
+                raise ConnectFailed(words) from None
 
     async def fetch(
         self,
@@ -266,15 +273,21 @@ class Transport:
 
 
 class _Closed(aiohttp.ServerDisconnectedError):
-    """A server has closed a connection before anything of a request was written."""
+    """A connection was closed, or became of no use, before anything of a request was written."""
 
 
 class _Request(aiohttp.ClientRequest):
-    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard."""
+    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard.
+
+    Nor to one on which something came meanwhile, such as the 408 of a server that is about to close it, or what belongs
+    to the answer before: it would be taken for the answer to this one.
+    """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write it."""
         if _CLOSED and conn.transport is not None and _is_closed(conn.transport):
+            raise _Closed
+        if conn.protocol is not None and conn.protocol.should_close:
             raise _Closed
         return await super().send(conn)
 
@@ -291,24 +304,39 @@ class _ForbiddenAddress(OSError):
 
 
 class _Guarded(AbstractResolver):
-    """Gives the addresses of a name if every one of them is allowed."""
+    """Gives the addresses of a name if every one of them is allowed.
+
+    It has threads of its own: whoever writes the names may have one whose servers never answer, and the few threads of
+    the event loop resolve those of the upstreams, too.
+    """
 
     def __init__(self, allows: Callable[[str], bool]) -> None:
         self._allows = allows
-        self._resolver = aiohttp.ThreadedResolver()
+        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Resolve a name."""
-        found = await self._resolver.resolve(host, port, family)
+        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=proto,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, proto, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        ]
         if not all(self._allows(one["host"]) for one in found):
             raise _ForbiddenAddress(None, "its address is not a public one")
         return found
 
     async def close(self) -> None:
-        """Close the resolver underneath."""
-        await self._resolver.close()
+        """Wait for no name any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _check(target: URL, allows: Callable[[str], bool]) -> None:
@@ -549,5 +577,5 @@ def _refused(status: int) -> str:
 def _words(error: OSError) -> str:
     """Give the system's words, in whose place event loops put addresses; TLS and name resolution have their own."""
     if isinstance(error, ssl.SSLError) or not error.errno or error.errno < 0:
-        return error.strerror or str(error)
+        return error.strerror or str(error) or "it hangs up"  # in the middle of a TLS handshake, say
     return os.strerror(error.errno)

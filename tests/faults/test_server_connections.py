@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,17 +40,21 @@ class Inner:
     """An app whose paths are what it does; `left`: a caller has gone, `rest`: the second half may be said."""
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.left = asyncio.Event()
         self.rest = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.append(scope["path"])
         if scope["path"] == "/slow":
             await asyncio.sleep(SHORT_S * 3)
         if scope["path"] in ("/body", "/endless"):
             while (message := await receive())["type"] == "http.request" and message["more_body"]:
                 pass
         endless = scope["path"] == "/endless"
-        await send({"type": "http.response.start", "status": 401 if scope["path"] == "/early" else 200, "headers": []})
+        headers = [(b"content-length", b"4")] if scope["path"] == "/whole" else []
+        status = 401 if scope["path"] == "/early" else 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         if scope["path"] == "/halves":
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
             await self.rest.wait()
@@ -65,10 +70,10 @@ class Inner:
 
 @asynccontextmanager
 async def serving(
-    *, most: int = 100, head_s: float = NEVER_S, unread_s: float = NEVER_S
+    *, most: int = 100, head_s: float = NEVER_S, unread_s: float = NEVER_S, ends: bool = False
 ) -> AsyncIterator[tuple[str, Serving, Inner]]:
     """Serve it with these limits."""
-    kind = type("Short", (connections(most),), {"head_s": head_s, "unread_s": unread_s})
+    kind = type("Short", (connections(most),), {"head_s": head_s, "unread_s": unread_s, "ends": ends})
     inner = Inner()
     config = uvicorn.Config(inner, port=0, http=kind, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = Serving(config)
@@ -193,6 +198,93 @@ async def test_a_body_that_breaks_off_behind_another_answer_just_ends_the_connec
         await one.closed()
         inner.rest.set()
     assert one.got.endswith(b"\r\n4\r\nhalf\r\n")
+
+
+# a body that nobody waits for
+
+
+@pytest.mark.parametrize("why", ["asked to close", "old", "server ends"])
+async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connection(why: str) -> None:
+    rest = b"{" * 8_000_000
+    wish = "close" if why == "asked to close" else "keep-alive"
+    asks = request("/early", b"{", length=1 + len(rest), connection=wish)
+    async with serving(ends=why == "server ends") as (url, server, _), calling(url) as one:
+        one.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if why == "old" else asks)
+        await one.until(b"said")
+        one.say(rest)
+        async with asyncio.timeout(30):
+            await one.writer.drain()
+        await one.closed()
+        assert one.writer.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        await until_open(server, 0)
+    assert STATUSES.findall(one.got) == [b"401"]
+    assert b"connection: close" in one.got
+
+
+@pytest.mark.parametrize("rest", [b"no size\r\n", b"1;" + b"x" * MAX_HEAD_BYTES], ids=["no chunk", "too long"])
+async def test_what_such_a_body_says_wrong_is_not_answered_again(rest: bytes) -> None:
+    head = b"POST /early HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with serving() as (url, server, _), calling(url) as one:
+        one.say(head)
+        await one.until(b"said")
+        one.say(rest)
+        await one.closed()
+        await until_open(server, 0)
+    assert STATUSES.findall(one.got) == [b"401"]
+
+
+async def test_nothing_behind_such_a_body_is_a_request() -> None:
+    async with serving() as (url, server, inner), calling(url) as one:
+        one.say(request("/early", b"{", length=3, connection="close"))
+        await one.until(b"said")
+        one.say(b"{}" + GET % b"behind" + request("/behind", b"{}"))
+        await one.closed()
+        await until_open(server, 0)
+    assert inner.asked == ["/early"]
+
+
+async def test_such_a_body_has_as_long_as_a_head() -> None:
+    async with serving(head_s=SHORT_S) as (url, server, _), calling(url) as one:
+        one.say(request("/early", b"{", length=1_000_000, connection="close"))
+        await one.closed()  # it says no more
+        while server.server_state.connections:
+            one.say(b"x")
+            await asyncio.sleep(SHORT_S / 10)
+
+
+# HTTP/1.0
+
+
+async def test_a_stream_ends_with_the_connection_where_the_caller_knows_no_chunks() -> None:
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(b"GET /halves HTTP/1.0\r\n\r\n")
+        await one.until(b"half")
+        inner.rest.set()
+        await one.closed()
+    head, _, body = one.got.partition(b"\r\n\r\n")
+    assert body == b"halfsaid"
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+
+
+async def test_an_answer_that_has_a_length_keeps_it() -> None:
+    async with serving() as (url, _, _), calling(url) as one:
+        one.say(b"GET /whole HTTP/1.0\r\n\r\n")
+        await one.closed()
+    head, _, body = one.got.partition(b"\r\n\r\n")
+    assert body == b"said"
+    assert b"content-length: 4" in head
+
+
+async def test_who_is_told_to_go_on_knows_what_that_means() -> None:
+    asks = request("/body", b"{}", expect="100-continue")
+    async with serving() as (url, _, _), calling(url) as new, calling(url) as old:
+        new.say(asks)
+        old.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        await new.until(b"said")
+        await old.closed()
+    assert new.got.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+    assert old.got.startswith(b"HTTP/1.1 200 ")
 
 
 # too many

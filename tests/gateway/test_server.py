@@ -127,6 +127,26 @@ def test_the_listener_closes_after_the_notice(tmp_path: Path) -> None:
         assert ENDS["anthropic"] in list(lines)
 
 
+def test_nobody_is_kept_on_a_connection_to_a_gateway_that_ends(tmp_path: Path) -> None:
+    """Behind a balancer of connections each try would be refused again, by the same process."""
+    with (
+        gateway(tmp_path, toml=KEEPALIVE) as program,
+        streaming(program, "openai-chat", "!slow 60"),
+        httpx.Client(base_url=program.url) as busy,
+        socket.create_connection(("127.0.0.1", httpx.URL(program.url).port)) as idle,
+    ):
+        idle.settimeout(20)
+        idle.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b'{"status":"ok"}'):
+            answer += idle.recv(65536)
+        assert "connection" not in busy.post(PATHS["openai-chat"], json=body("Hello", stream=False)).headers
+        stop(program)
+        refused = busy.post(PATHS["openai-chat"], json=body("Hello", stream=False))
+        assert (refused.status_code, refused.headers.get("connection")) == (503, "close")
+        assert idle.recv(65536) == b""  # and not only when the stream ends
+
+
 @DIALECTS
 def test_what_outlasts_the_drain_ends_with_an_error(tmp_path: Path, dialect: str) -> None:
     toml = f"{KEEPALIVE}[server]\ndrain = 0.2\n"

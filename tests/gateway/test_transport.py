@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +137,12 @@ async def test_a_header_of_many_kilobytes_is_one(transport: Transport) -> None:
     assert response.headers["policy"].encode() == policy
 
 
+async def test_many_headers_are_an_answer(transport: Transport) -> None:
+    many = b"".join(b"\r\nX-Upstream-%d: x" % number for number in range(200))
+    async with upstream(saying(OK.replace(b"\r\n\r\n", many + b"\r\n\r\n"))) as server:
+        assert "x-upstream-199" in (await post(transport, server.url)).headers
+
+
 async def test_cookies_are_not_kept(transport: Transport) -> None:
     async with upstream(saying(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: account=1\r\n\r\n"))) as server:
         named = server.url.replace("127.0.0.1", "localhost")  # aiohttp keeps no cookies of an address anyway
@@ -183,6 +192,35 @@ async def test_no_proxy_resolves_what_only_some_addresses_are_allowed_for(monkey
         await transport.send("GET", server.url, headers={})
         await transport.close()
     assert (len(proxy.requests), len(server.requests)) == (0, 1)
+
+
+async def test_a_name_of_a_stranger_that_is_never_resolved_keeps_no_other_from_being(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *more: Any, **options: Any) -> Any:
+        if host != "silent.test":
+            return real(host, *more, **options)
+        begun.set()
+        ended.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    guarded = Transport(allows=lambda _: True)
+    waiting = asyncio.create_task(post(guarded, "http://silent.test"))
+    try:
+        while not begun.is_set():  # noqa: ASYNC110 - threads tell no loop
+            await asyncio.sleep(0.002)
+        async with asyncio.timeout(20), upstream(saying(OK)) as server:
+            await post(transport, server.url.replace("127.0.0.1", "localhost"))
+    finally:
+        ended.set()
+        with pytest.raises(ConnectFailed, match="Temporary failure in name resolution"):
+            await waiting
+        await guarded.close()
 
 
 async def test_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch) -> None:

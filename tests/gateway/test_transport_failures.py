@@ -91,13 +91,25 @@ async def test_server_without_tls(transport: Transport) -> None:
             await post(transport, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
+async def test_server_that_hangs_up_in_the_handshake(transport: Transport) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectFailed, match=f"^no connection to 127.0.0.1:{port}: [a-zA-Z]"):
+            await post(transport, f"https://127.0.0.1:{port}")
+
+
 async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
     transport = Transport(connect_s=0.05)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        with pytest.raises(ConnectFailed, match="^no connection in time$"):
-            await post(transport, f"https://127.0.0.1:{listener.getsockname()[1]}")
+        at = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ConnectFailed, match=rf"^no connection to {at} within 0.05 s \(timeouts.connect\)$"):
+            await post(transport, f"https://{at}")
     await transport.close()
 
 
@@ -144,6 +156,29 @@ async def test_connection_that_was_closed_while_idle_is_not_written_to(transport
             writers[-1].transport.abort()
             await asyncio.sleep(0)  # it is closed, and the loop has not looked at our end of it
     assert (server.connections, len(server.requests)) == (3, 3)
+
+
+STRAY = {
+    "answer": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray",
+    "event": b"data: late\n\n",
+}
+
+
+@pytest.mark.parametrize("stray", list(STRAY.values()), ids=list(STRAY))
+async def test_what_comes_while_a_connection_is_idle_answers_nothing(transport: Transport, stray: bytes) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(OK)
+
+    async with upstream(answer) as server, upstream(saying(OK)) as other:
+        assert await (await post(transport, server.url)).read_all(10) == b"ok"
+        writers[-1].write(stray)
+        await (await post(transport, other.url)).read_all(10)  # by then the loop has read what came
+        again = await post(transport, server.url)
+        assert (again.status, await again.read_all(10)) == (200, b"ok")
+    assert (server.connections, len(server.requests)) == (2, 2)
 
 
 async def test_stale_connection_is_reported_and_not_tried_again(transport: Transport) -> None:

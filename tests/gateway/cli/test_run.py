@@ -270,12 +270,23 @@ def test_only_a_trusted_proxy_says_who_the_client_is(folder: Path, trusted: str,
         assert request_line(program)["client"] == client
 
 
-def test_what_the_server_logs_is_a_line_of_the_same_form(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"this is no HTTP\r\n\r\n", ""),
+        (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", ": it is TLS: this port speaks http://, not https://"),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", ": it is the PROXY protocol, which a balancer can leave out"),
+        (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11", ": it is the PROXY protocol, which a balancer can leave out"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ": it is HTTP/2, and this port speaks HTTP/1.1"),
+    ],
+    ids=["nothing known", "tls", "proxy", "proxy 2", "http2"],
+)
+def test_what_the_server_logs_is_a_line_of_the_same_form(folder: Path, sent: bytes, said: str) -> None:
     with gateway(folder) as program:
         url = httpx.URL(program.url)
         assert url.port is not None
         with socket.create_connection((url.host, url.port)) as connection:
-            connection.sendall(b"this is no HTTP\r\n\r\n")
+            connection.sendall(sent)
             line = json.loads(program.says('"event":"library"'))
     assert (line["level"], line["logger"]) == ("warning", "uvicorn.error")
-    assert "Invalid HTTP request" in line["message"]
+    assert line["message"] == f"Invalid HTTP request received from 127.0.0.1{said}"
