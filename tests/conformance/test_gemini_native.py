@@ -288,6 +288,7 @@ async def test_the_envelope_says_what_kind_of_request_it_is(served: Served, fiel
     [
         ({"cachedContent": "cachedContents/c1"}, "cachedContent"),
         ({"generationConfig": {"responseModalities": ["AUDIO"]}}, "generationConfig.responseModalities"),
+        ({"generationConfig": {"responseModalities": ["Audio"]}}, "generationConfig.responseModalities"),
         ({"contents": [{"parts": [{"hologram": {}}]}]}, "contents[0].parts[0].hologram"),
     ],
 )

@@ -279,6 +279,14 @@ async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
     assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept + LAST)]
 
 
+async def test_an_end_without_a_delta_stays(tmp_path: Path) -> None:
+    """A11: Azure's asynchronous filter says so that it has withheld the rest."""
+    withheld = {"index": 0, "finish_reason": "content_filter", "content_filter_results": {"hate": {"filtered": True}}}
+    got = await stream(tmp_path, FIRST, chunk(choices=[withheld]), DONE, **COUNTING)
+    kept = chunk(choices=[{**withheld, "delta": {}}])
+    assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept)]
+
+
 def called(*pieces: Json) -> bytes:
     return chunk(**said(tool_calls=list(pieces)))
 

@@ -143,6 +143,6 @@ def _detail(config: wire.Config, place: Place) -> str | None:
 
 def _sound(config: wire.Config, place: Place) -> ir.Loss | None:
     """Keep calls for sound to upstreams of this dialect: a text would be the wrong answer."""
-    if "AUDIO" not in wire.strings(config.response_modalities):
+    if "audio" not in map(str.lower, wire.strings(config.response_modalities)):
         return None
     return ir.Loss(f"{place.path}.responseModalities", "answers in sound are Gemini's own", "content")

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.edits import read
 
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
@@ -23,11 +24,13 @@ _Fields = dict[str, Raw]
 _FIELDS: Final = msgspec.json.Decoder(_Fields)
 _LIST: Final = msgspec.json.Decoder(list[_Fields])
 _TEXT: Final = msgspec.json.Decoder(str)
+_TOKENS: Final = msgspec.json.Decoder(dict[str, float | list[Raw]])
 _encode: Final = msgspec.json.Encoder().encode
 
 _WORDS: Final = frozenset({"text", "thought"})
 _EMPTY: Final = Raw(b'""')
 _NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
+_LIKELY: Final = "logprobsResult"
 
 
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
@@ -98,14 +101,19 @@ class _Candidate:
         self._fields: dict[str, object] = {}
         self._content: _Fields = {}
         self._parts: list[_Fields] = []
+        self._likely: Raw | None = None
 
     def add(self, fields: _Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
         content = _FIELDS.decode(given.pop("content", _NOTHING[1]))
         parts = content.pop("parts", _NOTHING[2])
+        likely = given.pop(_LIKELY, None)
         self._content |= content
         self._fields |= given
+        if likely is not None:  # of the tokens of this chunk
+            self._likely = likely if self._likely is None else _together_told(self._likely, likely)
+            self._fields[_LIKELY] = self._likely
         for one in [] if parts in _NOTHING else _LIST.decode(parts):
             self._join(one)
 
@@ -120,6 +128,20 @@ class _Candidate:
             last["text"] = Raw(_encode(_TEXT.decode(last["text"]) + _TEXT.decode(one["text"])))
         else:
             self._parts.append(one)
+
+
+def _together_told(before: Raw, after: Raw) -> Raw:
+    """Join what is said of the tokens of two chunks: lists follow each other, a sum grows."""
+    told, more = read(before, _TOKENS), read(after, _TOKENS)
+    if told is None or more is None:
+        return after
+    for name, value in more.items():
+        given = told.get(name)
+        if isinstance(given, list) and isinstance(value, list):
+            told[name] = [*given, *value]
+        else:
+            told[name] = given + value if isinstance(given, float) and isinstance(value, float) else value
+    return Raw(_encode(told))
 
 
 def _is_words(one: _Fields) -> bool:

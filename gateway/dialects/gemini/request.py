@@ -475,7 +475,10 @@ class _Writer:
         return kept
 
     def _stops(self) -> list[str]:
-        stops = [stop for stop in self.request.sampling.stop if (stop.strip() if self.claude else stop)]
+        given = [stop for stop in self.request.sampling.stop if stop]
+        stops = [stop for stop in given if stop.strip()] if self.claude else given
+        if len(stops) < len(given):
+            self._lose("stop", "Claude does not stop at white space")
         if len(stops) > _MAX_STOPS:
             raise self._refused("stop", f"this upstream takes up to {_MAX_STOPS} stop sequences")
         return stops

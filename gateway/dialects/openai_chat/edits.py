@@ -59,6 +59,7 @@ _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thin
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_THERE: Final = "this upstream does not take back what it has not said itself"
 _NO_TOOLS: Final = (Raw(b"[]"), _NULL)
+_EMPTY: Final = Raw(b"{}")
 
 
 # requests
@@ -263,12 +264,16 @@ def _unfilled(fields: Fields, _: Answering) -> Fields | None:
 
 
 def _hollow(fields: Fields, _: Answering) -> Fields | None:
-    """Leave out choices without a delta."""
+    """Leave out choices without a delta; one that ends its answer gets an empty one."""
     choices = read(fields.get("choices", _NULL), _MANY)
     if not choices or all("delta" in one for one in choices):
         return fields
-    kept = [one for one in choices if "delta" in one]
-    return {**fields, "choices": Raw(_encode(kept))} if kept else None
+    given = [one if "delta" in one else {**one, "delta": _EMPTY} for one in choices if "delta" in one or _ends(one)]
+    return {**fields, "choices": Raw(_encode(given))} if given else None
+
+
+def _ends(choice: Fields) -> bool:
+    return not is_null(choice.get("finish_reason", _NULL))
 
 
 def _has_asked(answering: Answering) -> bool:

@@ -197,6 +197,8 @@ class Output:
             if is_whole("".join(self._pieces)):
                 self._close()
         else:
+            if self._words is None and self._sources:
+                self._open_part(_TEXT)
             self._close_part()
             self._tokens.clear()  # of a block without words
 
@@ -304,8 +306,6 @@ class Output:
         return part
 
     def _close_part(self) -> None:
-        if self._words is None and self._sources:
-            self._open_part(_TEXT)
         words = self._words
         if words is None:
             return

@@ -187,6 +187,25 @@ def test_the_later_word_holds() -> None:
     }
 
 
+def test_how_likely_the_tokens_are_is_told_of_all_chunks() -> None:
+    tokens: list[dict[str, Any]] = [{"token": "a", "logProbability": -1}, {"token": "b", "logProbability": -2}]
+    likely = [
+        {"chosenCandidates": [one], "topCandidates": [{"candidates": [one]}], "logProbabilitySum": total}
+        for one, total in zip(tokens, (-1, -2), strict=True)
+    ]
+    answer = joined(
+        said({"text": "a"}, logprobsResult=likely[0]),
+        said({"text": "b"}, logprobsResult=likely[1], finishReason="STOP", avgLogprobs=-1.5),
+    )
+    told = {"chosenCandidates": tokens, "topCandidates": [{"candidates": [one]} for one in tokens]}
+    assert answer["candidates"][0]["logprobsResult"] == told | {"logProbabilitySum": -3}
+
+
+def test_of_tokens_that_are_spelt_otherwise_the_later_word_holds() -> None:
+    answer = joined(said({"text": "a"}, logprobsResult=["new"]), said({"text": "b"}, logprobsResult={"new": "er"}))
+    assert answer["candidates"][0]["logprobsResult"] == {"new": "er"}
+
+
 def test_candidates_stay_apart() -> None:
     one, other = ({"content": {"parts": [{"text": text}]}, "index": index} for index, text in ((0, "a"), (1, "b")))
     answer = joined({"candidates": [one, other]}, {"candidates": [other]})

@@ -315,8 +315,10 @@ def test_more_than_five_stops_are_refused() -> None:
     assert caught.value.param == "stop"
 
 
-def test_blank_stops_are_left_out_for_claude() -> None:
-    assert config(model=CLAUDE, sampling=ir.Sampling(stop=("\n", "END"))) == {"stopSequences": ["END"]}
+def test_blank_stops_are_left_out_for_claude_and_told() -> None:
+    asked = written(model=CLAUDE, sampling=ir.Sampling(stop=("\n", "", "END")))
+    assert asked.body["generationConfig"] == {"stopSequences": ["END"]}
+    assert asked.losses == (ir.Loss("stop", "Claude does not stop at white space", "change"),)
 
 
 # the form of the answer

@@ -4,7 +4,7 @@ import pytest
 
 from gateway import ir
 
-from .responses import ID, Json, answer, answering, block, call, signed, text, thinking, write
+from .responses import ID, Json, answer, answering, block, call, signed, text, thinking, whole, write
 
 PNG = ir.MediaChunk(media_type="image/png", data="iVBORw0KGgo=")
 SEAL = ir.seal(ir.Signature("gemini", "R0VN"))
@@ -190,6 +190,11 @@ def test_a_source_without_words_has_a_part_for_itself() -> None:
     stream = write(answer(block("text", ir.CitationDelta(url="https://e.org"))))
     (part,) = stream.output[0]["content"]
     assert (part["text"], len(part["annotations"])) == ("", 1)
+
+
+def test_a_source_without_words_ends_a_call_that_was_not_whole() -> None:
+    events = answer(call("f", '{"a":'), block("text", ir.CitationDelta(url="https://e.org")), reason="length")
+    assert kinds(write(events).output) == kinds(whole(events)["output"]) == ["function_call", "message"]
 
 
 def test_sources_belong_to_their_own_text() -> None:
