@@ -28,7 +28,8 @@ _MODE: Final = 0o600
 class LogFile:
     """A file that lines are added to. `keep`: how many rotated files stay, 0 = all.
 
-    Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost.
+    Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost. One
+    that cannot be rotated goes on under its name until the next midnight.
     """
 
     def __init__(
@@ -53,8 +54,7 @@ class LogFile:
             os.write(self._file, line + b"\n")
         except OSError as error:
             if not self._failing:
-                with suppress(OSError):  # it may be on the same disk
-                    print(f"{self.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 (no other way)
+                self._tell(f"cannot be written: {error.strerror}")
             self._failing = True
         else:
             self._failing = False
@@ -66,6 +66,10 @@ class LogFile:
             os.close(file)
 
     __del__ = close  # with the last logger that writes to it
+
+    def _tell(self, what: str) -> None:
+        with suppress(OSError):  # it may be on the same disk
+            print(f"{self.path}: {what}", file=sys.stderr)  # noqa: T201 (no other way)
 
     def _open(self) -> None:
         self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
@@ -79,10 +83,13 @@ class LogFile:
     def _turn(self) -> None:
         """Begin a new file, unless another process has."""
         if self._file >= 0:
-            if sys.platform != "win32":
-                fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
-            if self._is_mine() and os.fstat(self._file).st_size:
-                self._rotate()
+            try:
+                if sys.platform != "win32":
+                    fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
+                if self._is_mine() and os.fstat(self._file).st_size:
+                    self._rotate()
+            except OSError as error:  # who kept the lock for it would stop every other process
+                self._tell(f"cannot be rotated, and goes on: {error.strerror}")
         self.close()
         self._open()
         self._day = datetime.combine(self._now().date(), time())
@@ -102,9 +109,13 @@ class LogFile:
             if not os.path.samestat(old.stat(), os.fstat(self._file)):
                 return
             # one that was killed between the two steps
-        new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
-        new.replace(self.path)
+        try:
+            new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
+            new.replace(self.path)
+        except OSError:
+            old.unlink()  # the day is not over for this file
+            raise
         self._drop()
 
     def _drop(self) -> None:
