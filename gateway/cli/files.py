@@ -23,10 +23,15 @@ def target_of(config: str | None) -> Path:
 
 
 def create(file: Path, text: str, mode: int = 0o644) -> None:
-    """Make a file that is not there yet; raise ConfigError."""
+    """Make a file that is not there yet, whole or not at all; raise ConfigError."""
     try:
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as opened:
-            opened.write(text)
+        number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as opened:
+                opened.write(text)
+        except BaseException:
+            file.unlink()  # the half of it would be in the way of the next try
+            raise
     except OSError as error:
         raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
 

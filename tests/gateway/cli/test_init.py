@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import Run
+from tests.gateway.cli.conftest import Run, full_disk
 from tests.processes import gateway
 
 NEEDS = {
@@ -162,6 +162,14 @@ def test_nothing_stays_where_the_key_cannot_be_written(run: Run, folder: Path) -
     (folder / ".env").mkdir()
     assert run("init").err == ".env: cannot be written: Is a directory\n"
     assert not (folder / "gateway.toml").exists()
+
+
+def test_nothing_stays_where_there_is_no_room(command: Run, folder: Path) -> None:
+    with full_disk():
+        done = command("init")
+    assert (done.code, done.err) == (2, "gateway.toml: cannot be written: File too large\n")
+    assert not (folder / "gateway.toml").exists()
+    assert command("init").code == 0
 
 
 def test_a_folder_that_is_none_is_said(run: Run, folder: Path) -> None:
