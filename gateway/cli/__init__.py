@@ -84,7 +84,15 @@ def main(arguments: list[str] | None = None) -> Any:
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")  # what is not UTF-8, such as a pipe on Windows, gets escapes
-    return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")
+    words = arguments if arguments is not None else sys.argv[1:]
+    try:
+        return _gateway.main(words, prog_name="gateway")
+    except UnicodeEncodeError:
+        wrong = next((word for word in words if any("\ud800" <= one <= "\udfff" for one in word)), None)
+        if wrong is None:
+            raise
+        click.echo(f"{wrong}: is not UTF-8 text", err=True)
+        raise SystemExit(2) from None
 
 
 def _open_streams() -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "kind_of",
     "number",
     "read_choice",
+    "text_of",
 ]
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -127,10 +128,17 @@ def _size(value: object) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper().replace("I", "")])
 
 
+def text_of(value: str) -> str:
+    """Accept what can name a file, a host or a header; raise ValueError."""
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return str(value)
+
+
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a string, got {kind_of(value)}")  # noqa: TRY004 - a reader has one error
-    return str(value)
+    return text_of(value)
 
 
 def _url(value: object) -> str:
@@ -172,7 +180,12 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _secret(value: object) -> Secret:
-    return value if isinstance(value, Secret) else Secret(_string(value))
+    if isinstance(value, Secret):
+        return value
+    text = _string(value)
+    if any("\ud800" <= one <= "\udfff" for one in text):  # bytes of a variable; those of a path may be any
+        raise ValueError("is not UTF-8 text")
+    return Secret(text)
 
 
 def _key(value: object) -> Secret:

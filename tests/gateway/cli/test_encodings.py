@@ -27,6 +27,22 @@ def test_what_it_lacks_is_escaped(command: Run, folder: Path, words: tuple[str, 
     assert "Traceback" not in done.err
 
 
+WORD = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    "words", [("explain", WORD), ("keys", "revoke", WORD), ("connect", "codex", "--key", WORD, "--apply")]
+)
+def test_a_word_that_is_no_text_is_bad_usage(command: Run, folder: Path, words: tuple[str, ...]) -> None:
+    done = command(*words, HOME=str(folder))
+    assert (done.code, done.err) == (2, "caf\\udce9: is not UTF-8 text\n")
+
+
+def test_a_key_that_is_no_text_names_its_variable(command: Run) -> None:
+    done = command("run", GATEWAY_AUTH__KEYS='["env:A_KEY"]', A_KEY=WORD)
+    assert (done.code, done.err) == (2, "environment: GATEWAY_AUTH__KEYS: auth.keys[0]: is not UTF-8 text\n")
+
+
 @pytest.fixture
 def latin(tmp_path: Path) -> Path:
     """Make a folder as a system of old named it."""

@@ -8,6 +8,9 @@ from tests.gateway.config.conftest import Problems
 TYPOS = [
     ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
     ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
+    ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is no name or address of a host"),
+    ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: holds a NUL character"),
+    ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: holds a NUL character"),
     (
         '[auth]\nallow_anonymous = "allways"',
         'gateway.toml:2: auth.allow_anonymous: "allways" is none of never, loopback, always; did you mean "always"?',
