@@ -108,7 +108,7 @@ class Dotenv:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8")
+        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
     return {name: value for name, value in found.items() if value is not None}
