@@ -19,6 +19,7 @@ import pytest
 
 from gateway.cli.doctor_local import folder as examine_folder
 from gateway.cli.doctor_local import python, settings
+from gateway.cli.exposed import secret_files
 from gateway.config import NOT_IN_EFFECT, load
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run, antigravity
@@ -445,3 +446,11 @@ async def test_a_key_that_does_not_fit_is_a_problem(
     findings = await asyncio.to_thread(examine, GATEWAY_ENCRYPTION_KEY=second)
     ((level, said),) = of(findings, "start")
     assert (level, "store.encryption_key: does not open " in said) == ("problem", True)
+
+
+def test_a_configuration_that_is_broken_meanwhile_stops_no_start(write: Write) -> None:
+    """Its file is read once more, for secrets that others can read."""
+    loaded = load(write('[auth]\nkeys = ["sk-in-clear"]\n'), environ={})
+    assert [what for _, what in secret_files(loaded)] == ["secrets in clear"]
+    write("[auth")
+    assert list(secret_files(loaded)) == []

@@ -154,6 +154,12 @@ def test_the_curl_line_heeds_the_port_that_counts(run: Run, folder: Path, name: 
     assert "curl http://127.0.0.1:9876/v1/" in run("init").out
 
 
+def test_the_curl_line_can_be_pasted_whatever_the_key_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "it's $mine")
+    line = next(line for line in run("init").out.splitlines() if "curl" in line)
+    assert "authorization: Bearer it's $mine" in shlex.split(line)
+
+
 def test_the_next_command_can_be_pasted(run: Run) -> None:
     assert "1. gateway run -c 'my gateway.toml'\n" in run("init", "-c", "my gateway.toml").out
 
