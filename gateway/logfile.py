@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, time, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 if sys.platform != "win32":
@@ -37,8 +37,8 @@ class LogFile:
     ) -> None:
         self._now = now
         self._file = -1
-        name = rotated or _plain(now().strftime(file)) + _DAILY
-        self._pattern = os.path.join(_plain(str(folder)), name)  # noqa: PTH118 (of the name of a file to be)
+        self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
+        self._pattern = str(PurePath(rotated or _plain(now().strftime(file)) + _DAILY))
         self._keep = keep
         self.path = folder / now().strftime(file)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class LogFile:
             return False
 
     def _rotate(self) -> None:
-        old = Path(self._day.strftime(self._pattern))
+        old = self._folder / self._day.strftime(self._pattern)
         old.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(self.path, old)
@@ -122,11 +122,16 @@ class LogFile:
         """Remove the oldest of the rotated files."""
         if not self._keep:
             return
+        root = self._folder / _root(self._pattern)
         names = re.compile(_names(self._pattern))
-        found = [file for file in _root(self._pattern).rglob("*") if names.fullmatch(str(file)) and file != self.path]
+        found = [file for file in root.rglob("*") if self._is_rotated(file, names) and file != self.path]
         found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for file in found[self._keep :]:
             file.unlink(missing_ok=True)
+
+    def _is_rotated(self, file: Path, names: re.Pattern[str]) -> bool:
+        name = file if PurePath(self._pattern).is_absolute() else file.relative_to(self._folder)
+        return names.fullmatch(str(name)) is not None
 
 
 def _plain(text: str) -> str:

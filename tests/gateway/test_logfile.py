@@ -109,6 +109,31 @@ def test_so_many_rotated_files_are_kept(
     assert other.exists()
 
 
+def test_they_are_kept_also_where_the_name_begins_with_the_folder_itself(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened("./logs//gateway.log", keep=1)
+    for day in range(4):
+        file.write(str(day).encode())
+        clock.time += DAY
+    assert texts(tmp_path) == {"logs/gateway.log": "3\n", "logs/gateway.log.2026-11-22": "2\n"}
+
+
+@pytest.mark.parametrize("rotated", ["", "../%Y/%m-%d.log"])
+def test_a_folder_whose_name_is_no_pattern_and_no_text(clock: Clock, tmp_path: Path, rotated: str) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/%d-caf\xe9"))
+    folder.mkdir()
+    file = LogFile("gateway.log", rotated, 1, folder, clock)
+    for day in range(3):
+        file.write(str(day).encode())
+        clock.time += DAY
+    old = tmp_path / "2026" / "11-21.log" if rotated else folder / "gateway.log.2026-11-21"
+    assert texts(tmp_path) == {
+        str(folder.relative_to(tmp_path) / "gateway.log"): "2\n",
+        str(old.relative_to(tmp_path)): "1\n",
+    }
+
+
 def test_a_day_without_lines_leaves_no_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     file = opened()
     clock.time += DAY
