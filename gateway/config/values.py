@@ -208,6 +208,8 @@ def _rule(value: object) -> ModelRule:
         rule = ModelRule(tuple(_string(item) for item in ([value] if items is None else items)))
     if not rule.targets or not all(target.strip() for target in rule.targets):
         raise ValueError("names no model")
+    if not math.isfinite(sum(rule.weights)):
+        raise ValueError("has weights beyond what can be added up")
     return rule
 
 
