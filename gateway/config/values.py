@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -145,6 +146,10 @@ def _url(value: object) -> str:
     url = _string(value).rstrip("/")
     if url and not re.match(r"https?://[^/?#\s]", url):
         raise ValueError(f'"{url}" is not a URL; it begins with http:// or https://')
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f'"{url}" is not a URL: {error}') from None
     return url
 
 

@@ -385,6 +385,21 @@ def test_a_client_with_a_key_of_yesterday_is_named(command: Run, examine: Any, w
     assert "yesterday" not in json.dumps(findings)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://localhost:8045", "Claude Code comes here"),
+        ("http://LOCALHOST:8045/", "Claude Code comes here"),
+        ("http://localhost:8045/v1", "Claude Code goes to http://localhost:8045/v1, not to http://127.0.0.1:8045"),
+        ("http://[::1", "Claude Code goes to http://[::1, not to http://127.0.0.1:8045"),
+    ],
+)
+def test_a_client_comes_here_by_any_name_of_this_machine(examine: Any, folder: Path, url: str, said: str) -> None:
+    (folder / ".claude").mkdir()
+    (folder / ".claude" / "settings.json").write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": url}}))
+    assert of(examine(), "client claude-code") == [("ok", said)]
+
+
 def test_a_client_that_was_never_led_here_is_left_alone(examine: Any, folder: Path) -> None:
     (folder / ".claude").mkdir()
     (folder / ".claude" / "settings.json").write_text('{"env": {"ANTHROPIC_BASE_URL": "https://api.example.org"}}')
