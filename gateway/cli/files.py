@@ -1,10 +1,12 @@
 """What commands write: new files, and more lines for .env. Nothing that is there is changed."""
 
+import errno
 import os
 import re
 import secrets
 from collections.abc import Mapping
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -98,12 +100,21 @@ class Dotenv:
         if not self.new:
             return
         try:
-            with os.fdopen(os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "rb+") as opened:
+            number = os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+            with os.fdopen(number, "rb+", buffering=0) as opened:
                 before = opened.read()
                 lines = "".join(f"{name}={_quoted(value)}\n" for name, value in self.new.items())
-                opened.write(("" if not before or before.endswith(b"\n") else "\n").encode() + lines.encode())
+                _append(opened, ("" if not before or before.endswith(b"\n") else "\n").encode() + lines.encode())
         except OSError as error:
             raise ConfigError([Problem(str(self.file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def _append(opened: FileIO, data: bytes) -> None:
+    """Add all of it or nothing: half a secret would be one, too."""
+    before = os.fstat(opened.fileno()).st_size
+    if opened.write(data) < len(data):
+        opened.truncate(before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read(file: Path) -> dict[str, str]:

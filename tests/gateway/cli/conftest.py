@@ -79,11 +79,11 @@ def command(folder: Path) -> Run:
 
 
 @contextmanager
-def full_disk() -> Generator[None]:
-    """Let programs that start now write nothing into a file, as on a disk without room."""
+def full_disk(room: int = 0) -> Generator[None]:
+    """Let programs that start now write no more than so many bytes into a file, as on a disk without room."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         yield
     finally:
