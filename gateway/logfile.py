@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, time, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 if sys.platform != "win32":
@@ -28,7 +28,8 @@ _MODE: Final = 0o600
 class LogFile:
     """A file that lines are added to. `keep`: how many rotated files stay, 0 = all.
 
-    Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost.
+    Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost. One
+    that cannot be rotated goes on under its name until the next midnight.
     """
 
     def __init__(
@@ -36,8 +37,8 @@ class LogFile:
     ) -> None:
         self._now = now
         self._file = -1
-        name = rotated or _plain(now().strftime(file)) + _DAILY
-        self._pattern = os.path.join(_plain(str(folder)), name)  # noqa: PTH118 (of the name of a file to be)
+        self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
+        self._pattern = str(PurePath(rotated or _plain(now().strftime(file)) + _DAILY))
         self._keep = keep
         self.path = folder / now().strftime(file)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,8 +54,7 @@ class LogFile:
             os.write(self._file, line + b"\n")
         except OSError as error:
             if not self._failing:
-                with suppress(OSError):  # it may be on the same disk
-                    print(f"{self.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 (no other way)
+                self._tell(f"cannot be written: {error.strerror}")
             self._failing = True
         else:
             self._failing = False
@@ -66,6 +66,10 @@ class LogFile:
             os.close(file)
 
     __del__ = close  # with the last logger that writes to it
+
+    def _tell(self, what: str) -> None:
+        with suppress(OSError):  # it may be on the same disk
+            print(f"{self.path}: {what}", file=sys.stderr)  # noqa: T201 (no other way)
 
     def _open(self) -> None:
         self._file = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, _MODE)
@@ -79,10 +83,13 @@ class LogFile:
     def _turn(self) -> None:
         """Begin a new file, unless another process has."""
         if self._file >= 0:
-            if sys.platform != "win32":
-                fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
-            if self._is_mine() and os.fstat(self._file).st_size:
-                self._rotate()
+            try:
+                if sys.platform != "win32":
+                    fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
+                if self._is_mine() and os.fstat(self._file).st_size:
+                    self._rotate()
+            except OSError as error:  # who kept the lock for it would stop every other process
+                self._tell(f"cannot be rotated, and goes on: {error.strerror}")
         self.close()
         self._open()
         self._day = datetime.combine(self._now().date(), time())
@@ -94,7 +101,7 @@ class LogFile:
             return False
 
     def _rotate(self) -> None:
-        old = Path(self._day.strftime(self._pattern))
+        old = self._folder / self._day.strftime(self._pattern)
         old.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(self.path, old)
@@ -102,20 +109,29 @@ class LogFile:
             if not os.path.samestat(old.stat(), os.fstat(self._file)):
                 return
             # one that was killed between the two steps
-        new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
-        new.replace(self.path)
+        try:
+            new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            os.close(os.open(new, os.O_CREAT | os.O_WRONLY, _MODE))
+            new.replace(self.path)
+        except OSError:
+            old.unlink()  # the day is not over for this file
+            raise
         self._drop()
 
     def _drop(self) -> None:
         """Remove the oldest of the rotated files."""
         if not self._keep:
             return
+        root = self._folder / _root(self._pattern)
         names = re.compile(_names(self._pattern))
-        found = [file for file in _root(self._pattern).rglob("*") if names.fullmatch(str(file)) and file != self.path]
+        found = [file for file in root.rglob("*") if self._is_rotated(file, names) and file != self.path]
         found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for file in found[self._keep :]:
             file.unlink(missing_ok=True)
+
+    def _is_rotated(self, file: Path, names: re.Pattern[str]) -> bool:
+        name = file if PurePath(self._pattern).is_absolute() else file.relative_to(self._folder)
+        return names.fullmatch(str(name)) is not None
 
 
 def _plain(text: str) -> str:

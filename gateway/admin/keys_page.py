@@ -18,6 +18,7 @@ from starlette.responses import Response
 from gateway.admin.keys import CallerKeys, table_of
 from gateway.admin.places import Place, reading
 from gateway.admin.visit import Handler, Visit
+from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.config import LIMIT_KEYS
 from gateway.errors import GatewayError
@@ -66,6 +67,7 @@ class KeysPage:
         done = visit.query.get("done", "")
         values = {
             "keys": await self._known(),
+            "month": iso(self._month())[:10],
             "done": done if visit.method == "GET" else "",
             "form": form,
             "given": [value for name, value in visit.pairs if name in ("scopes", "upstreams")] if form else ["chat"],

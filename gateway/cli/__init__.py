@@ -1,9 +1,10 @@
 """The command `gateway`. Each command loads what it needs when it runs."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -28,6 +29,9 @@ from gateway.cli.usage import usage
 from gateway.cli.version import version
 
 __all__ = ["main"]
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what a disk without room says
+_OUTPUT: Final = 1
 
 
 class _DefaultRun(click.Group):
@@ -84,7 +88,21 @@ def main(arguments: list[str] | None = None) -> Any:
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")  # what is not UTF-8, such as a pipe on Windows, gets escapes
-    return _gateway.main(arguments if arguments is not None else sys.argv[1:], prog_name="gateway")
+    words = arguments if arguments is not None else sys.argv[1:]
+    try:
+        return _gateway.main(words, prog_name="gateway")
+    except UnicodeEncodeError:
+        wrong = next((word for word in words if any("\ud800" <= one <= "\udfff" for one in word)), None)
+        if wrong is None:
+            raise
+        click.echo(f"{wrong}: is not UTF-8 text", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _OUTPUT)  # what waits there would fail once more at the end
+        click.echo(f"standard output cannot be written: {error.strerror}", err=True)
+        raise SystemExit(1) from None
 
 
 def _open_streams() -> None:

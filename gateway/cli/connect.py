@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
 from gateway.cli.files import stop
-from gateway.cli.options import configuration, loaded
+from gateway.cli.options import address, configuration, loaded
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.errors import ModelNotFound
 
@@ -27,19 +27,13 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # n
 _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
 
 
-def _address(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    if given is not None and not given.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
-    return given
-
-
 @click.command
 @click.argument("client", type=click.Choice(list(CLIENTS)))
 @configuration
 @click.option(
     "--url",
     metavar="URL",
-    callback=_address,
+    callback=address,
     help="Where the client reaches the gateway; else server.public_url, or its port.",
 )
 @click.option("--key", metavar="KEY", help="The key that the client sends; else the first one of the configuration.")

@@ -9,7 +9,9 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any, Final, Literal, cast
 
 import tomlkit
@@ -27,6 +29,8 @@ _Path = tuple[str, ...]
 Values = Mapping[_Path, object]
 
 _BACKUP: Final = ".before-gateway"
+_CRLF: Final = "\r\n"
+_MODE: Final = 0o600  # of what is made
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=")
 
 
@@ -85,8 +89,8 @@ def apply(change: Change) -> None:
     """Write a file; raise ConfigError."""
     file, backup = change.settings.file, backup_of(change.settings)
     if not backup.exists():
-        _write(backup, change.before, _mode(file))
-    _write(file, change.after, _mode(file))
+        _write(backup, change.before, file)
+    _write(file, change.after, file)
 
 
 def undo(settings: Settings) -> str:
@@ -110,7 +114,7 @@ def undo(settings: Settings) -> str:
 
 def _put_back(file: Path, text: str) -> None:
     if text:
-        _write(file, text, _mode(file))
+        _write(file, text, file)
     else:
         file.unlink()
 
@@ -119,6 +123,13 @@ def _put_back(file: Path, text: str) -> None:
 
 
 def _edited(settings: Settings, text: str, values: Values) -> str:
+    """Set values; the lines of the file end as they do there."""
+    plain = text.replace(_CRLF, "\n")
+    edited = _set_in(settings, plain, values)
+    return edited if plain == text else edited.replace("\n", _CRLF)
+
+
+def _set_in(settings: Settings, text: str, values: Values) -> str:
     if settings.form == "env":
         return _lines(text, {path[-1]: value for path, value in values.items()})
     tree = _parsed(settings, text, settings.file)
@@ -132,7 +143,7 @@ def _edited(settings: Settings, text: str, values: Values) -> str:
 
 def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
     try:
-        return _PARSES[settings.form](text)
+        return _PARSES[settings.form](text.replace(_CRLF, "\n"))
     except (TOMLKitError, ValueError) as error:
         message = f"is not plain {settings.form.upper()} ({error}): it was not changed, change it by hand"
         raise ConfigError([Problem(str(file), None, message)]) from None
@@ -146,7 +157,7 @@ def _parse_json(text: str) -> _Tree:
 
 
 def _parse_env(text: str) -> _Tree:
-    found = ((_LINE.match(line), line) for line in text.splitlines())
+    found = ((_LINE.match(line), line) for line in text.split("\n"))
     return {match[1]: _Line(line) for match, line in found if match}
 
 
@@ -170,7 +181,7 @@ def _lines(text: str, values: Mapping[str, object]) -> str:
     """Set variables in a .env file; one that had a whole line before gets that line back."""
     left = dict(values)
     kept: list[str] = []
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n") if text else ():
         match = _LINE.match(line)
         if match is None or match[1] not in values:
             kept.append(line)
@@ -223,25 +234,37 @@ def _set(tree: _Tree, path: _Path, value: object) -> None:
 
 def _read(file: Path) -> str | None:
     try:
-        return file.read_text("utf-8")
+        return file.read_bytes().decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
 
 
-def _mode(file: Path) -> int:
-    return file.stat().st_mode & 0o777 if file.exists() else 0o600
-
-
-def _write(file: Path, text: str, mode: int) -> None:
+def _write(file: Path, text: str, like: Path) -> None:
+    """Put a file in the place of what is there, whole or not at all, for whom `like` is for."""
     target = file.resolve()  # a link stays one
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        new = target.with_name(f"{target.name}.{os.getpid()}")
-        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as opened:
-            opened.write(text)
-        new.chmod(mode)
-        new.replace(target)
+        number, name = mkstemp(prefix=f"{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(number, "wb") as opened:
+                opened.write(text.encode())
+            _open_to_those_of(like, Path(name))
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink()
+            raise
     except OSError as error:
         raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def _open_to_those_of(like: Path, new: Path) -> None:
+    if not like.exists():
+        new.chmod(_MODE)
+        return
+    there, own = like.stat(), new.stat()
+    if (there.st_uid, there.st_gid) != (own.st_uid, own.st_gid):
+        with suppress(PermissionError):  # only root gives files away: by `sudo` it is still the user's
+            os.chown(new, there.st_uid, there.st_gid)
+    new.chmod(there.st_mode & 0o777)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from gateway.cli.connect_clients import CLIENTS, Client, Homeless, Place
 from gateway.cli.connect_files import Settings, backup_of, now
 from gateway.cli.doctor_finding import Finding, ok, warning
 from gateway.cli.doctor_local import stored_keys
+from gateway.cli.itself import is_own
 from gateway.config import ConfigError, Loaded
 from gateway.keys import digest_of, keys_of
 
@@ -48,16 +50,24 @@ def _client(loaded: Loaded, name: str, client: Client) -> Iterator[Finding]:
     for settings in files:
         _read(settings, said)
     connected = any(backup_of(settings).exists() for settings in files)
-    own = {address_of(loaded), local_address(loaded)}
     if not said.url:
         return
-    if said.url not in own:
+    if not _is_ours(loaded, said.url):
         words = f"{client.title} goes to {said.url}, not to {address_of(loaded)}"
         yield warning(check, words, fix) if connected else ok(check, words)
     elif not _is_accepted(loaded, said.key):
         yield warning(check, f"{client.title} comes here with a key that is not accepted", fix)
     else:
         yield ok(check, f"{client.title} comes here")
+
+
+def _is_ours(loaded: Loaded, url: str) -> bool:
+    """Tell an address of this gateway by any name of this machine, with the path that it is mounted at."""
+    try:
+        mounts = {urlsplit(own).path for own in (address_of(loaded), local_address(loaded))}
+        return urlsplit(url).path in mounts and is_own(loaded, url)
+    except ValueError:  # no URL
+        return False
 
 
 def _read(settings: Settings, said: _Said) -> None:

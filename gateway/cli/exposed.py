@@ -37,7 +37,7 @@ def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
     if dotenv:
         yield loaded.folder / ".env", "secrets"
     if loaded.file is not None:
-        said = list(_texts(tomllib.loads(loaded.file.read_text("utf-8-sig"))))
+        said = _said(loaded.file)
         if {secret for secret in secrets_of(loaded.config) if secret} & set(said):
             yield loaded.file, "secrets in clear"
         for name in (text.removeprefix("file:") for text in said if text.startswith("file:")):
@@ -48,6 +48,13 @@ def _private(loaded: Loaded, *, dotenv: bool) -> Iterator[tuple[Path, str]]:
     data = loaded.resolve(loaded.config.server.data_dir)
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
         yield data / name, "the credential store"
+
+
+def _said(file: Path) -> list[str]:
+    try:
+        return list(_texts(tomllib.loads(file.read_text("utf-8-sig"))))
+    except (OSError, ValueError):  # it is being edited, or cannot be read twice
+        return []
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """What commands write: new files, and more lines for .env. Nothing that is there is changed."""
 
+import errno
 import os
 import re
 import secrets
 from collections.abc import Mapping
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +25,15 @@ def target_of(config: str | None) -> Path:
 
 
 def create(file: Path, text: str, mode: int = 0o644) -> None:
-    """Make a file that is not there yet; raise ConfigError."""
+    """Make a file that is not there yet, whole or not at all; raise ConfigError."""
     try:
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as opened:
-            opened.write(text)
+        number = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as opened:
+                opened.write(text)
+        except BaseException:
+            file.unlink()  # the half of it would be in the way of the next try
+            raise
     except OSError as error:
         raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
 
@@ -93,17 +100,26 @@ class Dotenv:
         if not self.new:
             return
         try:
-            with os.fdopen(os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "rb+") as opened:
+            number = os.open(self.file, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+            with os.fdopen(number, "rb+", buffering=0) as opened:
                 before = opened.read()
                 lines = "".join(f"{name}={_quoted(value)}\n" for name, value in self.new.items())
-                opened.write(("" if not before or before.endswith(b"\n") else "\n").encode() + lines.encode())
+                _append(opened, ("" if not before or before.endswith(b"\n") else "\n").encode() + lines.encode())
         except OSError as error:
             raise ConfigError([Problem(str(self.file), None, f"cannot be written: {error.strerror}")]) from None
 
 
+def _append(opened: FileIO, data: bytes) -> None:
+    """Add all of it or nothing: half a secret would be one, too."""
+    before = os.fstat(opened.fileno()).st_size
+    if opened.write(data) < len(data):
+        opened.truncate(before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _read(file: Path) -> dict[str, str]:
     try:
-        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8")
+        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
     return {name: value for name, value in found.items() if value is not None}

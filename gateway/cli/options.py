@@ -5,12 +5,13 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 from gateway.config import ConfigError, Loaded, Problem, load
 
-__all__ = ["configuration", "loaded", "read"]
+__all__ = ["address", "configuration", "loaded", "read"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -49,6 +50,21 @@ _OPTIONS = (
         help="A file that holds it.",
     ),
 )
+
+
+def address(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """Accept the address of a gateway."""
+    if given is not None and not _is_address(given):
+        raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
+    return given
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # of the port, of an address in brackets, of a name
+        return False
 
 
 def configuration(command: _F) -> _F:

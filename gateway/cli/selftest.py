@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from gateway.cli.options import configuration, loaded
+from gateway.cli.options import address, configuration, loaded
 from gateway.config import ConfigError
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def _selected(context: click.Context, parameter: click.Parameter, given: bool) -
     return given
 
 
-def _url(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    if given is not None and not given.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{given!r} is no address such as http://127.0.0.1:8045")
+def _url(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    given = address(context, parameter, given)
     if given is not None and given.rstrip("/").endswith(("/v1", "/v1beta")):
         raise click.BadParameter(f"{given!r}: write it without the version; /v1 and /v1beta are asked for below it")
     return given

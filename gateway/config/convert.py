@@ -23,7 +23,7 @@ from gateway.config.shape import (
 )
 from gateway.config.sources import Draft, KeyPath, Text, Tree, as_list, as_tree
 from gateway.config.upstreams import TYPE_OF_NAME, other
-from gateway.config.values import Reader, kind_of, read_choice
+from gateway.config.values import Reader, kind_of, read_choice, text_of
 from gateway.registry import names
 
 __all__ = ["convert", "read_table"]
@@ -166,12 +166,14 @@ def _plain(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
     base = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if base is object:
         return value
-    if base is str and isinstance(value, str):
-        return str(value)
     try:
+        if base is str and isinstance(value, str):
+            return text_of(value)
         return msgspec.convert(value, kind, strict=not isinstance(value, Text))
     except ValidationError as error:
         return _fail(draft, path, _mismatch(base, value, str(error)))
+    except ValueError as error:
+        return _fail(draft, path, str(error))
 
 
 _FORMS: Final[Mapping[object, _Form]] = {dict: _named, tuple: _list, Literal: _choice}

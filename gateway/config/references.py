@@ -100,7 +100,7 @@ class _Resolver:
         file = self.folder / name
         try:
             file = self.folder / Path(name).expanduser()
-            value = file.read_text("utf-8").rstrip("\r\n")
+            value = file.read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, ValueError, RuntimeError) as error:
             self.draft.report(path, f"file {file} cannot be read: {_reason(error)}")
             return _UNSET

@@ -83,6 +83,11 @@ def _keys(_: Config, draft: Draft) -> Findings:
             yield path, "needs exactly one of sha256 and secret"
 
 
+def _host(config: Config, _: Draft) -> Findings:
+    if not config.server.host.isprintable():
+        yield ("server", "host"), f"{config.server.host!r} is no name or address of a host"
+
+
 def _sample_keys(config: Config, _: Draft) -> Findings:
     if is_loopback(config.server.host):
         return
@@ -198,6 +203,7 @@ def _models(config: Config, draft: Draft) -> Findings:
 
 
 _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
+    _host,
     _keys,
     _sample_keys,
     _store,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -38,6 +39,7 @@ __all__ = [
     "kind_of",
     "number",
     "read_choice",
+    "text_of",
 ]
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -127,16 +129,27 @@ def _size(value: object) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper().replace("I", "")])
 
 
+def text_of(value: str) -> str:
+    """Accept what can name a file, a host or a header; raise ValueError."""
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return str(value)
+
+
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a string, got {kind_of(value)}")  # noqa: TRY004 - a reader has one error
-    return str(value)
+    return text_of(value)
 
 
 def _url(value: object) -> str:
     url = _string(value).rstrip("/")
     if url and not re.match(r"https?://[^/?#\s]", url):
         raise ValueError(f'"{url}" is not a URL; it begins with http:// or https://')
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f'"{url}" is not a URL: {error}') from None
     return url
 
 
@@ -172,7 +185,12 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _secret(value: object) -> Secret:
-    return value if isinstance(value, Secret) else Secret(_string(value))
+    if isinstance(value, Secret):
+        return value
+    text = _string(value)
+    if any("\ud800" <= one <= "\udfff" for one in text):  # bytes of a variable; those of a path may be any
+        raise ValueError("is not UTF-8 text")
+    return Secret(text)
 
 
 def _key(value: object) -> Secret:
@@ -195,6 +213,8 @@ def _rule(value: object) -> ModelRule:
         rule = ModelRule(tuple(_string(item) for item in ([value] if items is None else items)))
     if not rule.targets or not all(target.strip() for target in rule.targets):
         raise ValueError("names no model")
+    if not math.isfinite(sum(rule.weights)):
+        raise ValueError("has weights beyond what can be added up")
     return rule
 
 

@@ -39,7 +39,7 @@ def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) ->
         return Variables(environ)
     try:
         # a fifth of the time that importing the configuration takes, and few folders have the file
-        found: dict[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8")
+        found: dict[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         return Variables(environ, problems=(Problem(str(file), None, f"cannot be read: {error}"),))
     read = {name: value for name, value in found.items() if value is not None}

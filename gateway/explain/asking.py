@@ -91,6 +91,8 @@ def _read(data: bytes) -> Fields:
         raise ValueError("is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except ValueError:
+        raise ValueError("has a number of too many digits") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(found, dict):

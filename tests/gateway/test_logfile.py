@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -107,6 +109,31 @@ def test_so_many_rotated_files_are_kept(
     assert other.exists()
 
 
+def test_they_are_kept_also_where_the_name_begins_with_the_folder_itself(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened("./logs//gateway.log", keep=1)
+    for day in range(4):
+        file.write(str(day).encode())
+        clock.time += DAY
+    assert texts(tmp_path) == {"logs/gateway.log": "3\n", "logs/gateway.log.2026-11-22": "2\n"}
+
+
+@pytest.mark.parametrize("rotated", ["", "../%Y/%m-%d.log"])
+def test_a_folder_whose_name_is_no_pattern_and_no_text(clock: Clock, tmp_path: Path, rotated: str) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/%d-caf\xe9"))
+    folder.mkdir()
+    file = LogFile("gateway.log", rotated, 1, folder, clock)
+    for day in range(3):
+        file.write(str(day).encode())
+        clock.time += DAY
+    old = tmp_path / "2026" / "11-21.log" if rotated else folder / "gateway.log.2026-11-21"
+    assert texts(tmp_path) == {
+        str(folder.relative_to(tmp_path) / "gateway.log"): "2\n",
+        str(old.relative_to(tmp_path)): "1\n",
+    }
+
+
 def test_a_day_without_lines_leaves_no_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     file = opened()
     clock.time += DAY
@@ -177,6 +204,36 @@ def test_a_file_that_fails_later_is_told_once(
     (tmp_path / "logs").mkdir()
     file.write(b"four")
     assert (tmp_path / "logs" / "gateway.log").read_text() == "four\n"
+
+
+def test_a_file_that_cannot_be_rotated_goes_on_and_stops_nobody(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = opened(rotated="old/%Y-%m-%d.log")
+    file.write(b"one")
+    (tmp_path / "old").write_text("no folder")
+    clock.time += DAY
+    file.write(b"two")
+    with file.path.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who waited for it would wait for ever
+    file.write(b"three")
+    assert file.path.read_text() == "one\ntwo\nthree\n"
+    assert capsys.readouterr().err == f"{file.path}: cannot be rotated, and goes on: File exists\n"
+    (tmp_path / "old").unlink()
+    clock.time += DAY
+    file.write(b"four")
+    assert texts(tmp_path) == {"logs/gateway.log": "four\n", "old/2026-11-21.log": "one\ntwo\nthree\n"}
+
+
+def test_a_day_that_no_new_file_can_follow_has_no_second_name(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened()
+    file.write(b"one")
+    (tmp_path / "logs" / f".gateway.log.{os.getpid()}").mkdir()  # in the way of the new file
+    clock.time += DAY
+    file.write(b"two")
+    assert texts(tmp_path) == {"logs/gateway.log": "one\ntwo\n"}
 
 
 def test_a_file_that_nobody_has_is_closed(opened: Callable[..., LogFile]) -> None:

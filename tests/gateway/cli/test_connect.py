@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.gateway.cli.conftest import Run
+from tests.gateway.cli.conftest import Run, full_disk
 
 KEY = "sk-of-a-client"
 CONFIG = f"""
@@ -176,6 +177,58 @@ def test_a_variable_gets_its_old_line_back(run: Run, home: Path) -> None:
     assert f"GEMINI_API_KEY={KEY}\nOTHER=1\n" in env.read_text()
     run("connect", "gemini-cli", "--undo")
     assert env.read_text() == before
+
+
+def test_what_the_lines_of_a_file_are_stays_as_it_is(run: Run, home: Path) -> None:
+    before = {
+        home / ".gemini" / ".env": 'A="one\u2028two"\r\nGEMINI_API_KEY=old\r\nB=\x0c'.encode(),
+        home / ".gemini" / "settings.json": b'{\r\n    "a": 1\r\n}',
+    }
+    for file, data in before.items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+    run("connect", "gemini-cli", "--apply")
+    for file, data in before.items():
+        assert Path(f"{file}.before-gateway").read_bytes() == data
+        assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")
+    env = home / ".gemini" / ".env"
+    assert env.read_bytes().startswith(f'A="one\u2028two"\r\nGEMINI_API_KEY={KEY}\r\nB=\x0c\r\n'.encode())
+    run("connect", "gemini-cli", "--undo")
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_a_codex_with_other_ends_of_lines_gets_its_old_line_back(run: Run, home: Path) -> None:
+    env = home / ".codex" / ".env"
+    env.parent.mkdir()
+    env.write_bytes(b"GATEWAY_KEY=old\r\n")
+    run("connect", "codex", "--apply")
+    env.write_bytes(env.read_bytes() + b"MINE=1\r\n")
+    run("connect", "codex", "--undo")
+    assert env.read_bytes() == b"GATEWAY_KEY=old\r\nMINE=1\r\n"
+
+
+def test_a_file_stays_its_owners(run: Run, home: Path) -> None:
+    owner = (1234, 5678) if os.geteuid() == 0 else (os.geteuid(), os.getegid())  # only root gives files away
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    settings.chmod(0o640)
+    os.chown(settings, *owner)
+    run("connect", "claude-code", "--apply")
+    for file in (settings, Path(f"{settings}.before-gateway")):
+        stat = file.stat()
+        assert (stat.st_uid, stat.st_gid, stat.st_mode & 0o777) == (*owner, 0o640)
+
+
+def test_nothing_stays_where_there_is_no_room(command: Run, home: Path, gateway: Path) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text("{}")
+    with full_disk():
+        done = command("connect", "claude-code", "--apply", "-c", gateway, HOME=str(home))
+    assert done.code == 2
+    assert done.err == f"{settings}.before-gateway: cannot be written: File too large\n"
+    assert files(home) == {".claude/settings.json": "{}"}
 
 
 def test_a_link_stays_a_link(run: Run, home: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from gateway.cli.doctor_local import folder as examine_folder
 from gateway.cli.doctor_local import python, settings
+from gateway.cli.exposed import secret_files
 from gateway.config import NOT_IN_EFFECT, load
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run, antigravity
@@ -392,6 +393,21 @@ def test_a_client_with_a_key_of_yesterday_is_named(command: Run, examine: Any, w
     assert "yesterday" not in json.dumps(findings)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://localhost:8045", "Claude Code comes here"),
+        ("http://LOCALHOST:8045/", "Claude Code comes here"),
+        ("http://localhost:8045/v1", "Claude Code goes to http://localhost:8045/v1, not to http://127.0.0.1:8045"),
+        ("http://[::1", "Claude Code goes to http://[::1, not to http://127.0.0.1:8045"),
+    ],
+)
+def test_a_client_comes_here_by_any_name_of_this_machine(examine: Any, folder: Path, url: str, said: str) -> None:
+    (folder / ".claude").mkdir()
+    (folder / ".claude" / "settings.json").write_text(json.dumps({"env": {"ANTHROPIC_BASE_URL": url}}))
+    assert of(examine(), "client claude-code") == [("ok", said)]
+
+
 def test_a_client_that_was_never_led_here_is_left_alone(examine: Any, folder: Path) -> None:
     (folder / ".claude").mkdir()
     (folder / ".claude" / "settings.json").write_text('{"env": {"ANTHROPIC_BASE_URL": "https://api.example.org"}}')
@@ -453,3 +469,11 @@ async def test_a_key_that_does_not_fit_is_a_problem(
     findings = await asyncio.to_thread(examine, GATEWAY_ENCRYPTION_KEY=second)
     ((level, said),) = of(findings, "start")
     assert (level, "store.encryption_key: does not open " in said) == ("problem", True)
+
+
+def test_a_configuration_that_is_broken_meanwhile_stops_no_start(write: Write) -> None:
+    """Its file is read once more, for secrets that others can read."""
+    loaded = load(write('[auth]\nkeys = ["sk-in-clear"]\n'), environ={})
+    assert [what for _, what in secret_files(loaded)] == ["secrets in clear"]
+    write("[auth")
+    assert list(secret_files(loaded)) == []

@@ -1,13 +1,14 @@
 """Output that is not UTF-8: a locale of old, or a pipe on Windows; and a folder whose name is not."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import Run
-from tests.processes import gateway
+from tests.gateway.cli.conftest import COMMAND_S, Run, full_disk
+from tests.processes import PROGRAMS, environment, gateway
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,38 @@ def test_what_it_lacks_is_escaped(command: Run, folder: Path, words: tuple[str, 
     done = command(*words, PYTHONIOENCODING="latin-1")
     assert shown in done.out
     assert "Traceback" not in done.err
+
+
+WORD = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    "words", [("explain", WORD), ("keys", "revoke", WORD), ("connect", "codex", "--key", WORD, "--apply")]
+)
+def test_a_word_that_is_no_text_is_bad_usage(command: Run, folder: Path, words: tuple[str, ...]) -> None:
+    done = command(*words, HOME=str(folder))
+    assert (done.code, done.err) == (2, "caf\\udce9: is not UTF-8 text\n")
+
+
+def test_a_key_that_is_no_text_names_its_variable(command: Run) -> None:
+    done = command("run", GATEWAY_AUTH__KEYS='["env:A_KEY"]', A_KEY=WORD)
+    assert (done.code, done.err) == (2, "environment: GATEWAY_AUTH__KEYS: auth.keys[0]: is not UTF-8 text\n")
+
+
+@pytest.mark.parametrize("words", [("check",), ("usage", "--json"), ("explain", "demo"), ("version",)])
+def test_a_disk_without_room_for_the_output_is_one_line(folder: Path, words: tuple[str, ...]) -> None:
+    with (folder / "output").open("wb") as output, full_disk():
+        done = subprocess.run(
+            [PROGRAMS / "gateway", *words],
+            cwd=folder,
+            env=environment(folder),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "standard output cannot be written: File too large\n")
 
 
 @pytest.fixture

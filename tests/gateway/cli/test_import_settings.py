@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config import Config, V1InternalConfig, load
-from tests.gateway.cli.conftest import Done, Run
+from tests.gateway.cli.conftest import Done, Run, full_disk
 
 Old = Callable[..., Path]
 
@@ -160,6 +160,16 @@ def test_what_cannot_be_served_yet_is_said(run: Run, old: Old) -> None:
     content = DOTENV.replace("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
     done = run("import", str(old(content, ".env")))
     assert "this version cannot serve an upstream of type anthropic yet" in done.err
+
+
+def test_no_half_of_a_secret_stays_where_there_is_no_room(command: Run, old: Old, folder: Path) -> None:
+    (folder / ".env").write_text("A=1\n")
+    config_json = old({"local_api_key": "sk-of-an-earlier-proxy"})
+    with full_disk(room=20):
+        done = command("import", config_json)
+    assert (done.code, done.err) == (2, ".env: cannot be written: No space left on device\n")
+    assert (folder / ".env").read_text() == "A=1\n"
+    assert not (folder / "gateway.toml").exists()
 
 
 def test_no_secret_is_printed_or_put_into_gateway_toml(run: Run, old: Old, folder: Path) -> None:

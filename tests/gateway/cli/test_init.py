@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import Run
+from tests.gateway.cli.conftest import Run, full_disk
 from tests.processes import gateway
 
 NEEDS = {
@@ -154,6 +154,12 @@ def test_the_curl_line_heeds_the_port_that_counts(run: Run, folder: Path, name: 
     assert "curl http://127.0.0.1:9876/v1/" in run("init").out
 
 
+def test_the_curl_line_can_be_pasted_whatever_the_key_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "it's $mine")
+    line = next(line for line in run("init").out.splitlines() if "curl" in line)
+    assert "authorization: Bearer it's $mine" in shlex.split(line)
+
+
 def test_the_next_command_can_be_pasted(run: Run) -> None:
     assert "1. gateway run -c 'my gateway.toml'\n" in run("init", "-c", "my gateway.toml").out
 
@@ -162,6 +168,14 @@ def test_nothing_stays_where_the_key_cannot_be_written(run: Run, folder: Path) -
     (folder / ".env").mkdir()
     assert run("init").err == ".env: cannot be written: Is a directory\n"
     assert not (folder / "gateway.toml").exists()
+
+
+def test_nothing_stays_where_there_is_no_room(command: Run, folder: Path) -> None:
+    with full_disk():
+        done = command("init")
+    assert (done.code, done.err) == (2, "gateway.toml: cannot be written: File too large\n")
+    assert not (folder / "gateway.toml").exists()
+    assert command("init").code == 0
 
 
 def test_a_folder_that_is_none_is_said(run: Run, folder: Path) -> None:

@@ -172,3 +172,11 @@ def test_help_names_the_commands(run: Run, flag: str) -> None:
     done = run(flag)
     assert done.code == 0
     assert all(f"\n  {command} " in done.out for command in ("check", "run", "version"))
+
+
+@pytest.mark.parametrize("url", ["ftp://h", "http://", "http://[::1", "http://h:99999", "http://h:abc", "http://a..b"])
+@pytest.mark.parametrize("words", [("selftest",), ("connect", "openai", "--url")])
+def test_an_address_that_is_none_is_bad_usage(run: Run, words: tuple[str, ...], url: str) -> None:
+    done = run(*words, url)
+    assert done.code == 2
+    assert f"{url!r} is no address such as http://127.0.0.1:8045" in done.err

@@ -8,6 +8,21 @@ from tests.gateway.config.conftest import Problems
 TYPOS = [
     ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
     ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
+    ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is no name or address of a host"),
+    (
+        '[models.alias]\nx = { "a" = 1e308, "b" = 1e308 }',
+        "gateway.toml:2: models.alias.x: has weights beyond what can be added up",
+    ),
+    (
+        '[server]\npublic_url = "https://[::1/ai"',
+        'gateway.toml:2: server.public_url: "https://[::1/ai" is not a URL: Invalid IPv6 URL',
+    ),
+    (
+        '[upstream.openai]\nbase_url = "http://localhost:99999/v1"',
+        'gateway.toml:2: upstream.openai.base_url: "http://localhost:99999/v1" is not a URL: Port out of range 0-65535',
+    ),
+    ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: holds a NUL character"),
+    ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: holds a NUL character"),
     (
         '[auth]\nallow_anonymous = "allways"',
         'gateway.toml:2: auth.allow_anonymous: "allways" is none of never, loopback, always; did you mean "always"?',

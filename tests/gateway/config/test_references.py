@@ -86,6 +86,15 @@ def test_an_empty_file_is_an_error(problems: Problems, folder: Path) -> None:
     assert f"file {folder / 'secret'} is empty" in problems('[auth]\nkeys = ["file:secret"]')[0]
 
 
+def test_a_mark_of_the_byte_order_is_no_part_of_what_a_file_holds(folder: Path) -> None:
+    """Editors and shells of Windows write one."""
+    (folder / "key").write_bytes("\ufeffsk-of-a-file\r\n".encode())
+    (folder / ".env").write_bytes("\ufeffA=sk-of-a-variable\r\n".encode())
+    (folder / "gateway.toml").write_text('[auth]\nkeys = ["file:key", "env:A"]')
+    keys = load(environ={}).config.auth.keys
+    assert [key.reveal() for key in keys] == ["sk-of-a-file", "sk-of-a-variable"]
+
+
 @pytest.mark.parametrize(("name", "reason"), [("bytes", "it is not UTF-8 text"), ("~nobody-here/x", "cannot be read")])
 def test_an_unreadable_file_is_an_error(problems: Problems, folder: Path, name: str, reason: str) -> None:
     (folder / "bytes").write_bytes(b"\xff")
