@@ -65,8 +65,8 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
         ("key=", "code=", "token=", "state=", "sig=", "signature=", "secret="),
         r"([?&\"'](?:key|code|token|state|sig|signature|secret)=)[^&\s\"'#\\]++",
     ),
-    # scheme://user:password@host
-    (("://",), r"(://[^\s:/?#@\"']*+:)[^\s/?#@\"']++(?=@)"),
+    # scheme://user:password@host, up to the last @, as a URL is read
+    (("://",), r"(://[^\s:/?#@\"']*+:)[^\s/?#\"']+(?=@)"),
     # the shapes of the credentials themselves
     (("bearer",), r"((?<![\w-])bearer\s++)[\w.~+/=-]{6,}+"),
     (("ya29.",), r"((?<![\w-])ya29\.)[\w.-]++"),

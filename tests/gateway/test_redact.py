@@ -64,6 +64,7 @@ def test_a_secret_is_neither_hashed_nor_pickled() -> None:
         ("GET /file?sig=ab%3D&signature=c&secret=d", "GET /file?sig=***&signature=***&secret=***"),
         ("postgresql://user:pass@host/db", "postgresql://user:***@host/db"),
         ("redis://:pass@host", "redis://:***@host"),
+        ("https://user:p@ss@host/v1", "https://user:***@host/v1"),
         ("token ya29.a0Af-x_y refused", "token ya29.*** refused"),
         ("grant 1//0gAbCdEf-x", "grant 1//***"),
         ("key sk-ant-api03-abc is wrong", "key sk-*** is wrong"),
