@@ -2,8 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,18 +75,6 @@ def command(folder: Path) -> Run:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return command
-
-
-@contextmanager
-def full_disk(room: int = 0) -> Generator[None]:
-    """Let programs that start now write no more than so many bytes into a file, as on a disk without room."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.gateway.cli.conftest import Run, full_disk
+from tests.disk import full_disk
+from tests.gateway.cli.conftest import Run
 
 KEY = "sk-of-a-client"
 CONFIG = f"""

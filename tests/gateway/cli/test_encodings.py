@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import COMMAND_S, Run, full_disk
+from tests.disk import full_disk
+from tests.gateway.cli.conftest import COMMAND_S, Run
 from tests.processes import PROGRAMS, environment, gateway
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.config import Config, V1InternalConfig, load
-from tests.gateway.cli.conftest import Done, Run, full_disk
+from tests.disk import full_disk
+from tests.gateway.cli.conftest import Done, Run
 
 Old = Callable[..., Path]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import Run, full_disk
+from tests.disk import full_disk
+from tests.gateway.cli.conftest import Run
 from tests.processes import gateway
 
 NEEDS = {

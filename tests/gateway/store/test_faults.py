@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import resource
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from gateway.store.known import Change, StoredTokens
+from tests.disk import full_disk
 from tests.gateway.store.keepers import NOW, joined, keeper_of, logged, until
 from tests.gateway.store.places import ROW, Place
 from tests.postgres_server import PostgresServer
@@ -23,17 +23,6 @@ from tests.postgres_server import PostgresServer
 pytestmark = pytest.mark.anyio
 
 NEWS = Change(id="ab12", tokens=StoredTokens("ya29.newer", 4 * NOW, NOW, "1//rotated"), cooling={"m": 4 * NOW})
-
-
-@contextmanager
-def no_room(bytes_: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @contextmanager
@@ -66,7 +55,7 @@ async def test_a_full_disk_breaks_nothing_and_is_made_good(on_disk: Place, capfd
     on_disk.opened().add("google", ROW)
     async with joined(keeper := keeper_of(on_disk.store())):
         logged(capfd)
-        with no_room(4096):
+        with full_disk(4096):
             for _ in range(3):
                 await keeper.now(NEWS)
             assert keeper.unwritten("ab12") is not None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.store.journal import OPENING, WHOLE, Ended, Journal, Line, Opened, read_line
 from gateway.store.locks import lock
+from tests.disk import full_disk
 
 WHO = {"started_at": 1.0, "key": "alice", "key_id": "k", "dialect": "openai-chat"}
 
@@ -36,18 +33,6 @@ def is_locked(file: Path) -> bool:
         return not lock(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def full_disk(at_bytes: int) -> Iterator[None]:
-    """Let files grow up to here only: a write stops in the middle, the next one fails."""
-    before, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (at_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, heard)
 
 
 def test_nothing_is_made_before_the_first_line(tmp_path: Path) -> None:
