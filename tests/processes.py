@@ -107,4 +107,5 @@ def gateway(folder: Path, *arguments: str, toml: str = "", **variables: str) -> 
 
 def environment(home: Path) -> dict[str, str]:
     """Give the variables of a machine on which nothing is set up."""
-    return {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
+    compiles = {"PYTHONDONTWRITEBYTECODE": "1"} if sys.dont_write_bytecode else {}
+    return {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONUNBUFFERED": "1"} | compiles
