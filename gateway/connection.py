@@ -132,4 +132,4 @@ class Connection(BoundedHeads):
 
 def connections(most: int) -> type[Connection]:
     """Make the class of one server's connections; `most` of them may wait for the whole of a request."""
-    return type("Connection", (Connection,), {"most": most, "waiting": {}, "ends": False})
+    return type("Connection", (Connection,), {"most": most, "waiting": {}})

@@ -27,6 +27,7 @@ from gateway.cli.run import run
 from gateway.cli.selftest import selftest
 from gateway.cli.usage import usage
 from gateway.cli.version import version
+from gateway.legible import is_text
 
 __all__ = ["main"]
 
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return _gateway.main(words, prog_name="gateway")
     except UnicodeEncodeError:
-        wrong = next((word for word in words if any("\ud800" <= one <= "\udfff" for one in word)), None)
+        wrong = next((word for word in words if not is_text(word)), None)
         if wrong is None:
             raise
         click.echo(f"{wrong}: is not UTF-8 text", err=True)

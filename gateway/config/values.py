@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from gateway.config.problems import did_you_mean
 from gateway.config.sources import Text, as_list, as_tree
+from gateway.legible import is_text
 from gateway.redact import Secret
 
 __all__ = [
@@ -188,7 +189,7 @@ def _secret(value: object) -> Secret:
     if isinstance(value, Secret):
         return value
     text = _string(value)
-    if any("\ud800" <= one <= "\udfff" for one in text):  # bytes of a variable; those of a path may be any
+    if not is_text(text):  # that of a path may be none
         raise ValueError("is not UTF-8 text")
     return Secret(text)
 

@@ -82,8 +82,8 @@ CASES = {
 # of one upstream alone: its models, or its rules
 PARTIAL = {
     "D4": ("c", "v1internal", "the budget of a Claude model is below its output"),
-    "D11": ("c", "v1internal", "more than one answer of a Claude model is refused"),
     "D10": ("c", "gemini", "JSON of a schema beside tools: in words before Gemini 3"),
+    "D11": ("c", "v1internal", "more than one answer of a Claude model is refused"),
 }
 # before OpenAI
 OPENAI = {

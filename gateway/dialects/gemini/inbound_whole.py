@@ -98,29 +98,27 @@ class _Candidate:
     """One candidate of all chunks."""
 
     def __init__(self) -> None:
-        self._fields: dict[str, object] = {}
+        self._fields: _Fields = {}
         self._content: _Fields = {}
         self._parts: list[_Fields] = []
-        self._likely: Raw | None = None
 
     def add(self, fields: _Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
         content = _FIELDS.decode(given.pop("content", _NOTHING[1]))
         parts = content.pop("parts", _NOTHING[2])
-        likely = given.pop(_LIKELY, None)
+        if _LIKELY in given and _LIKELY in self._fields:  # of the tokens of this chunk
+            given[_LIKELY] = _together_told(self._fields[_LIKELY], given[_LIKELY])
         self._content |= content
         self._fields |= given
-        if likely is not None:  # of the tokens of this chunk
-            self._likely = likely if self._likely is None else _together_told(self._likely, likely)
-            self._fields[_LIKELY] = self._likely
         for one in [] if parts in _NOTHING else _LIST.decode(parts):
             self._join(one)
 
     def written(self) -> JSON:
         """Give it whole."""
         parts = [one for one in self._parts if one != {"text": _EMPTY}] or self._parts[:1]
-        return {"content": {**self._content, "parts": parts}, **self._fields} if parts else self._fields
+        content = {"content": {**self._content, "parts": parts}} if parts else {}
+        return {**content, **self._fields}
 
     def _join(self, one: _Fields) -> None:
         last = self._parts[-1] if self._parts else {}
