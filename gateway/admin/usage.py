@@ -45,6 +45,8 @@ class UsageReports:
             )
         by = read_by(query.get("by", "key"))
         since, until = read_time(query, "since", clock), read_time(query, "until", clock)
+        if since is not None and until is not None and since >= until:
+            raise InvalidRequest("since: this is not before until", param="since")
         if ledger is None:
             raise NotFound("there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml")
         return await ledger.report(by, since, until)

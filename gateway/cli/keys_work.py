@@ -121,7 +121,12 @@ def _limits(given: Sequence[str]) -> dict[str, object]:
     wrong = [text for text in given if "=" not in text]
     if wrong:
         raise _refused(f'limits: "{wrong[0]}" is not of the form requests_per_minute=60')
-    return {name.strip(): Text(amount.strip()) for name, _, amount in (text.partition("=") for text in given)}
+    limits: dict[str, object] = {}
+    for name, _, amount in (text.partition("=") for text in given):
+        if name.strip() in limits:
+            raise _refused(f"limits: {name.strip()} is given twice")
+        limits[name.strip()] = Text(amount.strip())
+    return limits
 
 
 @contextmanager

@@ -25,6 +25,8 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
     now = time.time()
     begin = _moment("--since", since, now)
     end = _moment("--until", until, now, end=True)
+    if begin is not None and end is not None and begin >= end:
+        raise ConfigError([Problem("--since", None, "this is not before --until")])
     store = _store(loaded)
     if store is None:
         return Report(by=by, since=begin, until=end, rows=[], total=Sums())

@@ -33,6 +33,10 @@ class Abilities(Struct, frozen=True, kw_only=True):
     free_form: bool = False
     subsets: bool = False
 
+    def is_fixed(self, effort: str | None) -> bool:
+        """Tell whether the model draws as it likes at this effort, and does not tell how; None is its own: none."""
+        return self.draws == "never" or (self.draws == "unless it thinks" and effort not in (None, "none"))
+
 
 def _thinker(*efforts: str) -> Abilities:
     draws: Literal["unless it thinks", "never"] = "unless it thinks" if "none" in efforts else "never"

@@ -126,8 +126,7 @@ class _Writer:
         return {"stop": stops} if stops else {}
 
     def _drawing(self, effort: str | None) -> dict[str, object]:
-        sampling, draws = self.request.sampling, self.abilities.draws
-        fixed = draws == "never" or (draws == "unless it thinks" and effort not in (None, "none"))
+        sampling, fixed = self.request.sampling, self.abilities.is_fixed(effort)
         fields: dict[str, object] = {} if sampling.seed is None else {"seed": sampling.seed}
         if sampling.top_k is not None:
             self._lose("top_k", "this upstream does not know it")

@@ -117,8 +117,6 @@ class Conversation:
         self._carried = signature
 
     def _call(self, call_id: str, name: str, given: Raw) -> None:
-        if self._speaker == "user":
-            self._end()
         carried, self._carried = self._carried, None
         signature, places = (carried[0], [carried[1].path]) if carried else (None, list[str]())
         self._say("assistant", ir.ToolCall(id=call_id, name=name, arguments=given, signature=signature), *places)

@@ -74,7 +74,7 @@ class _Writer:
     def write(self) -> OpenAIWritten:
         tools = self.tools.write()
         effort = self._effort()
-        fixed = self._is_fixed(effort)
+        fixed = self.abilities.is_fixed(effort)
         fields: JSON = {
             "model": self.target.model,
             "instructions": "\n\n".join(block.text for block in self.request.system if block.text),
@@ -141,11 +141,6 @@ class _Writer:
         elif given < wanted:
             self._lose("max_tokens", f"cut to the model's limit of {given}", "hint")
         return given
-
-    def _is_fixed(self, effort: str | None) -> bool:
-        """Tell whether the model draws as it likes, and does not tell how."""
-        draws = self.abilities.draws
-        return draws == "never" or (draws == "unless it thinks" and effort != "none")
 
     def _drawing(self, *, fixed: bool) -> JSON:
         sampling = self.request.sampling

@@ -53,6 +53,7 @@ def test_flags_say_what_a_key_may_do(run: Run) -> None:
         (["alice", "--limit", "60"], 'limits: "60" is not of the form requests_per_minute=60'),
         (["alice", "--limit", "tokens_per_minut=5"], "limits.tokens_per_minut: unknown limit tokens_per_minut"),
         (["alice", "--limit", "usd_per_day=much"], 'limits.usd_per_day: usd_per_day: "much" is not a number'),
+        (["alice", "--limit", "concurrent=5", "--limit", "concurrent=6"], "limits: concurrent is given twice"),
         (["a/b"], "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
         (["carl"], 'gateway.toml has a key named "carl"; choose another name'),
     ],

@@ -78,6 +78,13 @@ def test_a_moment_that_is_none_is_refused_with_what_would_be_one(run: Run, folde
     assert "--since: 'yesterday' is no moment: a day such as 2026-11-30" in done.err
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(run: Run, folder: Path) -> None:
+    left(folder, alice=10)
+    done = run("usage", "--since", "1h", "--until", "2h")
+    assert (done.code, done.out) == (2, "")
+    assert "--since: this is not before --until" in done.err
+
+
 def test_before_the_first_request_there_is_nothing_and_no_file(run: Run, folder: Path) -> None:
     (folder / "gateway.toml").write_text("[upstream.demo]\n")
     assert run("usage").out == "no requests in this time\n"

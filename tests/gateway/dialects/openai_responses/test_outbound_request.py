@@ -63,8 +63,9 @@ def test_model_that_thinks_draws_by_itself() -> None:
     assert lost(asked) == {"temperature": "change"}
 
 
-def test_model_told_not_to_think_draws_as_it_is_told() -> None:
-    sampling, reasoning = ir.Sampling(temperature=0.2), ir.Reasoning(mode="off")
+@pytest.mark.parametrize("reasoning", [ir.Reasoning(), ir.Reasoning(mode="off")])
+def test_model_that_does_not_think_draws_as_it_is_told(reasoning: ir.Reasoning) -> None:
+    sampling = ir.Sampling(temperature=0.2)
     request = ir.Request(model="m", turns=(user("hi"),), sampling=sampling, reasoning=reasoning)
     asked = write_request(request, OpenAITarget(model="gpt-5.2"))
     assert (asked.body["temperature"], asked.losses) == (0.2, ())
