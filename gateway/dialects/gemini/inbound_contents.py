@@ -6,11 +6,12 @@ Calls and results may come without ids: a call is then named by its place, and a
 name that has none yet.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final, Literal
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
@@ -59,11 +60,18 @@ _DETAILS: Final = {
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
 
 
+class _Waiting(Struct):
+    """A call of the model."""
+
+    id: str
+    answered: bool = False
+
+
 class _Calls:
     """The calls of the model's last turn that wait for their results."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str, str, bool]] = []  # id, name, whether the id is ours
+        self._waiting: dict[tuple[str, str | None], deque[_Waiting]] = {}  # by what a result may call it
         self._model = False
 
     def turn(self, *, model: bool) -> None:
@@ -74,15 +82,19 @@ class _Calls:
 
     def add(self, call_id: str, name: str, *, ours: bool) -> None:
         """Note a call."""
-        self._waiting.append((call_id, name, ours))
+        call = _Waiting(call_id)
+        for key in (("id", call_id), ("named", name), ("without id", name))[: 3 if ours else 2]:
+            self._waiting.setdefault(key, deque()).append(call)
 
     def take(self, call_id: str | None, name: str | None) -> str | None:
-        """Give the id of the call that a result belongs to: by its id, else by its name."""
-        for found in self._waiting:
-            known, called, ours = found
-            if call_id == known or (called == name and (ours or not call_id)):
-                self._waiting.remove(found)
-                return known
+        """Give the id of the call that a result belongs to: by its id, else by its name, a call without one first."""
+        for key in (("id", call_id), ("without id", name), ("named", name))[: 2 if call_id else 3]:
+            calls = self._waiting.get(key)
+            while calls:
+                call = calls.popleft()
+                if not call.answered:
+                    call.answered = True
+                    return call.id
         return None
 
 

@@ -207,6 +207,13 @@ def test_a_result_with_an_id_finds_a_call_that_has_none() -> None:
     ]
 
 
+def test_calls_with_and_without_ids_find_their_own_results() -> None:
+    calls = [CALL, {"functionCall": {"id": "b", "name": "f"}}]
+    for call, found in ((calls, ["b", "call_1_0"]), (calls[::-1], ["b", "call_1_1"])):
+        assert ids([{"text": "hi"}], call, [result(id="b"), result()])[2] == ("user", found)
+        assert ids([{"text": "hi"}], call, [result(), result(id="b")])[2] == ("user", found[::-1])
+
+
 def test_a_result_of_another_call_stays_an_orphan() -> None:
     calls = [{"functionCall": {"id": "a", "name": "f"}}]
     assert ids([{"text": "hi"}], calls, [result(id="x")])[2] == ("user", ["x"])
