@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from gateway.store.stored import KeyProblem
+
+if TYPE_CHECKING:
+    from gateway.store.fernets import Fernets
 
 __all__ = ["Cipher"]
 
@@ -24,8 +26,7 @@ class Cipher:
     def __init__(self, keys: Sequence[str], place: str) -> None:
         self._place = place
         try:
-            self._newest = Fernet(keys[0]) if keys else None
-            self._all = MultiFernet([Fernet(key) for key in keys]) if keys else None
+            self._fernets: Fernets | None = import_module("gateway.store.fernets").Fernets(keys) if keys else None
         except ValueError:
             raise KeyProblem("is not a key: 32 bytes in URL-safe base64") from None
         self.keys = tuple(sha256(key.encode()).hexdigest()[:8] for key in keys)
@@ -34,22 +35,22 @@ class Cipher:
 
     def encrypt(self, data: bytes) -> bytes:
         """Write under the newest key."""
-        return self._newest.encrypt(data) if self._newest is not None and data else data
+        return self._fernets.encrypt(data) if self._fernets is not None and data else data
 
     def decrypt(self, data: bytes) -> bytes:
         """Read what any of the keys opens, or what is in clear; raise KeyProblem."""
         if not data.startswith(_ENCRYPTED):
             return data
-        if self._all is None:
+        if self._fernets is None:
             raise KeyProblem(f"is not set, but {self._place} is encrypted")
-        try:
-            return self._all.decrypt(data)
-        except InvalidToken:
-            raise self.refused() from None
+        opened = self._fernets.decrypt(data)
+        if opened is None:
+            raise self.refused()
+        return opened
 
     def renewed(self, data: bytes) -> bytes | None:
         """Write again what is in clear or under an older key; None = it need not be."""
-        if self._newest is None or not data or _opens(self._newest, data):
+        if self._fernets is None or not data or self._fernets.decrypt(data, newest=True) is not None:
             return None
         return self.encrypt(self.decrypt(data))
 
@@ -67,11 +68,3 @@ class Cipher:
 
     def _decrypt_text(self, text: str) -> str:
         return self.decrypt(text.encode()).decode()
-
-
-def _opens(fernet: Fernet, data: bytes) -> bool:
-    try:
-        fernet.decrypt(data)
-    except InvalidToken:
-        return False
-    return True

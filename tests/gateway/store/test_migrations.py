@@ -265,11 +265,11 @@ import sys
 from pathlib import Path
 from gateway.store.credentials import CredentialStore
 CredentialStore(Path(sys.argv[1])).open()
-print(*({"alembic", "psycopg", "redis"} & sys.modules.keys()))
+print(*({"alembic", "cryptography", "psycopg", "redis"} & sys.modules.keys()))
 """
 
 
-def test_alembic_and_the_drivers_are_loaded_only_where_they_are_needed(on_disk: Place, old: Place) -> None:
+def test_alembic_drivers_and_ciphers_are_loaded_only_where_they_are_needed(on_disk: Place, old: Place) -> None:
     new = on_disk.folder / "new" / "gateway.db"
     said = [
         subprocess.run(
