@@ -141,7 +141,8 @@ def mask(text: str) -> str:
 _ACCOUNT: Final = (
     (re.compile(r"(https?://[^\s?\"'<>]{1,500})\?[^\s\"'<>]*"), r"\1"),
     (re.compile(r"\bprojects/[^\s/\"'`,;)]+"), "projects/***"),
-    (re.compile(r"\b(project(?: number| id)?[ =:]{1,3}[\"'`]?)(?:[a-z][a-z0-9-]{5,29}\b|\d{6,})"), r"\1***"),
+    (re.compile(r"(?i)\b(project(?:[ _](?:number|id))?[ =:#]{1,3}[\"'`]?)\d{6,}"), r"\1***"),
+    (re.compile(r"\b(project(?:[ _]id)?[ =:]{1,3}[\"'`]?)(?!number\b)[a-z][a-z0-9-]{5,29}\b"), r"\1***"),
     (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "***"),
 )
 _DOUBLED_COMMAS: Final = re.compile(rb",(?:[ \t\r\n]*,)+")
