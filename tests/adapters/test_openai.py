@@ -147,6 +147,15 @@ async def test_what_a_key_may_not_do_is_tried_with_the_others_and_held_against_n
     assert adapter.state() == "usable: 2 of 2 credentials"
 
 
+async def test_a_key_without_a_right_is_held_to_what_it_may(openai: OpenAISite) -> None:
+    adapter = await openai.open()
+    openai.fail("401_scopes")
+    with pytest.raises(UpstreamCredential, match="Missing scopes"):
+        await openai.ask()
+    assert adapter.state() == "usable: 1 of 1 credentials"
+    assert await openai.ask() == "hi"
+
+
 async def test_what_the_only_key_may_not_do_is_a_bad_gateway(openai: OpenAISite) -> None:
     await openai.open()
     openai.fail("403")
