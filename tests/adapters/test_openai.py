@@ -285,6 +285,18 @@ async def test_a_bad_request_is_the_callers_and_is_not_repeated(openai: OpenAISi
     assert len(openai.seen()) == 1
 
 
+async def test_a_bad_request_of_which_the_answer_tells_is_no_failure_of_the_server(openai: OpenAISite) -> None:
+    error = {"message": "Your prompt was flagged.", "code": "invalid_prompt", "param": None}
+    openai.fake.script.push(f"!chunk {json.dumps({'type': 'error', 'sequence_number': 0, **error})}")
+    adapter = await openai.open("key-1", "key-2", api="responses")
+    with pytest.raises(UpstreamRejected, match="flagged") as caught:
+        await openai.ask()
+    assert caught.value.status == 400
+    assert caught.value.code == "invalid_prompt"
+    assert openai.seen() == [("key-1", 200)]
+    assert adapter.state() == "usable: 2 of 2 credentials"
+
+
 @API
 async def test_an_error_before_the_first_word_is_tried_again(openai: OpenAISite, api: str) -> None:
     error = {"message": "Sorry", "code": "server_error", "type": "server_error", "param": None}

@@ -158,6 +158,17 @@ def test_a_used_up_quota_says_so_by_its_code() -> None:
             UpstreamUnavailable,
         ),
         ({"error": {"message": "bad", "code": 400}}, "final", UpstreamRejected),
+        ({"type": "error", "code": "invalid_prompt", "message": "m"}, "final", UpstreamRejected),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "image_too_large", "message": "m"}}},
+            "final",
+            UpstreamRejected,
+        ),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "vector_store_timeout", "message": "m"}}},
+            "server",
+            UpstreamUnavailable,
+        ),
     ],
 )
 def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause, kind: type[GatewayError]) -> None:
