@@ -127,7 +127,7 @@ class Failure(Exception):
     """A failed upstream call: `error` is what a caller is told, `cause` says where to go from here.
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
-    `own`: its words for itself, besides the message.
+    `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class Failure(Exception):
         self.link = link
         self.reason = reason
         self.own: dict[str, str | int | None] = {}
+        self.again: bool | None = None
 
 
 Rules = Mapping[Cause, Rule]

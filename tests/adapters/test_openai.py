@@ -217,6 +217,25 @@ async def test_a_failure_is_tried_again(openai: OpenAISite, error: str) -> None:
     assert await openai.ask_over_pauses() == "hi"
 
 
+async def test_what_the_upstream_says_of_another_try_holds(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fail("501_again")
+    assert await openai.ask_over_pauses() == "hi"
+    assert [status for _, status in openai.seen()] == [501, 200]
+    openai.fail("500_final")
+    with pytest.raises(UpstreamUnavailable, match="on this input") as caught:
+        await openai.ask()
+    assert caught.value.headers == {"x-should-retry": "false"}
+    assert [status for _, status in openai.seen()] == [501, 200, 500]
+
+
+async def test_another_key_may_be_asked_what_this_one_is_not_to_be_asked_again(openai: OpenAISite) -> None:
+    await openai.open("key-1", "key-2")
+    openai.fail("500_final", token="key-1", times=9)
+    assert await openai.ask() == "hi"
+    assert openai.seen() == [("key-1", 500), ("key-2", 200)]
+
+
 async def test_a_model_that_stays_busy_is_overloaded(openai: OpenAISite) -> None:
     adapter = await openai.open()
     openai.fail("503_overloaded", times=9)

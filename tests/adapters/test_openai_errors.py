@@ -40,6 +40,8 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "429_quota": ("quota", UpstreamRateLimited, None),
     "429_bare": ("rate_limit", UpstreamRateLimited, None),
     "500_server": ("server", UpstreamUnavailable, None),
+    "500_final": ("server", UpstreamUnavailable, None),
+    "501_again": ("server", UpstreamUnavailable, None),
     "503_overloaded": ("capacity", UpstreamOverloaded, None),
     "503_slow_down": ("capacity", UpstreamOverloaded, None),
 }
