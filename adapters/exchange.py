@@ -33,7 +33,7 @@ async def begin(
         if response.status in _ANSWERS:
             return response
         try:
-            refusal = await response.read_all(_MAX_ERROR_BYTES)  # JSON, whatever its content type says
+            refusal = await response.read_refusal(_MAX_ERROR_BYTES)  # JSON, whatever its content type says
         finally:
             response.close()
     except TransportError as error:

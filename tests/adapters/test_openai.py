@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from gateway import ir
 from gateway.attempts import ENDS
 from gateway.errors import (
+    GatewayError,
     ModelNotFound,
     NoCredential,
     StreamBroken,
@@ -21,7 +22,7 @@ from gateway.errors import (
 )
 from tests.adapters.site import OpenAISite, asking
 from tests.fakes.openai_api import FakeOpenAI
-from tests.gateway.wire import saying, upstream
+from tests.gateway.wire import Answer, ending, resetting, saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -294,6 +295,34 @@ async def test_an_answer_may_have_been_created(openai: OpenAISite) -> None:
         await openai.open(base_url=server.url)
         assert await openai.ask() == "hi"
         await openai.stop()
+
+
+REFUSED = b"HTTP/1.1 %d Bad\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+SAID = b'{"detail": [{"type": "missing", "loc": ["body", "x"], "input": "'
+
+
+async def test_a_refusal_that_repeats_a_large_request_is_still_the_callers(openai: OpenAISite) -> None:
+    """As servers built on FastAPI do with what they find wrong."""
+    large = SAID + b"x" * 3_000_000 + b'"}]}'
+    async with upstream(saying(REFUSED % (422, len(large)), large)) as server:
+        await openai.open(base_url=server.url)
+        with pytest.raises(GatewayError) as caught:
+            await openai.ask()
+        await openai.stop()
+    assert isinstance(caught.value, UpstreamRejected)
+    assert "missing" in caught.value.message
+    assert (caught.value.status, len(server.requests)) == (400, 1)
+
+
+@pytest.mark.parametrize("leave", [ending, resetting])
+async def test_a_refusal_that_breaks_off_has_its_status(openai: OpenAISite, leave: Callable[..., Answer]) -> None:
+    async with upstream(leave(REFUSED % (401, 500), SAID)) as server:
+        adapter = await openai.open(base_url=server.url)
+        with pytest.raises(GatewayError) as caught:
+            await openai.ask(attempts=1)
+        await openai.stop()
+    assert isinstance(caught.value, UpstreamCredential)
+    assert (len(server.requests), adapter.states()["disabled"]) == (1, 1)
 
 
 async def test_a_bad_request_is_the_callers_and_is_not_repeated(openai: OpenAISite) -> None:
