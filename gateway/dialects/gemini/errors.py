@@ -8,6 +8,7 @@ The body may be an array of one, may have doubled commas, and may carry Anthropi
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -281,6 +282,8 @@ def header_wait(header: str, now: float | None) -> float | None:
         moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
+    if moment.tzinfo is None:  # as `asctime` writes it, which means UTC here (RFC 9110)
+        moment = moment.replace(tzinfo=UTC)
     return None if now is None else max(moment.timestamp() - now, 0.0)
 
 

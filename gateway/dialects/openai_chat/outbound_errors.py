@@ -155,6 +155,8 @@ def read_details(body: bytes) -> Details:
     if code.isdigit() and len(code) == 3:
         code, status = "", int(code)
     message = found.message if found.message is not None else found.detail
+    if message is None:
+        message = ""
     return Details(
         message=_masked(message if isinstance(message, str) else msgspec.json.encode(message).decode()),
         code=code,
@@ -186,7 +188,8 @@ def _find(body: bytes) -> _Error | None:
     except (ValueError, RecursionError):
         return None
     found = given.error or given
-    return found if found.message is not None or found.detail is not None or found.code is not None else None
+    said = found.message, found.detail, found.code, given.error and given.error.type
+    return None if all(one is None for one in said) else found
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
 """Google's error bodies, each with the class, the wait and the words that come of it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,17 @@ def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) ->
 )
 def test_wait_is_read_from_the_words(message: str, seconds: float | None) -> None:
     assert wait(message) == seconds
+
+
+def test_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        error = read_error(503, b"", {"retry-after": "Thu Jan  1 00:01:40 1970"}, now=60.0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert error.retry_after == 40.0
 
 
 def test_date_without_a_clock_is_unknown() -> None:
