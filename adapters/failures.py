@@ -46,6 +46,7 @@ Cause = Literal[
     "key",
     "token",
     "forbidden",
+    "scope",
     "verification",
     "service",
     "banned",
@@ -174,6 +175,7 @@ KEYED: Final[Rules] = {
     "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
     "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
     "forbidden": Rule(others=math.inf, always=True),
+    "scope": Rule(others=math.inf, always=True),  # the key is good, and held to other calls
     "missing": Rule(others=1, always=True),
     "location": Rule(),
 }

@@ -87,7 +87,7 @@ CAUSES: Final = Causes(
     reasons={
         "invalid_api_key": "key",
         "account_deactivated": "banned",
-        "missing_scope": "forbidden",
+        "missing_scope": "scope",
         "insufficient_quota": "quota",
         "billing_hard_limit_reached": "quota",
         "billing_not_active": "quota",
@@ -105,7 +105,7 @@ CAUSES: Final = Causes(
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),
         (_400, "incorrect api key", "key"),
-        (frozenset({401}), "missing scopes", "forbidden"),
+        (frozenset({401, 403}), "missing scopes", "scope"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )

@@ -31,7 +31,7 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "400_billing_limit": ("quota", UpstreamRateLimited, None),
     "401_invalid_key": ("key", UpstreamCredential, None),
     "401_deactivated": ("banned", UpstreamCredential, None),
-    "401_scopes": ("forbidden", UpstreamCredential, None),
+    "401_scopes": ("scope", UpstreamCredential, None),
     "403_country": ("location", UpstreamUnavailable, None),
     "403_model": ("missing", ModelNotFound, None),
     "429_requests": ("rate_limit", UpstreamRateLimited, 20),
@@ -135,7 +135,7 @@ def test_refusals_of_servers_that_are_compatible(
 
 def test_a_right_that_is_missing_says_nothing_against_the_key() -> None:
     words = "You have insufficient permissions for this operation. Missing scopes: api.model.read."
-    assert [said(status, words).cause for status in (401, 403)] == ["forbidden", "forbidden"]
+    assert [said(status, words).cause for status in (401, 403)] == ["scope", "scope"]
 
 
 def test_nothing_at_the_address_says_what_to_set() -> None:

@@ -42,6 +42,9 @@ async def test_a_key_that_may_not_list_models_may_still_answer(openai: OpenAISit
     adapter = await openai.open(models=[])
     assert "Missing scopes" in await adapter.listed()
     assert adapter.state() == "usable: 1 of 1 credentials"
+    (key,) = adapter.views()
+    openai.fail("401_scopes", method="models.list")
+    assert (await adapter.check(key.id)).state == "active"
     assert await openai.ask() == "hi"
 
 
