@@ -21,6 +21,7 @@ _MAX_BYTES: Final = 4 * 1024 * 1024
 _TIMEOUT_S: Final = 30.0
 _ORIGIN: Final = re.compile(r"https?://[\w.:\[\]-]{1,260}(?=[/?#]|$)", re.ASCII)
 _ANSWERS: Final = frozenset({200, 201})  # to a POST some frameworks say 201
+_AGAIN: Final = {"true": True, "false": False}
 
 
 async def begin(
@@ -32,13 +33,14 @@ async def begin(
         if response.status in _ANSWERS:
             return response
         try:
-            refusal = await response.read_all(_MAX_ERROR_BYTES)  # JSON, whatever its content type says
+            refusal = await response.read_refusal(_MAX_ERROR_BYTES)  # JSON, whatever its content type says
         finally:
             response.close()
     except TransportError as error:
         raise unreachable(error) from None
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
     failure.own = own_words(refusal)
+    failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())
     raise failure
 
 

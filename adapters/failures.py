@@ -46,6 +46,7 @@ Cause = Literal[
     "key",
     "token",
     "forbidden",
+    "scope",
     "verification",
     "service",
     "banned",
@@ -127,7 +128,7 @@ class Failure(Exception):
     """A failed upstream call: `error` is what a caller is told, `cause` says where to go from here.
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
-    `own`: its words for itself, besides the message.
+    `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Failure(Exception):
         self.link = link
         self.reason = reason
         self.own: dict[str, str | int | None] = {}
+        self.again: bool | None = None
 
 
 Rules = Mapping[Cause, Rule]
@@ -173,6 +175,7 @@ KEYED: Final[Rules] = {
     "key": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
     "banned": Rule(mark="disable", words="refused for good", others=math.inf, always=True),
     "forbidden": Rule(others=math.inf, always=True),
+    "scope": Rule(others=math.inf, always=True),  # the key is good, and held to other calls
     "missing": Rule(others=1, always=True),
     "location": Rule(),
 }

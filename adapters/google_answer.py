@@ -15,7 +15,7 @@ __all__ = ["GoogleAnswer", "reader_of"]
 
 
 class GoogleAnswer(UpstreamAnswer):
-    """Reads an answer under status 200; Google's errors have a code. `whole`: it passes as it came."""
+    """Reads an answer under status 200; Google's errors have a code or a status. `whole`: it passes as it came."""
 
     def __init__(
         self,
@@ -36,7 +36,8 @@ class GoogleAnswer(UpstreamAnswer):
 
 
 def _is_error(payload: bytes) -> bool:
-    return read_details(payload).code is not None
+    details = read_details(payload)
+    return details.code is not None or bool(details.status)
 
 
 def reader_of(written: Written, family: ir.Family, salt: str, *, chunks: bool = True) -> StreamReader:

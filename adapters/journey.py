@@ -217,6 +217,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._log(failure)
         step = self._step(failure, rule)
         verdict = error if step is not None else self._verdict(failure, rule)
+        if step is None and verdict is failure.error and failure.again is False:
+            verdict.headers["x-should-retry"] = "false"
         error.cause = verdict.cause = failure.cause
         return verdict if step is None else step
 
@@ -228,14 +230,15 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if step is not None:
             return step
         other = self._has_other(failure, rule)
-        if not other and rule.waits and failure.wait_s is not None and failure.wait_s < SHORT_S:
+        same = failure.again is not False  # else no pause makes it another call
+        if not other and same and rule.waits and failure.wait_s is not None and failure.wait_s < SHORT_S:
             return Step(wait_s=max(failure.wait_s, _LEAST_PAUSE_S))
         self._mark(failure, rule)
         if other:
             self._counts["others", failure.cause] += 1
             self._leave()
             return Step(counted=rule.counted)
-        return self._wait(failure, rule)
+        return self._wait(failure, rule) if same else None
 
     def _log(self, failure: Failure) -> None:
         self._shared.logger.debug(
@@ -250,7 +253,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def _may_retry(self, failure: Failure, rule: Rule) -> bool:
         if self._counts["tries", failure.cause] > rule.retries:
             return False
-        return rule.always or failure.status is None or failure.status in self._shared.retry.on
+        return rule.always or failure.again is True or failure.status is None or failure.status in self._shared.retry.on
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
         """Amend the body, once for each cause, or renew what was refused, once for each credential."""

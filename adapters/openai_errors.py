@@ -2,8 +2,8 @@
 
     status, body ─► read_failure ─► Failure(cause) ─► RULES[cause] ─► the journey's next step
 
-A 401 is about the key. A 403 is about what was asked for, so the key stays in use. A quota that is used up comes as a
-429 like a rate limit, and only its code tells them apart.
+A 401 is about the key, unless it says that a right is missing: then it is, like a 403, about what was asked for, and
+the key stays in use. A quota that is used up comes as a 429 like a rate limit, and only its code tells them apart.
 """
 
 import re
@@ -87,6 +87,7 @@ CAUSES: Final = Causes(
     reasons={
         "invalid_api_key": "key",
         "account_deactivated": "banned",
+        "missing_scope": "scope",
         "insufficient_quota": "quota",
         "billing_hard_limit_reached": "quota",
         "billing_not_active": "quota",
@@ -104,6 +105,7 @@ CAUSES: Final = Causes(
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),
         (_400, "incorrect api key", "key"),
+        (frozenset({401, 403}), "missing scopes", "scope"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )

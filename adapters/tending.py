@@ -40,7 +40,7 @@ _AT_ONCE: Final = 8
 _ORDER: Final[tuple[ProbeName, ...]] = ("project", "models", "userinfo")  # what the first learns the second asks with
 _EARLIEST: Final = 0.9  # of the configured time: credentials and processes are to refresh at different moments
 _INNOCENT: Final[frozenset[Cause]] = frozenset(
-    {"rate_limit", "quota", "bare_429", "capacity", "missing", "address", "location"}
+    {"rate_limit", "quota", "bare_429", "capacity", "scope", "missing", "address", "location"}
 )
 
 

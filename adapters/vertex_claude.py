@@ -14,13 +14,13 @@ from msgspec import Raw
 from gateway import ir
 from gateway.adapters import anthropic_errors, vertex_errors
 from gateway.adapters.amendments import Write
-from gateway.adapters.anthropic_errors import is_error
 from gateway.adapters.anthropic_journey import AnthropicBackend, AnthropicJourney, Door
 from gateway.adapters.failures import Cause, Failure, Renew, Rule, Rules
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_journey import VARIES, tell_operator
 from gateway.adapters.vertex_place import Place
 from gateway.dialects.anthropic.edits import ENVELOPE
+from gateway.dialects.anthropic.outbound_errors import read_details
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
 from gateway.errors import InvalidRequest
 from gateway.upstream import Answer, Call, Edit
@@ -92,9 +92,9 @@ def fetches_nothing(write: Write[AnthropicWritten]) -> Write[AnthropicWritten]:
 
 
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
-    """Read a refusal by whose words it has."""
+    """Read a refusal by whose words it has: Anthropic's errors have a type, Google's have none."""
     read: Callable[[int, bytes, Mapping[str, str], float], Failure] = (
-        anthropic_errors.read_failure if is_error(body) else vertex_errors.read_failure
+        anthropic_errors.read_failure if read_details(body).type else vertex_errors.read_failure
     )
     return read(status, body, headers, now)
 

@@ -21,6 +21,7 @@ import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
@@ -430,6 +431,19 @@ class Response:
             pieces.append(data)
         whole = b"".join(pieces)
         return self.concealed(whole) if self.status >= 400 else whole
+
+    async def read_refusal(self, limit: int) -> bytes:
+        """Return the rest of a refusal's body, or as much of it as `limit` and the connection give: its status holds.
+
+        It comes without what it repeats of the request's credentials.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        with suppress(TransportError):
+            while size < limit and (data := await self.read()):
+                size += len(data)
+                pieces.append(data)
+        return self.concealed(b"".join(pieces)[:limit])
 
     def concealed(self, data: bytes) -> bytes:
         """Mask the credentials of the request in what came."""

@@ -145,9 +145,9 @@ class Place(ABC, Generic[A]):
         while not self.clock.sleepers and not asked.done():  # noqa: ASYNC110 - a sleep that begins sets no event
             await asyncio.sleep(0.001)
 
-    async def ask_over_pauses(self, text: str = "hi", attempts: int = 4) -> str:
+    async def ask_over_pauses(self, text: str = "hi", model: str = "", attempts: int = 4) -> str:
         """Ask, and let the time of every pause pass."""
-        asked = asyncio.create_task(self.ask(text, attempts=attempts))
+        asked = asyncio.create_task(self.ask(text, model, attempts))
         while not asked.done():
             await self.asleep(asked)
             await self.clock.advance(2)

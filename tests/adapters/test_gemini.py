@@ -144,6 +144,13 @@ async def test_another_key_serves_while_one_rests(gemini: GeminiSite) -> None:
     assert gemini.seen() == [("key-1", 429), ("key-2", 200), ("key-2", 200)]
 
 
+async def test_an_error_event_without_a_code_goes_by_its_status(gemini: GeminiSite) -> None:
+    gemini.fake.script.push('!chunk {"error": {"status": "RESOURCE_EXHAUSTED", "message": "Please retry in 9s."}}')
+    await gemini.open("key-1", "key-2")
+    assert await gemini.ask() == "hi"
+    assert gemini.seen() == [("key-1", 200), ("key-2", 200)]
+
+
 async def test_a_rest_is_known_after_a_restart(gemini: GeminiSite) -> None:
     await gemini.open()
     gemini.fail("429_per_minute")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from gateway import ir
 from gateway.attempts import ENDS
 from gateway.errors import (
+    GatewayError,
     ModelNotFound,
     NoCredential,
     StreamBroken,
@@ -21,7 +22,7 @@ from gateway.errors import (
 )
 from tests.adapters.site import OpenAISite, asking
 from tests.fakes.openai_api import FakeOpenAI
-from tests.gateway.wire import saying, upstream
+from tests.gateway.wire import Answer, ending, resetting, saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +148,15 @@ async def test_what_a_key_may_not_do_is_tried_with_the_others_and_held_against_n
     assert adapter.state() == "usable: 2 of 2 credentials"
 
 
+async def test_a_key_without_a_right_is_held_to_what_it_may(openai: OpenAISite) -> None:
+    adapter = await openai.open()
+    openai.fail("401_scopes")
+    with pytest.raises(UpstreamCredential, match="Missing scopes"):
+        await openai.ask()
+    assert adapter.state() == "usable: 1 of 1 credentials"
+    assert await openai.ask() == "hi"
+
+
 async def test_what_the_only_key_may_not_do_is_a_bad_gateway(openai: OpenAISite) -> None:
     await openai.open()
     openai.fail("403")
@@ -206,6 +216,25 @@ async def test_a_failure_is_tried_again(openai: OpenAISite, error: str) -> None:
     await openai.open()
     openai.fail(error)
     assert await openai.ask_over_pauses() == "hi"
+
+
+async def test_what_the_upstream_says_of_another_try_holds(openai: OpenAISite) -> None:
+    await openai.open()
+    openai.fail("501_again")
+    assert await openai.ask_over_pauses() == "hi"
+    assert [status for _, status in openai.seen()] == [501, 200]
+    openai.fail("500_final")
+    with pytest.raises(UpstreamUnavailable, match="on this input") as caught:
+        await openai.ask()
+    assert caught.value.headers == {"x-should-retry": "false"}
+    assert [status for _, status in openai.seen()] == [501, 200, 500]
+
+
+async def test_another_key_may_be_asked_what_this_one_is_not_to_be_asked_again(openai: OpenAISite) -> None:
+    await openai.open("key-1", "key-2")
+    openai.fail("500_final", token="key-1", times=9)
+    assert await openai.ask() == "hi"
+    assert openai.seen() == [("key-1", 500), ("key-2", 200)]
 
 
 async def test_a_model_that_stays_busy_is_overloaded(openai: OpenAISite) -> None:
@@ -268,12 +297,52 @@ async def test_an_answer_may_have_been_created(openai: OpenAISite) -> None:
         await openai.stop()
 
 
+REFUSED = b"HTTP/1.1 %d Bad\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+SAID = b'{"detail": [{"type": "missing", "loc": ["body", "x"], "input": "'
+
+
+async def test_a_refusal_that_repeats_a_large_request_is_still_the_callers(openai: OpenAISite) -> None:
+    """As servers built on FastAPI do with what they find wrong."""
+    large = SAID + b"x" * 3_000_000 + b'"}]}'
+    async with upstream(saying(REFUSED % (422, len(large)), large)) as server:
+        await openai.open(base_url=server.url)
+        with pytest.raises(GatewayError) as caught:
+            await openai.ask()
+        await openai.stop()
+    assert isinstance(caught.value, UpstreamRejected)
+    assert "missing" in caught.value.message
+    assert (caught.value.status, len(server.requests)) == (400, 1)
+
+
+@pytest.mark.parametrize("leave", [ending, resetting])
+async def test_a_refusal_that_breaks_off_has_its_status(openai: OpenAISite, leave: Callable[..., Answer]) -> None:
+    async with upstream(leave(REFUSED % (401, 500), SAID)) as server:
+        adapter = await openai.open(base_url=server.url)
+        with pytest.raises(GatewayError) as caught:
+            await openai.ask(attempts=1)
+        await openai.stop()
+    assert isinstance(caught.value, UpstreamCredential)
+    assert (len(server.requests), adapter.states()["disabled"]) == (1, 1)
+
+
 async def test_a_bad_request_is_the_callers_and_is_not_repeated(openai: OpenAISite) -> None:
     await openai.open("key-1", "key-2")
     openai.fail("400_policy")
     with pytest.raises(UpstreamRejected, match="usage policy"):
         await openai.ask()
     assert len(openai.seen()) == 1
+
+
+async def test_a_bad_request_of_which_the_answer_tells_is_no_failure_of_the_server(openai: OpenAISite) -> None:
+    error = {"message": "Your prompt was flagged.", "code": "invalid_prompt", "param": None}
+    openai.fake.script.push(f"!chunk {json.dumps({'type': 'error', 'sequence_number': 0, **error})}")
+    adapter = await openai.open("key-1", "key-2", api="responses")
+    with pytest.raises(UpstreamRejected, match="flagged") as caught:
+        await openai.ask()
+    assert caught.value.status == 400
+    assert caught.value.code == "invalid_prompt"
+    assert openai.seen() == [("key-1", 200)]
+    assert adapter.state() == "usable: 2 of 2 credentials"
 
 
 @API

@@ -31,7 +31,7 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "400_billing_limit": ("quota", UpstreamRateLimited, None),
     "401_invalid_key": ("key", UpstreamCredential, None),
     "401_deactivated": ("banned", UpstreamCredential, None),
-    "401_scopes": ("key", UpstreamCredential, None),
+    "401_scopes": ("scope", UpstreamCredential, None),
     "403_country": ("location", UpstreamUnavailable, None),
     "403_model": ("missing", ModelNotFound, None),
     "429_requests": ("rate_limit", UpstreamRateLimited, 20),
@@ -40,6 +40,8 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "429_quota": ("quota", UpstreamRateLimited, None),
     "429_bare": ("rate_limit", UpstreamRateLimited, None),
     "500_server": ("server", UpstreamUnavailable, None),
+    "500_final": ("server", UpstreamUnavailable, None),
+    "501_again": ("server", UpstreamUnavailable, None),
     "503_overloaded": ("capacity", UpstreamOverloaded, None),
     "503_slow_down": ("capacity", UpstreamOverloaded, None),
 }
@@ -131,6 +133,11 @@ def test_refusals_of_servers_that_are_compatible(
     assert (failure.cause, type(failure.error)) == (cause, kind)
 
 
+def test_a_right_that_is_missing_says_nothing_against_the_key() -> None:
+    words = "You have insufficient permissions for this operation. Missing scopes: api.model.read."
+    assert [said(status, words).cause for status in (401, 403)] == ["scope", "scope"]
+
+
 def test_nothing_at_the_address_says_what_to_set() -> None:
     failure = said(404, "Invalid URL (POST /chat/completions)")
     assert failure.error.status == 502
@@ -153,6 +160,17 @@ def test_a_used_up_quota_says_so_by_its_code() -> None:
             UpstreamUnavailable,
         ),
         ({"error": {"message": "bad", "code": 400}}, "final", UpstreamRejected),
+        ({"type": "error", "code": "invalid_prompt", "message": "m"}, "final", UpstreamRejected),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "image_too_large", "message": "m"}}},
+            "final",
+            UpstreamRejected,
+        ),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "vector_store_timeout", "message": "m"}}},
+            "server",
+            UpstreamUnavailable,
+        ),
     ],
 )
 def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause, kind: type[GatewayError]) -> None:

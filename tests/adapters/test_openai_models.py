@@ -37,6 +37,17 @@ async def test_a_list_that_is_refused_says_why(openai: OpenAISite) -> None:
     assert adapter.state() == "no credential: 1 disabled: the API key is refused"
 
 
+async def test_a_key_that_may_not_list_models_may_still_answer(openai: OpenAISite) -> None:
+    openai.fail("401_scopes", method="models.list")
+    adapter = await openai.open(models=[])
+    assert "Missing scopes" in await adapter.listed()
+    assert adapter.state() == "usable: 1 of 1 credentials"
+    (key,) = adapter.views()
+    openai.fail("401_scopes", method="models.list")
+    assert (await adapter.check(key.id)).state == "active"
+    assert await openai.ask() == "hi"
+
+
 async def test_only_openai_itself_has_a_list_that_is_shipped(openai: OpenAISite) -> None:
     assert adapter_models(openai, base_url="") == list(SHIPPED)
     assert adapter_models(openai, base_url="http://127.0.0.1:9/v1") == []

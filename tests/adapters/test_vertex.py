@@ -172,6 +172,16 @@ async def test_shared_capacity_that_stays_used_up_is_a_rate_limit_and_no_rest(ro
     assert await robot.ask() == "hi"
 
 
+async def test_googles_own_refusals_mean_the_same_where_claude_is_asked(robot: VertexSite) -> None:
+    await robot.open(project=PROJECT)
+    robot.fake.claude.fail("429_vertex", times=2)
+    assert await robot.ask_over_pauses(model=CLAUDE) == "hi"
+    assert [call.status for call in robot.fake.claude.calls("messages")] == [429, 429, 200]
+    robot.fake.claude.fail("403_vertex")
+    with pytest.raises(UpstreamCredential, match="role Vertex AI User"):
+        await robot.ask(model=CLAUDE)
+
+
 async def test_a_quota_lets_the_model_rest_as_long_as_it_says(robot: VertexSite) -> None:
     await robot.open(project=PROJECT)
     robot.fail("429_quota", model=GEMINI_3)

@@ -217,6 +217,8 @@ NAMED: dict[str, Callable[[str], OpenAIRefusal]] = {
         "The server had an error while processing your request. Sorry about that!",
         "server_error",
     ),
+    "500_final": _said(500, "The model failed on this input.", "server_error", x_should_retry="false"),
+    "501_again": _said(501, "Not ready yet.", "server_error", x_should_retry="true"),
     "503_overloaded": _said(
         503, "That model is currently overloaded with other requests. You can retry your request.", "server_error"
     ),

@@ -8,6 +8,7 @@ The body may be an array of one, may have doubled commas, and may carry Anthropi
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -141,7 +142,8 @@ def mask(text: str) -> str:
 _ACCOUNT: Final = (
     (re.compile(r"(https?://[^\s?\"'<>]{1,500})\?[^\s\"'<>]*"), r"\1"),
     (re.compile(r"\bprojects/[^\s/\"'`,;)]+"), "projects/***"),
-    (re.compile(r"\b(project(?: number| id)?[ =:]{1,3}[\"'`]?)(?:[a-z][a-z0-9-]{5,29}\b|\d{6,})"), r"\1***"),
+    (re.compile(r"(?i)\b(project(?:[ _](?:number|id))?[ =:#]{1,3}[\"'`]?)\d{6,}"), r"\1***"),
+    (re.compile(r"\b(project(?:[ _]id)?[ =:]{1,3}[\"'`]?)(?!number\b)[a-z][a-z0-9-]{5,29}\b"), r"\1***"),
     (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "***"),
 )
 _DOUBLED_COMMAS: Final = re.compile(rb",(?:[ \t\r\n]*,)+")
@@ -280,6 +282,8 @@ def header_wait(header: str, now: float | None) -> float | None:
         moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
+    if moment.tzinfo is None:  # as `asctime` writes it, which means UTC here (RFC 9110)
+        moment = moment.replace(tzinfo=UTC)
     return None if now is None else max(moment.timestamp() - now, 0.0)
 
 

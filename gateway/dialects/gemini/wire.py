@@ -9,7 +9,7 @@ Every field may be missing or null. snake_case twins of a few fields come from p
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
@@ -174,10 +174,28 @@ def read_chunks(payload: str | bytes) -> list[Chunk]:
 
 def _read_oddly(payload: str | bytes) -> list[Chunk]:
     try:
-        decoded = _LAX.decode(payload)
+        try:
+            decoded = _LAX.decode(payload)
+        except msgspec.ValidationError:
+            decoded = _LAX.decode(_encode(_needed(_VALUE.decode(payload))))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return [envelope.chunk() for envelope in decoded] if isinstance(decoded, list) else [decoded.chunk()]
+
+
+_VALUE: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
+_UNNEEDED: Final = frozenset({"usageMetadata", "modelVersion", "responseId"})
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _needed(value: Any) -> Any:
+    """Give chunks without what an answer can be read without: one that spells it otherwise loses that only."""
+    if isinstance(value, list):
+        return [_needed(one) for one in cast(list[object], value)]
+    if not isinstance(value, dict):
+        return value
+    members = {name: one for name, one in cast(dict[str, object], value).items() if name not in _UNNEEDED}
+    return members | {"response": _needed(members["response"])} if "response" in members else members
 
 
 class _Inner(Struct, gc=False):

@@ -73,6 +73,29 @@ _STATUSES: Final[dict[int, _Cause]] = {
     504: errors.UpstreamTimeout,
     529: errors.UpstreamOverloaded,
 }
+# What is wrong with a request, of which Responses tells in the answer only: there it has no status.
+_BAD: Final = frozenset(
+    {
+        "bio_policy",
+        "data_residency_mismatch",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_content_policy_violation",
+        "image_file_not_found",
+        "image_file_too_large",
+        "image_parse_error",
+        "image_too_large",
+        "image_too_small",
+        "invalid_base64_image",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_image_mode",
+        "invalid_image_url",
+        "invalid_prompt",
+        "misalignment_policy_violation",
+        "unsupported_image_media_type",
+    }
+)
 # Codes that hold whatever the status; of the others the status says more.
 _ANY_STATUS: Final = frozenset(
     {
@@ -132,6 +155,8 @@ def read_details(body: bytes) -> Details:
     if code.isdigit() and len(code) == 3:
         code, status = "", int(code)
     message = found.message if found.message is not None else found.detail
+    if message is None:
+        message = ""
     return Details(
         message=_masked(message if isinstance(message, str) else msgspec.json.encode(message).decode()),
         code=code,
@@ -163,7 +188,8 @@ def _find(body: bytes) -> _Error | None:
     except (ValueError, RecursionError):
         return None
     found = given.error or given
-    return found if found.message is not None or found.detail is not None or found.code is not None else None
+    said = found.message, found.detail, found.code, given.error and given.error.type
+    return None if all(one is None for one in said) else found
 
 
 def _text(value: object) -> str:
@@ -197,6 +223,8 @@ def _cause(status: int, details: Details) -> _Cause:
         of_request = bool(details.param)  # it names what is not there
         return errors.UpstreamRejected if of_request else errors.UpstreamUnavailable
     if status == 0:
+        if details.code in _BAD:
+            return errors.UpstreamRejected
         return _CODES.get(details.code) or _CODES.get(details.type) or errors.UpstreamUnavailable
     if status in _STATUSES:
         return _STATUSES[status]

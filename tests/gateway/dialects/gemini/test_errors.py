@@ -1,6 +1,7 @@
 """Google's error bodies, each with the class, the wait and the words that come of it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,17 @@ def test_wait_is_read_from_the_words(message: str, seconds: float | None) -> Non
     assert wait(message) == seconds
 
 
+def test_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        error = read_error(503, b"", {"retry-after": "Thu Jan  1 00:01:40 1970"}, now=60.0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert error.retry_after == 40.0
+
+
 def test_date_without_a_clock_is_unknown() -> None:
     body = google(details=[info(quotaResetTimeStamp="2026-04-20T09:19:03Z")])
     assert read_error(429, body, {"retry-after": "Mon, 20 Apr 2026 09:19:10 GMT"}).retry_after is None
@@ -299,6 +311,9 @@ def test_odd_details_are_passed_over(details: object) -> None:
         ("Resource projects/fake-project-000/locations/x", "Resource projects/***/locations/x"),
         ("used in project fake-project-000 before", "used in project *** before"),
         ("project number 123456789012.", "project number ***."),
+        ("for consumer 'project_number:123456789012'.", "for consumer 'project_number:***'."),
+        ("Project #123456789012 is gone", "Project #*** is gone"),
+        ("set project_id=fake-project-000 anew", "set project_id=*** anew"),
         ("someone.else+x@example.co.uk is blocked", "*** is blocked"),
         ("see https://x.example/a?key=AIzaSyD-secret&b=1 now", "see https://x.example/a now"),
         ("Bearer ya29.a0secret", "Bearer ***"),

@@ -48,7 +48,10 @@ def test_close_twice_says_nothing_more() -> None:
     assert one.close() == []
 
 
-BAD = ["{", "", "null", "[]x", "5", '"x"', '{"candidates":5}', b"\xff", "\ud800", '{"a":' * 5000, '[{"a":' + "[" * 5000]
+BAD = [
+    *("{", "", "null", "[]x", "5", '"x"', '{"candidates":5}', b"\xff", "\ud800"),
+    *('{"a":' * 5000, '[{"a":' + "[" * 5000, '{"candidates":5,"a":' + "[" * 5000 + "]" * 5000 + "}"),
+]
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -68,6 +71,27 @@ def test_numbers_may_be_strings() -> None:
     one = reader()
     one.feed([payload(chunk(text("a"), usage={"promptTokenCount": "7", "totalTokenCount": "9"}))])
     assert one.usage == ir.Usage(input=7, output=2, total=9)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"usageMetadata": {"promptTokenCount": 1.5}},
+        {"usageMetadata": []},
+        {"modelVersion": 3},
+        {"responseId": {"id": "r"}},
+    ],
+)
+def test_what_is_spelt_otherwise_costs_no_words(odd: dict[str, object]) -> None:
+    counted = chunk(text("c"), finish="STOP", usage={"promptTokenCount": 7})
+    for native in (False, True):
+        events = read(chunk(text("a")), chunk(text("b")) | odd, counted, native=native)
+        said = "".join(event.text for event in events if isinstance(event, ir.TextDelta))
+        assert said == "abc"
+        assert sum(isinstance(event, ir.Passed) for event in events) == 3 * native
+        assert events[-2] == ir.UsageReported(ir.Usage(input=7))
+    whole = reader().feed_whole(msgspec.json.encode([chunk(text("a")) | odd, counted]))
+    assert "".join(event.text for event in whole if isinstance(event, ir.TextDelta)) == "ac"
 
 
 # whole answers

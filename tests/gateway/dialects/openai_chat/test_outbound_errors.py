@@ -140,5 +140,19 @@ def test_our_credentials_fault_says_so() -> None:
     assert read_error(401, body("Bad key"), {}).message == "the upstream refuses the gateway's credential: Bad key"
 
 
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (b'{"error": {"code": 429}}', errors.UpstreamRateLimited),
+        (b'{"error": {"code": "slow_down", "message": null}}', errors.UpstreamOverloaded),
+        (b'{"type": "error", "error": {"type": "overloaded_error"}}', errors.UpstreamOverloaded),
+    ],
+)
+def test_an_error_without_words_has_its_cause_and_a_status(given: bytes, kind: type[errors.GatewayError]) -> None:
+    error = read_error(200, given, {})
+    assert type(error) is kind
+    assert error.message in ("status 429", "status 200")
+
+
 def test_no_body_still_says_the_status() -> None:
     assert read_error(502, b"", {}).message == "the upstream failed: status 502"
