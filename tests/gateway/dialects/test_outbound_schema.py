@@ -54,6 +54,14 @@ def test_schema_that_needs_nothing_keeps_its_bytes() -> None:
     assert mended(schema) == schema
 
 
+def test_alternatives_at_the_root_keep_what_tells_them_apart() -> None:
+    """As zod and pydantic write unions: one property, of which each branch has its own value."""
+    kinds = [{"type": "string", "const": name} for name in ("circle", "square")]
+    union = {"oneOf": [{"type": "object", "properties": {"kind": kind}, "required": ["kind"]} for kind in kinds]}
+    given = msgspec.json.decode(parameters(Raw(msgspec.json.encode(union))))
+    assert given == {"type": "object", "properties": {"kind": {"anyOf": kinds}}, "required": ["kind"]}
+
+
 A: dict[str, Any] = {"type": "object", "properties": {"a": {}, "x": {}}, "required": ["a", "x"]}
 B: dict[str, Any] = {"type": "object", "properties": {"b": {}, "x": {}}, "required": ["x"]}
 BOTH: dict[str, Any] = {"type": "object", "properties": {"a": {}, "b": {}, "x": {}}, "required": ["x"]}

@@ -46,6 +46,12 @@ def test_alternatives_at_the_root_become_one_object(keyword: str) -> None:
     assert parameters_of({keyword: branches}) == of(a=WORDS, b=WORDS, c=WORDS) | {"required": ["a"]}
 
 
+def test_what_tells_alternatives_apart_takes_the_word_of_each() -> None:
+    branches = [of(kind={"const": name}, **{name: WORDS}) | {"required": ["kind", name]} for name in ("a", "b", "a")]
+    kind = {"anyOf": [{"const": "a"}, {"const": "b"}]}
+    assert parameters_of({"oneOf": branches}) == of(kind=kind, a=WORDS, b=WORDS) | {"required": ["kind"]}
+
+
 def test_what_must_hold_all_at_once_is_joined() -> None:
     schema = {"allOf": [of(a=WORDS) | {"required": ["a"]}, of(b=WORDS) | {"required": ["b"]}]}
     assert parameters_of(schema) == of(a=WORDS, b=WORDS) | {"required": ["a", "b"]}
