@@ -93,7 +93,8 @@ class SchemaWriter:
             yield branch
 
     def _any_of(self, facets: Facets, depth: int) -> dict[str, object]:
-        built = [self._write(branch, depth + 1) for branch in self._branches(facets, depth)]
+        branches = [_narrowed(branch, facets) for branch in self._branches(facets, depth)]
+        built = [self._write(branch, depth + 1) for branch in branches]
         if facets.format is not None:
             facets.note("format", f"format: {facets.format}")
         return _alternatives(built)
@@ -201,6 +202,14 @@ class SchemaWriter:
 def _alternatives(nodes: list[dict[str, object]]) -> dict[str, object]:
     different = list({repr(node): node for node in nodes}.values())
     return different[0] if len(different) == 1 else {"anyOf": different}
+
+
+def _narrowed(branch: Facets, facets: Facets) -> Facets:
+    """Let an alternative say what holds for all of them: beside them there is no room for it."""
+    branch.required = [*facets.required, *branch.required]
+    branch.closed = branch.closed or facets.closed
+    branch.order = branch.order or facets.order
+    return branch
 
 
 def _part(facets: Facets, kind: str) -> Facets:
