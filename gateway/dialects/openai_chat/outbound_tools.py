@@ -169,7 +169,7 @@ def _closed(schema: object) -> bool:
         required = schema.get("required")
         if schema.get("additionalProperties") is not False or not is_list(required):
             return False
-        if is_object(properties) and any(name not in required for name in properties):
+        if is_object(properties) and not properties.keys() <= {name for name in required if isinstance(name, str)}:
             return False
     return all(map(_closed, _inner(schema)))
 
