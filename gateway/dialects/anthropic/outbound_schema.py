@@ -14,22 +14,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.gemini.schema_facets import Dropped, is_list, is_object
-from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
+from gateway.dialects.gemini.schema_join import Schema, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
+from gateway.dialects.modern_schema import modern
 from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
 MENDED: Final = "said otherwise: Claude wants an object of JSON Schema draft 2020-12"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
-
-_BELOW: Final = frozenset(
-    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
-)
-_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_BOUNDS: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -52,43 +46,8 @@ _MAX_DEPTH: Final = 64
 @rewriting
 def parameters(schema: object) -> object:
     """Give the parameters that Claude takes; those that it takes anyway are themselves."""
-    whole = _modern(schema)
+    whole = modern(schema)
     return rooted(whole if is_object(whole) else {})
-
-
-def _modern(node: object) -> object:
-    """Say in the words of draft 2020-12 what older drafts had others for."""
-    if not is_object(node):
-        return node
-    written = {keyword: _inner(keyword, value) for keyword, value in node.items()}
-    if is_list(node.get("items")):
-        written["prefixItems"] = [_modern(one) for one in listed(node["items"])]
-        del written["items"]
-    for keyword, inclusive in _BOUNDS.items():
-        if isinstance(node.get(keyword), bool):
-            del written[keyword]
-            if node[keyword] and is_number(written.get(inclusive)):
-                written[keyword] = written.pop(inclusive)
-    if any(is_object(one) and "required" in one and not is_list(one["required"]) for one in _members(node)):
-        written["required"] = required_of(node)
-    if "required" in written and not is_list(written["required"]):
-        del written["required"]
-    return written
-
-
-def _members(node: Schema) -> list[object]:
-    properties = node.get("properties")
-    return list(properties.values()) if is_object(properties) else []
-
-
-def _inner(keyword: str, value: object) -> object:
-    if keyword in _BELOW:
-        return _modern(value)
-    if keyword in _LISTS and is_list(value):
-        return [_modern(one) for one in value]
-    if keyword in _MAPS and is_object(value):
-        return {name: _modern(one) for name, one in value.items()}
-    return value
 
 
 # what answers and calls are held to
@@ -181,14 +140,15 @@ class _Strict:
 
     def _write_plain(self, written: Schema, keyword: str, value: object) -> bool:
         known = (
-            keyword in ("description", "title", "$ref", "const", "required")
+            keyword in ("description", "title", "$ref", "const")
+            or (keyword == "required" and is_list(value))
             or (keyword == "enum" and is_list(value) and not any(is_object(one) or is_list(one) for one in value))
             or (keyword == "format" and isinstance(value, str) and value in _FORMATS)
             or (keyword == "minItems" and value in (0, 1))
         )
         if known:
             written[keyword] = value
-        return known or keyword in _SILENT or keyword == "additionalProperties"
+        return known or keyword in _SILENT or keyword in ("additionalProperties", "required")
 
     def _mention(self, written: Schema, unsaid: Schema, at: str) -> None:
         if not unsaid:
@@ -207,8 +167,9 @@ class _Strict:
         if schema.get("additionalProperties") not in (None, True, False):
             raise _Loose
         written.setdefault("properties", {})
-        if "required" in written:
-            written["required"] = required_of(written)
+        required = required_of(schema)
+        if required or "required" in written:
+            written["required"] = required
         return {**written, "additionalProperties": False}
 
 

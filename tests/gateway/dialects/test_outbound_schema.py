@@ -94,3 +94,26 @@ def test_parameters_are_one_object_with_properties(given: Any, expected: Any) ->
 def test_parameters_that_need_nothing_keep_their_bytes() -> None:
     schema = Raw(b'{"type": "object",  "properties": {"a": {"anyOf": [{}]}}, "$defs": {}}')
     assert parameters(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"type": "array", "items": [{"type": "string"}, {"type": "array"}]},
+            {"type": "array", "prefixItems": [{"type": "string"}, FILLED], "items": {}},
+        ),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, {"type": "number", "exclusiveMinimum": 0}),
+        (
+            {"type": "object", "properties": {"b": {"type": "string", "required": True}}},
+            {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]},
+        ),
+        (
+            {"type": "object", "properties": {"b": {}}, "required": ["b", "b"]},
+            {"type": "object", "properties": {"b": {}}, "required": ["b"]},
+        ),
+        ({"type": "object", "properties": {"b": {}}, "required": None}, {"type": "object", "properties": {"b": {}}}),
+    ],
+)
+def test_older_drafts_are_said_in_the_words_of_the_newest(given: Any, expected: Any) -> None:
+    assert mend({"type": "object", "properties": {"a": given}}) == {"type": "object", "properties": {"a": expected}}

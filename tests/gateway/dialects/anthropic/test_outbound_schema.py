@@ -185,3 +185,8 @@ def test_types_within_types_are_written_once_each() -> None:
 )
 def test_what_cannot_be_written_out_cannot_be_held_to(schema: Json) -> None:
     assert strict_of(schema) is None
+
+
+def test_what_says_of_itself_that_it_is_required_is() -> None:
+    schema = of(a=WORDS | {"required": True}, b=of(c=WORDS | {"required": False}) | {"required": True})
+    assert strict_of(schema) == closed(a=WORDS, b=closed(c=WORDS)) | {"required": ["a", "b"]}
