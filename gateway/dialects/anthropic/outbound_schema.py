@@ -18,7 +18,7 @@ from gateway.dialects.gemini.schema_join import Schema, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
 from gateway.dialects.modern_schema import modern
-from gateway.dialects.rewriting import rewriting
+from gateway.dialects.rewriting import decoded, rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
@@ -67,7 +67,7 @@ def strict(schema: Raw) -> Strict | None:
 
 @lru_cache(maxsize=256)
 def _strict(schema: bytes) -> Strict | None:
-    root = msgspec.json.decode(schema)
+    root = decoded(schema)
     writer = _Strict()
     try:
         written = writer.node(root, "")

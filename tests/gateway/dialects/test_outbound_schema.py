@@ -1,12 +1,17 @@
 """Schemas that say no more than other vendors ask for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import Raw
 
+from gateway.dialects.anthropic.outbound_schema import parameters as claude_parameters
+from gateway.dialects.anthropic.outbound_schema import strict
+from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.outbound_schema import mended, parameters
+from gateway.errors import InvalidRequest
 
 ARRAY: dict[str, Any] = {"type": "array"}
 FILLED: dict[str, Any] = {"type": "array", "items": {}}
@@ -117,3 +122,11 @@ def test_parameters_that_need_nothing_keep_their_bytes() -> None:
 )
 def test_older_drafts_are_said_in_the_words_of_the_newest(given: Any, expected: Any) -> None:
     assert mend({"type": "object", "properties": {"a": given}}) == {"type": "object", "properties": {"a": expected}}
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5000])
+@pytest.mark.parametrize("write", [mended, parameters, claude_parameters, strict, SchemaCache().light_raw])
+def test_number_that_nothing_holds_is_refused(write: Callable[[Raw], object], number: str) -> None:
+    schema = Raw(f'{{"type":"object","properties":{{"a":{{"type":"number","maximum":{number}}}}}}}'.encode())
+    with pytest.raises(InvalidRequest, match="out of range"):
+        write(schema)
