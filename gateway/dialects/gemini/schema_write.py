@@ -234,7 +234,8 @@ def _put_enum(node: dict[str, object], facets: Facets, kind: str) -> None:
         texts = [text for text in (_enum_text(value) for value in values) if text]
         if texts:
             node["enum"] = list(dict.fromkeys(texts))
-        if len(texts) < len(values):  # the proto refuses an empty member
+        turned = not facets.types and not all(isinstance(value, str) for value in values)  # 1 into "1"
+        if len(texts) < len(values) or turned:  # the proto refuses an empty member
             facets.note(facets.enum_keyword, "may be empty" if "" in values else None)
         return
     text = brief(values[0] if facets.enum_keyword == "const" else values)
