@@ -50,7 +50,7 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
     Empty texts are left out; all signatures but those of thoughts too, which are told.
     """
     said = [one for number, turn in enumerate(turns) for one in _kept(turn, number, taken, losses)]
-    used: set[str] = set()
+    used: dict[str, int] = {}
     steps: list[Step] = []
     for model, others in _runs(said):
         calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]

@@ -1,7 +1,8 @@
 """What OpenAI asks of a schema even if nothing is strict: an object at the root, and arrays that say what is in them.
 
 Of parameters it asks for a list of properties, too, even an empty one, and for no alternatives at the root. Other
-vendors do not ask for that, nor does MCP, so callers leave it out; anything may stand in the place of nothing.
+vendors do not ask for that, nor does MCP, so callers leave it out; anything may stand in the place of nothing. The
+words are those of draft 2020-12: a tuple by `items`, as draft 7 has it, is refused.
 """
 
 from typing import Final
@@ -11,11 +12,12 @@ from msgspec import Raw
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema
 from gateway.dialects.gemini.schema_root import rooted
+from gateway.dialects.modern_schema import modern
 from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 
-MENDED: Final = "said otherwise: OpenAI wants an object, and to know what arrays hold"
+MENDED: Final = "said otherwise: OpenAI wants an object of JSON Schema draft 2020-12, and to know what arrays hold"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
@@ -27,7 +29,7 @@ _MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitio
 @rewriting
 def mended(schema: object) -> object:
     """Give a schema that OpenAI takes; one that it takes anyway is itself."""
-    whole = _filled(schema)
+    whole = _filled(modern(schema))
     if is_object(whole) and "type" not in whole and _ALTERNATIVES.isdisjoint(whole):
         return {"type": "object", **whole}
     return whole
@@ -36,7 +38,7 @@ def mended(schema: object) -> object:
 @rewriting
 def parameters(schema: object) -> object:
     """Give the parameters of a function that OpenAI takes; those that it takes anyway are themselves."""
-    whole = _filled(schema)
+    whole = _filled(modern(schema))
     return _named(rooted(whole)) if is_object(whole) else whole
 
 

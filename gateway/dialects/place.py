@@ -10,8 +10,9 @@ from gateway import ir
 from gateway.dialects.content import decode
 from gateway.errors import InvalidRequest
 
-__all__ = ["FIELDS", "Place", "is_null"]
+__all__ = ["ANY", "FIELDS", "Place", "is_null"]
 
+ANY: Final[Decoder[object]] = Decoder(object)
 FIELDS: Final = Decoder(dict[str, Raw])
 
 _T = TypeVar("_T")

@@ -7,7 +7,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-__all__ = ["rewriting"]
+from gateway.errors import InvalidRequest
+
+__all__ = ["decoded", "rewriting"]
 
 _SCHEMAS: Final = 1024  # of one kind that are remembered
 
@@ -17,7 +19,7 @@ def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:
 
     @lru_cache(maxsize=_SCHEMAS)
     def rewritten(schema: bytes) -> bytes:
-        given = msgspec.json.decode(schema)
+        given = decoded(schema)
         whole = rewrite(given)
         return schema if whole == given else msgspec.json.encode(whole)
 
@@ -26,3 +28,11 @@ def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:
         return Raw(rewritten(bytes(schema)))
 
     return apply
+
+
+def decoded(schema: bytes) -> object:
+    """Decode a schema that was taken as it came; raise InvalidRequest for one with a number that nothing here holds."""
+    try:
+        return msgspec.json.decode(schema)
+    except msgspec.ValidationError:  # such as 1e400
+        raise InvalidRequest("a number in a JSON Schema is out of range") from None

@@ -1,6 +1,7 @@
 """What is to be explained: a recorded request, or the smallest one that asks for a model, with its dialect and path."""
 
 import json
+import math
 from codecs import BOM_UTF8
 from typing import Final, cast
 from urllib.parse import quote
@@ -86,15 +87,21 @@ def _renamed(body: bytes, model: str) -> bytes:
 
 def _read(data: bytes) -> Fields:
     try:
-        found: object = json.loads(data.decode())
+        found: object = json.loads(data.decode(), parse_float=_double)
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except ValueError:
-        raise ValueError("has a number of too many digits") from None
+        raise ValueError("has a number that is out of range") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("is not a JSON object, which the body of a request is")  # noqa: TRY004 - a reader has one error
     return cast(Fields, found)  # JSON's keys are strings
+
+
+def _double(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError
+    return number

@@ -168,6 +168,7 @@ async def test_input_items_come_in_pages(tmp_path: Path) -> None:
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=x", "limit"),
+        (f"limit={'9' * 5000}", "limit"),
         ("order=up", "order"),
         ("after=msg_x", "after"),
         ("before=msg_x", "before"),

@@ -5,29 +5,25 @@ schema, which answers and calls are held to: closed objects, few keywords, no re
 descriptions. One that is closed to nothing by that cannot be said.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects.gemini.schema_facets import Dropped, is_list, is_object
-from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
+from gateway.dialects.gemini.schema_join import Schema, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
-from gateway.dialects.rewriting import rewriting
+from gateway.dialects.modern_schema import modern
+from gateway.dialects.rewriting import decoded, rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
 MENDED: Final = "said otherwise: Claude wants an object of JSON Schema draft 2020-12"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
-
-_BELOW: Final = frozenset(
-    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
-)
-_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_BOUNDS: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -36,6 +32,11 @@ _KINDS: Final = frozenset({"object", "array", "string", "integer", "number", "bo
 _WORDS: Final = frozenset({"description", "title"})
 _SILENT: Final = frozenset({"$schema", "$id", "$comment"})
 _SAYING: Final = frozenset({"type", "enum", "const", "anyOf", "allOf", "$ref"})
+_COMPOSED: Final = frozenset({"anyOf", "oneOf", "allOf"})
+_OF_KIND: Final = {
+    **dict.fromkeys(("properties", "required", "additionalProperties"), "object"),
+    **dict.fromkeys(("items", "prefixItems", "minItems"), "array"),
+}
 _MAX_DEPTH: Final = 64
 
 
@@ -45,43 +46,8 @@ _MAX_DEPTH: Final = 64
 @rewriting
 def parameters(schema: object) -> object:
     """Give the parameters that Claude takes; those that it takes anyway are themselves."""
-    whole = _modern(schema)
+    whole = modern(schema)
     return rooted(whole if is_object(whole) else {})
-
-
-def _modern(node: object) -> object:
-    """Say in the words of draft 2020-12 what older drafts had others for."""
-    if not is_object(node):
-        return node
-    written = {keyword: _inner(keyword, value) for keyword, value in node.items()}
-    if is_list(node.get("items")):
-        written["prefixItems"] = [_modern(one) for one in listed(node["items"])]
-        del written["items"]
-    for keyword, inclusive in _BOUNDS.items():
-        if isinstance(node.get(keyword), bool):
-            del written[keyword]
-            if node[keyword] and is_number(written.get(inclusive)):
-                written[keyword] = written.pop(inclusive)
-    if any(is_object(one) and "required" in one and not is_list(one["required"]) for one in _members(node)):
-        written["required"] = required_of(node)
-    if "required" in written and not is_list(written["required"]):
-        del written["required"]
-    return written
-
-
-def _members(node: Schema) -> list[object]:
-    properties = node.get("properties")
-    return list(properties.values()) if is_object(properties) else []
-
-
-def _inner(keyword: str, value: object) -> object:
-    if keyword in _BELOW:
-        return _modern(value)
-    if keyword in _LISTS and is_list(value):
-        return [_modern(one) for one in value]
-    if keyword in _MAPS and is_object(value):
-        return {name: _modern(one) for name, one in value.items()}
-    return value
 
 
 # what answers and calls are held to
@@ -101,11 +67,11 @@ def strict(schema: Raw) -> Strict | None:
 
 @lru_cache(maxsize=256)
 def _strict(schema: bytes) -> Strict | None:
-    root = msgspec.json.decode(schema)
-    writer = _Strict(root)
+    root = decoded(schema)
+    writer = _Strict()
     try:
         written = writer.node(root, "")
-        writer.check_references()
+        _check_references(written)
     except _Loose:
         return None
     return Strict(written, tuple(writer.dropped))
@@ -116,8 +82,7 @@ class _Loose(Exception):
 
 
 class _Strict:
-    def __init__(self, root: object) -> None:
-        self.root = root
+    def __init__(self) -> None:
         self.dropped: list[Dropped] = []
 
     def node(self, schema: object, at: str, depth: int = 0) -> Schema:
@@ -137,36 +102,19 @@ class _Strict:
         self._mention(written, unsaid, at)
         return self._closed(written, schema)
 
-    def check_references(self) -> None:
-        """Raise _Loose for a schema within itself, which nothing could be held to."""
-        self._follow(self.root, ())
-
-    def _follow(self, node: object, inside: tuple[str, ...]) -> None:
-        if is_list(node):
-            for one in node:
-                self._follow(one, inside)
-        elif is_object(node):
-            ref = node.get("$ref")
-            if isinstance(ref, str):
-                target = resolve(self.root, ref)
-                if ref in inside or not is_object(target) or len(inside) > _MAX_DEPTH:
-                    raise _Loose
-                self._follow(target, (*inside, ref))
-            for keyword, value in node.items():
-                if keyword not in ("$defs", "definitions", "enum", "const", "default", "examples"):
-                    self._follow(value, inside)
-
     def _one_of_kinds(self, schema: Schema, kinds: list[object], at: str, depth: int) -> Schema:
-        """Write several types as alternatives: what stands beside them is about the first that has it."""
+        """Write several types as alternatives, each with what is about it; alternatives of their own have no place."""
         rest = {keyword: value for keyword, value in schema.items() if keyword not in ("type", *_WORDS)}
         if "$defs" in rest or "definitions" in rest:
             raise _Loose  # references lead to the root
         plain = [kind for kind in kinds if kind != "null"] or kinds
+        if len(plain) > 1 and _COMPOSED & rest.keys():
+            raise _Loose  # all of it once for each type, and again for each one within: that has no end
         nulls = [{"type": "null"}] if "null" in kinds and kinds != plain else []
         values = schema.get("enum")
         if nulls and is_list(values):
             rest["enum"] = [value for value in values if value is not None]
-        branches: list[Schema] = [self.node({"type": kind, **rest}, at, depth + 1) for kind in plain]
+        branches: list[Schema] = [self.node({"type": kind, **_about(kind, rest)}, at, depth + 1) for kind in plain]
         return {**{name: schema[name] for name in schema if name in _WORDS}, "anyOf": [*branches, *nulls]}
 
     def _write(self, written: Schema, keyword: str, value: object, at: str, depth: int) -> bool:
@@ -192,14 +140,15 @@ class _Strict:
 
     def _write_plain(self, written: Schema, keyword: str, value: object) -> bool:
         known = (
-            keyword in ("description", "title", "$ref", "const", "required")
+            keyword in ("description", "title", "$ref", "const")
+            or (keyword == "required" and is_list(value))
             or (keyword == "enum" and is_list(value) and not any(is_object(one) or is_list(one) for one in value))
             or (keyword == "format" and isinstance(value, str) and value in _FORMATS)
             or (keyword == "minItems" and value in (0, 1))
         )
         if known:
             written[keyword] = value
-        return known or keyword in _SILENT or keyword == "additionalProperties"
+        return known or keyword in _SILENT or keyword in ("additionalProperties", "required")
 
     def _mention(self, written: Schema, unsaid: Schema, at: str) -> None:
         if not unsaid:
@@ -218,6 +167,55 @@ class _Strict:
         if schema.get("additionalProperties") not in (None, True, False):
             raise _Loose
         written.setdefault("properties", {})
-        if "required" in written:
-            written["required"] = required_of(written)
+        required = required_of(schema)
+        if required or "required" in written:
+            written["required"] = required
         return {**written, "additionalProperties": False}
+
+
+def _about(kind: object, schema: Schema) -> Schema:
+    return {keyword: value for keyword, value in schema.items() if _OF_KIND.get(keyword, kind) == kind}
+
+
+def _check_references(root: Schema) -> None:
+    """Raise _Loose for a reference that leads nowhere, and for a schema within itself, which nothing could be held to.
+
+    Every schema is looked into once, however many references lead to it.
+    """
+    leads: dict[int, set[int]] = {}
+    ahead = [root, *_definitions(root)]
+    while ahead:
+        schema = ahead.pop()
+        if id(schema) in leads:
+            continue
+        targets = [resolve(root, ref) for ref in _references(schema)]
+        found = [target for target in targets if is_object(target)]
+        if len(found) < len(targets):
+            raise _Loose
+        leads[id(schema)] = set(map(id, found))
+        ahead += found
+    try:
+        TopologicalSorter(leads).prepare()
+    except CycleError:
+        raise _Loose from None
+
+
+def _definitions(root: Schema) -> Iterator[Schema]:
+    for keyword in ("$defs", "definitions"):
+        definitions = root.get(keyword)
+        yield from filter(is_object, definitions.values()) if is_object(definitions) else ()
+
+
+def _references(schema: Schema) -> Iterator[str]:
+    """Find the references within a schema as it is written here."""
+    ahead: list[object] = [schema]
+    while ahead:
+        node = ahead.pop()
+        if not is_object(node):
+            continue
+        ref = node.get("$ref")
+        if isinstance(ref, str):
+            yield ref
+        properties = node.get("properties")
+        ahead += [node.get("items"), *listed(node.get("anyOf")), *listed(node.get("allOf"))]
+        ahead += properties.values() if is_object(properties) else ()

@@ -223,7 +223,7 @@ def _readable(part: ir.Opaque, losses: list[ir.Loss]) -> bool:
 
 
 def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> Iterator[Step]:
-    used: set[str] = set()
+    used: dict[str, int] = {}
     calls: list[tuple[ir.ToolCall, str]] = []
     for group in groups:
         if group.model:
@@ -251,13 +251,13 @@ def ranks(first: type) -> Mapping[type, int]:
     return _CALLS_LAST if first is ir.Thinking else _THOUGHTS_FIRST
 
 
-def unique(call_id: str, used: set[str]) -> str:
-    """Give the id to send: legal, and not used before in this conversation."""
-    upstream, count = map_id(call_id), 1
+def unique(call_id: str, used: dict[str, int]) -> str:
+    """Give the id to send: legal, and not used before in this conversation. `used`: how often each was asked for."""
+    first = upstream = map_id(call_id)
     while upstream in used:
-        count += 1
-        upstream = map_id(f"{call_id}_{count}")
-    used.add(upstream)
+        used[first] += 1
+        upstream = map_id(f"{call_id}_{used[first]}")
+    used[upstream] = 1
     return upstream
 
 

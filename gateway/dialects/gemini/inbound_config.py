@@ -7,7 +7,7 @@ from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.place import Place
+from gateway.dialects.place import ANY, Place
 
 from . import inbound_wire as wire
 from .inbound_schema import json_schema
@@ -97,7 +97,7 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
     if config.response_json_schema is not UNSET:
         return ir.Output(kind="schema", schema=config.response_json_schema)
     if config.response_schema is not UNSET:
-        schema = json_schema(msgspec.json.decode(config.response_schema))
+        schema = json_schema(place.at("responseSchema").read(config.response_schema, ANY))
         return ir.Output(kind="schema", schema=Raw(msgspec.json.encode(schema)))
     return ir.Output(kind="json")
 

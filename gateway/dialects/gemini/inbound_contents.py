@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments, media
-from gateway.dialects.place import Place
+from gateway.dialects.place import ANY, Place
 
 from . import inbound_wire as wire
 from .inbound_signatures import Envelopes
@@ -237,7 +237,7 @@ class Conversation:
         call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
         if result.id and result.id != call_id:
             place.lose("id", "the call that it answers has none")
-        words, is_error = _said(result.response)
+        words, is_error = _said(result.response, place.at("response"))
         parts: list[ir.Text | ir.Media] = [ir.Text(text=words)] if words else []
         parts += (self._given(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
         return ir.ToolResult(id=call_id, parts=tuple(parts), name=result.name, is_error=is_error, path=place.path)
@@ -312,11 +312,11 @@ def _filed(raw: Raw, place: Place) -> ir.Media:
     return ir.Media(media_type=media_type, url=file.file_uri, filename=file.display_name, path=f"{place.path}.fileUri")
 
 
-def _said(response: wire.Maybe) -> tuple[str, bool]:
+def _said(response: wire.Maybe, place: Place) -> tuple[str, bool]:
     """Give a result's words, and whether they are those of a failure; what is no plain text stays JSON."""
     if response is UNSET:
         return "", False
-    value = msgspec.json.decode(response)
+    value = place.read(response, ANY)
     if is_object(value) and len(value) == 1 and value.keys() <= _PLAIN:
         ((name, said),) = value.items()
         return said if isinstance(said, str) else msgspec.json.encode(said).decode(), name == "error"

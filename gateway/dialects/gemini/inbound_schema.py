@@ -7,6 +7,8 @@ of properties is a list of its own. Names of properties are data and stay as the
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from .inbound_wire import camel
 from .schema_facets import is_list, is_object
 
@@ -14,7 +16,13 @@ __all__ = ["json_schema"]
 
 _Node = dict[str, object]
 
-_NUMBERS: Final = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
+_NUMBERS: Final = frozenset(
+    {
+        *("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"),
+        *("minimum", "maximum"),
+    }
+)
+_NUMBER: Final[msgspec.json.Decoder[int | float]] = msgspec.json.Decoder(int | float)
 _RENAMED: Final = {"ref": "$ref", "defs": "$defs", "example": "examples"}
 _READ_APART: Final = frozenset({"nullable", "propertyOrdering"})
 _NO_TYPE: Final = "type_unspecified"
@@ -64,7 +72,13 @@ def _type(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    """Read a number, which may be a string in proto JSON; what is none stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return _NUMBER.decode(value)
+    except ValueError:
+        return value
 
 
 def _each(value: object) -> object:

@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.place import Place
+from gateway.dialects.place import ANY, Place
 from gateway.dialects.services import option
 
 from . import inbound_wire as wire
@@ -123,7 +123,7 @@ def _function(raw: Raw, place: Place) -> ir.Tool:
 
 def _schema(declaration: wire.Declaration, place: Place) -> Raw | None:
     if declaration.parameters is not UNSET:
-        schema = json_schema(msgspec.json.decode(declaration.parameters))
+        schema = json_schema(place.at("parameters").read(declaration.parameters, ANY))
         return Raw(msgspec.json.encode(schema)) if isinstance(schema, dict) else _refuse(place, "parameters")
     schema = declaration.parameters_json_schema
     if schema is UNSET:

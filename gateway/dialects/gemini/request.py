@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.logprobs import asked
+from gateway.dialects.rewriting import decoded
 from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
@@ -291,7 +292,7 @@ class _Writer:
             return {}
         config: dict[str, object] = {"responseMimeType": "application/json"}
         if output.schema is not None:
-            schema = msgspec.json.decode(output.schema)
+            schema = decoded(output.schema)
             cleaned = light(schema) if self.light else response_schema(schema)
             self._lose_keywords("response_format", cleaned)
             if cleaned.schema is not None:

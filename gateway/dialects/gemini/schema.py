@@ -24,6 +24,7 @@ from gateway.dialects.gemini.schema_light import lighten
 from gateway.dialects.gemini.schema_placeholder import PLACEHOLDER, ROOT, fill, remove
 from gateway.dialects.gemini.schema_read import SchemaReader
 from gateway.dialects.gemini.schema_write import Rules, SchemaWriter
+from gateway.dialects.rewriting import decoded
 
 __all__ = [
     "PLACEHOLDER",
@@ -115,7 +116,10 @@ class SchemaCache:
         return len(self._kept)
 
     def clean_raw(self, raw: bytes, profile: Profile) -> Cleaned:
-        """Clean parameters given as JSON; what is no JSON counts as no schema."""
+        """Clean parameters given as JSON; what is no JSON counts as no schema.
+
+        Raise InvalidRequest for a number that is out of range.
+        """
         return self._cleaned(raw, profile)
 
     def light_raw(self, raw: bytes) -> Cleaned:
@@ -146,7 +150,7 @@ def _clean(schema: object, rules: Rules) -> Cleaned:
 
 def _decode(raw: bytes) -> object:
     try:
-        return msgspec.json.decode(raw)
+        return decoded(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Final
 
@@ -53,8 +53,8 @@ class _At(Struct, frozen=True):
     def below(self, step: str) -> _At:
         return _At(f"{self.path}{step}.", self.depth + 1, self.inside)
 
-    def within(self, ref: str) -> _At:
-        return _At(self.path, self.depth, (*self.inside, ref))
+    def within(self, refs: Iterable[str]) -> _At:
+        return _At(self.path, self.depth, tuple(refs))
 
 
 class _Light:
@@ -65,6 +65,7 @@ class _Light:
         self.dropped: list[Dropped] = []
         self._nodes = MAX_NODES
         self._names: dict[str, str] = {}  # of definitions, by their pointer
+        self._counts: dict[str, int] = {}  # how many of them are called alike
         self._waiting: list[str] = []
 
     def write(self, *, parameters: bool) -> Schema:
@@ -140,34 +141,42 @@ class _Light:
         beside = own.keys() - _SAY_NOTHING - {"nullable"}
         if len(parts) == 1 and beside <= _BESIDE_REF and parts[0].keys() == {"$ref"}:
             return self._alone(own, parts[0]["$ref"], at), at
+        if len(parts) == 1 and parts[0].get("$ref") in at.inside and "anyOf" not in own:
+            return {**own, "anyOf": [parts[0]]}, at
         whole: Schema = {}
+        known = dict.fromkeys(at.inside)
         for part in parts:
-            at = self._expand(part, whole, at)
+            self._expand(part, whole, at, known)
         join(whole, own)
-        return whole, at
+        return whole, at.within(known)
 
     def _alone(self, own: Schema, ref: object, at: _At) -> Schema:
         if own.get("nullable") is not True:
             return {**own, **self._reference(ref, at)}
         return {**own, "anyOf": [{"$ref": ref}, {"type": "null"}]}
 
-    def _expand(self, part: Schema, whole: Schema, at: _At) -> _At:
-        """Join a part, a reference by what it leads to; one that leads to itself adds nothing."""
+    def _expand(self, part: Schema, whole: Schema, at: _At, known: dict[str, None]) -> None:
+        """Join a part, a reference by what it leads to; one that leads to itself adds nothing.
+
+        `known`: the references that are written out already, in order; `at.inside` are those on the way here.
+        """
         if not self._affords(part, at):
-            return at
+            return
         ref = part.get("$ref")
+        if isinstance(ref, str) and ref in known and ref not in at.inside:
+            ref = None  # several parts extend the same schema
         if ref is not None:
             target = resolve(self.root, ref) if isinstance(ref, str) and ref not in at.inside else MISSING
             if is_object(target) and isinstance(ref, str):
-                at = self._expand(target, whole, at.within(ref))
+                known[ref] = None
+                self._expand(target, whole, at.within((*at.inside, ref)), known)
             else:
                 self._drop(at, "$ref")
         for inner in listed(part.get("allOf")):
             if is_object(inner):
-                at = self._expand(inner, whole, at)
+                self._expand(inner, whole, at, known)
         own = {keyword: value for keyword, value in part.items() if keyword not in _COMPOSED}
         join(whole, {"properties": own} if is_property_map(own) else own)
-        return at
 
     def _reference(self, ref: object, at: _At) -> Schema:
         target = resolve(self.root, ref) if isinstance(ref, str) else MISSING
@@ -180,12 +189,11 @@ class _Light:
         return {"$ref": f"#/$defs/{self._names[ref]}"}
 
     def _name(self, ref: str) -> str:
-        wanted = _UNNAMED.sub("_", name_of(ref))[:_MAX_NAME] or "_"
-        taken = set(self._names.values())
-        name, count = wanted, 1
-        while name in taken:
-            count += 1
-            name = f"{wanted}_{count}"
+        wanted = name = _UNNAMED.sub("_", name_of(ref))[:_MAX_NAME] or "_"
+        while name in self._counts:
+            self._counts[wanted] += 1
+            name = f"{wanted}_{self._counts[wanted]}"
+        self._counts[name] = 1
         return name
 
     # keywords that are read together
@@ -202,11 +210,21 @@ class _Light:
             written["required"] = required
         elif is_list(joined.get("required")) and joined["required"]:
             self._drop(at, "required")
-        if "items" not in written and "array" in kinds_of(written):
-            written["items"] = _items(self, joined.get("prefixItems"), at.below("prefixItems"))
+        self._put_items(written, joined, at)
         if joined.get("nullable") is True:
             allow_null(written)
         return written
+
+    def _put_items(self, written: Schema, joined: Schema, at: _At) -> None:
+        """Let an array say what it holds: a tuple the kinds of its elements, and of what may follow them."""
+        elements = [one for one in listed(written.pop("prefixItems", None)) if is_object(one)]
+        if elements:
+            rest = written.get("items") if joined.get("items") not in (None, True, False, {}) else None
+            written["items"] = _any_kind([*elements, rest] if is_object(rest) else elements)
+            if len(elements) > 1:
+                self._drop(at, "prefixItems")
+        elif "items" not in written and "array" in kinds_of(written):
+            written["items"] = _any_kind([])
 
     def _bound(self, written: Schema, joined: Schema, at: _At, keyword: str, inclusive: str, step: int) -> None:
         """Put an open bound as a closed one; between integers that is the same, else the description says more."""
@@ -216,10 +234,12 @@ class _Light:
         if not is_number(limit):
             return
         kinds = kinds_of(written)
-        if kinds and kinds <= {"integer", "null"} and isinstance(limit, int):
-            written[inclusive] = limit + step
+        whole = bool(kinds) and kinds <= {"integer", "null"} and isinstance(limit, int)
+        closed, other = limit + step if whole else limit, written.get(inclusive)
+        tighter = max if step > 0 else min
+        written[inclusive] = tighter(other, closed) if is_number(other) else closed
+        if whole:
             return
-        written.setdefault(inclusive, limit)
         words = brief(limit)
         if words is not None:
             said = written.get("description")
@@ -278,14 +298,19 @@ def _properties(light: _Light, value: object, at: _At) -> object:
 
 def _items(light: _Light, value: object, at: _At) -> object:
     """Write what an array holds, a tuple by the kinds of its elements; without a word it holds strings."""
-    kinds = light.nodes(listed(value), at)
-    if len(kinds) > 1:
-        return {"anyOf": kinds}
-    return (kinds and kinds[0]) or {"type": "string"}
+    return _any_kind(light.nodes(listed(value), at))
+
+
+def _any_kind(schemas: list[Schema]) -> Schema:
+    different = list({repr(one): one for one in schemas}.values())
+    if len(different) > 1:
+        return {"anyOf": different}
+    return (different and different[0]) or {"type": "string"}
 
 
 def _alternatives(light: _Light, value: object, at: _At) -> object:
-    return light.nodes(value, at) if is_list(value) and value else MISSING
+    schemas = light.nodes(value, at) if is_list(value) else []
+    return schemas if any(schemas) else MISSING  # of nothing said there is nothing to choose
 
 
 def _additional(light: _Light, value: object, at: _At) -> object:
@@ -306,6 +331,7 @@ _NESTED: Final[Mapping[str, Callable[[_Light, object, _At], object]]] = {
     **dict.fromkeys(("anyOf", "oneOf"), _alternatives),
     "properties": _properties,
     "items": _items,
+    "prefixItems": _alternatives,
     "additionalProperties": _additional,
     "pattern": _pattern,
 }

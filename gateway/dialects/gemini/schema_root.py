@@ -50,9 +50,21 @@ class _Rooting:
 
 
 def _united(branches: list[Schema]) -> Schema:
-    whole: Schema = {}
-    for branch in branches:
-        join(whole, {"properties": branch.get("properties", {})})
+    whole: Schema = {"properties": _either(branches)}
     required = [set(required_of(branch)) for branch in branches]
     shared = [name for name in required_of(branches[0]) if all(name in one for one in required)]
     return {**whole, "required": shared} if shared else whole
+
+
+def _either(branches: list[Schema]) -> Schema:
+    """Give all properties; one that several branches describe, each in its own way, is any of these."""
+    found: dict[str, dict[str, object]] = {}
+    for branch in branches:
+        properties = branch.get("properties")
+        for name, schema in properties.items() if is_object(properties) else ():
+            found.setdefault(name, {})[repr(schema)] = schema
+    either: Schema = {}
+    for name, schemas in found.items():
+        different = list(schemas.values())
+        either[name] = different[0] if len(different) == 1 else {"anyOf": different}
+    return either

@@ -93,7 +93,8 @@ class SchemaWriter:
             yield branch
 
     def _any_of(self, facets: Facets, depth: int) -> dict[str, object]:
-        built = [self._write(branch, depth + 1) for branch in self._branches(facets, depth)]
+        branches = [_narrowed(branch, facets) for branch in self._branches(facets, depth)]
+        built = [self._write(branch, depth + 1) for branch in branches]
         if facets.format is not None:
             facets.note("format", f"format: {facets.format}")
         return _alternatives(built)
@@ -203,6 +204,14 @@ def _alternatives(nodes: list[dict[str, object]]) -> dict[str, object]:
     return different[0] if len(different) == 1 else {"anyOf": different}
 
 
+def _narrowed(branch: Facets, facets: Facets) -> Facets:
+    """Let an alternative say what holds for all of them: beside them there is no room for it."""
+    branch.required = [*facets.required, *branch.required]
+    branch.closed = branch.closed or facets.closed
+    branch.order = branch.order or facets.order
+    return branch
+
+
 def _part(facets: Facets, kind: str) -> Facets:
     """Take from facets of several types what concerns one of them; words stay with the whole."""
     part = Facets(path=facets.path, refs=facets.refs, types=[kind])
@@ -225,7 +234,8 @@ def _put_enum(node: dict[str, object], facets: Facets, kind: str) -> None:
         texts = [text for text in (_enum_text(value) for value in values) if text]
         if texts:
             node["enum"] = list(dict.fromkeys(texts))
-        if len(texts) < len(values):  # the proto refuses an empty member
+        turned = not facets.types and not all(isinstance(value, str) for value in values)  # 1 into "1"
+        if len(texts) < len(values) or turned:  # the proto refuses an empty member
             facets.note(facets.enum_keyword, "may be empty" if "" in values else None)
         return
     text = brief(values[0] if facets.enum_keyword == "const" else values)

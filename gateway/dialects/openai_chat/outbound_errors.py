@@ -152,7 +152,7 @@ def read_details(body: bytes) -> Details:
     if found is None:
         return Details(message=_masked(google.read_details(body).message))
     code, status = _text(found.code), found.status if isinstance(found.status, int) else None
-    if code.isdigit() and len(code) == 3:
+    if code.isascii() and code.isdigit() and len(code) == 3:
         code, status = "", int(code)
     message = found.message if found.message is not None else found.detail
     if message is None:

@@ -8,8 +8,12 @@ import re
 from hashlib import sha256
 from typing import Final
 
+import msgspec
+
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import JSON_ONLY
+from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
@@ -17,10 +21,10 @@ from gateway.dialects.outbound_schema import MENDED, mended
 from gateway.errors import InvalidRequest
 
 from .outbound_messages import Conversation, Message
-from .outbound_models import abilities_of, effort_of
+from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
 
-__all__ = ["names_of", "short", "write_request"]
+__all__ = ["IN_WORDS", "OPENAI", "in_words", "names_of", "short", "write_request"]
 
 _DIALECT: Final = "openai-chat"
 _MAX_STOPS: Final = 4
@@ -29,6 +33,8 @@ _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JSON: Final = "Answer in JSON."
+IN_WORDS: Final = "this model is asked for JSON in words only"
+OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
 _SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
 
@@ -48,6 +54,7 @@ class _Writer:
         self.abilities = abilities_of(target.model)
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
+        self.words = in_words(request, self.abilities)
 
     def write(self) -> OpenAIWritten:
         tools = write_tools(self.request, self.names, self.abilities, self.losses)
@@ -102,6 +109,8 @@ class _Writer:
             raise self._refused("messages", "there is nothing in them that the model could read")
         if self.request.output.kind == "json" and not any(map(_says_json, messages)):
             messages.insert(0, {"role": "system", "content": _JSON})  # else OpenAI refuses JSON mode
+        if self.words:
+            messages.insert(0, {"role": "system", "content": self.words})
         return messages
 
     # limits, sampling, thinking
@@ -162,6 +171,9 @@ class _Writer:
         fields: dict[str, object] = {"modalities": list(output.modalities)} if output.modalities else {}
         if output.kind == "text":
             return fields
+        if self.words:
+            self._lose("response_format", IN_WORDS)
+            return fields
         if output.schema is None:
             for name in ("name", "description", "strict"):
                 if getattr(output, name) is not None:
@@ -208,6 +220,21 @@ class _Writer:
             else:
                 self._lose(name, "this upstream does not know it", "hint")
         return kept
+
+
+def in_words(request: ir.Request, abilities: Abilities) -> str:
+    """Give the instruction that stands for a schema; "" where answers are held to it.
+
+    OpenAI holds its own models to objects only. Its callers know that, those of Gemini ask for lists; what models of
+    others take is not known.
+    """
+    schema = request.output.schema
+    if schema is None or request.dialect in OPENAI or abilities.efforts is None:
+        return ""
+    root = msgspec.json.decode(mended(schema))
+    if is_object(root) and root.get("type") == "object":
+        return ""
+    return f"{JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
 
 
 def names_of(request: ir.Request) -> set[str]:

@@ -20,8 +20,14 @@ __all__ = ["Tools", "is_strict", "write_tools"]
 _NO_FUNCTIONS: Final = "there are no functions to call"
 _SEARCH: Final = "web_search_options"
 _OPTIONS: Final[frozenset[ir.OptionName]] = frozenset({"search_context_size", "user_location"})
-_BELOW: Final = ("items", "not")
-_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+_UNFORCED: Final = frozenset(
+    {
+        *("allOf", "oneOf", "not", "if", "then", "else", "default", "prefixItems", "uniqueItems", "contains"),
+        *("minContains", "maxContains", "patternProperties", "propertyNames", "unevaluatedProperties"),
+        *("dependentRequired", "dependentSchemas"),
+    }
+)
+_SAYING: Final = frozenset({"type", "anyOf", "$ref", "enum", "const"})
 _MAPS: Final = ("properties", "$defs", "definitions")
 
 Kind = Literal["function", "custom"]
@@ -157,28 +163,35 @@ def _form(grammar: ir.Grammar | None) -> dict[str, object]:
 
 
 def is_strict(schema: Raw) -> bool:
-    """Tell whether a schema keeps the rules of strict mode: every object closed, and all its properties required."""
-    return _closed(msgspec.json.decode(schema))
+    """Tell whether a schema keeps the rules of strict mode.
+
+    Every object is closed, and all its properties are required; a reference stands alone; and there is nothing that
+    calls are not forced into.
+    https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    """
+    return _forced(msgspec.json.decode(schema))
 
 
-def _closed(schema: object) -> bool:
+def _forced(schema: object) -> bool:
     if not is_object(schema):
         return True
+    if schema.keys() & _UNFORCED or not schema.keys() & _SAYING or ("$ref" in schema and len(schema) > 1):
+        return False
     kind, properties = schema.get("type"), schema.get("properties")
     if kind == "object" or (is_list(kind) and "object" in kind) or properties is not None:
         required = schema.get("required")
         if schema.get("additionalProperties") is not False or not is_list(required):
             return False
-        if is_object(properties) and any(name not in required for name in properties):
+        named = {name for name in required if isinstance(name, str)}
+        if is_object(properties) and properties.keys() != named:
             return False
-    return all(map(_closed, _inner(schema)))
+    return all(map(_forced, _inner(schema)))
 
 
 def _inner(schema: dict[str, object]) -> Iterator[object]:
-    yield from (schema[key] for key in _BELOW if key in schema)
-    for key in _LISTS:
-        given = schema.get(key)
-        yield from given if is_list(given) else ()
+    yield schema.get("items")
+    branches = schema.get("anyOf")
+    yield from branches if is_list(branches) else ()
     for key in _MAPS:
         members = schema.get(key)
         yield from members.values() if is_object(members) else ()

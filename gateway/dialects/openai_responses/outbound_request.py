@@ -18,7 +18,7 @@ from gateway.dialects.gemini.request import unknown
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
-from gateway.dialects.openai_chat.outbound_request import names_of, short
+from gateway.dialects.openai_chat.outbound_request import IN_WORDS, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
@@ -35,15 +35,10 @@ _LEAST_OUTPUT: Final = 16  # tokens; less is refused
 _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_JSON: Final[JSON] = {
-    "type": "message",
-    "role": "system",
-    "content": [{"type": "input_text", "text": "Answer in JSON."}],
-}
+_JSON: Final = "Answer in JSON."
 _DRAWING: Final = ("temperature", "top_p")
 # Chat Completions has them, this API does not; the value that says nothing.
 _NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequency_penalty": 0}
-_OPENAI: Final = frozenset({"openai-chat", "openai-responses"})
 # Options of Chat Completions that this API has too, by the same name.
 _SHARED: Final = frozenset({"metadata", "prompt_cache_options", "prompt_cache_retention", "service_tier"})
 # What a caller of this dialect may say, and the gateway says itself.
@@ -70,6 +65,7 @@ class _Writer:
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
         self.tools = ToolWriter(request, target.model, self.names, self.losses)
+        self.words = in_words(request, self.abilities)
 
     def write(self) -> OpenAIWritten:
         tools = self.tools.write()
@@ -122,7 +118,9 @@ class _Writer:
             raise self._refused("messages", "there is nothing in them that the model could read")
         output = self.request.output
         if output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
-            items.insert(0, _JSON)  # else JSON mode is refused
+            items.insert(0, _instruction(_JSON))  # else JSON mode is refused
+        if self.words:
+            items.insert(0, _instruction(self.words))
         return items
 
     # limits, sampling, thinking
@@ -173,7 +171,7 @@ class _Writer:
 
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning
-        plain = self.own or self.request.dialect in _OPENAI
+        plain = self.own or self.request.dialect in OPENAI
         effort, reason = effort_of(reasoning, self.abilities, plain=plain)
         if not self.reasons and reasoning.mode != "unset":
             effort, reason = None, "this model takes no effort"
@@ -203,7 +201,10 @@ class _Writer:
         output = self.request.output
         if output.modalities and "image" in output.modalities:
             self._lose("modalities", "this upstream answers in words")
-        fields: JSON = {} if output.kind == "text" else {"format": self._format(output)}
+        if self.words:
+            self._lose("response_format", IN_WORDS)
+        held = output.kind != "text" and not self.words
+        fields: JSON = {"format": self._format(output)} if held else {}
         verbosity = self.request.extras.get("verbosity")
         return fields if verbosity is None else fields | {"verbosity": verbosity}
 
@@ -248,3 +249,7 @@ class _Writer:
             else:
                 self.losses.append(unknown(name, value))
         return kept
+
+
+def _instruction(text: str) -> JSON:
+    return {"type": "message", "role": "system", "content": [{"type": "input_text", "text": text}]}

@@ -7,14 +7,13 @@ upstreams have too, or is left out, or is refused because the caller would wait 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-import msgspec
 from msgspec import Raw, structs
 
 from gateway import ir
 from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
 from gateway.dialects.openai_chat.wire import Custom, given
-from gateway.dialects.place import Place
+from gateway.dialects.place import ANY, Place
 from gateway.dialects.services import FILTERS, RESPONSES, read_option
 
 from . import wire
@@ -92,7 +91,7 @@ def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
         if key == "type" or not given(value):
             continue
         if key == "container":
-            if msgspec.json.decode(value) != _AUTO:
+            if place.at(key).read(value, ANY) != _AUTO:
                 place.lose(key, "the upstream has containers of its own", "change")
         elif builtin == _SEARCH and key in RESPONSES:
             options.append(read_option(RESPONSES[key], value, place, key))

@@ -1,12 +1,17 @@
 """Schemas that say no more than other vendors ask for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import Raw
 
+from gateway.dialects.anthropic.outbound_schema import parameters as claude_parameters
+from gateway.dialects.anthropic.outbound_schema import strict
+from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.outbound_schema import mended, parameters
+from gateway.errors import InvalidRequest
 
 ARRAY: dict[str, Any] = {"type": "array"}
 FILLED: dict[str, Any] = {"type": "array", "items": {}}
@@ -54,6 +59,14 @@ def test_schema_that_needs_nothing_keeps_its_bytes() -> None:
     assert mended(schema) == schema
 
 
+def test_alternatives_at_the_root_keep_what_tells_them_apart() -> None:
+    """As zod and pydantic write unions: one property, of which each branch has its own value."""
+    kinds = [{"type": "string", "const": name} for name in ("circle", "square")]
+    union = {"oneOf": [{"type": "object", "properties": {"kind": kind}, "required": ["kind"]} for kind in kinds]}
+    given = msgspec.json.decode(parameters(Raw(msgspec.json.encode(union))))
+    assert given == {"type": "object", "properties": {"kind": {"anyOf": kinds}}, "required": ["kind"]}
+
+
 A: dict[str, Any] = {"type": "object", "properties": {"a": {}, "x": {}}, "required": ["a", "x"]}
 B: dict[str, Any] = {"type": "object", "properties": {"b": {}, "x": {}}, "required": ["x"]}
 BOTH: dict[str, Any] = {"type": "object", "properties": {"a": {}, "b": {}, "x": {}}, "required": ["x"]}
@@ -86,3 +99,34 @@ def test_parameters_are_one_object_with_properties(given: Any, expected: Any) ->
 def test_parameters_that_need_nothing_keep_their_bytes() -> None:
     schema = Raw(b'{"type": "object",  "properties": {"a": {"anyOf": [{}]}}, "$defs": {}}')
     assert parameters(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"type": "array", "items": [{"type": "string"}, {"type": "array"}]},
+            {"type": "array", "prefixItems": [{"type": "string"}, FILLED], "items": {}},
+        ),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, {"type": "number", "exclusiveMinimum": 0}),
+        (
+            {"type": "object", "properties": {"b": {"type": "string", "required": True}}},
+            {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]},
+        ),
+        (
+            {"type": "object", "properties": {"b": {}}, "required": ["b", "b"]},
+            {"type": "object", "properties": {"b": {}}, "required": ["b"]},
+        ),
+        ({"type": "object", "properties": {"b": {}}, "required": None}, {"type": "object", "properties": {"b": {}}}),
+    ],
+)
+def test_older_drafts_are_said_in_the_words_of_the_newest(given: Any, expected: Any) -> None:
+    assert mend({"type": "object", "properties": {"a": given}}) == {"type": "object", "properties": {"a": expected}}
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5000])
+@pytest.mark.parametrize("write", [mended, parameters, claude_parameters, strict, SchemaCache().light_raw])
+def test_number_that_nothing_holds_is_refused(write: Callable[[Raw], object], number: str) -> None:
+    schema = Raw(f'{{"type":"object","properties":{{"a":{{"type":"number","maximum":{number}}}}}}}'.encode())
+    with pytest.raises(InvalidRequest, match="out of range"):
+        write(schema)

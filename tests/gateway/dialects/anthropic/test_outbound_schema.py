@@ -46,6 +46,12 @@ def test_alternatives_at_the_root_become_one_object(keyword: str) -> None:
     assert parameters_of({keyword: branches}) == of(a=WORDS, b=WORDS, c=WORDS) | {"required": ["a"]}
 
 
+def test_what_tells_alternatives_apart_takes_the_word_of_each() -> None:
+    branches = [of(kind={"const": name}, **{name: WORDS}) | {"required": ["kind", name]} for name in ("a", "b", "a")]
+    kind = {"anyOf": [{"const": "a"}, {"const": "b"}]}
+    assert parameters_of({"oneOf": branches}) == of(kind=kind, a=WORDS, b=WORDS) | {"required": ["kind"]}
+
+
 def test_what_must_hold_all_at_once_is_joined() -> None:
     schema = {"allOf": [of(a=WORDS) | {"required": ["a"]}, of(b=WORDS) | {"required": ["b"]}]}
     assert parameters_of(schema) == of(a=WORDS, b=WORDS) | {"required": ["a", "b"]}
@@ -137,3 +143,50 @@ def test_what_leaves_anything_open_cannot_be_held_to(schema: Json) -> None:
 def test_an_object_that_is_closed_may_be_empty() -> None:
     schema = {"type": "object", "additionalProperties": False}
     assert strict_of(schema) == schema | {"properties": {}}
+
+
+def test_a_definition_that_many_refer_to_is_looked_into_once() -> None:
+    """Every level refers to the next one twice: written out it would be a trillion schemas."""
+    twice = [of(**{name: {"$ref": f"#/$defs/A{level + 1}"} for name in "ab"}) for level in range(40)]
+    definitions: Json = {f"A{level}": schema for level, schema in enumerate([*twice, WORDS])}
+    held = strict_of(of(a={"$ref": "#/$defs/A0"}) | {"$defs": definitions})
+    assert held["$defs"]["A40"] == WORDS
+
+
+def test_a_long_way_of_references_is_followed() -> None:
+    def deep(inner: Json) -> Json:
+        for _ in range(20):
+            inner = {"type": "array", "items": inner}
+        return inner
+
+    definitions: Json = {f"A{level}": deep({"$ref": f"#/$defs/A{level + 1}"}) for level in range(60)}
+    schema = of(a={"$ref": "#/$defs/A0"}) | {"$defs": definitions | {"A60": WORDS}}
+    assert strict_of(schema) == closed(a={"$ref": "#/$defs/A0"}) | {"$defs": schema["$defs"]}
+
+
+def test_types_within_types_are_written_once_each() -> None:
+    """A type for which a keyword says nothing does not repeat what the keyword holds: a level more would double it."""
+    schema: Json = WORDS
+    for _ in range(30):
+        schema = of(a=schema) | {"type": ["object", "array"], "items": WORDS}
+    found = strict_of(of(a=schema))["properties"]["a"]
+    assert found["anyOf"][1] == {"type": "array", "items": WORDS}
+    assert found["anyOf"][0].keys() == {"type", "properties", "additionalProperties"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        of(a={"type": ["string", "integer"], "anyOf": [{"minLength": 1}]}),
+        of(a={"$ref": "#/$defs/A"}) | {"$defs": {"A": of(default={"$ref": "#/$defs/A"})}},
+        of(a=WORDS) | {"$defs": {"A": of(a={"$ref": "#/$defs/A"})}},
+        of(a={"$ref": "#/oneOf/0"}) | {"oneOf": [of(b=WORDS)]},
+    ],
+)
+def test_what_cannot_be_written_out_cannot_be_held_to(schema: Json) -> None:
+    assert strict_of(schema) is None
+
+
+def test_what_says_of_itself_that_it_is_required_is() -> None:
+    schema = of(a=WORDS | {"required": True}, b=of(c=WORDS | {"required": False}) | {"required": True})
+    assert strict_of(schema) == closed(a=WORDS, b=closed(c=WORDS)) | {"required": ["a", "b"]}

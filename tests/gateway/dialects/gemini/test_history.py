@@ -307,3 +307,12 @@ def test_block_of_gemini_goes_as_it_is() -> None:
     part = {"fileData": {"fileUri": "gs://b/x.mp4", "mimeType": "video/mp4"}}
     block = ir.Opaque(dialect="gemini", kind="fileData", value=raw(part))
     assert contents(user("u", block))[0][1] == [{"text": "u"}, part]
+
+
+def test_calls_of_one_id_are_told_apart_however_many_there_are() -> None:
+    """Some clients call every call the same; to try the numbers from 2 on for each would take minutes."""
+    calls = [call("x", "f") for _ in range(20_000)]
+    _, (_, parts), *_ = contents(user("u"), assistant(*calls), model=GEMINI_2)
+    ids = [part["functionCall"]["id"] for part in parts]
+    assert ids[:3] == ["x", "x_2", "x_3"]
+    assert len(set(ids)) == len(calls)

@@ -288,6 +288,11 @@ def test_a_mode_that_nobody_knows_is_told_beside_those_that_are_known() -> None:
             {"ref": "#/$defs/A", "defs": {"A": {"type": "STRING"}}},
             {"$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}},
         ),
+        (
+            {"type": "NUMBER", "minimum": "-1", "maximum": "1.5"},
+            {"type": "number", "minimum": -1, "maximum": 1.5},
+        ),
+        ({"minItems": "9" * 5000, "maximum": "1e400"}, {"minItems": "9" * 5000, "maximum": "1e400"}),
         (True, True),
         (
             {"properties": 5, "anyOf": 5, "items": [5], "minItems": "x", "type": 5},

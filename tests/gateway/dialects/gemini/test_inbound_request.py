@@ -198,3 +198,27 @@ def test_an_error_within_the_counted_request_has_its_whole_path() -> None:
     with pytest.raises(InvalidRequest) as caught:
         ask({"generateContentRequest": {"contents": []}}, counting=True)
     assert caught.value.param == "generateContentRequest.contents"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        (
+            {"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"maximum": "@"}}]}]},
+            "tools[0].functionDeclarations[0].parameters",
+        ),
+        (
+            {"generationConfig": {"responseMimeType": "application/json", "responseSchema": {"maximum": "@"}}},
+            "generationConfig.responseSchema",
+        ),
+        (
+            {"contents": [{"parts": [{"functionResponse": {"name": "f", "response": {"a": "@"}}}]}]},
+            "contents[0].parts[0].functionResponse.response",
+        ),
+    ],
+)
+def test_a_number_that_nothing_holds_is_refused_where_it_stands(fields: dict[str, Any], param: str) -> None:
+    body = json.dumps({"contents": [{"parts": [{"text": "hi"}]}]} | fields).replace('"@"', "1e400")
+    with pytest.raises(InvalidRequest) as caught:
+        Gemini().read_request(body.encode(), route=SSE)
+    assert str(caught.value.param).startswith(param)

@@ -256,6 +256,22 @@ def test_response_schema_that_says_nothing_is_omitted() -> None:
     assert response_schema({}).schema is None
 
 
+def test_what_holds_for_all_alternatives_is_said_by_each() -> None:
+    """Nothing may stand beside them."""
+    branches = [object_of(x={"type": "string"}), object_of(x={"type": "integer"}, y={"type": "string"})]
+    shape = {"type": "object", "required": ["x"], "additionalProperties": False, "anyOf": branches}
+    cleaned = clean(object_of(n=shape), GEMINI)
+    assert cleaned.schema == object_of(n={"anyOf": [{**branch, "required": ["x"]} for branch in branches]})
+    assert [one.keyword for one in cleaned.dropped] == ["additionalProperties", "additionalProperties"]
+
+
 def test_order_of_properties_is_not_sent_for_tools() -> None:
     cleaned = clean({**object_of(a={"type": "string"}), "propertyOrdering": ["a"]}, GEMINI)
     assert cleaned.schema == object_of(a={"type": "string"})
+
+
+@BOTH
+def test_values_of_several_types_become_words_which_is_named(profile: Profile) -> None:
+    cleaned = clean(object_of(a={"enum": [1, "auto"]}, b={"type": "string", "enum": [1, "auto"]}), profile)
+    words = {"type": "string", "enum": ["1", "auto"]}
+    assert cleaned == Cleaned(object_of(a=words, b=words), dropped=(Dropped("properties.a.enum", "enum", hint=False),))

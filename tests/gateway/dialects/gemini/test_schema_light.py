@@ -253,3 +253,74 @@ def test_reference_that_may_be_null_keeps_what_it_leads_to(where: str) -> None:
         "$defs": {"C": {"type": "string"}},
     }
     assert light(schema, parameters=True).dropped == ()
+
+
+@pytest.mark.parametrize("rest", [{}, {"items": False}, {"items": True}, {"items": {}}])
+def test_a_tuple_holds_the_kinds_of_its_elements(rest: dict[str, object]) -> None:
+    point = {"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], **rest}
+    assert prop(point) == {"type": "array", "items": {"type": "number"}}
+    pair = {"prefixItems": [{"type": "string"}, {"type": "integer"}], **rest}
+    assert prop(pair) == {"items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}
+
+
+def test_what_may_follow_a_tuple_is_one_of_its_kinds() -> None:
+    schema = {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "integer"}}
+    assert prop(schema) == {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}
+
+
+def test_the_order_of_a_tuple_is_named_as_lost() -> None:
+    schema = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}
+    assert light(schema).dropped == (Dropped("prefixItems", "prefixItems", hint=False),)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({"minimum": 5, "exclusiveMinimum": 0}, {"minimum": 5}),
+        ({"exclusiveMinimum": 7, "minimum": 5}, {"minimum": 8}),
+        ({"maximum": 5, "exclusiveMaximum": 9}, {"maximum": 5}),
+        ({"maximum": 9, "exclusiveMaximum": 5}, {"maximum": 4}),
+    ],
+)
+def test_of_two_bounds_the_tighter_holds(bounds: dict[str, object], expected: dict[str, object]) -> None:
+    assert prop({"type": "integer", **bounds}) == {"type": "integer", **expected}
+
+
+def test_an_open_bound_tighter_than_the_closed_one_takes_its_place() -> None:
+    said = {"type": "number", "minimum": 0.5, "description": "(exclusiveMinimum: 0.5)"}
+    assert prop({"type": "number", "minimum": 0, "exclusiveMinimum": 0.5}) == said
+
+
+def test_two_that_extend_the_same_lose_nothing() -> None:
+    base = {"properties": {"id": {"type": "string"}}}
+    extending = {
+        name: {"allOf": [{"$ref": "#/$defs/Base"}, {"properties": {name: {"type": "string"}}}]} for name in "ab"
+    }
+    schema = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {"Base": base, **extending}}
+    names = {name: {"type": "string"} for name in ("id", "a", "b")}
+    assert light(schema, parameters=True).schema == {"type": "object", "properties": names}
+    assert light(schema, parameters=True).dropped == ()
+
+
+def test_a_schema_within_itself_stays_so_with_a_title_beside_it() -> None:
+    node = {"type": "object", "properties": {"child": {"$ref": "#/$defs/N", "title": "Child"}}}
+    cleaned = light({"$ref": "#/$defs/N", "$defs": {"N": node}}, parameters=True)
+    assert cleaned.dropped == ()
+    assert cleaned.schema is not None
+    child: Any = cleaned.schema["properties"]
+    assert child["child"] == {"title": "Child", "anyOf": [{"$ref": "#/$defs/N"}]}
+
+
+def test_alternatives_of_which_nothing_is_left_are_left_out() -> None:
+    schema = {"type": "object", "properties": {"a": {}, "b": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    cleaned = light(schema, parameters=True)
+    assert cleaned.schema == {"type": "object", "properties": {"a": {}, "b": {}}}
+    assert [one.path for one in cleaned.dropped] == ["anyOf.0.required", "anyOf.1.required", "anyOf"]
+
+
+def test_many_definitions_of_one_name_are_kept_apart() -> None:
+    definitions = {f"A{place}": {"x": {"type": "string", "title": f"{place}"}} for place in range(50)}
+    properties = {f"p{place}": {"$ref": f"#/$defs/A{place}/x"} for place in range(50)}
+    given = written({"properties": properties, "$defs": definitions})
+    names = [one["$ref"].removeprefix("#/$defs/") for one in given["properties"].values()]
+    assert [given["$defs"][name]["title"] for name in names] == [f"{place}" for place in range(50)]

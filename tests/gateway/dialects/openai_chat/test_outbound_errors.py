@@ -23,6 +23,7 @@ def body(message: str = "no", **fields: Any) -> bytes:
         (body("bad", type="x", param=None, code=None), Details(message="bad", type="x")),
         (body("slow", code=429), Details(message="slow", status=429)),
         (body("slow", code="429"), Details(message="slow", status=429)),
+        (body("odd", code="²²²"), Details(message="odd", code="²²²")),
         (body("slow", status=429), Details(message="slow", status=429)),
         (body("slow", status="429"), Details(message="slow")),
         (

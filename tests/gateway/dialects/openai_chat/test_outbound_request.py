@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from gateway import ir
+from gateway.dialects.openai_chat.outbound_request import write_request
+from gateway.dialects.outbound import OpenAITarget
 from gateway.errors import InvalidRequest
 
 from .outbound import GPT, OTHER, body, lost, messages, raw, user, written
 
 OPEN = {"type": "object", "properties": {"a": {"type": "string"}}}
+LIST = {"type": "array", "items": {"type": "string"}}
 CLOSED = OPEN | {"required": ["a"], "additionalProperties": False}
 
 
@@ -163,6 +166,27 @@ def test_json_mode_says_so_where_nobody_else_does() -> None:
     assert body(output=output)["response_format"] == {"type": "json_object"}
     assert messages(output=output)[0] == {"role": "system", "content": "Answer in JSON."}
     assert messages(user("Give me Json"), output=output) == [{"role": "user", "content": "Give me Json"}]
+
+
+@pytest.mark.parametrize("schema", [LIST, {"anyOf": [LIST, {"type": "null"}]}, {"type": "string", "enum": ["a"]}])
+def test_what_is_no_object_is_asked_for_in_words(schema: Any) -> None:
+    """As google-genai has `response_schema=list[str]`: OpenAI answers 400 to it."""
+    answer = written(output=ir.Output(kind="schema", schema=raw(schema)), dialect="gemini", model=GPT)
+    assert "response_format" not in answer.body
+    assert ("response_format", "change") in lost(answer)
+    told: Any = answer.body["messages"]
+    assert told[0]["role"] == "system"
+    assert bytes(raw(schema)).decode() in told[0]["content"]
+
+
+@pytest.mark.parametrize(("model", "dialect"), [(OTHER, "gemini"), (GPT, "openai-responses")])
+def test_a_list_is_left_to_who_may_take_it_and_to_who_must_know(model: str, dialect: str) -> None:
+    """Servers of others take any schema; callers of OpenAI's own dialects know what its models take."""
+    request = ir.Request(
+        model="m", turns=(user("hi"),), output=ir.Output(kind="schema", schema=raw(LIST)), dialect=dialect
+    )
+    form: Any = write_request(request, OpenAITarget(model=model)).body["response_format"]
+    assert form["json_schema"]["schema"] == raw(LIST)
 
 
 def test_pictures_are_asked_for() -> None:

@@ -59,6 +59,41 @@ def test_one_open_object_within_is_not_strict(inner: Any) -> None:
     assert "strict" not in tool["function"]
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"type": "string", "default": "x"},
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+        {"oneOf": [{"type": "string"}, {"type": "null"}]},
+        {"allOf": [STRICT]},
+        {"$ref": "#/$defs/A", "description": "another"},
+        {"description": "anything"},
+        {"type": "array", "items": {}},
+        STRICT | {"required": ["a", "b"]},
+    ],
+)
+def test_what_openai_cannot_force_is_not_strict(inner: Any) -> None:
+    """Anthropic takes some of it in its own strict tools; OpenAI would refuse the whole request."""
+    schema = {"type": "object", "properties": {"x": inner}, "required": ["x"], "additionalProperties": False}
+    answer = written(tools=(function(schema=raw(schema | {"$defs": {"A": STRICT}}), strict=True),))
+    assert "strict" not in tool_of(answer)["function"]
+    assert ("tools[0].function.strict", "hint") in lost(answer)
+
+
+def test_what_openai_can_force_is_strict() -> None:
+    """Bounds, a pattern, a format, a reference to itself: as the structured outputs of OpenAI take them."""
+    inner = {
+        "n": {"type": ["integer", "null"], "minimum": 0, "exclusiveMaximum": 9},
+        "s": {"type": "string", "pattern": "^a", "format": "email", "description": "a mail"},
+        "either": {"anyOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]},
+        "list": {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+        "kind": {"const": "k"},
+    }
+    schema = {"type": "object", "properties": inner, "required": list(inner), "additionalProperties": False}
+    answer = written(tools=(function(schema=raw(schema | {"$defs": {"A": STRICT}}), strict=True),))
+    assert tool_of(answer)["function"]["strict"] is True
+
+
 def test_a_free_form_tool_goes_as_one_to_who_has_them() -> None:
     answer = written(tools=(FREE,), model="gpt-5.2")
     assert answer.body["tools"] == [{"type": "custom", "custom": {"name": "sql"}}]

@@ -9,7 +9,7 @@ from gateway.dialects.openai_responses.outbound_request import write_request
 from gateway.dialects.outbound import OpenAITarget
 from gateway.errors import InvalidRequest
 
-from .outbound import MODEL, body, items, lost, raw, system, thread, tool, user, written
+from .outbound import MODEL, body, items, lost, raw, sent, system, thread, tool, user, written
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 OPEN = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -225,3 +225,13 @@ def test_system_turn_in_the_midst_keeps_its_place() -> None:
 def test_every_loss_has_a_path() -> None:
     fields: dict[str, Any] = {"tools": (tool(builtin="web_fetch"),), "tool_choice": ir.ToolChoice(mode="auto")}
     assert lost(written(**fields)) == {"tools[0]": "change", "tool_choice": "hint"}
+
+
+def test_what_is_no_object_is_asked_for_in_words() -> None:
+    schema = raw({"type": "array", "items": {"type": "string"}})
+    answer = written(output=ir.Output(kind="schema", schema=schema), dialect="gemini")
+    assert lost(answer) == {"response_format": "change"}
+    assert "text" not in answer.body
+    (told, _) = sent(answer)["input"]
+    assert told["role"] == "system"
+    assert bytes(schema).decode() in told["content"][0]["text"]

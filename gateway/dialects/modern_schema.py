@@ -1,0 +1,53 @@
+"""Schemas in the words of JSON Schema draft 2020-12, which vendors check them against."""
+
+from typing import Final
+
+from gateway.dialects.gemini.schema_facets import is_list, is_object
+from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
+
+__all__ = ["modern"]
+
+_BELOW: Final = frozenset(
+    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
+)
+_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_BOUNDS: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+
+
+def modern(node: object) -> object:
+    """Say in the words of draft 2020-12 what older drafts had others for."""
+    if not is_object(node):
+        return node
+    written = {keyword: _inner(keyword, value) for keyword, value in node.items()}
+    if is_list(node.get("items")):
+        written["prefixItems"] = [modern(one) for one in listed(node["items"])]
+        del written["items"]
+    for keyword, inclusive in _BOUNDS.items():
+        if isinstance(node.get(keyword), bool):
+            del written[keyword]
+            if node[keyword] and is_number(written.get(inclusive)):
+                written[keyword] = written.pop(inclusive)
+    if any(is_object(one) and "required" in one and not is_list(one["required"]) for one in _members(node)):
+        written["required"] = required_of(node) or node.get("required")
+    required = written.get("required")
+    if is_list(required):
+        written["required"] = list(dict.fromkeys(name for name in required if isinstance(name, str)))
+    elif "required" in written:
+        del written["required"]
+    return written
+
+
+def _members(node: Schema) -> list[object]:
+    properties = node.get("properties")
+    return list(properties.values()) if is_object(properties) else []
+
+
+def _inner(keyword: str, value: object) -> object:
+    if keyword in _BELOW:
+        return modern(value)
+    if keyword in _LISTS and is_list(value):
+        return [modern(one) for one in value]
+    if keyword in _MAPS and is_object(value):
+        return {name: modern(one) for name, one in value.items()}
+    return value
