@@ -53,7 +53,7 @@ def refuses_connections(program: Program) -> bool:
         httpx.get(f"{program.url}/health")
     except httpx.ConnectError:
         return True
-    except httpx.ReadError:  # it waited to be accepted when the listener closed
+    except (httpx.ReadError, httpx.RemoteProtocolError):  # the listener closed before it was accepted or read
         return False
     return False
 
