@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.gemini.history import NOT_OURS, SHOWN, SHOWN_BACK, answers, unique
+from gateway.dialects.gemini.history import NOT_OURS, SHOWN, SHOWN_BACK, answers, orphan, unique
 
 __all__ = ["Step", "Taken", "arrange"]
 
@@ -22,6 +22,8 @@ _BY_MODEL: Final[dict[type, bool]] = {ir.Thinking: True, ir.ToolCall: True, ir.T
 
 Role = Literal["system", "user", "assistant", "results"]
 Taken = Callable[[ir.Thinking], bool]
+
+_STRAY: Final[tuple[Role, int]] = ("user", -1)  # a turn of its own, which no turn of the caller's has
 
 
 class Step(Struct, frozen=True):
@@ -54,12 +56,12 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
     steps: list[Step] = []
     for model, others in _runs(said):
         calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
-        results, strays = _results(calls, others, losses)
+        results, words = _results(calls, others, losses)
         pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
         losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in pictures]
         shown: tuple[ir.Part, ...] = (SHOWN, *pictures) if pictures else ()
-        given = (_spoken(model, calls), Step("results", results), Step("user", shown), Step("user", strays))
-        steps += [step for step in (*given, *_others(others)) if step.parts]
+        given = (_spoken(model, calls), Step("results", results), Step("user", shown))
+        steps += [step for step in (*given, *_others(words)) if step.parts]
     return steps
 
 
@@ -107,14 +109,23 @@ def _spoken(model: Iterable[_Said], calls: Iterable[tuple[ir.ToolCall, str]]) ->
 
 def _results(
     calls: list[tuple[ir.ToolCall, str]], others: list[_Said], losses: list[ir.Loss]
-) -> tuple[tuple[ir.Part, ...], tuple[ir.Part, ...]]:
-    """Give one result for each call, and what results of unknown calls have become."""
+) -> tuple[tuple[ir.Part, ...], list[_Said]]:
+    """Give one result for each call, and what else is said; results of unknown calls are words, where they stood."""
     if not others:
-        return (), ()
-    return answers(calls, [one.part for one in others if isinstance(one.part, ir.ToolResult)], losses)
+        return (), []
+    ids = {call.id for call, _ in calls}
+    found: list[ir.Part] = []
+    words: list[_Said] = []
+    for one in others:
+        if not isinstance(one.part, ir.ToolResult):
+            words.append(one)
+        elif one.part.id in ids:
+            found.append(one.part)
+        else:
+            words += [_Said(part, (), model=False, turn=_STRAY) for part in orphan(one.part, losses)]
+    return answers(calls, found, losses)[0], words
 
 
-def _others(others: Iterable[_Said]) -> Iterator[Step]:
-    words = [one for one in others if not isinstance(one.part, ir.ToolResult)]
+def _others(words: Iterable[_Said]) -> Iterator[Step]:
     for (role, _), group in groupby(words, lambda one: one.turn):
         yield Step("user" if role == "assistant" else role, tuple(one.part for one in group))

@@ -315,7 +315,7 @@ def counting(client: genai.Client) -> Any:
 
 @scenario
 def models(client: genai.Client) -> Any:
-    names = [model.name for model in client.models.list(config={"page_size": 1000})]
+    names = [model.name for model in client.models.list(config={"page_size": 7})]
     one = client.models.get(model=GEMINI)
     return [{f"models/{GEMINI}", f"models/{CLAUDE}", "models/demo"} <= {*names}, one.name, one.supported_actions]
 

@@ -64,10 +64,13 @@ class Image(Struct, tag="image"):
 
 class Document(Struct, tag="document"):
     source: Source
+    title: str | None = None
+    context: str | None = None
 
     def parts(self, place: Place) -> Iterator[ir.Part]:
         source, at = self.source, place.at("source")
         source.lose_unread(at)
+        yield from _words("\n".join(filter(None, (self.title, self.context))))  # the model reads them, too
         if source.type == "text":
             yield from _words(source.data)
         elif source.type == "content":

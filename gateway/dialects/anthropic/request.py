@@ -199,7 +199,12 @@ def _output(request: wire.Request, place: Place) -> ir.Output:
     if form and older:
         place.lose("output_format", "output_config.format says it already")
     form = form or older
-    return ir.Output(kind="schema", schema=form.schema) if form else _FREE
+    if form is None:
+        return _FREE
+    if not bytes(form.schema).startswith(b"{"):
+        at = place.at("output_format" if form is older else "output_config.format")
+        raise at.refuse("must be a JSON Schema, an object", "schema")
+    return ir.Output(kind="schema", schema=form.schema)
 
 
 def _paths(request: wire.Request, effort: _Effort) -> dict[str, str]:

@@ -31,6 +31,7 @@ __all__ = [
     "answers",
     "arrange",
     "leads_with_thoughts",
+    "orphan",
     "ranks",
     "reminder",
     "text_of",
@@ -276,7 +277,7 @@ def answers(
         if not isinstance(part, ir.ToolResult):
             rest.append(part)
         elif part.id not in places:
-            rest.extend(_orphan(part, losses))
+            rest.extend(orphan(part, losses))
         else:
             waiting = places[part.id]  # calls of one id get their results in order; the last result holds
             place = waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -297,7 +298,8 @@ def _missing(call: ir.ToolCall) -> ir.ToolResult:
     return ir.ToolResult(id=call.id, parts=(_INTERRUPTED,), is_error=True)
 
 
-def _orphan(result: ir.ToolResult, losses: list[ir.Loss]) -> Iterator[ir.Part]:
+def orphan(result: ir.ToolResult, losses: list[ir.Loss]) -> Iterator[ir.Part]:
+    """Give what the user says in the place of a result without a call: its words, with the id, and its media."""
     losses.append(ir.Loss(result.path, "the call of this result is not in the conversation: sent as text", "change"))
     yield ir.Text(text=f"[tool result {result.id}] {text_of(result)}".rstrip())
     yield from _media(result)

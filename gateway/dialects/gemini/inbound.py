@@ -12,6 +12,7 @@ from gateway.upstream import ModelInfo
 
 from .inbound_answer import encode
 from .inbound_errors import write_error
+from .inbound_models import write_model, write_models
 from .inbound_request import read_request, read_unread
 from .inbound_stream import GeminiStream
 from .inbound_whole import write_whole
@@ -58,22 +59,9 @@ class Gemini:
         return encode({"totalTokens": tokens})
 
     def write_models(self, models: Sequence[tuple[str, ModelInfo]], query: Mapping[str, str]) -> bytes:
-        """Write the model list, whole: pages are the caller's wish, not its right."""
-        return encode({"models": [_model(name, info) for name, info in models]})
+        """Write the model list, or a page of it."""
+        return write_models(models, query)
 
     def write_model(self, name: str, info: ModelInfo) -> bytes:
         """Write one model."""
-        return encode(_model(name, info))
-
-
-def _model(name: str, info: ModelInfo) -> dict[str, object]:
-    model: dict[str, object] = {
-        "name": f"models/{name}",
-        "displayName": info.display_name or name,
-        "supportedGenerationMethods": info.methods or ("generateContent", "countTokens"),
-    }
-    if info.max_input is not None:
-        model["inputTokenLimit"] = info.max_input
-    if info.max_output is not None:
-        model["outputTokenLimit"] = info.max_output
-    return model
+        return write_model(name, info)

@@ -89,17 +89,19 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
     if form not in ("", "text/plain", _JSON):
         place.lose("responseMimeType", "answers are text or JSON", "change")
     schemas = {"responseJsonSchema": config.response_json_schema, "responseSchema": config.response_schema}
-    given = [name for name, schema in schemas.items() if schema is not UNSET]
-    for name in given[form == _JSON :]:
+    given = {name: schema for name, schema in schemas.items() if schema is not UNSET}
+    for name in [*given][form == _JSON :]:
         place.lose(name, "not read beside responseJsonSchema" if form == _JSON else f"only read with {_JSON}", "change")
     if form != _JSON:
         return ir.Output()
-    if config.response_json_schema is not UNSET:
-        return ir.Output(kind="schema", schema=config.response_json_schema)
-    if config.response_schema is not UNSET:
-        schema = json_schema(place.at("responseSchema").read(config.response_schema, ANY))
-        return ir.Output(kind="schema", schema=Raw(msgspec.json.encode(schema)))
-    return ir.Output(kind="json")
+    if not given:
+        return ir.Output(kind="json")
+    name, schema = next(iter(given.items()))
+    if not bytes(schema).startswith(b"{"):
+        raise place.refuse("must be a schema, an object", name)
+    if name == "responseSchema":
+        schema = Raw(msgspec.json.encode(json_schema(place.at(name).read(schema, ANY))))
+    return ir.Output(kind="schema", schema=schema)
 
 
 def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:

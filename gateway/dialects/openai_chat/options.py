@@ -8,6 +8,7 @@ from gateway import ir
 from gateway.errors import InvalidRequest
 
 from . import wire
+from .tools import schema_of
 
 __all__ = ["by_level", "output_of", "read_output", "read_reasoning", "read_sampling"]
 
@@ -169,12 +170,12 @@ def read_output(body: wire.Body, losses: list[ir.Loss]) -> ir.Output:
         return ir.Output(kind="json" if form.type == "json_object" else "text")
     if schema is None:
         raise InvalidRequest(f"{_JSON_SCHEMA}: required, but missing", param=_JSON_SCHEMA)
-    return output_of(schema)
+    return output_of(schema, f"{_JSON_SCHEMA}.schema")
 
 
-def output_of(schema: wire.JSONSchema) -> ir.Output:
-    """Read an answer by schema."""
-    given = schema.schema if wire.given(schema.schema) else None
+def output_of(schema: wire.JSONSchema, path: str) -> ir.Output:
+    """Read an answer by schema, which stands at the path."""
+    given = schema_of(schema.schema, path)
     return ir.Output(
         kind="json" if given is None else "schema",
         schema=given,

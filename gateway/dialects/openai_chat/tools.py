@@ -130,7 +130,7 @@ def _function(function: wire.Function, path: str) -> ir.Tool:
 
 
 def schema_of(parameters: Raw | UnsetType, path: str) -> Raw | None:
-    """Read the schema of a tool's parameters, if it has any."""
+    """Read the schema of a tool's parameters, or of an answer, if it has any."""
     if not wire.given(parameters):
         return None
     if not bytes(parameters).startswith(b"{"):

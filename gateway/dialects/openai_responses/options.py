@@ -85,7 +85,7 @@ def read_output(body: wire.Body, place: Place) -> ir.Output:
         if not given(form.schema):
             raise at.refuse("required, but missing", "schema")
         schema = JSONSchema(name=form.name, description=form.description, schema=form.schema, strict=form.strict)
-        return output_of(schema)
+        return output_of(schema, f"{at.path}.schema")
     for key in ("name", "description", "schema", "strict"):
         if getattr(form, key) not in _ABSENT:
             at.lose(key, f"not read beside {form.type}")

@@ -56,6 +56,14 @@ AT = "messages[0].content[0]"
             (ir.Text(text="words"),),
         ),
         (
+            {"type": "document", "source": PDF, "title": "T", "context": "C"},
+            (ir.Text(text="T\nC"), ir.Media(media_type="application/pdf", data="AAAA", path=f"{AT}.source")),
+        ),
+        (
+            {"type": "document", "source": {"type": "content", "content": "words"}, "title": None, "context": "C"},
+            (ir.Text(text="C"), ir.Text(text="words")),
+        ),
+        (
             {"type": "search_result", "title": "T", "source": "S", "content": [{"type": "text", "text": "words"}]},
             (ir.Text(text="T\nS\nwords"),),
         ),
@@ -208,9 +216,9 @@ def test_a_wrong_block_is_named(role: str, block: Any, param: str) -> None:
 
 
 def test_what_a_block_says_beyond_its_kind_is_reported() -> None:
-    block = {"type": "document", "source": PDF, "title": "T", "context": "C", "citations": {"enabled": True}}
+    block = {"type": "document", "source": PDF, "citations": {"enabled": True}}
     request = read(messages=[{"role": "user", "content": [block]}])
-    assert lost(request) == [f"{AT}.title", f"{AT}.context", f"{AT}.citations"]
+    assert lost(request) == [f"{AT}.citations"]
 
 
 def test_nulls_of_replayed_blocks_are_not_reported() -> None:

@@ -76,6 +76,8 @@ def test_stream(stream: bool | None) -> None:
         ({"thinking": {"type": "much"}}, "thinking.type"),
         ({"output_config": {"effort": "huge"}}, "output_config.effort"),
         ({"output_config": {"format": {"type": "yaml", "schema": {}}}}, "output_config.format.type"),
+        ({"output_config": {"format": {"type": "json_schema", "schema": None}}}, "output_config.format.schema"),
+        ({"output_format": {"type": "json_schema", "schema": "{}"}}, "output_format.schema"),
         ({"thread": {"type": "create"}}, "thread"),
         ({"mcp_servers": [{"type": "url", "url": "https://a.example", "name": "a"}]}, "mcp_servers"),
         ({"compaction": {}}, "compaction"),

@@ -128,6 +128,8 @@ def test_what_is_not_carried_is_told() -> None:
         ({"stopSequences": [1]}, "generationConfig.stopSequences[0]"),
         ({"thinkingConfig": {"thinkingLevel": "BIT"}}, "generationConfig.thinkingConfig.thinkingLevel"),
         ({"thinkingConfig": []}, "generationConfig.thinkingConfig"),
+        ({"responseMimeType": JSON, "responseSchema": "{}"}, "generationConfig.responseSchema"),
+        ({"responseMimeType": JSON, "responseJsonSchema": True}, "generationConfig.responseJsonSchema"),
     ],
 )
 def test_a_wrong_option_is_named(given: Any, param: str) -> None:

@@ -147,6 +147,7 @@ def test_response_format(form: Any, expected: ir.Output) -> None:
     [
         ({"type": "xml"}, "response_format.type"),
         ({"type": "json_schema"}, "response_format.json_schema"),
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": []}}, "response_format.json_schema.schema"),
         ("json", "response_format"),
     ],
 )

@@ -82,6 +82,16 @@ def test_the_result_of_an_unknown_call_becomes_text() -> None:
     assert lost(answer) == [("messages[9]", "change")]
 
 
+def test_the_result_of_an_unknown_call_stays_between_the_words_around_it() -> None:
+    said = messages(user("first"), user(result("c9", "late")), user("then"))
+    assert [message["content"] for message in said] == ["first", "[tool result c9] late", "then"]
+
+
+def test_the_result_of_an_unknown_call_stands_behind_those_of_known_ones() -> None:
+    said = messages(user("go"), assistant(call("c1")), user(result("c9", "late"), result("c1", "one"), "next"))
+    assert [message["content"] for message in said[2:]] == ["one", "[tool result c9] late", "next"]
+
+
 def test_an_error_says_so_and_nothing_is_an_empty_string() -> None:
     said = messages(user("go"), assistant(call("a"), call("b")), user(result("a", "no", is_error=True), result("b")))
     assert [message["content"] for message in said[2:]] == ["Error: no", ""]

@@ -132,6 +132,7 @@ def test_not_to_cut_the_input_is_the_default() -> None:
         ({"reasoning": {"effort": "huge"}}, "reasoning.effort"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
         ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
+        ({"text": {"format": {"type": "json_schema", "name": "n", "schema": "{}"}}}, "text.format.schema"),
         ({"store": "yes"}, "store"),
     ],
 )
