@@ -305,7 +305,7 @@ def _any_kind(schemas: list[Schema]) -> Schema:
     different = list({repr(one): one for one in schemas}.values())
     if len(different) > 1:
         return {"anyOf": different}
-    return (different and different[0]) or {"type": "string"}
+    return different[0] if any(different) else {"type": "string"}
 
 
 def _alternatives(light: _Light, value: object, at: _At) -> object:
