@@ -1,11 +1,12 @@
 """Schemas in the words of JSON Schema draft 2020-12, which vendors check them against."""
 
+from collections.abc import Callable
 from typing import Final
 
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema, is_number, listed, required_of
 
-__all__ = ["modern"]
+__all__ = ["modern", "written_within"]
 
 _BELOW: Final = frozenset(
     {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties"}
@@ -19,7 +20,7 @@ def modern(node: object) -> object:
     """Say in the words of draft 2020-12 what older drafts had others for."""
     if not is_object(node):
         return node
-    written = {keyword: _inner(keyword, value) for keyword, value in node.items()}
+    written = written_within(node, modern)
     if is_list(node.get("items")):
         written["prefixItems"] = [modern(one) for one in listed(node["items"])]
         del written["items"]
@@ -43,11 +44,14 @@ def _members(node: Schema) -> list[object]:
     return list(properties.values()) if is_object(properties) else []
 
 
-def _inner(keyword: str, value: object) -> object:
-    if keyword in _BELOW:
-        return modern(value)
-    if keyword in _LISTS and is_list(value):
-        return [modern(one) for one in value]
-    if keyword in _MAPS and is_object(value):
-        return {name: modern(one) for name, one in value.items()}
-    return value
+def written_within(node: Schema, write: Callable[[object], object]) -> Schema:
+    """Write anew each schema that stands in this one; the rest stays."""
+    written = dict(node)
+    for keyword, value in node.items():
+        if keyword in _BELOW:
+            written[keyword] = write(value)
+        elif keyword in _LISTS and is_list(value):
+            written[keyword] = list(map(write, value))
+        elif keyword in _MAPS and is_object(value):
+            written[keyword] = dict(zip(value, map(write, value.values()), strict=True))
+    return written

@@ -12,7 +12,7 @@ from msgspec import Raw
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema
 from gateway.dialects.gemini.schema_root import rooted
-from gateway.dialects.modern_schema import modern
+from gateway.dialects.modern_schema import modern, written_within
 from gateway.dialects.rewriting import rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
@@ -21,9 +21,6 @@ MENDED: Final = "said otherwise: OpenAI wants an object of JSON Schema draft 202
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
-_BELOW: Final = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"})
-_LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 
 
 @rewriting
@@ -50,18 +47,8 @@ def _filled(node: object) -> object:
     """Let arrays hold anything where they do not say what."""
     if not is_object(node):
         return node
-    filled = {key: _inner(key, value) for key, value in node.items()}
+    filled = written_within(node, _filled)
     kind = node.get("type")
     if (kind == "array" or (is_list(kind) and "array" in kind)) and "items" not in node:
         filled["items"] = {}
     return filled
-
-
-def _inner(key: str, value: object) -> object:
-    if key in _BELOW:
-        return _filled(value)
-    if key in _LISTS and is_list(value):
-        return [_filled(one) for one in value]
-    if key in _MAPS and is_object(value):
-        return {name: _filled(one) for name, one in value.items()}
-    return value
