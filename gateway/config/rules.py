@@ -102,6 +102,19 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
             yield ("key", index, "sha256"), message
 
 
+def _shared_keys(config: Config, _: Draft) -> Findings:
+    """Refuse a key with two tables: nobody could say whose limits hold."""
+    owners: dict[str, str] = {}
+    for index, key in enumerate(config.key):
+        secret = key.secret.reveal()
+        digest = key.sha256 or (sha256(secret.encode()).hexdigest() if secret else "")
+        if digest in owners:
+            field = "sha256" if key.sha256 else "secret"
+            yield ("key", index, field), f'is the key of "{owners[digest]}", too; each needs its own'
+        elif digest:
+            owners[digest] = key.name
+
+
 def _store(config: Config, _: Draft) -> Findings:
     if not _is_address(config.store.database.reveal(), _POSTGRES):
         yield ("store", "database"), "is no address of the form postgresql://user:password@host:5432/name"
@@ -206,6 +219,7 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _host,
     _keys,
     _sample_keys,
+    _shared_keys,
     _store,
     _pipeline,
     _middleware,

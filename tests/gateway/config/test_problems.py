@@ -201,7 +201,7 @@ def test_one_mistake_gives_one_problem(problems: Problems, text: str, message: s
 
 
 def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
-    keys = '[[key]]\nname = "a"\nsecret = "s"\n' * 2
+    keys = '[[key]]\nname = "a"\nsecret = "s"\n[[key]]\nname = "a"\nsecret = "t"'
     assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" stands above']
 
 

@@ -78,6 +78,12 @@ def test_published_sample_keys_are_refused_off_loopback(key: str, place: str) ->
         open_config(**tables[place])
 
 
+@pytest.mark.parametrize(("field", "value"), [("secret", "sk-mine"), ("sha256", sha256(b"sk-mine").hexdigest())])
+def test_a_key_of_two_tables_is_refused(problems: Problems, field: str, value: str) -> None:
+    text = f'[[key]]\nname = "a"\nsecret = "sk-mine"\n[[key]]\nname = "b"\n{field} = "{value}"'
+    assert problems(text) == [f'gateway.toml:6: key[1].{field}: is the key of "a", too; each needs its own']
+
+
 def test_middlewares_of_ones_own_and_import_paths_may_stand_in_the_order(read: Load) -> None:
     order = 'order = ["mine", "pkg.module:Class", "auth"]'
     text = f'[pipeline]\n{order}\n[middleware.mine]\nuse = "pkg:Mine"'
