@@ -143,20 +143,19 @@ class _Light:
             return self._alone(own, parts[0]["$ref"], at), at
         if len(parts) == 1 and parts[0].get("$ref") in at.inside and "anyOf" not in own:
             return {**own, "anyOf": [parts[0]]}, at
-        whole: Schema = {}
+        said = list[Schema]()
         known = dict.fromkeys(at.inside)
         for part in parts:
-            self._expand(part, whole, at, known)
-        join(whole, own)
-        return whole, at.within(known)
+            self._expand(part, said, at, known)
+        return join([*said, own]), at.within(known)
 
     def _alone(self, own: Schema, ref: object, at: _At) -> Schema:
         if own.get("nullable") is not True:
             return {**own, **self._reference(ref, at)}
         return {**own, "anyOf": [{"$ref": ref}, {"type": "null"}]}
 
-    def _expand(self, part: Schema, whole: Schema, at: _At, known: dict[str, None]) -> None:
-        """Join a part, a reference by what it leads to; one that leads to itself adds nothing.
+    def _expand(self, part: Schema, said: list[Schema], at: _At, known: dict[str, None]) -> None:
+        """Collect what a part says, a reference by what it leads to; one that leads to itself adds nothing.
 
         `known`: the references that are written out already, in order; `at.inside` are those on the way here.
         """
@@ -169,14 +168,14 @@ class _Light:
             target = resolve(self.root, ref) if isinstance(ref, str) and ref not in at.inside else MISSING
             if is_object(target) and isinstance(ref, str):
                 known[ref] = None
-                self._expand(target, whole, at.within((*at.inside, ref)), known)
+                self._expand(target, said, at.within((*at.inside, ref)), known)
             else:
                 self._drop(at, "$ref")
         for inner in listed(part.get("allOf")):
             if is_object(inner):
-                self._expand(inner, whole, at, known)
+                self._expand(inner, said, at, known)
         own = {keyword: value for keyword, value in part.items() if keyword not in _COMPOSED}
-        join(whole, {"properties": own} if is_property_map(own) else own)
+        said.append({"properties": own} if is_property_map(own) else own)
 
     def _reference(self, ref: object, at: _At) -> Schema:
         target = resolve(self.root, ref) if isinstance(ref, str) else MISSING

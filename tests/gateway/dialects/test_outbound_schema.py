@@ -130,3 +130,13 @@ def test_number_that_nothing_holds_is_refused(write: Callable[[Raw], object], nu
     schema = Raw(f'{{"type":"object","properties":{{"a":{{"type":"number","maximum":{number}}}}}}}'.encode())
     with pytest.raises(InvalidRequest, match="out of range"):
         write(schema)
+
+
+@pytest.mark.parametrize("write", [parameters, claude_parameters])
+def test_references_at_the_root_do_not_say_the_same_without_end(write: Callable[[Raw], object]) -> None:
+    wide = {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(1000)}}
+    whole = {"$defs": {"Wide": wide}, "allOf": [{"$ref": "#/$defs/Wide", "title": str(number)} for number in range(90)]}
+    write(Raw(msgspec.json.encode(whole)))
+    whole["allOf"] = [{"$ref": "#/$defs/Wide", "title": str(number)} for number in range(110)]
+    with pytest.raises(InvalidRequest, match="add more than 100000 properties"):
+        write(Raw(msgspec.json.encode(whole)))
