@@ -63,16 +63,15 @@ def keys_of(config: Config) -> dict[str, Key]:
     """Index every key of the configuration by its hash."""
     keys = indexed([secret.reveal() for secret in config.auth.keys])
     for entry in config.key:
-        digest = entry.sha256 or (digest_of(entry.secret.reveal()) if entry.secret else "")
         principal = Principal(
             name=entry.name,
-            id=id_of(digest),
+            id=id_of(entry.digest),
             scopes=frozenset(entry.scopes),
             models=entry.models,
             upstreams=entry.upstreams,
             limits=entry.limits,
         )
-        keys[digest] = (principal, entry.expires)
+        keys[entry.digest] = (principal, entry.expires)
     return keys
 
 

@@ -104,15 +104,12 @@ def _sample_keys(config: Config, _: Draft) -> Findings:
 
 def _shared_keys(config: Config, _: Draft) -> Findings:
     """Refuse a key with two tables: nobody could say whose limits hold."""
-    owners: dict[str, str] = {}
+    owners: dict[str, int] = {}
     for index, key in enumerate(config.key):
-        secret = key.secret.reveal()
-        digest = key.sha256 or (sha256(secret.encode()).hexdigest() if secret else "")
-        if digest in owners:
+        owner = owners.setdefault(key.digest, index)
+        if key.digest and owner != index:
             field = "sha256" if key.sha256 else "secret"
-            yield ("key", index, field), f'is the key of "{owners[digest]}", too; each needs its own'
-        elif digest:
-            owners[digest] = key.name
+            yield ("key", index, field), f'is the key of "{config.key[owner].name}", too; each needs its own'
 
 
 def _store(config: Config, _: Draft) -> Findings:

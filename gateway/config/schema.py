@@ -1,5 +1,6 @@
 """Every key of gateway.toml with its type and default: the names of the fields are the names of the keys."""
 
+import hashlib
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -115,6 +116,13 @@ class KeyConfig(Struct, frozen=True, kw_only=True):
     scopes: tuple[Literal["chat", "admin", "metrics"], ...] = ("chat",)
     expires: Expires | None = None
     limits: Limits = ()
+
+    @property
+    def digest(self) -> str:
+        """The hash of its text, by which it is known; "" where neither is set."""
+        if self.sha256 or not self.secret:
+            return self.sha256
+        return hashlib.sha256(self.secret.reveal().encode()).hexdigest()
 
 
 class StoreConfig(Struct, frozen=True, kw_only=True):

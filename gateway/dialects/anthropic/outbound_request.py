@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import ANSWER, ANSWERS, JSON_ONLY, beside_thinking, unknown
+from gateway.dialects.gemini.request import ANSWER, ANSWERS, IN_WORDS, beside_thinking, json_instruction, unknown
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
@@ -169,8 +169,8 @@ class _Writer:
             self.answer = ANSWER
             self._lose("response_format", "emulated: the answer is the call of a tool with this schema")
         else:
-            self._lose("response_format", "this model is asked for JSON in words only")
-            self.system.append(_words(_instruction(output.schema)))
+            self._lose("response_format", IN_WORDS)
+            self.system.append(_words(json_instruction(output.schema)))
         return {}
 
     def _lose_keywords(self, held: Strict) -> None:
@@ -257,9 +257,3 @@ def _never(_name: str, _value: float) -> bool:
 
 def _words(text: str) -> JSON:
     return {"type": "text", "text": text}
-
-
-def _instruction(schema: Raw | None) -> str:
-    if schema is None:
-        return f"{JSON_ONLY} It must be an object."
-    return f"{JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"

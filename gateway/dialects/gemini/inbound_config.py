@@ -2,15 +2,14 @@
 
 from typing import Final
 
-import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.place import ANY, Place
+from gateway.dialects.place import Place
 
 from . import inbound_wire as wire
-from .inbound_schema import json_schema
+from .inbound_schema import schema_of
 
 __all__ = ["Options", "read_config"]
 
@@ -97,11 +96,7 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
     if not given:
         return ir.Output(kind="json")
     name, schema = next(iter(given.items()))
-    if not bytes(schema).startswith(b"{"):
-        raise place.refuse("must be a schema, an object", name)
-    if name == "responseSchema":
-        schema = Raw(msgspec.json.encode(json_schema(place.at(name).read(schema, ANY))))
-    return ir.Output(kind="schema", schema=schema)
+    return ir.Output(kind="schema", schema=schema_of(schema, place, name, googles=name == "responseSchema"))
 
 
 def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:

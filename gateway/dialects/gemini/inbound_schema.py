@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from msgspec import Raw
+
+from gateway.dialects.place import ANY, Place
 
 from .inbound_wire import camel
 from .schema_facets import is_list, is_object
 
-__all__ = ["json_schema"]
+__all__ = ["json_schema", "schema_of"]
 
 _Node = dict[str, object]
 
@@ -26,6 +29,13 @@ _NUMBER: Final[msgspec.json.Decoder[int | float]] = msgspec.json.Decoder(int | f
 _RENAMED: Final = {"ref": "$ref", "defs": "$defs", "example": "examples"}
 _READ_APART: Final = frozenset({"nullable", "propertyOrdering"})
 _NO_TYPE: Final = "type_unspecified"
+
+
+def schema_of(raw: Raw, place: Place, key: str, *, googles: bool = False) -> Raw:
+    """Read the schema at the key, `googles` or JSON Schema already; raise InvalidRequest for what is no object."""
+    if not bytes(raw).startswith(b"{"):
+        raise place.refuse("must be a schema, an object", key)
+    return Raw(msgspec.json.encode(json_schema(place.at(key).read(raw, ANY)))) if googles else raw
 
 
 def json_schema(schema: object) -> object:

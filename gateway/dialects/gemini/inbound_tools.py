@@ -8,11 +8,11 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.place import ANY, Place
+from gateway.dialects.place import Place
 from gateway.dialects.services import option
 
 from . import inbound_wire as wire
-from .inbound_schema import json_schema
+from .inbound_schema import schema_of
 
 __all__ = ["read_choice", "read_tools"]
 
@@ -123,13 +123,6 @@ def _function(raw: Raw, place: Place) -> ir.Tool:
 
 def _schema(declaration: wire.Declaration, place: Place) -> Raw | None:
     if declaration.parameters is not UNSET:
-        schema = json_schema(place.at("parameters").read(declaration.parameters, ANY))
-        return Raw(msgspec.json.encode(schema)) if isinstance(schema, dict) else _refuse(place, "parameters")
+        return schema_of(declaration.parameters, place, "parameters", googles=True)
     schema = declaration.parameters_json_schema
-    if schema is UNSET:
-        return None
-    return schema if bytes(schema).startswith(b"{") else _refuse(place, "parametersJsonSchema")
-
-
-def _refuse(place: Place, key: str) -> Raw:
-    raise place.refuse("must be a schema, an object", key)
+    return None if schema is UNSET else schema_of(schema, place, "parametersJsonSchema")

@@ -29,10 +29,11 @@ from .vertex import suited
 __all__ = [
     "ANSWER",
     "ANSWERS",
-    "JSON_ONLY",
+    "IN_WORDS",
     "GeminiTarget",
     "Written",
     "beside_thinking",
+    "json_instruction",
     "unknown",
     "write_request",
 ]
@@ -68,7 +69,8 @@ _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
 _TELLING: Final = frozenset({"logit_bias", "prediction"})  # of Chat's own fields, those that show in an answer
 ANSWER: Final = "structured_output"
 ANSWERS: Final = "Gives the answer to the user. Call it once, with all of the answer, in place of writing it."
-JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
+IN_WORDS: Final = "this model is asked for JSON in words only"
+_JSON_ONLY: Final = "Answer with one JSON value only: no Markdown fences, no other words."
 
 
 class GeminiTarget(Struct, frozen=True, kw_only=True):
@@ -277,11 +279,8 @@ class _Writer:
         return self.target.family != "gemini" or (not self.latest and bool(self.request.tools))
 
     def _instruction(self) -> str:
-        self._lose("response_format", "this model is asked for JSON in words only")
-        schema = self.request.output.schema
-        if schema is None:
-            return f"{JSON_ONLY} It must be an object."
-        return f"{JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
+        self._lose("response_format", IN_WORDS)
+        return json_instruction(self.request.output.schema)
 
     def _output(self) -> dict[str, object]:
         output = self.request.output
@@ -492,6 +491,13 @@ class _Writer:
             if part.detail in RESOLUTIONS:
                 return RESOLUTIONS[part.detail]
         return None
+
+
+def json_instruction(schema: Raw | None) -> str:
+    """Ask in words for JSON by a schema, without one for an object."""
+    if schema is None:
+        return f"{_JSON_ONLY} It must be an object."
+    return f"{_JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
 
 
 def unknown(name: str, value: Raw) -> ir.Loss:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, TypeVar
 
 import msgspec
 
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 
-__all__ = ["Schema", "allow_null", "is_number", "join", "kinds_of", "listed", "required_of"]
+__all__ = ["Schema", "allow_null", "alternatives", "is_number", "join", "kinds_of", "listed", "required_of"]
 
 Schema = dict[str, object]
+
+_T = TypeVar("_T")
 
 _NULL: Final[Schema] = {"type": "null"}
 
@@ -27,6 +29,12 @@ def join(parts: Iterable[Schema]) -> Schema:
         keyword: values[-1] if len(values) == 1 or keyword not in _JOINS else _JOINS[keyword](values)
         for keyword, values in said.items()
     }
+
+
+def alternatives(nodes: Iterable[_T], token: Callable[[_T], str] = repr) -> _T | Schema:
+    """Say that any of these holds, which are one or more; `token`: what is the same of equal ones, and only of them."""
+    different = list({token(node): node for node in nodes}.values())
+    return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def required_of(schema: Schema) -> list[str]:

@@ -17,7 +17,16 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.dialects.gemini.schema_facets import TYPES, Dropped, brief, is_list, is_object
-from gateway.dialects.gemini.schema_join import Schema, allow_null, is_number, join, kinds_of, listed, required_of
+from gateway.dialects.gemini.schema_join import (
+    Schema,
+    allow_null,
+    alternatives,
+    is_number,
+    join,
+    kinds_of,
+    listed,
+    required_of,
+)
 from gateway.dialects.gemini.schema_keywords import SILENT, is_property_map
 from gateway.dialects.gemini.schema_read import MAX_DEPTH, MAX_NODES
 from gateway.dialects.gemini.schema_refs import MISSING, name_of, resolve
@@ -301,10 +310,7 @@ def _items(light: _Light, value: object, at: _At) -> object:
 
 
 def _any_kind(schemas: list[Schema]) -> Schema:
-    different = list({repr(one): one for one in schemas}.values())
-    if len(different) > 1:
-        return {"anyOf": different}
-    return different[0] if any(different) else {"type": "string"}
+    return alternatives(schemas) if any(schemas) else {"type": "string"}
 
 
 def _alternatives(light: _Light, value: object, at: _At) -> object:

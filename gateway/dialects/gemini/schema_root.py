@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.dialects.gemini.schema_facets import is_object
-from gateway.dialects.gemini.schema_join import Schema, join, listed, required_of
+from gateway.dialects.gemini.schema_join import Schema, alternatives, join, listed, required_of
 from gateway.dialects.gemini.schema_keywords import is_property_map
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.errors import InvalidRequest
@@ -62,16 +62,12 @@ class _Rooting:
 
     def _either(self, branches: list[Schema]) -> Schema:
         """Give all properties; one that several branches describe, each in its own way, is any of these."""
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, list[object]] = {}
         for branch in branches:
             properties = branch.get("properties")
             for name, schema in properties.items() if is_object(properties) else ():
-                found.setdefault(name, {})[self._token(schema)] = schema
-        either: Schema = {}
-        for name, schemas in found.items():
-            different = list(schemas.values())
-            either[name] = different[0] if len(different) == 1 else {"anyOf": different}
-        return either
+                found.setdefault(name, []).append(schema)
+        return {name: alternatives(schemas, self._token) for name, schemas in found.items()}
 
     def _token(self, schema: object) -> str:
         if id(schema) not in self._tokens:

@@ -18,6 +18,7 @@ from gateway.dialects.gemini.schema_facets import (
     merge,
     unite,
 )
+from gateway.dialects.gemini.schema_join import alternatives
 from gateway.dialects.gemini.schema_placeholder import INNER, fill
 from gateway.dialects.gemini.schema_read import MAX_DEPTH, SchemaReader
 
@@ -97,7 +98,7 @@ class SchemaWriter:
         built = [self._write(branch, depth + 1) for branch in branches]
         if facets.format is not None:
             facets.note("format", f"format: {facets.format}")
-        return _alternatives(built)
+        return alternatives(built)
 
     # One type.
 
@@ -113,7 +114,7 @@ class SchemaWriter:
             built = [self._shaped(part, part.types[0], depth + 1) for part in parts]
             for part, node in zip(parts, built, strict=True):
                 self._describe(node, part)
-            return _alternatives(built)
+            return alternatives(built)
         best = next((kind for kind in ("object", "array") if kind in kinds), kinds[0])
         facets.note("type", ", ".join(f"or {kind}" for kind in kinds if kind != best))
         return self._shaped(facets, best, depth)
@@ -197,11 +198,6 @@ class SchemaWriter:
                 room -= len(text) + len(", ")
             self.dropped.append(Dropped(note.path, note.keyword, fits))
         return f"({', '.join(texts)})" if texts else ""
-
-
-def _alternatives(nodes: list[dict[str, object]]) -> dict[str, object]:
-    different = list({repr(node): node for node in nodes}.values())
-    return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def _narrowed(branch: Facets, facets: Facets) -> Facets:

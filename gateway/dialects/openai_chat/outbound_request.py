@@ -12,7 +12,7 @@ import msgspec
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import JSON_ONLY
+from gateway.dialects.gemini.request import IN_WORDS, json_instruction
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
@@ -24,7 +24,7 @@ from .outbound_messages import Conversation, Message
 from .outbound_models import Abilities, abilities_of, effort_of
 from .outbound_tools import Tools, is_strict, write_tools
 
-__all__ = ["IN_WORDS", "OPENAI", "in_words", "names_of", "short", "write_request"]
+__all__ = ["IN_JSON", "OPENAI", "in_words", "names_of", "short", "write_request"]
 
 _DIALECT: Final = "openai-chat"
 _MAX_STOPS: Final = 4
@@ -32,8 +32,7 @@ _MAX_USER: Final = 64
 _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_JSON: Final = "Answer in JSON."
-IN_WORDS: Final = "this model is asked for JSON in words only"
+IN_JSON: Final = "Answer in JSON."
 OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
 _SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
@@ -108,7 +107,7 @@ class _Writer:
         if not messages:
             raise self._refused("messages", "there is nothing in them that the model could read")
         if self.request.output.kind == "json" and not any(map(_says_json, messages)):
-            messages.insert(0, {"role": "system", "content": _JSON})  # else OpenAI refuses JSON mode
+            messages.insert(0, {"role": "system", "content": IN_JSON})  # else OpenAI refuses JSON mode
         if self.words:
             messages.insert(0, {"role": "system", "content": self.words})
         return messages
@@ -234,7 +233,7 @@ def in_words(request: ir.Request, abilities: Abilities) -> str:
     root = msgspec.json.decode(mended(schema))
     if is_object(root) and root.get("type") == "object":
         return ""
-    return f"{JSON_ONLY} It must be valid against this JSON Schema:\n{bytes(schema).decode()}"
+    return json_instruction(schema)
 
 
 def names_of(request: ir.Request) -> set[str]:

@@ -14,11 +14,11 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import unknown
+from gateway.dialects.gemini.request import IN_WORDS, unknown
 from gateway.dialects.logprobs import INCLUDE, asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.openai_chat.outbound_models import abilities_of, effort_of
-from gateway.dialects.openai_chat.outbound_request import IN_WORDS, OPENAI, in_words, names_of, short
+from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_words, names_of, short
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
@@ -35,7 +35,6 @@ _LEAST_OUTPUT: Final = 16  # tokens; less is refused
 _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_JSON: Final = "Answer in JSON."
 _DRAWING: Final = ("temperature", "top_p")
 # Chat Completions has them, this API does not; the value that says nothing.
 _NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequency_penalty": 0}
@@ -118,7 +117,7 @@ class _Writer:
             raise self._refused("messages", "there is nothing in them that the model could read")
         output = self.request.output
         if output.kind != "text" and output.schema is None and b"json" not in _encode(items).lower():
-            items.insert(0, _instruction(_JSON))  # else JSON mode is refused
+            items.insert(0, _instruction(IN_JSON))  # else JSON mode is refused
         if self.words:
             items.insert(0, _instruction(self.words))
         return items
