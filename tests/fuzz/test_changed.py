@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import pytest
@@ -12,7 +13,7 @@ from tests.properties.examples import share
 from .changing import changed
 from .corpus import kept
 from .seeds import seeds, words
-from .targets import TARGETS, guarded
+from .targets import MAX_SECONDS, TARGETS, Hang, guarded
 
 _EACH: Final = share(1)
 
@@ -26,6 +27,23 @@ def test_a_reader_stands_inputs_that_are_like_the_known_ones(name: str) -> None:
         except BaseException as error:
             error.add_note(f"{name}, input {number}: {data!r}")
             raise
+
+
+def _work(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_a_reader_that_is_slow_is_found() -> None:
+    with pytest.raises(Hang):
+        guarded(lambda _: _work(MAX_SECONDS * 1.1), b"x")
+
+
+def test_a_reader_is_not_blamed_for_what_happens_once() -> None:
+    """As a collection of garbage does, of which thousands of tests before have left."""
+    once = [MAX_SECONDS * 1.1]
+    guarded(lambda _: _work(once.pop() if once else 0.0), b"x")
 
 
 def test_the_same_seed_changes_the_same() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
 
+from tests.cpu import cpu_seconds
 from tests.security.patterns import Used, attacks, in_sources, used
 
 SHORT, LONG = 1_000, 8_000  # characters
@@ -24,20 +24,22 @@ ACCEPTED: dict[str, str] = {}
 PATTERNS = used()
 
 
-def seconds(one: Used, way: str, text: Any) -> float:
-    """Measure one use in CPU time."""
+def seconds(one: Used, way: str, text: Any, below: float = FAST_S) -> float:
+    """Measure one use."""
     run = getattr(one.pattern, way)
     arguments = (b"" if isinstance(text, bytes) else "", text) if way in ("sub", "subn") else (text,)
-    began = time.thread_time()
-    found = run(*arguments)
-    if way == "finditer":
-        for _ in found:
-            pass
-    return time.thread_time() - began
+
+    def use() -> None:
+        found = run(*arguments)
+        if way == "finditer":
+            for _ in found:
+                pass
+
+    return cpu_seconds(use, tries=TRIES, below=below)
 
 
 def is_linear(one: Used, way: str, start: str, pump: str, end: str) -> bool:
-    """Tell whether the time grows as the text does; the least of several tries, as other programs only add to it."""
+    """Tell whether the time grows as the text does."""
 
     def text(length: int) -> Any:
         said = start + pump * (length // len(pump)) + end
@@ -48,7 +50,7 @@ def is_linear(one: Used, way: str, start: str, pump: str, end: str) -> bool:
     first = seconds(one, way, text(LONG))
     if not FAST_S < first < SLOW_S:
         return first < SLOW_S
-    short, long = (min(seconds(one, way, text(length)) for _ in range(TRIES)) for length in (SHORT, LONG))
+    short, long = (seconds(one, way, text(length), below=0) for length in (SHORT, LONG))
     return long < FAST_S or long < short * RATIO
 
 
