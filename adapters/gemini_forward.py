@@ -58,7 +58,7 @@ class Forward:
                     self._backend.pool.served(lease.credential)
                     await self._note_made(answer, response, lease.credential)
                     return answer
-                refused = Refused(answer.status, answer.headers, await answer.whole(_MAX_ERROR_BYTES))
+                refused = Refused(answer.status, answer.headers, await response.read_refusal(_MAX_ERROR_BYTES))
             except BaseException:
                 answer.close()
                 raise

@@ -8,6 +8,7 @@ comes. A refusal that is no JSON, such as the page of a proxy, becomes one that 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -20,6 +21,7 @@ from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.errors import header_wait, read_details
 from gateway.errors import (
+    Conflict,
     GatewayError,
     NotFound,
     PermissionDenied,
@@ -47,7 +49,9 @@ _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
 _MAX_REFUSAL_BYTES: Final = 1024 * 1024
 _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
+    403: PermissionDenied,
     404: NotFound,
+    409: Conflict,
     429: UpstreamRateLimited,
     503: UpstreamOverloaded,
     504: UpstreamTimeout,
@@ -117,8 +121,9 @@ class NativeCalls:
         body = b""
         try:
             async with asyncio.timeout(self._relay.idle):
-                while len(body) < _MAX_REFUSAL_BYTES and (data := await answer.read()):
-                    body += data
+                with suppress(GatewayError):  # what breaks off has its status
+                    while len(body) < _MAX_REFUSAL_BYTES and (data := await answer.read()):
+                        body += data
         except TimeoutError:
             raise UpstreamTimeout(f"the upstream fell silent for {self._relay.idle:g} s (timeouts.idle)") from None
         finally:

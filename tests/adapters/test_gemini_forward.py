@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -28,6 +28,7 @@ from gateway.transport import Broken, TransportError
 from gateway.upstream import NativeCall
 from tests.adapters.site import GeminiSite
 from tests.clocks import FakeClock
+from tests.gateway.wire import Answer, ending, resetting, saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -202,6 +203,27 @@ async def test_a_refusal_is_the_callers_to_read(gemini: GeminiSite) -> None:
     await gemini.open()
     heard = await forward(gemini, "POST", f"/v1beta/models/{EMBED}:embedContent", {}, model=EMBED)
     assert (heard.status, heard.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+REFUSED = b"HTTP/1.1 %d Bad\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+async def test_a_large_refusal_has_its_status(gemini: GeminiSite) -> None:
+    large = b'{"error": {"message": "' + b"x" * 3_000_000 + b'"}}'
+    async with upstream(saying(REFUSED % (400, len(large)), large)) as server:
+        adapter = await gemini.open(base_url=server.url)
+        heard = await embed(gemini)
+    assert (heard.status, heard.headers["content-length"]) == (400, str(len(heard.body)))
+    assert adapter.leases == 0
+
+
+@pytest.mark.parametrize("leave", [ending, resetting])
+async def test_a_refusal_of_the_key_that_breaks_off_is_one(gemini: GeminiSite, leave: Callable[..., Answer]) -> None:
+    async with upstream(leave(REFUSED % (401, 500), b'{"error": {"mess')) as server:
+        adapter = await gemini.open(base_url=server.url)
+        with pytest.raises(UpstreamCredential):
+            await embed(gemini)
+    assert (len(server.requests), adapter.states()["disabled"]) == (1, 1)
 
 
 async def test_an_upstream_that_cannot_be_reached_is_told(gemini: GeminiSite) -> None:
@@ -408,6 +430,13 @@ def test_an_address_is_good_for_its_upload_and_its_caller_only(uploads: tuple[Up
     query = ticket(made, owner)
     assert made.check(query.replace("upload_id=a", "upload_id=c")) is None
     assert made.check(query.replace("alice", "bob")) is None
+
+
+@pytest.mark.parametrize("end", ["²", "٣", "9" * 5_000, "-1", "soon", ""])
+def test_an_address_that_was_not_made_here_is_none(uploads: tuple[Uploads, Credential, FakeClock], end: str) -> None:
+    """Whatever stands where one has the time of its end."""
+    made, owner, _ = uploads
+    assert made.check(urlencode({"gateway_ticket": f"proof.{owner.id[:16]}.{end}.alice"})) is None
 
 
 async def test_an_address_ends_after_a_day(uploads: tuple[Uploads, Credential, FakeClock]) -> None:

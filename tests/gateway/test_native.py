@@ -174,6 +174,8 @@ async def test_an_error_before_the_answer_is_in_the_callers_form() -> None:
     [
         (404, b"<!DOCTYPE html><title>Error 404</title>", "NOT_FOUND", "Error 404"),
         (400, b"Upload has already been terminated.", "INVALID_ARGUMENT", "Upload has already been terminated."),
+        (403, b"<title>Error 403 (Forbidden)</title>", "PERMISSION_DENIED", "Error 403 (Forbidden)"),
+        (409, b"no", "ABORTED", "no"),
         (429, b"429", "RESOURCE_EXHAUSTED", "429"),
         (500, b"\xff\x00", "INTERNAL", ""),
         (503, b"", "UNAVAILABLE", "nothing"),
@@ -208,6 +210,14 @@ async def test_a_refusal_that_falls_silent_is_504() -> None:
     upstream = Speaking(b"<html>", asyncio.Event(), status=500)
     async with running(upstream, {"timeouts": {"idle": 0.05}}) as url, httpx.AsyncClient(base_url=url) as http:
         assert (await http.get(PATH)).json()["error"]["status"] == "DEADLINE_EXCEEDED"
+    assert upstream.ended.is_set()
+
+
+async def test_a_refusal_that_breaks_off_has_its_status() -> None:
+    upstream = Speaking(b'{"error": {"mess', StreamBroken("cut"), status=403)
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        error = (await http.get(PATH)).json()["error"]
+    assert (error["code"], error["status"]) == (403, "PERMISSION_DENIED")
     assert upstream.ended.is_set()
 
 
