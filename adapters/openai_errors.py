@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
-from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
+from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
@@ -122,6 +122,7 @@ class _Event(Struct):
     object: str | None = None
     error: Raw | UnsetType = UNSET
     response: _Inner | None = None
+    choices: list[_Inner] | None = None
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
@@ -173,13 +174,15 @@ def without_key(failure: Failure, key: str) -> Failure:
 
 
 def _within(payload: bytes) -> bytes | None:
-    """Give the error that an event of either API carries; None when there is none."""
+    """Give the error that an event of either API carries, or a choice; None when there is none."""
+    payload = unwrapped(payload)
     try:
         event = _EVENT.decode(payload)
     except (ValueError, RecursionError):
         return None
     if event.error not in _NOTHING:
         return payload
-    if event.response is not None and event.response.error not in _NOTHING:
-        return b'{"error":%b}' % event.response.error
+    for place in (event.response, *(event.choices or ())):
+        if place is not None and place.error not in _NOTHING:
+            return b'{"error":%b}' % place.error
     return payload if "error" in (event.type, event.object) else None

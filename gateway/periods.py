@@ -13,6 +13,7 @@ WAYS: Final = "a day such as 2026-11-30, a time such as 2026-11-30T12:00:00Z, or
 _AGO: Final = re.compile(r"(\d{1,6})([dhm])")
 _UNITS_S: Final = {"d": 86_400, "h": 3600, "m": 60}
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+_PLUS: Final = re.compile(r"(T[\d:.]+) (?=\d\d:?\d\d)")  # a "+" that nobody escaped in an address
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -22,7 +23,7 @@ def read_moment(text: str, now: float, *, end: bool = False) -> float:
     if ago is not None:
         return max(now - int(ago[1]) * _UNITS_S[ago[2]], 0.0)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_PLUS.sub(r"\1+", text))
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         if end and _DAY.fullmatch(text):
             moment += timedelta(days=1)

@@ -171,6 +171,13 @@ def test_a_used_up_quota_says_so_by_its_code() -> None:
             "server",
             UpstreamUnavailable,
         ),
+        (
+            {"choices": [{"finish_reason": "error", "error": {"code": 429, "message": "m"}}]},
+            "rate_limit",
+            UpstreamRateLimited,
+        ),
+        ([{"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}], "rate_limit", UpstreamRateLimited),
+        ([{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}], "capacity", UpstreamOverloaded),
     ],
 )
 def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause, kind: type[GatewayError]) -> None:
@@ -181,7 +188,8 @@ def test_an_error_within_an_answer_goes_by_what_it_says(event: Any, cause: Cause
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{", b"[]", b'{"choices": [], "error": null}', b'{"type": "response.created"}']
+    "payload",
+    [b"", b"{", b"[]", b"[[]]", b'{"choices": [{"error": null}], "error": null}', b'{"type": "response.created"}'],
 )
 def test_what_is_no_error(payload: bytes) -> None:
     assert not is_error(payload)

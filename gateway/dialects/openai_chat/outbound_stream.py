@@ -8,10 +8,10 @@ choice but the first has a reader of its own, and its events are alternatives.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway import ir
@@ -22,7 +22,7 @@ from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import BlockReader, cut
 from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
 
-from .outbound_errors import read_details, read_error
+from .outbound_errors import read_details, read_error, unwrapped
 from .outbound_usage import Tally
 from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk, read_part
 
@@ -129,7 +129,7 @@ class StreamReader(BlockReader):
 
     def feed_whole(self, body: bytes) -> list[ir.Event]:
         """Take an answer that came as one JSON document, and end it."""
-        chunk = self._read(body)
+        chunk = self._read(unwrapped(body))
         if not self._ended and (chunk is None or not chunk.choices):
             self._unreadable(read_details(body).message or "it holds no choices")
         if not self._ended:
@@ -148,7 +148,7 @@ class StreamReader(BlockReader):
             shown = read_details(data).message if isinstance(data, bytes) else ""  # a page, no words of an answer
             self._unreadable(shown or mask(str(error)))
             return None
-        if (chunk.error is not UNSET and bytes(chunk.error) not in _NOTHING) or chunk.kind == "error":
+        if (chunk.error is not UNSET and _says(chunk.error)) or chunk.kind == "error":
             self._fail(read_error(200, data if isinstance(data, bytes) else data.encode(), {}))
             return None
         if chunk.usage is not UNSET:
@@ -171,6 +171,8 @@ class StreamReader(BlockReader):
         return self._others[index]
 
     def _alternative(self, index: int, events: Sequence[ir.Event]) -> None:
+        if self._ended:  # with another choice's error, in the same chunk
+            return
         self._events += self._blocks.events()
         for event in events:
             if isinstance(event, ir.Failed):
@@ -206,7 +208,10 @@ class StreamReader(BlockReader):
             self._delta(choice.delta, whole=False)
         if choice.message is not None:
             self._delta(choice.message, whole=True)
-        self._finish = choice.finish_reason or self._finish  # some servers write "" into each chunk
+        if choice.finish_reason:  # some servers write "" into each chunk
+            self._finish = choice.finish_reason
+            if _says(choice.error):
+                self._fail(read_error(200, b'{"error":%b}' % choice.error, {}))
 
     def _delta(self, delta: Delta, *, whole: bool) -> None:
         if thought := _thought(delta):
@@ -348,6 +353,10 @@ class StreamReader(BlockReader):
         elif reason == "stop" and self._refusal and not self._text:
             reason = "content_filter"  # a refusal is said beside the content, and ends like an answer
         return ir.Finished(reason=reason, native=native, explanation="".join(self._refusal) or None)
+
+
+def _says(error: Raw | UnsetType) -> TypeGuard[Raw]:
+    return error is not UNSET and bytes(error) not in _NOTHING
 
 
 def _thought(delta: Delta) -> str:

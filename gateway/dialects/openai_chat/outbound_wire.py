@@ -60,7 +60,7 @@ class Delta(Struct):
 
 
 class Choice(Struct):
-    """One of the answers."""
+    """One of the answers; OpenRouter's has the `error` that ended it."""
 
     index: int | None = None
     delta: Delta | None = None
@@ -68,6 +68,7 @@ class Choice(Struct):
     logprobs: Raw | UnsetType = UNSET
     finish_reason: str | None = None
     usage: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
 
 
 class Chunk(Struct):

@@ -51,6 +51,11 @@ async def test_it_is_by_what_and_from_when_to_when_is_asked_for(tmp_path: Path) 
     assert [row["name"] for row in report["rows"]] == ["demo"]
 
 
+async def test_a_plus_need_not_be_escaped(tmp_path: Path) -> None:
+    report = (await asked(made(tmp_path), "?since=2026-01-01T00:00:00+02:00&until=2026-01-02T03:30+0330")).json()
+    assert (report["since"], report["until"]) == ("2025-12-31T22:00:00Z", "2026-01-02T00:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("query", "since", "until"),
     [

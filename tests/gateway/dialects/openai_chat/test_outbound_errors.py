@@ -33,7 +33,7 @@ def body(message: str = "no", **fields: Any) -> bytes:
         (b'{"error":"model \'x\' not found"}', Details(message="model 'x' not found")),
         (b'{"detail":"Not Found"}', Details(message="Not Found")),
         (b'{"detail":[{"loc":["body"],"msg":"x"}]}', Details(message='[{"loc":["body"],"msg":"x"}]')),
-        (b'[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]', Details(message="bad")),
+        (b'[{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}]', Details(message="bad", status=400)),
         (b"<html><b>502</b> Bad Gateway</html>", Details(message="502 Bad Gateway")),
         (b"", Details()),
     ],

@@ -499,6 +499,30 @@ def test_an_error_for_a_whole_answer_is_one() -> None:
     assert isinstance(failed(whole(error={"message": "no", "code": "insufficient_quota"})), errors.UpstreamRateLimited)
 
 
+def test_the_error_of_a_choice_comes_behind_its_words() -> None:
+    error = {"code": 503, "message": "Provider overloaded", "metadata": {"provider_name": "p"}}
+    choice = {"index": 0, "message": {"content": "half"}, "finish_reason": "error", "error": error}
+    events = whole(choices=[choice])
+    assert isinstance(failed(events), errors.UpstreamOverloaded)
+    assert events[1:-1] == words("half")[:-1]
+    assert whole(choices=[choice | {"finish_reason": "stop", "error": None}])[1:] == [*words("half"), STOP]
+
+
+def test_nothing_comes_behind_the_error_of_one_of_several_choices() -> None:
+    error = {"error": {"code": 503, "message": "Provider overloaded"}, "finish_reason": "error"}
+    said = [{"index": 1, **error}, {"index": 0, "delta": {"content": "a"}}, {"index": 2, "delta": {"content": "b"}}]
+    made = StreamReader(ReadOptions(names=NameMap([]), salt="r1", choices=3))
+    events = made.feed([json.dumps(HEAD | {"choices": said})]) + made.close()
+    assert isinstance(failed(events), errors.UpstreamOverloaded)
+    assert [type(event) for event in events] == [ir.Started, ir.Failed]
+
+
+def test_an_error_in_an_array_is_one() -> None:
+    said = {"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}}
+    error = failed(reader().feed_whole(json.dumps([said]).encode()))
+    assert (type(error), error.message) == (errors.UpstreamRateLimited, "Quota exceeded")
+
+
 @pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"{}", b'{"choices":[]}', b""])
 def test_a_whole_answer_without_choices_is_malformed(body: bytes) -> None:
     error = failed(reader().feed_whole(body))
