@@ -270,6 +270,7 @@ async def test_the_prices_of_the_configuration_make_the_cost(tmp_path: Path) -> 
     assert found.get("cost_usd_total", upstream="demo", model="demo") == pytest.approx(3 * 0.001 + 2 * 1.0)
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_what_is_refused_before_an_upstream_is_asked_has_its_reason(tmp_path: Path) -> None:
     made = app(
         tmp_path,
