@@ -24,7 +24,8 @@ from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.config.asking import ask
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.patience import patient
-from tests.redis_server import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
 
