@@ -14,6 +14,7 @@ settings.load_profile("gateway")
 pytest_plugins = [
     "tests.chromium",
     "tests.clients.fixtures",
+    "tests.clocks",
     "tests.fakes.fixtures",
     "tests.packaging.fixtures",
     "tests.pictures",

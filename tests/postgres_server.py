@@ -28,7 +28,8 @@ import psycopg
 import pytest
 from psycopg.abc import Query
 
-from tests.redis_server import free_port
+from tests.patience import patient
+from tests.ports import free_port
 
 __all__ = ["PostgresServer", "driver_url"]
 
@@ -60,7 +61,7 @@ class PostgresServer:
             owner = pwd.getpwnam(USER)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         made = ("initdb", "-D", str(self._data), "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync")
-        assert self._run(made).wait(START_S) == 0, self._log.read_text()
+        assert self._run(made).wait(patient(START_S)) == 0, self._log.read_text()
 
     @property
     def running(self) -> bool:
@@ -77,7 +78,7 @@ class PostgresServer:
             return
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         self._process = self._run(("postgres", "-D", str(self._data), "-p", str(self.port), *settings))
-        until = time.monotonic() + START_S
+        until = time.monotonic() + patient(START_S)
         while not self._answers():
             assert self._process.poll() is None, f"postgres ended:\n{self._log.read_text()}"
             assert time.monotonic() < until, f"postgres does not answer:\n{self._log.read_text()}"

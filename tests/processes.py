@@ -42,7 +42,7 @@ class Program:
     @property
     def url(self) -> str:
         """Wait for the address; fail with the output of a program that ended without one."""
-        return self._address.result(START_S)
+        return self._address.result(patient(START_S))
 
     @property
     def output(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.redis_server import free_port
+from tests.ports import free_port
 
 __all__ = ["Prometheus", "prometheus", "promtool", "tool"]
 

@@ -9,23 +9,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-__all__ = ["RedisServer", "free_port"]
+from tests.patience import patient
+from tests.ports import hold_port
+
+__all__ = ["RedisServer"]
 
 START_S = 20.0
-
-
-def free_port() -> int:
-    """Find a port on which nobody listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 class RedisServer:
@@ -36,7 +32,8 @@ class RedisServer:
         if program is None and os.environ.get("CI") != "true":
             pytest.skip("needs redis-server, which .ci/run installs")
         assert program is not None, "apt-get install redis-server"
-        self.port = free_port()
+        self._held = hold_port()
+        self.port: int = self._held.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += ["--save", "", "--appendonly", "no"]
@@ -45,7 +42,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + START_S
+        until = time.monotonic() + patient(START_S)
         while not self._answers():
             assert self._process.poll() is None, "redis-server ended"
             assert time.monotonic() < until, "redis-server does not answer"
@@ -57,6 +54,11 @@ class RedisServer:
         if process is not None:
             process.kill()
             process.wait()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        self._held.close()
 
     def freeze(self) -> None:
         """Let it hold its connections and say nothing."""
@@ -85,9 +87,6 @@ class RedisServer:
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     """Run a Redis of one's own."""
-    server = RedisServer(tmp_path)
-    server.start()
-    try:
+    with closing(RedisServer(tmp_path)) as server:
+        server.start()
         yield server
-    finally:
-        server.stop()

@@ -255,6 +255,7 @@ async def test_auth_guards_the_part_that_it_is_put_around() -> None:
     assert (refused.status_code, passed.status_code) == (401, 200)
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_rate_limit_counts_the_apps_own_paths(host: Any) -> None:
     async with running(host(alone(RateLimit, limits={"requests_per_hour": 2}))) as http:
         answers = [await http.get("/own") for _ in range(3)]

@@ -18,7 +18,7 @@ from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.store.keepers import until
 from tests.patience import patient
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 WORKERS = 4
 ROOT = Path(__file__).parents[2]

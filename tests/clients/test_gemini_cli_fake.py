@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.v1internal import STREAM, FakeV1Internal
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.clients
 
 ACCESS_TOKEN = "static-1"
 SETTINGS = {

@@ -367,6 +367,7 @@ async def test_pictures_and_documents_count(upstream: str, block: Json, nested: 
     assert sizes[0] < sizes[1]
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_a_burst_of_counts_takes_nothing_of_a_limit(tmp_path: Path) -> None:
     """I1: clients fire dozens of them when they start."""
     async with standing("gemini", tmp_path, limits={"requests_per_minute": 2, "concurrent": 1}) as running:

@@ -132,6 +132,7 @@ async def test_a_list_says_what_a_model_can_be_asked_for(google: Served) -> None
 # keys and limits
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_a_key_is_needed_counted_and_kept(fake_gemini: FakeGemini, tmp_path: Path) -> None:
     async with public(fake_gemini, tmp_path, **KEYS) as google:
         statuses = [(await embed(google.http)).status_code]

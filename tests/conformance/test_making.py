@@ -170,6 +170,7 @@ async def test_a_bad_body_is_named(http: httpx.AsyncClient, fake_openai: FakeOpe
     assert fake_openai.requests == []
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_a_key_is_held_to_its_models_and_its_limits(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     key = [{"name": "a", "secret": "sk-a", "models": [SMALL], "limits": {"requests_per_minute": 2}}]
     headers = {"authorization": "Bearer sk-a"}

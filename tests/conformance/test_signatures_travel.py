@@ -26,8 +26,9 @@ from tests.fakes.server import STREAM
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.vertex_api import FakeVertex
 from tests.patience import patient
+from tests.ports import free_port
 from tests.processes import gateway
-from tests.redis_server import RedisServer, free_port
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 

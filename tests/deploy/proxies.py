@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.gateway.cli.test_workers import wait_until
-from tests.redis_server import free_port
+from tests.ports import free_port
 
 __all__ = ["DEPLOY", "Proxy", "caddy", "nginx", "program", "swapped"]
 

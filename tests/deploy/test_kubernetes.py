@@ -102,7 +102,6 @@ def test_the_example_is_refused_as_it_is() -> None:
     assert "auth.keys[0]: is a published sample key" in str(refused.value)
 
 
-@pytest.mark.timeout(60)
 def test_a_gateway_starts_with_them_and_its_probes_are_answered(
     tmp_path: Path, redis: RedisServer, postgres_url: str
 ) -> None:

@@ -17,8 +17,8 @@ from gateway import ir
 from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, Proxy, caddy, nginx, program
 from tests.patience import patient
+from tests.ports import free_port
 from tests.processes import gateway
-from tests.redis_server import free_port
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
 

@@ -32,8 +32,6 @@ FETCHED = {
 }
 UNFETCHED = {"canonical", "next", "prev", "alternate"}
 
-pytestmark = pytest.mark.timeout(90)
-
 
 def build(folder: Path) -> None:
     command: list[str | Path] = [PROGRAMS / "mkdocs", "build", "--strict", "--site-dir", folder / "site"]

@@ -163,7 +163,7 @@ async def drip(call: Call) -> None:
 async def test_row_06_a_drip_counts_as_silence_and_the_caller_hears_a_heartbeat(site: Site, kind: str) -> None:
     at = site.at(kind)
     at.server.always = drip
-    waits, beats = dict[str, float](), list[float]()
+    waits, beats = dict[str, float](), dict.fromkeys(BEATS, math.inf)
 
     def takes(said: bytes) -> None:
         if b"one" in said:
@@ -178,15 +178,17 @@ async def test_row_06_a_drip_counts_as_silence_and_the_caller_hears_a_heartbeat(
         assert "timeouts.idle" in heard.error["message"]
         word = next(when for when, data in answer.pieces if b"one" in data)
         waits[dialect] = min(answer.ended - word, waits.get(dialect, math.inf))
-        beats.extend(gaps(answer, word) if dialect in BEATS else ())
+        assert answer.ended - answer.began >= IDLE_S  # what came late to this test says nothing of how early it was
+        if dialect in BEATS:
+            beats[dialect] = min(beats[dialect], *gaps(answer, word))
 
     for _ in range(TRIES):
         at.server.calls.clear()
         await asyncio.gather(*map(ask, DIALECTS))
-        if max(waits.values()) <= IDLE_S + LATE_S and min(beats) <= BEAT_S + LATE_S:
+        if max(waits.values()) <= IDLE_S + LATE_S and max(beats.values()) <= BEAT_S + LATE_S:
             break
-    assert IDLE_S - LATE_S <= min(waits.values()) <= max(waits.values()) <= IDLE_S + LATE_S
-    assert BEAT_S - LATE_S <= min(beats) <= BEAT_S + LATE_S
+    assert max(waits.values()) <= IDLE_S + LATE_S
+    assert max(beats.values()) <= BEAT_S + LATE_S
     assert len(at.calls) == len(DIALECTS)
 
 
@@ -194,8 +196,8 @@ BEATS = {"openai-chat": b": keep-alive\n\n", "openai-responses": b": keep-alive\
 
 
 def gaps(answer: Answer, since: float) -> list[float]:
-    """Give the times between the first words and each heartbeat."""
+    """Give the times between the first words and the heartbeats, of which there are two in an idle machine's time."""
     marks = BEATS.values()
     came = [when for when, data in answer.pieces if when > since and any(data.startswith(mark) for mark in marks)]
-    assert len(came) >= 2
-    return [later - earlier for earlier, later in pairwise([since, *came])]
+    assert all(when - answer.began >= BEAT_S * number for number, when in enumerate(came, 1))
+    return [later - earlier for earlier, later in pairwise([since, *came])] if len(came) >= 2 else [math.inf]

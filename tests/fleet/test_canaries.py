@@ -245,7 +245,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     redis = RedisServer(folder)
     tokens = [CANARIES[name] for name in ("config-token", "mirror-token", "login-token")]
     with ExitStack() as stack:
-        stack.callback(redis.stop)
+        stack.callback(redis.close)
         redis.start()
         redis.do("CONFIG", "SET", "requirepass", CANARIES["redis"])
         fake = stack.enter_context(in_thread(FakeV1Internal(refresh_tokens=tokens)))

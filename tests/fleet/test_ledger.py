@@ -14,7 +14,6 @@ pytestmark = LINUX
 KILLS = 3
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_no_request_is_lost_and_none_counted_twice_by_kill_9(
     tmp_path: Path, request: pytest.FixtureRequest, database: str

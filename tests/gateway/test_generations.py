@@ -237,6 +237,7 @@ async def test_open_answers_count_on(tmp_path: Path, fake_openai: FakeOpenAI) ->
     assert (refused.status_code, admitted.status_code) == (429, 200)
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_counted_requests_stay_counted(tmp_path: Path) -> None:
     limits = KEYED + "[limits]\nrequests_per_day = 2\n"
     async with site(tmp_path, limits) as at:
@@ -248,6 +249,7 @@ async def test_counted_requests_stay_counted(tmp_path: Path) -> None:
     assert codes == [200, 200, 429, 200]
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_limits_can_come_and_go(tmp_path: Path) -> None:
     async with site(tmp_path, KEYED) as at:
         codes = [(await at.ask()).status_code]

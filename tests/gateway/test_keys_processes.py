@@ -107,7 +107,6 @@ def until_all(connections: list[HTTPConnection], key: str, statuses: set[int]) -
 
 
 @pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.timeout(120)
 def test_each_worker_takes_over_what_the_command_line_does(place: Place, server: str) -> None:
     with running(SERVERS[server], place.folder) as program, to_each_worker(program) as workers:
         assert [ask(worker, "") for worker in workers] == [200] * WORKERS  # no key exists
@@ -121,7 +120,6 @@ def test_each_worker_takes_over_what_the_command_line_does(place: Place, server:
         assert "key made" not in program.output  # it was not the gateway
 
 
-@pytest.mark.timeout(120)
 def test_no_text_of_a_key_is_in_the_store_nor_in_the_logs(place: Place) -> None:
     with running([*SERVERS["gateway"], "--log-level", "debug"], place.folder) as program:
         chief = command(place, "new", "chief", "--scopes", "admin,chat")

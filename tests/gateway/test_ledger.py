@@ -189,6 +189,7 @@ async def test_a_model_that_a_key_may_not_use_is_a_row(tmp_path: Path) -> None:
     assert (row.key, row.asked, row.status) == ("alice", "demo", 403)
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_strangers_and_those_over_their_limit_are_no_rows(tmp_path: Path) -> None:
     key = {"name": "alice", "secret": "sk-alice", "limits": {"requests_per_day": 1}}
     async with running(tmp_path, key=[key]) as (app, ledger):

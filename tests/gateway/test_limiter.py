@@ -1,6 +1,6 @@
 """Tokens and money: reserved before an upstream is called, settled when the answer ends, whatever ends it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -150,22 +150,35 @@ CHAIN = {"chain": ["cheap/demo", "dear/demo"]}
 async def test_a_caller_that_leaves_pays_what_the_upstream_has_counted(stream: bool) -> None:
     counted: list[ir.Event] = [ir.TextDelta("Hel"), ir.UsageReported(ir.Usage(input=3, output=7))]
     start: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="text")]
-    assert await left_early([start, counted, anyio.sleep_forever], stream=stream) == 9990
+    assert await left_early(start, counted, stream=stream) == 9990
 
 
 async def test_a_caller_that_leaves_pays_what_it_was_sent_where_the_upstream_says_nothing() -> None:
     start: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="text"), ir.TextDelta("Hel")]
-    assert 9985 < await left_early([start, anyio.sleep_forever]) < 9995
+    assert 9985 < await left_early(start) < 9995
 
 
 async def test_a_caller_that_leaves_before_the_first_word_pays_the_estimate() -> None:
-    assert 9970 < await left_early([anyio.sleep_forever]) < 9980
+    assert 9970 < await left_early() < 9980
 
 
-async def left_early(play: Sequence[Any], *, stream: bool = True) -> float:
-    async with gateway(TOKENS, play) as made:
-        with anyio.move_on_after(0.05):
-            await made.ask(max_tokens=20, stream=stream)
+async def left_early(*said: list[ir.Event], stream: bool = True) -> float:
+    """Leave an upstream that has said this and falls silent."""
+    silent = anyio.Event()
+
+    async def falls_silent() -> None:
+        silent.set()
+        await anyio.sleep_forever()
+
+    async def ask() -> None:
+        await made.ask(max_tokens=20, stream=stream)
+
+    async with gateway(TOKENS, [*said, falls_silent]) as made:
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(ask)
+            await silent.wait()
+            await anyio.wait_all_tasks_blocked()
+            asking.cancel_scope.cancel()
         return (await made.left())["tokens_per_day"]
 
 

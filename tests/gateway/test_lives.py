@@ -77,6 +77,7 @@ def test_a_life_may_follow_a_life(config: dict[str, Any], upstreams: str) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # nobody closes their connections
+@pytest.mark.usefixtures("stopped")
 def test_requests_of_other_event_loops_are_served_and_counted_together(
     config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

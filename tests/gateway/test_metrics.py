@@ -24,7 +24,8 @@ from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.config.asking import ask
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.patience import patient
-from tests.redis_server import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
 
@@ -270,6 +271,7 @@ async def test_the_prices_of_the_configuration_make_the_cost(tmp_path: Path) -> 
     assert found.get("cost_usd_total", upstream="demo", model="demo") == pytest.approx(3 * 0.001 + 2 * 1.0)
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_what_is_refused_before_an_upstream_is_asked_has_its_reason(tmp_path: Path) -> None:
     made = app(
         tmp_path,

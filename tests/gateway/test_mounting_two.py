@@ -84,6 +84,7 @@ async def test_each_has_its_own_models(pair: Pair) -> None:
     assert (await pair.ask("two", model="one")).status_code == 404
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_each_has_its_own_limits(pair: Pair) -> None:
     assert [(await pair.ask("one")).status_code for _ in range(3)] == [200, 200, 429]
     assert (await pair.ask("two")).headers[LIMIT] == "8"

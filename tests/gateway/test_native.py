@@ -140,6 +140,7 @@ async def test_a_key_is_held_to_its_models_but_for_files(method: str, path: str,
     assert (response.status_code, len(upstream.asked)) == (status, int(status == 200))
 
 
+@pytest.mark.usefixtures("stopped")
 async def test_the_words_of_a_call_on_a_model_count_as_tokens() -> None:
     upstream, words = Speaking(b"{}"), b'{"content": {"parts": [{"text": "%s"}]}}' % (b"word " * 400)
     async with running(upstream, {"limits": {"tokens_per_day": 300}}) as url, httpx.AsyncClient(base_url=url) as http:

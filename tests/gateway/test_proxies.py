@@ -21,8 +21,9 @@ from gateway.config import ConfigError, load
 from gateway.proxies import Proxies, misspelt
 from tests.gateway.cli.test_run import ask, request_line
 from tests.middleware.asgi import call, scope_of
+from tests.patience import patient
+from tests.ports import free_port
 from tests.processes import PROGRAMS, environment, gateway, running
-from tests.redis_server import free_port
 
 KEYED = '[auth]\nkeys = ["sk-a"]\n[log]\nformat = "json"\n'
 CHAT = b'{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}'
@@ -157,7 +158,7 @@ def nginx(folder: Path, upstream: str) -> Iterator[str]:
     )
     process = subprocess.Popen([program, "-c", folder / "nginx.conf", "-e", "stderr"], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
+        for _ in range(int(patient(100))):
             with socket.socket() as probe:
                 probe.settimeout(5)
                 if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -122,13 +122,25 @@ async def test_silence_between_events_ends_in_an_error(dialect: str) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_cancels_the_upstream_call(stream: bool) -> None:
-    upstream = Scripted([*say("Hello")[:2], 30.0])
+    silent = anyio.Event()
+
+    async def falls_silent() -> None:
+        silent.set()
+        await anyio.sleep_forever()
+
+    upstream = Scripted([*say("Hello")[:2], falls_silent])
     app = app_of(upstream)
+
+    async def ask() -> None:
+        async with client.stream("POST", PATHS["anthropic"], json=body(stream=stream)) as response:
+            async for _ in response.aiter_lines():
+                pass
+
     async with running(app) as client:
-        with anyio.move_on_after(0.2):
-            async with client.stream("POST", PATHS["anthropic"], json=body(stream=stream)) as response:
-                async for _ in response.aiter_lines():
-                    pass
+        async with anyio.create_task_group() as asking:
+            asking.start_soon(ask)
+            await silent.wait()
+            asking.cancel_scope.cancel()
         with anyio.fail_after(patient(1)):
             while gateway_of(app).relay.open_requests:  # noqa: ASYNC110 - the socket tells nobody else
                 await anyio.sleep(0.001)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, gateway, running
 
 PATHS = {"openai-chat": "/v1/chat/completions", "anthropic": "/v1/messages"}
@@ -19,6 +20,8 @@ ENDS = {"openai-chat": "data: [DONE]", "anthropic": "event: message_stop"}
 ERRORS = {"openai-chat": 'data: {"error":', "anthropic": "event: error"}
 FULL = Path("/dev/full")
 KEEPALIVE = "[timeouts]\nkeepalive = 0.05\n"
+NOTICE_S = 1.0  # for which the listener stays
+TRIES = 5
 DIALECTS = pytest.mark.parametrize("dialect", list(PATHS))
 
 
@@ -59,10 +62,11 @@ def refuses_connections(program: Program) -> bool:
 
 
 def stop(program: Program, number: signal.Signals = signal.SIGTERM) -> float:
-    """Send the signal, wait until it is noticed, and give the time."""
+    """Send the signal, wait until it is noticed, and give the time at which it was sent."""
+    sent = time.monotonic()
     program.process.send_signal(number)
     program.says('"event":"draining"')
-    return time.monotonic()
+    return sent
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -71,16 +75,27 @@ def test_an_idle_gateway_ends_after_the_notice_with_0(tmp_path: Path, number: si
         assert httpx.get(f"{program.url}/health").json() == {"status": "ok"}
         told = stop(program, number)
         assert program.ends() == 0
-    assert 0.9 < time.monotonic() - told < 20
+    assert 0.9 < time.monotonic() - told < patient(20)
+
+
+def asked_at_the_end(folder: Path, dialect: str) -> tuple[httpx.Response, httpx.Response] | None:
+    """Give what a draining gateway says, or nothing where the machine let its listener's time go by."""
+    with gateway(folder) as program, httpx.Client(base_url=program.url) as client:
+        told = stop(program)
+        try:
+            ready = client.get("/health/ready")
+            refused = client.post(PATHS[dialect], json=body("Hello"), headers={"connection": "close"})
+        except httpx.TransportError:
+            if time.monotonic() - told < NOTICE_S:
+                raise
+            return None
+        assert program.ends() == 0
+    return ready, refused
 
 
 @DIALECTS
 def test_new_work_is_refused_while_the_listener_stays(tmp_path: Path, dialect: str) -> None:
-    with gateway(tmp_path) as program, httpx.Client(base_url=program.url) as client:
-        stop(program)
-        ready = client.get("/health/ready")
-        refused = client.post(PATHS[dialect], json=body("Hello"), headers={"connection": "close"})
-        assert program.ends() == 0
+    ready, refused = next(filter(None, (asked_at_the_end(tmp_path, dialect) for _ in range(TRIES))))
     assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert "shutting down" in refused.json()["error"]["message"]
@@ -120,10 +135,10 @@ def test_a_whole_answer_that_is_open_is_given(tmp_path: Path) -> None:
 def test_the_listener_closes_after_the_notice(tmp_path: Path) -> None:
     with gateway(tmp_path, toml=KEEPALIVE) as program, streaming(program, "anthropic", "!slow 3") as lines:
         told = stop(program)
-        assert not refuses_connections(program)
+        assert not refuses_connections(program) or time.monotonic() - told > 0.8
         while not refuses_connections(program):
             time.sleep(0.02)
-        assert 0.8 < time.monotonic() - told < 20
+        assert 0.8 < time.monotonic() - told < patient(20)
         assert ENDS["anthropic"] in list(lines)
 
 
@@ -154,7 +169,7 @@ def test_what_outlasts_the_drain_ends_with_an_error(tmp_path: Path, dialect: str
         told = stop(program)
         got = list(lines)
         assert program.ends() == 0
-    assert time.monotonic() - told < 30
+    assert time.monotonic() - told < patient(30)
     assert any(line.startswith(ERRORS[dialect]) for line in got)
     assert "shutting down" in got[-1] or "shutting down" in got[-2]
 
@@ -173,6 +188,6 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         told = stop(program)
         program.process.send_signal(signal.SIGTERM)
         assert program.ends() == 0
-        assert time.monotonic() - told < 20
+        assert time.monotonic() - told < patient(20)
         with pytest.raises(httpx.HTTPError):
             list(lines)

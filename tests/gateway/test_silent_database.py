@@ -11,7 +11,7 @@ from tests.gateway.admin.accounts import ADMIN, made, visiting
 from tests.patience import patient
 from tests.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 ASKED = {"model": "demo", "input": "Hello"}
 AGAIN = 3

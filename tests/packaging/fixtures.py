@@ -17,7 +17,7 @@ from tests.packaging.wheel import Built, build, install
 
 __all__ = ["WHEEL", "built", "programs", "programs_with_fastapi", "programs_with_gunicorn"]
 
-WHEEL = pytest.mark.timeout(180)
+WHEEL = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_the_wheel_says_the_licences_of_all_that_is_in_it(built: Built) -> None:
 
 
 @WHEEL
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_same_sources_give_the_same_bytes(built: Built, tmp_path: Path) -> None:
     """A second build, of files with other times and rights, in a folder with another name."""
     sources = copytree(built.folder / "sources", tmp_path / "the second", symlinks=True)

@@ -121,6 +121,7 @@ async def test_pitfall_67_a_count_is_never_nothing(at: At, dialect: str, text: s
 
 
 @pytest.mark.parametrize("upstream", ["v1internal", *CHAT_FORM])
+@pytest.mark.usefixtures("stopped")
 async def test_pitfall_68_a_burst_of_counts_takes_nothing_of_a_limit(upstream: str, alone: Alone) -> None:
     at = await alone(upstream, limits={"requests_per_minute": 2, "concurrent": 1})
     for _ in range(50):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from gateway.cli import main
+from tests.ports import free_port
 from tests.processes import PROGRAMS, environment, gateway
-from tests.redis_server import free_port
 
 KEY = "sk-0123456789abcdef0123456789"
 TOML = f"""

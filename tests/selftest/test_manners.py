@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.testing import Finding, Report, Selection, selftest
-from tests.redis_server import free_port
+from tests.ports import free_port
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio

@@ -117,7 +117,7 @@ def site(folder: Path, patience: Patience, names: str = "ab") -> Generator[Site,
     redis = RedisServer(folder)
     redis.start()
     with ExitStack() as stack:
-        stack.callback(redis.stop)
+        stack.callback(redis.close)
         command = [sys.executable, "-m", "tests.soak.upstreams"]
         fakes = stack.enter_context(running(command, ROOT, environment(folder)))
         upstreams = json.loads(fakes.says('"gemini"', 30))

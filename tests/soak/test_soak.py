@@ -16,7 +16,7 @@ pytestmark = LINUX
 OPTIONS = Options(minutes=8 / 60, seed=7, callers=4, warm_s=1.5, warm_times=1, spare=6)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
     found = soak(tmp_path, OPTIONS)
     lines = report(found, OPTIONS)
@@ -28,7 +28,7 @@ def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
     assert found.samples.keys() <= found.after.workers["a"].keys()  # those of a have lived on
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_short_soak_of_idle_streams_finds_nothing(tmp_path: Path) -> None:
     options = Options(minutes=2 / 60, seed=7, idle_streams=24, callers=4, warm_s=1, warm_times=1, spare=6)
     found = soak(tmp_path, options)

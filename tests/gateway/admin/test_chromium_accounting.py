@@ -24,7 +24,7 @@ LIMITS = {"requests_per_minute": 60, "tokens_per_day": 100_000, "usd_per_month":
 
 
 @pytest.fixture
-async def url(tmp_path: Path, noted: Noted) -> AsyncIterator[str]:
+async def url(tmp_path: Path, noted: Noted, stopped: float) -> AsyncIterator[str]:
     """Serve a gateway over two demos, with a key, and with what it has asked."""
     config: dict[str, Any] = {
         "key": [{"name": "alice", "secret": KEY, "limits": LIMITS}],

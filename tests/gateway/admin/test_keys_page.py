@@ -84,7 +84,7 @@ async def test_a_new_key_has_not_used_what_one_of_its_name_had(tmp_path: Path) -
     assert [re.findall(r"(\d+) requests?\b", page)[:1] for page in pages] == [["1"], ["0"]]
 
 
-async def test_what_a_key_has_used_this_month_leads_to_these_requests(tmp_path: Path) -> None:
+async def test_what_a_key_has_used_this_month_leads_to_these_requests(tmp_path: Path, stopped: float) -> None:
     async with visiting(made(tmp_path)) as http:
         await http.post("/admin/keys", data={"name": "bob b", "scopes": "chat"}, auth=ADMIN)
         page = (await http.get("/admin/keys", auth=ADMIN)).text
@@ -92,7 +92,7 @@ async def test_what_a_key_has_used_this_month_leads_to_these_requests(tmp_path: 
         assert found is not None
         asked = dict(parse_qsl(urlsplit(unescape(found[1])).query))
         usage = (await http.get(unescape(found[1]), auth=ADMIN)).text
-    assert asked == {"caller": "bob b", "begin": f"{datetime.now(UTC):%Y-%m}-01", "by": "day"}
+    assert asked == {"caller": "bob b", "begin": f"{datetime.fromtimestamp(stopped, UTC):%Y-%m}-01", "by": "day"}
     assert f'name="begin" type="date" value="{asked["begin"]}"' in usage
 
 

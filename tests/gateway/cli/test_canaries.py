@@ -16,7 +16,7 @@ from gateway.store.known import Change, Happening, StoredCredential
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.v1internal_oauth import oauth_error
 from tests.gateway.cli.conftest import Done, Run
-from tests.redis_server import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -23,9 +23,10 @@ from gateway.cli.exposed import secret_files
 from gateway.config import NOT_IN_EFFECT, load
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run, antigravity
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.processes import gateway
-from tests.redis_server import RedisServer, free_port
+from tests.redis_server import RedisServer
 
 TRIES = 5  # a busy machine answers late
 

@@ -217,7 +217,6 @@ def learnt(store: CredentialStore, changes: tuple[Change, ...]) -> bool:
     return True
 
 
-@pytest.mark.timeout(120)
 def test_two_processes_that_learn_at_once_lose_nothing(place: Place) -> None:
     rounds = 500  # of each
     place.opened()

@@ -107,7 +107,6 @@ def test_a_read_only_folder_is_named(open_to_all: Place, capfd: pytest.CaptureFi
     assert (line["reason"], line["store"]) == ("Permission denied", str(on_disk.file))
 
 
-@pytest.mark.timeout(60)
 async def test_a_file_that_is_locked_for_long_is_made_good(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
     on_disk.opened().add("google", ROW)
     async with joined(keeper := keeper_of(on_disk.store())):
@@ -208,7 +207,6 @@ async def test_a_database_that_is_not_there_at_the_start_is_read_later(
     place.close()
 
 
-@pytest.mark.timeout(60)
 async def test_a_database_that_says_nothing_holds_nobody_up_for_long(
     postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

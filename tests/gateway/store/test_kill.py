@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.gateway.store.places import Place
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +20,6 @@ time.sleep(60)
 """
 
 
-@pytest.mark.timeout(120)
 def test_no_credential_is_lost_and_none_half_written_by_kill_9(place: Place) -> None:
     command = [sys.executable, "-m", "tests.gateway.store.killed", str(place.folder), place.url, str(ROUNDS), "7"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -33,7 +30,6 @@ def test_no_credential_is_lost_and_none_half_written_by_kill_9(place: Place) -> 
     assert imported > ROUNDS / 2
 
 
-@pytest.mark.timeout(120)
 def test_no_request_is_lost_and_none_counted_twice_by_kill_9(place: Place) -> None:
     command = [sys.executable, "-m", "tests.gateway.store.killed_ledger", str(place.folder), place.url]
     done = subprocess.run([*command, str(ROUNDS), "7"], cwd=ROOT, capture_output=True, text=True, check=False)

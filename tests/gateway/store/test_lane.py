@@ -17,7 +17,7 @@ from tests.gateway.store.keepers import until
 
 pytestmark = pytest.mark.anyio
 
-SOON_S = 0.05
+SOON_S, LONG_S = 0.05, 30.0
 
 
 @contextmanager
@@ -38,6 +38,7 @@ async def test_who_gets_no_answer_leaves_and_nobody_begins_until_there_is_one() 
                 await lanes.ask(answers.wait)
         answers.set()
         await until(lambda: not lanes._given_up)
+        lanes._patience_s = LONG_S
         assert await lanes.ask(lambda: 5) == 5
 
 
@@ -50,6 +51,7 @@ async def test_what_may_take_long_is_waited_for_and_others_behind_it_are_not() -
             await lanes.ask(lambda: 5)
         answers.set()
         assert await filling
+    lanes._patience_s = LONG_S
     assert await lanes.ask(lambda: 5) == 5
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import count
 
 import anyio
@@ -133,10 +134,9 @@ def row(window: Window) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server.url
-    server.stop()
+    with closing(RedisServer(tmp_path_factory.mktemp("redis"))) as server:
+        server.start()
+        yield server.url
 
 
 @settings(EXAMPLES, max_examples=share(0.75), suppress_health_check=[*HealthCheck])

@@ -16,7 +16,8 @@ from gateway.logs import logger_of
 from gateway.store.signatures import SharedSignatures
 from tests.clocks import FakeClock
 from tests.patience import patient
-from tests.redis_server import RedisServer, free_port
+from tests.ports import free_port
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 

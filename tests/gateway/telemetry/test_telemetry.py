@@ -21,7 +21,7 @@ from gateway.app import lifespan
 from gateway.errors import UpstreamUnavailable
 from tests.fakes.otlp import Receiver, receiver
 from tests.gateway.config.asking import ask
-from tests.redis_server import free_port
+from tests.ports import free_port
 from tests.scripted import Scripted, app_of, say
 
 pytestmark = pytest.mark.anyio
