@@ -4,16 +4,19 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import msgspec
+
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import Decoder, EventTooLarge, sound, sound_escapes
+from gateway.sse import DONE, Decoder, EventTooLarge, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
 
 __all__ = ["Reader", "UpstreamAnswer"]
 
 _MAX_WHOLE_BYTES: Final = 64 * 1024 * 1024
 _BLANK: Final = BOM_UTF8 + b" \t\r\n"
+_PAYLOAD: Final = msgspec.json.Decoder()
 _LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 
@@ -109,7 +112,7 @@ class UpstreamAnswer:
         payloads = self._decoder.feed(data) if data else []
         ended = self._ended = self._response.ended
         if ended:
-            payloads += self._decoder.close()
+            payloads += filter(_is_whole, self._decoder.close())
         if b"\\" in data or self._escaped:
             payloads = [sound_escapes(payload) for payload in payloads]
             self._escaped = not self._decoder.between
@@ -197,6 +200,17 @@ class UpstreamAnswer:
     def _told(self, failure: Failure) -> GatewayError:
         self._failed(failure.error, failure)
         return failure.error
+
+
+def _is_whole(payload: str) -> bool:
+    """Tell an event that only lacks its blank line from one that the end of the body has cut."""
+    try:
+        _PAYLOAD.decode(payload)
+    except ValueError:
+        return payload == DONE
+    except RecursionError:  # whatever it is, it is not cut
+        return True
+    return True
 
 
 def _has_begun(events: Sequence[ir.Event]) -> bool:

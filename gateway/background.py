@@ -24,6 +24,7 @@ from gateway.dialects.openai_responses.outbound_wire import MAKING, read_respons
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
+    ModelNotFound,
     NotFound,
     PermissionDenied,
     UpstreamMalformed,
@@ -37,7 +38,7 @@ from gateway.services import Services
 from gateway.store.stored import StoredResponse
 from gateway.streaming import Client, ClientGone
 from gateway.threads import Threads, is_background, is_making
-from gateway.upstream import NativeAnswer, Recalling
+from gateway.upstream import NativeAnswer, Recalling, credential_of
 
 __all__ = ["BACKGROUND", "Background"]
 
@@ -131,6 +132,7 @@ class Background:
     ) -> None:
         """Pass the answer on, events as they come; who has read these to the end finds the response kept."""
         given = await asking
+        context.credential = credential_of(given)
         try:
             if not any(name == b"content-type" and b"event-stream" in value for name, value in given.headers):
                 body = passage.whole([await self._whole(given)])
@@ -178,15 +180,30 @@ class Background:
             await self._settle(context, kept, response)
 
     async def _settle(self, context: RequestContext, kept: StoredResponse, body: bytes) -> None:
-        """Keep the answer once it has ended, and count what it took."""
+        """Keep the answer once it has ended, and count what it took: nobody knew it when it was asked for."""
         try:
             response = read_response(body)
         except ValueError:
             raise UpstreamMalformed("the upstream's answer is no response") from None
         if response.status is None or response.status in MAKING:
             return
-        context.usage = response.counted() or context.usage
+        try:
+            known = await self._threads.find(context)
+        except NotFound:  # it was deleted meanwhile
+            return
+        if is_making(known):  # else it was counted before
+            context.requested_model = name = _NAMED.decode(kept.response).model
+            context.upstream = f"{kept.upstream}/{self._model(name, kept.upstream)}"
+            context.usage = response.counted()
         await self._threads.settle(kept, body)
+
+    def _model(self, name: str, upstream: str) -> str:
+        """Give an upstream's own name of a model, as far as the caller's leads there still."""
+        try:
+            targets = self._services.resolver.resolve(name, (upstream,)).targets
+        except ModelNotFound:
+            return name
+        return next((target.model for target in targets if target.adapter.name == upstream), name)
 
 
 _NOBODY: Final = Answering(

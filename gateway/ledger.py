@@ -126,12 +126,15 @@ class Ledger:
             await asyncio.to_thread(self._store.close)
 
     def refuse(self, context: RequestContext) -> None:
-        """Enter a request that was let in and has ended before it could begin, unless a limit held it off."""
+        """Enter a request that was let in and has ended before it could begin, unless a limit held it off.
+
+        So is one that has read how an answer in the background ended: what that took is known from then on.
+        """
         if context.entered:
             return
         route = context.route
         owed = context.admitted and not isinstance(context.error, RateLimited)
-        if owed and route.operation in COUNTED and not route.foreign:
+        if owed and (route.operation in COUNTED or context.usage is not None) and not route.foreign:
             self.book.note(context)
 
     # what is asked

@@ -77,7 +77,7 @@ class NativeCalls:
         """Answer one call; raise GatewayError for what can still become a status."""
         try:
             await self._answer(context, scope, receive, send)
-            context.end = "done"
+            context.end = "done" if (context.status or 0) < 400 else "error"  # the upstream's own refusal went on
         except ClientGone:
             context.end = "client_closed"
 

@@ -21,11 +21,11 @@ from typing import ClassVar, Final, Self, cast
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
+__all__ = ["DONE", "Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
-_DONE: Final = "[DONE]"
+DONE: Final = "[DONE]"
 _BLANK_LINES: Final = (b"\n\n", b"\r\n\r\n")
 _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
     ("\u2028", b"\xe2\x80\xa8", b"\\u2028"),
@@ -51,7 +51,7 @@ class Decoder:
 
     def __init__(self, *, max_event: int = MAX_EVENT_BYTES, done: bool = False) -> None:
         self._max_event = max_event
-        self._dropped = "" if done else _DONE
+        self._dropped = "" if done else DONE
         self._held = 0  # bytes since the last event
         self._started = False
         self._between = True  # the last read ended with an event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 PATH = "/v1/responses"
 ALICE, BOB = "sk-alice-0123456789", "sk-bob-0123456789"
+ADMIN = ("admin", "hunter22")
 
 
 @asynccontextmanager
@@ -38,8 +40,8 @@ async def beside_demo(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncItera
 
 @pytest.fixture
 async def served(fake_openai: FakeOpenAI, tmp_path: Path) -> AsyncIterator[OpenAIServed]:
-    alias = {"models": {"alias": {"fast": "gpt-4.1"}}}
-    async with beside_demo(fake_openai, tmp_path, auth={"keys": [ALICE, BOB]}, **alias) as one:
+    over = {"models": {"alias": {"fast": "gpt-4.1"}}, "admin": {"password": ADMIN[1]}}
+    async with beside_demo(fake_openai, tmp_path, auth={"keys": [ALICE, BOB]}, **over) as one:
         one.http.headers["authorization"] = f"Bearer {ALICE}"
         yield one
 
@@ -83,6 +85,45 @@ async def test_the_sdk_waits_for_it(served: OpenAIServed) -> None:
         while response.status in {"queued", "in_progress"}:
             response = await client.responses.retrieve(response.id)
     assert (response.status, response.output_text) == ("completed", "one")
+
+
+async def test_what_it_took_is_in_the_ledger_once_it_is_known(served: OpenAIServed) -> None:
+    first = await begun(served)
+    for _ in range(2):
+        complete = (await asked(served, first["id"])).json()
+    await asked(served, first["id"])
+    row, begin = await rows(served)  # the newest first
+    counted = complete["usage"]
+    assert (row["input"], row["output"]) == (str(counted["input_tokens"]), str(counted["output_tokens"]))
+    assert (row["asked"], row["model"], row["upstream"]) == ("fast", "gpt-4.1", "openai")
+    assert row["credential"] == begin["credential"] != ""
+    assert (row["estimated"], row["end"], row["status"]) == ("False", "done", "200")
+    assert float(row["usd"]) == pytest.approx((counted["input_tokens"] * 2 + counted["output_tokens"] * 8) / 1e6)
+    assert (begin["input"], begin["output"], begin["estimated"]) == ("0", "0", "True")
+    metrics = (await served.http.get("/metrics")).text
+    assert f'{{kind="output",model="gpt-4.1",upstream="openai"}} {counted["output_tokens"]}.0' in metrics
+
+
+async def test_who_leaves_a_stream_early_is_counted_when_the_rest_is_read(served: OpenAIServed) -> None:
+    body = {"model": "fast", "input": "!say one two\n!pace 50", "background": True, "stream": True}
+    id_ = ""
+    async with served.http.stream("POST", PATH, json=body) as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                id_ = json.loads(line[6:])["response"]["id"]
+                break
+    for _ in range(2):  # what is read again counts once
+        rest = told((await asked(served, id_, "?stream=true")).text)
+    counted = rest[-1]["response"]["usage"]
+    row, begin = await rows(served)
+    assert (row["end"], row["output"]) == ("done", str(counted["output_tokens"]))
+    assert (begin["end"], begin["output"], begin["estimated"]) == ("client_closed", "0", "True")
+
+
+async def rows(served: OpenAIServed) -> list[dict[str, str]]:
+    """Read the ledger, newest first."""
+    response = await served.http.get("/admin/usage/requests.csv", auth=ADMIN)
+    return list(csv.DictReader(response.text.splitlines()))
 
 
 async def test_what_is_complete_can_be_gone_on_from(served: OpenAIServed) -> None:

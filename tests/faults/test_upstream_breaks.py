@@ -48,6 +48,17 @@ async def half_closed(call: Call) -> None:
     await call.until_left()
 
 
+async def ended_within_an_event(call: Call) -> None:
+    """Say the first words and, once the caller has one, half of the next event; then end the body in due form."""
+    frames = await call.frames()
+    said = before(frames, b"three")
+    await call.begin(EVENTS)
+    await call.say(*said)
+    await call.until_heard()
+    await call.say(cut(frames[len(said)]))
+    await call.end()
+
+
 async def broken(at: At, dialect: str, fault: Fault) -> tuple[Answer, Heard]:
     """Ask, and let the fault strike once the first words is here."""
     at.server.forget()
@@ -96,6 +107,16 @@ async def test_row_05_an_end_without_a_finish_is_broken_and_counted(site: Site, 
         if min(delays) <= END_S:
             break
     assert min(delays) <= END_S
+
+
+@PAIR
+async def test_row_05_a_body_that_ends_within_an_event_is_broken_too(site: Site, kind: str, dialect: str) -> None:
+    """For HTTP nothing is wrong; proxies end a body so where their own upstream was lost."""
+    at = site.at(kind)
+    answer, heard = await broken(at, dialect, ended_within_an_event)
+    assert is_an_error_after_the_first_word(heard)
+    line = await site.line(answer)
+    assert (line["end"], line["error"]) == ("error", "StreamBroken")
 
 
 async def told_of_the_question(call: Call) -> int | None:

@@ -207,6 +207,14 @@ async def test_a_refusal_that_is_json_comes_back_as_it_is(body: bytes) -> None:
     assert (response.headers["content-type"], response.headers["x-goog-upload-status"]) == ("text/plain", "final")
 
 
+@pytest.mark.parametrize(("status", "end"), [(200, "done"), (400, "error")])
+async def test_a_refusal_that_comes_back_as_it_is_has_failed_in_every_book(status: int, end: str) -> None:
+    async with running(Speaking(b"{}", status=status)) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.get(PATH)
+        metrics = (await http.get("/metrics")).text
+    assert f'gateway_request_ends_total{{dialect="gemini",end="{end}",upstream="demo"}} 1.0' in metrics
+
+
 async def test_a_refusal_that_falls_silent_is_504() -> None:
     upstream = Speaking(b"<html>", asyncio.Event(), status=500)
     async with running(upstream, {"timeouts": {"idle": 0.05}}) as url, httpx.AsyncClient(base_url=url) as http:
