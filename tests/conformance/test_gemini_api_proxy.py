@@ -270,6 +270,24 @@ async def test_the_sdk_asks_about_a_file_it_uploaded(fake_gemini: FakeGemini, tm
     assert {call.credential for call in fake_gemini.calls("generateContent")} == {"key-1"}
 
 
+async def test_the_sdk_goes_on_about_its_file_after_a_restart(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("words")
+    keys = ("key-1", "key-2", "key-3")
+    async with public(fake_gemini, tmp_path, *keys) as google, client_of(google.url) as client:
+        made = await client.files.upload(file=file)
+    fake_gemini.files.stored[made.name or ""].owner = "key-3"  # as if the others had rested then
+    async with public(fake_gemini, tmp_path, *keys) as google, client_of(google.url) as client:
+        for _ in range(3):
+            answer = await client.models.generate_content(model=GEMINI_2, contents=["!say read", made])
+            assert answer.text == "read"
+        async for chunk in await client.models.generate_content_stream(model=GEMINI_2, contents=["!say it", made]):
+            assert chunk.text
+        assert google.gateway.usable
+    asked = [call.credential for call in fake_gemini.requests if "enerateContent" in call.method]
+    assert asked == ["key-1", "key-2", *["key-3"] * 4]
+
+
 async def test_the_sdk_embeds_counts_and_caches(fake_gemini: FakeGemini, tmp_path: Path) -> None:
     fake_gemini.caches.least_tokens = 1
     async with public(fake_gemini, tmp_path, "key-1", "key-2") as google, client_of(google.url) as client:
