@@ -183,6 +183,7 @@ class OpenAI(KeyedUpstream):
             renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
             refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),
             thoughtless=official or "thoughts" in causes,
+            keeps="kept" not in causes,
         )
 
     def _limit_field(self, model: str, causes: frozenset[Cause]) -> MaxTokensField:

@@ -6,6 +6,7 @@ A 401 is about the key, unless it says that a right is missing: then it is, like
 the key stays in use. A quota that is used up comes as a 429 like a rate limit, and only its code tells them apart.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -38,10 +39,12 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
+    "kept": Rule(renew=("body",), others=math.inf, always=True),  # another key may be of the account that keeps it
 }
 
 _400: Final = frozenset({400})
 _BAD: Final = frozenset({400, 422})
+_GONE: Final = frozenset({400, 404})
 # Fields that some server or model does not know, and how a refusal says so, in lower case and without quotation marks.
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
@@ -94,6 +97,7 @@ CAUSES: Final = Causes(
         "model_not_found": "missing",
         "unsupported_country_region_territory": "location",
         "invalid_encrypted_content": "signatures",
+        "previous_response_not_found": "kept",
         "slow_down": "capacity",
     },
     words=(
@@ -104,6 +108,8 @@ CAUSES: Final = Causes(
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),
+        (_GONE, "items are not persisted when", "kept"),
+        (_GONE, "response with id", "kept"),
         (_400, "incorrect api key", "key"),
         (frozenset({401, 403}), "missing scopes", "scope"),
     ),
