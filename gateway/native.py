@@ -23,7 +23,6 @@ from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.errors import header_wait, read_details
 from gateway.errors import (
     GatewayError,
-    ModelNotFound,
     NoCredential,
     NotFound,
     PermissionDenied,
@@ -58,7 +57,7 @@ _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
     503: UpstreamOverloaded,
     504: UpstreamTimeout,
 }
-_FAIL_OVER: Final = (UpstreamError, NoCredential, ModelNotFound)
+_FAIL_OVER: Final = (UpstreamError, NoCredential, NotFound)
 _GONE: Final = 404
 _Way: TypeAlias = tuple[ModelForwarding, str]  # an upstream, and its own name of the model, "" = there is none
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
