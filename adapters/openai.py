@@ -54,6 +54,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
 }
+_SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
@@ -176,7 +177,7 @@ class OpenAI(KeyedUpstream):
             reasoning=not causes & _EFFORT,
             max_tokens_field=field,
             max_output=self._backend.longest.get(model) or (info.max_output if info is not None else None),
-            signatures=self._signatures and "signatures" not in causes,
+            signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             logprobs="logprobs" not in causes,
             upstream=self.name,

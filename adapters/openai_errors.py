@@ -19,7 +19,17 @@ from gateway.dialects.openai_chat.outbound_errors import read_details, read_erro
 from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
-__all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
+__all__ = [
+    "ADDRESS",
+    "AMENDABLE",
+    "CAUSES",
+    "RULES",
+    "is_error",
+    "longest",
+    "read_failure",
+    "reader",
+    "without_key",
+]
 
 # What is written otherwise, or left out, once a 400 has named it.
 AMENDABLE: Final[tuple[Cause, ...]] = (
@@ -39,7 +49,8 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
-    "kept": Rule(renew=("body",), others=math.inf, always=True),  # another key may be of the account that keeps it
+    # another key may be of the account that keeps it, or has sealed it
+    "kept": Rule(renew=("body",), others=math.inf, always=True),
 }
 
 _400: Final = frozenset({400})
@@ -115,6 +126,7 @@ CAUSES: Final = Causes(
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
+_ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
 ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
 
@@ -146,6 +158,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         cause = causes.find(code, details.code or details.type, details.message)
+        if cause == "signatures" and _ACCOUNT in details.message.lower():
+            cause = "kept"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
