@@ -52,6 +52,7 @@ Cause = Literal[
     "banned",
     "missing",
     "resource",
+    "kept",
     "location",
     "project",
     "login",

@@ -22,7 +22,7 @@ RULES: Final[Rules] = {
     **AMENDED,
     "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),
     "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
-    "resource": Rule(),
+    "resource": Rule(others=math.inf, always=True),  # whose it is may have been seen by another process, or before
 }
 
 _400: Final = frozenset({400})

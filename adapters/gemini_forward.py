@@ -1,8 +1,8 @@
 """Calls in Google's own dialect that this gateway does not know: they go on as they came, with a key of the pool.
 
 A call on a model may go to any key. What belongs to a key goes to that one, and what says nothing goes to the first,
-so that its lists show what was made here. A key that is refused is left, and one that rests, too, if the call can be
-sent again; every other refusal is the caller's to read.
+so that its lists show what was made here. A key that is refused is left, one that rests, and one that has not what the
+call names, if the call can be sent again; every other refusal is the caller's to read.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, sent, shown
-from gateway.adapters.gemini_owners import made_by, named_in, resources
+from gateway.adapters.gemini_owners import made_by, named_in, referred_to, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.adapters.pool import Lease
 from gateway.errors import NotFound
@@ -37,6 +37,7 @@ class Forward:
         self._uploads = uploads
         self._used: set[str] = set()
         self._owner = self._find_owner()
+        self._sought = False  # whether a key has said that it has not what the call names
 
     async def go(self) -> NativeAnswer:
         """Return when the answer begins."""
@@ -56,6 +57,7 @@ class Forward:
             try:
                 if response.status < 400:
                     self._backend.pool.served(lease.credential)
+                    self._note_found(lease.credential)
                     await self._note_made(answer, response, lease.credential)
                     return answer
                 refused = Refused(answer.status, answer.headers, await response.read_refusal(_MAX_ERROR_BYTES))
@@ -77,9 +79,20 @@ class Forward:
         named = named_in(call.body) if isinstance(call.body, bytes) and owners else ()
         return owners.of([*resources(call.path), *named])
 
+    def _names(self) -> list[str]:
+        """Name what the call is about, or asks a model to read."""
+        body = self._call.body
+        return [*resources(self._call.path), *(referred_to(body) if isinstance(body, bytes) else ())]
+
+    def _note_found(self, owner: Credential) -> None:
+        """Remember whose it is that other keys had not."""
+        if self._sought:
+            for name in self._names():
+                self._backend.owners.note(name, owner)
+
     def _borrow(self) -> Lease[Credential]:
         pool, model, only = self._backend.pool, self._call.model, self._owner
-        if only is None and not model:
+        if only is None and not model and not self._sought:
             only = pool.any_active()
         if only is None:
             lease = pool.pick(model, besides=self._used)
@@ -135,11 +148,12 @@ class Forward:
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
         rule = backend.rules[failure.cause]
         self._count_failure(credential, failure)
-        if rule.mark is None:
+        self._sought = self._sought or (refused.status in _GONE and self._owner is None and bool(self._names()))
+        if rule.mark is None and not self._sought:
             return False
         if rule.mark == "disable":
             backend.disable(credential, failure)
-        else:
+        elif rule.mark is not None:
             backend.pool.cool(credential, model, failure.wait_s)
         if isinstance(self._call.body, bytes) and self._owner is None and backend.pool.has(model, besides=self._used):
             return True
@@ -156,10 +170,10 @@ class Forward:
         keys = len(self._backend.pool.credentials)
         names = resources(self._call.path)
         if refused.status in _GONE and names and self._owner is None and keys > 1:
-            raise NotFound(
-                f"{names[0][:100]} is not known to the first of {keys} API keys, nor was it seen to be made here; "
-                "what is made belongs to the key that made it"
-            )
+            asked = len(self._used)
+            whom = "any" if asked == keys else f"the {asked} that could be asked"
+            unknown = f"{names[0][:100]} is not known to {whom} of {keys} API keys"
+            raise NotFound(f"{unknown}; what is made belongs to the key that made it")
         return refused
 
 

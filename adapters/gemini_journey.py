@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
-from gateway.adapters.gemini_owners import Owners, named_in
+from gateway.adapters.gemini_owners import Owners, named_in, referred_to
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.dialects.gemini.request import Written
@@ -54,6 +54,9 @@ class GeminiJourney(PoolJourney[Credential, Written]):
         backend = self._backend
         headers = self._headers(backend.pool.ready(credential) or await backend.pool.token(credential))
         response = await backend.send(self._url(), headers, bytes(self.body()))
+        if self._tries and self._counts["tries", "resource"]:  # this key has what another one had not
+            for name in referred_to(bytes(self.body())):
+                backend.owners.note(name, credential)
         reader = reader_of(self._draft.written, "gemini", self._salt, chunks=not self._whole)
         now = backend.clock.time()
         return GoogleAnswer(response, reader, self._note, backend.read_failure, now, whole=self._whole)

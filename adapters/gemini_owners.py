@@ -12,11 +12,15 @@ from msgspec import Struct
 
 from gateway.adapters.credential import Credential
 
-__all__ = ["Owners", "made_by", "named_in", "resources"]
+__all__ = ["Owners", "made_by", "named_in", "referred_to", "resources"]
 
 _MOST: Final = 10_000
 # A collection, and the id that Google or the caller gave; "\/" is how some write a slash in JSON.
 _NAMED: Final = re.compile(rb"\b(files|cachedContents|fileSearchStores)\\?/([A-Za-z0-9_-]{1,64})")
+# What is referred to stands for itself in a string; words that speak of a path are none of these.
+_REFERRED: Final = re.compile(
+    rb'"(?:https?:[^"\s]*/(files)|(cachedContents|fileSearchStores))\\?/([A-Za-z0-9_-]{1,64})"'
+)
 _VERSION: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/")
 
 
@@ -68,6 +72,11 @@ def resources(path: str) -> list[str]:
 def named_in(body: bytes) -> Iterable[str]:
     """Name the files, caches and stores that a JSON body speaks of."""
     return (f"{found[1].decode()}/{found[2].decode()}" for found in _NAMED.finditer(body))
+
+
+def referred_to(body: bytes) -> Iterable[str]:
+    """Name the files, caches and stores that a JSON body asks a model to read."""
+    return (f"{(found[1] or found[2]).decode()}/{found[3].decode()}" for found in _REFERRED.finditer(body))
 
 
 def made_by(answer: bytes) -> str:

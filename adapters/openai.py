@@ -54,6 +54,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
 }
+_SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
@@ -176,13 +177,14 @@ class OpenAI(KeyedUpstream):
             reasoning=not causes & _EFFORT,
             max_tokens_field=field,
             max_output=self._backend.longest.get(model) or (info.max_output if info is not None else None),
-            signatures=self._signatures and "signatures" not in causes,
+            signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             logprobs="logprobs" not in causes,
             upstream=self.name,
             renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
             refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),
             thoughtless=official or "thoughts" in causes,
+            keeps="kept" not in causes,
         )
 
     def _limit_field(self, model: str, causes: frozenset[Cause]) -> MaxTokensField:

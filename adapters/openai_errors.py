@@ -6,6 +6,7 @@ A 401 is about the key, unless it says that a right is missing: then it is, like
 the key stays in use. A quota that is used up comes as a 429 like a rate limit, and only its code tells them apart.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -18,7 +19,17 @@ from gateway.dialects.openai_chat.outbound_errors import read_details, read_erro
 from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
-__all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
+__all__ = [
+    "ADDRESS",
+    "AMENDABLE",
+    "CAUSES",
+    "RULES",
+    "is_error",
+    "longest",
+    "read_failure",
+    "reader",
+    "without_key",
+]
 
 # What is written otherwise, or left out, once a 400 has named it.
 AMENDABLE: Final[tuple[Cause, ...]] = (
@@ -38,10 +49,13 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
+    # another key may be of the account that keeps it, or has sealed it
+    "kept": Rule(renew=("body",), others=math.inf, always=True),
 }
 
 _400: Final = frozenset({400})
 _BAD: Final = frozenset({400, 422})
+_GONE: Final = frozenset({400, 404})
 # Fields that some server or model does not know, and how a refusal says so, in lower case and without quotation marks.
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
@@ -94,6 +108,7 @@ CAUSES: Final = Causes(
         "model_not_found": "missing",
         "unsupported_country_region_territory": "location",
         "invalid_encrypted_content": "signatures",
+        "previous_response_not_found": "kept",
         "slow_down": "capacity",
     },
     words=(
@@ -104,11 +119,14 @@ CAUSES: Final = Causes(
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content", "signatures"),
+        (_GONE, "items are not persisted when", "kept"),
+        (_GONE, "response with id", "kept"),
         (_400, "incorrect api key", "key"),
         (frozenset({401, 403}), "missing scopes", "scope"),
     ),
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
+_ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
 ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
 
@@ -141,6 +159,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
         error = read_error(status, body, headers, now=now)
         code = status if status >= 400 else details.status or error.status
         cause = causes.find(code, details.code or details.type, details.message)
+        if cause == "signatures" and _ACCOUNT in details.message.lower():
+            cause = "kept"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
         elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):

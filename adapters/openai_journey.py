@@ -53,7 +53,9 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         return {**self._backend.headers, **self._own, **self._backend.server.shown(secret)}
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
-        """Take the limit that a refusal names before the body is written anew."""
+        """Take the limit that a refusal names before the body is written anew; ask other keys for what they keep."""
+        if failure.cause == "kept" and self._has_other(failure, rule):
+            return None
         most = longest(failure.error.message) if failure.cause == "limit" else None
         if most is not None:
             self._backend.longest[self._model] = most

@@ -22,6 +22,7 @@ from gateway.errors import (
     GatewayError,
     ModelNotFound,
     NoCredential,
+    NotFound,
     StreamBroken,
     UpstreamError,
     UpstreamMalformed,
@@ -113,11 +114,11 @@ async def walk(
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
 
-    What one member cannot carry the next may; the caller reads the first refusal where none could be asked. Of several
-    failures the last one counts, but for that of a member that nobody can use.
+    What one member cannot carry, or has not, the next may; the caller reads the first refusal where none has failed
+    otherwise. Of several failures the last one counts, but for that of a member that nobody can use.
     """
     failure: GatewayError | None = None
-    refusal: CallerError | None = None
+    refusal: GatewayError | None = None
     for place, target in enumerate(targets):
         later = targets[place + 1 :]
         try:
@@ -146,8 +147,13 @@ async def walk(
             except GatewayError as error:
                 first = bare(error)
             return await member.retry(first)
-        except _fail_over as error:
+        except (*_fail_over, NotFound) as error:
             journey.done(None)
+            if error.cause in _ABSENT:  # it may be there at another member, also at one that has failed
+                refusal = refusal or bare(error)
+                continue
+            if not isinstance(error, _fail_over):
+                raise
             failure = _told(bare(error), target, failure)
             if isinstance(error, UpstreamRejected):
                 break
@@ -160,6 +166,7 @@ async def walk(
 
 
 _fail_over = (UpstreamError, NoCredential, ModelNotFound)
+_ABSENT = ("kept", "resource")  # causes: an upstream has not what the request only names
 
 
 def _told(error: GatewayError, target: Target, before: GatewayError | None) -> GatewayError:

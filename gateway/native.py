@@ -1,19 +1,21 @@
 """Calls in an upstream's own dialect that no codec here reads: they go to that upstream as they came, and so back.
 
 The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
-that does. A small body is read first, so that it can be sent again with another credential; a large one is sent as it
-comes. A refusal that is no JSON, such as the page of a proxy, becomes one that callers can read.
+that does. A small body is read first, so that it can be sent again with another credential, or to the next member of a
+chain; a large one is sent as it comes. A refusal that is no JSON, such as the page of a proxy, becomes one that callers
+can read.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
@@ -23,15 +25,18 @@ from gateway.dialects.gemini.errors import header_wait, read_details
 from gateway.errors import (
     Conflict,
     GatewayError,
+    NoCredential,
     NotFound,
     PermissionDenied,
     RequestTimeout,
+    UpstreamError,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use
@@ -56,6 +61,9 @@ _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
     503: UpstreamOverloaded,
     504: UpstreamTimeout,
 }
+_FAIL_OVER: Final = (UpstreamError, NoCredential, NotFound)
+_GONE: Final = 404
+_Way: TypeAlias = tuple[ModelForwarding, str]  # an upstream, and its own name of the model, "" = there is none
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
 
 
@@ -85,27 +93,49 @@ class NativeCalls:
         headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold
         body = _Body(receive)
         content = await body.whole() if _is_small(headers) else body
-        adapter, model = self._choose(context, content, route_path(scope))
+        ways = self._choose(context, content, route_path(scope))
+        model = ways[0][1]
         call = _call(context, scope, headers, content, model, self._origin(scope, headers))
         if context.reserve is not None:
-            context.targets = (Target(adapter, model),)
+            context.targets = tuple(Target(adapter, name) for adapter, name in ways)
             context.expected = _expected(content) if model and isinstance(content, bytes) else None
             await context.reserve(context)
-        context.upstream = f"{adapter.name}/{model}" if model else adapter.name
-        context.tries(Target(adapter, model), None)
-        context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
-        early = await self._forward(adapter, call, body) if isinstance(content, _Body) else None
+        early = await self._reach(context, ways[:1], call, body) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
         try:
             with self._relay.held(client, context):
                 async with client:
-                    answer = early or await self._forward(adapter, call, body)
+                    answer = early or await self._reach(context, ways, call, body)
                     if answer.status >= 400:
                         answer = await self._refusal(answer)
                     await self._relay.pass_on(context, answer, client)
         finally:
             if early is not None:
                 early.close()
+
+    async def _reach(
+        self, context: RequestContext, ways: Sequence[_Way], call: NativeCall, body: "_Body"
+    ) -> NativeAnswer:
+        """Ask the members of a chain in turn; what the last one says is the answer."""
+        failure: GatewayError | None = None
+        try:
+            for adapter, model in ways[:-1]:
+                _tries(context, adapter, model, failure)
+                try:
+                    answer = await self._forward(adapter, replace(call, model=model), body)
+                except _FAIL_OVER as error:
+                    failure = bare(error)
+                else:
+                    if answer.status != _GONE and answer.status not in self._services.loaded.config.retry.on:
+                        return answer
+                    answer.close()
+                    failure = _kind_of(answer.status)(f"the upstream answered with status {answer.status}")
+                context.fails(failure)
+            adapter, model = ways[-1]
+            _tries(context, adapter, model, failure)
+            return await self._forward(adapter, replace(call, model=model), body)
+        finally:
+            context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
 
     async def _forward(self, adapter: ModelForwarding, call: NativeCall, body: "_Body") -> NativeAnswer:
         """Pass a call on; what the caller takes to send its body is no silence of the upstream's."""
@@ -140,42 +170,41 @@ class NativeCalls:
 
     # where to
 
-    def _choose(self, context: RequestContext, content: object, path: str) -> tuple[ModelForwarding, str]:
-        """Give the upstream and its name of the model in the path."""
+    def _choose(self, context: RequestContext, content: object, path: str) -> Sequence[_Way]:
+        """Give the upstream and its name of the model in the path; of a chain, all that may be asked."""
         model = context.route.model
         named = model or (_model_in(content) if isinstance(content, bytes) else "")
         context.requested_model = named
         _check(context.principal, named, path)
-        ways = list(self._of_model(model, context.principal) if model else self._any())
+        chain = list(self._chain(model, context.principal)) if model else []
+        ways = chain or list(self._any(model))
         if not ways:
             raise context.route.error or NotFound("no upstream here serves this")
-        found = next((way for way in ways if may_reach(context.principal, way[0].name)), None)
-        if found is None:
+        found = [way for way in ways if may_reach(context.principal, way[0].name)]
+        if not found:
             names = ", ".join(dict.fromkeys(repr(adapter.name) for adapter, _ in ways))
             raise PermissionDenied(f"this API key may not use upstream {names}, which would serve this")
-        return found
+        return [way for way in found if way[0].usable] or found[:1] if chain else found[:1]
 
-    def _of_model(self, model: str, principal: Principal) -> Iterator[tuple[ModelForwarding, str]]:
-        """Give the upstreams that a model leads to, the first one first."""
-        if model.startswith(_TUNED):  # no list has these
-            yield from ((adapter, model) for adapter, _ in self._any())
-            return
-        found = False
-        for target in self._services.resolver.resolve(model, principal.upstreams).targets:
-            if isinstance(target.adapter, ModelForwarding):
-                found = True
-                yield target.adapter, target.model
-        of_models = [one for one in self._services.adapters.values() if isinstance(one, ModelForwarding)]
-        if not found:
+    def _chain(self, model: str, principal: Principal) -> Iterator[_Way]:
+        """Give the upstreams that the rules lead a model to."""
+        if not model.startswith(_TUNED):  # no list has these
+            for target in self._services.resolver.resolve(model, principal.upstreams).targets:
+                if isinstance(target.adapter, ModelForwarding):
+                    yield target.adapter, target.model
+
+    def _any(self, model: str) -> Iterator[_Way]:
+        """Give the upstreams that may serve what no rule leads to one that can, the first one first."""
+        if model and not model.startswith(_TUNED):
+            of_models = (one for one in self._services.adapters.values() if isinstance(one, ModelForwarding))
             yield from ((one, model) for one in of_models if model in one.models())
-
-    def _any(self) -> Iterator[tuple[Forwarding, str]]:
+            return
         default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
         if isinstance(default, Forwarding):
-            yield default, ""
+            yield default, model
         for adapter in self._services.adapters.values():
             if isinstance(adapter, Forwarding):
-                yield adapter, ""
+                yield adapter, model
 
 
 class _Body(AsyncIterable[bytes]):
@@ -214,6 +243,12 @@ class _Body(AsyncIterable[bytes]):
         if self.watchdog is not None:
             self.watchdog.feed()
         return message
+
+
+def _tries(context: RequestContext, adapter: ModelForwarding, model: str, failure: GatewayError | None) -> None:
+    """Note who is asked, and why the one before did not answer."""
+    context.upstream = f"{adapter.name}/{model}" if model else adapter.name
+    context.tries(Target(adapter, model), failure)
 
 
 def _call(
@@ -273,8 +308,7 @@ def _is_json(body: bytes) -> bool:
 
 def _unreadable(answer: NativeAnswer, body: bytes, now: float) -> GatewayError:
     """Say what a refusal says that is a page, a line of text, or nothing at all."""
-    status = answer.status
-    kind = _REFUSALS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
+    status, kind = answer.status, _kind_of(answer.status)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
     said = read_details(body).message or "nothing"
     return kind(
@@ -283,6 +317,10 @@ def _unreadable(answer: NativeAnswer, body: bytes, now: float) -> GatewayError:
         retry_after=header_wait(headers.get("retry-after", ""), now),
         headers={name: value for name, value in headers.items() if name.startswith("x-")},
     )
+
+
+def _kind_of(status: int) -> type[GatewayError]:
+    return _REFUSALS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
 
 
 def _is_small(headers: Mapping[bytes, bytes]) -> bool:

@@ -24,7 +24,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
     `logprobs`: whether the model may be asked how likely its tokens are.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
-    `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused.
+    `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused; `keeps`, whether
+    it may know what is only named by its id.
     """
 
     model: str
@@ -38,6 +39,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     upstream: str = ""
     refused: tuple[str, ...] = ()
     thoughtless: bool = False
+    keeps: bool = True
 
 
 class OpenAIWritten(Struct, frozen=True, kw_only=True):

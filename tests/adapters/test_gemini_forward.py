@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from gateway.adapters.credential import FAILING, Credential
-from gateway.adapters.gemini_owners import Owners, made_by, resources
+from gateway.adapters.gemini_owners import Owners, made_by, referred_to, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.errors import (
     GatewayError,
@@ -32,7 +32,7 @@ from tests.gateway.wire import Answer, ending, resetting, saying, upstream
 
 pytestmark = pytest.mark.anyio
 
-EMBED = "gemini-embedding-001"
+EMBED, MODEL = "gemini-embedding-001", "gemini-2.5-flash"
 HERE = "http://gateway.invalid/ai"
 
 
@@ -126,6 +126,11 @@ async def upload(gemini: GeminiSite, data: bytes = b"words", name: str = "") -> 
         x_goog_upload_command="upload, finalize",
         x_goog_upload_offset="0",
     )
+
+
+def reading(uri: str) -> Any:
+    """Ask about a file."""
+    return {"contents": [{"parts": [{"fileData": {"fileUri": uri, "mimeType": "text/plain"}}, {"text": "hi"}]}]}
 
 
 async def pieces(*data: bytes) -> AsyncIterator[bytes]:
@@ -321,17 +326,40 @@ async def test_what_belongs_to_a_key_goes_to_it_whoever_is_first(gemini: GeminiS
 async def test_a_request_for_an_answer_goes_to_the_key_of_its_file(gemini: GeminiSite) -> None:
     await gemini.open("key-1", "key-2")
     uri = (await upload(gemini)).json["file"]["uri"]
-    path, model = "/v1beta/models/gemini-2.5-flash:countTokens", "gemini-2.5-flash"
-    parts = [{"fileData": {"fileUri": uri, "mimeType": "text/plain"}}, {"text": "hi"}]
+    path = f"/v1beta/models/{MODEL}:countTokens"
     for _ in range(3):
-        assert (await forward(gemini, "POST", path, {"contents": [{"parts": parts}]}, model=model)).status == 200
+        assert (await forward(gemini, "POST", path, reading(uri), model=MODEL)).status == 200
     assert {key for key, _ in gemini.seen("countTokens")} == {"key-1"}
 
 
-async def test_a_file_nobody_has_seen_made_is_explained_with_several_keys(gemini: GeminiSite) -> None:
-    await gemini.open("key-1", "key-2")
-    with pytest.raises(NotFound, match="files/gone is not known to the first of 2 API keys"):
+async def test_whose_a_file_is_that_another_process_has_seen_made_is_found_out_once(gemini: GeminiSite) -> None:
+    """As after a restart, or in another worker."""
+    adapter = await gemini.open("key-1", "key-2")
+    cool(gemini, adapter.credentials[0])
+    file = (await upload(gemini)).json["file"]
+    await gemini.clock.advance(60)
+    name, path = file["name"], f"/v1beta/{file['name']}"
+    prompt = reading(file["uri"])
+    for kind, times, method, where, body, model in (
+        ("files.get", 3, "GET", path, b"", ""),
+        ("generateContent", 3, "POST", f"/v1beta/models/{MODEL}:generateContent", prompt, MODEL),
+        ("files.delete", 1, "DELETE", path, b"", ""),
+    ):
+        await gemini.open("key-1", "key-2")
+        for _ in range(times):
+            assert (await forward(gemini, method, where, body, model=model)).status == 200
+        assert gemini.seen(kind) == [("key-1", 403), *[("key-2", 200)] * times]
+    assert name not in gemini.fake.files.stored
+
+
+async def test_a_file_that_no_key_has_is_explained(gemini: GeminiSite) -> None:
+    adapter = await gemini.open("key-1", "key-2")
+    with pytest.raises(NotFound, match="files/gone is not known to any of 2 API keys"):
         await forward(gemini, "GET", "/v1beta/files/gone")
+    cool(gemini, adapter.credentials[0])
+    with pytest.raises(NotFound, match="files/gone is not known to the 1 that could be asked of 2"):
+        await forward(gemini, "GET", "/v1beta/files/gone")
+    assert adapter.states()["active"] == 1
 
 
 async def test_with_one_key_google_answers_for_itself(gemini: GeminiSite) -> None:
@@ -485,6 +513,18 @@ def test_a_path_names_its_resources_the_innermost_first(path: str, names: list[s
 )
 def test_an_answer_names_what_was_made(answer: bytes, name: str) -> None:
     assert made_by(answer) == name
+
+
+def test_what_a_prompt_reads_is_no_word_that_looks_like_it() -> None:
+    said: list[Any] = [
+        {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc-1"},
+        {"cachedContent": "cachedContents/c1", "fileSearchStoreNames": ["fileSearchStores/s1"]},
+        {"text": "see files/main and https://host/files/two of cachedContents/none", "path": "files/three"},
+    ]
+    expected = ["files/abc-1", "cachedContents/c1", "fileSearchStores/s1"]
+    written = json.dumps(said)
+    assert [*referred_to(written.encode())] == expected
+    assert [*referred_to(written.replace("/", "\\/").encode())] == expected
 
 
 def test_only_so_many_owners_are_remembered() -> None:

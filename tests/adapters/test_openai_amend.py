@@ -137,6 +137,30 @@ async def test_an_effort_that_a_model_refuses_is_left_to_it(openai: OpenAISite) 
     assert ["reasoning_effort" in call.request for call in openai.calls] == [True, False, True]
 
 
+async def test_thoughts_go_to_the_key_whose_account_has_sealed_them(openai: OpenAISite) -> None:
+    message = "The encrypted content gAAA... could not be verified. Reason: organization_id did not match"
+    await openai.open("key-1", "key-2", api="responses")
+    sealed = openai.fake.kept.seal("rs_1")
+    history = (
+        ir.Turn(role="user", parts=(ir.Text(text="u"),)),
+        ir.Turn(
+            role="assistant",
+            parts=(ir.Thinking(text="", signature=ir.Signature("openai", sealed, "t")), ir.Text(text="a")),
+            places=((), ()),
+        ),
+        ir.Turn(role="user", parts=(ir.Text(text="hi"),)),
+    )
+    openai.fake.script.push(refusal(message))
+    assert await openai.ask(model="gpt-5", attempts=1, turns=history) == "hi"
+    assert openai.seen() == [("key-1", 400), ("key-2", 200)]
+    kinds = [item["type"] for item in openai.calls[-1].request["input"]]
+    assert kinds == ["message", "reasoning", "message", "message"]
+    openai.fake.script.push(refusal(message), refusal(message))
+    assert await openai.ask(model="gpt-5", attempts=1, turns=history) == "hi"
+    kinds = [item["type"] for item in openai.calls[-1].request["input"]]
+    assert kinds == ["message", "message", "message"]
+
+
 async def test_thoughts_that_were_sealed_elsewhere_are_left_out_once(openai: OpenAISite) -> None:
     await openai.open(api="responses")
     signed = ir.Signature("openai", "gAAAother", "t")

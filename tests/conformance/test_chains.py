@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.gemini_api_files import File
 from tests.fakes.openai_api import FakeOpenAI
 from tests.serving import serve
 
@@ -57,3 +58,58 @@ async def test_the_shorter_wait_is_told(
     answer = await ask(http)
     assert answer.status_code == 429
     assert 30 < int(answer.headers["retry-after"]) < 40
+
+
+async def test_a_file_that_the_next_one_has_not_does_not_hide_why_the_first_one_failed(
+    fake_gemini: FakeGemini, tmp_path: Path
+) -> None:
+    """The caller may come again."""
+    async with FakeGemini() as other:
+        upstreams = {
+            name: {"type": "gemini", "api_key": "key-1", "base_url": fake.url, "models": [FIRST[7:]]}
+            for name, fake in (("gemini", fake_gemini), ("other", other))
+        }
+        alias = {"best": [FIRST, FIRST.replace("gemini/", "other/")]}
+        config = {
+            "server": {"data_dir": str(tmp_path)},
+            "log": {"level": "error"},
+            "models": {"alias": alias},
+            "upstream": upstreams,
+        }
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+            file = {"fileData": {"fileUri": f"{url}/v1beta/files/one", "mimeType": "text/plain"}}
+            body = {"contents": [{"role": "user", "parts": [file, {"text": "!say read"}]}]}
+            path = "/v1beta/models/best:generateContent"
+            absent = await http.post(path, json=body)
+            other.files.stored["files/one"] = File("files/one", "key-1", "text/plain", b"words")
+            found = await http.post(path, json=body)
+            del other.files.stored["files/one"]
+            fake_gemini.fail("429_per_minute")
+            failed = await http.post(path, json=body)
+    assert (absent.status_code, found.status_code, failed.status_code) == (404, 200, 429)
+    assert found.headers["x-gateway-upstream"] == alias["best"][1]
+    assert 30 < int(failed.headers["retry-after"]) < 40
+
+
+async def test_a_conversation_that_the_next_one_does_not_know_does_not_hide_why_the_first_one_failed(
+    fake_openai: FakeOpenAI, tmp_path: Path
+) -> None:
+    async with FakeOpenAI() as other:
+        upstreams = {
+            name: {"type": "openai", "api": "responses", "api_key": "key-1", "base_url": f"{fake.url}/v1"}
+            for name, fake in (("openai", fake_openai), ("other", other))
+        }
+        config = {
+            "server": {"data_dir": str(tmp_path)},
+            "log": {"level": "error"},
+            "responses": {"keep_days": 0},
+            "models": {"alias": {"best": [SECOND, SECOND.replace("openai/", "other/")]}},
+            "upstream": upstreams,
+        }
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+            first = await http.post("/v1/responses", json={"model": "best", "input": "!say one"})
+            body = {"model": "best", "input": "!say two", "previous_response_id": first.json()["id"]}
+            assert (await http.post("/v1/responses", json=body)).status_code == 200
+            fake_openai.fail("429_requests")
+            failed = await http.post("/v1/responses", json=body)
+    assert (failed.status_code, "retry-after" in failed.headers) == (429, True), failed.text

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -20,8 +20,9 @@ from starlette.routing import Mount
 
 from gateway.app import create_app, lifespan
 from tests.conformance.gemini_api import EMBED, GEMINI_2, public, settings
-from tests.conformance.served import Served
+from tests.conformance.served import Served, standing
 from tests.fakes.gemini_api import FakeGemini
+from tests.fakes.v1internal import FakeV1Internal
 from tests.patience import patient
 from tests.serving import serve
 
@@ -54,6 +55,44 @@ async def test_embeddings_come_from_the_upstream_of_the_model(google: Served, pa
 async def test_an_alias_leads_to_its_model(fake_gemini: FakeGemini, tmp_path: Path) -> None:
     async with public(fake_gemini, tmp_path, models={"alias": {"mine": EMBED}}) as google:
         assert (await embed(google.http, "mine")).status_code == 200
+
+
+@pytest.fixture
+async def chained(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[tuple[Served, FakeGemini]]:
+    """Run a gateway with a chain of two upstreams, and give the fake of the second one, too."""
+    async with FakeGemini() as second:
+        config = settings(fake_gemini, tmp_path, models={"alias": {"mine": [f"google/{EMBED}", f"spare/{EMBED}"]}})
+        config["upstream"]["spare"] = config["upstream"]["google"] | {"base_url": second.url}
+        async with standing(cast(FakeV1Internal, fake_gemini), config) as served:
+            yield served, second
+
+
+@pytest.mark.parametrize(
+    "refusal", ["429_per_minute", "429_bare", "500_internal", "503_high_demand", "400_key_invalid", "403_key_leaked"]
+)
+async def test_the_next_member_of_a_chain_answers_what_the_first_one_cannot(
+    chained: tuple[Served, FakeGemini], refusal: str
+) -> None:
+    google, second = chained
+    google.fake.fail(refusal)
+    answer = await embed(google.http, "mine")
+    assert (answer.status_code, answer.headers["x-gateway-upstream"]) == (200, f"spare/{EMBED}")
+    assert [call.path.rpartition("/")[2] for call in second.calls("embedContent")] == [f"{EMBED}:embedContent"]
+
+
+async def test_what_the_last_member_of_a_chain_says_is_the_answer(chained: tuple[Served, FakeGemini]) -> None:
+    google, second = chained
+    google.fake.fail("500_internal")
+    second.fail("429_per_day")
+    answer = await embed(google.http, "mine")
+    assert (answer.status_code, answer.headers["x-gateway-upstream"]) == (429, f"spare/{EMBED}")
+
+
+async def test_what_the_caller_did_wrong_is_said_by_the_first_member(chained: tuple[Served, FakeGemini]) -> None:
+    google, second = chained
+    answer = await google.http.post("/v1beta/models/mine:embedContent", json={"content": {"parts": [{"nothing": 1}]}})
+    assert (answer.status_code, answer.headers["x-gateway-upstream"]) == (400, f"google/{EMBED}")
+    assert second.calls("embedContent") == []
 
 
 async def test_several_are_embedded_at_once(google: Served) -> None:
@@ -269,6 +308,24 @@ async def test_the_sdk_asks_about_a_file_it_uploaded(fake_gemini: FakeGemini, tm
         assert made.name is not None
         await client.files.delete(name=made.name)
     assert {call.credential for call in fake_gemini.calls("generateContent")} == {"key-1"}
+
+
+async def test_the_sdk_goes_on_about_its_file_after_a_restart(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("words")
+    keys = ("key-1", "key-2", "key-3")
+    async with public(fake_gemini, tmp_path, *keys) as google, client_of(google.url) as client:
+        made = await client.files.upload(file=file)
+    fake_gemini.files.stored[made.name or ""].owner = "key-3"  # as if the others had rested then
+    async with public(fake_gemini, tmp_path, *keys) as google, client_of(google.url) as client:
+        for _ in range(3):
+            answer = await client.models.generate_content(model=GEMINI_2, contents=["!say read", made])
+            assert answer.text == "read"
+        async for chunk in await client.models.generate_content_stream(model=GEMINI_2, contents=["!say it", made]):
+            assert chunk.text
+        assert google.gateway.usable
+    asked = [call.credential for call in fake_gemini.requests if "enerateContent" in call.method]
+    assert asked == ["key-1", "key-2", *["key-3"] * 4]
 
 
 async def test_the_sdk_embeds_counts_and_caches(fake_gemini: FakeGemini, tmp_path: Path) -> None:

@@ -422,6 +422,13 @@ async def test_thoughts_told_here_do_not_go_where_they_were_not_made(tmp_path: P
             {"input": [{"a": 1}, {"b": 2}], "previous_response_id": None},
         ),
         (
+            {"previous_response_id": "resp_x"},
+            OpenAITarget(model="m", upstream="up", keeps=False),
+            {"thread": ir.Thread(before=(Raw(b'{"type":"reasoning","id":"rs_1"}'),), items=(), kept_at="up")},
+            ["history", "own"],
+            {"input": [], "previous_response_id": None},
+        ),
+        (
             {"top_p": 1.0},
             None,
             {"sampling": ir.Sampling(top_p=0.5, max_tokens=7)},

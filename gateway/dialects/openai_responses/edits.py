@@ -49,8 +49,10 @@ _ERROR: Final = Raw(b'"error"')
 _REASONING: Final = "reasoning"
 _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
+_SAID: Final = frozenset({"message", "function_call", "custom_tool_call"})  # whose ids tie them to thoughts
 _PREVIOUS: Final = "previous_response_id"
 _REFUSED: Final = "this model does not take it"
+_ELSEWHERE: Final = "only the account that had this thought can read it"
 # what is refused: where it stands in the member `reasoning`
 _OF_REASONING: Final = {"reasoning_effort": "effort", "reasoning_summary": "summary"}
 
@@ -71,7 +73,8 @@ def _defaults(words: _Words) -> None:
 def _history(words: _Words) -> None:
     """Put what this gateway keeps of the conversation in the place of the ids that stand for it."""
     thread = words.request.thread
-    at_home = thread is not None and thread.kept_at == words.target.upstream and thread.kept_at != ""
+    here = words.target.upstream if words.target.keeps else ""
+    at_home = thread is not None and thread.kept_at == here and thread.kept_at != ""
     if thread is not None and thread.before and words.has(_PREVIOUS) and not at_home:
         words.put("input", [*thread.before, *thread.items])
         words.drop(_PREVIOUS)
@@ -104,9 +107,9 @@ def _unreason(words: _Words, name: str) -> None:
 
 
 def _own(words: _Words) -> None:
-    """Take thoughts out of the envelope of this gateway, and leave out those of another family."""
+    """Take thoughts out of the envelope of this gateway, and leave out those of another family or account."""
     given = words.fields.get("input", _NULL)
-    if not any(mark in bytes(given) for mark in _THOUGHTS):
+    if words.target.keeps and not any(mark in bytes(given) for mark in _THOUGHTS):
         return
     items = read(given, _ITEMS) or []
     after = mended(items, lambda place, one: _item(one, f"input[{place}]", words))
@@ -116,15 +119,18 @@ def _own(words: _Words) -> None:
 
 def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
     fields = read(raw, _FIELDS)
-    if fields is None or read(fields.get("type", _NULL), _TEXT) != _REASONING:
+    kind = read(fields.get("type", _NULL), _TEXT) if fields is not None else None
+    if fields is not None and kind in _SAID and not words.target.keeps and "id" in fields:
+        return Raw(_encode({name: value for name, value in fields.items() if name != "id"}))
+    if fields is None or kind != _REASONING:
         return raw
     seal = read(fields.get(_SEAL, _NULL), _TEXT)
     if seal and not words.target.signatures:
         words.lose(path, UNREADABLE)
         return None
     ours = ITEM_ID.fullmatch(read(fields.get("id", _NULL), _TEXT) or "")
-    if not seal and ours:  # the upstream would look for what it never made
-        words.lose(path, FOREIGN_THOUGHTS)
+    if not seal and (ours or not words.target.keeps):  # the upstream would look for what it never made
+        words.lose(path, FOREIGN_THOUGHTS if ours else _ELSEWHERE)
         return None
     if not seal or not ir.is_sealed(seal):
         return raw
@@ -161,7 +167,11 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="history", why="the conversation is kept here, not upstream", apply=_history),
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
-    RequestEdit(name="own", why="the envelope of this gateway around thoughts goes to no upstream", apply=_own),
+    RequestEdit(
+        name="own",
+        why="the envelope of this gateway around thoughts goes to no upstream, nor what another account keeps",
+        apply=_own,
+    ),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing(_echo),
