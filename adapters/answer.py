@@ -112,7 +112,7 @@ class UpstreamAnswer:
         payloads = self._decoder.feed(data) if data else []
         ended = self._ended = self._response.ended
         if ended:
-            payloads += filter(_is_whole, self._decoder.close())
+            payloads += filter(_is_whole, map(sound_escapes, self._decoder.close()))
         if b"\\" in data or self._escaped:
             payloads = [sound_escapes(payload) for payload in payloads]
             self._escaped = not self._decoder.between
