@@ -18,6 +18,7 @@ from gateway.app import create_app
 from tests.conformance.openai_api import OpenAIServed, before, settings
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -105,7 +106,8 @@ async def test_what_it_took_is_in_the_ledger_once_it_is_known(served: OpenAIServ
 
 
 async def test_who_leaves_a_stream_early_is_counted_when_the_rest_is_read(served: OpenAIServed) -> None:
-    body = {"model": "fast", "input": "!say one two\n!pace 50", "background": True, "stream": True}
+    pace = f"!pace {patient(50):.0f}"  # it goes on until the gateway has seen that the caller left
+    body = {"model": "fast", "input": f"!say one two\n{pace}", "background": True, "stream": True}
     id_ = ""
     async with served.http.stream("POST", PATH, json=body) as response:
         async for line in response.aiter_lines():
