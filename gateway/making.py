@@ -122,11 +122,11 @@ class Makings:
         def count() -> None:
             context.usage = made.usage
 
-        context.on_last = (count, *context.on_last)  # who else hears of the end has to know it
         try:
             if made.whole is None:
-                await self._relay.pass_on(context, made, client)
+                await self._relay.pass_on(context, made, client, count)
                 return
+            count()  # who hears of the end has to know it
             if made.usage is not None and made.usage.estimated:
                 context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
             is_renamed = self._config.models.echo == "requested" and context.requested_model != begun.target.model

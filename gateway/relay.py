@@ -212,8 +212,10 @@ class Relay:
             array=context.route.streams == "array",
         )
 
-    async def pass_on(self, context: RequestContext, answer: NativeAnswer, client: Client) -> None:
-        """Send an upstream's own answer as it comes."""
+    async def pass_on(
+        self, context: RequestContext, answer: NativeAnswer, client: Client, read: Callable[[], None] | None = None
+    ) -> None:
+        """Send an upstream's own answer as it comes; `read` hears that all of it is here, before its end goes out."""
         context.credential = context.credential or credential_of(answer)
         context.begins()
         try:
@@ -223,6 +225,8 @@ class Relay:
                     watchdog.hold()
                     await client.write(data)
                     watchdog.feed()
+            if read is not None:
+                read()
             await client.finish()
         except TimeoutError:
             context.fell_silent = True

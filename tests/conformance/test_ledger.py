@@ -21,6 +21,7 @@ from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.patience import patient
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,31 @@ async def test_pictures_as_a_stream(openai: httpx.AsyncClient, tmp_path: Path) -
     row = await entered(tmp_path)
     assert row["credential"] == credential_id(Secret(KEY))
     assert row["output"] > 0
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["redis", "alone"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (DRAW, {"model": "gpt-image-1", "prompt": "a dot"}),
+        (DRAW, {"model": "gpt-image-1", "prompt": "a dot", "stream": True, "partial_images": 1}),
+        (EMBED, {"model": "text-embedding-3-small", "input": "hello"}),
+    ],
+    ids=["picture", "picture-stream", "vector"],
+)
+async def test_limits_count_what_the_ledger_says(
+    path: str, body: dict[str, Any], fake_openai: FakeOpenAI, tmp_path: Path, redis: RedisServer, *, shared: bool
+) -> None:
+    table = {"type": "openai", "base_url": f"{fake_openai.url}/v1", "api_key": KEY, "models": [body["model"]]}
+    over: dict[str, Any] = {"store": {"redis": redis.url}} if shared else {}
+    whose = {"authorization": "Bearer sk-limited-0123456789"}
+    key = {"name": "limited", "secret": whose["authorization"][7:], "limits": {"tokens_per_month": 100_000}}
+    async with standing(tmp_path, {"openai": table}, key=[key], **over) as client:
+        assert (await client.post(path, json=body, headers=whose)).status_code == 200
+        said = (await client.get("/usage", headers=whose)).json()
+    used, left = said["usage"]["this_month"], said["left"]["tokens_per_month"]
+    assert used["input_tokens"] > 0
+    assert 100_000 - left == used["input_tokens"] + used["output_tokens"]
 
 
 async def test_a_call_that_nobody_here_reads_has_no_tokens_that_are_known(
