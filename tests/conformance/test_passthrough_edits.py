@@ -424,9 +424,13 @@ async def test_thoughts_told_here_do_not_go_where_they_were_not_made(tmp_path: P
         (
             {"previous_response_id": "resp_x"},
             OpenAITarget(model="m", upstream="up", keeps=False),
-            {"thread": ir.Thread(before=(Raw(b'{"type":"reasoning","id":"rs_1"}'),), items=(), kept_at="up")},
+            {
+                "thread": ir.Thread(
+                    before=(Raw(b'{"type":"reasoning","id":"rs_1"}'),), items=(Raw(b'{"b":2}'),), kept_at="up"
+                )
+            },
             ["history", "own"],
-            {"input": [], "previous_response_id": None},
+            {"input": [{"b": 2}], "previous_response_id": None},
         ),
         (
             {"top_p": 1.0},

@@ -113,8 +113,9 @@ def _own(words: _Words) -> None:
         return
     items = read(given, _ITEMS) or []
     after = mended(items, lambda place, one: _item(one, f"input[{place}]", words))
-    if after is not None:
-        words.put("input", [one for one in after if one is not None])
+    left = None if after is None else [one for one in after if one is not None]
+    if left is not None and (left or words.target.keeps):  # a request for nothing is no way out
+        words.put("input", left)
 
 
 def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
