@@ -20,6 +20,8 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import patient
+
 __all__ = ["CTRL_C", "Screen", "terminal"]
 
 CTRL_C = "\x03"
@@ -57,7 +59,9 @@ class Screen:
     def shows(self, pattern: str, within_s: float = 20) -> re.Match[str]:
         """Wait until it has shown this."""
         with self._changed:
-            self._changed.wait_for(lambda: re.search(pattern, self.text) or not self._reader.is_alive(), within_s)
+            self._changed.wait_for(
+                lambda: re.search(pattern, self.text) or not self._reader.is_alive(), patient(within_s)
+            )
             found = re.search(pattern, self.text)
         assert found, f"it did not show {pattern!r}:\n{self.text}"
         return found
@@ -75,8 +79,8 @@ class Screen:
 
     def ends(self, within_s: float = 20) -> int:
         """Wait for its end and all it shows, and give its exit code."""
-        code = self.process.wait(within_s)
-        self._reader.join(within_s)
+        code = self.process.wait(patient(within_s))
+        self._reader.join(patient(within_s))
         return code
 
     def close(self) -> None:

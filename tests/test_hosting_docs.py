@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import patient
 from tests.processes import Program, environment, gateway, running
 
 TEXT = (Path(__file__).parents[1] / "docs" / "pipeline.md").read_text("utf-8")
@@ -55,7 +56,7 @@ def test_the_client_sees_what_the_middleware_says(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             env=environment(tmp_path),
-            timeout=25,
+            timeout=patient(25),
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, "search\n"), done.stderr

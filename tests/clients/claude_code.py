@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.patience import patient
 from tests.processes import Program, environment
 
 __all__ = ["ClaudeCode", "tool_results"]
@@ -37,7 +38,7 @@ class ClaudeCode:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=ENDS_S,
+            timeout=patient(ENDS_S),
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr + self.gateway.output

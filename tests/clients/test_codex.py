@@ -15,6 +15,7 @@ from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
 from tests.packaging.wheel import ROOT
+from tests.patience import patient
 from tests.processes import Program, environment
 
 pytestmark = [pytest.mark.clients, WHEEL]
@@ -81,7 +82,7 @@ class Codex:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=ENDS_S,
+            timeout=patient(ENDS_S),
             check=False,
         )
 

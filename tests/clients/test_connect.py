@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.fixtures import WHEEL
+from tests.patience import patient
 from tests.processes import Program, environment, running
 
 pytestmark = [pytest.mark.clients, WHEEL]
@@ -60,7 +61,9 @@ def test_connected_client_is_answered(
     work.mkdir()
     variables = {**environment(home), **QUIET, "PATH": f"{node_modules / 'node/bin'}:/usr/bin:/bin"}
     connect = [str(programs / "gateway"), "connect", client, "-c", str(folder / "gateway.toml"), "--url", gateway.url]
-    subprocess.run([*connect, "--apply"], cwd=work, env=variables, check=True, timeout=ENDS_S, capture_output=True)
+    subprocess.run(
+        [*connect, "--apply"], cwd=work, env=variables, check=True, timeout=patient(ENDS_S), capture_output=True
+    )
     name, *words = COMMANDS[client]
     done = subprocess.run(
         [str(node_modules / ".bin" / name), *words],
@@ -69,7 +72,7 @@ def test_connected_client_is_answered(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=ENDS_S,
+        timeout=patient(ENDS_S),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr + gateway.output

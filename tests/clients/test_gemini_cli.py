@@ -13,6 +13,7 @@ import pytest
 from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
+from tests.patience import patient
 from tests.processes import Program, environment
 
 pytestmark = [pytest.mark.clients, WHEEL]
@@ -64,7 +65,7 @@ class GeminiCLI:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=ENDS_S,
+            timeout=patient(ENDS_S),
             check=False,
         )
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.docs.examples import BLOCKS, Block
+from tests.patience import patient
 from tests.processes import environment, running
 
 PAGE = [block for block in BLOCKS if block.page == "extending.md" and block.language == "python"]
@@ -32,7 +33,7 @@ def test_the_client_reads_what_the_adapter_says(url: str, tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         env=environment(tmp_path),
-        timeout=25,
+        timeout=patient(25),
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "CAN YOU HEAR ME"), done.stderr
@@ -48,7 +49,7 @@ def test_the_adapters_pass_the_checks_for_adapters(tmp_path: Path, examined: Blo
         text=True,
         env=environment(tmp_path),
         cwd=tmp_path,
-        timeout=25,
+        timeout=patient(25),
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -19,6 +19,7 @@ from gateway.cli import main
 from gateway.config import load
 from tests.docs.examples import BLOCKS, DOCS, Block, commands
 from tests.docs.test_readme import VARIABLES
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, gateway
 
 ROOT = DOCS.parent
@@ -87,7 +88,7 @@ def test_python_runs(block: Block, keyed: Program, keyless: Program, tmp_path: P
         capture_output=True,
         text=True,
         env=environment(tmp_path) | {"GATEWAY_KEY": "sk-mine"},
-        timeout=25,
+        timeout=patient(25),
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -166,7 +167,9 @@ def understood(words: list[str]) -> bool:
 def test_a_command_of_a_server_is_understood(line: str, tmp_path: Path) -> None:
     program, *words = shlex.split(line)
     command: list[str | Path] = [PROGRAMS / program, *words, "--help"]
-    done = subprocess.run(command, capture_output=True, env=environment(tmp_path), cwd=ROOT, timeout=25, check=False)
+    done = subprocess.run(
+        command, capture_output=True, env=environment(tmp_path), cwd=ROOT, timeout=patient(25), check=False
+    )
     assert done.returncode == 0
 
 
@@ -180,7 +183,7 @@ def test_curl_gets_an_answer(line: str, keyed: Program, keyless: Program, tmp_pa
         capture_output=True,
         text=True,
         env=environment(tmp_path) | {"GATEWAY_KEY": "sk-mine", "PATH": os.environ["PATH"]},
-        timeout=25,
+        timeout=patient(25),
         check=False,
     )
     asked = re.search(r"!error (\d+)", line)

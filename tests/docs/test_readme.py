@@ -11,6 +11,7 @@ import pytest
 from gateway.app import Gateway, create_app
 from gateway.cli import main
 from gateway.config import load
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment, gateway
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def test_a_python_example_talks_to_the_demo(number: int, tmp_path: Path) -> None
             capture_output=True,
             text=True,
             env=environment(tmp_path),
-            timeout=25,
+            timeout=patient(25),
             check=False,
         )
     assert (done.returncode, done.stdout.strip()) == (0, "Hello"), done.stderr
@@ -99,7 +100,11 @@ def test_a_command_line_is_understood(line: str, capsys: pytest.CaptureFixture[s
 def test_another_servers_command_line_is_understood(line: str, tmp_path: Path) -> None:
     program, *words = shlex.split(line)
     done = subprocess.run(
-        [PROGRAMS / program, *words, "--help"], capture_output=True, env=environment(tmp_path), timeout=25, check=False
+        [PROGRAMS / program, *words, "--help"],
+        capture_output=True,
+        env=environment(tmp_path),
+        timeout=patient(25),
+        check=False,
     )
     assert done.returncode == 0
 

@@ -24,6 +24,7 @@ from tests.conformance.matrix.site import fakes, settings
 from tests.conformance.matrix.upstreams import KINDS, UPSTREAMS
 from tests.conformance.openai_api import CALLERS, Said, Wish
 from tests.faults.server import Call, FaultServer, listening
+from tests.patience import patient
 from tests.serving import serve
 
 __all__ = [
@@ -278,6 +279,6 @@ def configured(servers: Mapping[str, FaultServer], folder: Path, elsewhere: Mapp
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition; give up after a time that no machine needs."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(patient(30)):
         while not condition():  # noqa: ASYNC110 - sockets tell nobody else
             await anyio.sleep(0.002)

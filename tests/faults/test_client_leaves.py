@@ -16,6 +16,7 @@ from tests.faults.callers import calling, request
 from tests.faults.server import EVENTS, Call, Fault
 from tests.faults.standing import Standing, standing
 from tests.faults.wires import before
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +39,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standi
 
 
 async def until(reached: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         while not reached():  # noqa: ASYNC110 - sockets tell nobody
             await asyncio.sleep(0.001)
 
@@ -90,6 +91,6 @@ async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[f
 async def test_the_upstream_is_left_with_its_caller(site: Standing, kind: str, dialect: str, moment: str) -> None:
     """At the end the answer may be over by itself."""
     found = [await leave(site, kind, dialect, moment) for _ in range(TRIES)]
-    assert min(seconds for seconds, _ in found) <= CLOSED_S
+    assert min(seconds for seconds, _ in found) <= patient(CLOSED_S)
     assert {end for _, end in found} <= ({"client_closed", "done"} if moment == "end" else {"client_closed"})
     site.holds_nothing()

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.grace import GRACE_S, Grace, Watchdog
 from gateway.histogram import VALUES
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -92,9 +93,10 @@ async def test_silence_raises(limit_s: float, grace: Grace | None) -> None:
 
 
 async def test_feeding_puts_it_off() -> None:
-    with Watchdog(0.5, Grace()) as watchdog:
+    limit_s = patient(0.5)
+    with Watchdog(limit_s, Grace()) as watchdog:
         for _ in range(4):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(limit_s * 0.4)
             watchdog.feed()
 
 

@@ -30,7 +30,7 @@ async def process(
     """Make what one process has."""
     tally = Tally()
     tally.open()
-    shared = SharedLimits(redis.url, lease_s=lease_s, give_up_s=0.3)
+    shared = SharedLimits(redis.url, lease_s=lease_s, give_up_s=patient(0.3))
     limiter = Limiter(shared=shared, tally=tally, logger=logger)
     limiter.start()
     try:
@@ -107,7 +107,8 @@ async def test_many_at_once_reserve_no_more_than_there_is(redis: RedisServer) ->
 
 
 async def test_a_process_that_was_killed_gives_back_what_it_held(redis: RedisServer) -> None:
-    async with process(redis, lease_s=0.2) as killed:
+    lease_s = patient(0.2)
+    async with process(redis, lease_s=lease_s) as killed:
         hold = await admitted(killed)
         await killed.reserve(hold, [700])
         await admitted(killed)
@@ -115,17 +116,18 @@ async def test_a_process_that_was_killed_gives_back_what_it_held(redis: RedisSer
         async with process(redis) as other:
             assert await refuses(other)
             assert await tokens_left(other) == 300
-            await asyncio.sleep(0.25)  # by the clock of Redis
+            await asyncio.sleep(lease_s + 0.05)  # by the clock of Redis
             await admitted(other)
             assert await tokens_left(other) == 1000
 
 
 async def test_what_is_open_is_renewed(redis: RedisServer) -> None:
-    async with process(redis, lease_s=0.3) as one, process(redis) as other:
+    lease_s = patient(0.3)
+    async with process(redis, lease_s=lease_s) as one, process(redis) as other:
         await admitted(one)
         await admitted(one)
         for _ in range(3):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(lease_s / 2)
             await together(one)._shared.renew(together(one)._ids())
         assert await refuses(other)
 

@@ -21,6 +21,7 @@ from tests.conformance.matrix.upstreams import KINDS, UPSTREAMS, Upstream
 from tests.conformance.matrix.wishes import BODIES, PDF
 from tests.packaging.served import KEY
 from tests.packaging.wheel import ROOT
+from tests.patience import patient
 from tests.processes import Program, environment, running
 
 __all__ = ["BROKEN", "CALLERS", "MODES", "NodeMatrix", "cell_for", "standing", "words_of"]
@@ -104,7 +105,7 @@ class NodeMatrix:
             env=environment(self.folder),
             capture_output=True,
             text=True,
-            timeout=ENDS_S,
+            timeout=patient(ENDS_S),
             check=False,
         )
         assert done.returncode == 0, done.stderr + self.gateway.output

@@ -18,6 +18,7 @@ from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google, signer
 from tests.packaging.wheel import ROOT
+from tests.patience import patient
 from tests.processes import Program, environment, running
 
 __all__ = [
@@ -89,7 +90,7 @@ class Node:
             env=environment(self.folder),
             capture_output=True,
             text=True,
-            timeout=ENDS_S,
+            timeout=patient(ENDS_S),
             check=False,
         )
         assert done.returncode == 0, done.stderr + self.gateway.output

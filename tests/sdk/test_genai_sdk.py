@@ -15,6 +15,7 @@ from tests.packaging import served
 from tests.packaging.fixtures import WHEEL, once
 from tests.packaging.served import KEY, Google
 from tests.packaging.wheel import install, python_of
+from tests.patience import patient
 from tests.processes import Program
 
 pytestmark = WHEEL
@@ -48,7 +49,7 @@ def outcomes(
         python = python_of(once(tmp_path_factory, "genai1", lambda folder: install(folder, "google-genai<2")) / "bin")
     fake.reset()
     command = [str(python), str(PROGRAM), gateway.url, KEY]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=ENDS_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(ENDS_S), check=False)
     assert done.returncode == 0, done.stderr + gateway.output
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert found["version"].startswith("1.") is (request.param == "1.x")

@@ -12,6 +12,7 @@ from gateway import registry
 from gateway.cli import main
 from gateway.registry import Group
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment
 
 Run = Callable[..., "Done"]
@@ -69,7 +70,7 @@ def command(folder: Path) -> Run:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=COMMAND_S,
+            timeout=patient(COMMAND_S),
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

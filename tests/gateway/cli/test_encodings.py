@@ -9,6 +9,7 @@ import pytest
 
 from tests.disk import full_disk
 from tests.gateway.cli.conftest import COMMAND_S, Run
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment, gateway
 
 
@@ -55,7 +56,7 @@ def test_a_disk_without_room_for_the_output_is_one_line(folder: Path, words: tup
             stdout=output,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=COMMAND_S,
+            timeout=patient(COMMAND_S),
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "standard output cannot be written: File too large\n")

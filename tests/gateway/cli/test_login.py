@@ -17,6 +17,7 @@ from gateway.config import load
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run
 from tests.gateway.cli.logging_in import PASTE, PERSON, SECRET, Place, link, redirect_of, shown_json
+from tests.patience import patient
 from tests.processes import gateway
 from tests.terminal import CTRL_C
 
@@ -277,7 +278,7 @@ def status(url: str) -> int:
 
 def until(reached: Callable[[], bool], within_s: float = 20) -> None:
     """Look again and again: what happens in another process sets no event here."""
-    ends = time.monotonic() + within_s
+    ends = time.monotonic() + patient(within_s)
     while not reached():
         assert time.monotonic() < ends
         time.sleep(0.02)

@@ -16,6 +16,7 @@ from gateway.store.keeper import Keeper
 from gateway.store.known import Change, Happening, StoredCredential, StoredTokens
 from tests.gateway.store.keepers import NOW, Slow, joined, keeper_of, logged, until
 from tests.gateway.store.places import ROW, Place
+from tests.patience import patient
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +91,7 @@ async def test_a_look_never_waits_for_a_writer(on_disk: Place) -> None:
             writer.execute("UPDATE credentials SET uses = 9, number = 2")
             began = time.perf_counter()
             assert keeper.fresh() == ()
-            assert time.perf_counter() - began < 2
+            assert time.perf_counter() - began < patient(2)
             writer.execute("COMMIT")
         seen = Seen(keeper)
         await until(lambda: "ab12" in seen.look())
@@ -292,7 +293,7 @@ async def test_a_redis_that_says_nothing_holds_nobody_up(place: Place, redis: Re
         redis.freeze()
         began = time.perf_counter()
         await one.now(COOL)
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < patient(5)
         seen = Seen(other)
         await until(lambda: "ab12" in seen.look(), within_s=30)
         await until(lambda: other._notices is not None and other._notices._away, within_s=6.0)
