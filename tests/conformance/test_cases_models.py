@@ -16,10 +16,10 @@ from tests.conformance.served import GEMINI_3, Served, settings, standing
 from tests.conformance.test_cases_tools import NUMBERS, messages_tools
 from tests.conformance.upstreams import Upstream, before
 from tests.fakes.v1internal import FakeV1Internal
-from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
+COUNTED_S, TRIES = 0.2, 20  # the figure is for a machine that has nothing else to do
 COUNT = "/v1/messages/count_tokens?beta=true"
 MODELS = [GEMINI_3, "claude-sonnet-4-6", "gemini-2.5-flash"]
 LISTED = [
@@ -44,13 +44,13 @@ async def test_tokens_are_counted_without_a_network(fresh: Served) -> None:
     """I1"""
     await fresh.fake.stop_base("a")
     took_s: list[float] = []
-    for _ in range(3):  # the figure is for an idle machine
+    while not took_s or (min(took_s) >= COUNTED_S and len(took_s) < TRIES):
         began = time.monotonic()
         response = await fresh.post(COUNT, "How long is this?")
         took_s.append(time.monotonic() - began)
         assert (response.status_code, response.json()["input_tokens"] > 0) == (200, True)
         assert response.headers["x-gateway-token-count"] == "estimate"
-    assert min(took_s) < patient(0.2)
+    assert min(took_s) < COUNTED_S
 
 
 async def test_tokens_are_counted_without_an_upstream_that_counts(

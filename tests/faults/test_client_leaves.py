@@ -21,7 +21,7 @@ from tests.patience import patient
 pytestmark = pytest.mark.anyio
 
 CLOSED_S = 0.05
-TRIES = 5
+LEAST, MOST = 5, 60  # tries: the figure is for a machine that has nothing else to do
 WORDS, CALL = "!say one two three", '!tool f {"a": 1}'
 SCRIPTS = {"first byte": WORDS, "whole": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
 # what the caller has read when it leaves; of a call maybe nothing; at the end, what comes last is on its way
@@ -90,7 +90,9 @@ async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[f
 @pytest.mark.parametrize(("kind", "dialect"), PAIRS)
 async def test_the_upstream_is_left_with_its_caller(site: Standing, kind: str, dialect: str, moment: str) -> None:
     """At the end the answer may be over by itself."""
-    found = [await leave(site, kind, dialect, moment) for _ in range(TRIES)]
-    assert min(seconds for seconds, _ in found) <= patient(CLOSED_S)
+    found: list[tuple[float, str]] = []
+    while len(found) < LEAST or (len(found) < MOST and min(found)[0] > CLOSED_S):
+        found.append(await leave(site, kind, dialect, moment))
+    assert min(found)[0] <= CLOSED_S
     assert {end for _, end in found} <= ({"client_closed", "done"} if moment == "end" else {"client_closed"})
     site.holds_nothing()

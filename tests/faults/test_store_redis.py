@@ -8,12 +8,11 @@ import time
 import pytest
 
 from tests.gateway.test_limiter_redis import admitted, becomes, ended, process
-from tests.patience import patient
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
-TRIES = 3
+TRIES = 10  # an early one does where the machine is idle
 BACK_S = 1.0
 OFF_S = 0.1
 
@@ -32,4 +31,6 @@ async def test_limits_are_shared_again_a_second_after_redis_is_back(redis: Redis
             await becomes(limiter, shared=True)
             taken.append(time.monotonic() - began)
             await ended(limiter, hold)
-    assert min(taken) <= BACK_S + patient(OFF_S)
+            if taken[-1] <= BACK_S + OFF_S:
+                break
+    assert min(taken) <= BACK_S + OFF_S

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="work
 
 WORKERS = 4
 WITHIN_S = 1.0
+TRIES = 10  # the figure is for a machine that has nothing else to do
 TOML = 'server.data_dir = "data"\nlog.level = "debug"\nlog.file = "all.log"\n'
 SERVERS: Mapping[str, Sequence[str | Path]] = {
     "gateway": [PROGRAMS / "gateway", "--workers", str(WORKERS), "--port", "0"],
@@ -112,13 +113,14 @@ def test_each_worker_takes_over_what_the_command_line_does(place: Place, server:
     with running(SERVERS[server], place.folder) as program, to_each_worker(program) as workers:
         assert [ask(worker, "") for worker in workers] == [200] * WORKERS  # no key exists
         known_s, revoked_s = list[float](), list[float]()
-        for _ in range(3):  # the figure is for a machine that has nothing else to do
+        for _ in range(TRIES):
             key = command(place, "new", "alice")
             known_s.append(until_all(workers, key, {200}) + until_all(workers, "", {401}))
             command(place, "revoke", "alice")
             revoked_s.append(until_all(workers, key, REFUSED))
-        within_s = patient(WITHIN_S)
-        assert (min(known_s) < within_s, min(revoked_s) < within_s) == (True, True)
+            if max(min(known_s), min(revoked_s)) < WITHIN_S:
+                break
+        assert max(min(known_s), min(revoked_s)) < WITHIN_S
         assert "key made" not in program.output  # it was not the gateway
 
 
