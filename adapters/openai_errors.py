@@ -19,17 +19,7 @@ from gateway.dialects.openai_chat.outbound_errors import read_details, read_erro
 from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
-__all__ = [
-    "ADDRESS",
-    "AMENDABLE",
-    "CAUSES",
-    "RULES",
-    "is_error",
-    "longest",
-    "read_failure",
-    "reader",
-    "without_key",
-]
+__all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
 
 # What is written otherwise, or left out, once a 400 has named it.
 AMENDABLE: Final[tuple[Cause, ...]] = (

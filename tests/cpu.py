@@ -1,11 +1,11 @@
-"""How long a piece of work holds the processor."""
+"""How long a piece of work holds the processor, and work that holds it for so long."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-__all__ = ["cpu_seconds"]
+__all__ = ["cpu_seconds", "work"]
 
 
 def cpu_seconds(work: Callable[[], object], *, tries: int = 4, below: float = 0.0) -> float:
@@ -21,3 +21,10 @@ def cpu_seconds(work: Callable[[], object], *, tries: int = 4, below: float = 0.
         if least < below:
             break
     return least
+
+
+def work(seconds: float) -> None:
+    """Use the processor for so long."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +18,22 @@ from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
+Json = dict[str, Any]
 FIRST, SECOND = "gemini/gemini-3-flash-preview", "openai/gpt-4.1"
+
+
+@asynccontextmanager
+async def chained(folder: Path, upstreams: Json, members: list[str], **over: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Call a gateway whose "best" is a chain of these members."""
+    config = {
+        "server": {"data_dir": str(folder)},
+        "log": {"level": "error"},
+        "models": {"alias": {"best": members}},
+        "upstream": upstreams,
+        **over,
+    }
+    async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture
@@ -25,13 +42,7 @@ async def http(fake_gemini: FakeGemini, fake_openai: FakeOpenAI, tmp_path: Path)
         "gemini": {"type": "gemini", "api_key": "key-1", "base_url": fake_gemini.url, "models": [FIRST[7:]]},
         "openai": {"type": "openai", "api_key": ["key-1", "key-2"], "base_url": f"{fake_openai.url}/v1"},
     }
-    config = {
-        "server": {"data_dir": str(tmp_path)},
-        "log": {"level": "error"},
-        "models": {"alias": {"best": [FIRST, SECOND]}},
-        "upstream": upstreams,
-    }
-    async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with chained(tmp_path, upstreams, [FIRST, SECOND]) as client:
         yield client
 
 
@@ -69,15 +80,9 @@ async def test_a_file_that_the_next_one_has_not_does_not_hide_why_the_first_one_
             name: {"type": "gemini", "api_key": "key-1", "base_url": fake.url, "models": [FIRST[7:]]}
             for name, fake in (("gemini", fake_gemini), ("other", other))
         }
-        alias = {"best": [FIRST, FIRST.replace("gemini/", "other/")]}
-        config = {
-            "server": {"data_dir": str(tmp_path)},
-            "log": {"level": "error"},
-            "models": {"alias": alias},
-            "upstream": upstreams,
-        }
-        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
-            file = {"fileData": {"fileUri": f"{url}/v1beta/files/one", "mimeType": "text/plain"}}
+        second = FIRST.replace("gemini/", "other/")
+        async with chained(tmp_path, upstreams, [FIRST, second]) as http:
+            file = {"fileData": {"fileUri": f"{http.base_url}/v1beta/files/one", "mimeType": "text/plain"}}
             body = {"contents": [{"role": "user", "parts": [file, {"text": "!say read"}]}]}
             path = "/v1beta/models/best:generateContent"
             absent = await http.post(path, json=body)
@@ -87,7 +92,7 @@ async def test_a_file_that_the_next_one_has_not_does_not_hide_why_the_first_one_
             fake_gemini.fail("429_per_minute")
             failed = await http.post(path, json=body)
     assert (absent.status_code, found.status_code, failed.status_code) == (404, 200, 429)
-    assert found.headers["x-gateway-upstream"] == alias["best"][1]
+    assert found.headers["x-gateway-upstream"] == second
     assert 30 < int(failed.headers["retry-after"]) < 40
 
 
@@ -99,14 +104,8 @@ async def test_a_conversation_that_the_next_one_does_not_know_does_not_hide_why_
             name: {"type": "openai", "api": "responses", "api_key": "key-1", "base_url": f"{fake.url}/v1"}
             for name, fake in (("openai", fake_openai), ("other", other))
         }
-        config = {
-            "server": {"data_dir": str(tmp_path)},
-            "log": {"level": "error"},
-            "responses": {"keep_days": 0},
-            "models": {"alias": {"best": [SECOND, SECOND.replace("openai/", "other/")]}},
-            "upstream": upstreams,
-        }
-        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=20) as http:
+        members = [SECOND, SECOND.replace("openai/", "other/")]
+        async with chained(tmp_path, upstreams, members, responses={"keep_days": 0}) as http:
             first = await http.post("/v1/responses", json={"model": "best", "input": "!say one"})
             body = {"model": "best", "input": "!say two", "previous_response_id": first.json()["id"]}
             assert (await http.post("/v1/responses", json=body)).status_code == 200

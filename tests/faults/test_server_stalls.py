@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import httpx
 import pytest
 
+from tests.cpu import work
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
 from tests.stalls import GUARD, Stalls
@@ -26,13 +27,6 @@ def stalls() -> Iterator[Stalls]:
     with GUARD.paused():
         yield seen
     end()
-
-
-def work(seconds: float) -> None:
-    """Use the processor for so long."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
 
 
 async def holds() -> None:

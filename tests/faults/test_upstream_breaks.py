@@ -14,7 +14,7 @@ from tests.automata import Heard
 from tests.conformance.openai_api import ENDS
 from tests.faults.server import EVENTS, Call, Fault
 from tests.faults.site import DIALECTS, GOOGLES, KINDS, PAIRS, Answer, At, Site, running, until
-from tests.faults.wires import before, cut, saying
+from tests.faults.wires import before, cut, say_first, saying
 
 pytestmark = pytest.mark.anyio
 
@@ -50,12 +50,7 @@ async def half_closed(call: Call) -> None:
 
 async def ended_within_an_event(call: Call) -> None:
     """Say the first words and, once the caller has one, half of the next event; then end the body in due form."""
-    frames = await call.frames()
-    said = before(frames, b"three")
-    await call.begin(EVENTS)
-    await call.say(*said)
-    await call.until_heard()
-    await call.say(cut(frames[len(said)]))
+    await call.say(cut(await say_first(call)))
     await call.end()
 
 
@@ -166,13 +161,8 @@ async def test_row_05_a_break_within_what_follows_a_finish_reason_is_an_error(si
 
 async def drip(call: Call) -> None:
     """Send the first words, then the next event byte by byte, as far as the gateway takes it."""
-    frames = await call.frames()
-    said = before(frames, b"three")
-    await call.begin(EVENTS)
-    await call.say(*said)
-    await call.until_heard()
+    event = cut(await say_first(call)) + b"x" * 1000
     leaving = asyncio.ensure_future(call.until_left())
-    event = cut(frames[len(said)]) + b"x" * 1000
     for byte in event:
         await asyncio.wait([leaving], timeout=DRIP_S)
         if leaving.done():

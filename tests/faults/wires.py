@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes.v1internal_wire import events
 from tests.faults.server import EVENTS, Call, Fault
 
-__all__ = ["before", "body", "cut", "pieces", "place_of", "saying", "spoilt", "told", "written"]
+__all__ = ["before", "body", "cut", "pieces", "place_of", "say_first", "saying", "spoilt", "told", "written"]
 
 Json = dict[str, Any]
 Spoil = Callable[[list[bytes]], Sequence[bytes]]
@@ -76,17 +76,22 @@ def pieces(data: bytes, size: int = 1) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+async def say_first(call: Call) -> bytes:
+    """Say the first words, and give the event with the next one, once the caller has these."""
+    frames = await call.frames()
+    said = before(frames, b"three")
+    await call.begin(EVENTS)
+    await call.say(*said)
+    await call.until_heard()
+    return frames[len(said)]
+
+
 def saying(then: Callable[[Call], Awaitable[None]]) -> Fault:
     """Say the first words and half of the event with the next one, and go on once the caller has the word."""
 
     async def fault(call: Call) -> None:
-        frames = await call.frames()
-        said = before(frames, b"three")
-        await call.begin(EVENTS)
-        await call.say(*said)
-        await call.until_heard()
-        half = cut(frames[len(said)])
-        await call.write(b"%x\r\n%b" % (len(frames[len(said)]), half))
+        frame = await say_first(call)
+        await call.write(b"%x\r\n%b" % (len(frame), cut(frame)))
         await then(call)
 
     return fault

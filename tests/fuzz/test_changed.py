@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 import pytest
 
 from gateway.registry import names
+from tests.cpu import work
 from tests.properties.examples import share
 
 from .changing import changed
@@ -29,21 +29,15 @@ def test_a_reader_stands_inputs_that_are_like_the_known_ones(name: str) -> None:
             raise
 
 
-def _work(seconds: float) -> None:
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
-
-
 def test_a_reader_that_is_slow_is_found() -> None:
     with pytest.raises(Hang):
-        guarded(lambda _: _work(MAX_SECONDS * 1.1), b"x")
+        guarded(lambda _: work(MAX_SECONDS * 1.1), b"x")
 
 
 def test_a_reader_is_not_blamed_for_what_happens_once() -> None:
     """As a collection of garbage does, of which thousands of tests before have left."""
     once = [MAX_SECONDS * 1.1]
-    guarded(lambda _: _work(once.pop() if once else 0.0), b"x")
+    guarded(lambda _: work(once.pop() if once else 0.0), b"x")
 
 
 def test_the_same_seed_changes_the_same() -> None:

@@ -8,10 +8,10 @@ choice but the first has a reader of its own, and its events are alternatives.
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeGuard
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
@@ -210,7 +210,7 @@ class StreamReader(BlockReader):
             self._delta(choice.message, whole=True)
         if choice.finish_reason:  # some servers write "" into each chunk
             self._finish = choice.finish_reason
-            if _says(choice.error):
+            if choice.error is not UNSET and _says(choice.error):
                 self._fail(read_error(200, b'{"error":%b}' % choice.error, {}))
 
     def _delta(self, delta: Delta, *, whole: bool) -> None:
@@ -355,8 +355,9 @@ class StreamReader(BlockReader):
         return ir.Finished(reason=reason, native=native, explanation="".join(self._refusal) or None)
 
 
-def _says(error: Raw | UnsetType) -> TypeGuard[Raw]:
-    return error is not UNSET and bytes(error) not in _NOTHING
+def _says(error: Raw) -> bool:
+    """Tell an error from what some servers write where there is none."""
+    return bytes(error) not in _NOTHING
 
 
 def _thought(delta: Delta) -> str:

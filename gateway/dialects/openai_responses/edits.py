@@ -120,10 +120,12 @@ def _own(words: _Words) -> None:
 
 def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
     fields = read(raw, _FIELDS)
-    kind = read(fields.get("type", _NULL), _TEXT) if fields is not None else None
-    if fields is not None and kind in _SAID and not words.target.keeps and "id" in fields:
+    if fields is None:
+        return raw
+    kind = read(fields.get("type", _NULL), _TEXT)
+    if kind in _SAID and not words.target.keeps and "id" in fields:
         return Raw(_encode({name: value for name, value in fields.items() if name != "id"}))
-    if fields is None or kind != _REASONING:
+    if kind != _REASONING:
         return raw
     seal = read(fields.get(_SEAL, _NULL), _TEXT)
     if seal and not words.target.signatures:
