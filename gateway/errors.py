@@ -15,6 +15,7 @@
     │   ├── BodyTooLarge             413
     │   ├── UnsupportedMediaType     415
     │   ├── RateLimited              429  a limit of this gateway
+    │   │   └── TokensLimited        429  a limit in tokens
     │   └── HeadTooLarge             431
     ├── UpstreamError                what stands behind the gateway failed
     │   ├── UpstreamRejected         400  it calls the request bad; 413, too large
@@ -59,6 +60,7 @@ __all__ = [
     "RequestTimeout",
     "ServiceError",
     "StreamBroken",
+    "TokensLimited",
     "Unauthenticated",
     "UnsupportedMediaType",
     "UpstreamCredential",
@@ -201,6 +203,10 @@ class RateLimited(CallerError):
 
     status = 429
     code = "rate_limit_exceeded"
+
+
+class TokensLimited(RateLimited):
+    """A limit in tokens that this gateway sets for the key; OpenAI's callers are told so (dialects.md §3.1)."""
 
 
 class HeadTooLarge(CallerError):

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.config import Limit
 from gateway.costs import BILLION
-from gateway.errors import RateLimited
+from gateway.errors import RateLimited, TokensLimited
 from gateway.store.windows import Rule, Seen, Window
 
 __all__ = ["SOON_S", "Left", "Plan", "left_of", "plan_of", "refusal_of", "tightest"]
@@ -23,6 +23,7 @@ __all__ = ["SOON_S", "Left", "Plan", "left_of", "plan_of", "refusal_of", "tighte
 SOON_S: Final = 1.0  # an open answer may end at any moment
 _MOST_USD: Final = 1e9  # of which 64 bits hold the billionths
 _NAMESPACE: Final = "gateway:limits"
+_TOKENS: Final = "tokens_per_"  # names of such rules
 _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "second": RateLimitItemPerSecond,
     "minute": RateLimitItemPerMinute,
@@ -77,12 +78,11 @@ def refusal_of(plan: Plan, seen: Seen, needs: Sequence[int] = ()) -> tuple[str, 
     if full:
         window = tightest(full)
         wait = SOON_S if seen.others else window.wait
-        return window.rule.name, _over(window.rule.what, wait)
+        return _over(window.rule, window.rule.what, wait)
     short = next((one for one, need in zip(seen.windows, needs, strict=False) if need > one.left), None)
     if short is None:
-        return "concurrent", _over(f"make {plan.at_once} requests at once", SOON_S)
-    reason = f"{short.rule.what}, and its open requests may need what is left"
-    return short.rule.name, _over(reason, SOON_S)
+        return "concurrent", RateLimited(_said(f"make {plan.at_once} requests at once"), retry_after=SOON_S)
+    return _over(short.rule, f"{short.rule.what}, and its open requests may need what is left", SOON_S)
 
 
 def tightest(windows: Iterable[Window]) -> Window:
@@ -127,5 +127,10 @@ def _rule(who: str, limit: Limit) -> Rule:
     )
 
 
-def _over(what: str, wait: float) -> RateLimited:
-    return RateLimited(f"this key may {what}; wait and try again", retry_after=max(wait, 1.0))
+def _over(rule: Rule, what: str, wait: float) -> tuple[str, RateLimited]:
+    limited = TokensLimited if rule.name.startswith(_TOKENS) else RateLimited
+    return rule.name, limited(_said(what), retry_after=max(wait, SOON_S))
+
+
+def _said(what: str) -> str:
+    return f"this key may {what}; wait and try again"

@@ -36,6 +36,7 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.BodyTooLarge: (413, 413, "request_too_large", "request_too_large"),
     errors.UnsupportedMediaType: (415, 415, "unsupported_media_type", "invalid_request_error"),
     errors.RateLimited: (429, 429, "rate_limit_exceeded", "rate_limit_error"),
+    errors.TokensLimited: (429, 429, "rate_limit_exceeded", "rate_limit_error"),
     errors.HeadTooLarge: (431, 431, "head_too_large", "invalid_request_error"),
     errors.UpstreamError: (502, 502, "upstream_error", "api_error"),
     errors.UpstreamRejected: (400, 400, None, "invalid_request_error"),

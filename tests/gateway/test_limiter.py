@@ -243,15 +243,17 @@ async def test_left_tells_of_every_limit_and_when_it_is_whole_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "name"),
+    ("limits", "name", "kind"),
     [
-        ({"requests_per_day": 1, "tokens_per_day": 9000}, "requests_per_day"),
-        ({"requests_per_day": 9, "tokens_per_day": 5}, "tokens_per_day"),
-        ({"requests_per_day": 9, "usd_per_month": 1.0}, "usd_per_month"),
+        ({"requests_per_day": 1, "tokens_per_day": 9000}, "requests_per_day", "requests"),
+        ({"requests_per_day": 9, "tokens_per_day": 5}, "tokens_per_day", "tokens"),
+        ({"requests_per_day": 9, "usd_per_month": 1.0}, "usd_per_month", "requests"),
     ],
 )
-async def test_refusals_are_counted_by_limit(limits: dict[str, float], name: str) -> None:
+async def test_refusals_are_counted_by_limit_and_told_by_kind(limits: dict[str, float], name: str, kind: str) -> None:
     async with gateway(limits) as made:
-        assert [(await made.ask(max_tokens=1)).status for _ in range(3)] == [200, 429, 429]
+        answers = [await made.ask(max_tokens=1) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 429, 429]
+        assert answers[1].json["error"]["type"] == kind  # as OpenAI tells them apart
         scraped = await call(made.app, scope_of("/metrics", method="GET"))
     assert f'gateway_limit_refusals_total{{limit="{name}"}} 2.0' in scraped.body.decode()

@@ -11,6 +11,7 @@ __all__ = ["write_error"]
 _TYPES: Final[dict[type, str]] = {  # the nearest class of the error's own line of descent counts
     errors.CallerError: "invalid_request_error",
     errors.RateLimited: "requests",
+    errors.TokensLimited: "tokens",
     errors.UpstreamRejected: "invalid_request_error",
     errors.UpstreamRateLimited: "requests",
     errors.NotImplementedHere: "invalid_request_error",

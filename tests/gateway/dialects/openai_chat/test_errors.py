@@ -30,6 +30,7 @@ from gateway.upstream import ModelInfo
         (errors.BodyTooLarge("m"), 413, "invalid_request_error", "request_too_large"),
         (errors.UnsupportedMediaType("m"), 415, "invalid_request_error", "unsupported_media_type"),
         (errors.RateLimited("m"), 429, "requests", "rate_limit_exceeded"),
+        (errors.TokensLimited("m"), 429, "tokens", "rate_limit_exceeded"),
         (errors.UpstreamRejected("m"), 400, "invalid_request_error", None),
         (errors.UpstreamRateLimited("m"), 429, "requests", "rate_limit_exceeded"),
         (errors.UpstreamOverloaded("m"), 503, "server_error", "overloaded"),
