@@ -60,7 +60,8 @@ class Forward:
                     self._note_found(lease.credential)
                     await self._note_made(answer, response, lease.credential)
                     return answer
-                refused = Refused(answer.status, answer.headers, await response.read_refusal(_MAX_ERROR_BYTES))
+                body = await response.read_refusal(_MAX_ERROR_BYTES)
+                refused = Refused(answer.status, answer.headers, body, answer.credential)
             except BaseException:
                 answer.close()
                 raise

@@ -99,7 +99,8 @@ class VertexForward:
     async def _refused(self, response: Response, lease: Lease[DefaultCredential]) -> tuple[Refused, Failure]:
         answer = Passed(response, shown(response), lease)
         try:
-            refused = Refused(answer.status, answer.headers, await answer.whole(_MAX_ERROR_BYTES))
+            body = await response.read_refusal(_MAX_ERROR_BYTES)
+            refused = Refused(answer.status, answer.headers, body, answer.credential)
         finally:
             answer.close()
         clock = self._backend.clock

@@ -3,7 +3,8 @@
 {"name", "limits": {NAME: number}, "left": {NAME: number}, "reset_at": {NAME: when all of it is free, null = now},
  "usage": {"today": {…}, "this_month": {…}}}
 
-Days and months are those of UTC. `left` and `reset_at` are null where nothing counts, `usage` where nothing is kept.
+Days and months are those of UTC. `left` and `reset_at` are null where nothing counts, `usage` where nothing is kept, or
+the ledger cannot be read now.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.config import write_limits
 from gateway.context import Principal, attach
-from gateway.errors import GatewayError, MethodNotAllowed
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed
 from gateway.middleware.auth import Auth
 from gateway.plans import Left
 from gateway.refusal import refuse
@@ -69,7 +70,10 @@ class OwnUsage:
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         used: dict[str, object] = {}
         for name, since in (("today", today), ("this_month", today.replace(day=1))):
-            report = await ledger.report("key", since.timestamp(), None, key_id=principal.id)
+            try:
+                report = await ledger.report("key", since.timestamp(), None, key_id=principal.id)
+            except InternalError:  # it has told the operator
+                return None
             used[name] = {field: value for field, value in asdict(report.total).items() if field != "name"}
         return used
 

@@ -1,6 +1,8 @@
 """What all processes count together, as long as Redis is there; what is asked while it is away gets None.
 
 Then it is asked twice a second until it answers. It is told again what is open here, and what has ended meanwhile.
+What it is asked is to keep a name of this process: one that can no longer write (its memory is full, it is a replica)
+is away, too, and one that has lost the name has lost what is open here.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
+from gateway.context import new_id
 from gateway.plans import Plan
 from gateway.store.tally import Tally
 from gateway.store.windows import Away, Rule, Seen, Taken
@@ -52,8 +55,8 @@ class Shared(Protocol):
         """End a request, and put what was used in the place of what was reserved."""
         ...
 
-    async def renew(self, open_: Mapping[str, Sequence[str]]) -> None:
-        """Say that these requests of these callers are open."""
+    async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
+        """Say that these requests of these callers are open; give how many of them were not known."""
         ...
 
 
@@ -68,6 +71,7 @@ class Together:
         self._clock = clock
         self._logger = logger
         self._tally = tally
+        self._itself: Mapping[str, Sequence[str]] = {"": (new_id(),)}  # this process, of no caller
         self._open: dict[str, str] = {}  # ids of requests, and whose they are
         self._late: dict[str, tuple[str, Sequence[Taken]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,9 +160,9 @@ class Together:
         renew_at = 0.0
         while True:
             try:
-                await self._shared.look("", ())
+                forgotten = await self._shared.renew(self._itself)
                 now = self._clock.monotonic()
-                if self.away or now >= renew_at:
+                if self.away or forgotten or now >= renew_at:
                     await self._shared.renew(self._ids())
                     renew_at = now + _RENEW_S
                 if self.away:

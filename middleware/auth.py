@@ -276,10 +276,13 @@ def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _is_loopback(peer: str) -> bool:
+    """Tell this machine's own address; a listener for both families writes an IPv4 one as ::ffff:127.0.0.1."""
     try:
-        return ipaddress.ip_address(peer).is_loopback
+        address = ipaddress.ip_address(peer)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _forget(scope: Scope, context: RequestContext) -> None:

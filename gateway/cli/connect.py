@@ -163,7 +163,8 @@ def address_of(found: Loaded) -> str:
 def local_address(found: Loaded) -> str:
     """Say where this machine reaches the gateway."""
     server = found.config.server
-    host = _EVERYWHERE.get(server.host, server.host)
+    host = server.host.strip("[]")  # as `gateway run` takes it
+    host = _EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 

@@ -19,6 +19,7 @@ _STATES: Final = frozenset({"ready", "draining", "unusable"})
 _FIXES: Final = {
     errno.EACCES: "set server.port to one above 1023",
     errno.EADDRNOTAVAIL: "set server.host to an address of this machine",
+    errno.EAFNOSUPPORT: "set server.host to an IPv4 address: this machine has no IPv6",
 }
 
 
@@ -41,13 +42,13 @@ async def port(loaded: Loaded, transport: Transport) -> list[Finding]:
 
 def _tried(host: str, number: int) -> OSError | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind((host.strip("[]"), number))
             tried.listen()  # to bind is allowed beside a listener of another address
-        except OSError as error:
-            return error
+    except OSError as error:
+        return error
     return None
 
 

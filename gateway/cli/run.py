@@ -120,14 +120,16 @@ def _listen(config: Loaded) -> socket.socket:
     """Bind before anything else starts, so that a port in use is said in one line."""
     host, port = config.config.server.host, config.config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener: socket.socket | None = None
     # asyncio sets TCP_NODELAY only on connections of a listener that names its protocol; else each answer waits 40 ms
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host.strip("[]"), port))
         listener.listen()
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         used = error.errno == errno.EADDRINUSE
         reason = "another program listens there; stop it, or choose another --port" if used else error.strerror
         click.echo(f"cannot listen on {host}:{port}: {reason}", err=True)

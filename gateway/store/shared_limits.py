@@ -122,9 +122,13 @@ class SharedLimits:
         numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount)]
         await self._ask(SETTLE, who, id_, rules, numbers)
 
-    async def renew(self, open_: Mapping[str, Sequence[str]]) -> None:
-        """Say that these requests of these callers are open; else they are given up when their lease ends."""
-        await asyncio.gather(*[self._ask(RENEW, who, "", (), ids) for who, ids in open_.items()])
+    async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
+        """Say that these requests of these callers are open; else they are given up when their lease ends.
+
+        Give how many of them were not there any more.
+        """
+        answers = await asyncio.gather(*[self._ask(RENEW, who, "", (), ids) for who, ids in open_.items()])
+        return sum(added for (added,) in answers)
 
     def _ask(
         self, script: str, who: str, id_: str, rules: Sequence[Rule], words: Iterable[_Word]

@@ -6,7 +6,8 @@
 
 Names and keys are made of the caller, the id of the call and store.encryption_key, if there is one: who reads Redis
 learns nothing without the id of the call. It is a help and no more. Nobody waits longer than a few milliseconds, no
-failure reaches a caller, and when Redis is away it is left alone for a second at a time.
+failure reaches a caller, and when Redis is away it is left alone for a second at a time. One that refuses what is to be
+kept (its memory is full, it is a replica) is read all the same, and back when it keeps something.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
@@ -103,10 +104,11 @@ class SharedSignatures:
         self._resting_until = 0.0
         self._slow = 0
         self._away = False
+        self._refuses = False
 
     @property
     def away(self) -> bool:
-        """Whether it did not answer when it was asked last."""
+        """Whether it did not answer when it was asked last, or refuses what it is to keep."""
         return self._away
 
     async def start(self) -> None:
@@ -164,7 +166,7 @@ class SharedSignatures:
             for call, value in entries.items()
             for word in (_name(root, caller, call), _seal(root, caller, call, value))
         ]
-        await self._wait(_added(client, _base(caller), [*self._bounds, *sealed]))
+        await self._wait(_added(client, _base(caller), [*self._bounds, *sealed]), puts=True)
 
     # nobody waits long
 
@@ -177,31 +179,35 @@ class SharedSignatures:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _wait(self, work: Coroutine[Any, Any, _T], patience_s: float | None = None) -> _T | None:
-        task = self._begin(self._answered(work))
+    async def _wait(
+        self, work: Coroutine[Any, Any, _T], patience_s: float | None = None, *, puts: bool = False
+    ) -> _T | None:
+        task = self._begin(self._answered(work, puts=puts))
         done, _ = await asyncio.wait((task,), timeout=self._patience_s if patience_s is None else patience_s)
         if done:
             self._slow = 0
             return task.result()
         self._slow += 1
         if self._slow >= _SLOW:
+            self._refuses = False
             self._leave("it answers too late")
         return None
 
-    async def _answered(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+    async def _answered(self, work: Coroutine[Any, Any, _T], *, puts: bool = False) -> _T | None:
         try:
             async with asyncio.timeout(_GIVE_UP_S):
                 answer = await work
         except (RedisError, OSError, TimeoutError) as error:
+            self._refuses = puts and isinstance(error, ResponseError)
             self._leave(str(error) or type(error).__name__)
             return None
-        if self._away:
-            self._away, self._resting_until = False, 0.0
+        if self._away and (puts or not self._refuses):
+            self._away, self._refuses, self._resting_until = False, False, 0.0
             self._logger.info("redis is back; signatures are shared again")
         return answer
 
     def _leave(self, reason: str) -> None:
-        self._resting_until = self._clock.monotonic() + _REST_S
+        self._resting_until = 0.0 if self._refuses else self._clock.monotonic() + _REST_S
         if not self._away:
             self._away = True
             self._logger.warning("redis is away; signatures are remembered by this process only", reason=reason)

@@ -18,9 +18,10 @@ from gateway.errors import (
     UpstreamRateLimited,
     UpstreamUnavailable,
 )
-from gateway.upstream import NativeCall, Outgoing, Telling
+from gateway.upstream import NativeCall, Outgoing, Telling, credential_of
 from tests.adapters.site import GEMINI_2, GEMINI_3, asking
 from tests.adapters.vertex_site import CLAUDE, VertexSite
+from tests.gateway.wire import ending, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -352,4 +353,14 @@ async def test_a_caller_who_leaves_gives_the_credential_back(robot: VertexSite) 
     await robot.fake.wait_for()
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
+    assert adapter.leases == 0
+
+
+@pytest.mark.parametrize("length", [5, 3_000_000], ids=["breaks-off", "large"])
+async def test_a_native_refusal_that_cannot_be_read_whole_has_its_status(robot: VertexSite, length: int) -> None:
+    head = b"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nContent-Length: 3000000\r\n\r\n"
+    async with upstream(ending(head, b"x" * length)) as server:
+        adapter = await robot.open(project=PROJECT, base_url=server.url)
+        answer = await adapter.forward(native("/v1beta/models/m:predict", model="gemini-embedding-001"))
+    assert (answer.status, bool(credential_of(answer))) == (400, True)
     assert adapter.leases == 0

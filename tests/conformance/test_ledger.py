@@ -119,6 +119,15 @@ async def test_a_call_that_nobody_here_reads_has_no_tokens_that_are_known(
     assert (row["input"], row["estimated"], row["usd"]) == (0, 1, None)
 
 
+async def test_a_refusal_that_nobody_here_reads_names_who_was_refused(
+    gemini: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    path = "/v1beta/models/gemini-embedding-001:embedContent"
+    assert (await gemini.post(path, json={})).status_code == 400
+    row = await entered(tmp_path)
+    assert (row["credential"], row["end"], row["status"]) == (credential_id(Secret(KEY)), "error", 400)
+
+
 async def test_an_account_is_named_by_its_e_mail(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
     table = {
         "type": "v1internal",

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from gateway import create_app
+from gateway.clock import Clock, System
 from gateway.config import ConfigError, parse_limits
 from gateway.context import Principal
 from gateway.limiter import Hold, Limiter
@@ -25,13 +26,16 @@ PLAN = plan_of("alice", parse_limits({"requests_per_day": 100, "concurrent": 2, 
 
 @asynccontextmanager
 async def process(
-    redis: RedisServer, lease_s: float = 30.0, logger: CapturingLogger | None = None
+    redis: RedisServer,
+    lease_s: float = 30.0,
+    logger: CapturingLogger | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Limiter]:
     """Make what one process has."""
     tally = Tally()
     tally.open()
     shared = SharedLimits(redis.url, lease_s=lease_s, give_up_s=patient(0.3))
-    limiter = Limiter(shared=shared, tally=tally, logger=logger)
+    limiter = Limiter(clock, shared=shared, tally=tally, logger=logger)
     limiter.start()
     try:
         yield limiter
@@ -154,6 +158,43 @@ async def test_without_redis_nothing_is_refused_and_it_is_told(redis: RedisServe
     assert [one.method_name for one in logger.calls] == ["warning", "info"]
 
 
+class Counting(System):
+    """The clock of this machine. `rests`: how often somebody has slept by it."""
+
+    rests = 0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self.rests += 1
+
+
+@pytest.mark.parametrize(
+    ("falls_ill", "recovers"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    ],
+    ids=["full", "replica"],
+)
+async def test_a_redis_that_can_only_be_read_is_away_and_told_once(
+    redis: RedisServer, falls_ill: tuple[str, ...], recovers: tuple[str, ...]
+) -> None:
+    logger, clock, plan = CapturingLogger(), Counting(), plan_of("alice", parse_limits({"requests_per_day": 100}))
+    async with process(redis, logger=logger, clock=clock) as limiter:
+        await admitted(limiter, plan)
+        redis.do(*falls_ill)
+        await admitted(limiter, plan)
+        assert not limiter.is_shared
+        await together(limiter)._shared.look("", ())  # what only reads goes on
+        looks = clock.rests + 3
+        while clock.rests < looks:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
+        assert not limiter.is_shared
+        redis.do(*recovers)
+        await becomes(limiter, shared=True)
+    assert [one.method_name for one in logger.calls] == ["warning", "info"]
+
+
 async def test_a_frozen_redis_is_left_alone(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         await admitted(limiter)
@@ -214,6 +255,25 @@ async def test_what_is_open_counts_in_a_redis_that_has_lost_everything(redis: Re
         assert await refuses(limiter)
         await ended(limiter, hold, used=40)
         assert await tokens_left(limiter) == 960
+
+
+class Standing(System):
+    """The clock of this machine, by which no time passes: nothing is renewed because it is time."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def test_what_is_open_counts_again_in_a_redis_that_was_empty_for_a_moment(redis: RedisServer) -> None:
+    """It restarts within the time between two looks, or another one takes its place."""
+    async with process(redis, clock=Standing()) as limiter:
+        holds = [await admitted(limiter), await admitted(limiter)]
+        redis.do("FLUSHALL")
+        async with asyncio.timeout(patient(5)):
+            while redis.do("ZCARD", "gateway:open:{alice}") < len(holds):  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.05)
+        assert limiter.is_shared
+        assert await refuses(limiter)
 
 
 async def test_a_caller_that_leaves_while_redis_thinks_holds_nothing(redis: RedisServer) -> None:

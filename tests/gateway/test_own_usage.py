@@ -90,6 +90,13 @@ async def test_what_is_not_kept_is_null(tmp_path: Path) -> None:
         assert (await usage(http, "bob"))["usage"] is None
 
 
+async def test_what_cannot_be_read_now_hides_no_limits(tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").write_text("no database at all, and long enough for it to be seen" * 99)
+    async with running(tmp_path, log={"level": "critical"}) as url, httpx.AsyncClient(base_url=url) as http:
+        said = await usage(http, "alice")
+    assert (said["usage"], said["left"]) == (None, {"requests_per_minute": 5, "usd_per_month": 1.5})
+
+
 async def test_nobody_else_is_answered_and_nothing_is_cached(tmp_path: Path) -> None:
     async with running(tmp_path) as url, httpx.AsyncClient(base_url=url) as http:
         nobody, unknown = await http.get("/usage"), await http.get("/usage", headers=as_key("no"))

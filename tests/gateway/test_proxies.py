@@ -185,6 +185,21 @@ def test_behind_nginx_the_log_has_the_caller_and_not_what_it_wrote(tmp_path: Pat
         assert request_line(program)["client"] == "198.51.100.7"
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_a_listener_for_both_families_knows_this_machine(tmp_path: Path, host: str) -> None:
+    """It is told 127.0.0.1 as ::ffff:127.0.0.1."""
+    port = free_port()
+    words: list[str | Path] = [PROGRAMS / "gunicorn", "-k", "asgi", "-b", f"[::]:{port}", "gateway.asgi:app"]
+    with running(words, tmp_path, environment(tmp_path)) as program:
+        program.says("ASGI server listening")
+        url = f"http://{host}:{port}"
+        assert httpx.get(f"{url}/metrics", timeout=20).status_code == 200
+        assert httpx.post(f"{url}/v1/chat/completions", content=CHAT, timeout=20).status_code == 200
+        forwarded = {"x-forwarded-for": "127.0.0.1"}
+        assert httpx.post(f"{url}/v1/chat/completions", content=CHAT, headers=forwarded, timeout=20).status_code == 401
+
+
 def test_a_unix_socket_is_trusted_where_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text('[server]\ntrusted_proxies = ["unix:"]\n' + KEYED)
     path = tmp_path / "gateway.sock"

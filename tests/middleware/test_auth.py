@@ -147,10 +147,17 @@ async def test_a_program_on_this_machine_needs_no_key(host: str, key: str | None
     assert inner.context.principal.name == "anonymous"
 
 
+@pytest.mark.parametrize("client", ["127.8.8.8", "::1", "::ffff:127.0.0.1"])
+async def test_this_machine_has_many_addresses(client: str) -> None:
+    assert (await ask(Auth(Inner()), client=client)).status == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "client"),
     [
         ({}, "10.0.0.7"),
+        ({}, "::ffff:10.0.0.7"),
+        ({}, ""),
         ({"x-forwarded-for": "1.2.3.4"}, "127.0.0.1"),
         ({"forwarded": "for=1.2.3.4"}, "127.0.0.1"),
         ({"host": "gateway.example"}, "127.0.0.1"),

@@ -286,6 +286,8 @@ def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
     [
         ('host = "0.0.0.0"\nport = 1', "http://127.0.0.1:1/v1"),
         ('host = "::1"\nport = 1', "http://[::1]:1/v1"),
+        ('host = "[::1]"\nport = 1', "http://[::1]:1/v1"),
+        ('host = "[::]"\nport = 1', "http://[::1]:1/v1"),
         ('public_url = "https://ai.example/x"', "https://ai.example/x/v1"),
     ],
 )

@@ -1,5 +1,8 @@
 """What stops `gateway run` before it listens: one line a problem, and the exit code."""
 
+import errno
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +108,24 @@ def test_an_open_address_without_keys_is_refused(run: Run, write: Write, command
 def test_an_address_of_another_machine_is_refused(run: Run) -> None:
     done = run("--host", "192.0.2.1", "--port", "0", "--api-key", "sk-a")
     assert (done.code, done.err) == (2, "cannot listen on 192.0.2.1:0: Cannot assign requested address\n")
+
+
+def test_an_address_of_a_family_that_the_machine_has_not_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket(socket.socket):
+        """One of a machine without IPv6."""
+
+        def __init__(self, family: int = socket.AF_INET, *given: int, **named: int) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+            super().__init__(family, *given, **named)
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    done = run("--host", "::", "--port", "8045", "--api-key", "sk-a")
+    assert (done.code, done.err) == (2, "cannot listen on :::8045: Address family not supported by protocol\n")
+    monkeypatch.setenv("GATEWAY_SERVER__HOST", "::1")
+    said = run("doctor").out
+    assert "cannot listen on ::1:8045: Address family not supported by protocol" in said
+    assert "this machine has no IPv6" in said
 
 
 @pytest.mark.usefixtures("unserved")

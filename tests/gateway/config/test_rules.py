@@ -26,6 +26,8 @@ from tests.gateway.config.conftest import Load, Problems
         ("LOCALHOST", True),
         ("::1", True),
         ("[::1]", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.7", False),
         ("", False),
         ("0.0.0.0", False),
         ("::", False),

@@ -179,6 +179,37 @@ async def test_a_full_redis_is_as_good_as_none(redis: RedisServer, make: Make) -
     assert one.away
 
 
+@pytest.mark.parametrize(
+    ("falls_ill", "recovers"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    ],
+    ids=["full", "replica"],
+)
+async def test_one_that_keeps_nothing_more_is_read_and_that_is_told_once(
+    redis: RedisServer,
+    make: Make,
+    falls_ill: tuple[str, ...],
+    recovers: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    clock = FakeClock()
+    one = await make(redis.url, clock=clock)
+    await one.put("alice", {"call_1": b"signed"})
+    redis.do(*falls_ill)
+    for _ in range(3):
+        await one.put("alice", {"call_2": b"signed"})
+        assert await one.get("alice", ["call_1", "call_2"]) == {"call_1": b"signed"}
+        assert one.away
+        await clock.advance(1.01)
+    redis.do(*recovers)
+    await one.put("alice", {"call_2": b"signed"})
+    assert not one.away
+    said = capfd.readouterr().err
+    assert (said.count("redis is away"), said.count("redis is back")) == (1, 1)
+
+
 async def test_a_slow_answer_is_still_taken_by_redis(redis: RedisServer, make: Make) -> None:
     """Nobody waits for it, and it is there for the next one."""
     one, other = await make(redis.url, patience_s=0.0), await make(redis.url)
