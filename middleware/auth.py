@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.config import is_loopback
 from gateway.context import ANONYMOUS, Principal, RequestContext, attach, route_path
 from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
 from gateway.keys import Key, Keys, digest_of, end_of, indexed, keys_of
@@ -267,22 +267,12 @@ def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Tell a program on this machine from a forwarded request, and from a web page that found the port."""
     if b"x-forwarded-for" in headers or b"forwarded" in headers:
         return False
-    if not _is_loopback((scope.get("client") or ("",))[0]):
+    if not is_loopback((scope.get("client") or ("",))[0]):
         return False
     if not _LOCAL_HOST.fullmatch(headers.get(b"host", b"")):
         return False
     origin = headers.get(b"origin")
     return origin is None or origin.partition(b"://")[2] == headers.get(b"host")
-
-
-def _is_loopback(peer: str) -> bool:
-    """Tell this machine's own address; a listener for both families writes an IPv4 one as ::ffff:127.0.0.1."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def _forget(scope: Scope, context: RequestContext) -> None:

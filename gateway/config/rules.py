@@ -48,7 +48,10 @@ def check_rules(config: Config, draft: Draft) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on this host; "" listens everywhere."""
+    """Whether a host is this machine alone, to listen on or as the peer of a connection; "" is everywhere, or nobody.
+
+    A listener for both families writes an IPv4 peer as ::ffff:127.0.0.1.
+    """
     if host.lower() == "localhost":
         return True
     try:
