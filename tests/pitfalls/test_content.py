@@ -14,6 +14,7 @@ from tests.conformance.replies import FC, T, chunk, usage
 from tests.conformance.served import user, values
 from tests.conformance.test_cases_tools import chat_tools, messages_tools
 from tests.fakes.v1internal_reply import PIXEL
+from tests.pitfalls.chunks import called, delta
 from tests.pitfalls.gateways import CHAT_FORM, CLAUDES, DIALECTS, GOOGLE, OPENAI, TRANSLATING, At, each, translated
 
 pytestmark = pytest.mark.anyio
@@ -247,6 +248,27 @@ async def test_pitfall_53_calls_without_ids_get_some_of_their_own(at: At, dialec
         idents.append([one.id for one in (await at.ask(dialect, tools=["f"])).calls])
     assert idents[0] == idents[1]
     assert len({*idents[0], *idents[2]}) == 4
+
+
+AGAIN = [Said("go"), Said(calls=[Call("call_f", "f", {})], results=["4"])]
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai-responses"])
+@each(*CHAT_FORM)
+async def test_an_id_that_a_server_repeats_in_each_answer_is_another_one(at: At, dialect: str) -> None:
+    """Claude Code takes two calls of one id for one, and leaves out the later with its result."""
+    at.play(called("f", "{}"), delta("tool_calls"))
+    (call,) = (await at.ask(dialect, said=AGAIN, tools=["f"])).calls
+    assert call.id != "call_f"
+    assert call.id.startswith("call_")
+
+
+@TRANSLATED
+@each(*GOOGLE)
+async def test_an_id_that_google_repeats_in_each_answer_is_another_one(at: At, dialect: str) -> None:
+    at.play(chunk(FC("f", {}, id="call_f"), fin="STOP", usage=usage(3, 2, 5)))
+    (call,) = (await at.ask(dialect, said=AGAIN, tools=["f"])).calls
+    assert call.id != "call_f"
 
 
 SHOT: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}

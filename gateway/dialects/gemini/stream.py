@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
 from .logprobs import read_logprobs
-from .names import NameMap, legal_id
+from .names import NameMap, call_ids, legal_id
 from .schema import Cleaned, strip_placeholders
 from .usage import Tally
 from .wire import (
@@ -81,13 +81,15 @@ _ID_DIGITS: Final = 24
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
-    `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk
-    passes, too, out of the envelope that Code Assist has around it. `candidates`: how many were asked for.
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far, where the answer has no id
+    of its own. `native`: each chunk passes, too, out of the envelope that Code Assist has around it. `candidates`: how
+    many were asked for.
     """
 
     names: NameMap
     family: ir.Family
     salt: str
+    turns: Sequence[ir.Turn] = ()
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
     answer: str = ""
@@ -113,6 +115,7 @@ class StreamReader:
         self._signed = False  # the open block is
         self._texts = 0
         self._call_ids: set[str] = set()
+        self._before: frozenset[str] | None = None  # ids of the conversation so far
         self._finish: str | None = None
         self._finish_message: str | None = None
         self._blocked: Feedback | None = None
@@ -323,8 +326,10 @@ class StreamReader:
             self._part(Part(text=self._arguments(self._options.answer, call.args)))
 
     def _call_id(self, given: str) -> str:
-        """Keep a legal id that is new here, else make one: the same for the same answer."""
-        if not legal_id(given) or given in self._call_ids:
+        """Keep a legal id that is new in the conversation, else make one: the same for the same answer."""
+        if self._before is None:
+            self._before = call_ids(self._options.turns)
+        if not legal_id(given) or given in self._call_ids or given in self._before:
             seed = f"{self._id or self._options.salt}/{len(self._call_ids)}"
             given = "call_" + sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
         self._call_ids.add(given)
