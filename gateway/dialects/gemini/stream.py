@@ -1,7 +1,7 @@
 """Read a streamed answer: chunks in, neutral events out, in their grammar whatever comes.
 
-    text ─► text block, open until something else comes or the stream ends, so that late sources find it; a signature
-            is good for the words before it only, so what follows is another block
+    text ─► text block, open until something else comes or the stream ends, so that late sources find it; words go on
+            in it behind a signature, for callers show each block by itself, and the last signature is that of all
     thought ─► thinking block, closed by its signature
     functionCall, inlineData ─► a block that is complete at once
 
@@ -112,7 +112,6 @@ class StreamReader:
         self._started = self._ended = self._visible = self._answered = False
         self._id = ""
         self._open: ir.BlockKind | None = None
-        self._signed = False  # the open block is
         self._texts = 0
         self._call_ids: set[str] = set()
         self._before: frozenset[str] | None = None  # ids of the conversation so far
@@ -265,7 +264,7 @@ class StreamReader:
             self._call(call, signature)  # also when it is marked as a thought
         elif part.text:
             kind: ir.BlockKind = "thinking" if part.thought else "text"
-            if self._open != kind or self._signed:
+            if self._open != kind:
                 self._begin(kind)
             if self._tokens and not part.thought:
                 self._tell()
@@ -293,11 +292,8 @@ class StreamReader:
         """Sign the open block; a thought's signature ends it, and stands alone when its words are withheld."""
         if thought and self._open != "thinking":
             self._begin("thinking")
-        elif self._signed:
-            self._begin("text")
         if self._open is not None:
             self._events.append(ir.SignatureDelta(ir.Signature(self._options.family, signature)))
-            self._signed = True
         if thought:
             self._end_block()
 
@@ -400,7 +396,6 @@ class StreamReader:
             self._cite()
         self._events.append(ir.BlockEnded())
         self._open = None
-        self._signed = False
 
     def _cite(self) -> None:
         """Write the sources into the open text block, and whole for those who can read them."""
