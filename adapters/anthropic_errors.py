@@ -125,6 +125,7 @@ _OURS: Final[Mapping[Cause, str]] = {  # 400s that are no fault of the caller's
 }
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
 _ADDRESS: Final = "nothing is at this address of the upstream; base_url is given without /v1"
+_UNTHREADED: Final = "thread: extra inputs"  # a server that keeps no threads
 _REGAIN: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d) at (\d\d:\d\d) UTC")
 
 
@@ -151,6 +152,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     code = status if status >= 400 else details.status or error.status
     cause = _CAUSES.find(code, _code(body), details.message)
     error, cause = _whose(error, cause, details.message)
+    if _UNTHREADED in details.message.lower():
+        error.param = "thread"  # so that the caller is told as this gateway does
     if error.retry_after is None and cause == "quota":
         error.retry_after = _regained(details.message, now)
     return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.type)

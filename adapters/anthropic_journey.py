@@ -132,7 +132,13 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
             response = await backend.send(self._url(), self._headers(secret), bytes(self.body()))
         except Failure as failure:
             raise without_key(failure, secret) from None
-        options = ReadOptions(names=written.names, salt=self._salt, wrapped=written.wrapped, answer=written.answer)
+        options = ReadOptions(
+            names=written.names,
+            salt=self._salt,
+            turns=self.request.turns,
+            wrapped=written.wrapped,
+            answer=written.answer,
+        )
         return UpstreamAnswer(
             response,
             StreamReader(options),

@@ -149,7 +149,7 @@ class Failure(Exception):
         self.wait_s = wait_s
         self.link = link
         self.reason = reason
-        self.own: dict[str, str | int | None] = {}
+        self.own: dict[str, object] = {}
         self.again: bool | None = None
 
 
@@ -205,6 +205,7 @@ class _Body(Struct):
 
 _BODY: Final = msgspec.json.Decoder(_Body)
 _OWN: Final = frozenset({"type", "code", "param", "status"})
+_DETAILS: Final = "details"
 _DAY_S: Final = 86_400.0
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
@@ -230,13 +231,20 @@ class Causes(Struct, frozen=True):
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
 
 
-def own_words(body: bytes) -> dict[str, str | int | None]:
-    """Read what an error body says of itself besides the message; {} when it is none that callers know."""
+def own_words(body: bytes) -> dict[str, object]:
+    """Read what an error body says of itself besides the message; {} when it is none that callers know.
+
+    `details` is an object at Anthropic only.
+    """
     try:
         found = _BODY.decode(body).error
     except (ValueError, RecursionError):
         return {}
-    return {name: value for name, value in found.items() if name in _OWN and isinstance(value, str | int | None)}
+    words: dict[str, object] = {
+        name: value for name, value in found.items() if name in _OWN and isinstance(value, str | int | None)
+    }
+    details = found.get(_DETAILS)
+    return words | {_DETAILS: details} if isinstance(details, dict) else words
 
 
 def unreachable(error: TransportError) -> Failure:

@@ -1,6 +1,6 @@
 """One answer of a Google upstream while it is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway import ir
 from gateway.adapters.answer import UpstreamAnswer
@@ -40,12 +40,15 @@ def _is_error(payload: bytes) -> bool:
     return details.code is not None or bool(details.status)
 
 
-def reader_of(written: Written, family: ir.Family, salt: str, *, chunks: bool = True) -> StreamReader:
-    """Make the reader of the answer to a request; `chunks`: an answer that passes does so chunk by chunk."""
+def reader_of(
+    written: Written, family: ir.Family, salt: str, turns: Sequence[ir.Turn], *, chunks: bool = True
+) -> StreamReader:
+    """Make the reader of the answer to a conversation; `chunks`: an answer that passes does so chunk by chunk."""
     options = ReadOptions(
         names=written.names,
         family=family,
         salt=salt,
+        turns=turns,
         placeholders=written.placeholders,
         parallel=written.parallel,
         answer=written.answer,

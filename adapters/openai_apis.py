@@ -1,6 +1,6 @@
 """The two APIs of OpenAI: where they are, and who writes for them and reads what they say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Raw, Struct
@@ -21,7 +21,7 @@ __all__ = ["API", "APIS"]
 
 
 class API(Struct, frozen=True, kw_only=True):
-    """One of them. `reader`: of an answer to what was written; `salt` makes the ids that it lacks.
+    """One of them. `reader`: of an answer to what was written in this conversation; `salt` makes the ids that it lacks.
 
     `take`: takes the own words of a caller that speaks it, too. `fetches`: whether it takes a file's address. `done`:
     the reader must see the `[DONE]` that ends a stream.
@@ -30,18 +30,18 @@ class API(Struct, frozen=True, kw_only=True):
     path: str
     write: Callable[[ir.Request, OpenAITarget], OpenAIWritten]
     take: Callable[[ir.Request, Raw, OpenAITarget], OpenAIWritten]
-    reader: Callable[[OpenAIWritten, str], Reader]
+    reader: Callable[[OpenAIWritten, str, Sequence[ir.Turn]], Reader]
     fetches: Callable[[ir.Media], bool]
     done: bool
 
 
-def _chat(written: OpenAIWritten, salt: str) -> Reader:
-    options = chat_stream.ReadOptions(names=written.names, salt=salt, choices=written.choices)
+def _chat(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> Reader:
+    options = chat_stream.ReadOptions(names=written.names, salt=salt, turns=turns, choices=written.choices)
     return chat_stream.StreamReader(options)
 
 
-def _responses(written: OpenAIWritten, salt: str) -> Reader:
-    options = responses_stream.ReadOptions(names=written.names, salt=salt, namespaces=written.namespaces)
+def _responses(written: OpenAIWritten, salt: str, turns: Sequence[ir.Turn]) -> Reader:
+    options = responses_stream.ReadOptions(names=written.names, salt=salt, turns=turns, namespaces=written.namespaces)
     return responses_stream.StreamReader(options)
 
 

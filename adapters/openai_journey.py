@@ -71,7 +71,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             if failure.cause == "filtered" and self._streams is None:
                 return Withheld(failure.error.message)
             raise without_key(failure, secret) from None
-        reader = backend.api.reader(self._draft.written, self._salt)
+        reader = backend.api.reader(self._draft.written, self._salt, self.request.turns)
         return UpstreamAnswer(
             response,
             reader,

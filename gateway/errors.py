@@ -82,7 +82,8 @@ class GatewayError(Exception):
     `param`: the request field that is wrong, as the caller wrote it.
     `retry_after`: seconds until another try can succeed; None = unknown.
     `headers`: further reply headers, such as `allow`.
-    `own`: what an upstream's error says of itself, for a caller of its dialect: `type`, `code`, `param`, `status`.
+    `own`: what an upstream's error says of itself, for a caller of its dialect: `type`, `code`, `param`, `status`,
+    `details`.
     `cause`: what an adapter takes it for, in one of its few words.
     """
 
@@ -104,7 +105,7 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after = retry_after
         self.headers = headers or {}
-        self.own: dict[str, str | int | None] = {}
+        self.own: dict[str, object] = {}
         self.cause = ""
         if status is not None:
             self.status = status

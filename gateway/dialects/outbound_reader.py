@@ -5,6 +5,7 @@
 A failure comes behind what was said before it, and nothing comes behind a failure.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway import ir
@@ -23,11 +24,11 @@ def cut() -> StreamBroken:
 
 
 class BlockReader:
-    """Reads one answer. `salt`: makes ids for calls that have none."""
+    """Reads one answer. `salt`: makes ids for calls that have none, or one of `turns` before."""
 
-    def __init__(self, salt: str) -> None:
+    def __init__(self, salt: str, turns: Sequence[ir.Turn] = ()) -> None:
         self._events: list[ir.Event] = []
-        self._blocks = Blocks(salt)
+        self._blocks = Blocks(salt, turns)
         self._started = self._ended = False
 
     def close(self) -> list[ir.Event]:

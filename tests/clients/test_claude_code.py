@@ -94,6 +94,15 @@ def test_thoughts_are_shown(claude_code: ClaudeCode, accepting: Google, model: s
 
 
 @MODELS
+def test_an_answer_behind_a_thought_is_printed_from_its_first_word(
+    claude_code: ClaudeCode, accepting: Google, model: str
+) -> None:
+    """It prints the last text of an answer; Gemini signs the first words by themselves."""
+    said = "Take the train at nine, it is the fastest."
+    assert claude_code.run(f"!think trains are fast\n!say {said}", ANTHROPIC_MODEL=model)[-1]["result"] == said
+
+
+@MODELS
 def test_picture_that_a_tool_read_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
     (claude_code.work / "dot.png").write_bytes(base64.b64decode(PIXEL))
     assert claude_code.run(PICTURE, ANTHROPIC_MODEL=model)[-1]["result"] == "a dot"

@@ -94,10 +94,10 @@ def cached_texts_filled(asked: Asked) -> None:
 
 
 def texts_filled(asked: Asked) -> None:
-    """No text is empty or blank, and no message is empty but a last one of the model's."""
+    """No text is empty or blank, and no message is empty but a last one of the model's, or one that sets something."""
     for place, message in enumerate(asked.messages):
         last = place == len(asked.messages) - 1 and message["role"] == "assistant"
-        if message.get("content") in ("", []) and not last:
+        if message.get("content") in ("", []) and not last and not message.get("output_config"):
             raise bad(
                 f"messages.{place}",
                 "all messages must have non-empty content except for the optional final assistant message",

@@ -400,6 +400,11 @@ BETAS: dict[str, tuple[dict[str, Any], str, str]] = {
         "thinking-binding-controls-2026-08-01",
         "thinking.enabled.block_binding",
     ),
+    "effort from a turn on, without words": (
+        {"messages": [user("a"), {"role": "system", "content": [], "output_config": {"effort": "low"}}], "model": FIVE},
+        "mid-conversation-output-config-2026-07-01",
+        "messages.1.output_config",
+    ),
     "scope of a cache mark": (
         {"system": [text("x", cache_control={**MARK, "scope": "global"})]},
         "prompt-caching-scope-2026-01-05",

@@ -11,9 +11,10 @@ import pytest
 from tests.automata import Call
 from tests.conformance.openai_api import Said
 from tests.conformance.replies import FC, T, chunk, usage
-from tests.conformance.served import user, values
+from tests.conformance.served import events, user, values
 from tests.conformance.test_cases_tools import chat_tools, messages_tools
 from tests.fakes.v1internal_reply import PIXEL
+from tests.pitfalls.chunks import called, delta
 from tests.pitfalls.gateways import CHAT_FORM, CLAUDES, DIALECTS, GOOGLE, OPENAI, TRANSLATING, At, each, translated
 
 pytestmark = pytest.mark.anyio
@@ -247,6 +248,55 @@ async def test_pitfall_53_calls_without_ids_get_some_of_their_own(at: At, dialec
         idents.append([one.id for one in (await at.ask(dialect, tools=["f"])).calls])
     assert idents[0] == idents[1]
     assert len({*idents[0], *idents[2]}) == 4
+
+
+AGAIN = [Said("go"), Said(calls=[Call("call_f", "f", {})], results=["4"])]
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai-responses"])
+@each(*CHAT_FORM)
+async def test_an_id_that_a_server_repeats_in_each_answer_is_another_one(at: At, dialect: str) -> None:
+    """Claude Code takes two calls of one id for one, and leaves out the later with its result."""
+    at.play(called("f", "{}"), delta("tool_calls"))
+    (call,) = (await at.ask(dialect, said=AGAIN, tools=["f"])).calls
+    assert call.id != "call_f"
+    assert call.id.startswith("call_")
+
+
+@TRANSLATED
+@each(*GOOGLE)
+async def test_an_id_that_google_repeats_in_each_answer_is_another_one(at: At, dialect: str) -> None:
+    at.play(chunk(FC("f", {}, id="call_f"), fin="STOP", usage=usage(3, 2, 5)))
+    (call,) = (await at.ask(dialect, said=AGAIN, tools=["f"])).calls
+    assert call.id != "call_f"
+
+
+ANSWER = '{"city":"Oslo"}'
+IN_PARTS = (
+    chunk({"text": '{"city":', "thoughtSignature": "EkBGQUtF"}),
+    chunk({"text": '"Oslo"}'}),
+    chunk({"text": "", "thoughtSignature": "Eg=="}, fin="STOP", usage=usage(3, 2, 5)),
+)
+
+
+@each(*GOOGLE)
+async def test_words_behind_a_signature_are_one_text_with_those_before_it(at: At) -> None:
+    """Claude Code prints the last block of an answer; SDKs read each by itself as the JSON that was asked for."""
+    at.play(*IN_PARTS)
+    assert [block["text"] for block in (await at.messages(user("hi"))).json()["content"]] == [ANSWER]
+    at.play(*IN_PARTS)
+    (item,) = (await at.items(user("hi"))).json()["output"]
+    assert [part["text"] for part in item["content"]] == [ANSWER]
+
+
+@each(*GOOGLE)
+async def test_words_behind_a_signature_are_streamed_in_the_same_text(at: At) -> None:
+    at.play(*IN_PARTS)
+    told = events((await at.messages(user("hi"), stream=True)).text)
+    assert [one["index"] for one in told if one["type"] == "content_block_start"] == [0]
+    at.play(*IN_PARTS)
+    told = events((await at.items(user("hi"), stream=True)).text)
+    assert [one["text"] for one in told if one["type"] == "response.output_text.done"] == [ANSWER]
 
 
 SHOT: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}

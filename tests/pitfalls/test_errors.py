@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.conformance.openai_api import ENDS
+from tests.conformance.served import user
 from tests.gateway.dialects.anthropic.reader import parse
 from tests.gateway.dialects.gemini.caller import sse
 from tests.pitfalls.gateways import ALL, CLAUDES, DIALECTS, OPENAI, Alone, At, each
@@ -186,3 +187,26 @@ async def test_pitfall_88_an_error_within_the_message_of_an_error_is_unwrapped(
     message = error_of(response)["message"]
     assert "This model does not support assistant message prefill." in message
     assert '{"type"' not in message
+
+
+@each("anthropic", "vertex-claude")
+async def test_details_of_anthropics_error_reach_its_callers(at: At) -> None:
+    """By them Anthropic's SDKs know that a thread is gone, and send the whole conversation in another one."""
+    details = {"error_code": "thread_not_found"}
+    error = {"type": "invalid_request_error", "message": "no such thread", "details": details}
+    refusal = json.dumps({"status": 400, "error": error})
+    response = await at.post("/v1/messages", {"max_tokens": 9, "messages": [user(f"!refuse {refusal}")]})
+    assert response.status_code == 400
+    assert response.json()["error"] == error
+
+
+@each("vertex-claude")
+async def test_a_caller_learns_that_a_cloud_keeps_no_threads(at: At) -> None:
+    """The tool runners of Anthropic's SDKs try one, and go on without it when they are told so."""
+    asked = {"max_tokens": 9, "messages": [user("hi")], "thread": {"type": "create"}}
+    response = await at.post("/v1/messages", asked, anthropic_beta="message-threads-2026-08-12")
+    assert response.status_code == 400
+    assert response.json()["error"]["details"] == {
+        "error_code": "thread_unsupported_request",
+        "unsupported": ["thread"],
+    }

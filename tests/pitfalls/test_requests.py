@@ -347,3 +347,20 @@ async def test_pitfall_24_betas_are_nothing_to_others(at: At) -> None:
     response = await at.post("/v1/messages", body, anthropic_beta=BETAS)
     assert response.status_code == 200, response.text
     assert "context-1m" not in json.dumps(at.calls[-1].headers) + at.calls[-1].raw.decode()
+
+
+@each("vertex-claude")
+async def test_an_effort_from_a_turn_on_is_left_out_where_it_is_not_known(at: At) -> None:
+    """Claude Code sets it in system messages, with and without words, by a beta that Vertex AI does not have."""
+    turns = [
+        user("one"),
+        {"role": "system", "content": [], "output_config": {"effort": "low"}},
+        {"role": "assistant", "content": "two"},
+        user("!say ok"),
+        {"role": "system", "content": "be brief", "output_config": {"effort": "high"}},
+    ]
+    asked = {"model": f"{at.kind.table}/claude-opus-5-5", "max_tokens": 50, "messages": turns}
+    response = await at.post("/v1/messages", asked, anthropic_beta="mid-conversation-output-config-2026-07-01")
+    assert response.status_code == 200, response.text
+    assert "x-gateway-lossy" not in response.headers
+    assert at.sent["messages"] == [turns[0], *turns[2:4], {"role": "system", "content": "be brief"}]

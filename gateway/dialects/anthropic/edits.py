@@ -32,7 +32,7 @@ from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.upstream import Edit
 
-from .edits_messages import answered, legal, ordered, unmarked, unsealed
+from .edits_messages import answered, even, legal, ordered, unmarked, unsealed
 from .outbound_request import AnthropicWritten
 
 __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "pass_through", "screen"]
@@ -124,6 +124,8 @@ def _refused(words: _Words) -> None:
     if "thinking" in refused and _thinks(words):
         words.drop(_THINKING)
         words.lose(_THINKING, _OFF, "change")
+    if "output_config" in refused:
+        even(words)
     dropped = _DRAWING if "drawing" in refused else ("top_p",) if "both" in refused and words.has("temperature") else ()
     for name in dropped:
         if words.has(name):

@@ -12,7 +12,7 @@ from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
 from gateway.dialects.gemini.names import map_id
 
-__all__ = ["answered", "legal", "ordered", "unmarked", "unsealed"]
+__all__ = ["answered", "even", "legal", "ordered", "unmarked", "unsealed"]
 
 
 class _Target(Protocol):
@@ -32,6 +32,7 @@ _NULL: Final = Raw(b"null")
 _EMPTY: Final = Raw(b'""')
 _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
+_CONFIG: Final = "output_config"
 _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
 _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
@@ -41,6 +42,7 @@ _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
 _UNSIGNED: Final = "another upstream has thought it and not signed it; Anthropic takes back only what is signed"
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
+_NOT_SET: Final = "this upstream takes it for the whole request only"
 _NOT_SEARCHED: Final = "another upstream has searched; Anthropic takes back only what it has found itself"
 
 
@@ -109,6 +111,20 @@ def unmarked(words: _Words) -> None:
 
     if b'"cache_control"' in _said(words) and b'thinking"' in _said(words):
         _mend_blocks(words, mend)
+
+
+def even(words: _Words) -> None:
+    """Leave out what a message sets from its turn on, and a message that does nothing else."""
+
+    def mend(place: int, message: Fields) -> Fields | None:
+        if _CONFIG not in message:
+            return message
+        words.lose(f"messages[{place}].{_CONFIG}", _NOT_SET)
+        return {name: value for name, value in message.items() if name != _CONFIG} if _given(message) else None
+
+    after = mended(words.many("messages"), mend)
+    if after is not None:
+        words.put("messages", [one for one in after if one is not None])
 
 
 def legal(words: _Words) -> None:

@@ -39,8 +39,9 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     status = _status(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
     detail: dict[str, object] = {"type": error.own.get("type") or kind, "message": _message(error)}
-    if error.param in _DETAILS:
-        detail["details"] = _DETAILS[error.param]
+    details = error.own.get("details") or _DETAILS.get(error.param or "")
+    if details:
+        detail["details"] = details
     return encode({"type": "error", "error": detail, "request_id": request_id})
 
 

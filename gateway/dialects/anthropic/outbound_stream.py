@@ -50,10 +50,14 @@ _HEAD: Final = msgspec.json.Decoder(wire.Head)
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
-    """What the reader must know of the request; see AnthropicWritten. `salt`: makes ids for calls that have none."""
+    """What the reader must know of the request; see AnthropicWritten.
+
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far.
+    """
 
     names: NameMap
     salt: str = ""
+    turns: Sequence[ir.Turn] = ()
     wrapped: frozenset[str] = frozenset()
     answer: str = ""
 
@@ -62,7 +66,7 @@ class StreamReader(BlockReader):
     """Reads one answer."""
 
     def __init__(self, options: ReadOptions) -> None:
-        super().__init__(options.salt)
+        super().__init__(options.salt, options.turns)
         self._options = options
         self._tally = Tally()
         self._said = False

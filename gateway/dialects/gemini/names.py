@@ -11,7 +11,9 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-__all__ = ["NameMap", "legal", "legal_id", "map_id"]
+from gateway import ir
+
+__all__ = ["NameMap", "call_ids", "legal", "legal_id", "map_id"]
 
 _LIMIT = 64
 _DIGITS = 8
@@ -64,6 +66,11 @@ def legal(name: str) -> bool:
 def legal_id(value: str) -> bool:
     """Tell whether every upstream takes this tool call id."""
     return _ID.fullmatch(value) is not None
+
+
+def call_ids(turns: Iterable[ir.Turn]) -> frozenset[str]:
+    """Give the ids of the calls in a conversation."""
+    return frozenset(part.id for turn in turns for part in turn.parts if isinstance(part, ir.ToolCall))
 
 
 def map_id(value: str) -> str:

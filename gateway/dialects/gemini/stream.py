@@ -1,7 +1,7 @@
 """Read a streamed answer: chunks in, neutral events out, in their grammar whatever comes.
 
-    text ─► text block, open until something else comes or the stream ends, so that late sources find it; a signature
-            is good for the words before it only, so what follows is another block
+    text ─► text block, open until something else comes or the stream ends, so that late sources find it; words go on
+            in it behind a signature, for callers show each block by itself, and the last signature is that of all
     thought ─► thinking block, closed by its signature
     functionCall, inlineData ─► a block that is complete at once
 
@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
 from .logprobs import read_logprobs
-from .names import NameMap, legal_id
+from .names import NameMap, call_ids, legal_id
 from .schema import Cleaned, strip_placeholders
 from .usage import Tally
 from .wire import (
@@ -81,13 +81,15 @@ _ID_DIGITS: Final = 24
 class ReadOptions(Struct, frozen=True, kw_only=True):
     """What the reader of an answer must know of the request; see `Written`.
 
-    `salt`: makes ids for calls that have none, where the answer has no id of its own. `native`: each chunk
-    passes, too, out of the envelope that Code Assist has around it. `candidates`: how many were asked for.
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far, where the answer has no id
+    of its own. `native`: each chunk passes, too, out of the envelope that Code Assist has around it. `candidates`: how
+    many were asked for.
     """
 
     names: NameMap
     family: ir.Family
     salt: str
+    turns: Sequence[ir.Turn] = ()
     placeholders: Mapping[str, Cleaned] = {}
     parallel: bool = True
     answer: str = ""
@@ -110,9 +112,9 @@ class StreamReader:
         self._started = self._ended = self._visible = self._answered = False
         self._id = ""
         self._open: ir.BlockKind | None = None
-        self._signed = False  # the open block is
         self._texts = 0
         self._call_ids: set[str] = set()
+        self._before: frozenset[str] | None = None  # ids of the conversation so far
         self._finish: str | None = None
         self._finish_message: str | None = None
         self._blocked: Feedback | None = None
@@ -262,7 +264,7 @@ class StreamReader:
             self._call(call, signature)  # also when it is marked as a thought
         elif part.text:
             kind: ir.BlockKind = "thinking" if part.thought else "text"
-            if self._open != kind or self._signed:
+            if self._open != kind:
                 self._begin(kind)
             if self._tokens and not part.thought:
                 self._tell()
@@ -290,11 +292,8 @@ class StreamReader:
         """Sign the open block; a thought's signature ends it, and stands alone when its words are withheld."""
         if thought and self._open != "thinking":
             self._begin("thinking")
-        elif self._signed:
-            self._begin("text")
         if self._open is not None:
             self._events.append(ir.SignatureDelta(ir.Signature(self._options.family, signature)))
-            self._signed = True
         if thought:
             self._end_block()
 
@@ -323,8 +322,10 @@ class StreamReader:
             self._part(Part(text=self._arguments(self._options.answer, call.args)))
 
     def _call_id(self, given: str) -> str:
-        """Keep a legal id that is new here, else make one: the same for the same answer."""
-        if not legal_id(given) or given in self._call_ids:
+        """Keep a legal id that is new in the conversation, else make one: the same for the same answer."""
+        if self._before is None:
+            self._before = call_ids(self._options.turns)
+        if not legal_id(given) or given in self._call_ids or given in self._before:
             seed = f"{self._id or self._options.salt}/{len(self._call_ids)}"
             given = "call_" + sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
         self._call_ids.add(given)
@@ -395,7 +396,6 @@ class StreamReader:
             self._cite()
         self._events.append(ir.BlockEnded())
         self._open = None
-        self._signed = False
 
     def _cite(self) -> None:
         """Write the sources into the open text block, and whole for those who can read them."""

@@ -6,7 +6,7 @@ Words are complete when something else comes; a call is when its arguments are o
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -14,7 +14,7 @@ import msgspec
 
 from gateway import ir
 from gateway.dialects.content import arguments
-from gateway.dialects.gemini.names import map_id
+from gateway.dialects.gemini.names import call_ids, map_id
 
 __all__ = ["Block", "Blocks", "CallBlock"]
 
@@ -123,14 +123,16 @@ class CallBlock(Block):
 
 
 class Blocks:
-    """Gives out the blocks of one answer. `salt`: makes ids for calls that have none."""
+    """Gives out the blocks of one answer. `salt`: makes ids for calls that have none, or one of `turns` before."""
 
-    def __init__(self, salt: str) -> None:
+    def __init__(self, salt: str, turns: Sequence[ir.Turn] = ()) -> None:
         self.calls: list[CallBlock] = []
         self.texts = 0
         self._salt = salt
         self._waiting: deque[Block] = deque()
         self._ids: set[str] = set()
+        self._turns = turns
+        self._before: frozenset[str] | None = None
 
     def say(self, kind: ir.BlockKind, event: ir.Event) -> bool:
         """Add words to the last block if it is of their kind, else to a new one; tell whether it is new."""
@@ -216,9 +218,11 @@ class Blocks:
         return None if another else last
 
     def _new_id(self, given: str) -> str:
-        """Make the id legal, and unlike the others: always the same for the same answer."""
+        """Make the id legal, and unlike the others of the conversation: always the same for the same answer."""
+        if self._before is None:
+            self._before = call_ids(self._turns)
         chosen = map_id(given) if given else ""
-        if not chosen or chosen in self._ids:
+        if not chosen or chosen in self._ids or chosen in self._before:
             digits = sha256(f"{self._salt}/{len(self._ids)}".encode()).hexdigest()[:_ID_DIGITS]
             chosen = f"call_{digits}"
         self._ids.add(chosen)

@@ -45,10 +45,14 @@ _LEGACY: Final = -1  # the index of the older function_call, of which there is o
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
-    """What the reader must know of the request; see OpenAIWritten. `salt`: makes ids for calls that have none."""
+    """What the reader must know of the request; see OpenAIWritten.
+
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far.
+    """
 
     names: NameMap
     salt: str = ""
+    turns: Sequence[ir.Turn] = ()
     choices: int = 1
 
 
@@ -100,7 +104,7 @@ class StreamReader(BlockReader):
     """Reads one answer. `tally`: that of the first answer, where it is another one."""
 
     def __init__(self, options: ReadOptions, tally: Tally | None = None) -> None:
-        super().__init__(options.salt)
+        super().__init__(options.salt, options.turns)
         self._options = options
         self._tally = Tally() if tally is None else tally
         self._started = tally is not None

@@ -41,10 +41,14 @@ _Known = TypeVar("_Known", Message, Reasoning, Call)
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
-    """What the reader must know of the request; see OpenAIWritten. `salt`: makes ids for calls that have none."""
+    """What the reader must know of the request; see OpenAIWritten.
+
+    `salt`: makes ids for calls that have none, or one of `turns`, the conversation so far.
+    """
 
     names: NameMap
     salt: str = ""
+    turns: Sequence[ir.Turn] = ()
     namespaces: Mapping[str, tuple[str, str]] = {}
 
 
@@ -61,7 +65,7 @@ class StreamReader(BlockReader):
     """Reads one answer."""
 
     def __init__(self, options: ReadOptions) -> None:
-        super().__init__(options.salt)
+        super().__init__(options.salt, options.turns)
         self._names = options.names
         self._within = {inner: name for name, inner in options.namespaces.items()}
         self._usage = ir.Usage()

@@ -64,35 +64,26 @@ def test_thought_whose_words_are_withheld_is_a_signature_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["thoughtSignature", "thought_signature"])
-def test_signature_on_text_signs_its_block_which_no_later_words_join(name: str) -> None:
+def test_words_behind_a_signature_on_text_go_on_in_its_block(name: str) -> None:
     found = parts(text("a", **{name: SIGNED}), text("b"))
-    assert found == [[TEXT, ir.TextDelta("a"), SIGNATURE], [TEXT, ir.TextDelta("b")]]
+    assert found == [[TEXT, ir.TextDelta("a"), SIGNATURE, ir.TextDelta("b")]]
 
 
 @pytest.mark.parametrize("second", [text("b", thoughtSignature="Eg=="), text("", thoughtSignature="Eg==")])
-def test_signed_texts_in_a_row_keep_both_signatures(second: Any) -> None:
-    first, then = parts(text("a", thoughtSignature=SIGNED), second)
-    assert first == [TEXT, ir.TextDelta("a"), SIGNATURE]
-    assert then[-1] == ir.SignatureDelta(ir.Signature("gemini", "Eg=="))
-
-
-def test_signed_texts_of_a_whole_answer_keep_both_signatures() -> None:
+def test_the_last_signature_of_texts_in_a_row_is_that_of_all(second: Any) -> None:
     one, fold = reader(), ir.Fold()
-    both = chunk(text("a", thoughtSignature=SIGNED), text("b", thoughtSignature="Eg=="), finish="STOP")
-    fold.feed(one.feed_whole(msgspec.json.encode(both)))
-    assert fold.reply().parts == (
-        ir.Text(text="a", signature=ir.Signature("gemini", SIGNED)),
-        ir.Text(text="b", signature=ir.Signature("gemini", "Eg==")),
-    )
+    fold.feed(one.feed_whole(msgspec.json.encode(chunk(text("a", thoughtSignature=SIGNED), second, finish="STOP"))))
+    assert fold.reply().parts == (ir.Text(text="a" + second["text"], signature=ir.Signature("gemini", "Eg==")),)
 
 
-def test_sources_stand_with_the_last_of_signed_texts() -> None:
-    found = {"groundingChunks": [{"web": {"uri": "https://a.example"}}]}
+def test_sources_of_signed_texts_keep_their_places() -> None:
+    part = {"segment": {"endIndex": 2}, "groundingChunkIndices": [0]}
+    found = {"groundingChunks": [{"web": {"uri": "https://a.example"}}], "groundingSupports": [part]}
     said = (text("a", thoughtSignature=SIGNED), text("b", thoughtSignature="Eg=="))
-    events = read(*(chunk(part, groundingMetadata=found) for part in said), DONE)
-    first, then = blocks(events)
-    assert not any(isinstance(event, ir.CitationDelta) for event in first)
-    assert [event.url for event in then if isinstance(event, ir.CitationDelta)] == ["https://a.example"]
+    (block,) = blocks(read(*(chunk(part, groundingMetadata=found) for part in said), DONE))
+    assert [(one.url, one.start, one.end) for one in block if isinstance(one, ir.CitationDelta)] == [
+        ("https://a.example", 0, 2)
+    ]
 
 
 @pytest.mark.parametrize("tail", [text("", thoughtSignature=SIGNED), {"thoughtSignature": SIGNED}])
