@@ -325,9 +325,11 @@ class StreamReader:
         """Keep a legal id that is new in the conversation, else make one: the same for the same answer."""
         if self._before is None:
             self._before = call_ids(self._options.turns)
-        if not legal_id(given) or given in self._call_ids or given in self._before:
-            seed = f"{self._id or self._options.salt}/{len(self._call_ids)}"
+        number = len(self._call_ids)
+        while not legal_id(given) or given in self._call_ids or given in self._before:
+            seed = f"{self._id or self._options.salt}/{number}"
             given = "call_" + sha256(seed.encode()).hexdigest()[:_ID_DIGITS]
+            number += 1
         self._call_ids.add(given)
         return given
 

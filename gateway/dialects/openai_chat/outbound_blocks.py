@@ -222,8 +222,10 @@ class Blocks:
         if self._before is None:
             self._before = call_ids(self._turns)
         chosen = map_id(given) if given else ""
-        if not chosen or chosen in self._ids or chosen in self._before:
-            digits = sha256(f"{self._salt}/{len(self._ids)}".encode()).hexdigest()[:_ID_DIGITS]
+        number = len(self._ids)
+        while not chosen or chosen in self._ids or chosen in self._before:
+            digits = sha256(f"{self._salt}/{number}".encode()).hexdigest()[:_ID_DIGITS]
             chosen = f"call_{digits}"
+            number += 1
         self._ids.add(chosen)
         return chosen

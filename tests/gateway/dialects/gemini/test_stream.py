@@ -215,6 +215,19 @@ def test_id_given_twice_is_replaced_once() -> None:
     assert first == "same" != second
 
 
+def test_an_id_that_is_made_is_new_in_the_conversation_too() -> None:
+    """Callers choose the ids of requests, which these are made of, and may choose the same one again."""
+    known: list[str] = []
+    for _ in range(3):
+        turns = [called(ident) for ident in known]
+        known += ids(parts(function(), function(), turns=turns))
+    assert len(set(known)) == 6
+
+
+def called(ident: str) -> ir.Turn:
+    return ir.Turn(role="assistant", parts=(ir.ToolCall(id=ident, name="f", arguments=msgspec.Raw(b"{}")),))
+
+
 # media and code
 
 

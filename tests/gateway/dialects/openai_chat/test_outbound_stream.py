@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway import errors, ir
@@ -282,6 +283,19 @@ def test_calls_without_ids_get_the_same_ones_each_time() -> None:
     assert first == again
     assert len(set(ids)) == 2
     assert all(ident.startswith("call_") for ident in ids)
+
+
+def test_an_id_that_is_made_is_new_in_the_conversation_too() -> None:
+    """Callers choose the ids of requests, which these are made of, and may choose the same one again."""
+    known: list[str] = []
+    for _ in range(3):
+        calls = tuple(ir.ToolCall(id=ident, name="f", arguments=msgspec.Raw(b"{}")) for ident in known)
+        options = ReadOptions(names=NameMap([]), salt="r1", turns=[ir.Turn(role="assistant", parts=calls)])
+        made = StreamReader(options)
+        said = [fragment(place, None, "f", "{}") for place in range(2)]
+        events = [event for one in said for event in made.feed([chunk(one)])] + made.feed([chunk(finish="tool_calls")])
+        known += [event.id for event in (*events, *made.close()) if isinstance(event, ir.BlockStarted)]
+    assert len(set(known)) == 6
 
 
 def test_the_callers_names_come_back() -> None:
