@@ -190,7 +190,8 @@ class UpstreamAnswer:
         for payload in payloads:
             body = payload if isinstance(payload, bytes) else payload.encode()
             if self._is_error(body):
-                failure = self._read_failure(200, self._response.concealed(body), {}, self._now)
+                body = self._response.concealed(body)
+                failure = self._read_failure(200, body, {}, self._now)
                 failure.own = own_words(body)
                 failed.error.retry_after = failure.wait_s
                 self._failed(failed.error, failure)

@@ -8,11 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import create_app
 from tests.conformance.openai_api import ENDS
 from tests.conformance.served import user
 from tests.gateway.dialects.anthropic.reader import parse
 from tests.gateway.dialects.gemini.caller import sse
+from tests.gateway.wire import ending, upstream
 from tests.pitfalls.gateways import ALL, CLAUDES, DIALECTS, OPENAI, Alone, At, each
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -198,6 +201,29 @@ async def test_details_of_anthropics_error_reach_its_callers(at: At) -> None:
     response = await at.post("/v1/messages", {"max_tokens": 9, "messages": [user(f"!refuse {refusal}")]})
     assert response.status_code == 400
     assert response.json()["error"] == error
+
+
+@STREAM
+async def test_details_that_repeat_the_key_do_not_tell_it(stream: bool) -> None:
+    """Neither those of a refusal, nor those of an error that comes as an answer."""
+    key = "sk-ant-0123456789"
+    details = {"error_code": "odd", "seen": [f"x-api-key: {key}"]}
+    body = json.dumps({"type": "error", "error": {"type": "api_error", "message": "odd", "details": details}}).encode()
+    event = b"event: error\ndata: %b\n\n" % body
+    said = [
+        b"HTTP/1.1 500 Oh\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event,
+    ]
+    for answer in said:
+        async with upstream(ending(answer)) as server:
+            claude = {"type": "anthropic", "base_url": server.url, "api_key": key, "models": ["claude-opus-5-5"]}
+            config = {"upstream": {"claude": claude}, "retry": {"attempts": 1}}
+            async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url) as http:
+                asked = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [user("hi")], "stream": stream}
+                response = await http.post("/v1/messages", json=asked)
+        assert key not in response.text
+        assert response.json()["error"]["details"] == {"error_code": "odd", "seen": ["x-api-key: ***"]}
 
 
 @each("vertex-claude")
