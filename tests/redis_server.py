@@ -19,9 +19,14 @@ from redis import Redis
 from tests.patience import patient
 from tests.ports import hold_port
 
-__all__ = ["RedisServer"]
+__all__ = ["READ_ONLY", "RedisServer"]
 
 START_S = 20.0
+# what makes it refuse whatever is to be written, and what ends that
+READ_ONLY = [
+    pytest.param(("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), id="full"),
+    pytest.param(("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), id="replica"),
+]
 
 
 class RedisServer:

@@ -17,7 +17,7 @@ from gateway.store.shared_limits import SharedLimits
 from gateway.store.tally import Tally
 from gateway.together import Together
 from tests.patience import patient
-from tests.redis_server import RedisServer
+from tests.redis_server import READ_ONLY, RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -168,14 +168,7 @@ class Counting(System):
         self.rests += 1
 
 
-@pytest.mark.parametrize(
-    ("falls_ill", "recovers"),
-    [
-        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
-        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
-    ],
-    ids=["full", "replica"],
-)
+@pytest.mark.parametrize(("falls_ill", "recovers"), READ_ONLY)
 async def test_a_redis_that_can_only_be_read_is_away_and_told_once(
     redis: RedisServer, falls_ill: tuple[str, ...], recovers: tuple[str, ...]
 ) -> None:

@@ -17,7 +17,7 @@ from gateway.store.signatures import SharedSignatures
 from tests.clocks import FakeClock
 from tests.patience import patient
 from tests.ports import free_port
-from tests.redis_server import RedisServer
+from tests.redis_server import READ_ONLY, RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -179,14 +179,7 @@ async def test_a_full_redis_is_as_good_as_none(redis: RedisServer, make: Make) -
     assert one.away
 
 
-@pytest.mark.parametrize(
-    ("falls_ill", "recovers"),
-    [
-        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
-        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
-    ],
-    ids=["full", "replica"],
-)
+@pytest.mark.parametrize(("falls_ill", "recovers"), READ_ONLY)
 async def test_one_that_keeps_nothing_more_is_read_and_that_is_told_once(
     redis: RedisServer,
     make: Make,
