@@ -1,7 +1,7 @@
 """What Redis does with limits, each in one step. They reckon as `own_limits` does, by the clock of Redis.
 
     gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before
-    gateway:open:{WHO}             ids of open requests, by the end of their lease
+    gateway:open:{WHO}             ids of open requests, by the end of their lease; of nobody: names of processes
     gateway:reserved:{WHO}         what is reserved for each of them: (counter, seconds, number, amount), packed
 
 What a process does not end because it was killed ends with its lease. All are asked with the keys `open`, `reserved`,
