@@ -13,7 +13,9 @@ from gateway.limiter import Limiter
 from gateway.registry import import_path
 from gateway.registry import load as load_plugin
 from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
+from gateway.store.cipher import Cipher
 from gateway.store.sole import Sole
+from gateway.store.stored import KeyProblem
 from gateway.store.tally import Tally
 from gateway.together import Shared
 from gateway.upstream import Adapter
@@ -85,7 +87,11 @@ def unchanged(adapters: Mapping[str, Adapter], loaded: Loaded, before: Loaded) -
 
 
 def missing_parts(loaded: Loaded) -> Iterator[Problem]:
-    """Say which configured keys need what is not installed, and of which Redis can nothing be made."""
+    """Say which need what is not installed, of which Redis can nothing be made, and what is no encryption key."""
+    try:
+        Cipher([key.reveal() for key in loaded.config.store.encryption_key], "")
+    except KeyProblem as problem:
+        yield loaded.problem(("store", "encryption_key"), str(problem))
     missing = [*missing_extras(loaded)]
     yield from missing
     url = loaded.config.store.redis.reveal()

@@ -14,7 +14,7 @@ from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
 from gateway.cli.files import stop
 from gateway.cli.options import address, configuration, loaded
-from gateway.config import ConfigError, Loaded, Problem
+from gateway.config import ConfigError, Loaded, Problem, host_and_port
 from gateway.errors import ModelNotFound
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def local_address(found: Loaded) -> str:
     server = found.config.server
     host = server.host.strip("[]")  # as `gateway run` takes it
     host = _EVERYWHERE.get(host, host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"http://{host_and_port(host, server.port)}"
 
 
 def _key(found: Loaded) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.cli.connect import local_address
 from gateway.cli.doctor_finding import Finding, ok, problem
-from gateway.config import Loaded
+from gateway.config import Loaded, host_and_port
 from gateway.transport import Transport, TransportError
 
 __all__ = ["port"]
@@ -30,7 +30,7 @@ class _Ready(msgspec.Struct):
 async def port(loaded: Loaded, transport: Transport) -> list[Finding]:
     """Try the port; where somebody listens, ask whether it is a gateway."""
     server = loaded.config.server
-    where = f"{server.host}:{server.port}"
+    where = host_and_port(server.host, server.port)
     error = _tried(server.host, server.port)
     if error is None:
         return [ok("port", f"{where} is free")]

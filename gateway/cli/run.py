@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import Config, ConfigError, Loaded, refuses_bind
+from gateway.config import Config, ConfigError, Loaded, host_and_port, refuses_bind
 
 if TYPE_CHECKING:
     from gateway.store.stored_keys import StoredKey
@@ -132,6 +132,6 @@ def _listen(config: Loaded) -> socket.socket:
             listener.close()
         used = error.errno == errno.EADDRINUSE
         reason = "another program listens there; stop it, or choose another --port" if used else error.strerror
-        click.echo(f"cannot listen on {host}:{port}: {reason}", err=True)
+        click.echo(f"cannot listen on {host_and_port(host, port)}: {reason}", err=True)
         raise SystemExit(4 if used else 2) from None
     return listener

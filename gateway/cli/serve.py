@@ -17,7 +17,7 @@ from gateway.app import Gateway, create_app
 from gateway.cli.curl import curl
 from gateway.cli.exposed import is_exposed, secret_files
 from gateway.cli.itself import is_own
-from gateway.config import ConfigError, Loaded, Problem, Refuses, Source
+from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_and_port
 from gateway.generations import Generations
 from gateway.limiter import NotAlone
 from gateway.logs import Forward
@@ -66,7 +66,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
         timeout_graceful_shutdown=1,
     )
     host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    address = f"http://{host_and_port(host, port)}"
     engine = f"{http}, {loop}, {workers} workers" if workers > 1 else f"{http}, {loop}"
 
     async def announce() -> None:

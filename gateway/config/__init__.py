@@ -11,7 +11,7 @@ from gateway.config.limits import LIMIT_KEYS, Limit, parse_limits, write_limits
 from gateway.config.load import Loaded, load
 from gateway.config.newkey import NewKey, read_new_key
 from gateway.config.problems import ConfigError, Problem
-from gateway.config.rules import SAMPLE_KEYS, is_loopback, refuses_bind
+from gateway.config.rules import SAMPLE_KEYS, host_and_port, is_loopback, refuses_bind
 from gateway.config.schema import (
     AdminConfig,
     AuthConfig,
@@ -116,6 +116,7 @@ __all__ = [
     "cut",
     "dotted",
     "files_of",
+    "host_and_port",
     "is_loopback",
     "load",
     "missing_extras",

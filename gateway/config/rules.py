@@ -23,7 +23,7 @@ from gateway.config.upstreams import (
 from gateway.proxies import misspelt
 from gateway.registry import names
 
-__all__ = ["SAMPLE_KEYS", "check_rules", "is_loopback", "refuses_bind"]
+__all__ = ["SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "refuses_bind"]
 
 SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
 _SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
@@ -60,6 +60,12 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Write where somebody listens as URLs do: an IPv6 address in one pair of brackets."""
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
 def refuses_bind(config: Config, *, stored_keys: bool = False) -> str | None:

@@ -121,10 +121,10 @@ def test_an_address_of_a_family_that_the_machine_has_not_is_refused(run: Run, mo
 
     monkeypatch.setattr(socket, "socket", Socket)
     done = run("--host", "::", "--port", "8045", "--api-key", "sk-a")
-    assert (done.code, done.err) == (2, "cannot listen on :::8045: Address family not supported by protocol\n")
+    assert (done.code, done.err) == (2, "cannot listen on [::]:8045: Address family not supported by protocol\n")
     monkeypatch.setenv("GATEWAY_SERVER__HOST", "::1")
     said = run("doctor").out
-    assert "cannot listen on ::1:8045: Address family not supported by protocol" in said
+    assert "cannot listen on [::1]:8045: Address family not supported by protocol" in said
     assert "this machine has no IPv6" in said
 
 
@@ -180,6 +180,18 @@ def test_a_wrong_encryption_key_is_refused(run: Run) -> None:
     assert done.code == 2
     assert "store.encryption_key: is not a key" in done.err
     assert "short" not in done.err.replace("--encryption-key", "")
+
+
+@pytest.mark.parametrize("words", [("run", "--port", "0"), ("check",), ("models",)])
+def test_what_is_no_encryption_key_is_refused_though_nothing_needs_it_yet(
+    run: Run, write: Write, words: tuple[str, ...]
+) -> None:
+    write('[store]\nencryption_key = ["too short"]\n\n[upstream.demo]\n')
+    done = run(*words)
+    assert (done.code, done.err) == (
+        2,
+        "gateway.toml:2: store.encryption_key: is not a key: 32 bytes in URL-safe base64\n",
+    )
 
 
 def test_the_version_is_printed(run: Run) -> None:
