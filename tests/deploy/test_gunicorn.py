@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -48,6 +50,17 @@ def test_at_sigterm_a_stream_goes_on_and_new_work_is_refused(tmp_path: Path) -> 
             assert ENDS["openai-chat"] in list(lines)
         client.close()
         assert program.ends(20) == 0
+
+
+def test_at_sigterm_nobody_waits_for_connections_on_which_nothing_is_asked(tmp_path: Path) -> None:
+    """A proxy keeps some for its next requests; gunicorn would wait for them, and then kill the workers."""
+    with served(tmp_path, "--graceful-timeout", "600") as program, httpx.Client(base_url=program.url) as client:
+        asked = urlsplit(program.url)
+        with socket.create_connection((asked.hostname, asked.port), 20):  # on which nothing was asked yet
+            assert client.get("/health").status_code == 200
+            program.process.terminate()
+            assert program.ends(20) == 0
+    assert program.output.count("Worker exiting") == 4
 
 
 def test_a_stream_that_is_too_long_ends_with_its_own_error(tmp_path: Path) -> None:
