@@ -39,7 +39,7 @@ def post_worker_init(worker: Any) -> None:
 
 def _close_idle(worker: Any) -> None:
     """Close the connections on which nothing is asked, for which gunicorn would wait until it kills the worker."""
-    for connection in gc.get_objects():
-        if isinstance(connection, ASGIProtocol) and any(getattr(connection, name, None) for name in _IDLE):
+    for connection in gc.get_objects():  # among others are some that do more than answer when asked for their class
+        if issubclass(type(connection), ASGIProtocol) and any(getattr(connection, name, None) for name in _IDLE):
             connection._keepalive_timeout()  # noqa: SLF001 - gunicorn has nothing else for it
     worker.loop.call_later(1, _close_idle, worker)  # on a busy machine the listener may just have taken another one
