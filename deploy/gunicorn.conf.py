@@ -3,8 +3,11 @@
 Four workers with gunicorn's own ASGI worker. Limits of keys over several workers need store.redis.
 """
 
+import gc
 import signal
 from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
 
 bind = "127.0.0.1:8045"
 worker_class = "asgi"
@@ -13,16 +16,30 @@ graceful_timeout = 30  # seconds that open streams get at SIGTERM; server.drain 
 keepalive = 75
 backlog = 4096
 
+_CLOSED_S = 2  # gunicorn looks once a second whether it is to close the listener
 _ENDING_S = 2  # for the errors of streams that are cut off to go out before gunicorn kills the worker
+_IDLE = ("_awaiting_request", "_keepalive_handle")  # true of a connection that waits; before gunicorn 26 none is there
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let SIGTERM drain: new work gets 503, and what is left near the end ends with its dialect's error."""
+    """Let SIGTERM drain: what still comes in is served, and what is left near the end ends with its dialect's error.
+
+    At a reload it would be the new workers' else, so nothing is refused before the listener is closed.
+    """
     generations = worker.asgi.state.generations
 
     def drain() -> None:
-        generations.drain()
         worker.handle_exit_signal()
+        worker.loop.call_later(_CLOSED_S, generations.drain)
+        worker.loop.call_later(_CLOSED_S, _close_idle, worker)
         worker.loop.call_later(max(0, worker.cfg.graceful_timeout - _ENDING_S), generations.abort)
 
     worker.loop.add_signal_handler(signal.SIGTERM, drain)
+
+
+def _close_idle(worker: Any) -> None:
+    """Close the connections on which nothing is asked, for which gunicorn would wait until it kills the worker."""
+    for connection in gc.get_objects():  # among others are some that do more than answer when asked for their class
+        if issubclass(type(connection), ASGIProtocol) and any(getattr(connection, name, None) for name in _IDLE):
+            connection._keepalive_timeout()  # noqa: SLF001 - gunicorn has nothing else for it
+    worker.loop.call_later(1, _close_idle, worker)  # on a busy machine the listener may just have taken another one

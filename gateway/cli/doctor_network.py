@@ -16,7 +16,9 @@ from gateway.cli.doctor_finding import Finding, ok, problem, warning
 from gateway.cli.itself import is_own
 from gateway.config import Loaded
 from gateway.config.extras import is_installed
+from gateway.context import new_id
 from gateway.store.engines import postgres, reason
+from gateway.store.windows import Away
 from gateway.transport import Transport, TransportError
 from gateway.upstream import Adapter, Reaching
 
@@ -25,6 +27,11 @@ __all__ = ["network", "shared"]
 _WAIT_S: Final = 10.0
 _ODD_S: Final = 60.0
 _WRONG_S: Final = 300.0  # from here on Google refuses what a service account signs
+_MOMENT_S: Final = 1.0
+_REDIS_FIX: Final = (
+    "give it room (maxmemory), name the server that is written to, or let its user run scripts on gateway:*"
+)
+_POSTGRES_FIX: Final = "name the server that is written to, or end its default_transaction_read_only"
 _CLOCK_FIX: Final = "set this machine's clock, and keep it right by NTP: `timedatectl set-ntp true`"
 
 
@@ -114,7 +121,7 @@ def _clock(answers: Sequence[_Answer]) -> Iterator[Finding]:
 
 
 async def shared(loaded: Loaded) -> list[Finding]:
-    """Ask Redis and PostgreSQL for their versions."""
+    """Ask Redis and PostgreSQL for their versions, and whether they take what is written."""
     store = loaded.config.store
     found: list[Finding] = []
     if store.redis and is_installed("redis"):
@@ -128,7 +135,9 @@ async def shared(loaded: Loaded) -> list[Finding]:
 async def _told(check: str, key: str, asking: Awaitable[str]) -> Finding:
     try:
         async with asyncio.timeout(_WAIT_S):
-            return ok(check, f"{key} answers: version {await asking}")
+            return ok(check, f"{key} answers{await asking}")
+    except _Unfit as unfit:
+        return problem(check, f"{key} cannot be used: {unfit}", unfit.fix)
     except TimeoutError:
         why = f"no answer within {_WAIT_S:.0f} s"
     except _Away as away:
@@ -140,18 +149,49 @@ class _Away(Exception):
     """A server that is shared cannot be asked; says why."""
 
 
+class _Unfit(Exception):
+    """It answers, and does not do what it is there for; says why. `fix`: what would let it."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(why)
+        self.fix = fix
+
+
 async def _redis(url: str) -> str:
     part = import_module("redis.asyncio")
+    faults = import_module("redis.exceptions")
     try:
         async with part.Redis.from_url(url, socket_connect_timeout=_WAIT_S / 2) as client:
-            return str((await client.info("server"))["redis_version"])
+            await client.ping()
+            try:
+                said = f": version {(await client.info('server'))['redis_version']}"
+            except faults.NoPermissionError:  # it is not needed
+                said = ""
     except (part.RedisError, OSError, ValueError) as error:
         raise _Away(str(error) or type(error).__name__) from None
+    await _kept_by(url)
+    return said
+
+
+async def _kept_by(url: str) -> None:
+    """Have Redis keep something for a moment, as limits do; raise _Unfit."""
+    limits = import_module("gateway.store.shared_limits")
+    shared = limits.SharedLimits(url, lease_s=_MOMENT_S)
+    shared.start()
+    try:
+        await shared.renew({"": (new_id(),)})
+    except Away as away:
+        raise _Unfit(str(away), _REDIS_FIX) from None
+    finally:
+        await shared.stop()
 
 
 def _postgres(url: str) -> str:
     try:
         with postgres(url).connect() as connection:
-            return str(connection.scalar(text("SHOW server_version")))
+            version = connection.scalar(text("SHOW server_version"))
+            if connection.scalar(text("SHOW transaction_read_only")) == "on":
+                raise _Unfit("it can only be read", _POSTGRES_FIX)
+            return f": version {version}"
     except (SQLAlchemyError, ValueError) as error:
         raise _Away(reason(error)) from None

@@ -29,6 +29,7 @@ from gateway.upstream import Adapter, Pooling
 
 __all__ = ["examine", "unreadable"]
 
+_DATABASE_FIX: Final = "start the database, give its user the right to make tables, or name another store.database"
 _DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
 
 
@@ -87,7 +88,7 @@ def _others(adapters: Mapping[str, Adapter], pools: Mapping[str, Pooling]) -> It
 
 def _is_kept(loaded: Loaded) -> bool:
     """Tell whether there is a store of keys and usage already, which needs no credentials."""
-    return is_there(loaded.resolve(loaded.config.server.data_dir) / FILE)
+    return bool(loaded.config.store.database) or is_there(loaded.resolve(loaded.config.server.data_dir) / FILE)
 
 
 def _opened(loaded: Loaded) -> Iterator[Finding]:
@@ -98,7 +99,7 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
     except KeyProblem as error:
         yield problem("store", f"store.encryption_key {error}", "give the key that it was encrypted with")
     except StoreFailed as error:
-        fix = "make data_dir writable, or start the database"
+        fix = _DATABASE_FIX if loaded.config.store.database else "make data_dir writable"
         if any(words in str(error) for words in _DAMAGED):
             fix = f"put a copy of {FILE} back, or move it away"
         yield problem("store", f"it cannot be used: {error}", fix)

@@ -44,6 +44,7 @@ __all__ = ["Cipher", "Database", "KeyProblem", "StoreFailed", "put"]
 
 _LOCK: Final = 0x6761746577617901  # of who makes the tables of a PostgreSQL database
 _MIGRATE_S: Final = 60
+_ENCODINGS: Final = ("UTF8", "SQL_ASCII")  # of PostgreSQL, which take every character
 _MIGRATING: Final = "gateway.store.migrating"  # loads Alembic
 _COPIED: Final = (
     alembic_version.name,
@@ -149,6 +150,7 @@ class Database:
             if not self.file.exists():  # to close it gives back the locks of this process, SQLite's, too
                 os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
         with self._engine.connect().execution_options(reading=True) as connection, connection.begin():
+            self._check_encoding(connection)
             if _revision(connection) == HEAD and sealing.is_settled(connection, self.cipher):
                 return
         with self._engine.begin() as connection:
@@ -162,6 +164,12 @@ class Database:
             sealed = sealing.settle(connection, self.cipher)
         if sealed:
             self.forget()
+
+    def _check_encoding(self, connection: Connection) -> None:
+        """Refuse a database that has not every character, before there is one that it cannot take."""
+        encoding = connection.scalar(text("SHOW server_encoding")) if self.url else "UTF8"
+        if encoding not in _ENCODINGS:
+            raise StoreFailed(f"its encoding is {encoding}: make one with ENCODING 'UTF8' and TEMPLATE template0")
 
     def forget(self) -> None:
         """Leave nothing of what was in clear in a file's journal, nor in its unused parts."""
@@ -178,6 +186,7 @@ class Database:
         revision = ""
         if self.url or self.file.exists():
             with self._engine.connect() as connection:
+                self._check_encoding(connection)
                 revision = _revision(connection)
                 if revision == HEAD:
                     sealing.check(connection, self.cipher)

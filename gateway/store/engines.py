@@ -96,6 +96,7 @@ def postgres(url: str, *, read_only: bool = False) -> Engine:
         connect_args={
             "connect_timeout": _CONNECT_S,
             "application_name": "asgi-llm-gateway",
+            "client_encoding": "utf8",  # where the server's is SQL_ASCII psycopg would give bytes
             "prepare_threshold": None,  # a pooler between may give each transaction another server
             **{name: value for name, value in LIBPQ.items() if name not in address.query},
         },

@@ -80,12 +80,12 @@ def swapped(text: str, *pairs: tuple[str, str]) -> str:
 
 @contextmanager
 def nginx(folder: Path, upstream: str, certificates: tuple[Path, Path]) -> Iterator[Proxy]:
-    """Run nginx before a gateway."""
+    """Run nginx before a gateway, at its address or `unix:FILE`."""
     port = free_port()
     site = swapped(
         (DEPLOY / "nginx.conf").read_text("utf-8"),
         ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
-        ("127.0.0.1:8045", urlsplit(upstream).netloc),
+        ("127.0.0.1:8045", urlsplit(upstream).netloc or upstream),
         ("/etc/nginx/tls/cert.pem", str(certificates[0])),
         ("/etc/nginx/tls/key.pem", str(certificates[1])),
     )
@@ -102,13 +102,13 @@ def nginx(folder: Path, upstream: str, certificates: tuple[Path, Path]) -> Itera
 
 @contextmanager
 def caddy(folder: Path, upstream: str, certificates: tuple[Path, Path]) -> Iterator[Proxy]:
-    """Run Caddy before a gateway."""
+    """Run Caddy before a gateway, at its address or `unix:FILE`."""
     port = free_port()
     tls = f"\n\ttls {certificates[0]} {certificates[1]}"
     site = swapped(
         (DEPLOY / "Caddyfile").read_text("utf-8"),
         ("gateway.example.com {", f"https://127.0.0.1:{port} {{{tls}"),
-        ("127.0.0.1:8045", urlsplit(upstream).netloc),
+        ("127.0.0.1:8045", urlsplit(upstream).netloc or upstream.replace(":", "/", 1)),
     )
     file = folder / "Caddyfile"
     file.write_text(CADDY + site, "utf-8")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -39,15 +43,40 @@ def _workers(program: Program) -> float | None:
         return None
 
 
-def test_at_sigterm_a_stream_goes_on_and_new_work_is_refused(tmp_path: Path) -> None:
-    with served(tmp_path) as program, httpx.Client(base_url=program.url) as client:
-        assert client.get("/health/ready").json()["status"] == "ready"
-        with streaming(program, "openai-chat", "!slow 2") as lines:
+def test_at_sigterm_a_stream_goes_on_and_nobody_else_comes_in(tmp_path: Path) -> None:
+    with served(tmp_path) as program, streaming(program, "openai-chat", "!slow 2") as lines:
+        program.process.terminate()
+        wait_until(lambda: not _listens(program))
+        assert ENDS["openai-chat"] in list(lines)
+
+
+def _listens(program: Program) -> bool:
+    try:
+        return httpx.get(f"{program.url}/health", timeout=20).status_code == 200
+    except httpx.ConnectError:
+        return False
+
+
+def test_a_reload_refuses_nobody(tmp_path: Path) -> None:
+    """The old workers take connections until they have closed their listener, and the new ones do already."""
+    with served(tmp_path) as program:
+        body = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
+        program.process.send_signal(signal.SIGHUP)
+        statuses = Counter[int]()
+        while program.output.count("Worker exiting") < 4:
+            statuses[httpx.post(f"{program.url}/v1/chat/completions", json=body, timeout=20).status_code] += 1
+    assert list(statuses) == [200]
+
+
+def test_at_sigterm_nobody_waits_for_connections_on_which_nothing_is_asked(tmp_path: Path) -> None:
+    """A proxy keeps some for its next requests; gunicorn would wait for them, and then kill the workers."""
+    with served(tmp_path, "--graceful-timeout", "600") as program, httpx.Client(base_url=program.url) as client:
+        asked = urlsplit(program.url)
+        with socket.create_connection((asked.hostname, asked.port), 20):  # on which nothing was asked yet
+            assert client.get("/health").status_code == 200
             program.process.terminate()
-            wait_until(lambda: client.get("/health/ready").status_code == 503)
-            assert ENDS["openai-chat"] in list(lines)
-        client.close()
-        assert program.ends(20) == 0
+            assert program.ends(20) == 0
+    assert program.output.count("Worker exiting") == 4
 
 
 def test_a_stream_that_is_too_long_ends_with_its_own_error(tmp_path: Path) -> None:

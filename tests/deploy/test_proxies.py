@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from gateway.config import Config
 from tests.deploy.proxies import DEPLOY, Proxy, caddy, nginx, program
 from tests.patience import patient
 from tests.ports import free_port
-from tests.processes import gateway
+from tests.processes import PROGRAMS, environment, gateway, running
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
 
@@ -161,6 +161,31 @@ async def test_the_gateway_knows_the_address_of_the_client(
             answer = await http.get("/v1/models", headers={**KEY, "x-forwarded-for": "9.9.9.9"})
         line = await anyio.to_thread.run_sync(program.says, '"path":"/v1/models"')
     assert answer.status_code == 200
+    assert json.loads(line)["client"] == "127.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("listening", "said"),
+    [
+        (("uvicorn", "--uds", "{}"), "running on unix socket"),
+        (("gunicorn", "-c", str(DEPLOY / "gunicorn.conf.py"), "-w", "1", "-b", "unix:{}"), "ASGI server listening"),
+    ],
+    ids=["uvicorn", "gunicorn"],
+)
+async def test_over_a_unix_socket_callers_have_their_addresses_and_none_is_this_machine(
+    start: Start, tmp_path: Path, certificates: tuple[Path, Path], listening: Sequence[str], said: str
+) -> None:
+    (tmp_path / "gateway.toml").write_text('[server]\ntrusted_proxies = ["unix:"]\n[log]\nformat = "json"\n', "utf-8")
+    file = tmp_path / "s"
+    words = [word.format(file) for word in listening]
+    with running([PROGRAMS / words[0], *words[1:], "gateway.asgi:app"], tmp_path, environment(tmp_path)) as program:
+        await anyio.to_thread.run_sync(program.says, said)
+        with start(tmp_path, f"unix:{file}", certificates) as proxy:
+            async with proxy.client(address="127.0.0.2") as http:
+                headers = {"x-forwarded-for": "127.0.0.1"} | ({"host": "localhost"} if start is nginx else {})
+                answer = await http.post("/v1/chat/completions", json=chat(), headers=headers)
+            line = await anyio.to_thread.run_sync(program.says, '"path":"/v1/chat/completions"')
+    assert answer.status_code == 401
     assert json.loads(line)["client"] == "127.0.0.2"
 
 

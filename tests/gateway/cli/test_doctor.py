@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -26,7 +26,7 @@ from tests.gateway.cli.conftest import Run, antigravity
 from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.processes import gateway
-from tests.redis_server import RedisServer
+from tests.redis_server import READ_ONLY, RedisServer
 
 TRIES = 5  # a busy machine answers late
 
@@ -338,6 +338,34 @@ def test_redis_tells_its_version(examine: Any, write: Write, redis: RedisServer)
     assert (level, said.startswith("store.redis answers: version ")) == ("ok", True)
 
 
+@pytest.mark.parametrize(("falls_ill", "recovers"), READ_ONLY)
+def test_a_redis_that_can_only_be_read_is_a_problem(
+    examine: Any, write: Write, redis: RedisServer, falls_ill: Sequence[str], recovers: Sequence[str]
+) -> None:
+    write(f'[store]\nredis = "{redis.url}"\n')
+    redis.do(*falls_ill)
+    ((level, said),) = of(examine(), "redis")
+    assert (level, said.startswith("store.redis cannot be used: ")) == ("problem", True)
+    redis.do(*recovers)
+    assert [level for level, _ in of(examine(), "redis")] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "level"),
+    [
+        (("~gateway:*", "+@all", "-@scripting"), "problem"),
+        (("~others:*", "+@all"), "problem"),
+        (("~gateway:*", "+@all", "-info"), "ok"),
+    ],
+)
+def test_what_a_user_of_redis_may_do_is_tried(
+    examine: Any, write: Write, redis: RedisServer, rights: Sequence[str], level: str
+) -> None:
+    redis.do("ACL", "SETUSER", "gw", "on", ">a-password", *rights)
+    write(f'[store]\nredis = "{redis.url.replace("redis://", "redis://gw:a-password@")}"\n')
+    assert [found for found, _ in of(examine(), "redis")] == [level]
+
+
 def test_redis_away_is_a_problem(examine: Any, write: Write) -> None:
     write('[store]\nredis = "redis://:a-password@127.0.0.1:9/0"\n')
     findings = examine()
@@ -350,6 +378,41 @@ def test_postgresql_tells_its_version(examine: Any, write: Write, postgres_url: 
     write(f'[store]\ndatabase = "{postgres_url}"\n')
     ((level, said),) = of(examine(), "postgres")
     assert (level, said.startswith("store.database answers: version ")) == ("ok", True)
+
+
+def test_a_postgresql_that_can_only_be_read_is_a_problem(
+    examine: Any, write: Write, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    name = postgres_url.rpartition("/")[2]
+    postgres_server.do(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    write(f'[store]\ndatabase = "{postgres_url}"\n')
+    assert of(examine(), "postgres") == [("problem", "store.database cannot be used: it can only be read")]
+
+
+def test_a_database_without_rights_to_make_tables_is_a_problem(
+    examine: Any, write: Write, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    """The gateway would start, and let nobody in, for there may be keys in it."""
+    postgres_server.do(b"REVOKE CREATE ON SCHEMA public FROM PUBLIC", postgres_url.rpartition("/")[2])
+    postgres_server.do(b"CREATE ROLE poor LOGIN")
+    try:
+        write(f'[store]\ndatabase = "{postgres_url.replace("postgres@", "poor@")}"\n')
+        findings = examine()
+    finally:
+        postgres_server.do(b"DROP ROLE poor")
+    assert [level for level, _ in of(findings, "postgres")] == ["ok"]
+    ((level, said),) = of(findings, "store")
+    assert (level, said) == ("problem", "it cannot be used: permission denied for schema public")
+
+
+def test_tables_of_a_newer_version_are_a_problem(
+    examine: Any, write: Write, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    write(f'[store]\ndatabase = "{postgres_url}"\n')
+    assert [level for level, _ in of(examine(), "store")] == ["ok"]
+    postgres_server.do(b"UPDATE alembic_version SET version_num = '9999'", postgres_url.rpartition("/")[2])
+    ((level, said),) = of(examine(), "store")
+    assert (level, "newer version" in said) == ("problem", True)
 
 
 def test_postgresql_away_is_a_problem(
