@@ -16,7 +16,6 @@ graceful_timeout = 30  # seconds that open streams get at SIGTERM; server.drain 
 keepalive = 75
 backlog = 4096
 
-_CLOSED_S = 2  # gunicorn looks once a second whether it is to close the listener
 _ENDING_S = 2  # for the errors of streams that are cut off to go out before gunicorn kills the worker
 _IDLE = ("_awaiting_request", "_keepalive_handle")  # true of a connection that waits; before gunicorn 26 none is there
 
@@ -30,16 +29,24 @@ def post_worker_init(worker: Any) -> None:
 
     def drain() -> None:
         worker.handle_exit_signal()
-        worker.loop.call_later(_CLOSED_S, generations.drain)
-        worker.loop.call_later(_CLOSED_S, _close_idle, worker)
+        _look_again(worker)
         worker.loop.call_later(max(0, worker.cfg.graceful_timeout - _ENDING_S), generations.abort)
 
     worker.loop.add_signal_handler(signal.SIGTERM, drain)
 
 
-def _close_idle(worker: Any) -> None:
-    """Close the connections on which nothing is asked, for which gunicorn would wait until it kills the worker."""
+def _look_again(worker: Any) -> None:
+    is_closed = not any(server.is_serving() for server in worker.servers)
+    worker.loop.call_later(1, _wind_down if is_closed else _look_again, worker)
+
+
+def _wind_down(worker: Any) -> None:
+    """Refuse what is new, and close connections that ask for nothing: gunicorn would wait until it kills the worker.
+
+    The listener was closed a second ago, so that what it took last has been asked for.
+    """
+    worker.asgi.state.generations.drain()
     for connection in gc.get_objects():  # among others are some that do more than answer when asked for their class
         if issubclass(type(connection), ASGIProtocol) and any(getattr(connection, name, None) for name in _IDLE):
             connection._keepalive_timeout()  # noqa: SLF001 - gunicorn has nothing else for it
-    worker.loop.call_later(1, _close_idle, worker)  # on a busy machine the listener may just have taken another one
+    _look_again(worker)
