@@ -151,9 +151,10 @@ class Threads:
         context.own = request if unchanged else context.own
 
     async def _filled(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
-        """Put kept items into the places where they are only named; an upstream of the dialect may know them, too."""
+        """Put kept items into the places where they are only named; an upstream of the dialect may know the others."""
         paths = iter(thread.references)
         items: list[Raw] = []
+        unknown: InvalidRequest | None = None
         for item in thread.items:
             name = _NAMED.decode(item)
             if name.type not in (None, "item_reference") or name.role is not None:
@@ -161,13 +162,16 @@ class Threads:
                 continue
             path, found = next(paths), await self._item(who, name.id)
             if found is None:
-                error = InvalidRequest(f"{path}: {_NOT_KEPT}", param=path)
+                unknown = unknown or InvalidRequest(f"{path}: {_NOT_KEPT}", param=path)
                 if request.native is None:
-                    raise error
-                return replace(request, native=replace(request.native, refusal=request.native.refusal or error))
-            items.append(found)
-        thread = replace(thread, items=tuple(items), references=(), filled=True)
-        return dialect.resume(replace(request, thread=thread), ())
+                    raise unknown
+            items.append(item if found is None else found)
+        filled = any(now is not before for now, before in zip(items, thread.items, strict=True))
+        thread = replace(thread, items=tuple(items), references=(), filled=filled)
+        request = dialect.resume(replace(request, thread=thread), ())
+        if unknown is None or request.native is None:
+            return request
+        return replace(request, native=replace(request.native, refusal=request.native.refusal or unknown))
 
     async def _item(self, who: str, id_: str) -> Raw | None:
         """Find an item that was said in a response of this gateway, or that one was asked with."""
@@ -197,7 +201,14 @@ class Threads:
             return replace(request, thread=thread, native=replace(native, refusal=native.refusal or error))
         thread = replace(thread, before=tuple(said))
         request = replace(request, thread=thread)
-        return request if native is not None and native.refusal is not None else dialect.resume(request, said)
+        if native is not None and native.refusal is not None:
+            return request
+        try:
+            return dialect.resume(request, said)
+        except InvalidRequest as error:
+            if native is None:
+                raise
+            return replace(request, native=replace(native, refusal=error))
 
     async def keep(self, context: RequestContext, response: bytes) -> None:
         """Keep a complete answer; what goes wrong is only told to the operator."""
