@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from openai import AsyncOpenAI, BadRequestError
 
 from gateway.app import create_app
@@ -164,6 +165,30 @@ async def test_items_kept_here_and_items_kept_there_are_named_side_by_side(
         "function_call_output",
     ]
     assert input_[1]["content"][0]["text"] == "one"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_items_that_openai_made_are_named_to_another_model(
+    fake_openai: FakeOpenAI, fake_v1internal: FakeV1Internal, tmp_path: Path, encrypted: bool
+) -> None:
+    given = settings(fake_openai, tmp_path, "responses", auth={"keys": ["sk-one", "sk-two"]})
+    given["upstream"]["google"] = google_settings(fake_v1internal, tmp_path)["upstream"]["google"]
+    if encrypted:
+        given["store"] = {"encryption_key": [Fernet.generate_key().decode()]}
+    async with serve(create_app(given)) as url, AsyncOpenAI(api_key="sk-one", base_url=f"{url}/v1") as client:
+        said: list[Any] = [{"role": "user", "content": "!think hm\n!say one"}]
+        said += named(await client.responses.create(**ASKED, input=said))
+        said += [{"role": "user", "content": CALLING}]
+        second = await client.responses.create(**ASKED, input=said)
+        said += [*named(second), result_of(second)]
+        asked: Any = {**ASKED, "model": "google/gemini-3-flash", "input": said}
+        third = await client.responses.create(**asked)
+        with pytest.raises(BadRequestError) as refused:
+            await client.with_options(api_key="sk-two").responses.create(**asked)
+    assert third.output_text == '[{"output": "2"}]'
+    contents = fake_v1internal.calls()[-1].body["request"]["contents"]
+    assert [part["text"] for part in contents[1]["parts"] if not part.get("thought")] == ["one"]
+    assert refused.value.param == "input[1].id"
 
 
 async def test_a_conversation_that_only_openai_can_read_goes_on_there(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
