@@ -38,6 +38,7 @@ _SPOKEN: Final[Mapping[str, str]] = {
 _CLAUDE: Final = "anthropic"
 _CLAUDE_MODEL: Final = "claude"
 _ENVELOPED: Final = "v1internal"
+_MEASURED: Final = ("level", "budget")
 _RULED: Final = (ir.ToolCall, ir.ToolResult, ir.Thinking)
 _LEVELS: Final = ("-minimal", "-low", "-medium", "-high")
 _SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
@@ -171,6 +172,7 @@ def _passes(request: ir.Request, case: "_Case") -> bool:
         return True
     return (
         request.output.kind == "text"
+        and request.reasoning.mode not in _MEASURED
         and not request.tools
         and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
     )

@@ -34,6 +34,7 @@ from gateway.errors import (
     UpstreamMalformed,
 )
 from gateway.input_items import item_of, write_items
+from gateway.policy import takes
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.folder import is_there
@@ -54,6 +55,7 @@ _KEPT: Final = ("completed", "incomplete")
 _MAKING: Final = ("queued", "in_progress")
 _NOWHERE: Final = "what is made in the background must be kept, and [responses] keeps nothing here; ask for a stream"
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
+_SEARCHED: Final = 256  # responses, for items of an upstream's own
 _AT_ONCE: Final = 2  # questions to the store
 _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or not
 _PREVIOUS: Final = "previous_response_id"
@@ -140,7 +142,7 @@ class Threads:
             assert isinstance(dialect, Threaded), "a dialect that sets Request.thread can resume one"
             counting = context.route.operation == "count_tokens"  # which always answers
             with suppress(InvalidRequest) if counting else nullcontext():
-                request = await self._filled(context.principal.id, dialect, request, thread)
+                request = await self._filled(context, dialect, request, thread)
             thread = request.thread or thread
         if thread.store and not self._enabled:  # so that the answer says so
             request = replace(request, thread=replace(thread, store=False))
@@ -150,24 +152,35 @@ class Threads:
         context.request = request
         context.own = request if unchanged else context.own
 
-    async def _filled(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
-        """Put kept items into the places where they are only named; an upstream of the dialect may know them, too."""
+    async def _filled(
+        self, context: RequestContext, dialect: Threaded, request: ir.Request, thread: ir.Thread
+    ) -> ir.Request:
+        """Put kept items into the places where they are only named; an upstream of the dialect may know the others."""
+        who, native = context.principal.id, request.native
         paths = iter(thread.references)
-        items: list[Raw] = []
-        for item in thread.items:
+        items = list(thread.items)
+        unknown: dict[int, tuple[str, str]] = {}  # by the place in items: its path, and the id that stands there
+        for place, item in enumerate(thread.items):
             name = _NAMED.decode(item)
             if name.type not in (None, "item_reference") or name.role is not None:
-                items.append(item)
                 continue
             path, found = next(paths), await self._item(who, name.id)
             if found is None:
-                error = InvalidRequest(f"{path}: {_NOT_KEPT}", param=path)
-                if request.native is None:
-                    raise error
-                return replace(request, native=replace(request.native, refusal=request.native.refusal or error))
-            items.append(found)
-        thread = replace(thread, items=tuple(items), references=(), filled=True)
-        return dialect.resume(replace(request, thread=thread), ())
+                unknown[place] = path, name.id
+            else:
+                items[place] = found
+        if unknown and (native is None or not all(takes(self._config, one, native) for one in context.targets)):
+            passed = await self._passed(who, {id_ for _, id_ in unknown.values()})
+            for place, (_, id_) in tuple(unknown.items()):
+                if id_ in passed:
+                    items[place] = passed[id_]
+                    del unknown[place]
+        filled = len(unknown) < len(thread.references)
+        thread = replace(thread, items=tuple(items), references=(), filled=filled)
+        request = _read(dialect, replace(request, thread=thread), ())
+        for path, _ in unknown.values():
+            request = _refused(request, InvalidRequest(f"{path}: {_NOT_KEPT}", param=path))
+        return request
 
     async def _item(self, who: str, id_: str) -> Raw | None:
         """Find an item that was said in a response of this gateway, or that one was asked with."""
@@ -182,6 +195,21 @@ class Threads:
                 return item
         return item_of(kept.id, kept.items, id_)
 
+    async def _passed(self, who: str, ids: set[str]) -> dict[str, Raw]:
+        """Find items that an upstream has made, under ids of its own, in the newest of what passed."""
+        found: dict[str, Raw] = {}
+
+        def is_enough(response: bytes) -> bool:
+            for item in _ANSWER.decode(response).output:
+                with suppress(msgspec.ValidationError):  # whatever the upstream made
+                    id_ = _NAMED.decode(item).id
+                    if id_ in ids:
+                        found.setdefault(id_, item)
+            return len(found) == len(ids)
+
+        await self._ask(lambda store, now: store.search(who, now, most=_SEARCHED, is_enough=is_enough))
+        return found
+
     async def _resumed(self, who: str, dialect: Threaded, request: ir.Request, thread: ir.Thread) -> ir.Request:
         """Find what was said before; what is not here may be known to an upstream that speaks the dialect."""
         assert thread.previous is not None
@@ -194,10 +222,10 @@ class Threads:
             others = kept is None and await self._ask(lambda store, _: store.is_others(who, previous))
             if native is None or others or (kept is not None and not kept.upstream):
                 raise
-            return replace(request, thread=thread, native=replace(native, refusal=native.refusal or error))
+            return _refused(replace(request, thread=thread), error)
         thread = replace(thread, before=tuple(said))
         request = replace(request, thread=thread)
-        return request if native is not None and native.refusal is not None else dialect.resume(request, said)
+        return request if native is not None and native.refusal is not None else _read(dialect, request, said)
 
     async def keep(self, context: RequestContext, response: bytes) -> None:
         """Keep a complete answer; what goes wrong is only told to the operator."""
@@ -377,6 +405,22 @@ class Threads:
                 f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error) or "it takes too long"
             )
             self._logger.warning("the store of responses fails; they are not kept", reason=reason)
+
+
+def _read(dialect: Threaded, request: ir.Request, said: Sequence[Raw]) -> ir.Request:
+    """Read a conversation; what only an upstream of the dialect can read is left to it."""
+    try:
+        return dialect.resume(request, said)
+    except InvalidRequest as error:
+        return _refused(request, error)
+
+
+def _refused(request: ir.Request, error: InvalidRequest) -> ir.Request:
+    """Note why a request cannot be translated; raise it where nobody could take the caller's own words."""
+    native = request.native
+    if native is None:
+        raise error
+    return replace(request, native=replace(native, refusal=native.refusal or error))
 
 
 def _release(batch: Sequence[_Waiting]) -> None:

@@ -13,14 +13,16 @@ _BELOW: Final = frozenset(
 )
 _LISTS: Final = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_VALUES: Final = frozenset({"const", "default"})  # which may be null
 _BOUNDS: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def modern(node: object) -> object:
-    """Say in the words of draft 2020-12 what older drafts had others for."""
+    """Say in the words of draft 2020-12 what older drafts had others for; a keyword that is null says nothing."""
     if not is_object(node):
         return node
-    written = written_within(node, modern)
+    said = {keyword: value for keyword, value in node.items() if value is not None or keyword in _VALUES}
+    written = written_within(said, modern)
     if is_list(node.get("items")):
         written["prefixItems"] = [modern(one) for one in listed(node["items"])]
         del written["items"]

@@ -3,7 +3,7 @@
 Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from pathlib import Path
@@ -31,7 +31,7 @@ from gateway.store.tables import responses, responses_size
 __all__ = ["ResponseStore"]
 
 _BATCH: Final = 64
-_RENEWED: Final = 8  # at a time: all of them are in memory
+_AT_A_TIME: Final = 8  # all of them are in memory
 _DAY_S: Final = 86_400
 _PRAGMAS: Final = (
     "synchronous = NORMAL",  # after a power cut the last responses may be gone, the file is whole
@@ -142,6 +142,20 @@ class ResponseStore:
                 wanted = one.previous
         return found[::-1]
 
+    def search(self, principal: str, now: float, *, most: int, is_enough: Callable[[bytes], bool]) -> None:
+        """Show a caller's responses that an upstream has made, newest first, until it is enough."""
+        passed = (
+            select(responses)
+            .where(responses.c.principal == principal, responses.c.upstream != "")
+            .where(responses.c.created_at > now - self._keep_s)
+            .order_by(responses.c.created_at.desc(), responses.c.id)
+        )
+        for start in range(0, most, _AT_A_TIME):
+            with self._database.reading() as connection:
+                rows = connection.execute(passed.limit(min(_AT_A_TIME, most - start)).offset(start)).mappings().all()
+            if any(is_enough(one.response) for row in rows if (one := self._read(row)) is not None) or not rows:
+                return
+
     def delete(self, principal: str, id_: str, now: float) -> bool:
         """Forget a caller's response; False when it has none of that id."""
         with self._writing() as connection:
@@ -238,7 +252,7 @@ class ResponseStore:
         write = self._cipher.encrypt if key else bytes
         others = select(responses).where(responses.c.key != key, responses.c.id > after)
         last: str | None = None
-        for row in connection.execute(others.order_by(responses.c.id).limit(_RENEWED)).mappings().all():
+        for row in connection.execute(others.order_by(responses.c.id).limit(_AT_A_TIME)).mappings().all():
             last = row["id"]
             one = self._read(row)
             if one is not None:  # what no key opens stays until its time has come

@@ -13,6 +13,7 @@ import pytest
 from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
+from tests.packaging.wheel import ROOT
 from tests.patience import patient
 from tests.processes import Program, environment
 
@@ -35,6 +36,10 @@ TWO_ROUNDS = """!think a note is a file
 !then
 !say all tools are done"""
 
+# what the page of this client has users write for models that it does not know
+PAGE = ROOT / "docs" / "clients" / "gemini-cli.md"
+ALIAS = PAGE.read_text("utf-8").partition("# gateway.toml\n")[2].partition("\n\n")[0].replace("anthropic/", "google/")
+
 
 class GeminiCLI:
     """Runs the command in a home and a working folder of its own."""
@@ -53,13 +58,13 @@ class GeminiCLI:
         assert done.returncode == 0, done.stdout + done.stderr + self.gateway.output
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
-    def ask(self, model: str, prompt: str) -> subprocess.CompletedProcess[str]:
+    def ask(self, model: str, prompt: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Let it work off one prompt."""
         command: list[str | Path] = [self.node_modules / "node/bin/node"]
         command += [self.node_modules / "@google/gemini-cli/bundle/gemini.js"]
         command += ["-m", model, "--approval-mode", "yolo", "--skip-trust", "--output-format", "stream-json"]
         return subprocess.run(
-            [*map(str, command), "-p", prompt],
+            [*map(str, command), *arguments, "-p", prompt],
             cwd=self.work,
             env=self._variables(),
             stdin=subprocess.DEVNULL,
@@ -147,3 +152,22 @@ def test_a_refusal_of_the_upstream_is_shown(gemini_cli: GeminiCLI, google: Googl
     done = gemini_cli.ask("gemini-2.5-flash", "!error 400_invalid_argument_schema")
     assert done.returncode != 0
     assert "Cannot find field" in done.stdout + done.stderr
+
+
+def test_a_conversation_with_a_model_it_does_not_know_is_shortened(
+    programs: Path, node_modules: Path, tmp_path: Path, accepting: Google
+) -> None:
+    model = "google/claude-sonnet-4-6"
+    (tmp_path / "gateway").mkdir()
+    with served.gateway(programs, tmp_path / "gateway", accepting, ALIAS) as program:
+        client = GeminiCLI(program, node_modules, tmp_path)
+        shortening = {"model": {"compressionThreshold": 0.0005}}
+        (client.home / ".gemini" / "settings.json").write_text(json.dumps(SETTINGS | shortening))
+        client.run(model, "word " * 3000 + "\n!say one")
+        accepting.reset()
+        done = client.ask(model, "!say two", "--resume", "latest")
+    assert done.returncode == 0, done.stdout + done.stderr + program.output
+    asked = [str(call["body"]["request"]) for call in accepting.calls]
+    assert "state_snapshot" in asked[0]
+    assert "word word" in asked[0]
+    assert "word word" not in asked[-1]

@@ -214,6 +214,19 @@ async def test_plain_words_go_to_claude_as_they_are(served: Served) -> None:
     assert sent.startswith(body[:-1])
 
 
+@pytest.mark.parametrize("measure", [{"thinkingLevel": "HIGH"}, {"thinkingLevel": "LOW"}, {"thinkingBudget": 20_000}])
+async def test_how_much_claude_thinks_is_said_as_it_takes_it(served: Served, measure: Any) -> None:
+    """Gemini CLI gives no tools, and a level, where it has a conversation shortened."""
+    served.model = "claude-sonnet-4-6"
+    config = {"maxOutputTokens": 9000, "thinkingConfig": {"includeThoughts": True, **measure}}
+    body = {"contents": [{"role": "user", "parts": [{"text": "!think hm\n!say hi"}]}], "generationConfig": config}
+    response = await served.http.post(f"/v1beta/models/{served.model}:generateContent", json=body)
+    assert response.status_code == 200, response.text
+    sent = served.calls[-1].body["request"]["generationConfig"]
+    assert 0 < sent["thinkingConfig"]["thinkingBudget"] < sent["maxOutputTokens"]
+    assert "thinkingLevel" not in sent["thinkingConfig"]
+
+
 async def test_tools_of_claude_are_translated_for_its_rules(served: Served) -> None:
     given = [*tools("f", schema=SCHEMA), *tools("g.h")]
     response = await ask(served, "!say well", tools=given, model=CLAUDE)

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from openai import AsyncOpenAI, BadRequestError
 
 from gateway.app import create_app
 from tests.conformance.openai_api import OpenAIServed, before, settings
+from tests.conformance.served import settings as google_settings
 from tests.fakes.openai_api import RESPONSES, FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.serving import serve
@@ -44,6 +46,14 @@ async def pooled(fake: FakeOpenAI, folder: Path, **over: Any) -> AsyncIterator[O
 
 def client_of(served: OpenAIServed) -> AsyncOpenAI:
     return AsyncOpenAI(api_key="none", base_url=f"{served.url}/v1", max_retries=0)
+
+
+def named(answer: Any) -> list[Any]:
+    """Name what an answer said, as the AI SDK does; a call it says again."""
+    return [
+        item.to_dict() if item.type == "function_call" else {"type": "item_reference", "id": item.id}
+        for item in answer.output
+    ]
 
 
 def result_of(answer: Any) -> Any:
@@ -129,3 +139,81 @@ async def test_what_no_account_knows_is_the_callers_to_know(fake_openai: FakeOpe
         assert served.gateway.usable
     assert (refused.value.param, refused.value.code) == ("previous_response_id", "previous_response_not_found")
     assert keys_of(fake_openai) == ["key-1", "key-2"]
+
+
+async def test_items_kept_here_and_items_kept_there_are_named_side_by_side(
+    fake_openai: FakeOpenAI, fake_v1internal: FakeV1Internal, tmp_path: Path
+) -> None:
+    """As the AI SDK does after another model was chosen in a conversation."""
+    given = settings(fake_openai, tmp_path, "responses")
+    given["upstream"]["google"] = google_settings(fake_v1internal, tmp_path)["upstream"]["google"]
+    async with serve(create_app(given)) as url, AsyncOpenAI(api_key="none", base_url=f"{url}/v1") as client:
+        said: list[Any] = [{"role": "user", "content": "!think hm\n!say one"}]
+        first = await client.responses.create(**ASKED | {"model": "google/gemini-3-flash"}, input=said)
+        said += [*named(first), {"role": "user", "content": CALLING}]
+        second = await client.responses.create(**ASKED, input=said)
+        said += [*named(second), result_of(second)]
+        third = await client.responses.create(**ASKED, input=said)
+    assert third.output_text == "[2]"
+    input_ = fake_openai.calls(RESPONSES)[-1].request["input"]
+    assert [item.get("type") for item in input_] == [
+        None,
+        "message",
+        None,
+        "item_reference",
+        "function_call",
+        "function_call_output",
+    ]
+    assert input_[1]["content"][0]["text"] == "one"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_items_that_openai_made_are_named_to_another_model(
+    fake_openai: FakeOpenAI, fake_v1internal: FakeV1Internal, tmp_path: Path, encrypted: bool
+) -> None:
+    given = settings(fake_openai, tmp_path, "responses", auth={"keys": ["sk-one", "sk-two"]})
+    given["upstream"]["google"] = google_settings(fake_v1internal, tmp_path)["upstream"]["google"]
+    if encrypted:
+        given["store"] = {"encryption_key": [Fernet.generate_key().decode()]}
+    async with serve(create_app(given)) as url, AsyncOpenAI(api_key="sk-one", base_url=f"{url}/v1") as client:
+        said: list[Any] = [{"role": "user", "content": "!think hm\n!say one"}]
+        said += named(await client.responses.create(**ASKED, input=said))
+        said += [{"role": "user", "content": CALLING}]
+        second = await client.responses.create(**ASKED, input=said)
+        said += [*named(second), result_of(second)]
+        asked: Any = {**ASKED, "model": "google/gemini-3-flash", "input": said}
+        third = await client.responses.create(**asked)
+        with pytest.raises(BadRequestError) as refused:
+            await client.with_options(api_key="sk-two").responses.create(**asked)
+    assert third.output_text == '[{"output": "2"}]'
+    contents = fake_v1internal.calls()[-1].body["request"]["contents"]
+    assert [part["text"] for part in contents[1]["parts"] if not part.get("thought")] == ["one"]
+    assert refused.value.param == "input[1].id"
+
+
+async def test_a_conversation_that_only_openai_can_read_goes_on_there(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    compacted: Any = {"type": "compaction", "encrypted_content": "what was said"}
+    asked: Any = {"model": "gpt-5", "input": [compacted, {"role": "user", "content": "!say one"}]}
+    async with before(fake_openai, tmp_path, "responses") as served, client_of(served) as client:
+        first = await client.responses.create(**asked)
+        second = await client.responses.create(model="gpt-5", input="!say two", previous_response_id=first.id)
+    assert second.output_text == "two"
+    assert fake_openai.calls(RESPONSES)[-1].request["previous_response_id"] == first.id
+
+
+async def test_what_was_only_named_to_openai_is_not_left_out_elsewhere(
+    fake_openai: FakeOpenAI, fake_v1internal: FakeV1Internal, tmp_path: Path
+) -> None:
+    given = settings(fake_openai, tmp_path, "responses")
+    given["upstream"]["google"] = google_settings(fake_v1internal, tmp_path)["upstream"]["google"]
+    asked: Any = {"role": "user", "content": "!say one"}
+    async with serve(create_app(given)) as url, AsyncOpenAI(api_key="none", base_url=f"{url}/v1") as client:
+        first = await client.responses.create(model="gpt-5", input=[asked])
+        second = await client.responses.create(model="gpt-5", input=[asked, *named(first), asked])
+        more: Any = {"input": "!say two", "previous_response_id": second.id}
+        with pytest.raises(BadRequestError) as refused:
+            await client.responses.create(model="google/gemini-3-flash", **more)
+        assert (await client.responses.create(model="gpt-5", **more)).output_text == "two"
+    assert refused.value.param == "previous_response_id"
+    assert "previous_response_id[1].id: this item is only named" in refused.value.message
+    assert fake_v1internal.calls() == []

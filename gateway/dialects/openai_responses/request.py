@@ -61,6 +61,7 @@ _PATHS: Final = {
 }
 _DISABLED: Final = Raw(b'"disabled"')
 _PREVIOUS: Final = "previous_response_id"
+_ELSEWHERE: Final = "this item is only named, and kept where it was said; send the items themselves"
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = Raw(b"null")
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -155,6 +156,8 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
     said = Conversation(request.tools)
     said.system += _instructions(_TEXT.decode(thread.echo.get("instructions", b'""')))
     said.read(items, before)
+    if said.references:
+        raise InvalidRequest(f"{said.references[0]}: {_ELSEWHERE}", param=_PREVIOUS)
     said.read(thread.items, own)
     system, turns, tools = said.finish()
     losses = tuple(loss for loss in before.losses if loss.severity != "hint")  # hints were given when it was said

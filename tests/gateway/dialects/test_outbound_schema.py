@@ -117,6 +117,11 @@ def test_parameters_that_need_nothing_keep_their_bytes() -> None:
             {"type": "object", "properties": {"b": {}}, "required": ["b", "b"]},
             {"type": "object", "properties": {"b": {}}, "required": ["b"]},
         ),
+        (
+            {"type": "object", "properties": {"b": {"const": None, "enum": None, "items": None}}, "description": None},
+            {"type": "object", "properties": {"b": {"const": None}}},
+        ),
+        ({"type": "object", "properties": None, "additionalProperties": None}, {"type": "object"}),
         ({"type": "object", "properties": {"b": {}}, "required": None}, {"type": "object", "properties": {"b": {}}}),
     ],
 )

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.store.responses import ResponseStore
 from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
@@ -184,6 +185,23 @@ def test_without_room_or_time_nothing_is_kept(place: Place, opened: Open, keep_d
 
 
 # chains
+
+
+def test_what_upstreams_made_is_searched_newest_first(opened: Open) -> None:
+    store = opened(key())
+    kept = [replace(one(f"resp_{at}", at=NOW + at), response=b"%d" % at, upstream="openai") for at in range(20)]
+    store.save_all([*kept, one("resp_ours", at=NOW + 30), replace(kept[0], id="resp_bobs", principal="bob")])
+    seen: list[bytes] = []
+
+    def is_nine(response: bytes) -> bool:
+        seen.append(response)
+        return response == b"9"
+
+    store.search("alice", NOW + 30, most=9, is_enough=is_nine)
+    assert seen == [b"%d" % at for at in range(19, 10, -1)]
+    seen.clear()
+    store.search("alice", NOW + 30, most=90, is_enough=is_nine)
+    assert seen == [b"%d" % at for at in range(19, 8, -1)]
 
 
 def test_a_chain_is_read_oldest_first(opened: Open) -> None:
