@@ -20,6 +20,11 @@ _ENDING_S = 2  # for the errors of streams that are cut off to go out before gun
 _IDLE = ("_awaiting_request", "_keepalive_handle")  # true of a connection that waits; before gunicorn 26 none is there
 
 
+def post_fork(_: Any, __: Any) -> None:
+    """Keep SIGTERM until there is somebody to hear it: one that comes while a worker starts would be lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
 def post_worker_init(worker: Any) -> None:
     """Let SIGTERM drain: what still comes in is served, and what is left near the end ends with its dialect's error.
 
@@ -33,6 +38,7 @@ def post_worker_init(worker: Any) -> None:
         worker.loop.call_later(max(0, worker.cfg.graceful_timeout - _ENDING_S), generations.abort)
 
     worker.loop.add_signal_handler(signal.SIGTERM, drain)
+    worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _look_again(worker: Any) -> None:

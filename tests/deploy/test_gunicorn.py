@@ -79,6 +79,14 @@ def test_at_sigterm_nobody_waits_for_connections_on_which_nothing_is_asked(tmp_p
     assert program.output.count("Worker exiting") == 4
 
 
+def test_a_sigterm_while_workers_start_is_heard(tmp_path: Path) -> None:
+    with served(tmp_path, "--graceful-timeout", "600") as program:
+        program.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: program.output.count("Booting worker") == 8)
+        program.process.terminate()
+        assert program.ends(20) == 0
+
+
 def test_a_stream_that_is_too_long_ends_with_its_own_error(tmp_path: Path) -> None:
     with served(tmp_path, "--graceful-timeout", "4") as program, streaming(program, "anthropic", "!slow 20") as lines:
         program.process.terminate()
