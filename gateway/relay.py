@@ -252,7 +252,6 @@ class _Exchange:
         self._watch: Watch | None = None
         self._handed: bytes | None = None
         self._said = Said()
-        self._begun: Begun | None = None
         thread = context.request.thread if context.request is not None else None
         self._keep = relay.keep if thread is not None and thread.store else None
 
@@ -302,7 +301,7 @@ class _Exchange:
         await self._client.respond(body)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
-        self._begun, asked = begun, self._context.request
+        asked = self._context.request
         self._watch = self._relay.memory.watch(self._context.principal.id, begun.target.model, asked)
         try:
             await self._take(begun.events, take)
@@ -352,7 +351,6 @@ class _Exchange:
         ends = isinstance(end, ENDS)
         if ends:
             self._end(end)
-            events = self._counted(events)
         data = take(events)
         if self._keep is not None:
             await self._kept(self._keep)
@@ -365,15 +363,6 @@ class _Exchange:
             self._note(end.error)
         elif isinstance(end, ir.Finished):
             self._context.finish = end.reason
-
-    def _counted(self, events: list[ir.Event]) -> list[ir.Event]:
-        """Let an answer that the upstream has not counted end with the estimate that stands in the ledger."""
-        begun, end = self._begun, events[-1]
-        if begun is None or self._context.passed or not isinstance(end, ir.Finished):
-            return events
-        told = begun.answer.usage
-        usage = self._said.usage(told, begun.journey.request, whole=True)
-        return events if usage is told or usage is None else [*events[:-1], ir.UsageReported(usage), end]
 
     async def _kept(self, keep: Keep) -> None:
         """Hand over what was streamed, once its end is written."""

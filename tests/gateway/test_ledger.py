@@ -109,13 +109,11 @@ async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) 
 
 async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> None:
     async with running(tmp_path, SILENT) as (app, ledger):
-        answer = await ask(app)
+        await ask(app)
         row = await only(ledger)
     assert row.estimated
     assert row.input >= 1
     assert row.output == 4
-    told = answer.json["usage"]
-    assert (told["prompt_tokens"], told["completion_tokens"], told["total_tokens"]) == (row.input, 4, row.input + 4)
 
 
 async def test_an_upstream_that_counts_wildly_spoils_no_report(tmp_path: Path) -> None:
