@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from gateway.app import create_app
 from gateway.config import ConfigError
-from gateway.memory import settle
+from gateway.memory import one_heap, settle
 
 __all__ = ["app"]
 
@@ -14,6 +14,7 @@ _FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that end
 
 
 def _made() -> Starlette:
+    one_heap()
     try:
         made = create_app()
     except ConfigError as error:

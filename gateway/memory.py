@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["settle"]
+__all__ = ["one_heap", "settle"]
 
 # a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing; those of
 # libraries that have grown old are looked for among all objects after a million, which takes 2 ms: else they are a leak
@@ -22,13 +22,17 @@ _MALLOC: Final[Mapping[int, int]] = {
 }
 
 
+def one_heap() -> None:
+    """Have one heap for all threads; those that threads have by then they keep, so this comes before the first."""
+    with suppress(AttributeError, OSError):  # other C libraries have no such parameters
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in _MALLOC.items():
+            mallopt(parameter, value)
+
+
 def settle() -> None:
     """Take what start-up, or a reload, made out of the collector's sight; it lives as long as its configuration."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
-    with suppress(AttributeError, OSError):  # other C libraries have no such parameters
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in _MALLOC.items():
-            mallopt(parameter, value)

@@ -7,7 +7,7 @@ import pytest
 
 HEAPS = """
 import ctypes, threading
-from gateway.memory import settle
+from gateway.memory import one_heap
 {first}
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -30,7 +30,7 @@ libc.fclose(out)
 KEPT = """
 import os
 from pathlib import Path
-from gateway.memory import settle
+from gateway.memory import one_heap
 {first}
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -51,8 +51,8 @@ def run(program: str, first: str) -> str:
 
 
 def test_threads_share_one_heap() -> None:
-    assert run(HEAPS, "settle()").count("<heap nr=") < run(HEAPS, "").count("<heap nr=")
+    assert run(HEAPS, "one_heap()").count("<heap nr=") < run(HEAPS, "").count("<heap nr=")
 
 
 def test_what_a_large_body_took_is_given_back() -> None:
-    assert int(run(KEPT, "settle()")) < int(run(KEPT, "")) - 10
+    assert int(run(KEPT, "one_heap()")) < int(run(KEPT, "")) - 10
