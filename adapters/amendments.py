@@ -111,6 +111,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "system_turns",
         "structured",
         "output_config",
+        "turn_config",
         "strictness",
     }
 )

@@ -41,6 +41,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "system_turns",
     "structured",
     "output_config",
+    "turn_config",
     "strictness",
     "choice",
     "betas",
@@ -111,6 +112,7 @@ _CAUSES: Final = Causes(
         (_400, "does not support output format", "structured"),
         (_400, "does not support structured outputs", "structured"),
         (_400, "output_config.format: extra inputs", "structured"),
+        (_400, ".output_config: extra inputs", "turn_config"),  # of one message
         (_400, "output_config: extra inputs", "output_config"),
         (_400, "strict: extra inputs", "strictness"),
         (_400, "does not support strict tools", "strictness"),

@@ -17,21 +17,26 @@ from gateway.config import TranslateConfig
 from gateway.dialects.anthropic.edits import Own, pass_through
 from gateway.dialects.anthropic.outbound_models import Abilities
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten, write_request
-from gateway.dialects.anthropic.outbound_target import SERVICES, AnthropicTarget
+from gateway.dialects.anthropic.outbound_target import (
+    MIDDLE_EFFORTS,
+    NO_THINKING,
+    NOT_STRICT,
+    SERVICES,
+    AnthropicTarget,
+)
+from gateway.dialects.anthropic.outbound_thinking import plan
 from gateway.upstream import ModelInfo
 
 __all__ = ["Learnt", "Writer"]
 
 _LONGER: Final = "output-"  # betas with which an answer may be longer than a list says
 _LIMIT: Final = re.compile(r"max_tokens: \d{1,12} > (\d{1,12})")
-_MIDDLE: Final = ("low", "medium", "high")
 _FORMLESS: Final = frozenset[Cause](("structured", "output_config"))
 _EFFORTLESS: Final = frozenset[Cause](("effort", "output_config"))
 _NO_THOUGHTS: Final = ir.Reasoning(mode="off", visible=False)
 _NEITHER: Final = frozenset[Cause](("adaptive", "budget"))
-_THINKING_OFF: Final = "this model, or this conversation, takes no thinking"
+_WAYS: Final = _NEITHER | frozenset[Cause](("stopping",))  # in which a model may be told how much to think
 _NOT_FORCED: Final = "this model does not think when a tool is forced: it may call one"
-_NOT_STRICT: Final = "this model does not hold its calls to a schema"
 
 
 class Learnt:
@@ -82,6 +87,7 @@ class Writer:
                 both_samplings=target.both_samplings,
                 thinking_conflict=target.thinking_conflict,
                 refused=causes,
+                thinking=plan(_asked(request, causes)[0], target) if causes & _WAYS else None,
             )
             return pass_through(request, request.native.body, own)
         if not causes:
@@ -119,7 +125,7 @@ class Writer:
 def _efforts(traits: Traits, causes: frozenset[Cause]) -> tuple[str, ...]:
     if causes & _EFFORTLESS:
         return ()
-    return _MIDDLE if "effort_value" in causes else traits.efforts
+    return MIDDLE_EFFORTS if "effort_value" in causes else traits.efforts
 
 
 def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, tuple[ir.Loss, ...]]:
@@ -127,14 +133,14 @@ def _asked(request: ir.Request, causes: frozenset[Cause]) -> tuple[ir.Request, t
     lost: list[ir.Loss] = []
     if "thinking" in causes or causes >= _NEITHER:
         if request.reasoning.mode not in ("unset", "off"):
-            lost.append(ir.Loss(request.paths.get("thinking", "thinking"), _THINKING_OFF, "change"))
+            lost.append(ir.Loss(request.paths.get("thinking", "thinking"), NO_THINKING, "change"))
         request = replace(request, reasoning=_NO_THOUGHTS)
     choice = request.tool_choice
     if "choice" in causes and choice is not None and choice.mode in ("required", "named"):
         lost.append(ir.Loss(request.paths.get("tool_choice", "tool_choice"), _NOT_FORCED, "change"))
         request = replace(request, tool_choice=replace(choice, mode="auto", names=()))
     if "strictness" in causes and any(tool.strict for tool in request.tools):
-        lost += (ir.Loss(_strict(tool), _NOT_STRICT, "hint") for tool in request.tools if tool.strict)
+        lost += (ir.Loss(_strict(tool), NOT_STRICT, "hint") for tool in request.tools if tool.strict)
         request = replace(request, tools=tuple(replace(tool, strict=None) for tool in request.tools))
     return request, tuple(lost)
 

@@ -83,6 +83,7 @@ Cause = Literal[
     "system_turns",
     "structured",
     "output_config",
+    "turn_config",
     "betas",
     "choice",
     "strictness",

@@ -49,6 +49,7 @@ class Forward:
                 lease.release()
                 failure = unreachable(error)
                 self._count_failure(lease.credential, failure)
+                failure.error.cause = failure.cause
                 raise failure.error from None
             except BaseException:
                 lease.release()

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.edits import pass_on
+from gateway.dialects.gemini.edits import pass_on, together
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 
@@ -57,7 +57,7 @@ def _alternating(contents: _Contents) -> _Contents:
     return joined
 
 
-_MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled, _alternating)
+_MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled, _alternating, together)
 
 
 def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:

@@ -60,7 +60,9 @@ class VertexForward:
             response = await self._send(token)
         except TransportError as error:
             lease.release()
-            raise unreachable(error).error from None
+            failure = unreachable(error)
+            failure.error.cause = failure.cause
+            raise failure.error from None
         except BaseException:
             lease.release()
             raise

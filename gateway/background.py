@@ -185,17 +185,12 @@ class Background:
             response = read_response(body)
         except ValueError:
             raise UpstreamMalformed("the upstream's answer is no response") from None
-        if response.status is None or response.status in MAKING:
+        if response.status is None or response.status in MAKING or not is_making(kept):
             return
-        try:
-            known = await self._threads.find(context)
-        except NotFound:  # it was deleted meanwhile
-            return
-        if is_making(known):  # else it was counted before
+        if await self._threads.settle(kept, body):  # else it was counted before, or deleted meanwhile
             context.requested_model = name = _NAMED.decode(kept.response).model
             context.upstream = f"{kept.upstream}/{self._model(name, kept.upstream)}"
             context.usage = response.counted()
-        await self._threads.settle(kept, body)
 
     def _model(self, name: str, upstream: str) -> str:
         """Give an upstream's own name of a model, as far as the caller's leads there still."""

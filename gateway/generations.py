@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.config import EVERY_S, Again, Config, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
+from gateway.scopes import decline, in_origin_form
 
 __all__ = ["Generation", "Generations", "refused", "warn"]
 
@@ -91,7 +92,11 @@ class Generations(Generic[_G]):
             await self._life(scope, receive, send)
             return
         if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await decline(scope, send)
             return
+        if not scope["path"].startswith("/"):
+            scope = in_origin_form(scope)
         if not self._users or self._is_orphan():
             await self._start_late()
         generation = self.current

@@ -166,12 +166,25 @@ class Ledger:
         return await self._asked(lambda store: store.rows(since, until, limit, only, after))
 
     async def _asked(self, what: "Callable[[UsageStore], _T]") -> _T:
+        """Fill, and ask in the same worker thread; what takes nothing, such as a replica, may still be read."""
+
+        def work() -> tuple[_T, Exception | None]:
+            store, problem = self._opened(), None
+            try:
+                store.fill()
+            except _PROBLEMS as error:
+                problem = error
+            return what(store), problem
+
         self.journal.settle()
         try:
-            return await self._work(what)
+            found, problem = await self._lanes.ask(work)
         except _PROBLEMS as error:
             self._tell(error)
             raise InternalError("the ledger cannot be read; the gateway's log says why") from None
+        if problem is not None:
+            self._tell(problem)
+        return found
 
     # filling
 

@@ -23,13 +23,15 @@ __all__ = ["LogFile"]
 _FIELD: Final = re.compile(r"%-?[A-Za-z]|%%")
 _DAILY: Final = ".%Y-%m-%d"
 _MODE: Final = 0o600
+_DAY: Final = timedelta(days=1)
+_AGAIN: Final = timedelta(hours=1)
 
 
 class LogFile:
     """A file that lines are added to. `keep`: how many rotated files stay, 0 = all.
 
     Raises OSError when it cannot be opened; later failures are told once on standard error, and the lines are lost. One
-    that cannot be rotated goes on under its name until the next midnight.
+    that cannot be rotated goes on under its name, and an hour later that is tried again.
     """
 
     def __init__(
@@ -44,12 +46,13 @@ class LogFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
         self._day = self._begun()
+        self._due = self._day + _DAY
         self._failing = False
 
     def write(self, line: bytes) -> None:
         """Add a line."""
         try:
-            if self._now() >= self._day + timedelta(days=1):
+            if self._now() >= self._due:
                 self._turn()
             os.write(self._file, line + b"\n")
         except OSError as error:
@@ -82,6 +85,7 @@ class LogFile:
 
     def _turn(self) -> None:
         """Begin a new file, unless another process has."""
+        now, failed = self._now(), False
         if self._file >= 0:
             try:
                 if sys.platform != "win32":
@@ -89,10 +93,16 @@ class LogFile:
                 if self._is_mine() and os.fstat(self._file).st_size:
                     self._rotate()
             except OSError as error:  # who kept the lock for it would stop every other process
-                self._tell(f"cannot be rotated, and goes on: {error.strerror}")
+                failed = True
+                if self._due == self._day + _DAY:  # the first time
+                    self._tell(f"cannot be rotated, and goes on: {error.strerror}")
         self.close()
         self._open()
-        self._day = datetime.combine(self._now().date(), time())
+        if failed:
+            self._due = now + _AGAIN
+        else:
+            self._day = datetime.combine(now.date(), time())
+            self._due = self._day + _DAY
 
     def _is_mine(self) -> bool:
         try:

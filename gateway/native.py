@@ -2,8 +2,8 @@
 
 The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
 that does. A small body is read first, so that it can be sent again with another credential, or to the next member of a
-chain; a large one is sent as it comes. A refusal that is no JSON, such as the page of a proxy, becomes one that callers
-can read.
+chain; a large one is sent as it comes. What begins a job goes on to no other member once it may have begun. A refusal
+that is no JSON, such as the page of a proxy, becomes one that callers can read.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from gateway import ir
 from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.errors import header_wait, read_details
+from gateway.dialects.gemini.making import read_counted
 from gateway.errors import (
     Conflict,
     GatewayError,
@@ -30,6 +31,7 @@ from gateway.errors import (
     PermissionDenied,
     RequestTimeout,
     UpstreamError,
+    UpstreamMalformed,
     UpstreamOverloaded,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -53,6 +55,7 @@ _SILENCE_S: Final = SILENCE_S
 _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
 _FILES: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/files(?:[/:]|$)")
 _MAX_REFUSAL_BYTES: Final = 1024 * 1024
+_MAX_COUNTED_BYTES: Final = 8 * 1024 * 1024  # a hundred vectors of the longest kind
 _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
     403: PermissionDenied,
     404: NotFound,
@@ -63,6 +66,8 @@ _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
 }
 _FAIL_OVER: Final = (UpstreamError, NoCredential, NotFound)
 _GONE: Final = 404
+_JOB: Final = re.compile(r":(?:predictLongRunning|batchGenerateContent|asyncBatchEmbedContent)\Z")
+_PERHAPS_BEGUN: Final = frozenset({408, 500, 502, 504})  # what these statuses refuse
 _Way: TypeAlias = tuple[ModelForwarding, str]  # an upstream, and its own name of the model, "" = there is none
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
 
@@ -108,7 +113,15 @@ class NativeCalls:
                     answer = early or await self._reach(context, ways, call, body)
                     if answer.status >= 400:
                         answer = await self._refusal(answer)
-                    await self._relay.pass_on(context, answer, client)
+                    if not model:
+                        await self._relay.pass_on(context, answer, client)
+                        return
+                    meter = _Meter(answer)
+
+                    def count() -> None:
+                        context.usage = meter.usage
+
+                    await self._relay.pass_on(context, meter, client, count)
         finally:
             if early is not None:
                 early.close()
@@ -118,6 +131,7 @@ class NativeCalls:
     ) -> NativeAnswer:
         """Ask the members of a chain in turn; what the last one says is the answer."""
         failure: GatewayError | None = None
+        begins_job = _JOB.search(call.path) is not None
         try:
             for adapter, model in ways[:-1]:
                 _tries(context, adapter, model, failure)
@@ -125,11 +139,15 @@ class NativeCalls:
                     answer = await self._forward(adapter, replace(call, model=model), body)
                 except _FAIL_OVER as error:
                     failure = bare(error)
+                    if begins_job and _is_heard(failure):
+                        raise
                 else:
-                    if answer.status != _GONE and answer.status not in self._services.loaded.config.retry.on:
+                    status = answer.status
+                    goes_on = status == _GONE or status in self._services.loaded.config.retry.on
+                    if not goes_on or (begins_job and status in _PERHAPS_BEGUN):
                         return answer
                     answer.close()
-                    failure = _kind_of(answer.status)(f"the upstream answered with status {answer.status}")
+                    failure = _kind_of(status)(f"the upstream answered with status {status}")
                 context.fails(failure)
             adapter, model = ways[-1]
             _tries(context, adapter, model, failure)
@@ -205,6 +223,34 @@ class NativeCalls:
         for adapter in self._services.adapters.values():
             if isinstance(adapter, Forwarding):
                 yield adapter, model
+
+
+class _Meter:
+    """An answer on its way, of which is kept what may tell what it took."""
+
+    def __init__(self, answer: NativeAnswer) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self.credential = credential_of(answer)
+        self._answer = answer
+        self._pieces: list[bytes] = []
+        self._left = _MAX_COUNTED_BYTES
+
+    @property
+    def usage(self) -> ir.Usage | None:
+        """The tokens, once all of it is here; None where it tells of none."""
+        return read_counted(b"".join(self._pieces)) if self._left > 0 else None
+
+    async def read(self) -> bytes:
+        """Give the next piece."""
+        data = await self._answer.read()
+        self._left -= len(data)
+        if self._left > 0:
+            self._pieces.append(data)
+        return data
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._answer.close()
 
 
 class _Body(AsyncIterable[bytes]):
@@ -288,6 +334,11 @@ def _check(principal: Principal, model: str, path: str) -> None:
         raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
     if principal.models and not model and not _FILES.match(path):
         raise PermissionDenied("this API key is held to its models, and this call names none")
+
+
+def _is_heard(error: GatewayError) -> bool:
+    """Tell whether the upstream may do what it was asked for, though it did not say so."""
+    return isinstance(error, UpstreamTimeout | UpstreamMalformed) or error.cause == "broken"
 
 
 def _expected(content: bytes) -> ir.Usage | None:

@@ -252,6 +252,7 @@ class _Exchange:
         self._watch: Watch | None = None
         self._handed: bytes | None = None
         self._said = Said()
+        self._begun: Begun | None = None
         thread = context.request.thread if context.request is not None else None
         self._keep = relay.keep if thread is not None and thread.store else None
 
@@ -301,7 +302,7 @@ class _Exchange:
         await self._client.respond(body)
 
     async def _pass(self, begun: Begun, take: _Take) -> None:
-        asked = self._context.request
+        self._begun, asked = begun, self._context.request
         self._watch = self._relay.memory.watch(self._context.principal.id, begun.target.model, asked)
         try:
             await self._take(begun.events, take)
@@ -351,6 +352,7 @@ class _Exchange:
         ends = isinstance(end, ENDS)
         if ends:
             self._end(end)
+            events = self._counted(events)
         data = take(events)
         if self._keep is not None:
             await self._kept(self._keep)
@@ -363,6 +365,17 @@ class _Exchange:
             self._note(end.error)
         elif isinstance(end, ir.Finished):
             self._context.finish = end.reason
+
+    def _counted(self, events: list[ir.Event]) -> list[ir.Event]:
+        """Let an answer that the upstream has not counted end with the estimate that stands in the ledger."""
+        begun, end = self._begun, events[-1]
+        if begun is None or begun.answer.usage is not None or self._context.passed or not isinstance(end, ir.Finished):
+            return events
+        usage = self._said.usage(None, begun.journey.request, whole=True)
+        if usage is None:
+            return events
+        self._context.reply_headers.append((b"x-gateway-token-count", b"estimate"))  # of a stream it comes too late
+        return [*events[:-1], ir.UsageReported(usage), end]
 
     async def _kept(self, keep: Keep) -> None:
         """Hand over what was streamed, once its end is written."""

@@ -61,6 +61,7 @@ _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
+_LARGE: Final = "a response is larger than responses.max and was not kept"
 _NOT_KEPT: Final = "no item of this id is kept here for this API key; send the item itself, or previous_response_id"
 
 
@@ -252,13 +253,22 @@ class Threads:
         )
         await self._save(one, anew=bool(answer.background))
 
-    async def settle(self, kept: StoredResponse, response: bytes) -> None:
-        """Keep how an answer that was made in the background has ended; raise UpstreamMalformed for one of no use."""
+    async def settle(self, kept: StoredResponse, response: bytes) -> bool:
+        """Keep how an answer that was made in the background has ended; tell whether nobody had, and it is kept now.
+
+        Of several who read its end at once, in any process, one is told so. Raises UpstreamMalformed for one of no use.
+        """
         try:
             _ANSWER.decode(response)
         except (msgspec.DecodeError, RecursionError):
             raise UpstreamMalformed("the upstream's answer is no response") from None
-        await self._save(replace(kept, response=response), anew=True)
+        try:
+            settled = await self._ask(lambda store, now: store.settle(kept, response, now))
+        except InternalError:  # it is told; who asks next may have more luck
+            return False
+        if settled is False:
+            self._logger.warning(_LARGE, id=kept.id)
+        return settled is not None
 
     async def _save(self, one: StoredResponse, *, anew: bool) -> None:
         """Have a response written; `anew`: in the place of what it was before."""
@@ -302,7 +312,7 @@ class Threads:
         self._failing = False
         for one, is_kept in zip(batch, kept, strict=True):
             if not is_kept:
-                self._logger.warning("a response is larger than responses.max and was not kept", id=one.response.id)
+                self._logger.warning(_LARGE, id=one.response.id)
         return True
 
     # what callers ask

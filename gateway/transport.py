@@ -23,7 +23,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -68,10 +68,16 @@ _PROXY_REFUSES: Final = 407  # no upstream says so
 _NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 
+
+class _NoTunnel(aiohttp.ClientError):
+    """The proxy did not answer CONNECT, so that the upstream has heard of nothing."""
+
+
 # ValueError: a header or URL that must not be written. ClientHttpProxyError: the proxy refused the tunnel.
 _NOT_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
+    _NoTunnel,
     ValueError,
 )
 # what aiohttp's own words would name with a URL; in the order in which they are looked for
@@ -143,7 +149,7 @@ class Transport:
         self._open: set[Response] = set()
         self._left: set[Response] = set()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=0,
                 keepalive_timeout=_KEEPALIVE_S,
                 resolver=_Guarded(allows) if allows is not None else None,
@@ -271,6 +277,18 @@ class Transport:
         for response in (*self._open, *self._left):
             response.close()
         await self._session.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells the end of a proxy from that of the upstream behind it."""
+
+    async def _create_proxy_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 (aiohttp's)
+        try:
+            return await super()._create_proxy_connection(req, traces, timeout)
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientResponseError) as error:
+            raise _NoTunnel(f"the proxy gives no tunnel: {_reason(error)}") from None
 
 
 class _Closed(aiohttp.ServerDisconnectedError):
@@ -575,7 +593,7 @@ def _reason(error: Exception) -> str:
         return f"no connection to {proxy}{error.host}:{error.port}: {_words(error.os_error)}"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused(error.status)
-    if isinstance(error, UnusableProxy):
+    if isinstance(error, UnusableProxy | _NoTunnel):
         return str(error)
     if isinstance(error, ValueError):
         return "the URL or a header of the request holds what must not be sent"

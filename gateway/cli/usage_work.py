@@ -3,6 +3,8 @@
 import time
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from gateway.admin.usage import as_json
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.ledger import store_of
@@ -31,14 +33,26 @@ def report(loaded: Loaded, by: By, since: str | None, until: str | None) -> Repo
     if store is None:
         return Report(by=by, since=begin, until=end, rows=[], total=Sums())
     try:
-        store.fill()
-        return store.report(by, begin, end)
+        unfilled = _unfilled(store)
+        found = store.report(by, begin, end)
     except KeyProblem as problem:
         raise ConfigError([loaded.problem(("store", "encryption_key"), str(problem))]) from None
     except StoreFailed as error:
         raise ConfigError([Problem("the ledger", None, str(error))]) from None
     finally:
         store.close()
+    if unfilled:
+        click.echo(f"warning: what this machine has not written down there yet is missing: {unfilled}", err=True)
+    return found
+
+
+def _unfilled(store: "UsageStore") -> str:
+    """Fill the ledger; say why that cannot be, "" = it is. Raise KeyProblem."""
+    try:
+        store.fill()
+    except StoreFailed as error:  # it may still be read
+        return str(error)
+    return ""
 
 
 def _store(loaded: Loaded) -> "UsageStore | None":

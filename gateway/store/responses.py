@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -105,12 +106,28 @@ class ResponseStore:
                 for one in old:
                     self._delete(connection, one.principal, one.id, now)
                 if kept:
-                    keep, grow = _statements(connection.dialect.name)
-                    connection.exec_driver_sql(keep, kept)
-                    total, oldest = connection.exec_driver_sql(grow, (sum(row.size for row in kept),)).one()
-                    while self._are_too_many(total, oldest, now) and self._drop(connection, now) == _BATCH:
-                        pass
+                    self._insert(connection, kept, now)
         return [row.size <= self._max_bytes for row in rows]
+
+    def settle(self, before: StoredResponse, response: bytes, now: float) -> bool | None:
+        """Keep what became of one, once: None where somebody has, or it is gone; False when it is more than may be."""
+        row = self._row(replace(before, response=response))
+        fits = row.size <= self._max_bytes
+        with self._writing() as connection:
+            there = self._load(connection, before.principal, before.id, now)
+            if there is None or there.response != before.response:
+                return None
+            self._delete(connection, before.principal, before.id, now)
+            if fits:
+                self._insert(connection, [row], now)
+        return fits
+
+    def _insert(self, connection: Connection, rows: "Sequence[_Row]", now: float) -> None:
+        keep, grow = _statements(connection.dialect.name)
+        connection.exec_driver_sql(keep, [*rows])
+        total, oldest = connection.exec_driver_sql(grow, (sum(row.size for row in rows),)).one()
+        while self._are_too_many(total, oldest, now) and self._drop(connection, now) == _BATCH:
+            pass
 
     def load(self, principal: str, id_: str, now: float) -> StoredResponse | None:
         """Read a caller's response; None when it has none of that id."""

@@ -85,11 +85,12 @@ class UsageStore:
         return self._filling.fill()
 
     def drop(self, now: float) -> None:
-        """Drop what is too old, in transactions for which others can wait."""
-        oldest = select(usage.c.id).where(usage.c.started_at < now - self._keep_s).limit(_BATCH)
+        """Drop what is too old, in transactions for which others can wait. Hosts of one PostgreSQL have its clock."""
         dropped = _BATCH
         while dropped == _BATCH:
             with self._database.writing(None) as connection:
+                then = (self._database.now(connection) if self._database.url else now) - self._keep_s
+                oldest = select(usage.c.id).where(usage.c.started_at < then).limit(_BATCH)
                 dropped = connection.execute(delete(usage).where(usage.c.id.in_(oldest))).rowcount
 
     def report(

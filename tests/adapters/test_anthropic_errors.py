@@ -120,6 +120,7 @@ CAUSES: dict[str, Cause] = {
     "role 'system' is not supported on this model": "system_turns",
     "'claude-3-haiku-20240307' does not support output format.": "structured",
     "output_config: Extra inputs are not permitted": "output_config",
+    "messages.1.output_config: Extra inputs are not permitted": "turn_config",
     "tools.0.custom.strict: Extra inputs are not permitted": "strictness",
     "Unexpected value(s) `x-2026-01-01` for the `anthropic-beta` header. Please consult our documentation": "betas",
     "messages.0.content: Input should be a valid list": "final",

@@ -105,6 +105,7 @@ def test_end_is_as_expected(name: str) -> None:
 def test_usage_is_as_expected(name: str) -> None:
     events, reader = read(name, stream(name))
     openai, usage = EXPECTED[name]["usage_openai"], reader.usage
+    assert usage is not None
     assert (usage.input, usage.output) == (openai["prompt_tokens"], openai["completion_tokens"])
     assert (usage.cache_read, usage.reasoning) == (openai["cached_tokens"], openai["reasoning_tokens"])
     assert (usage.total or 0) == openai["total_tokens"]

@@ -95,10 +95,15 @@ async def test_what_the_caller_did_wrong_is_said_by_the_first_member(chained: tu
     assert second.calls("embedContent") == []
 
 
-async def test_several_are_embedded_at_once(google: Served) -> None:
+async def test_what_it_took_is_in_the_ledger(google: Served) -> None:
     requests = [{"model": f"models/{EMBED}", **BODY} for _ in range(3)]
     response = await google.http.post(f"/v1beta/models/{EMBED}:batchEmbedContents", json={"requests": requests})
     assert len(response.json()["embeddings"]) == 3
+    ledger = google.gateway.services.ledger
+    assert ledger is not None
+    (row,) = await ledger.rows(None, None, 9)
+    assert (row.model, row.input, row.estimated) == (EMBED, response.json()["usageMetadata"]["promptTokenCount"], False)
+    assert row.input > 0
 
 
 async def test_another_upstream_that_lists_the_model_first_does_not_hide_it(

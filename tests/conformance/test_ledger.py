@@ -107,14 +107,23 @@ async def test_limits_count_what_the_ledger_says(
     assert 100_000 - left == used["input_tokens"] + used["output_tokens"]
 
 
-async def test_a_call_that_nobody_here_reads_has_no_tokens_that_are_known(
-    gemini: httpx.AsyncClient, tmp_path: Path
-) -> None:
+async def test_what_passes_has_the_tokens_that_its_answer_tells(gemini: httpx.AsyncClient, tmp_path: Path) -> None:
     body = {"content": {"parts": [{"text": "hello"}]}}
     path = "/v1beta/models/gemini-embedding-001:embedContent"
-    assert (await gemini.post(path, json=body)).status_code == 200
+    told = (await gemini.post(path, json=body)).json()["usageMetadata"]["promptTokenCount"]
     row = await entered(tmp_path)
     assert (row["dialect"], row["model"]) == ("gemini", "gemini-embedding-001")
+    assert (row["credential"], row["end"]) == (credential_id(Secret(KEY)), "done")
+    assert (row["input"], row["estimated"], row["usd"]) == (told, 0, pytest.approx(told * 0.15e-6))
+
+
+async def test_what_passes_without_telling_tokens_has_none_that_are_known(
+    gemini: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    body = {"instances": [{"prompt": "a dot"}], "parameters": {"sampleCount": 1}}
+    answer = await gemini.post("/v1beta/models/imagen-4.0-generate-001:predict", json=body)
+    assert answer.status_code == 200, answer.text
+    row = await entered(tmp_path)
     assert (row["credential"], row["end"]) == (credential_id(Secret(KEY)), "done")
     assert (row["input"], row["estimated"], row["usd"]) == (0, 1, None)
 

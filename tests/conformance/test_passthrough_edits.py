@@ -15,6 +15,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.anthropic.edits import Own
 from gateway.dialects.anthropic.edits import pass_through as pass_messages
+from gateway.dialects.anthropic.outbound_thinking import Thinking
 from gateway.dialects.openai_chat.edits import pass_through as pass_chat
 from gateway.dialects.openai_responses.edits import pass_through as pass_responses
 from gateway.dialects.outbound import OpenAITarget
@@ -32,6 +33,12 @@ CHAT: Json = {"model": "m", "messages": [USER]}
 MESSAGES: Json = {"model": "m", "max_tokens": 100, "messages": [USER]}
 GEMINIS = ir.seal(ir.Signature("gemini", "R0VN", "f"))
 CLAUDES = ir.seal(ir.Signature("claude", "Q0xB"))
+RULE: Json = {"role": "system", "content": "a rule"}
+RULES: Json = {"role": "system", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]}
+SAID: Json = {"role": "assistant", "content": "two"}
+EFFORTFUL = Thinking(max_tokens=100, config={"type": "adaptive", "display": "summarized"}, effort="low")
+BUDGETED = Thinking(max_tokens=100, config={"type": "enabled", "budget_tokens": 2000})
+EVERY_WAY = {"adaptive", "budget", "stopping", "effort", "effort_value", "limit", "system_turns", "strictness"}
 OPENAIS = ir.seal(ir.Signature("openai", "T1BF"))
 
 
@@ -68,7 +75,7 @@ def test_the_tables_are_closed() -> None:
             *("model", "own", "defaults", "refused", "budget", "unforced", "marks", "ids", "results", "order"),
             *("envelope", "echo", "masked"),
         ],
-        "gemini": ["model", "defaults", "own", "refused", "echo", "framing", "path", "roles", "ids"],
+        "gemini": ["model", "defaults", "own", "refused", "echo", "framing", "path", "roles", "ids", "results"],
     }
     assert all(edit.why for table in TABLES.values() for edit in table)
 
@@ -726,6 +733,90 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
         ),
         (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
         (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
+        # what another model behind the name has refused
+        (MESSAGES, Own(model="m", refused=EVERY_WAY, thinking=EFFORTFUL, max_output=100), {}, [], {}),
+        (MESSAGES, Own(model="m", refused={"limit"}, max_output=50), {}, ["refused"], {"max_tokens": 50}),
+        (
+            MESSAGES | {"max_tokens": 4000, "thinking": THINKS, "output_config": {"format": {"type": "json_schema"}}},
+            Own(model="m", refused={"budget"}, thinking=EFFORTFUL),
+            {},
+            ["refused"],
+            {
+                "thinking": {"type": "adaptive", "display": "summarized"},
+                "output_config": {"format": {"type": "json_schema"}, "effort": "low"},
+            },
+        ),
+        (
+            MESSAGES | {"max_tokens": 4000, "thinking": THINKS, "output_config": {"effort": "max"}},
+            Own(model="m", refused={"budget", "effort_value"}, thinking=EFFORTFUL),
+            {},
+            ["refused"],
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
+        ),
+        (
+            MESSAGES | {"max_tokens": 4000, "thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+            Own(model="m", refused={"adaptive", "effort"}, thinking=BUDGETED),
+            {},
+            ["refused"],
+            {"thinking": BUDGETED.config, "output_config": None},
+        ),
+        (
+            MESSAGES | {"output_config": {"effort": "max"}, "messages": [USER, RULE | {"output_config": {}}]},
+            Own(model="m", refused={"output_config"}),
+            {},
+            ["refused"],
+            {"output_config": None},
+        ),
+        (
+            MESSAGES | {"output_config": {"effort": "max"}, "messages": [USER, RULE | {"output_config": {}}]},
+            Own(model="m", refused={"turn_config"}),
+            {},
+            ["refused"],
+            {"messages": [USER, RULE]},
+        ),
+        (
+            MESSAGES | {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+            Own(model="m", refused={"adaptive"}, thinking=Thinking(max_tokens=100)),
+            {},
+            ["refused"],
+            {"thinking": None},
+        ),
+        (
+            MESSAGES | {"thinking": {"type": "disabled"}},
+            Own(model="m", refused={"stopping"}, thinking=EFFORTFUL),
+            {},
+            ["refused"],
+            {"thinking": EFFORTFUL.config, "output_config": {"effort": "low"}},
+        ),
+        (
+            MESSAGES | {"thinking": {"type": "disabled"}},
+            Own(model="m", refused={"budget", "adaptive"}, thinking=EFFORTFUL),
+            {},
+            [],
+            {},
+        ),
+        (
+            MESSAGES | {"tools": [{"name": "f", "strict": True}, {"name": "g"}]},
+            Own(model="m", refused={"strictness"}),
+            {},
+            ["refused"],
+            {"tools": [{"name": "f"}, {"name": "g"}]},
+        ),
+        (
+            MESSAGES | {"system": "be", "messages": [USER, RULE, SAID, RULES, USER]},
+            Own(model="m", refused={"system_turns"}),
+            {},
+            ["refused"],
+            {
+                "system": [{"type": "text", "text": "be"}, {"type": "text", "text": "a rule"}],
+                "messages": [
+                    USER,
+                    SAID,
+                    {"role": "user", "content": "<system-reminder>\nb\nc\n</system-reminder>"},
+                    USER,
+                ],
+            },
+        ),
     ],
 )
 def test_an_edit_of_a_messages_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:

@@ -13,11 +13,16 @@ from typing import Any, cast
 import httpx
 import pytest
 from openai import AsyncOpenAI
+from starlette.types import Message
 
 from gateway.app import create_app
+from gateway.background import Background
+from gateway.context import Principal, attach
+from gateway.keys import digest_of, id_of
 from tests.conformance.openai_api import OpenAIServed, before, settings
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.middleware.asgi import scope_of
 from tests.patience import patient
 from tests.serving import serve
 
@@ -103,6 +108,25 @@ async def test_what_it_took_is_in_the_ledger_once_it_is_known(served: OpenAIServ
     assert (begin["input"], begin["output"], begin["estimated"]) == ("0", "0", "True")
     metrics = (await served.http.get("/metrics")).text
     assert f'{{kind="output",model="gpt-4.1",upstream="openai"}} {counted["output_tokens"]}.0' in metrics
+
+
+async def nobody(_: Message) -> None:
+    """Take what is sent to a caller."""
+
+
+async def test_of_several_who_read_its_end_at_once_one_is_counted(served: OpenAIServed) -> None:
+    first = await begun(served)
+    gateway = served.gateway
+    reading = Background(gateway.services, gateway.relay, gateway.threads)
+    contexts = []
+    for _ in range(3):
+        context, _ = attach(scope_of(f"{PATH}/{first['id']}", method="GET"), nobody)
+        context.principal = Principal(name="key-1", id=id_of(digest_of(ALICE)))
+        contexts.append(context)
+    kept = await gateway.threads.find(contexts[0])
+    end = {**first, "status": "completed", "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}}
+    await asyncio.gather(*(reading._settle(context, kept, json.dumps(end).encode()) for context in contexts))
+    assert sorted(context.usage is not None for context in contexts) == [False, False, True]
 
 
 async def test_who_leaves_a_stream_early_is_counted_when_the_rest_is_read(served: OpenAIServed) -> None:

@@ -102,7 +102,7 @@ def _message(*, plain: bool) -> Callable[[Any, str], None]:
             "assistant": obj({"role": words}, _assistant | (_CARRIED if plain else {})),
             "user": obj({"role": words, "content": user}, _named),
             "function": obj({"role": words, "content": optional(words), "name": name_64}),
-            "tool": obj({"role": words, "content": _said, "tool_call_id": words}),
+            "tool": obj({"role": words, "content": _said, "tool_call_id": words}, _named),  # LangChain names the tool
             "developer": obj({"role": words, "content": _said}, _named),
         },
         "role",

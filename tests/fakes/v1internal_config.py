@@ -34,11 +34,11 @@ def penalties_enabled(call: Call) -> None:
 
 
 def stops_in_range(call: Call) -> None:
-    """There are one to five stop sequences, none of them empty."""
+    """There are at most five stop sequences, none of them empty; a list of none is none given, as in any proto."""
     stops = call.config.get("stopSequences")
-    if stops is None:
+    if not stops:
         return
-    if not 1 <= len(stops) <= MAX_STOPS:
+    if len(stops) > MAX_STOPS:
         raise _out_of_range("stopSequences", len(stops), "1 (inclusive)", f"{MAX_STOPS + 1} (exclusive)")
     if "" in stops:
         raise invalid(

@@ -65,7 +65,10 @@ async def test_a_tool_loop_with_the_stream_helper(sdk: AsyncOpenAI) -> None:
     assert [call.function.arguments for call in message.tool_calls] == ['{"q": "Bern"}', '{"q": "Oslo"}']
     calls = [{"id": call.id, "type": "function", "function": _said(call)} for call in message.tool_calls]
     messages.append({"role": "assistant", "content": None, "tool_calls": calls})
-    messages += [{"role": "tool", "tool_call_id": call.id, "content": "4"} for call in message.tool_calls]
+    messages += [
+        {"role": "tool", "tool_call_id": call.id, "name": call.function.name, "content": "4"}
+        for call in message.tool_calls
+    ]
     answer = await sdk.chat.completions.create(model="gpt-4.1", messages=messages, tools=[TOOL])
     assert answer.choices[0].message.content == "done"
 

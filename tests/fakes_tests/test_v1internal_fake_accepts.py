@@ -126,6 +126,7 @@ async def test_a_well_formed_request_is_accepted(client: Client, sent: Any) -> N
     ("model", "config"),
     [
         (GEMINI_3, {}),
+        (GEMINI_3, {"stopSequences": []}),  # LangChain.js
         (GEMINI_2, {}),
         (CLAUDE, {}),
         (CLAUDE, thinks()),

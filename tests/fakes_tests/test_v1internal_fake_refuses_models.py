@@ -93,11 +93,6 @@ ROWS: list[tuple[Any, Any, str]] = [
     ),
     (
         config.stops_in_range,
-        body(GEMINI_3, generationConfig={"stopSequences": []}),
-        "a stopSequences value of 0",
-    ),
-    (
-        config.stops_in_range,
         body(GEMINI_3, generationConfig={"stopSequences": list("abcdef")}),
         "stopSequences value of 6 but the supported range is from 1 (inclusive) to 6 (exclusive).",
     ),

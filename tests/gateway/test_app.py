@@ -18,6 +18,7 @@ from starlette.types import Message
 import gateway
 from gateway.config import Config, ConfigError, ServerConfig
 from gateway.errors import InternalError
+from gateway.scopes import in_origin_form
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.scripted import Scripted, app_of, say
 from tests.serving import serve
@@ -169,7 +170,7 @@ async def test_a_request_that_fails_is_over_too() -> None:
         assert app.state.gateway.services.under_way == 0
 
 
-async def test_other_connections_than_http_are_left_alone() -> None:
+async def offered(path: str, **scope: Any) -> list[Message]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -178,8 +179,63 @@ async def test_other_connections_than_http_are_left_alone() -> None:
     async def receive() -> Message:
         return {"type": "websocket.connect"}
 
-    await gateway.create_app({})({"type": "websocket", "path": "/v1/responses", "headers": []}, receive, send)
+    app = gateway.create_app({})
+    if path.startswith("/ai/"):
+        app = Starlette(routes=[Mount("/ai", app)])
+    await app({"type": "websocket", "path": path, "headers": [], **scope}, receive, send)
+    return sent
+
+
+async def test_a_websocket_is_refused_before_it_begins() -> None:
+    assert await offered("/v1/responses") == [{"type": "websocket.close"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/v1/responses", 405, "/v1/responses takes POST, not GET"),
+        ("/ai/v1/responses", 405, "/v1/responses takes POST, not GET"),
+        ("/v1/models", 404, "/v1/models is no WebSocket; ask over HTTP"),
+        ("/v1/realtime", 404, "GET /v1/realtime is not served here"),
+        ("/ws/google.ai.BidiGenerateContent", 404, "GET /ws/google.ai.BidiGenerateContent is not served here"),
+    ],
+)
+async def test_it_is_told_why_where_the_server_can_say_it(path: str, status: int, said: str) -> None:
+    start, body = await offered(path, extensions={"websocket.http.response": {}})
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+    assert (body["type"], json.loads(body["body"])["error"]["message"]) == ("websocket.http.response.body", said)
+    assert dict(start["headers"])[b"x-request-id"].startswith(b"req_")
+
+
+async def test_connections_of_other_kinds_are_left_alone() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    await gateway.create_app({})({"type": "something.new"}, receive, send)
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [("http://localhost/v1/files/a b", b"http://localhost/v1/files/a%20b"), ("HTTPS://a:1/v1/files/a b", b"")],
+)
+def test_scheme_and_host_before_a_path_are_taken_away(path: str, raw: bytes) -> None:
+    scope = {"type": "http", "path": path, **({"raw_path": raw} if raw else {})}
+    given = in_origin_form(scope)
+    assert given["path"] == "/v1/files/a b"
+    assert given.get("raw_path", b"") == (b"/v1/files/a%20b" if raw else b"")
+    assert scope["path"] == path
+
+
+@pytest.mark.parametrize("path", ["*", "", "ftp://host/v1/models", "localhost:443"])
+def test_what_is_no_address_of_http_stays(path: str) -> None:
+    scope = {"type": "http", "path": path}
+    assert in_origin_form(scope) is scope
 
 
 async def test_a_defect_is_500_in_the_callers_dialect_and_told_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:

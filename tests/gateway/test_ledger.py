@@ -13,16 +13,19 @@ from typing import Any
 
 import anyio
 import pytest
+from click.testing import CliRunner
 from starlette.applications import Starlette
 
 from gateway import ir
 from gateway.app import lifespan
+from gateway.cli.usage import usage as command
 from gateway.errors import UpstreamUnavailable
 from gateway.ledger import Ledger
 from gateway.store.journal import Ended
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Outcome, call, scope_of
 from tests.patience import patient
+from tests.postgres_server import PostgresServer
 from tests.scripted import Play, Scripted, app_of, say
 
 pytestmark = pytest.mark.anyio
@@ -109,11 +112,14 @@ async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) 
 
 async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> None:
     async with running(tmp_path, SILENT) as (app, ledger):
-        await ask(app)
+        answer = await ask(app)
         row = await only(ledger)
     assert row.estimated
     assert row.input >= 1
     assert row.output == 4
+    told = answer.json["usage"]
+    assert (told["prompt_tokens"], told["completion_tokens"], told["total_tokens"]) == (row.input, 4, row.input + 4)
+    assert answer.headers["x-gateway-token-count"] == "estimate"
 
 
 async def test_an_upstream_that_counts_wildly_spoils_no_report(tmp_path: Path) -> None:
@@ -330,6 +336,32 @@ async def test_a_store_that_fails_stops_no_request_and_the_journal_keeps_what_it
             await ledger.report("key", None, None)
         (tmp_path / "data" / "gateway.db").unlink()
         assert (await ledger.report("key", None, None)).total.requests == 1
+
+
+async def test_a_postgresql_that_can_only_be_read_is_read(
+    tmp_path: Path, postgres_url: str, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a replica, or a server whose disk is full: its rows are told, and the journals keep what came since."""
+    name = postgres_url.rpartition("/")[2]
+    forbid = f"ALTER DATABASE {name} SET default_transaction_read_only".encode()
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[server]\ndata_dir = "data"\n[store]\ndatabase = "{postgres_url}"\n', "utf-8")
+    always = {"allow_anonymous": "always"}
+    async with running(tmp_path, auth=always, store={"database": postgres_url}) as (app, ledger):
+        await ask(app)
+        assert (await ledger.report("key", None, None)).total.requests == 1
+    postgres_server.do(forbid + b" = on")  # for connections that are made from now on
+    async with running(tmp_path, auth=always, store={"database": postgres_url}) as (app, ledger):
+        await ask(app)
+        assert (await ledger.report("key", None, None)).total.requests == 1
+        assert len(await ledger.rows(None, None, 10)) == 1
+        printed = await anyio.to_thread.run_sync(CliRunner().invoke, command, ["-c", str(file), "--json"])
+        assert json.loads(printed.stdout)["total"]["requests"] == 1
+        assert printed.stderr.startswith("warning: what this machine has not written down there yet is missing: ")
+    postgres_server.do(forbid + b" = off")
+    assert "the ledger cannot be filled; the journals are kept until it can" in capsys.readouterr().err
+    async with running(tmp_path, auth=always, store={"database": postgres_url}) as (app, ledger):
+        assert (await ledger.report("key", None, None)).total.requests == 2
 
 
 @pytest.mark.parametrize("log_every", [0, 10])

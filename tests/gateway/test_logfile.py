@@ -219,10 +219,17 @@ def test_a_file_that_cannot_be_rotated_goes_on_and_stops_nobody(
     file.write(b"three")
     assert file.path.read_text() == "one\ntwo\nthree\n"
     assert capsys.readouterr().err == f"{file.path}: cannot be rotated, and goes on: File exists\n"
-    (tmp_path / "old").unlink()
-    clock.time += DAY
+    clock.time += timedelta(hours=1)
     file.write(b"four")
-    assert texts(tmp_path) == {"logs/gateway.log": "four\n", "old/2026-11-21.log": "one\ntwo\nthree\n"}
+    assert "cannot" not in capsys.readouterr().err
+    (tmp_path / "old").unlink()
+    file.write(b"five")
+    clock.time += timedelta(hours=1)
+    file.write(b"six")
+    assert texts(tmp_path) == {"logs/gateway.log": "six\n", "old/2026-11-20.log": "one\ntwo\nthree\nfour\nfive\n"}
+    clock.time += DAY
+    file.write(b"seven")
+    assert texts(tmp_path)["logs/gateway.log"] == "seven\n"
 
 
 def test_a_day_that_no_new_file_can_follow_has_no_second_name(

@@ -16,10 +16,11 @@ from gateway.adapters.gemini import GeminiAPI
 from gateway.app import create_app, lifespan
 from gateway.errors import StreamBroken, UpstreamRateLimited
 from gateway.upstream import NativeAnswer, NativeCall
-from tests.gateway.wire import saying
+from tests.gateway.wire import Answer, ending, saying, silence
 from tests.gateway.wire import upstream as wire
 from tests.middleware.asgi import scope_of
 from tests.patience import patient
+from tests.ports import free_port
 from tests.scripted import Scripted, app_of
 from tests.serving import serve
 
@@ -270,6 +271,45 @@ async def test_a_refusal_that_google_does_not_end_is_504(tmp_path: Path) -> None
             assert response.status_code == 504
             assert cast(GeminiAPI, app.state.gateway.adapters["gemini"]).leases == 0
             assert app.state.gateway.transport.open_responses == 0
+
+
+def refusing(status: int) -> Answer:
+    return saying(b"HTTP/1.1 %d No\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}" % status)
+
+
+@pytest.mark.parametrize("verb", ["predictLongRunning", "batchGenerateContent", "asyncBatchEmbedContent", "predict"])
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (refusing(500), 500),
+        (refusing(504), 504),
+        (ending(b""), 502),
+        (silence, 504),
+        (refusing(429), 0),
+        (refusing(503), 0),
+        (refusing(404), 0),
+        (None, 0),
+    ],
+)
+async def test_a_job_that_may_have_begun_is_not_begun_at_the_next_member(
+    tmp_path: Path, verb: str, first: Answer | None, status: int
+) -> None:
+    async with wire(first or silence) as one, wire(refusing(200)) as two:
+        urls = {"one": one.url if first is not None else f"http://127.0.0.1:{free_port()}", "two": two.url}
+        tables = {
+            name: {"type": "gemini", "api_key": "k", "base_url": url, "models": ["m"]} for name, url in urls.items()
+        }
+        config = {
+            "server": {"data_dir": str(tmp_path)},
+            "timeouts": {"first_byte": patient(0.2)},
+            "models": {"alias": {"best": ["one/m", "two/m"]}},
+            "upstream": tables,
+        }
+        async with serve(create_app(config)) as url, httpx.AsyncClient(base_url=url, timeout=patient(5)) as http:
+            response = await http.post(f"/v1beta/models/best:{verb}", json={})
+    expected = (status, "one/m") if status and verb != "predict" else (200, "two/m")
+    assert (response.status_code, response.headers["x-gateway-upstream"]) == expected
+    assert len(two.requests) == (expected[0] == 200)
 
 
 async def test_a_caller_whose_body_comes_slowly_is_no_silence_of_the_upstream() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.transport import ConnectFailed, FirstByteTimeout, TooLarge, Transport
-from tests.gateway.wire import CHUNKED, OK, Answer, post, saying, silence, upstream
+from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -261,6 +261,25 @@ async def test_proxy_that_refuses_the_tunnel_is_a_failed_connect(monkeypatch: py
         await transport.close()
     assert proxy.requests[0].startswith(b"CONNECT upstream.invalid:443 HTTP/1.1\r\n")
     assert b"Bearer mine" not in proxy.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ending(b""), "before an answer"),
+        (resetting(b""), "ClientOSError: Connection reset by peer"),
+        (saying(b"nonsense\r\n\r\n"), "what it said is no HTTP"),
+    ],
+)
+async def test_proxy_that_does_not_answer_is_no_upstream_that_has_heard(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, said: str
+) -> None:
+    async with upstream(answer) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        transport = Transport()
+        with pytest.raises(ConnectFailed, match=f"the proxy gives no tunnel: {said}"):
+            await transport.send("POST", "https://upstream.invalid/", headers={}, body=b"{}")
+        await transport.close()
 
 
 async def test_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:

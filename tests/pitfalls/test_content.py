@@ -372,3 +372,15 @@ async def test_pitfall_85_of_two_results_for_one_call_the_last_goes(at: At, dial
     assert (await at.ask(dialect, tools=["f"], more={FIELDS[dialect]: TWICE[dialect]})).text == "ok"
     sent = text_of(at.turns)
     assert ("old" in sent, "new" in sent) == (False, True)
+
+
+@each("v1internal", "vertex")
+async def test_a_gemini_callers_results_in_contents_of_their_own_answer_the_calls_before_them(at: At) -> None:
+    """LangChain.js sends them so, and the Gemini API takes them."""
+    asked = {"role": "user", "parts": [{"text": "!tool f {}\n!tool f {}\n!then\n!say done"}]}
+    called = (await at.contents(asked)).json()["candidates"][0]["content"]
+    results = [{"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"n": n}}}]} for n in (1, 2)]
+    tools = [{"functionDeclarations": [{"name": "f"}]}]
+    answer = await at.contents(asked, called, *results, tools=tools)
+    assert answer.json()["candidates"][0]["content"]["parts"][0]["text"] == "done"
+    assert "x-gateway-lossy" not in answer.headers

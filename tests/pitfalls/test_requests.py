@@ -364,3 +364,51 @@ async def test_an_effort_from_a_turn_on_is_left_out_where_it_is_not_known(at: At
     assert response.status_code == 200, response.text
     assert "x-gateway-lossy" not in response.headers
     assert at.sent["messages"] == [turns[0], *turns[2:4], {"role": "system", "content": "be brief"}]
+    response = await at.post("/v1/chat/completions", {**asked, "messages": [user("!say ok")], "reasoning_effort": "low"})
+    assert response.status_code == 200, response.text
+    assert at.sent["output_config"] == {"effort": "low"}
+
+
+@each("anthropic", "vertex-claude")
+@pytest.mark.parametrize(
+    ("model", "asked", "sent"),
+    [
+        (
+            "claude-opus-5-5",
+            {"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 2000}},
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "medium"}},
+        ),
+        (
+            "claude-sonnet-4-5",
+            {
+                "max_tokens": 128_000,
+                "thinking": {"type": "adaptive"},
+                "output_config": {"effort": "medium"},
+                "messages": [user("!think hm\n!say ok"), {"role": "system", "content": "be brief"}],
+            },
+            {
+                "max_tokens": 64_000,
+                "thinking": {"type": "enabled", "budget_tokens": 8192},
+                "messages": [user("!think hm\n!say ok")],
+                "system": [{"type": "text", "text": "be brief"}],
+            },
+        ),
+        (
+            "claude-fable-5",
+            {"max_tokens": 100, "thinking": {"type": "disabled"}},
+            {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+        ),
+    ],
+)
+async def test_an_anthropic_caller_of_another_model_of_claude_is_understood(
+    at: At, model: str, asked: Json, sent: Json
+) -> None:
+    """Its program knows the name that it asks for, and what that model takes; here another one answers to it."""
+    body = {"model": f"{at.kind.table}/{model}", "messages": [user("!think hm\n!say ok")], **asked}
+    for _ in range(2):
+        response = await at.post("/v1/messages", body)
+        assert response.status_code == 200, response.text
+        assert "x-gateway-lossy" not in response.headers
+        assert response.json()["content"][-1]["text"] == "ok"
+    assert {name: at.sent.get(name) for name in ("thinking", "output_config", *sent)} == {"output_config": None} | sent
+    assert [call.status for call in at.calls[-2:]] == [200, 200]

@@ -67,6 +67,40 @@ async def test_pitfall_34_thoughts_are_counted_once(
     assert told_of(dialect, (await at.ask(dialect, stream=stream)).usage) == expected
 
 
+@STREAM
+@TRANSLATED
+@each(*GOOGLE)
+async def test_an_answer_that_nobody_has_counted_is_estimated_and_not_for_nothing(
+    at: At, dialect: str, stream: bool
+) -> None:
+    at.play(chunk(T("Hello world")), chunk(fin="STOP"))
+    told = (await at.ask(dialect, stream=stream)).usage
+    asked, said, _ = PLACES[dialect]
+    assert told[asked] >= 1
+    assert told[said] == 4
+
+
+NOUGHT: Json = dict.fromkeys(("promptTokenCount", "candidatesTokenCount", "totalTokenCount"), 0)
+
+
+@STREAM
+@TRANSLATED
+@each(*GOOGLE)
+async def test_nothing_that_an_upstream_has_counted_is_no_estimate(at: At, dialect: str, stream: bool) -> None:
+    at.play(chunk(T("Hello world")), chunk(fin="STOP", usage=NOUGHT))
+    assert (await at.ask(dialect, stream=stream)).usage[PLACES[dialect][1]] == 0
+
+
+@STREAM
+@each(*CHAT_FORM)
+async def test_a_gemini_caller_is_told_the_estimate_too(at: At, stream: bool) -> None:
+    at.play(delta(role="assistant", content="Hello world"), delta("stop"))
+    told = (await at.ask("gemini", stream=stream)).usage
+    assert told["promptTokenCount"] >= 1
+    assert told["candidatesTokenCount"] == 4
+    assert told["totalTokenCount"] == told["promptTokenCount"] + 4
+
+
 COUNTED: Json = {"prompt_tokens": 1000, "completion_tokens": 9, "total_tokens": 1009}
 COUNTED |= {"prompt_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 100}}
 

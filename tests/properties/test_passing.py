@@ -49,7 +49,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
     },
     "gemini": {
         **dict.fromkeys(("model", "path"), frozenset({"model"})),
-        **dict.fromkeys(("own", "roles", "ids"), frozenset({"contents"})),
+        **dict.fromkeys(("own", "roles", "ids", "results"), frozenset({"contents"})),
     },
 }
 

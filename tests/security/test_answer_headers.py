@@ -52,7 +52,8 @@ OTHERS = (
 # what this gateway says, and what its server adds
 SAID = {
     *("content-type", "content-length", "transfer-encoding", "date", "server", "cache-control", "x-accel-buffering"),
-    *("x-request-id", "request-id", "x-gateway-upstream", "x-gateway-lossy", "retry-after", "x-should-retry"),
+    *("x-request-id", "request-id", "x-gateway-upstream", "x-gateway-lossy", "x-gateway-token-count"),
+    *("retry-after", "x-should-retry"),
 }
 MESSAGE = (
     b'{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"ok"}],'

@@ -32,8 +32,11 @@ from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.upstream import Edit
 
-from .edits_messages import answered, even, legal, ordered, unmarked, unsealed
+from .edits_messages import answered, even, headed, legal, ordered, unmarked, unsealed
+from .edits_refused import loosened, rethought, shortened
 from .outbound_request import AnthropicWritten
+from .outbound_target import NO_THINKING
+from .outbound_thinking import Thinking
 
 __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "pass_through", "screen"]
 
@@ -41,7 +44,8 @@ __all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "pass_through", "screen"]
 class Own(Struct, frozen=True, kw_only=True):
     """Whom a caller's own words are for. `sampling`, `both_samplings`: see AnthropicTarget.
 
-    `refused`: the causes of refusals that are known, or have just come.
+    `refused`: the causes of refusals that are known, or have just come. `thinking`: how this model is told to think as
+    much as the caller wants, once it has refused the caller's way.
     """
 
     model: str
@@ -50,6 +54,7 @@ class Own(Struct, frozen=True, kw_only=True):
     both_samplings: bool = True
     thinking_conflict: Conflict = "clamp"
     refused: Collection[str] = frozenset()
+    thinking: Thinking | None = None
 
 
 _Words = Words[Own]
@@ -65,7 +70,6 @@ _CHOICE: Final = "tool_choice"
 _FORCED: Final = ("any", "tool")
 _DRAWING: Final = ("temperature", "top_p", "top_k")
 _INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
-_OFF: Final = "this model, or this conversation, takes no thinking"
 _NOT_FORCED: Final = "a model that thinks is not forced to call a tool: it may call one"
 _DRAWN: Final = "this model is not told how to draw its answer"
 _NOT_FILLED: Final = "[defaults] has it, and this model does not take it"
@@ -119,13 +123,22 @@ def _fitted(words: _Words) -> None:
 
 
 def _refused(words: _Words) -> None:
-    """Leave out what this upstream or model has refused before."""
+    """Leave out, or say otherwise, what this upstream or model has refused before."""
     refused = words.target.refused
+    if not refused:
+        return
+    if "limit" in refused:
+        shortened(words)
+    rethought(words)
     if "thinking" in refused and _thinks(words):
         words.drop(_THINKING)
-        words.lose(_THINKING, _OFF, "change")
-    if "output_config" in refused:
+        words.lose(_THINKING, NO_THINKING, "change")
+    if "turn_config" in refused:
         even(words)
+    if "system_turns" in refused:
+        headed(words)
+    if "strictness" in refused:
+        loosened(words)
     dropped = _DRAWING if "drawing" in refused else ("top_p",) if "both" in refused and words.has("temperature") else ()
     for name in dropped:
         if words.has(name):

@@ -10,9 +10,10 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
+from gateway.dialects.gemini.history import reminder
 from gateway.dialects.gemini.names import map_id
 
-__all__ = ["answered", "even", "legal", "ordered", "unmarked", "unsealed"]
+__all__ = ["answered", "even", "headed", "legal", "ordered", "unmarked", "unsealed"]
 
 
 class _Target(Protocol):
@@ -43,6 +44,8 @@ _UNSIGNED: Final = "another upstream has thought it and not signed it; Anthropic
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
 _NOT_SET: Final = "this upstream takes it for the whole request only"
+_AHEAD: Final = "this model takes instructions at the start only: it stands there"
+_BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
 _NOT_SEARCHED: Final = "another upstream has searched; Anthropic takes back only what it has found itself"
 
 
@@ -125,6 +128,28 @@ def even(words: _Words) -> None:
     after = mended(words.many("messages"), mend)
     if after is not None:
         words.put("messages", [one for one in after if one is not None])
+
+
+def headed(words: _Words) -> None:
+    """Put instructions within the conversation ahead of it; the user says those that follow an answer."""
+    if b'"system"' not in _said(words):
+        return
+    head: list[object] = []
+    kept: list[Fields] = []
+    for place, message in enumerate(words.many("messages")):
+        if _role(message) != "system":
+            kept.append(message)
+        elif kept and _role(kept[-1]) == "assistant":
+            rule = "\n".join(_name(block, "text") for block in read(Raw(_encode(_given(message))), _MANY) or ())
+            kept.append({"role": _USER, "content": Raw(_encode(reminder(rule).text))})
+            words.lose(f"messages[{place}]", _BEHIND)
+        else:
+            head += _given(message)
+            words.lose(f"messages[{place}]", _AHEAD)
+    if head:
+        words.put("system", [*_given({"content": words.fields.get("system", _NULL)}), *head])
+    if kept != words.many("messages"):
+        words.put("messages", kept)
 
 
 def legal(words: _Words) -> None:

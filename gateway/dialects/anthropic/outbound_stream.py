@@ -74,7 +74,7 @@ class StreamReader(BlockReader):
         self._end = Delta()
 
     @property
-    def usage(self) -> ir.Usage:
+    def usage(self) -> ir.Usage | None:
         """What the upstream has counted so far."""
         return self._tally.usage()
 
@@ -118,8 +118,8 @@ class StreamReader(BlockReader):
         if self._started:
             return
         self._started = True
-        count = self._tally.usage() if self._tally else None
-        self._events.append(ir.Started(id=message.id or None, model=message.model or None, usage=count))
+        started = ir.Started(id=message.id or None, model=message.model or None, usage=self._tally.usage())
+        self._events.append(started)
 
     def _begun(self, event: Event) -> None:
         message = event.message or Message()
@@ -205,8 +205,7 @@ class StreamReader(BlockReader):
         self._start(Message())
         for index in sorted(self._open):
             self._block_ended(Event(index=index))
-        usage = self._tally.usage() if self._tally else None
-        self._finished_with(usage, self._finished(native, called=bool(self._blocks.calls)))
+        self._finished_with(self._tally.usage(), self._finished(native, called=bool(self._blocks.calls)))
 
     def _finished(self, native: str | None, *, called: bool) -> ir.Finished:
         reason = _FINISHED.get(native or "end_turn", "stop")

@@ -6,9 +6,12 @@ from msgspec import Struct
 
 from gateway.dialects.gemini.thinking import Conflict
 
-__all__ = ["EFFORTS", "SERVICES", "AnthropicTarget"]
+__all__ = ["EFFORTS", "MIDDLE_EFFORTS", "NOT_STRICT", "NO_THINKING", "SERVICES", "AnthropicTarget"]
 
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+MIDDLE_EFFORTS: Final = EFFORTS[:3]  # which every model with an effort takes
+NO_THINKING: Final = "this model, or this conversation, takes no thinking"
+NOT_STRICT: Final = "this model does not hold its calls to a schema"
 SERVICES: Final = frozenset({"web_search", "web_fetch", "code_execution"})
 
 

@@ -10,13 +10,13 @@ from gateway.dialects.gemini.thinking import plan as plan_budget
 
 from .outbound_target import AnthropicTarget
 
-__all__ = ["Thinking", "plan"]
+__all__ = ["NEAREST", "Thinking", "plan"]
 
 _FALLBACK: Final = 8192  # of an answer whose limit nobody knows
 _DISABLED: Final[dict[str, object]] = {"type": "disabled"}
 _UPDATES: Final = "thinking-display-updates-2026-08-18"
 _ALWAYS: Final = "this model always thinks; the least is {}"
-_NEAREST: Final = "the nearest that this model takes is {}"
+NEAREST: Final = "the nearest that this model takes is {}"
 
 
 class Thinking(Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def _adaptive(
     if reasoning.mode == "off" and asked:
         losses += (_hint("thinking", _ALWAYS.format(effort)),)
     elif level is not None and asked and (reasoning.mode == "budget" or effort != level):
-        losses += (_hint("thinking", _NEAREST.format(effort or "its own")),)
+        losses += (_hint("thinking", NEAREST.format(effort or "its own")),)
     display = _display(reasoning)
     config: dict[str, object] = {"type": "adaptive", "display": display}
     beta = _UPDATES if display == "updates" else ""
@@ -110,7 +110,7 @@ def _budgeted(
     budget = found.config["thinkingBudget"]
     wanted = BUDGETS.get(reasoning.level or "") if reasoning.mode == "level" else reasoning.budget
     if reasoning.include is None and not found.losses and wanted and wanted > 0 and wanted != budget:
-        losses += (_hint("thinking", _NEAREST.format(budget)),)
+        losses += (_hint("thinking", NEAREST.format(budget)),)
     config: dict[str, object] = {"type": "enabled", "budget_tokens": budget}
     if _display(reasoning) == "omitted":
         config["display"] = "omitted"

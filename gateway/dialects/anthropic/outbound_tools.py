@@ -12,7 +12,7 @@ from gateway.dialects.services import MESSAGES, carried, located
 
 from .outbound_marks import Marks
 from .outbound_schema import MENDED, NO_PARAMETERS, parameters, strict
-from .outbound_target import AnthropicTarget
+from .outbound_target import NOT_STRICT, AnthropicTarget
 
 __all__ = ["Tools", "forced", "write_tools"]
 
@@ -112,7 +112,7 @@ class _Writer:
             return {**written, "input_schema": held.schema, "strict": True}
         if tool.strict:
             inner, dot, _ = where.rpartition(".")
-            reason = _LOOSE if self._target.structured else "this model does not hold its calls to a schema"
+            reason = _LOOSE if self._target.structured else NOT_STRICT
             self._lose(f"{inner}{dot}strict", reason)
         return {**written, "input_schema": schema}
 

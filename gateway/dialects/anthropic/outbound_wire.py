@@ -160,10 +160,11 @@ def _read(data: str | bytes | Raw, decoder: msgspec.json.Decoder[_T]) -> _T:
 class Tally:
     """Keep the last value of each counter: those of the end are totals, and hold for those of the beginning."""
 
-    __slots__ = ("_input", "_output", "_read", "_thoughts", "_written")
+    __slots__ = ("_input", "_output", "_read", "_thoughts", "_told", "_written")
 
     def __init__(self) -> None:
         self._input = self._output = self._read = self._written = self._thoughts = 0
+        self._told = False  # a number, which may be 0
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report; what it leaves out stays as it is."""
@@ -172,17 +173,17 @@ class Tally:
             return
         kept, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()
         parts = (kept.ephemeral_5m_input_tokens or 0) + (kept.ephemeral_1h_input_tokens or 0)
+        self._told = self._told or given.input_tokens is not None or given.output_tokens is not None
         self._input = latest(given.input_tokens, self._input)
         self._output = latest(given.output_tokens, self._output)
         self._read = latest(given.cache_read_input_tokens, self._read)
         self._written = latest(given.cache_creation_input_tokens or parts, self._written)
         self._thoughts = latest(output.thinking_tokens, self._thoughts)
 
-    def __bool__(self) -> bool:
-        return bool(self._input or self._output or self._read or self._written)
-
-    def usage(self) -> ir.Usage:
-        """Give the counts so far; those of the cache stand beside the input there, and within it here."""
+    def usage(self) -> ir.Usage | None:
+        """Give the counts, None before the first; those of the cache stand beside the input there, within it here."""
+        if not self._told:
+            return None
         return ir.Usage(
             input=self._input + self._read + self._written,
             output=self._output,

@@ -5,6 +5,7 @@ the request before (`native.vary`); Code Assist and Vertex have rules of their o
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -33,7 +34,7 @@ from .inbound_signatures import opened
 from .inbound_wire import camel
 from .signatures import SENTINEL
 
-__all__ = ["REPLIES", "TABLE", "Own", "pass_on"]
+__all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "pass_on", "together"]
 
 
 class Own(Struct, frozen=True):
@@ -56,6 +57,7 @@ _CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL: Final = "functionCall"
+RESULTS: Final = (b'"functionResponse"', b'"function_response"')
 _MODEL: Final = Raw(b'"model"')
 _EMPTY: Final = Raw(b'""')
 _WORDS: Final = frozenset({"text", "thought"})
@@ -178,6 +180,25 @@ def _signature_of(part: Fields) -> str:
 
 def _is_call(part: Fields) -> bool:
     return _CALL in map(camel, part)
+
+
+def together(contents: Sequence[Fields]) -> list[Fields]:
+    """Join contents in a row that hold results of calls and nothing else: some clients give each its own."""
+    joined: list[Fields] = []
+    for results, run in groupby(contents, _gives_results):
+        said = list(run)
+        if results and len(said) > 1:
+            parts = [part for one in said for part in _several(one["parts"])]
+            said = [{**said[0], "parts": Raw(_encode(parts))}]
+        joined += said
+    return joined
+
+
+def _gives_results(content: Fields) -> bool:
+    parts = content.get("parts", _NULL)
+    if not any(mark in bytes(parts) for mark in RESULTS):
+        return False
+    return all([camel(name) for name in part] == ["functionResponse"] for part in _several(parts))
 
 
 def _several(raw: Raw) -> Sequence[Fields]:

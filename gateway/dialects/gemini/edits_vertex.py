@@ -9,7 +9,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
 
-from .edits import REQUESTS, Own
+from .edits import REQUESTS, RESULTS, Own, together
 
 __all__ = ["TABLE", "pass_on"]
 
@@ -49,6 +49,17 @@ def _ids(words: _Words) -> None:
         words.put(_CONTENTS, bare)
 
 
+def _results(words: _Words) -> None:
+    """Put the results of one turn's calls into one content."""
+    raw = words.fields.get(_CONTENTS, _NULL)
+    if sum(map(bytes(raw).count, RESULTS)) < 2:
+        return
+    given = _several(raw)
+    joined = together(given)
+    if len(joined) < len(given):
+        words.put(_CONTENTS, joined)
+
+
 def _content(content: Fields) -> Fields:
     parts = _several(content.get("parts", _NULL))
     bare = [_part(part) for part in parts]
@@ -78,6 +89,7 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
     RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
+    RequestEdit(name="results", why="Vertex wants the results of a turn's calls in one content", apply=_results),
 )
 TABLE: Final = table_of(_VERTEX)
 # the model of the path is no matter of the body here

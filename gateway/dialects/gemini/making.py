@@ -18,7 +18,7 @@ from gateway.errors import UpstreamMalformed, UpstreamRejected
 
 from .errors import mask
 from .usage import Tally
-from .wire import UsageMetadata, read_chunks
+from .wire import UsageMetadata, finish_of, read_chunks
 
 __all__ = [
     "BATCH",
@@ -27,6 +27,7 @@ __all__ = [
     "Drawn",
     "Embedded",
     "Step",
+    "read_counted",
     "read_drawn",
     "read_embedded",
     "shape_losses",
@@ -90,7 +91,20 @@ class Embedded(Struct, frozen=True):
     usage: ir.Usage | None
 
 
+class _Counted(Struct, rename="camel"):
+    usage_metadata: UsageMetadata | None = None
+
+
+_COUNTED: Final = msgspec.json.Decoder(_Counted, strict=False)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings, strict=False)
+
+
+def read_counted(body: bytes) -> ir.Usage | None:
+    """Give the tokens that an answer of any kind tells; None where there are none, or it cannot be read."""
+    try:
+        return _usage(_COUNTED.decode(body).usage_metadata)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_embedded(body: bytes) -> Embedded:
@@ -202,10 +216,10 @@ def _generated(body: bytes) -> tuple[Drawn, str]:
     pictures = [Picture(one.data, one.mime_type or "image/png") for one in blobs if one.data]
     usage = _usage(chunk.usage_metadata)
     feedback = chunk.prompt_feedback
-    ended = next((one for one in candidates if one.finish_reason not in _ENDS), None)
+    ended = next((one for one in candidates if finish_of(one) not in _ENDS), None)
     if feedback is not None and feedback.block_reason:
         return Drawn(pictures, usage), feedback.block_reason_message or feedback.block_reason
-    return Drawn(pictures, usage), (ended.finish_message or ended.finish_reason or "") if ended is not None else ""
+    return Drawn(pictures, usage), (ended.finish_message or finish_of(ended) or "") if ended is not None else ""
 
 
 def _predicted(body: bytes) -> tuple[Drawn, str]:
@@ -224,4 +238,5 @@ def _usage(counted: UsageMetadata | None) -> ir.Usage | None:
         return None
     tally = Tally()
     tally.add(counted)
-    return tally.usage() if tally else None
+    usage = tally.usage()
+    return usage if usage is not None and (usage.input or usage.output) else None

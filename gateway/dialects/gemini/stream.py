@@ -35,6 +35,7 @@ from .wire import (
     Chunk,
     Feedback,
     Part,
+    finish_of,
     read_chunks,
     read_grounding,
     read_native,
@@ -123,7 +124,7 @@ class StreamReader:
         self._others: dict[int, StreamReader] = {}
 
     @property
-    def usage(self) -> ir.Usage:
+    def usage(self) -> ir.Usage | None:
         """What the upstream has counted so far."""
         return self._tally.usage()
 
@@ -210,16 +211,12 @@ class StreamReader:
             self._blocked = chunk.prompt_feedback
 
     def _start(self, chunk: Chunk) -> None:
-        if not (chunk.candidates or chunk.response_id or chunk.model_version or self._tally or chunk.prompt_feedback):
+        counted = self._tally.usage()
+        if not (chunk.candidates or chunk.response_id or chunk.model_version or counted or chunk.prompt_feedback):
             return  # a sign of life
         self._id = chunk.response_id or ""
         self._started = True
-        started = ir.Started(
-            id=chunk.response_id,
-            model=chunk.model_version,
-            usage=self._tally.usage() if self._tally else None,
-        )
-        self._events.append(started)
+        self._events.append(ir.Started(id=chunk.response_id, model=chunk.model_version, usage=counted))
 
     def _other(self, index: int) -> "StreamReader":
         if index not in self._others:
@@ -248,7 +245,7 @@ class StreamReader:
                 if not self._ended:
                     self._part(part)
         if candidate.finish_reason:
-            self._finish = candidate.finish_reason
+            self._finish = finish_of(candidate)
             self._finish_message = candidate.finish_message
         if candidate.grounding_metadata:
             self._source("groundingMetadata", candidate.grounding_metadata)
@@ -418,8 +415,8 @@ class StreamReader:
         self._end_block()
         if self._sources:
             self._tell_sources()
-        if self._tally:
-            self._events.append(ir.UsageReported(self._tally.usage()))
+        if (counted := self._tally.usage()) is not None:
+            self._events.append(ir.UsageReported(counted))
         self._events.append(ending)
         self._ended = True
         self.empty = ending.reason == "stop" and not self._visible

@@ -7,6 +7,8 @@ from .wire import UsageMetadata
 
 __all__ = ["Tally"]
 
+_NOTHING = UsageMetadata()
+
 
 class Tally:
     """Keep the highest value of each counter: reports are cumulative, and some come without numbers.
@@ -14,15 +16,17 @@ class Tally:
     One that no answer can have says nothing.
     """
 
-    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_tool_use", "_total")
+    __slots__ = ("_cached", "_candidates", "_counted", "_prompt", "_thoughts", "_told", "_tool_use", "_total")
 
     def __init__(self) -> None:
         self._counted: ir.Usage | None = None  # until the next report
+        self._told = False  # a number, which may be 0
         self._prompt = self._candidates = self._thoughts = self._cached = self._tool_use = self._total = 0
 
     def add(self, report: UsageMetadata) -> None:
         """Take the report of one chunk."""
         self._counted = None
+        self._told = self._told or report != _NOTHING
         if (count := report.prompt_token_count) and self._prompt < count <= MOST_TOKENS:
             self._prompt = count
         if (count := report.candidates_token_count) and self._candidates < count <= MOST_TOKENS:
@@ -36,12 +40,9 @@ class Tally:
         if (count := report.tool_use_prompt_token_count) and self._tool_use < count <= MOST_TOKENS:
             self._tool_use = count
 
-    def __bool__(self) -> bool:
-        return bool(self._prompt or self._tool_use or self._candidates or self._thoughts or self._total)
-
-    def usage(self) -> ir.Usage:
-        """Give the counts so far: input with cached and tool-use tokens, output with thoughts."""
-        if self._counted is None:
+    def usage(self) -> ir.Usage | None:
+        """Give the counts, None before the first: input with cached and tool-use tokens, output with thoughts."""
+        if self._counted is None and self._told:
             input_tokens = self._prompt + self._tool_use
             output = self._output(input_tokens)
             self._counted = ir.Usage(

@@ -28,6 +28,7 @@ __all__ = [
     "Part",
     "UsageMetadata",
     "epoch",
+    "finish_of",
     "read_chunks",
     "read_grounding",
     "read_native",
@@ -105,11 +106,20 @@ class Candidate(Struct, gc=False, rename="camel"):
 
     content: Content | None = None
     index: int | None = None
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
     finish_message: str | None = None
     grounding_metadata: Raw | UnsetType = UNSET
     citation_metadata: Raw | UnsetType = UNSET
     logprobs_result: Raw | UnsetType = UNSET
+
+
+_NUMBERED: Final = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION"}  # beyond, Google's services differ
+
+
+def finish_of(candidate: Candidate) -> str | None:
+    """Give why a candidate has ended, which some servers say by its number (`enum-encoding=int`)."""
+    reason = candidate.finish_reason
+    return _NUMBERED.get(reason, "OTHER") if isinstance(reason, int) else reason
 
 
 class UsageMetadata(Struct, gc=False, rename="camel"):

@@ -75,7 +75,7 @@ class Numbers:
         named = piece.function or piece.custom
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
-            call.argue(arguments_of(piece.function))
+            call.argue(arguments_of(piece.function.arguments))
         if piece.index is not None:
             return raw
         return Raw(_encode({**fields, "index": blocks.calls.index(call) if call.index is None else call.index}))

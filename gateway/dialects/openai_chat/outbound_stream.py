@@ -116,7 +116,7 @@ class StreamReader(BlockReader):
         self._others: dict[int, StreamReader] = {}
 
     @property
-    def usage(self) -> ir.Usage:
+    def usage(self) -> ir.Usage | None:
         """What the upstream has counted so far."""
         return self._tally.usage()
 
@@ -199,7 +199,7 @@ class StreamReader(BlockReader):
         started = ir.Started(
             id=chunk.id if isinstance(chunk.id, str) and chunk.id else None,
             model=chunk.model if isinstance(chunk.model, str) and chunk.model else None,
-            usage=self._tally.usage() if self._tally else None,
+            usage=self._tally.usage(),
         )
         self._events.append(started)
 
@@ -322,7 +322,7 @@ class StreamReader(BlockReader):
             block.custom = True
             if custom.input:
                 block.write(custom.input)
-        elif (given := arguments_of(function)) != "":
+        elif (given := arguments_of(function.arguments)) != "":
             block.argue(given)
 
     # the end
@@ -341,7 +341,7 @@ class StreamReader(BlockReader):
             self._start(Chunk())
         if self._tokens and self._blocks.speaks:  # of an end mark, which has no words
             self._tell()
-        self._finished_with(self._tally.usage() if self._tally else None, ending)
+        self._finished_with(self._tally.usage(), ending)
 
     def _ending(self, *, done: bool) -> ir.Finished | GatewayError:
         native, calls = self._finish, self._blocks.calls

@@ -18,10 +18,11 @@ _USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
 class Tally:
     """Keep the last value of each counter: some servers report with every chunk, and some of the reports are empty."""
 
-    __slots__ = ("_cached", "_completion", "_prompt", "_reasoning", "_total", "_written")
+    __slots__ = ("_cached", "_completion", "_prompt", "_reasoning", "_told", "_total", "_written")
 
     def __init__(self) -> None:
         self._prompt = self._completion = self._total = self._cached = self._written = self._reasoning = 0
+        self._told = False  # a number, which may be 0
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report."""
@@ -31,6 +32,8 @@ class Tally:
         prompt, completion = given.prompt_tokens_details, given.completion_tokens_details
         cached = (prompt and prompt.cached_tokens) or given.prompt_cache_hit_tokens or given.cached_tokens
         reasoning = (completion and completion.reasoning_tokens) or given.reasoning_tokens
+        counts = (given.prompt_tokens, given.completion_tokens, given.total_tokens)
+        self._told = self._told or counts != (None, None, None)
         self._prompt = latest(given.prompt_tokens, self._prompt)
         self._completion = latest(given.completion_tokens, self._completion)
         self._total = latest(given.total_tokens, self._total)
@@ -38,11 +41,10 @@ class Tally:
         self._written = latest(prompt and prompt.cache_write_tokens, self._written)
         self._reasoning = latest(reasoning, self._reasoning)
 
-    def __bool__(self) -> bool:
-        return bool(self._prompt or self._completion or self._total)
-
-    def usage(self) -> ir.Usage:
-        """Give the counts so far: output with reasoning, which some servers count in the total only."""
+    def usage(self) -> ir.Usage | None:
+        """Give the counts, None before the first: output with reasoning, which some have in the total only."""
+        if not self._told:
+            return None
         output = max(self._completion, self._total - self._prompt)
         cached = min(self._cached, self._prompt)
         return ir.Usage(

@@ -126,9 +126,8 @@ def read_part(raw: Raw | UnsetType, decoder: msgspec.json.Decoder[_T]) -> _T | N
         return None
 
 
-def arguments_of(function: Function) -> str:
+def arguments_of(raw: Raw | UnsetType) -> str:
     """Give arguments as JSON text, which some servers write without the quotes."""
-    raw = function.arguments
     if raw is UNSET or raw == Raw(b"null"):
         return ""
     text = read_part(raw, _TEXT)

@@ -13,6 +13,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.openai_chat.outbound_blocks import Block, Blocks, CallBlock
+from gateway.dialects.openai_chat.outbound_wire import arguments_of
 
 from .outbound_wire import Item, Part, read_annotation
 
@@ -222,7 +223,7 @@ class Call:
 
     def finish(self, item: Item, *, cut: bool) -> None:
         """End it; `item`: all of it."""
-        self.add("", item.input if self.block.custom else item.arguments)
+        self.add("", item.input if self.block.custom else arguments_of(item.arguments))
         if cut and not self.block.ended:
             self.block.rest = self._cut()
         self.block.ended = True

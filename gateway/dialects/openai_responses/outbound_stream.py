@@ -17,6 +17,7 @@ from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
+from gateway.dialects.openai_chat.outbound_wire import arguments_of
 from gateway.dialects.outbound_reader import BlockReader
 from gateway.dialects.outbound_reader import cut as too_early
 from gateway.errors import GatewayError, UpstreamUnavailable
@@ -68,13 +69,13 @@ class StreamReader(BlockReader):
         super().__init__(options.salt, options.turns)
         self._names = options.names
         self._within = {inner: name for name, inner in options.namespaces.items()}
-        self._usage = ir.Usage()
+        self._usage: ir.Usage | None = None
         self._items: list[_Seen] = []
         self._by_id: dict[str, _Seen] = {}
         self._by_index: dict[int, _Seen] = {}
 
     @property
-    def usage(self) -> ir.Usage:
+    def usage(self) -> ir.Usage | None:
         """What the upstream has counted so far."""
         return self._usage
 
@@ -226,7 +227,7 @@ class StreamReader(BlockReader):
         self._of(event, "reasoning", Reasoning).add("content", index, event.delta or "", event.text)
 
     def _argue(self, event: Event) -> None:
-        self._of(event, "function_call", Call).add(event.delta or "", event.arguments)
+        self._of(event, "function_call", Call).add(event.delta or "", arguments_of(event.arguments))
 
     def _input(self, event: Event) -> None:
         self._of(event, "custom_tool_call", Call).add(event.delta or "", event.input)

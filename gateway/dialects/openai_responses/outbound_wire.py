@@ -7,7 +7,7 @@ have anything in these fields, so only the known ones must fit.
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
@@ -42,7 +42,7 @@ class Part(Struct):
 
 
 class Item(Struct):
-    """An item of the output."""
+    """An item of the output; some servers write arguments as an object."""
 
     type: str = ""
     id: str | None = None
@@ -53,7 +53,7 @@ class Item(Struct):
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
-    arguments: str | None = None
+    arguments: Raw | UnsetType = UNSET
     input: str | None = None
     result: str | None = None
     output_format: str | None = None
@@ -135,7 +135,7 @@ class Event(Struct):
     delta: str | None = None
     text: str | None = None
     refusal: str | None = None
-    arguments: str | None = None
+    arguments: Raw | UnsetType = UNSET
     input: str | None = None
     annotation: Raw = NULL
     logprobs: object = None

@@ -9,7 +9,14 @@ import httpx
 import pytest
 
 from tests.processes import PROGRAMS, running
+from tests.security.wires import exchange
 
+OFFER = {
+    "connection": "upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hello from far away"}]}
 
 # the exit code after SIGTERM is the server's own where it is another one
@@ -19,6 +26,7 @@ WAYS: dict[str, tuple[Sequence[str | Path], int]] = {
     "python -m gateway": ([sys.executable, "-m", "gateway", "--port", "0"], 0),
     "uvicorn": ([PROGRAMS / "uvicorn", "gateway.asgi:app", "--port", "0"], -signal.SIGTERM),
     "gunicorn": ([PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"], 0),
+    "uvicorn on h11": ([PROGRAMS / "uvicorn", "gateway.asgi:app", "--port", "0", "--http", "h11"], -signal.SIGTERM),
     "hypercorn": ([PROGRAMS / "hypercorn", "gateway.asgi:app", "-b", "127.0.0.1:0"], 0),
 }
 
@@ -51,3 +59,24 @@ def test_foreign_servers_read_gateway_config(way: str, folder: Path) -> None:
         assert httpx.get(f"{program.url}/v1/models", timeout=20).status_code == 401
         key = {"authorization": "Bearer sk-only-this-one"}
         assert httpx.get(f"{program.url}/v1/models", headers=key, timeout=20).status_code == 200
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_path_may_have_a_host_before_it_as_clients_of_proxies_write_it(way: str, folder: Path) -> None:
+    with running(WAYS[way][0], folder) as program:
+        sent = b"GET http://localhost%s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        assert b'"models/demo"' in exchange(program.url, sent % b"/v1beta/models?pageSize=1")
+        assert b'{"status":"ok"}' in exchange(program.url, sent % b"/health")
+        program.process.terminate()  # workers of hypercorn outlive one that is killed
+        program.ends()
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_an_offer_to_speak_websocket_is_refused(way: str, folder: Path) -> None:
+    """What a GET of the path would be told, where the server can say it."""
+    with running(WAYS[way][0], folder) as program:
+        answer = httpx.get(f"{program.url}/v1/responses", headers=OFFER, timeout=20)
+        program.process.terminate()
+        program.ends()
+        assert "Traceback" not in program.output
+    assert answer.status_code == (403 if way == "gunicorn" else 405)

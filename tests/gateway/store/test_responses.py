@@ -187,6 +187,31 @@ def test_without_room_or_time_nothing_is_kept(place: Place, opened: Open, keep_d
 # chains
 
 
+def test_what_became_of_one_is_kept_once(opened: Open) -> None:
+    store, other = opened(), opened()
+    making = one()
+    store.save(making)
+    first = store.load("alice", making.id, NOW)
+    assert first is not None
+    assert store.settle(first, b'{"ended": 1}', NOW) is True
+    assert other.settle(first, b'{"ended": 2}', NOW) is None
+    found = other.load("alice", making.id, NOW)
+    assert found is not None
+    assert (found.response, found.items) == (b'{"ended": 1}', first.items)
+    store.delete("alice", making.id, NOW)
+    assert other.settle(found, b"{}", NOW) is None
+
+
+def test_what_became_of_one_may_be_more_than_is_kept(place: Place, opened: Open) -> None:
+    store = opened(max_bytes=100)
+    store.save(one())  # of 42 bytes
+    first = store.load("alice", "resp_1", NOW)
+    assert first is not None
+    assert store.settle(first, bytes(101), NOW) is False
+    assert store.load("alice", "resp_1", NOW) is None
+    assert size_on_record(place) == (0, 0)
+
+
 def test_what_upstreams_made_is_searched_newest_first(opened: Open) -> None:
     store = opened(key())
     kept = [replace(one(f"resp_{at}", at=NOW + at), response=b"%d" % at, upstream="openai") for at in range(20)]

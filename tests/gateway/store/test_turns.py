@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,11 +40,12 @@ def test_the_next_line_begins_where_the_last_one_ended(store: UsageStore, tmp_pa
 def test_a_clock_that_was_set_back_holds_up_neither_lines_nor_what_is_dropped(
     store: UsageStore, tmp_path: Path
 ) -> None:
-    fill(store, tmp_path, {"started_at": NOON - 10}, {"started_at": NOON - 31 * DAY_S})
-    ahead = NOON + 10 * DAY_S
+    now = time.time()
+    fill(store, tmp_path, {"started_at": now - 10}, {"started_at": now - 31 * DAY_S})
+    ahead = now + 10 * DAY_S
     assert take(store, tmp_path, ahead + EVERY_S, since=ahead) is not None
-    fill(store, tmp_path, {"id": "new", "started_at": NOON - 31 * DAY_S})
-    done = take(store, tmp_path, NOON, since=ahead)
+    fill(store, tmp_path, {"id": "new", "started_at": now - 31 * DAY_S})
+    done = take(store, tmp_path, now, since=ahead)
     assert done is not None
     assert done.sums is not None
     assert ([row.requests for row in done.sums], done.seconds) == ([1], EVERY_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,17 @@ def test_what_has_ended_in_a_time_is_summed_up_by_when_it_ended(store: UsageStor
 
 
 def test_what_is_older_than_keep_days_is_dropped(store: UsageStore, tmp_path: Path) -> None:
-    fill(store, tmp_path, *({"started_at": NOON - number} for number in range(1200)), {"started_at": NOON + DAY_S})
-    store.drop(NOON + 30 * DAY_S + 1)
+    now = time.time()
+    old = now - 30 * DAY_S - 1
+    fill(store, tmp_path, *({"started_at": old - number} for number in range(1200)), {"started_at": old + DAY_S})
+    store.drop(now)
     assert [row.id for row in store.rows(None, None, 10)] == ["1200"]
+
+
+def test_a_host_whose_clock_is_wrong_drops_nothing_of_what_others_keep(postgres_url: str, tmp_path: Path) -> None:
+    store = UsageStore(tmp_path / "gateway.db", tmp_path / "journal", url=postgres_url, keep_days=30)
+    now = time.time()
+    fill(store, tmp_path, {"started_at": now}, {"started_at": now - 31 * DAY_S})
+    store.drop(now + 3650 * DAY_S)
+    assert [row.id for row in store.rows(None, None, 10)] == ["0"]
+    store.close()

@@ -27,7 +27,7 @@ def mended(body: Json) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "ids"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -62,6 +62,19 @@ def test_calls_and_results_lose_their_ids_and_nothing_else(call: str, result: st
         [{result: {"name": "f", "response": {"id": 8}}}],
     ]
     assert edits == ["ids"]
+
+
+def test_results_of_one_turns_calls_are_in_one_content() -> None:
+    """LangChain.js gives each its own."""
+    one, two = ({"functionResponse": {"name": "f", "response": {"n": n}}} for n in (1, 2))
+    words = {"text": "go on"}
+    calls = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}] * 2}
+    apart = [{"role": "user", "parts": [part]} for part in (one, two, words)]
+    body, edits = mended({"contents": [TEXT, calls, *apart, calls, *apart[:2]]})
+    both = {"role": "user", "parts": [one, two]}
+    assert body["contents"] == [TEXT, calls, both, apart[2], calls, both]
+    assert edits == ["results"]
+    assert mended({"contents": [TEXT, calls, both, {"role": "user", "parts": [two, words]}]})[1] == []
 
 
 def test_what_is_no_request_is_left_to_the_upstream() -> None:

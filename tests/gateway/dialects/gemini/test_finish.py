@@ -47,6 +47,15 @@ def test_clean_end_has_its_reason(native: str, reason: str, said: tuple[object, 
     assert (finished.reason, finished.native) == (reason, native)
 
 
+@pytest.mark.parametrize(
+    ("number", "reason", "native"),
+    [(1, "stop", "STOP"), (2, "length", "MAX_TOKENS"), (3, "content_filter", "SAFETY"), (99, "stop", "OTHER")],
+)
+def test_a_reason_may_be_a_number(number: int, reason: str, native: str) -> None:
+    finished = end(read(chunk(text("a")), chunk(finishReason=number)))
+    assert (finished.reason, finished.native) == (reason, native)
+
+
 @pytest.mark.parametrize(("native", "code"), MALFORMED.items())
 @pytest.mark.parametrize("said", [(text("a"),), ()])
 def test_malformed_end_is_an_error_whatever_was_said(native: str, code: str, said: tuple[object, ...]) -> None:

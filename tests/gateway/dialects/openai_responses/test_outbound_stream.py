@@ -335,6 +335,14 @@ def test_arguments_are_one_object(given: str, expected: str) -> None:
     assert block[1:] == [ir.ArgumentsDelta(expected)]
 
 
+@pytest.mark.parametrize("streams", [True, False])
+def test_arguments_written_as_an_object_are_taken(streams: bool) -> None:
+    item = {**CALL, "type": "function_call", "arguments": {"a": [1]}}
+    events = [added(0, "function_call", **CALL), event("function_call_arguments.done", arguments=item["arguments"])]
+    (block,) = blocks(read(*(events if streams else ()), terminal(output=[item])))
+    assert block[1:] == [ir.ArgumentsDelta('{"a": [1]}')]
+
+
 def test_calls_without_an_id_get_one_that_stays() -> None:
     item = {"type": "function_call", "name": "f", "arguments": "{}"}
     ids = {

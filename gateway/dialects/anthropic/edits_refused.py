@@ -1,0 +1,106 @@
+"""What an Anthropic caller says as its model takes it, where the model behind the name has refused the caller's way."""
+
+from collections.abc import Collection
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.edits import Fields, Words, mended, read
+from gateway.dialects.gemini.thinking import nearest
+
+from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
+from .outbound_thinking import NEAREST, Thinking
+
+__all__ = ["loosened", "rethought", "shortened"]
+
+
+class _Target(Protocol):
+    @property
+    def max_output(self) -> int | None: ...
+
+    @property
+    def refused(self) -> Collection[str]: ...
+
+    @property
+    def thinking(self) -> Thinking | None: ...
+
+
+_Words = Words[_Target]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_INT: Final = msgspec.json.Decoder(int)
+_TEXT: Final = msgspec.json.Decoder(str)
+
+_NULL: Final = Raw(b"null")
+_THINKING: Final = "thinking"
+_CONFIG: Final = "output_config"
+_EFFORT: Final = "effort"
+_STRICT: Final = "strict"
+_REFUSED_AS: Final = {"enabled": "budget", "adaptive": "adaptive", "disabled": "stopping"}  # type: cause
+_CUT: Final = "cut to the model's limit of {}"
+_SAID_OTHERWISE: Final = "this model is told otherwise how much to think"
+_NO_EFFORT: Final = "this model takes no effort"
+
+
+def shortened(words: _Words) -> None:
+    """Keep the limit of the answer to that of the model."""
+    most, wanted = words.target.max_output, words.get("max_tokens", _INT)
+    if most is not None and wanted is not None and wanted > most:
+        words.put("max_tokens", most)
+        words.lose("max_tokens", _CUT.format(most))
+
+
+def rethought(words: _Words) -> None:
+    """Say in this model's way how much it is to think, and how much effort it is to make."""
+    thinking = words.get(_THINKING, _FIELDS) or {}
+    planned = words.target.thinking
+    kind = read(thinking.get("type", _NULL), _TEXT) or ""
+    if planned is None or _REFUSED_AS.get(kind) not in words.target.refused:
+        _made(words, None)
+        return
+    if planned.config is None:
+        words.drop(_THINKING)
+    else:
+        words.put(_THINKING, planned.config)
+    if planned.on or kind == "disabled":
+        words.lose(_THINKING, _SAID_OTHERWISE)
+    else:
+        words.lose(_THINKING, NO_THINKING, "change")
+    _made(words, planned.effort)
+
+
+def _made(words: _Words, planned: str | None) -> None:
+    """Write the effort. `planned`: that of a caller who has none."""
+    config, refused = words.get(_CONFIG, _FIELDS) or {}, words.target.refused
+    given = read(config.get(_EFFORT, _NULL), _TEXT)
+    effort = given or planned
+    if _EFFORT in refused or _CONFIG in refused:
+        effort = None
+    elif effort in EFFORTS and "effort_value" in refused:
+        effort = nearest(effort, MIDDLE_EFFORTS)
+    if effort == given:
+        return
+    if given is not None:
+        words.lose(f"{_CONFIG}.{_EFFORT}", _NO_EFFORT if effort is None else NEAREST.format(effort))
+    others: dict[str, object] = {name: value for name, value in config.items() if name != _EFFORT}
+    if effort is not None:
+        others[_EFFORT] = effort
+    if others:
+        words.put(_CONFIG, others)
+    else:
+        words.drop(_CONFIG)
+
+
+def loosened(words: _Words) -> None:
+    """Let tools be called with anything."""
+
+    def mend(place: int, tool: Fields) -> Fields:
+        if _STRICT not in tool:
+            return tool
+        words.lose(f"tools[{place}].{_STRICT}", NOT_STRICT)
+        return {name: value for name, value in tool.items() if name != _STRICT}
+
+    after = mended(words.many("tools"), mend)
+    if after is not None:
+        words.put("tools", after)
