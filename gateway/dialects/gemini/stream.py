@@ -77,6 +77,7 @@ _FENCE: Final = re.compile("`+")
 _ERROR: Final = re.compile(rb'\{\s*"error"\s*:')
 _NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _ID_DIGITS: Final = 24
+_UNCOUNTED: Final = ir.Usage()
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
@@ -212,7 +213,8 @@ class StreamReader:
 
     def _start(self, chunk: Chunk) -> None:
         counted = self._tally.usage()
-        if not (chunk.candidates or chunk.response_id or chunk.model_version or counted or chunk.prompt_feedback):
+        says = chunk.candidates or chunk.response_id or chunk.model_version or chunk.prompt_feedback
+        if not says and counted in (None, _UNCOUNTED):
             return  # a sign of life
         self._id = chunk.response_id or ""
         self._started = True

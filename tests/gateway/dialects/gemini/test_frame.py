@@ -22,7 +22,10 @@ def test_start_says_what_the_first_chunk_says() -> None:
     assert read(first, DONE)[0] == ir.Started(id="r1", model="gemini-3-flash", usage=ir.Usage(input=12, total=12))
 
 
-@pytest.mark.parametrize("empty", [{}, {"candidates": []}, {"candidates": None}, {"usageMetadata": {}}])
+@pytest.mark.parametrize(
+    "empty",
+    [{}, {"candidates": []}, {"candidates": None}, {"usageMetadata": {}}, {"usageMetadata": {"promptTokenCount": 0}}],
+)
 def test_sign_of_life_is_no_start(empty: object) -> None:
     assert reader().feed([payload(empty)]) == []
 
