@@ -9,7 +9,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
 from gateway.clock import Clock, System
@@ -94,7 +94,8 @@ class RequestContext(Struct):
     `admitted`: Auth has let the caller in; `entered`: the ledger has a row of it, or will.
     `silences`: a histogram of the times that an upstream was waited for in its answer, None = nobody wants it;
     `fell_silent`: it was given up. `expected`: what it may use, where `request` does not tell. `finish`:
-    why the answer ended, in the words of `ir.Finished`. `stamp`: what the ids of the answer are made of, and the time
+    why the answer ended, in the words of `ir.Finished`. `rest`: where a body comes from that was not read to its end,
+    None = nobody waits for it. `stamp`: what the ids of the answer are made of, and the time
     (Unix seconds) that it bears.
     """
 
@@ -137,6 +138,7 @@ class RequestContext(Struct):
     by_operator: bool = False
     entered: bool = False
     expected: ir.Usage | None = None
+    rest: Receive | None = None
 
     @property
     def answerer(self) -> tuple[str, str]:

@@ -3,12 +3,14 @@
 At a path of no dialect, such as one of an app that a middleware of ours stands in, it is plain JSON.
 """
 
+import asyncio
 import math
+from contextlib import suppress
 from functools import cache
-from typing import cast
+from typing import Final, cast
 
 import msgspec
-from starlette.types import Send
+from starlette.types import Receive, Send
 
 from gateway.context import RequestContext
 from gateway.dialects import Dialect
@@ -19,6 +21,7 @@ from gateway.routes import DialectName, Route
 
 __all__ = ["LONG_WAIT_S", "codec", "dialect_of", "refuse", "written"]
 
+_REST_S: Final = 1.0
 LONG_WAIT_S = 60  # clients sleep as long as they are told: beyond this they are also told not to retry
 
 
@@ -38,9 +41,20 @@ async def refuse(context: RequestContext, send: Send, error: GatewayError) -> No
     """Answer with an error; the context keeps it for the log."""
     context.error = bare(error)
     context.end = "error"
+    if context.rest is not None:
+        rest, context.rest = context.rest, None
+        await _take(rest)
     status, headers, body = written(error, context.route, context.request_id)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _take(rest: Receive) -> None:
+    """Take in what is left of a body: some servers close a connection over it, and a proxy then loses the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_REST_S):
+            while (message := await rest())["type"] == "http.request" and message.get("more_body", False):
+                pass
 
 
 def written(error: GatewayError, route: Route, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:

@@ -13,6 +13,7 @@ from gateway.services import Services
 __all__ = ["BodyLimit"]
 
 # zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
+_FRAMED = frozenset({b"content-length", b"transfer-encoding"})
 _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47, b"identity": 0, b"": 0}
 
 
@@ -38,6 +39,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send)
+        if b"expect" not in context.headers:  # else it comes only if it is asked for
+            context.rest = receive if context.headers.keys() & _FRAMED else None
         try:
             body = _Body(context, receive, self.limit, self._too_large)
         except GatewayError as error:
@@ -54,6 +57,7 @@ class BodyLimit:
                 raise
         if body.refused is not None and context.status is None:
             await refuse(context, send, body.refused)
+        context.rest = None
 
 
 class _Refused(Exception):
@@ -93,6 +97,8 @@ class _Body:
         if message["type"] != "http.request":
             return message
         piece: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            self._context.rest = None
         if self._inflate is not None:
             piece = self._inflated(piece, last=not message.get("more_body", False))
             message = {**message, "body": piece}

@@ -183,8 +183,8 @@ async def test_over_a_unix_socket_callers_have_their_addresses_and_none_is_this_
         with start(tmp_path, f"unix:{file}", certificates) as proxy:
             async with proxy.client(address="127.0.0.2") as http:
                 headers = {"x-forwarded-for": "127.0.0.1"} | ({"host": "localhost"} if start is nginx else {})
-                answer = await http.get("/v1/models", headers=headers)
-            line = await anyio.to_thread.run_sync(program.says, '"path":"/v1/models"')
+                answer = await http.post("/v1/chat/completions", json=chat(), headers=headers)
+            line = await anyio.to_thread.run_sync(program.says, '"path":"/v1/chat/completions"')
     assert answer.status_code == 401
     assert json.loads(line)["client"] == "127.0.0.2"
 

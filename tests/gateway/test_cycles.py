@@ -59,10 +59,14 @@ def body(dialect: str, fault: str, *, stream: bool = True) -> bytes:
 
 
 async def left_by(ask: Callable[[], Awaitable[object]]) -> Counter[str]:
-    """Ask twice, for the first one makes what stays, and count what of ours only the collector finds."""
+    """Ask twice, for the first one makes what stays, and count what of ours only the collector finds.
+
+    What was there before the second one is not looked at: the app of another test may go just then.
+    """
     await ask()
     gc.collect()
     gc.disable()
+    gc.freeze()
     try:
         await ask()
         gc.set_debug(gc.DEBUG_SAVEALL)
@@ -71,6 +75,7 @@ async def left_by(ask: Callable[[], Awaitable[object]]) -> Counter[str]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
         gc.enable()
 
 

@@ -2,12 +2,17 @@ import gzip
 import tracemalloc
 import zlib
 
+import anyio
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from gateway.context import attach
+from gateway.errors import NotFound
 from gateway.middleware import BodyLimit
 from gateway.middleware.body_limit import _Refused
+from gateway.refusal import refuse
 from tests.middleware.asgi import Inner, call, scope_of
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -107,3 +112,56 @@ async def test_a_damaged_body_is_400(sent: bytes, why: str) -> None:
 async def test_anthropic_callers_read_request_too_large() -> None:
     outcome = await call(BodyLimit(Inner(), 1), scope_of("/v1/messages"), [b"xx"])
     assert outcome.json["error"]["type"] == "request_too_large"
+
+
+async def refuse_unread(scope: Scope, receive: Receive, send: Send) -> None:
+    context, send = attach(scope, send)
+    await refuse(context, send, NotFound("no"))
+
+
+@pytest.mark.parametrize("framed", [{"content-length": "4"}, {"transfer-encoding": "chunked"}])
+async def test_what_is_refused_unread_is_taken_in_first(framed: dict[str, str]) -> None:
+    taken: list[bytes] = []
+    pieces = [b"ab", b"", b"cd"]
+
+    async def receive() -> Message:
+        taken.append(pieces.pop(0))
+        return {"type": "http.request", "body": taken[-1], "more_body": bool(pieces)}
+
+    async def send(message: Message) -> None:
+        assert not pieces, message
+
+    await BodyLimit(refuse_unread)(scope_of(headers=framed), receive, send)
+    assert taken == [b"ab", b"", b"cd"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "4", "expect": "100-continue"}])
+async def test_nobody_waits_for_a_body_that_may_not_come(headers: dict[str, str]) -> None:
+    async def receive() -> Message:
+        raise AssertionError("nobody asks")
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await BodyLimit(refuse_unread)(scope_of(headers=headers), receive, send)
+    assert sent[0]["status"] == 404
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for_longer() -> None:
+    pieces = [b"a"]
+
+    async def receive() -> Message:
+        if not pieces:
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    with anyio.fail_after(patient(10)):
+        await BodyLimit(refuse_unread)(scope_of(headers={"content-length": "4"}), receive, send)
+    assert (sent[0]["status"], pieces) == (404, [])

@@ -1,8 +1,11 @@
 """Every way to start the gateway that the documentation names answers a chat, and ends as promised."""
 
 import signal
+import socket
 import sys
+import time
 from collections.abc import Sequence
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -59,6 +62,24 @@ def test_foreign_servers_read_gateway_config(way: str, folder: Path) -> None:
         assert httpx.get(f"{program.url}/v1/models", timeout=20).status_code == 401
         key = {"authorization": "Bearer sk-only-this-one"}
         assert httpx.get(f"{program.url}/v1/models", headers=key, timeout=20).status_code == 200
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_a_refusal_takes_the_body_in_so_that_no_server_closes_the_connection_over_it(way: str, folder: Path) -> None:
+    """A proxy that is still writing the body when the connection ends tells its caller of a 502."""
+    with running(WAYS[way][0], folder) as program:
+        where = httpx.URL(program.url)
+        with socket.create_connection((where.host, where.port), 20) as connection:
+            for _ in range(3):
+                connection.sendall(b"POST /v1/nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n")
+                for _ in range(4):
+                    time.sleep(0.05)
+                    connection.sendall(b"x" * 10_000)
+                answer = HTTPResponse(connection)
+                answer.begin()
+                assert (answer.status, b"/v1/nothing" in answer.read()) == (404, True), program.output
+        program.process.terminate()
+        program.ends()
 
 
 @pytest.mark.parametrize("way", list(WAYS))
