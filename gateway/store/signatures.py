@@ -32,7 +32,7 @@ __all__ = ["SharedSignatures"]
 _T = TypeVar("_T")
 
 _PATIENCE_S: Final = 0.01  # of a request; what it began goes on behind its back
-_ASKED_S: Final = 1.0  # of who asks for nothing but whether it is there
+_ASKED_S: Final = 0.5  # of who asks for nothing but whether it is there; probes of Kubernetes wait for a second
 _GIVE_UP_S: Final = 2.0
 _REST_S: Final = 1.0  # before Redis is asked again
 _SLOW: Final = 3  # times in a row, and it counts as away

@@ -145,6 +145,20 @@ async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: Redi
     assert min(slow) <= 3
 
 
+async def test_who_probes_hears_of_a_frozen_redis_within_a_second(redis: RedisServer, make: Make) -> None:
+    """Kubernetes waits no longer, and would take a gateway that serves out of the Service."""
+    waits = []
+    for _ in range(3):  # the machine may hold up some
+        one = await make(redis.url)
+        assert await one.ask()
+        redis.freeze()
+        began = time.monotonic()
+        assert not await one.ask()
+        waits.append(time.monotonic() - began)
+        redis.thaw()
+    assert min(waits) < 0.9
+
+
 async def test_it_is_asked_again_after_a_second(
     redis: RedisServer, make: Make, capfd: pytest.CaptureFixture[str]
 ) -> None:
