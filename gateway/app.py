@@ -24,7 +24,7 @@ from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
 from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load
-from gateway.context import attach, route_path
+from gateway.context import attach, has_body, route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
 from gateway.fetching import Fetcher
@@ -469,6 +469,7 @@ class Outermost:
             context.on_last += (partial(ledger.refuse, context),)
         try:
             if services.draining and own is None:
+                context.rest = receive if has_body(context.headers) else None
                 raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
             context.admitted = self._is_open
             await (own or self._pipeline)(scope, receive, send)

@@ -4,7 +4,7 @@ The outermost layer makes it; a middleware that stands alone in somebody else's 
 per request notes the status and adds the reply headers that any layer has asked for.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from random import getrandbits
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +27,7 @@ __all__ = [
     "RequestContext",
     "Trace",
     "attach",
+    "has_body",
     "new_id",
     "new_id_at",
     "new_uuid",
@@ -223,6 +224,11 @@ def attach(scope: Scope, send: Send, clock: Clock = _SYSTEM) -> tuple[RequestCon
         return context, send
     context = _begun(scope, clock)
     return context, _noting(context, send, clock)
+
+
+def has_body(headers: Container[bytes]) -> bool:
+    """Tell whether a body comes with these headers of a request, whether or not it is asked for."""
+    return (b"content-length" in headers or b"transfer-encoding" in headers) and b"expect" not in headers
 
 
 def _begun(scope: Scope, clock: Clock) -> RequestContext:

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.context import RequestContext, attach
+from gateway.context import RequestContext, attach, has_body
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, UnsupportedMediaType
 from gateway.refusal import refuse
 from gateway.services import Services
@@ -13,7 +13,6 @@ from gateway.services import Services
 __all__ = ["BodyLimit"]
 
 # zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
-_FRAMED = frozenset({b"content-length", b"transfer-encoding"})
 _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47, b"identity": 0, b"": 0}
 
 
@@ -39,8 +38,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         context, send = attach(scope, send)
-        if b"expect" not in context.headers:  # else it comes only if it is asked for
-            context.rest = receive if context.headers.keys() & _FRAMED else None
+        context.rest = receive if has_body(context.headers) else None
         try:
             body = _Body(context, receive, self.limit, self._too_large)
         except GatewayError as error:

@@ -10,10 +10,12 @@ import anyio
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.types import Message
 
 from gateway import ir
 from gateway.app import Gateway
 from gateway.errors import UpstreamUnavailable
+from tests.middleware.asgi import scope_of
 from tests.patience import patient
 from tests.scripted import Play, Scripted, app_of, say
 from tests.serving import serve
@@ -169,6 +171,22 @@ async def test_a_draining_gateway_refuses_new_work() -> None:
         ready = await client.get("/health/ready")
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+
+
+async def test_a_draining_gateway_takes_the_body_in_before_it_refuses() -> None:
+    app = app_of(Scripted(say("Hello")))
+    pieces = [b"ab", b"cd"]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+    async def send(message: Message) -> None:
+        assert not pieces, message
+
+    async with running(app):
+        gateway_of(app).drain()
+        await app(scope_of(headers={"content-length": "4"}), receive, send)
+    assert not pieces
 
 
 @DIALECTS
