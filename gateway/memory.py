@@ -8,9 +8,10 @@ from typing import Final
 
 __all__ = ["one_heap", "settle"]
 
-# a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing; those of
-# libraries that have grown old are looked for among all objects after a million, which takes 2 ms: else they are a leak
-_THRESHOLDS: Final = (5_000, 20, 10)
+# a request leaves no cycles, so looking for them after every 700 objects costs 20 µs a request for nothing; those that
+# libraries leave of what has lived for minutes (connections that broke) are looked for among older objects, too, or
+# they are 1 MB within an hour of faults; to look among all takes 2 ms
+_THRESHOLDS: Final = (5_000, 2, 2)
 
 # Parameters of glibc, by their numbers in malloc.h. Of its own it makes a heap for each thread that asks while others
 # do, and each of them stays as large as it has ever been; one lock does for threads that share the interpreter's. And

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, Table, delete, literal_column, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.ir import MOST_TOKENS
@@ -46,6 +46,9 @@ _INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert
     "sqlite": sqlite.insert,
     "postgresql": postgresql.insert,
 }
+_OF_ONE: Final = journals.c.name == bindparam("journal")
+_READ: Final = select(journals.c.read).where(_OF_ONE)
+_ADVANCE: Final = update(journals).where(_OF_ONE, journals.c.read == bindparam("before")).values(read=bindparam("to"))
 
 
 class _Gone(Exception):
@@ -88,7 +91,7 @@ class Filling:
     def _batch(self, name: str, file: FileIO) -> int | None:
         """Take the next lines; None when there are none."""
         with self._database.reading() as connection:
-            read = connection.scalar(select(journals.c.read).where(journals.c.name == name))
+            read = connection.scalar(_READ, {"journal": name})
         file.seek(read or 0)
         data = _whole_lines(file.read(self._chunk_bytes))
         made, to = 0, (read or 0) + len(data)
@@ -104,11 +107,10 @@ class Filling:
 
     def _advance(self, connection: Connection, name: str, read: int | None, to: int) -> bool:
         """Note how far a journal is read; False when another process has read on meanwhile."""
-        there = update(journals).where(journals.c.name == name, journals.c.read == read).values(read=to)
         if read is None:
             begin = _insert(connection, journals).values(name=name, read=to)
             return connection.scalar(begin.on_conflict_do_nothing().returning(journals.c.name)) is not None
-        return connection.execute(there).rowcount == 1
+        return connection.execute(_ADVANCE, {"journal": name, "before": read, "to": to}).rowcount == 1
 
     def _finish(self, path: Path, file: FileIO) -> int:
         """Close what was opened and has not ended, and drop the journal, which is read as a whole."""
@@ -120,7 +122,7 @@ class Filling:
                 _write(connection, [Ended(**asdict(line), end=KILLED, estimated=True) for line in opened.values()])
         path.unlink()
         with self._database.writing(None) as connection:
-            connection.execute(delete(journals).where(journals.c.name == path.name))
+            connection.execute(delete(journals).where(_OF_ONE), {"journal": path.name})
         self._read.pop(path.name, None)
         return len(opened)
 
