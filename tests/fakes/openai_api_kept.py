@@ -67,6 +67,10 @@ class Kept:
         self.threads[thread.response["id"]] = thread
         self.items |= {item["id"]: item for item in thread.response["output"]}
 
+    def meant(self, item: Json) -> Json:
+        """Give the item that another one names, or the item itself."""
+        return self.items.get(item["id"], item) if item.get("type") == "item_reference" else item
+
     def thread(self, name: str, key: str) -> Thread:
         """Find a stored answer of this key."""
         found = self.threads.get(name)

@@ -39,8 +39,8 @@ class Wanted:
 
     @property
     def items(self) -> list[Json]:
-        """Give the whole conversation."""
-        return [*self.before, *self.input]
+        """Give the whole conversation; what is only named, as it was kept."""
+        return [*self.before, *map(self.kept.meant, self.input)]
 
     @property
     def tools(self) -> list[Json]:

@@ -86,8 +86,9 @@ class Call:
 
     @property
     def thinking(self) -> Json:
-        """Give `thinkingConfig`."""
-        return cast("Json", self.config.get("thinkingConfig") or {})
+        """Give `thinkingConfig`; a level that is the enum's default is none."""
+        told = cast("Json", self.config.get("thinkingConfig") or {})
+        return {name: value for name, value in told.items() if value != "THINKING_LEVEL_UNSPECIFIED"}
 
     @property
     def thinks_aloud(self) -> bool:

@@ -166,5 +166,5 @@ MESSAGES: dict[str, dict[str, str]] = {
 ENUMS: dict[str, frozenset[str]] = {
     "Type": frozenset({"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"}),
     "Mode": frozenset({"AUTO", "ANY", "NONE", "VALIDATED"}),
-    "ThinkingLevel": frozenset({"MINIMAL", "LOW", "MEDIUM", "HIGH"}),
+    "ThinkingLevel": frozenset({"THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH"}),
 }

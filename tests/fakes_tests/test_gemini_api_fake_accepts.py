@@ -91,6 +91,7 @@ REFERRING = {
         (GEMINI_3_PRO, body(generationConfig=thinking(thinkingBudget=128))),
         (GEMINI_3_PRO, body(generationConfig=thinking(thinkingLevel="low"))),
         (GEMINI_3, body(generationConfig=thinking(thinkingLevel="MINIMAL", includeThoughts=True))),
+        (GEMINI_3, body(generationConfig=thinking(thinkingLevel="THINKING_LEVEL_UNSPECIFIED", includeThoughts=True))),
         (GEMINI_2, body(generationConfig={"maxOutputTokens": 65536, "presencePenalty": 0, "temperature": 2})),
         ("gemini-flash-latest", body()),
     ],

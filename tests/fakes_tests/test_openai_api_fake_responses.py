@@ -250,6 +250,22 @@ async def test_an_answer_is_kept_for_its_key_until_it_is_deleted(openai: OpenAIC
     assert refusal(await openai.call(path, verb="GET"), 404) == message
 
 
+@pytest.mark.parametrize(
+    ("tool", "args"),
+    [(FUNCTION, "{}"), ({"type": "custom", "name": "f"}, '{"input": "x"}')],
+    ids=["function", "custom"],
+)
+async def test_a_call_that_is_named_is_the_one_that_was_kept(openai: OpenAIClient, tool: Any, args: str) -> None:
+    said = f"!tool f {args}\n!then\n!say done"
+    _, first = await openai.respond(said, tools=[tool])
+    call = first["output"][0]
+    output = {"type": f"{call['type']}_output", "call_id": call["call_id"], "output": "x"}
+    named = {"type": "item_reference", "id": call["id"]}
+    status, second = await openai.respond(said, named, output, tools=[tool])
+    assert status == 200, second
+    assert second["output"][0]["content"][0]["text"] == "done"
+
+
 async def test_an_answer_goes_on_from_another(openai: OpenAIClient) -> None:
     _, first = await openai.respond("!tool f {}\n!then\n!say done", tools=[FUNCTION])
     call = first["output"][0]

@@ -82,6 +82,7 @@ def test_every_recorded_request_is_tried() -> None:
         body(GEMINI_2, generationConfig=thinking(includeThoughts=True, thinkingBudget=-1)),
         body(GEMINI_2, generationConfig=thinking(thinkingBudget=0)),
         body("gemini-3.1-pro-low", generationConfig=thinking(thinkingLevel="medium")),
+        body(GEMINI_3, generationConfig=thinking(thinkingLevel="THINKING_LEVEL_UNSPECIFIED", includeThoughts=True)),
         body(GEMINI_3, tools=tools(None)),
         body(GEMINI_3, tools=[{"googleSearch": {}}, {"urlContext": {}}]),
         body(

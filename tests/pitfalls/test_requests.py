@@ -234,6 +234,17 @@ async def test_pitfall_20_beside_functions_v1internal_is_asked_for_no_search(at:
     assert int(response.headers["x-gateway-lossy"]) >= 1
 
 
+@each("v1internal", "vertex")
+async def test_pitfall_20_a_gemini_callers_services_are_left_out_beside_functions(at: At) -> None:
+    at.push("!say ok")
+    tools = [{"google_search": {}}, {"functionDeclarations": [{"name": "f"}]}, {"urlContext": {}}]
+    config = {"functionCallingConfig": {"mode": "AUTO"}, "includeServerSideToolInvocations": True}
+    response = await at.contents({"role": "user", "parts": [{"text": "hi"}]}, tools=tools, toolConfig=config)
+    assert at.sent["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert at.sent["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
+    assert response.headers["x-gateway-lossy"] == "2"
+
+
 @TRANSLATED
 @each("gemini")
 async def test_pitfall_20_beside_functions_gemini_3_gets_a_tool_of_its_own_and_the_flag(at: At, dialect: str) -> None:

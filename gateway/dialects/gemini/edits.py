@@ -225,6 +225,8 @@ FRAMING: Final = Edit(
 TABLE: Final = table_of((*REQUESTS, *REPLIES, FRAMING))
 
 
-def pass_on(request: ir.Request, body: Raw, refused: Collection[str] = frozenset()) -> Edited:
-    """Take a caller's own request for one upstream."""
-    return edited(request, body, Own(request.model, refused), REQUESTS)
+def pass_on(
+    request: ir.Request, body: Raw, refused: Collection[str] = frozenset(), *further: RequestEdit[Own]
+) -> Edited:
+    """Take a caller's own request for one upstream, with the further edits of its own."""
+    return edited(request, body, Own(request.model, refused), (*REQUESTS, *further))

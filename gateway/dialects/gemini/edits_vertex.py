@@ -10,6 +10,7 @@ from gateway import ir
 from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
 
 from .edits import REQUESTS, RESULTS, Own, together
+from .edits_services import SERVICES
 
 __all__ = ["TABLE", "pass_on"]
 
@@ -90,6 +91,7 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
     RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
     RequestEdit(name="results", why="Vertex wants the results of a turn's calls in one content", apply=_results),
+    SERVICES,
 )
 TABLE: Final = table_of(_VERTEX)
 # the model of the path is no matter of the body here

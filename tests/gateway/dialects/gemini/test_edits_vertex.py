@@ -27,7 +27,7 @@ def mended(body: Json) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results", "services"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:

@@ -1,0 +1,42 @@
+"""The further edit where Google's services do not stand beside functions: on Code Assist and on Vertex AI."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from gateway.dialects.edits import Fields, RequestEdit, Words
+from gateway.dialects.place import Place
+
+from .edits import Own
+from .inbound_wire import camel, fields_of, items
+
+__all__ = ["SERVICES"]
+
+_TOOLS: Final = "tools"
+_FUNCTIONS: Final = "functionDeclarations"
+_CONFIGS: Final = ("toolConfig", "tool_config")
+_FLAG: Final = "includeServerSideToolInvocations"
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+
+
+def _services(words: Words[Own]) -> None:
+    """Leave out the services beside functions, and the flag by which the Gemini API takes them there."""
+    tools = words.request.tools
+    services = [tool for tool in tools if tool.builtin is not None]
+    if not services or len(services) == len(tools):
+        return
+    for tool in services:
+        words.lose(tool.path, f"{tool.builtin} cannot stand beside functions", "change")
+    given = [fields_of(tool, Place()) for _, tool in items(words.fields.get(_TOOLS, UNSET), Place())]
+    words.put(_TOOLS, [{_FUNCTIONS: tool[_FUNCTIONS]} for tool in given if _FUNCTIONS in tool])
+    for name in _CONFIGS:
+        config = words.get(name, _FIELDS) or {}
+        kept = {one: value for one, value in config.items() if camel(one) != _FLAG}
+        if len(kept) < len(config):
+            words.put(name, kept)
+
+
+SERVICES: Final[RequestEdit[Own]] = RequestEdit(
+    name="services", why="Code Assist and Vertex take services of Google's or functions, not both", apply=_services
+)
