@@ -364,7 +364,9 @@ async def test_an_effort_from_a_turn_on_is_left_out_where_it_is_not_known(at: At
     assert response.status_code == 200, response.text
     assert "x-gateway-lossy" not in response.headers
     assert at.sent["messages"] == [turns[0], *turns[2:4], {"role": "system", "content": "be brief"}]
-    response = await at.post("/v1/chat/completions", {**asked, "messages": [user("!say ok")], "reasoning_effort": "low"})
+    response = await at.post(
+        "/v1/chat/completions", {**asked, "messages": [user("!say ok")], "reasoning_effort": "low"}
+    )
     assert response.status_code == 200, response.text
     assert at.sent["output_config"] == {"effort": "low"}
 
