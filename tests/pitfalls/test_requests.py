@@ -245,6 +245,15 @@ async def test_pitfall_20_beside_functions_gemini_3_gets_a_tool_of_its_own_and_t
     assert at.sent["toolConfig"]["includeServerSideToolInvocations"] is True
 
 
+@each("vertex")
+async def test_pitfall_20_vertex_is_not_asked_for_calls_of_its_own_tools(at: At) -> None:
+    at.push("!say ok")
+    asked = {"tools": [{"googleSearch": {}}], "toolConfig": {"includeServerSideToolInvocations": True}}
+    response = await at.contents({"role": "user", "parts": [{"text": "hi"}]}, **asked)
+    assert response.json()["candidates"][0]["content"]["parts"][0]["text"] == "ok"
+    assert at.sent["tools"] == asked["tools"]
+
+
 @TRANSLATED
 @each(*GOOGLE)
 async def test_pitfall_21_beside_tools_gemini_2_is_asked_for_no_json_type(at: At, dialect: str) -> None:
