@@ -423,3 +423,14 @@ async def test_an_anthropic_caller_of_another_model_of_claude_is_understood(
         assert response.json()["content"][-1]["text"] == "ok"
     assert {name: at.sent.get(name) for name in ("thinking", "output_config", *sent)} == {"output_config": None} | sent
     assert [call.status for call in at.calls[-2:]] == [200, 200]
+
+
+@each("responses")
+async def test_sealed_thoughts_are_not_asked_of_a_model_that_has_none(at: At) -> None:
+    """Codex asks for them with every request; OpenAI refuses the wish."""
+    told, sealed = "message.output_text.logprobs", "reasoning.encrypted_content"
+    for _ in range(2):
+        response = await at.items({"role": "user", "content": "!say ok"}, include=[told, sealed], store=False)
+        assert response.json()["output"][0]["content"][0]["text"] == "ok"
+        assert "x-gateway-lossy" not in response.headers
+    assert [call.request["include"] for call in at.calls] == [[told, sealed], [told], [told]]
