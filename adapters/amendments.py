@@ -104,6 +104,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "stops",
         "counting",
         "summaries",
+        "sealing",
         "adaptive",
         "budget",
         "stopping",

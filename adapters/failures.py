@@ -75,6 +75,7 @@ Cause = Literal[
     "stops",
     "counting",
     "summaries",
+    "sealing",
     "filtered",
     "adaptive",
     "budget",

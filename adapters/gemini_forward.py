@@ -5,6 +5,7 @@ so that its lists show what was made here. A key that is refused is left, one th
 call names, if the call can be sent again; every other refusal is the caller's to read.
 """
 
+from collections.abc import AsyncIterable
 from typing import Final
 
 from gateway.adapters.credential import Credential
@@ -14,6 +15,7 @@ from gateway.adapters.gemini_native import Passed, sent, shown
 from gateway.adapters.gemini_owners import made_by, named_in, referred_to, resources
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.adapters.pool import Lease
+from gateway.dialects.gemini.model_names import named_as
 from gateway.errors import NotFound
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
@@ -114,13 +116,14 @@ class Forward:
         assert backend.transport is not None, "the upstream is used before start"
         query = bare(call.query)
         url = f"{backend.bases[0]}{_path(call)}{f'?{query}' if query else ''}"
+        body = _body(call)
         headers = {
             **sent(call.headers),
+            **({"content-length": str(len(body))} if isinstance(body, bytes) and body != call.body else {}),
             "user-agent": backend.headers["user-agent"],
             "x-goog-api-key": await backend.pool.token(credential),
         }
-        body = call.body or None
-        return await backend.transport.send(call.method, url, headers=carried(url, headers), body=body)
+        return await backend.transport.send(call.method, url, headers=carried(url, headers), body=body or None)
 
     def _shown(self, response: Response, owner: Credential) -> list[tuple[str, str]]:
         return [(name, self._led(name, value, owner)) for name, value in shown(response)]
@@ -183,6 +186,12 @@ def _is_small_json(response: Response) -> bool:
     length = response.headers.get("content-length", "")
     is_json = "json" in response.headers.get("content-type", "")
     return is_json and length.isdigit() and int(length) <= _MAX_NOTED_BYTES
+
+
+def _body(call: NativeCall) -> bytes | AsyncIterable[bytes]:
+    """Give the body with the upstream's own name of the model in it; what comes in pieces goes as it is."""
+    model = call.model or call.about
+    return named_as(call.body, model) if model and isinstance(call.body, bytes) else call.body
 
 
 def _path(call: NativeCall) -> str:

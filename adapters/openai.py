@@ -54,7 +54,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
 }
-_SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept"})
+_SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
 # what is left out of a caller's own words once it is refused
 _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
@@ -64,6 +64,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "stops": ("stop",),
     "counting": (_COUNTING,),
     "summaries": ("reasoning_summary",),
+    "sealing": ("reasoning.encrypted_content",),
 }
 
 

@@ -35,6 +35,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "counting",
     "signatures",
     "summaries",
+    "sealing",
 )
 RULES: Final[Rules] = {
     **KEYED,
@@ -108,6 +109,7 @@ CAUSES: Final = Causes(
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
+        (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),

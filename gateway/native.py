@@ -101,6 +101,7 @@ class NativeCalls:
         ways = self._choose(context, content, route_path(scope))
         model = ways[0][1]
         call = _call(context, scope, headers, content, model, self._origin(scope, headers))
+        call = replace(call, about=self._about(context, ways[0][0]))
         if context.reserve is not None:
             context.targets = tuple(Target(adapter, name) for adapter, name in ways)
             context.expected = _expected(content) if model and isinstance(content, bytes) else None
@@ -210,6 +211,13 @@ class NativeCalls:
             for target in self._services.resolver.resolve(model, principal.upstreams).targets:
                 if isinstance(target.adapter, ModelForwarding):
                     yield target.adapter, target.model
+
+    def _about(self, context: RequestContext, adapter: ModelForwarding) -> str:
+        """Give an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
+        if context.route.model or not context.requested_model:
+            return ""
+        found = self._chain(context.requested_model, context.principal)
+        return next((model for one, model in found if one is adapter), "")
 
     def _any(self, model: str) -> Iterator[_Way]:
         """Give the upstreams that may serve what no rule leads to one that can, the first one first."""

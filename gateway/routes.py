@@ -95,7 +95,10 @@ _ENDS: Final = (*_OPENAI, "/responses", "/responses/input_tokens", "/messages", 
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
-_COLLECTION: Final = re.compile(r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora)(?:/.+)?")
+_COLLECTION: Final = re.compile(
+    r"/v1/(?:files|batches|cachedContents|tunedModels|fileSearchStores|corpora|auth_tokens|interactions"
+    r"|agents|credentials|decisions|environments|operations|triggers|voices|webhooks)(?:/.+)?"
+)
 # What Google's own API has, and not every upstream.
 _ABSENT: Final = (
     ("embed", "embeddings"),

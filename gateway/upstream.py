@@ -378,7 +378,8 @@ class NativeCall(Struct, frozen=True, kw_only=True):
     """A call in the upstream's own dialect, which goes on as it came.
 
     `path` and `query` as they stood on the wire, without a key; `model`: the upstream's own name of the model in the
-    path, "" = there is none. `body`: pieces can be sent once only. `origin`: where callers reach this gateway.
+    path, `about`: of one that stands in the body alone, "" = there is none. `body`: pieces can be sent once only.
+    `origin`: where callers reach this gateway.
     """
 
     method: str
@@ -387,6 +388,7 @@ class NativeCall(Struct, frozen=True, kw_only=True):
     headers: Mapping[bytes, bytes]
     body: bytes | AsyncIterable[bytes]
     model: str = ""
+    about: str = ""
     principal: str = ""
     origin: str = ""
 

@@ -90,6 +90,7 @@ def test_published_refusals(name: str) -> None:
         ("property 'logprobs' is unsupported", "logprobs"),
         ("property 'stream_options' is unsupported", "counting"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
+        ("Encrypted content is not supported with this model.", "sealing"),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),
         ("Previous response with id 'resp_1' not found.", "kept"),
         ("Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.", "kept"),

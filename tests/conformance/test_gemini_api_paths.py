@@ -61,6 +61,16 @@ PATHS = [
     ("POST", "/v1beta/auth_tokens"),
     ("POST", "/v1beta/interactions"),
     ("GET", "/v1beta/interactions/1"),
+    # google-genai 3 asks for everything below /v1
+    ("POST", "/v1/interactions"),
+    ("GET", "/v1/interactions/1?stream=true"),
+    ("POST", "/v1/interactions/1/cancel"),
+    ("POST", "/v1/auth_tokens"),
+    ("GET", "/v1/operations/1"),
+    *(
+        ("GET", f"/v1/{collection}")
+        for collection in ("agents", "credentials", "decisions", "environments", "triggers", "voices", "webhooks")
+    ),
 ]
 
 

@@ -347,3 +347,20 @@ async def test_the_sdk_embeds_counts_and_caches(fake_gemini: FakeGemini, tmp_pat
     assert [len(one.values or ()) for one in embedded.embeddings or ()] == [3072, 3072]
     assert (counted.total_tokens or 0) > 0
     assert {call.credential for call in fake_gemini.calls("generateContent")} == {"key-1"}
+
+
+async def test_the_sdk_embeds_and_caches_by_names_of_the_gateways_own(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    """Google wants the body to name the model as the path does, and the SDK writes the same into both."""
+    fake_gemini.caches.least_tokens = 1
+    async with (
+        public(fake_gemini, tmp_path, models={"alias": {"words": EMBED}}) as google,
+        client_of(google.url) as client,
+    ):
+        for model in ("words", f"google/{EMBED}"):
+            embedded = await client.models.embed_content(model=model, contents=["one", "two"])
+            assert [len(one.values or ()) for one in embedded.embeddings or ()] == [3072, 3072]
+        config = types.CreateCachedContentConfig(contents=["a long story"], ttl="60s")
+        cache = await client.caches.create(model=f"google/{GEMINI_2}", config=config)
+        asked = types.GenerateContentConfig(cached_content=cache.name)
+        answer = await client.models.generate_content(model=GEMINI_2, contents="!say told", config=asked)
+    assert answer.text == "told"

@@ -31,6 +31,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
         "safetySettings": "[]SafetySetting",
         "generationConfig": "GenerationConfig",
         "cachedContent": "string",
+        "serviceTier": "enum ServiceTier",
         "labels": "{}string",
         "modelArmorConfig": "struct",
     },

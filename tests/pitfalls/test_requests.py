@@ -256,6 +256,15 @@ async def test_pitfall_20_beside_functions_gemini_3_gets_a_tool_of_its_own_and_t
     assert at.sent["toolConfig"]["includeServerSideToolInvocations"] is True
 
 
+@each("vertex")
+async def test_pitfall_20_vertex_is_not_asked_for_calls_of_its_own_tools(at: At) -> None:
+    at.push("!say ok")
+    asked = {"tools": [{"googleSearch": {}}], "toolConfig": {"includeServerSideToolInvocations": True}}
+    response = await at.contents({"role": "user", "parts": [{"text": "hi"}]}, **asked)
+    assert response.json()["candidates"][0]["content"]["parts"][0]["text"] == "ok"
+    assert at.sent["tools"] == asked["tools"]
+
+
 @TRANSLATED
 @each(*GOOGLE)
 async def test_pitfall_21_beside_tools_gemini_2_is_asked_for_no_json_type(at: At, dialect: str) -> None:
@@ -424,3 +433,14 @@ async def test_an_anthropic_caller_of_another_model_of_claude_is_understood(
         assert response.json()["content"][-1]["text"] == "ok"
     assert {name: at.sent.get(name) for name in ("thinking", "output_config", *sent)} == {"output_config": None} | sent
     assert [call.status for call in at.calls[-2:]] == [200, 200]
+
+
+@each("responses")
+async def test_sealed_thoughts_are_not_asked_of_a_model_that_has_none(at: At) -> None:
+    """Codex asks for them with every request; OpenAI refuses the wish."""
+    told, sealed = "message.output_text.logprobs", "reasoning.encrypted_content"
+    for _ in range(2):
+        response = await at.items({"role": "user", "content": "!say ok"}, include=[told, sealed], store=False)
+        assert response.json()["output"][0]["content"][0]["text"] == "ok"
+        assert "x-gateway-lossy" not in response.headers
+    assert [call.request["include"] for call in at.calls] == [[told, sealed], [told], [told]]

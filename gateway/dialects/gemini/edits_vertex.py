@@ -11,14 +11,22 @@ from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, r
 
 from .edits import REQUESTS, RESULTS, Own, together
 from .edits_services import SERVICES
+from .inbound_wire import camel
 
 __all__ = ["TABLE", "pass_on"]
 
 _CONTENTS: Final = "contents"
+_STORE: Final = "store"
+# a message of the request: what Vertex does not know of it
+_UNKNOWN: Final[Mapping[str, str]] = {
+    "generationConfig": "enableEnhancedCivicAnswers",
+    "toolConfig": "includeServerSideToolInvocations",
+}
 _ID: Final = b'"id"'
 _CALLS: Final = ("functionCall", "function_call", "functionResponse", "function_response")
 _USER: Final = Raw(b'"user"')
 _NULL: Final = Raw(b"null")
+_NOT_KNOWN: Final = "this upstream does not know it"
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
 _encode: Final = msgspec.json.Encoder().encode
@@ -61,6 +69,19 @@ def _results(words: _Words) -> None:
         words.put(_CONTENTS, joined)
 
 
+def _unknown(words: _Words) -> None:
+    """Leave out what the Gemini API alone knows."""
+    if _STORE in words.fields:
+        words.lose(_STORE, _NOT_KNOWN)
+        words.drop(_STORE)
+    for name in [name for name in words.fields if camel(name) in _UNKNOWN]:
+        given = words.get(name, _FIELDS) or {}
+        kept = {field: value for field, value in given.items() if camel(field) != _UNKNOWN[camel(name)]}
+        if len(kept) < len(given):
+            words.lose(f"{name}.{_UNKNOWN[camel(name)]}", _NOT_KNOWN)
+            words.put(name, kept)
+
+
 def _content(content: Fields) -> Fields:
     parts = _several(content.get("parts", _NULL))
     bare = [_part(part) for part in parts]
@@ -92,6 +113,7 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
     RequestEdit(name="results", why="Vertex wants the results of a turn's calls in one content", apply=_results),
     SERVICES,
+    RequestEdit(name="unknown", why="Vertex refuses what the Gemini API alone knows", apply=_unknown),
 )
 TABLE: Final = table_of(_VERTEX)
 # the model of the path is no matter of the body here

@@ -41,12 +41,15 @@ _Words = Words[OpenAITarget]
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
+_TEXTS: Final = msgspec.json.Decoder(list[str])
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
 _ERROR: Final = Raw(b'"error"')
 _REASONING: Final = "reasoning"
+_INCLUDE: Final = "include"
+_SEALED: Final = "reasoning.encrypted_content"
 _SEAL: Final = "encrypted_content"
 _THOUGHTS: Final = (b'"encrypted_content"', b'"rs_')  # where there are some that may not be the upstream's own
 _SAID: Final = frozenset({"message", "function_call", "custom_tool_call"})  # whose ids tie them to thoughts
@@ -87,6 +90,8 @@ def _refused(words: _Words) -> None:
     for name in words.target.refused:
         if name in _OF_REASONING:
             _unreason(words, _OF_REASONING[name])
+        elif name == _SEALED:
+            _unseal(words)
         elif words.has(name):
             said = words.get(name, _VALUE) != DRAWING.get(name)
             words.drop(name)
@@ -104,6 +109,15 @@ def _unreason(words: _Words, name: str) -> None:
         words.put(_REASONING, kept)
     else:
         words.drop(_REASONING)
+
+
+def _unseal(words: _Words) -> None:
+    """Ask for no sealed thoughts."""
+    given = words.get(_INCLUDE, _TEXTS) or []
+    kept = [one for one in given if one != _SEALED]
+    if len(kept) < len(given):
+        words.lose(f"{_INCLUDE}[{given.index(_SEALED)}]", _REFUSED)
+        words.put(_INCLUDE, kept)
 
 
 def _own(words: _Words) -> None:

@@ -27,7 +27,7 @@ def mended(body: Json) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results", "services"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results", "services", "unknown"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -75,6 +75,21 @@ def test_results_of_one_turns_calls_are_in_one_content() -> None:
     assert body["contents"] == [TEXT, calls, both, apart[2], calls, both]
     assert edits == ["results"]
     assert mended({"contents": [TEXT, calls, both, {"role": "user", "parts": [two, words]}]})[1] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ("toolConfig", "includeServerSideToolInvocations"),  # `llm` asks Gemini 3 so with each search
+        ("tool_config", "include_server_side_tool_invocations"),
+        ("generationConfig", "enableEnhancedCivicAnswers"),
+    ],
+)
+def test_what_the_gemini_api_alone_knows_is_left_out(config: str, field: str) -> None:
+    kept = {"contents": [TEXT], config: {"other": {"a": 1}}}
+    assert mended(kept) == (kept, [])
+    assert mended({"store": True, **kept, config: {field: True, "other": {"a": 1}}}) == (kept, ["unknown"])
+    assert mended({"store": True, "contents": [TEXT]}) == ({"contents": [TEXT]}, ["unknown"])
 
 
 def test_what_is_no_request_is_left_to_the_upstream() -> None:

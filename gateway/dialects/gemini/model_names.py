@@ -1,0 +1,58 @@
+"""The model that stands in the body of a native call: the one of the path, as the upstream calls it.
+
+embedContent                    model
+batchEmbedContents              requests[].model
+batchGenerateContent            batch.inputConfig.requests.requests[].request.model
+cachedContents                  model; the path has none
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway.dialects.edits import Fields, read
+
+from .inbound_wire import camel
+
+__all__ = ["named_as"]
+
+_MODEL: Final = "model"
+_WITHIN: Final = frozenset({"batch", "inputConfig", "request", "requests"})
+_FOLDER: Final = "models/"
+_TUNED: Final = "tunedModels/"
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_NAME: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def named_as(body: bytes, model: str) -> bytes:
+    """Let the model that a body names, wherever it does, be this one; all else stays as it came."""
+    fields = read(Raw(body), _FIELDS)
+    if fields is None:
+        return body
+    after = _named(fields, model)
+    return body if after == fields else _encode(after)
+
+
+def _named(fields: Fields, model: str) -> Fields:
+    return {field: _value(field, value, model) for field, value in fields.items()}
+
+
+def _value(field: str, value: Raw, model: str) -> Raw:
+    if field == _MODEL:
+        return _name(value, model)
+    if camel(field) not in _WITHIN:
+        return value
+    one, several = read(value, _FIELDS), read(value, _MANY) or []
+    after = [_named(each, model) for each in several] if one is None else _named(one, model)
+    return value if after in (one, several) else Raw(_encode(after))
+
+
+def _name(value: Raw, model: str) -> Raw:
+    given = read(value, _NAME)
+    if given is None:
+        return value
+    name = _FOLDER + model if given.startswith(_FOLDER) and not model.startswith(_TUNED) else model
+    return value if name == given else Raw(_encode(name))
