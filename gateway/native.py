@@ -26,6 +26,7 @@ from gateway.dialects.gemini.making import read_counted
 from gateway.errors import (
     Conflict,
     GatewayError,
+    ModelNotFound,
     NoCredential,
     NotFound,
     PermissionDenied,
@@ -216,8 +217,10 @@ class NativeCalls:
         """Give an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
         if context.route.model or not context.requested_model:
             return ""
-        found = self._chain(context.requested_model, context.principal)
-        return next((model for one, model in found if one is adapter), "")
+        with suppress(ModelNotFound):
+            found = self._chain(context.requested_model, context.principal)
+            return next((model for one, model in found if one is adapter), "")
+        return ""
 
     def _any(self, model: str) -> Iterator[_Way]:
         """Give the upstreams that may serve what no rule leads to one that can, the first one first."""

@@ -364,3 +364,14 @@ async def test_the_sdk_embeds_and_caches_by_names_of_the_gateways_own(fake_gemin
         asked = types.GenerateContentConfig(cached_content=cache.name)
         answer = await client.models.generate_content(model=GEMINI_2, contents="!say told", config=asked)
     assert answer.text == "told"
+
+
+@pytest.mark.parametrize("unknown", ["pass", "reject"])
+async def test_a_model_of_a_body_that_no_rule_knows_is_a_matter_for_the_upstream(
+    fake_gemini: FakeGemini, tmp_path: Path, unknown: str
+) -> None:
+    asked = {"model": "models/never-heard-of", "contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    async with public(fake_gemini, tmp_path, models={"unknown": unknown}) as google:
+        response = await google.http.post("/v1beta/cachedContents", json=asked)
+    assert (response.status_code, "is not served here" in response.text) == (404, False)
+    assert fake_gemini.requests[-1].body == asked
