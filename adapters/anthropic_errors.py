@@ -19,6 +19,7 @@ from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
+    NotFound,
     UpstreamCredential,
     UpstreamRateLimited,
     UpstreamUnavailable,
@@ -53,6 +54,7 @@ RULES: Final[Rules] = {
 
 _400: Final = frozenset({400})
 _KEY: Final = frozenset({400, 401, 403})
+_LOST: Final = "thread_not_found"  # who continues one sends all of the conversation then
 _CAUSES: Final = Causes(
     reasons={
         "organization_on_hold": "banned",
@@ -63,6 +65,7 @@ _CAUSES: Final = Causes(
         "linked_organization_spend_limit_reached": "quota",
         "cmek_key_disabled": "forbidden",
         "cmek_key_network_blocked": "forbidden",
+        _LOST: "final",
     },
     words=(
         (_KEY, "organization has been disabled", "banned"),
@@ -152,8 +155,11 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     details = read_details(body)
     error = read_error(status, body, headers, now=now)
     code = status if status >= 400 else details.status or error.status
-    cause = _CAUSES.find(code, _code(body), details.message)
+    reason = _code(body)
+    cause = _CAUSES.find(code, reason, details.message)
     error, cause = _whose(error, cause, details.message)
+    if reason == _LOST:
+        error = NotFound(details.message)
     if _UNTHREADED in details.message.lower():
         error.param = "thread"  # so that the caller is told as this gateway does
     if error.retry_after is None and cause == "quota":

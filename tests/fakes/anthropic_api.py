@@ -41,6 +41,7 @@ from tests.fakes.anthropic_api_request import judge, shaped
 from tests.fakes.anthropic_api_routes import COUNT, MESSAGES, Route, route
 from tests.fakes.anthropic_api_script import script_of, turns_of
 from tests.fakes.anthropic_api_seals import Seals
+from tests.fakes.anthropic_api_threads import Threads
 from tests.fakes.anthropic_api_wire import body_of, broken_off, framed, whole
 from tests.fakes.server import Fake, serve
 from tests.fakes.v1internal_errors import Refusal
@@ -79,6 +80,7 @@ class FakeAnthropic(Fake[str]):
         self.tokens = set(tokens)
         self.models = list(SERVED)
         self.seals = Seals()
+        self.threads = Threads()
         self.script = Script(script_of(self.seals))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -171,6 +173,7 @@ class FakeAnthropic(Fake[str]):
             self._model(found, found.name)  # Vertex looks for it before it reads the body
         shaped(body, betas, vertex=found.vertex, counting=counting)
         model = self._model(found, found.name or body["model"])
+        body = self.threads.whole(body, record.token)
         return Asked(body, model, betas, self.seals, found.vertex, counting)
 
     def _model(self, found: Route, name: str) -> Model:
@@ -184,6 +187,7 @@ class FakeAnthropic(Fake[str]):
     async def _answer(self, request: web.Request, record: Record, asked: Asked) -> web.StreamResponse:
         plan = await self.planned(turns_of(asked.messages), record)
         reply = Reply(asked, plan, self.generated)
+        self.threads.hold(asked.body, reply.whole(), record.token)
         streamed = bool(asked.body.get("stream"))
         headers = self._headers(record, EVENTS if streamed else "application/json")
         if "raw" in plan.more:
