@@ -1,4 +1,4 @@
-"""Threads in the fake of the Anthropic API: the official SDK's tool runner holds one, and what continues none is refused."""
+"""Threads in the fake of the Anthropic API: the official SDK holds one, and what continues none is refused."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
     "gemini": {
         **dict.fromkeys(("model", "path"), frozenset({"model"})),
         **dict.fromkeys(("own", "roles", "ids", "results"), frozenset({"contents"})),
+        "services": frozenset({"tools", "toolConfig", "tool_config"}),
         "unknown": frozenset({"store", "generationConfig", "generation_config", "toolConfig", "tool_config"}),
     },
 }
