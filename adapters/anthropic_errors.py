@@ -54,7 +54,6 @@ RULES: Final[Rules] = {
 
 _400: Final = frozenset({400})
 _KEY: Final = frozenset({400, 401, 403})
-_LOST: Final = "thread_not_found"  # who continues one sends all of the conversation then
 _CAUSES: Final = Causes(
     reasons={
         "organization_on_hold": "banned",
@@ -65,7 +64,6 @@ _CAUSES: Final = Causes(
         "linked_organization_spend_limit_reached": "quota",
         "cmek_key_disabled": "forbidden",
         "cmek_key_network_blocked": "forbidden",
-        _LOST: "final",
     },
     words=(
         (_KEY, "organization has been disabled", "banned"),
@@ -157,9 +155,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     code = status if status >= 400 else details.status or error.status
     reason = _code(body)
     cause = _CAUSES.find(code, reason, details.message)
-    error, cause = _whose(error, cause, details.message)
-    if reason == _LOST:
-        error = NotFound(details.message)
+    error, cause = _whose(error, cause, details.message, reason)
     if _UNTHREADED in details.message.lower():
         error.param = "thread"  # so that the caller is told as this gateway does
     if error.retry_after is None and cause == "quota":
@@ -187,7 +183,7 @@ def _code(body: bytes) -> str:
     return (details.error_code if details is not None else None) or ""
 
 
-def _whose(error: GatewayError, cause: Cause, said: str) -> tuple[GatewayError, Cause]:
+def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[GatewayError, Cause]:
     """Keep from the caller what is not the caller's to mend."""
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
         return UpstreamRateLimited(said, code="insufficient_quota", retry_after=error.retry_after), cause
@@ -195,6 +191,8 @@ def _whose(error: GatewayError, cause: Cause, said: str) -> tuple[GatewayError, 
         return UpstreamCredential(f"{_OURS[cause]}: {said}"), cause
     if cause == "location":
         return UpstreamUnavailable(f"{_LOCATION}: {said}"), cause
+    if cause == "missing" and reason and not isinstance(error, ModelNotFound):
+        return NotFound(said), "final"  # a thread, say, that the caller goes on without once it reads so
     if cause == "missing" and not isinstance(error, ModelNotFound):
         return UpstreamUnavailable(f"{_ADDRESS}: {said or 'status 404'}"), "address"
     return error, cause

@@ -142,6 +142,7 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         (429, "enforced_spend_limit_reached", "quota", UpstreamRateLimited),
         (402, "linked_organization_spend_limit_reached", "quota", UpstreamRateLimited),
         (404, "thread_not_found", "final", NotFound),
+        (404, "user_profile_not_found", "final", NotFound),
     ],
 )
 def test_a_newer_word_for_the_cause_goes_before_the_message(
