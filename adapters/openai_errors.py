@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
-from gateway.errors import ModelNotFound, UpstreamRejected, UpstreamUnavailable
+from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
 __all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
@@ -119,6 +119,7 @@ CAUSES: Final = Causes(
     statuses={**STATUSES, 401: "key", 402: "quota", 498: "capacity", 503: "capacity"},
 )
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
+_NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
 ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
 
@@ -155,6 +156,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
             cause = "kept"
         if cause == "missing" and isinstance(error, UpstreamRejected):
             cause = "final"
+        elif cause == "missing" and _NAMED in details.message and not isinstance(error, ModelNotFound):
+            error, cause = NotFound(details.message), "final"
         elif cause == "address" or (cause == "missing" and not isinstance(error, ModelNotFound)):
             error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
         elif cause == "location":

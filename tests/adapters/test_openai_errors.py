@@ -13,6 +13,7 @@ from gateway.errors import (
     ContextTooLong,
     GatewayError,
     ModelNotFound,
+    NotFound,
     UpstreamCredential,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -115,6 +116,7 @@ def test_a_bad_request_by_its_words(message: str, cause: Cause) -> None:
         (404, {"error": {"message": 'model "x" not found, try pulling it first'}}, "missing", ModelNotFound),
         # FastAPI and pydantic
         (404, {"detail": "Not Found"}, "address", UpstreamUnavailable),
+        (404, {"error": {"message": "Vector store with id vs_1 not found."}}, "final", NotFound),
         (
             422,
             {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]},
