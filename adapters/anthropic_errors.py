@@ -191,9 +191,9 @@ def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[G
         return UpstreamCredential(f"{_OURS[cause]}: {said}"), cause
     if cause == "location":
         return UpstreamUnavailable(f"{_LOCATION}: {said}"), cause
-    if cause == "missing" and reason and not isinstance(error, ModelNotFound):
-        return NotFound(said), "final"  # a thread, say, that the caller goes on without once it reads so
     if cause == "missing" and not isinstance(error, ModelNotFound):
+        if reason:
+            return NotFound(said), "final"  # a thread, say, that the caller goes on without once it reads so
         return UpstreamUnavailable(f"{_ADDRESS}: {said or 'status 404'}"), "address"
     return error, cause
 

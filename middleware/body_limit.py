@@ -95,10 +95,11 @@ class _Body:
         if message["type"] != "http.request":
             return message
         piece: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
+        last = not message.get("more_body", False)
+        if last:
             self._context.rest = None
         if self._inflate is not None:
-            piece = self._inflated(piece, last=not message.get("more_body", False))
+            piece = self._inflated(piece, last=last)
             message = {**message, "body": piece}
         self._seen += len(piece)
         if self._seen > self._limit:
