@@ -83,7 +83,7 @@ async def serving(
             await asyncio.sleep(0.002)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", server, inner
     finally:
-        server.should_exit = True
+        server.leave()
         await running
 
 
