@@ -191,7 +191,7 @@ alembic_version: Final = Table("alembic_version", MetaData(), Column("version_nu
 
 def create(connection: Connection) -> None:
     """Make all of them in an empty database, as the migrations would."""
-    metadata.create_all(connection)
+    metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(numbers).values(id=1, number=0))
     connection.execute(insert(responses_size).values(id=1, bytes=0))
     alembic_version.create(connection)
