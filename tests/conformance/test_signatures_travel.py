@@ -6,6 +6,7 @@ Every gateway here is a `gateway run` of its own.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,19 +33,18 @@ from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
-S1 = "EkBGQUtFLVMx"
 SENTINEL = "skip_thought_signature_validator"
 ASK = "please call f"
 NO_PARAMETERS: dict[str, Any] = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
-THINK = "!think I shall call f\n!tool f {}\n!then\n!say done"
 TRANSLATED = ("anthropic", "openai-chat", "openai-responses")  # towards Google's upstreams
 UPSTREAMS = ("v1internal", "gemini", "vertex")
 # Claude's; callers of Anthropic's own dialect are passed on to Anthropic as they are, and keep what they drop
 ANTHROPICS = ("anthropic", "vertex-claude")
-THINKING = [("claude", one) for one in TRANSLATED] + [
-    (upstream, one) for upstream in ANTHROPICS for one in ("openai-chat", "openai-responses")
-]
-REMEMBERED = [(upstream, dialect) for upstream in UPSTREAMS for dialect in TRANSLATED] + THINKING
+THINKING = {"claude": TRANSLATED, **dict.fromkeys(ANTHROPICS, ("openai-chat", "openai-responses"))}
+REMEMBERED = {**dict.fromkeys(UPSTREAMS, TRANSLATED), **THINKING}
+# of each caller his own: what another has left in a process is no help
+SIGNED = {dialect: b64encode(b"\x12@signed for " + dialect.encode()).decode() for dialect in CALLERS}
+THOUGHT = {dialect: f"I shall call f for {dialect}" for dialect in CALLERS}
 MODELS = {
     "v1internal": code_assist.GEMINI_3,
     "gemini": gemini_api.GEMINI_3,
@@ -91,13 +91,16 @@ class Standing:
         file.write_text(json.dumps(self.fake.login.service_account()))
         return {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
 
-    def called(self) -> None:
-        """Let the model call f, signed."""
-        said = chunk(FC("f", {}, sig=S1), fin="STOP")
+    def text(self, dialect: str) -> str:
+        """Give what a caller asks, to whom the model is to say, signed, that f is to be called."""
+        if self.thinks:
+            return f"!think {THOUGHT[dialect]}\n!tool f {{}}\n!then\n!say done"
+        said = chunk(FC("f", {}, sig=SIGNED[dialect]), fin="STOP")
         if self.enveloped:
             self.fake.script.push(script(said))
         else:
             self.fake.script.push(f"!chunk {json.dumps(said)}")
+        return ASK
 
     @property
     def signatures(self) -> list[Any]:
@@ -128,62 +131,59 @@ async def standing(upstream: str, folder: Path) -> AsyncIterator[Standing]:
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("dialect", CALLERS)
-async def test_it_comes_home_to_another_process(upstream: str, dialect: str, tmp_path: Path) -> None:
+async def test_it_comes_home_to_another_process(upstream: str, tmp_path: Path) -> None:
     """E1, E2: turn 1 on one process, restart, turn 2 on another."""
-    caller = CALLERS[dialect]
-    async with standing(upstream, tmp_path) as one:
-        one.called()
-        async with one.running() as http:
-            said = await caller.first(http, one.model, ASK)
-        async with one.running() as http:
-            response = await caller.second(http, one.model, ASK, said)
-        assert response.status_code == 200, response.text
-        assert one.signatures == [S1]
+    await _come_home(upstream, tuple(CALLERS), tmp_path)
 
 
-@pytest.mark.parametrize(("upstream", "dialect"), [*THINKING, *((one, "anthropic") for one in ANTHROPICS)])
-async def test_a_signed_thought_comes_home_to_another_process(upstream: str, dialect: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("upstream", THINKING)
+async def test_a_signed_thought_comes_home_to_another_process(upstream: str, tmp_path: Path) -> None:
     """E1 of Claude; the strict upstreams take it back only as they have signed it."""
-    caller = CALLERS[dialect]
-    async with standing(upstream, tmp_path) as one:
-        async with one.running() as http:
-            said = await caller.first(http, one.model, THINK)
-        async with one.running() as http:
-            response = await caller.second(http, one.model, THINK, said)
-        assert response.status_code == 200, response.text
-        _assert_home(one)
+    await _come_home(upstream, TRANSLATED, tmp_path)
 
 
-@pytest.mark.parametrize(("upstream", "dialect"), REMEMBERED)
-async def test_a_client_that_drops_it_is_remembered_by_the_same_process(
-    upstream: str, dialect: str, tmp_path: Path
-) -> None:
+async def _come_home(upstream: str, dialects: tuple[str, ...], folder: Path) -> None:
+    async with standing(upstream, folder) as one:
+        texts, said = {}, {}
+        async with one.running() as http:
+            for dialect in dialects:
+                texts[dialect] = one.text(dialect)
+                said[dialect] = await CALLERS[dialect].first(http, one.model, texts[dialect])
+        async with one.running() as http:
+            for dialect in dialects:
+                response = await CALLERS[dialect].second(http, one.model, texts[dialect], said[dialect])
+                assert response.status_code == 200, (dialect, response.text)
+                _assert_home(one, dialect)
+
+
+@pytest.mark.parametrize("upstream", REMEMBERED)
+async def test_a_client_that_drops_it_is_remembered_by_the_same_process(upstream: str, tmp_path: Path) -> None:
     """E2: dropped, cache warm"""
     async with standing(upstream, tmp_path) as one, one.running() as http:
-        response = await _dropped(one, dialect, http, http)
-        assert response.status_code == 200, response.text
-        _assert_home(one)
+        for dialect in REMEMBERED[upstream]:
+            response = await _dropped(one, dialect, http, http)
+            assert response.status_code == 200, (dialect, response.text)
+            _assert_home(one, dialect)
 
 
-@pytest.mark.parametrize(("upstream", "dialect"), REMEMBERED)
+@pytest.mark.parametrize("upstream", REMEMBERED)
 async def test_a_client_that_drops_it_is_remembered_by_another_process_through_redis(
-    upstream: str, dialect: str, tmp_path: Path, redis: RedisServer
+    upstream: str, tmp_path: Path, redis: RedisServer
 ) -> None:
     """E2: dropped, another host"""
     shared = {"store": {"redis": redis.url, "encryption_key": ["a" * 43 + "="]}}
-    async with standing(upstream, tmp_path) as one:
-        async with one.running(**shared) as here, one.running(**shared) as there:
-            for http in (here, there):  # until it is connected
-                assert await _redis(http) == "ok"
+    async with standing(upstream, tmp_path) as one, one.running(**shared) as here, one.running(**shared) as there:
+        for http in (here, there):  # until it is connected
+            assert await _redis(http) == "ok"
+        for dialect in REMEMBERED[upstream]:
             with anyio.fail_after(
                 patient(25)
             ):  # nobody waits long for Redis, and a busy machine may be too late for it
                 await _dropped(one, dialect, here, there)
-                while not _is_home(one):
+                while not _is_home(one, dialect):
                     await anyio.sleep(0.5)
                     await _dropped(one, dialect, here, there)
-        _assert_home(one)
+            _assert_home(one, dialect)
 
 
 @pytest.mark.parametrize("upstream", ["claude", *ANTHROPICS])
@@ -192,7 +192,7 @@ async def test_thoughts_that_are_not_shown_come_home(upstream: str, kept: dict[s
     """A Responses caller who asks for no summary, as most do, has their signature or the name of the answer only."""
     async with standing(upstream, tmp_path) as one, one.running(translate={"lossy": "strict"}) as http:
         asked: dict[str, Any] = {"model": one.model, "reasoning": {"effort": "low"}, "tools": [NO_PARAMETERS], **kept}
-        asking = {"role": "user", "content": THINK}
+        asking = {"role": "user", "content": one.text("openai-responses")}
         said = (await http.post("/v1/responses", json={**asked, "input": [asking]})).json()
         assert [item["type"] for item in said["output"]] == ["reasoning", "function_call"]
         assert said["output"][0]["summary"] == []
@@ -204,92 +204,89 @@ async def test_thoughts_that_are_not_shown_come_home(upstream: str, kept: dict[s
             assert response.status_code == 200, response.text
             ((words, signature),) = one.thoughts
             assert signature
-            assert words == ("I shall call f" if upstream == "claude" else "")
+            assert words == (THOUGHT["openai-responses"] if upstream == "claude" else "")
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("dialect", TRANSLATED)
-async def test_forgotten_it_is_the_sentinel_for_gemini(upstream: str, dialect: str, tmp_path: Path) -> None:
+async def test_forgotten_it_is_the_sentinel_for_gemini(upstream: str, tmp_path: Path) -> None:
     """E2: dropped, gateway restarted"""
-    async with standing(upstream, tmp_path) as one:
-        async with one.running() as here, one.running() as there:
+    async with standing(upstream, tmp_path) as one, one.running() as here, one.running() as there:
+        for dialect in TRANSLATED:
             response = await _dropped(one, dialect, here, there)
-        assert response.status_code == 200, response.text
-        assert one.signatures == [SENTINEL]
+            assert response.status_code == 200, (dialect, response.text)
+            assert one.signatures == [SENTINEL]
 
 
-@pytest.mark.parametrize(("upstream", "dialect"), THINKING)
-async def test_forgotten_it_is_nothing_for_claude(upstream: str, dialect: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("upstream", THINKING)
+async def test_forgotten_it_is_nothing_for_claude(upstream: str, tmp_path: Path) -> None:
     """The call goes up without thoughts, and thinking is off for this answer, or Claude would refuse it."""
-    async with standing(upstream, tmp_path) as one:
-        async with one.running() as here, one.running() as there:
+    async with standing(upstream, tmp_path) as one, one.running() as here, one.running() as there:
+        for dialect in THINKING[upstream]:
             response = await _dropped(one, dialect, here, there)
-        assert response.status_code == 200, response.text
-        assert one.thoughts == []
+            assert response.status_code == 200, (dialect, response.text)
+            assert one.thoughts == []
 
 
-@pytest.mark.parametrize("dialect", TRANSLATED)
-async def test_without_redis_memory_serves_and_nobody_sees_an_error(dialect: str, tmp_path: Path) -> None:
+async def test_without_redis_memory_serves_and_nobody_sees_an_error(tmp_path: Path) -> None:
     away = {"store": {"redis": f"redis://127.0.0.1:{free_port()}/0"}}
     async with standing("v1internal", tmp_path) as one, one.running(**away) as http:
         assert await _redis(http, wanted="away") == "away"
-        response = await _dropped(one, dialect, http, http)
-        assert response.status_code == 200
-        assert one.signatures == [S1]
+        for dialect in TRANSLATED:
+            response = await _dropped(one, dialect, http, http)
+            assert response.status_code == 200
+            assert one.signatures == [SIGNED[dialect]]
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("dialect", TRANSLATED)
-async def test_a_damaged_one_does_not_go_upstream(upstream: str, dialect: str, tmp_path: Path) -> None:
-    caller = CALLERS[dialect]
+async def test_a_damaged_one_does_not_go_upstream(upstream: str, tmp_path: Path) -> None:
     async with standing(upstream, tmp_path) as one:
-        one.called()
         async with one.running() as http:
-            said = await caller.first(http, one.model, ASK)
+            said = {dialect: await CALLERS[dialect].first(http, one.model, one.text(dialect)) for dialect in TRANSLATED}
         async with one.running() as http:
-            for change in (_first_letter, _last_letter, _cut):
-                response = await caller.second(http, one.model, ASK, caller.damaged(said, change))
-                assert response.status_code == 200, response.text
-                assert one.signatures == [SENTINEL]
+            for dialect, caller in ((name, CALLERS[name]) for name in TRANSLATED):
+                for change in (_first_letter, _last_letter, _cut):
+                    damaged = caller.damaged(said[dialect], change)
+                    response = await caller.second(http, one.model, ASK, damaged)
+                    assert response.status_code == 200, (dialect, response.text)
+                    assert one.signatures == [SENTINEL]
 
 
-@pytest.mark.parametrize("dialect", TRANSLATED)
-async def test_one_of_another_family_does_not_go_upstream(dialect: str, tmp_path: Path) -> None:
+async def test_one_of_another_family_does_not_go_upstream(tmp_path: Path) -> None:
     """E5: the conversation goes on with another model."""
-    caller = CALLERS[dialect]
-    async with standing("claude", tmp_path) as one, one.running() as http:
-        said = await caller.first(http, one.model, THINK)
-        response = await caller.second(http, code_assist.GEMINI_3, ASK, said)
-        assert response.status_code == 200, response.text
-        assert one.signatures == [SENTINEL]
-        assert one.thoughts == []
-        one.fake.reset()
-        one.called()
-        said = await caller.first(http, code_assist.GEMINI_3, ASK)
-        response = await caller.second(http, code_assist.CLAUDE, ASK, said)
-        assert response.status_code == 200, response.text
-        assert (one.thoughts, one.signatures) == ([], [None])
+    async with standing("claude", tmp_path) as one, standing("v1internal", tmp_path) as other, one.running() as http:
+        other.fake = one.fake
+        for dialect in TRANSLATED:
+            caller = CALLERS[dialect]
+            said = await caller.first(http, one.model, one.text(dialect))
+            response = await caller.second(http, other.model, ASK, said)
+            assert response.status_code == 200, (dialect, response.text)
+            assert one.signatures == [SENTINEL]
+            assert one.thoughts == []
+            one.fake.reset()
+            said = await caller.first(http, other.model, other.text(dialect))
+            response = await caller.second(http, one.model, ASK, said)
+            assert response.status_code == 200, (dialect, response.text)
+            assert (one.thoughts, one.signatures) == ([], [None])
+            one.fake.reset()
 
 
 async def _dropped(one: Standing, dialect: str, here: httpx.AsyncClient, there: httpx.AsyncClient) -> httpx.Response:
     """Ask here, drop what signs the answer, and go on there."""
-    caller, text = CALLERS[dialect], THINK if one.thinks else ASK
-    if not one.thinks:
-        one.called()
+    caller, text = CALLERS[dialect], one.text(dialect)
     said = caller.stripped(await caller.first(here, one.model, text))
     return await caller.second(there, one.model, text, said)
 
 
-def _is_home(one: Standing) -> bool:
-    return bool(one.thoughts) if one.thinks else one.signatures == [S1]
+def _is_home(one: Standing, dialect: str) -> bool:
+    return bool(one.thoughts) if one.thinks else one.signatures == [SIGNED[dialect]]
 
 
-def _assert_home(one: Standing) -> None:
+def _assert_home(one: Standing, dialect: str) -> None:
     if not one.thinks:
-        assert one.signatures == [S1]
+        assert one.signatures == [SIGNED[dialect]]
         return
     ((words, signature),) = one.thoughts
-    assert words == "I shall call f"
+    assert words == THOUGHT[dialect]
     assert signature
 
 
