@@ -10,6 +10,8 @@ import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.disable()  # a third of the time of the collection goes into looking for cycles in what stays
+
 # a property is about values: a busy machine must not fail it
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gateway")
@@ -48,3 +50,4 @@ def pytest_collection_finish() -> None:
     """Leave the thousands of collected tests out of every later garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -1,6 +1,7 @@
 """The command `gateway`. Each command loads what it needs when it runs."""
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -79,12 +80,14 @@ _COMMANDS = (
     usage,
     version,
 )
+_YOUNG = 50_000  # what a command loads stays: to look for cycles among it, again and again, is a tenth of its start
 for _command in _COMMANDS:
     _gateway.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; the exit codes are 0, 1, 2, 3 and 4."""
+    gc.set_threshold(_YOUNG)
     _open_streams()
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
