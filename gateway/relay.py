@@ -5,11 +5,11 @@ targets → attempts.begin → upstream events → the caller's codec → send, 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 from starlette.types import Receive, Send
@@ -34,7 +34,18 @@ from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target, cred
 
 __all__ = ["Keep", "Relay", "refuse_losses", "tell"]
 
-Keep = Callable[[RequestContext, bytes], Awaitable[None]]  # takes a complete answer before its end is sent
+
+class Keep(Protocol):
+    """Keeps a complete answer before its end is sent, and tells whether what it took is still to be counted.
+
+    `begun`: it has been given that answer before, when it began.
+    """
+
+    async def __call__(self, context: RequestContext, response: bytes, *, begun: bool) -> bool:
+        """Keep it."""
+        ...
+
+
 _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these events
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
@@ -251,6 +262,7 @@ class _Exchange:
         self._writer: StreamWriter | None = None
         self._watch: Watch | None = None
         self._handed: bytes | None = None
+        self._is_counted = False  # by another request, which has read the end of this answer
         self._said = Said()
         self._begun: Begun | None = None
         thread = context.request.thread if context.request is not None else None
@@ -296,7 +308,7 @@ class _Exchange:
             return
         if self._keep is not None and isinstance(self._dialect, Threaded):
             body, kept = self._dialect.write_both(reply, answering)
-            await self._keep(self._context, kept)
+            await self._keep(self._context, kept, begun=False)
         else:
             body = self._dialect.write_whole(reply, answering)
         await self._client.respond(body)
@@ -318,7 +330,8 @@ class _Exchange:
         finally:
             begun.answer.close()
             usage, request = begun.answer.usage, begun.journey.request
-            self._context.usage = self._said.usage(usage, request, whole=bool(self._context.finish))
+            if not self._is_counted:
+                self._context.usage = self._said.usage(usage, request, whole=bool(self._context.finish))
             begun.journey.done(usage)
 
     async def _follow(self, begun: Begun, take: _Take) -> None:
@@ -381,8 +394,8 @@ class _Exchange:
         """Hand over what was streamed, once its end is written."""
         response: bytes | None = getattr(self._writer, "response", None)
         if response is not None and response is not self._handed:
-            self._handed = response
-            await keep(self._context, response)
+            begun, self._handed = self._handed is not None, response
+            self._is_counted = not await keep(self._context, response, begun=begun)
 
     def _note(self, error: GatewayError) -> None:
         self._context.error = bare(error)

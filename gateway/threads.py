@@ -228,20 +228,26 @@ class Threads:
         request = replace(request, thread=thread)
         return request if native is not None and native.refusal is not None else _read(dialect, request, said)
 
-    async def keep(self, context: RequestContext, response: bytes) -> None:
-        """Keep a complete answer; what goes wrong is only told to the operator."""
+    async def keep(self, context: RequestContext, response: bytes, *, begun: bool) -> bool:
+        """Keep a complete answer, and tell whether it is for this request to count what it took.
+
+        What goes wrong is only told to the operator. `begun`: it was kept when it began, so others may have read its
+        end, which they have counted, or deleted it.
+        """
         assert context.request is not None
         assert context.request.thread is not None
         thread = context.request.thread
         if not thread.store:
-            return
+            return True
         try:
             answer = _ANSWER.decode(response)
         except (msgspec.DecodeError, RecursionError) as error:  # it passes as it is, whatever the upstream made
             self._logger.warning("a response that cannot be read was not kept", reason=str(error))
-            return
+            return True
         if answer.status not in (*_KEPT, *(_MAKING if answer.background else ())):
-            return
+            return True
+        if begun:
+            return await self._end(context.principal.id, answer.id, response)
         one = StoredResponse(
             id=answer.id,
             principal=context.principal.id,
@@ -252,6 +258,17 @@ class Threads:
             upstream=context.upstream.partition("/")[0] if context.passed else "",
         )
         await self._save(one, anew=bool(answer.background))
+        return True
+
+    async def _end(self, who: str, id_: str, response: bytes) -> bool:
+        """Keep the end of one that was kept when it began; tell whether nobody else has."""
+        try:
+            kept = await self._ask(lambda store, now: store.load(who, id_, now))
+        except InternalError:  # it is told
+            return True
+        if kept is None:  # deleted: so it stays, and nobody has counted it
+            return True
+        return is_making(kept) and await self.settle(kept, response)
 
     async def settle(self, kept: StoredResponse, response: bytes) -> bool:
         """Keep how an answer that was made in the background has ended; tell whether nobody had, and it is kept now.

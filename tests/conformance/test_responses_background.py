@@ -146,6 +146,43 @@ async def test_who_leaves_a_stream_early_is_counted_when_the_rest_is_read(served
     assert (begin["end"], begin["output"], begin["estimated"]) == ("client_closed", "0", "True")
 
 
+async def test_whose_end_another_has_read_first_is_counted_once(served: OpenAIServed) -> None:
+    """A caller reads a stream slowly, and polls from elsewhere."""
+    async with streaming(served) as (id_, lines):
+        for _ in range(2):
+            complete = (await asked(served, id_)).json()
+        assert complete["status"] == "completed"
+        assert [line async for line in lines if '"response.completed"' in line]
+    assert (await asked(served, id_)).json() == complete
+    read, end = await rows(served)
+    assert (read["input"], read["output"]) == tuple(
+        str(complete["usage"][f"{kind}_tokens"]) for kind in ("input", "output")
+    )
+    assert (end["end"], end["input"], end["output"]) == ("done", "0", "0")
+
+
+async def test_what_is_deleted_while_it_streams_stays_so(served: OpenAIServed) -> None:
+    async with streaming(served) as (id_, lines):
+        assert (await asked(served, id_, verb="DELETE")).status_code == 200
+        last = [json.loads(line[6:]) async for line in lines if line.startswith("data: ")][-1]
+        assert last["type"] == "response.completed"
+    assert (await asked(served, id_)).status_code == 404
+    (row,) = await rows(served)
+    assert row["output"] == str(last["response"]["usage"]["output_tokens"])
+
+
+@asynccontextmanager
+async def streaming(served: OpenAIServed) -> AsyncIterator[tuple[str, AsyncIterator[str]]]:
+    """Begin an answer in the background, as a stream that takes its time: give its id, and the lines to come."""
+    body = {"model": "fast", "input": f"!say one two\n!pace {patient(100):.0f}", "background": True, "stream": True}
+    async with served.http.stream("POST", PATH, json=body) as response:
+        lines = response.aiter_lines()
+        async for line in lines:
+            if line.startswith("data: "):
+                yield json.loads(line[6:])["response"]["id"], lines
+                return
+
+
 async def rows(served: OpenAIServed) -> list[dict[str, str]]:
     """Read the ledger, newest first."""
     response = await served.http.get("/admin/usage/requests.csv", auth=ADMIN)
