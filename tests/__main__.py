@@ -12,6 +12,8 @@ STEPS = (
     ("deptry", "."),
     ("mypy",),
     ("pyright", "--pythonpath", sys.executable),
+    # once: else each of the hundreds of processes does, where PYTHONDONTWRITEBYTECODE is set
+    ("python", "-m", "compileall", "-q", "gateway", "tests"),
     ("pytest", "-n", "3", "--dist", "loadgroup"),  # two cores: half of the time is waiting
 )
 
