@@ -261,14 +261,14 @@ class Threads:
         return True
 
     async def _end(self, who: str, id_: str, response: bytes) -> bool:
-        """Keep the end of one that was kept when it began; tell whether nobody else has."""
+        """Keep the end of one that was kept when it began; tell whether nobody else has counted it."""
         try:
             kept = await self._ask(lambda store, now: store.load(who, id_, now))
+            if kept is None:  # deleted, and so it stays
+                return True
+            return is_making(kept) and await self._settled(kept, response)
         except InternalError:  # it is told
             return True
-        if kept is None:  # deleted: so it stays, and nobody has counted it
-            return True
-        return is_making(kept) and await self.settle(kept, response)
 
     async def settle(self, kept: StoredResponse, response: bytes) -> bool:
         """Keep how an answer that was made in the background has ended; tell whether nobody had, and it is kept now.
@@ -280,9 +280,13 @@ class Threads:
         except (msgspec.DecodeError, RecursionError):
             raise UpstreamMalformed("the upstream's answer is no response") from None
         try:
-            settled = await self._ask(lambda store, now: store.settle(kept, response, now))
+            return await self._settled(kept, response)
         except InternalError:  # it is told; who asks next may have more luck
             return False
+
+    async def _settled(self, kept: StoredResponse, response: bytes) -> bool:
+        """Keep it, and tell whether nobody had; raise InternalError."""
+        settled = await self._ask(lambda store, now: store.settle(kept, response, now))
         if settled is False:
             self._logger.warning(_LARGE, id=kept.id)
         return settled is not None

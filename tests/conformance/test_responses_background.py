@@ -18,6 +18,7 @@ from starlette.types import Message
 from gateway.app import create_app
 from gateway.background import Background
 from gateway.context import Principal, attach
+from gateway.errors import InternalError
 from gateway.keys import digest_of, id_of
 from tests.conformance.openai_api import OpenAIServed, before, settings
 from tests.fakes.openai_api import FakeOpenAI
@@ -167,6 +168,17 @@ async def test_what_is_deleted_while_it_streams_stays_so(served: OpenAIServed) -
         last = [json.loads(line[6:]) async for line in lines if line.startswith("data: ")][-1]
         assert last["type"] == "response.completed"
     assert (await asked(served, id_)).status_code == 404
+    (row,) = await rows(served)
+    assert row["output"] == str(last["response"]["usage"]["output_tokens"])
+
+
+async def test_whose_end_cannot_be_kept_is_counted(served: OpenAIServed, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(*_: object) -> None:
+        raise InternalError("the disk is full")
+
+    async with streaming(served) as (_, lines):
+        monkeypatch.setattr(served.gateway.threads, "_ask", failing)
+        last = [json.loads(line[6:]) async for line in lines if line.startswith("data: ")][-1]
     (row,) = await rows(served)
     assert row["output"] == str(last["response"]["usage"]["output_tokens"])
 
