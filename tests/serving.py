@@ -58,7 +58,13 @@ async def serve(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[str]:
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on these only
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=1, root_path=root_path
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,  # both ends would forget a connection after 5 s, and a request meet the closing
+        root_path=root_path,
     )
     server = Serving(config)
     with listener:  # a cancelled server leaves it open
