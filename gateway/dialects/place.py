@@ -56,19 +56,19 @@ class Place:
         """Read an object's members, undecoded."""
         return self.read(raw, FIELDS)
 
-    def read(self, raw: Raw, decoder: Decoder[_T]) -> _T:
-        """Decode a part of the body; an error names its full path."""
+    def read(self, raw: Raw, decoder: Decoder[_T], key: str = "") -> _T:
+        """Decode a part of the body, this one or its member `key`; an error names its full path."""
         try:
             return decoder.decode(raw)
         except ValidationError:
-            raise self._invalid(bytes(raw), decoder) from None
+            raise self._invalid(bytes(raw), decoder, key) from None
 
-    def _invalid(self, data: bytes, decoder: Decoder[_T]) -> InvalidRequest:
+    def _invalid(self, data: bytes, decoder: Decoder[_T], key: str) -> InvalidRequest:
         try:
             decode(data, decoder.type)
         except InvalidRequest as error:
             what = error.message.removeprefix(f"{error.param or 'the request body'}: ")
-            return self.refuse(what, error.param or "")
+            return self.refuse(what, _join(key, error.param or ""))
         raise AssertionError("two decoders of one type disagree")
 
 

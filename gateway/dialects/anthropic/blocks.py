@@ -241,7 +241,7 @@ def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.
     fields = place.fields(raw)
     if "type" not in fields:
         raise place.refuse("required, but missing", "type")
-    kind = place.at("type").read(fields["type"], _TYPE)
+    kind = place.read(fields["type"], _TYPE, "type")
     if kind not in allowed:
         raise place.refuse(f"block type {kind!r} cannot stand here", "type")
     if kind in _SERVER:

@@ -7,7 +7,6 @@ name that has none yet.
 """
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -36,7 +35,8 @@ _ROLES: Final[dict[str, _Role]] = {
     "model": "assistant",
 }
 _Words = ir.Text | ir.Thinking
-_SPEAKERS: Final[dict[type, str]] = {ir.ToolCall: "assistant", ir.ToolResult: "user"}
+_Signed = ir.Text | ir.Media | ir.ToolCall
+_SPEAKERS: Final[dict[type, _Role]] = {ir.ToolCall: "assistant", ir.ToolResult: "user"}
 _READ: Final = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 _OPAQUE: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _DATA: Final = _READ + _OPAQUE
@@ -134,7 +134,7 @@ def _marked(part: ir.Part, place: Place) -> tuple[str, ...]:
     """Tell where its thoughts or its signature stood."""
     if isinstance(part, ir.Thinking):
         return (place.path,)
-    signed = isinstance(part, ir.Text | ir.Media | ir.ToolCall) and part.signature is not None
+    signed = isinstance(part, _Signed) and part.signature is not None
     return (f"{place.path}.thoughtSignature",) if signed else ()
 
 
@@ -168,39 +168,43 @@ class Conversation:
         if role is None:
             raise place.refuse(f"{content.role!r} is neither user nor model", "role")
         self._calls.turn(model=role == "assistant")
-        parts = [
-            (part, at) for at, one in wire.items(content.parts, place.at("parts")) for part in self._part(one, at, role)
-        ]
-        if any(_SPEAKERS.get(type(part), role) != role for part, _ in parts):
+        parts: list[tuple[ir.Part, Place]] = []
+        speakers = {role}
+        for at, one in wire.items(content.parts, place.at("parts")):
+            part = self._part(one, at, role)
+            if part is not None:
+                parts.append((part, at))
+                speakers.add(_SPEAKERS.get(type(part), role))
+        if len(speakers) > 1:
             place.lose("role", "calls are the model's and results the user's, whatever the role")
         if parts and not (turns and turns[-1].role == role == "assistant"):
             turns.append(_Said(role))
         for part, at in parts:
             turns[-1].add(part, at)
 
-    def _part(self, raw: Raw, place: Place, role: str) -> Iterator[ir.Part]:
+    def _part(self, raw: Raw, place: Place, role: _Role) -> ir.Part | None:
+        """Read a part; None where it says nothing."""
         fields = wire.fields_of(raw, place)
         kind = self._kind(fields, place)
         if kind not in _READ:
-            yield ir.Opaque(dialect="gemini", kind=kind, value=raw, path=place.path)
-            return
+            return ir.Opaque(dialect="gemini", kind=kind, value=raw, path=place.path)
         _lose_beside(fields, kind, place)
-        thought = "thought" in fields and place.at("thought").read(fields["thought"], wire.FLAG)
+        thought = "thought" in fields and place.read(fields["thought"], wire.FLAG, "thought")
         signature = self._signature(fields, kind, place)
         if thought and (role == "user" or kind == "functionCall"):
             place.lose("thought", "only what the model says can be one")
         if kind == "text":
-            yield from _words(fields, place, signature, thought=thought and role == "assistant")
-        elif kind == "functionCall":
-            yield self._call(fields[kind], place.at(kind), signature)
-        elif kind == "functionResponse":
+            return _words(fields, place, signature, thought=thought and role == "assistant")
+        if kind == "functionCall":
+            return self._call(fields[kind], place.at(kind), signature)
+        if kind == "functionResponse":
             if signature is not None:
                 place.lose("thoughtSignature", "results are not signed")
-            yield self._result(fields[kind], place.at(kind))
-        elif thought:
+            return self._result(fields[kind], place.at(kind))
+        if thought:
             place.lose(kind, "a draft that the model made while it thought")
-        else:
-            yield replace(self._media(fields, place), signature=signature)
+            return None
+        return replace(self._media(fields, place), signature=signature)
 
     def _kind(self, fields: _Fields, place: Place) -> str:
         """Tell the data field of a part; there is one."""
@@ -220,7 +224,7 @@ class Conversation:
     def _signature(self, fields: _Fields, kind: str, place: Place) -> ir.Signature | None:
         if "thoughtSignature" not in fields:
             return None
-        value = place.at("thoughtSignature").read(fields["thoughtSignature"], wire.TEXT)
+        value = place.read(fields["thoughtSignature"], wire.TEXT, "thoughtSignature")
         return self._envelopes.read(value, place, call=kind == "functionCall")
 
     def _call(self, raw: Raw, place: Place, signature: ir.Signature | None) -> ir.ToolCall:
@@ -283,17 +287,22 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
             raise at.refuse("an instruction holds text only")
         for name in fields.keys() - {"text"}:
             at.lose(name, "an instruction is text only", _BESIDE.get(name, "hint"))
-        texts += (part for part in _words(fields, at, None, thought=False) if isinstance(part, ir.Text))
+        part = _words(fields, at, None, thought=False)
+        if isinstance(part, ir.Text):
+            texts.append(part)
     return tuple(texts)
 
 
-def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> Iterator[ir.Part]:
-    text = place.at("text").read(fields["text"], wire.TEXT) if "text" in fields else ""
-    if text or signature is not None:
-        yield ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
+def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> _Words | None:
+    text = place.read(fields["text"], wire.TEXT, "text") if "text" in fields else ""
+    if not text and signature is None:
+        return None
+    return ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
 
 
 def _lose_beside(fields: _Fields, kind: str, place: Place) -> None:
+    if len(fields) == 1:
+        return
     for name in fields.keys() - _CARRIED - {kind}:
         place.lose(name, "not carried", _BESIDE.get(name, "hint"))
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder
 
 from gateway.dialects.place import Place, is_null
@@ -193,6 +193,14 @@ _LIST: Final = Decoder(list[Raw])
 
 def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str, Raw]]:
     """Read one message; give with it the members that its struct does not have."""
+    closed, undecoded = _closed(decoder)
+    try:
+        plain = closed.decode(raw)
+    except ValidationError:
+        pass
+    else:
+        if not any(is_null(getattr(plain, name)) for name in undecoded):
+            return plain, {}
     given = place.fields(raw)
     fields = _camel(given)
     if fields.keys() != given.keys():  # other spellings, or nulls
@@ -232,7 +240,21 @@ def camel(name: str) -> str:
 
 
 def _camel(fields: dict[str, Raw]) -> dict[str, Raw]:
+    for name, value in fields.items():
+        if "_" in name or is_null(value):
+            break
+    else:
+        return fields
     return {camel(name): value for name, value in fields.items() if not is_null(value)}
+
+
+@cache
+def _closed(decoder: Decoder[_T]) -> tuple[Decoder[_T], tuple[str, ...]]:
+    """Give a decoder that takes no other members, as most messages have none, and those that it leaves undecoded."""
+    kind = decoder.type
+    closed = msgspec.defstruct(kind.__name__, (), bases=(kind,), forbid_unknown_fields=True)
+    undecoded = tuple(field.name for field in msgspec.structs.fields(kind) if field.type == Maybe)
+    return Decoder(closed, strict=decoder.strict), undecoded
 
 
 @cache

@@ -87,7 +87,7 @@ def _text(item: Item) -> str:
     fields = fields_of(parts[0][1], parts[0][0]) if len(parts) == 1 else {}
     if fields.keys() != {"text"}:
         raise place.refuse(_ONE_TEXT, "parts")
-    text = parts[0][0].at("text").read(fields["text"], TEXT)
+    text = parts[0][0].read(fields["text"], TEXT, "text")
     if not text:
         raise place.refuse("is empty", "parts")
     return text

@@ -68,6 +68,22 @@ def test_null_is_absent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("turn", "with_null"),
+    [
+        ({"role": "model"}, {"role": "model", "parts": None}),
+        ({"parts": [{"functionCall": {"name": "f"}}]}, {"parts": [{"functionCall": {"name": "f", "args": None}}]}),
+        (
+            {"parts": [{"functionResponse": {"name": "f"}}]},
+            {"parts": [{"functionResponse": {"name": "f", "response": None, "parts": None}}]},
+        ),
+    ],
+)
+def test_null_is_absent_in_every_message_of_a_turn(turn: Any, with_null: Any) -> None:
+    hi = {"parts": [{"text": "hi"}]}
+    assert ask({"contents": [hi, with_null]}).turns == ask({"contents": [hi, turn]}).turns
+
+
+@pytest.mark.parametrize(
     ("fields", "path"),
     [
         ({"cachedContent": "cachedContents/c1"}, "cachedContent"),
