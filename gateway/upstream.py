@@ -5,9 +5,10 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol, cast, runtime_checkable
+from typing import Literal, cast
 
 from msgspec import Raw, Struct
+from typing_extensions import Protocol, runtime_checkable
 
 from gateway import ir
 from gateway.errors import GatewayError

@@ -1,9 +1,9 @@
 """The seam of the inbound dialects: one codec each, bytes in and bytes out, no I/O and no clock."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from msgspec import Raw, Struct
+from typing_extensions import Protocol, runtime_checkable
 
 from gateway import ir
 from gateway.errors import GatewayError, InvalidRequest

@@ -6,7 +6,7 @@ and null for absent. What is nested stays `Raw` here and is read level by level,
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
@@ -249,7 +249,7 @@ def _camel(fields: dict[str, Raw]) -> dict[str, Raw]:
 
 
 @cache
-def _closed(decoder: Decoder[_T]) -> tuple[Decoder[_T], tuple[str, ...]]:
+def _closed(decoder: Decoder[Any]) -> tuple[Decoder[Any], tuple[str, ...]]:
     """Give a decoder that takes no other members, as most messages have none, and those that it leaves undecoded."""
     kind = decoder.type
     closed = msgspec.defstruct(kind.__name__, (), bases=(kind,), forbid_unknown_fields=True)
