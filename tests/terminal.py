@@ -26,10 +26,11 @@ __all__ = ["CTRL_C", "Screen", "terminal"]
 
 CTRL_C = "\x03"
 _PIECE_BYTES = 4096
-# the terminal becomes the one that controls the program, so that its keys are signals, also where they are ignored here
+# the terminal becomes the one that controls the program: its keys and its end are signals, even if the run ignores them
 _BEGIN = """\
 import fcntl, os, signal, sys, termios
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+for heard in signal.SIGINT, signal.SIGHUP:
+    signal.signal(heard, signal.SIG_DFL)
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
