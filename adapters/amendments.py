@@ -64,6 +64,8 @@ _CHANGES: Final[Mapping[Cause, Mapping[str, bool]]] = {
     "logprobs": {"logprobs": False},
     "batch": {},  # texts to be embedded one by one, which says nothing about an answer
 }
+# What else to leave out where a cause, as it stands, changes nothing or has not been enough.
+_FURTHER: Final[Mapping[Cause, Cause]] = {"unsigned": "signatures", "drawing_thinking": "drawing"}
 AMENDABLE: Final = tuple(_CHANGES)
 AMENDED: Final[Rules] = dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True))
 # Words of a 400, as `Causes` compares them: in lower case, without quotation marks.
@@ -101,6 +103,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "thoughts",
         "effort",
         "drawing",
+        "drawing_thinking",
         "stops",
         "counting",
         "summaries",
@@ -130,12 +133,12 @@ class Lacks:
         """Give what need not be tried with a model."""
         return self._server | self._models[model] if model in self._models else self._server
 
-    def note(self, model: str, failure: Failure) -> None:
-        """Remember a refusal if it holds for others too."""
-        refused: frozenset[Cause] = frozenset((failure.cause,))
-        if _UNKNOWN in failure.error.message.lower():
+    def note(self, model: str, cause: Cause, said: str) -> None:
+        """Remember a refusal if it holds for others too. `said`: its words."""
+        refused: frozenset[Cause] = frozenset((cause,))
+        if _UNKNOWN in said.lower():
             self._server |= refused
-        elif failure.cause in _OF_MODEL:
+        elif cause in _OF_MODEL:
             self._models[model] = self._models.get(model, _NONE) | refused
 
 
@@ -152,16 +155,22 @@ class Draft(Generic[_W]):
 
     def amend(self, failure: Failure) -> bool:
         """Write the request without what was refused, once for each cause; False when that is no way out."""
-        if failure.cause in self._without:
+        cause = failure.cause
+        if self._amended(cause, failure.error.message):
+            return True
+        return cause in _FURTHER and self._amended(_FURTHER[cause], failure.error.message)
+
+    def _amended(self, cause: Cause, said: str) -> bool:
+        if cause in self._without:
             return False
-        refused: frozenset[Cause] = frozenset((failure.cause,))
+        refused: frozenset[Cause] = frozenset((cause,))
         amended = self._without | refused
         written = self._write(self._request, amended)
         if self._strict and any(loss.severity != "hint" for loss in self._request.lost(written.losses)):
             return False
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
-        self._lacks.note(self._request.model, failure)
+        self._lacks.note(self._request.model, cause, said)
         self._without, self.written = amended, written
         return True
 

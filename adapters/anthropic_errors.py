@@ -37,6 +37,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "effort",
     "effort_value",
     "drawing",
+    "drawing_thinking",
     "both",
     "limit",
     "system_turns",
@@ -97,14 +98,12 @@ _CAUSES: Final = Causes(
         *(
             (_400, f"{name} {words}", "drawing")
             for name in ("temperature", "top_p", "top_k")
-            for words in (
-                "is deprecated",
-                "is not supported",
-                "may only be set",
-                "must be unset",
-                "must be >= 0.95",
-            )
+            for words in ("is deprecated", "is not supported")
         ),
+        (_400, "temperature may only be set", "drawing_thinking"),
+        (_400, "top_p must be >= 0.95", "drawing_thinking"),
+        (_400, "top_p must be greater than or equal to 0.95", "drawing_thinking"),
+        (_400, "top_k must be unset", "drawing_thinking"),
         *((_400, f"{name}: extra inputs", "drawing") for name in ("temperature", "top_p", "top_k")),
         (_400, "which is the maximum allowed number of output tokens", "limit"),
         # what else a model may not know

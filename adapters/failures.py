@@ -72,6 +72,7 @@ Cause = Literal[
     "effort",
     "effort_value",
     "drawing",
+    "drawing_thinking",
     "stops",
     "counting",
     "summaries",

@@ -140,6 +140,14 @@ async def test_a_call_whose_signature_gemini_refuses_carries_the_sentinel(served
     assert (statuses(served), signatures(served)) == ([200, 400, 200], [SENTINEL])
 
 
+async def test_a_signed_call_that_gemini_takes_for_unsigned_carries_the_sentinel(served: Served) -> None:
+    """dialects.md §6: once more without any signature of its own."""
+    message = await first_message(served)
+    served.fake.fail("400_gemini_missing_thought_signature", method=STREAM)
+    await reply(served, message)
+    assert (statuses(served), signatures(served)) == ([200, 400, 200], [SENTINEL])
+
+
 async def test_a_messages_caller_s_call_too(served: Served) -> None:
     served.fake.script.push(script(chunk(FC("f", {}, sig=S1), fin="STOP")))
     asked: dict[str, Any] = {"tools": messages_tools("f"), "max_tokens": 50}

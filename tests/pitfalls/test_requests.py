@@ -122,6 +122,15 @@ async def test_pitfall_15_no_temperature_goes_with_thoughts(at: At, dialect: str
     assert at.sent.get("temperature", 1) == 1
 
 
+@pytest.mark.parametrize("drawn", [{"temperature": 0.3}, {"top_p": 0.3}, {"top_k": 5}])
+@each("anthropic")
+async def test_pitfall_15_who_does_not_think_keeps_it_all_the_same(at: At, drawn: Json) -> None:
+    for thinks in (True, False, True):
+        at.push("!say ok")
+        assert (await at.ask("anthropic", thinks=thinks, more=drawn)).text == "ok"
+        assert ("thinking" in at.sent, drawn.items() <= at.sent.items()) == (thinks, not thinks)
+
+
 MARK: Json = {"cache_control": {"type": "ephemeral"}}
 SHOT: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}, **MARK}
 MARKED: Json = {

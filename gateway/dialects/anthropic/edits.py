@@ -4,7 +4,7 @@ All else of a request and of its answer passes byte for byte. What is mended in 
 `edits_messages`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.gemini.request import beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
@@ -61,6 +62,7 @@ _Words = Words[Own]
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _INT: Final = msgspec.json.Decoder(int)
+_NUMBER: Final = msgspec.json.Decoder(float)
 _TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -72,6 +74,7 @@ _DRAWING: Final = ("temperature", "top_p", "top_k")
 _INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
 _NOT_FORCED: Final = "a model that thinks is not forced to call a tool: it may call one"
 _DRAWN: Final = "this model is not told how to draw its answer"
+_DRAWN_THINKING: Final = "Claude takes no other than its own while it thinks"
 _NOT_FILLED: Final = "[defaults] has it, and this model does not take it"
 
 
@@ -139,11 +142,21 @@ def _refused(words: _Words) -> None:
         headed(words)
     if "strictness" in refused:
         loosened(words)
-    dropped = _DRAWING if "drawing" in refused else ("top_p",) if "both" in refused and words.has("temperature") else ()
-    for name in dropped:
+    if "drawing" in refused:
+        _undrawn(words, _DRAWING, _DRAWN)
+    elif "drawing_thinking" in refused and _thinks(words):
+        given = {name: words.get(name, _NUMBER) for name in _DRAWING}
+        apart = [name for name, value in given.items() if value is not None and not beside_thinking(name, value)]
+        _undrawn(words, apart, _DRAWN_THINKING)
+    if "both" in refused and words.has("temperature"):
+        _undrawn(words, ("top_p",), _DRAWN)
+
+
+def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
+    for name in names:
         if words.has(name):
             words.drop(name)
-            words.lose(name, _DRAWN, "change")
+            words.lose(name, why, "change")
 
 
 def _unforced(words: _Words) -> None:
