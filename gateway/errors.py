@@ -62,6 +62,7 @@ __all__ = [
     "StreamBroken",
     "TokensLimited",
     "Unauthenticated",
+    "UndeclaredTool",
     "UnsupportedMediaType",
     "UpstreamCredential",
     "UpstreamError",
@@ -123,6 +124,10 @@ class InvalidRequest(CallerError):
     """The request is not well formed, or asks for what cannot be done."""
 
     status = 400
+
+
+class UndeclaredTool(InvalidRequest):
+    """The choice is of a tool that is not there; no upstream could take it."""
 
 
 class ContextTooLong(InvalidRequest):

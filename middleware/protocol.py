@@ -14,7 +14,7 @@ from gateway.context import RequestContext, attach
 from gateway.dialects import Dialect, Passing
 from gateway.dialects.counting import read_uncertain
 from gateway.dialects.openai_making import read_making
-from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UnsupportedMediaType
+from gateway.errors import GatewayError, InvalidRequest, RequestTimeout, UndeclaredTool, UnsupportedMediaType
 from gateway.grace import Grace, Watchdog
 from gateway.policy import speaks
 from gateway.refusal import dialect_of, refuse
@@ -107,7 +107,7 @@ class Protocol:
         except InvalidRequest as error:
             if counting:
                 return read_uncertain(body, route, error)
-            if route.dialect in self._unread and isinstance(dialect, Passing):
+            if route.dialect in self._unread and isinstance(dialect, Passing) and not isinstance(error, UndeclaredTool):
                 return dialect.read_unread(body, error, route)
             raise
         if request.native is None and route.dialect in self._passed and isinstance(dialect, Passing):

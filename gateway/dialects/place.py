@@ -47,10 +47,10 @@ class Place:
             if key not in known and not is_null(raw):
                 self.lose(key, "not carried")
 
-    def refuse(self, what: str, key: str = "") -> InvalidRequest:
+    def refuse(self, what: str, key: str = "", error: type[InvalidRequest] = InvalidRequest) -> InvalidRequest:
         """Make the error that names this place."""
         path = _join(self.path, key)
-        return InvalidRequest(f"{path}: {what}", param=path)
+        return error(f"{path}: {what}", param=path)
 
     def fields(self, raw: Raw) -> dict[str, Raw]:
         """Read an object's members, undecoded."""

@@ -197,6 +197,52 @@ async def test_what_only_our_reader_refuses_the_upstream_may_take(same: Passed) 
     assert (response.status_code, same.raw.asked[-1].body) == (200, UNREAD[same.dialect])
 
 
+UNDECLARED: dict[str, Any] = {
+    "openai-chat": {
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": {"type": "function", "function": {"name": "g"}},
+    },
+    "openai-responses": {
+        "input": "hi",
+        "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
+        "tool_choice": {"type": "function", "name": "g"},
+    },
+    "anthropic": {
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        "tool_choice": {"type": "tool", "name": "g"},
+    },
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["g"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_choice_of_an_undeclared_tool_goes_nowhere(same: Passed, declared: bool) -> None:
+    """B18"""
+    body = {"model": "m", **UNDECLARED[same.dialect]}
+    if not declared:
+        del body["tools"]
+    response = await same.post(json.dumps(body).encode())
+    assert (response.status_code, same.raw.asked) == (400, [])
+    assert "'g'" in response.json()["error"]["message"]
+
+
+async def test_claude_may_be_made_to_search_for_tools(tmp_path: Path) -> None:
+    """The tool is declared, and not sent to others."""
+    search = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}
+    asked = UNDECLARED["anthropic"] | {"model": "m", "tool_choice": {"type": "tool", "name": search["name"]}}
+    async with passing("anthropic", tmp_path) as same:
+        same.raw.says(WHOLES["anthropic"], kind=JSON)
+        response = await same.post(json.dumps({**asked, "tools": [*asked["tools"], search]}).encode())
+    assert (response.status_code, same.raw.sent["tool_choice"]) == (200, asked["tool_choice"])
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"model":"m"', b'{"model":3}', b"{}", b'{"a":' * 300 + b"1" + b"}" * 300]
 )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.place import Place, is_null
 from gateway.dialects.services import MESSAGES, SEVERITY, read_option
+from gateway.errors import UndeclaredTool
 
 from .wire import TOOL, TYPED_TOOL, Tool, ToolChoice, TypedTool
 
@@ -21,6 +22,7 @@ _BUILTIN: Final = {
     "code_execution_": "code_execution",
 }
 _SEARCH: Final = "tool_search_tool_"  # finds deferred tools; here none is deferred
+_NOT_SEARCHED: Final = "every tool is sent, there is nothing to search for"
 _MODES: Final[dict[str, ir.ToolChoice]] = {
     "auto": ir.ToolChoice(mode="auto"),
     "any": ir.ToolChoice(mode="required"),
@@ -45,14 +47,16 @@ def read_tools(tools: Iterable[Raw], place: Place) -> tuple[ir.Tool, ...]:
 
 def read_choice(choice: ToolChoice, tools: tuple[ir.Tool, ...], place: Place) -> ir.ToolChoice | None:
     """Read the choice; without tools there is none."""
+    name = choice.name or ""
+    if choice.type == "tool" and name.startswith(_SEARCH):
+        place.lose("name", _NOT_SEARCHED, "change")
+        choice = replace(choice, type="auto")
+    elif choice.type == "tool" and all(tool.name != name for tool in tools):
+        raise place.refuse(f"no tool {choice.name!r} is declared", "name", UndeclaredTool)
     if not tools:
         place.lose("", "there are no tools")
         return None
-    names: tuple[str, ...] = ()
-    if choice.type == "tool":
-        if choice.name not in {tool.name for tool in tools}:
-            raise place.refuse(f"no tool {choice.name!r} is declared", "name")
-        names = (choice.name or "",)
+    names = (name,) if choice.type == "tool" else ()
     parallel = False if choice.disable_parallel_tool_use else None
     return replace(_MODES[choice.type], names=names, parallel=parallel)
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.place import Place
 from gateway.dialects.services import option
+from gateway.errors import UndeclaredTool
 
 from . import inbound_wire as wire
 from .inbound_schema import schema_of
@@ -70,7 +71,7 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
     names = wire.strings(calling.allowed_function_names)
     for name in names:
         if name not in declared:
-            raise at.refuse(f"no function {name!r} is declared", "allowedFunctionNames")
+            raise at.refuse(f"no function {name!r} is declared", "allowedFunctionNames", UndeclaredTool)
     if mode in _UNSAID or not declared:
         if names or mode not in _UNSAID:
             at.lose("", "there are no functions" if not declared else "without a mode it says nothing")

@@ -1,7 +1,7 @@
 """Tools and tool choice of Chat Completions, with the older `functions`, → the neutral form."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.dialects.known import Closed
 from gateway.dialects.place import FIELDS, Place
 from gateway.dialects.services import option
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, UndeclaredTool
 
 from . import wire
 
@@ -187,12 +187,11 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
     return structs.replace(choice or ir.ToolChoice(mode="auto"), parallel=parallel)
 
 
-def check_names(choice: ir.ToolChoice | None, tools: Iterable[ir.Tool], param: str) -> None:
+def check_names(choice: ir.ToolChoice | None, tools: Collection[ir.Tool], param: str) -> None:
     """Refuse a choice of what is not there."""
-    declared = {tool.name for tool in tools}
     for name in choice.names if choice else ():
-        if name not in declared:
-            raise InvalidRequest(f"{param}: names {name!r}, which is not among the tools", param=param)
+        if all(tool.name != name for tool in tools):
+            raise UndeclaredTool(f"{param}: names {name!r}, which is not among the tools", param=param)
 
 
 def _choice(choice: wire.ToolChoice | str | None, losses: list[ir.Loss]) -> ir.ToolChoice | None:
