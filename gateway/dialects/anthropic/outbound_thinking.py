@@ -13,6 +13,7 @@ from .outbound_target import AnthropicTarget
 __all__ = ["NEAREST", "Thinking", "plan"]
 
 _FALLBACK: Final = 8192  # of an answer whose limit nobody knows
+_UPPER: Final = ("xhigh", "max")
 _DISABLED: Final[dict[str, object]] = {"type": "disabled"}
 _UPDATES: Final = "thinking-display-updates-2026-08-18"
 _ALWAYS: Final = "this model always thinks; the least is {}"
@@ -53,6 +54,11 @@ def plan(request: ir.Request, target: AnthropicTarget, *, thoughts: bool = True)
     return _budgeted(request.reasoning, target, limited, most, losses)
 
 
+def _effort(level: str, efforts: tuple[str, ...]) -> str:
+    """Give the effort for a level: what is above `high` only where the model has just that (dialects.md §1.6)."""
+    return nearest("high" if level in _UPPER and level not in efforts else level, efforts)
+
+
 def _adaptive(
     reasoning: ir.Reasoning, target: AnthropicTarget, max_tokens: int, losses: tuple[ir.Loss, ...]
 ) -> Thinking:
@@ -62,7 +68,7 @@ def _adaptive(
     if reasoning.mode == "off" and target.rests:
         return Thinking(max_tokens=max_tokens, config=_DISABLED, losses=losses)
     level = level_of(reasoning)
-    effort = None if level is None or not target.efforts else nearest(level, target.efforts)
+    effort = None if level is None or not target.efforts else _effort(level, target.efforts)
     asked = given.include is None
     if reasoning.mode == "off" and asked:
         losses += (_hint("thinking", _ALWAYS.format(effort)),)

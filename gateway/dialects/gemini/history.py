@@ -238,10 +238,17 @@ def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> I
         calls = []
         if results:
             yield Step("tool", results)
-        if words:
-            yield Step("user", words)
+        if said := (*_shown(results, replay), *words):
+            yield Step("user", said)
     if calls:
         yield Step("tool", answers(calls, [], losses)[0])
+
+
+def _shown(results: Iterable[ir.Part], replay: Replay) -> Iterator[ir.Media]:
+    """Give what the user shows in the place of results that cannot hold media: those before Gemini 3."""
+    for result in results:
+        if isinstance(result, ir.ToolResult) and not replay.latest:
+            yield from _media(result)
 
 
 def ranks(first: type) -> Mapping[type, int]:
@@ -321,9 +328,6 @@ def write_contents(steps: Iterable[Step], names: NameMap, replay: Replay) -> lis
 
 def _content(step: Step, names: NameMap, replay: Replay) -> Content:
     parts: list[object] = [_part(part, names, replay) for part in step.parts]
-    if step.role == "tool" and not replay.latest:  # before Gemini 3, media of results stand after all of these
-        media = (inner for part in step.parts if isinstance(part, ir.ToolResult) for inner in _media(part))
-        parts += [_inline(inner, replay.family) for inner in media]
     return {"role": "model" if step.role == "model" else "user", "parts": parts}
 
 

@@ -164,10 +164,12 @@ def test_an_adaptive_model_gets_an_effort(level: str, effort: str) -> None:
     assert sent["output_config"] == {"effort": effort}
 
 
-def test_an_effort_that_a_model_lacks_is_the_nearest() -> None:
-    answer = written(
-        reasoning=ir.Reasoning(mode="level", level="max"), target=NEWER | {"efforts": ("low", "medium", "high")}
-    )
+@pytest.mark.parametrize(
+    ("level", "efforts"), [("max", ("low", "medium", "high")), ("xhigh", ("low", "medium", "high", "max"))]
+)
+def test_an_effort_above_high_is_high_where_a_model_lacks_it(level: str, efforts: tuple[str, ...]) -> None:
+    """dialects.md §1.6"""
+    answer = written(reasoning=ir.Reasoning(mode="level", level=level), target=NEWER | {"efforts": efforts})
     assert answer.body["output_config"] == {"effort": "high"}
     assert lost(answer) == [("thinking", "hint")]
 

@@ -253,9 +253,12 @@ def test_image_of_a_result_stands_inside_for_gemini_3() -> None:
 
 
 @pytest.mark.parametrize("model", [GEMINI_2, CLAUDE])
-def test_image_of_a_result_stands_after_all_results_elsewhere(model: str) -> None:
-    turns = (user("u"), assistant(call("a"), call("b")), user(result("a", image()), result("b", "x")))
-    assert shape(*turns, model=model)[2] == "user:r(a),r(b),media"
+def test_images_of_results_are_shown_behind_all_results_elsewhere(model: str) -> None:
+    """dialects.md §5.5"""
+    given = result("a", image()), result("b", "x"), ir.Text(text="well?")
+    turns = (user("u"), assistant(call("a"), call("b")), user(*given))
+    assert shape(*turns, model=model)[2:] == ["user:r(a),r(b)", "user:media,well?"]
+    assert shape(*turns[:2], user(*given[:2]), model=model)[2:] == ["user:r(a),r(b)", "user:media"]
 
 
 def test_arguments_are_untouched() -> None:
