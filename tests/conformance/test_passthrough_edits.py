@@ -570,6 +570,7 @@ def turn(role: str, *blocks: Any) -> Json:
 
 WORDS = {"type": "text", "text": "w"}
 THINKS = {"type": "enabled", "budget_tokens": 2000}
+DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
 INTERRUPTED = {
     "type": "tool_result",
     "tool_use_id": "t1",
@@ -736,6 +737,14 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
         ),
         (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
         (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
+        (
+            DRAWN | {"max_tokens": 3000, "thinking": THINKS, "top_p": 0.97},
+            Own(model="m", refused={"drawing_thinking"}),
+            {},
+            ["refused"],
+            {"temperature": None, "top_k": None},
+        ),
+        (DRAWN | {"top_p": 0.5}, Own(model="m", refused={"drawing_thinking"}), {}, [], {}),
         # what another model behind the name has refused
         (MESSAGES, Own(model="m", refused=EVERY_WAY, thinking=EFFORTFUL, max_output=100), {}, [], {}),
         (MESSAGES, Own(model="m", refused={"limit"}, max_output=50), {}, ["refused"], {"max_tokens": 50}),
@@ -825,6 +834,26 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
 def test_an_edit_of_a_messages_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:
     written, names, _ = messages(body, target, **fields)
     assert (written, names) == ({one: value for one, value in (body | changed).items() if value is not None}, edits)
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "kept"),
+    [
+        ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result())], THINKS, False),
+        ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result(), WORDS)], THINKS, False),
+        ([USER, turn("assistant", thought(CLAUDES), use()), turn("user", result())], THINKS, True),
+        ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result()), SAID, USER], THINKS, True),
+        ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result())], {"type": "adaptive"}, True),
+        ([USER, turn("assistant", use()), turn("user", result())], THINKS, True),  # the caller's own doing
+    ],
+)
+def test_claude_does_not_think_where_the_thoughts_of_a_tool_loop_are_gone(
+    said: list[Json], asked: Json, kept: bool
+) -> None:
+    """Pitfall 23: another family has thought them."""
+    written, _, losses = messages(MESSAGES | {"max_tokens": 3000, "thinking": asked, "messages": said})
+    assert written.get("thinking") == (asked if kept else None)
+    assert ("thinking" in losses) is not kept
 
 
 def test_a_search_that_this_gateway_has_told_of_is_taken_out() -> None:

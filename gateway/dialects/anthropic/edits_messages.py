@@ -13,6 +13,8 @@ from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields
 from gateway.dialects.gemini.history import reminder
 from gateway.dialects.gemini.names import map_id
 
+from .outbound_target import UNLED
+
 __all__ = ["answered", "even", "headed", "legal", "ordered", "unmarked", "unsealed"]
 
 
@@ -50,14 +52,21 @@ _NOT_SEARCHED: Final = "another upstream has searched; Anthropic takes back only
 
 
 def unsealed(words: _Words) -> None:
-    """Take signatures out of the envelope of this gateway; leave out thoughts of another family, and its searches."""
+    """Take signatures out of the envelope of this gateway; leave out thoughts of another family, and its searches.
+
+    Without the thought that the current tool loop began with, Claude does not think by a budget (dialects.md §6).
+    """
     refused = "signatures" in words.target.refused
     own = _searches(words) if b'"encrypted_content"' in _said(words) else frozenset[str]()
+    gone = False
 
     def mend(block: Fields, path: str) -> Fields | None:
+        nonlocal gone
         kind = _kind(block)
         if kind in _THOUGHTS:
-            return _thought(block, _THOUGHTS[kind], path, words, refused=refused)
+            thought = _thought(block, _THOUGHTS[kind], path, words, refused=refused)
+            gone = gone or thought is None
+            return thought
         if kind in (_FOUND, _SEARCHED) and _name(block, "tool_use_id" if kind == _FOUND else "id") in own:
             words.lose(path, _NOT_SEARCHED)
             return None
@@ -65,6 +74,21 @@ def unsealed(words: _Words) -> None:
 
     if refused or any(mark in _said(words) for mark in (b'"signature"', b'"data"', b'"encrypted_')):
         _mend_blocks(words, mend, roles=("assistant",))
+    if gone and _kind(words.get("thinking", _FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
+        words.drop("thinking")
+        words.lose("thinking", UNLED, "change")
+
+
+def _leads_with_thoughts(words: _Words) -> bool:
+    """Tell whether what the model says in the current tool loop begins with a thought."""
+    loop: list[str] = []
+    for message in words.many("messages"):
+        kinds = [_kind(block) for block in _blocks(message)[:1]]
+        if _role(message) == "assistant":
+            loop += kinds
+        elif kinds != ["tool_result"]:
+            loop = []
+    return not loop or loop[0] in _THOUGHTS
 
 
 def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bool) -> Fields | None:

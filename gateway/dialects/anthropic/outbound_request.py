@@ -26,7 +26,7 @@ from .outbound_marks import Marks
 from .outbound_messages import Conversation, leads_with_thoughts
 from .outbound_parts import JSON
 from .outbound_schema import Strict, parameters, strict
-from .outbound_target import AnthropicTarget
+from .outbound_target import UNLED, AnthropicTarget
 from .outbound_thinking import Thinking, plan
 from .outbound_tools import Tools, forced, write_tools
 
@@ -135,8 +135,7 @@ class _Writer:
         if thinking.budgeted and not leads_with_thoughts(messages):
             # By a budget Claude wants its thoughts before the calls of the current loop, and they are gone.
             thinking = plan(self.request, self.target, thoughts=False)
-            reason = "thinking is off: this tool loop came back without its signed thoughts"
-            self._lose("thinking", reason, "change" if asked else "hint")
+            self._lose("thinking", UNLED, "change" if asked else "hint")
             messages, system, lost = self._written(thinking)
         if not messages:
             raise self._refused("messages", "there is nothing in them that the model could read")
