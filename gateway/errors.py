@@ -127,7 +127,9 @@ class InvalidRequest(CallerError):
 
 
 class UndeclaredTool(InvalidRequest):
-    """The choice is of a tool that is not there; no upstream could take it."""
+    """The choice is of a tool that the request does not declare; no upstream could take it."""
+
+    code = "undeclared_tool"
 
 
 class ContextTooLong(InvalidRequest):

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 # class → (status of an OpenAI answer, of an Anthropic one, code for OpenAI, type for Anthropic)
 TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.InvalidRequest: (400, 400, None, "invalid_request_error"),
+    errors.UndeclaredTool: (400, 400, "undeclared_tool", "invalid_request_error"),
     errors.ContextTooLong: (400, 400, "context_length_exceeded", "invalid_request_error"),
     errors.PreviousNotFound: (400, 400, "previous_response_not_found", "invalid_request_error"),
     errors.Unauthenticated: (401, 401, "invalid_api_key", "authentication_error"),
