@@ -322,6 +322,14 @@ async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path)
     assert (piece["index"], begun in got) == (1, True)
 
 
+async def test_calls_that_all_have_the_first_number_are_counted(tmp_path: Path) -> None:
+    """Pitfall 79"""
+    given = [{"index": 0, "id": one, "function": {"name": "f", "arguments": "{}"}} for one in "abc"]
+    got = await stream(tmp_path, FIRST, called(*given[:2]), called(given[2]), DONE, **COUNTING)
+    calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**call, "index": number} for number, call in enumerate(given)]
+
+
 async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
     piece = called(
         {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}

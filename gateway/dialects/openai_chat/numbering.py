@@ -1,9 +1,10 @@
-"""Number the pieces of calls where an upstream does not: Gemini's own OpenAI API is one.
+"""Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
 
-SDKs put the pieces of a call together by `index`, and fail on one without it.
+SDKs put the pieces of a call together by `index`, and fail on one without it. A piece with a number and no id keeps it.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec import Raw, Struct
 from gateway.dialects import Answering
 from gateway.dialects.edits import Fields, mended, read
 
-from .outbound_blocks import Blocks
+from .outbound_blocks import Blocks, CallBlock
 from .outbound_wire import Call, arguments_of
 
 __all__ = ["Numbers", "tells_of_calls"]
@@ -76,6 +77,12 @@ class Numbers:
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
-        if piece.index is not None:
-            return raw
-        return Raw(_encode({**fields, "index": blocks.calls.index(call) if call.index is None else call.index}))
+        number = _number(call, blocks.calls)
+        return raw if number == piece.index else Raw(_encode({**fields, "index": number}))
+
+
+def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
+    """Give the index that the upstream has for a call, unless it has none or an earlier call has it, too."""
+    place = calls.index(call)
+    taken = {one.index for one in calls[:place]}
+    return place if call.index is None or call.index in taken else call.index
