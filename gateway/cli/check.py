@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 import msgspec
 
+from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError, Loaded, Problem, Row, refuses_bind, report
 
@@ -36,7 +37,8 @@ def _problems(found: Loaded) -> list[str]:
     """Say what `gateway run` would refuse besides what loading has."""
     others: list[Problem] = import_module("gateway.app").problems_of(found)  # loads every middleware
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
-    return [*map(str, others), *([refusal] if refusal else [])]
+    itself = (found.problem(path, message) for path, message in calls_to_itself(found.config))
+    return [*map(str, [*others, *itself]), *([refusal] if refusal else [])]
 
 
 def _has_stored_keys(found: Loaded) -> bool:

@@ -1,9 +1,8 @@
 """`gateway connect`: lead a client to this gateway, and back again."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -60,8 +59,9 @@ def connect(
     chosen = CLIENTS[client]
     try:
         place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
-        own = found.file.resolve().parent if found.file is not None else None
-        said = (_apply if applies else _undo if undoes else _show)(chosen, place, own)
+        if applies and (found.file is not None or url is None):
+            _spare_its_own(found, chosen.settings(place), place.url)
+        said = (_apply if applies else _undo if undoes else _show)(chosen, place)
     except ConfigError as error:
         raise stop(error) from None
     click.echo(msgspec.json.encode(_plain(client, place)) if as_json else "\n".join(said))
@@ -70,7 +70,7 @@ def connect(
 # what is said and done
 
 
-def _show(client: Client, place: Place, _: Path | None) -> list[str]:
+def _show(client: Client, place: Place) -> list[str]:
     lines = [f"{client.title}: {place.url}, model {place.model}"]
     for settings in client.settings(place):
         lines += ["", f"in {settings.file}:", *(f"  {line}".rstrip() for line in fragment(settings).splitlines())]
@@ -81,9 +81,9 @@ def _show(client: Client, place: Place, _: Path | None) -> list[str]:
     return [*lines, "", "--apply writes the files and keeps a backup of each; --undo takes it back."]
 
 
-def _apply(client: Client, place: Place, own: Path | None) -> list[str]:
+def _apply(client: Client, place: Place) -> list[str]:
     lines: list[str] = []
-    for settings, planned in [(settings, change(settings)) for settings in _files(client, place, own)]:
+    for settings, planned in [(settings, change(settings)) for settings in client.settings(place)]:
         if planned is not None:
             apply(planned)
         wrote = f"wrote {settings.file}; as it was: {backup_of(settings)}"
@@ -91,15 +91,18 @@ def _apply(client: Client, place: Place, own: Path | None) -> list[str]:
     return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
 
 
-def _files(client: Client, place: Place, own: Path | None) -> Iterator[Settings]:
-    for settings in client.settings(place):
-        if settings.form == "env" and settings.file.parent == own:
-            message = "is the gateway's own, which would then call itself: run this in the folder of your program"
-            raise ConfigError([Problem(str(settings.file), None, message)])
-        yield settings
+def _spare_its_own(found: Loaded, written: Iterable[Settings], url: str) -> None:
+    """Raise ConfigError for the .env that the gateway reads; without a file it may be that of any folder."""
+    own = found.folder.resolve() / ".env"
+    if own in (settings.file for settings in written):
+        whose, further = "is the gateway's own", ""
+        if found.file is None:
+            whose, further = f"{whose} if that runs here", f", with --url {url}"
+        message = f"{whose}, which would then call itself: run this in the folder of your program{further}"
+        raise ConfigError([Problem(str(own), None, message)])
 
 
-def _undo(client: Client, place: Place, _: Path | None) -> list[str]:
+def _undo(client: Client, place: Place) -> list[str]:
     everything = client.settings(replace(place, chosen=True))
     done = [(settings.file, undo(settings)) for settings in everything]
     return [f"{file} {said}" for file, said in done if said] or [f"{client.title} was not connected: nothing to undo"]

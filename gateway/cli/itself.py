@@ -1,27 +1,48 @@
 """Whether an address is this gateway's own: an upstream there would have it call itself, again and again."""
 
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.cli.connect import address_of, local_address
-from gateway.config import Loaded
+from gateway.config import AzureConfig, Config, DemoConfig, KeyPath, Loaded, UpstreamConfig, V1InternalConfig
 
-__all__ = ["is_own"]
+__all__ = ["calls_to_itself", "is_own"]
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - what is compared with
+_Place = tuple[str, int]
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - what is compared with
 
 
 def is_own(loaded: Loaded, url: str, address: str = "") -> bool:
     """Compare with the configured addresses, and with the one that it listens on."""
     owns = (address_of(loaded), local_address(loaded), *([address] if address else ()))
-    return any(_same(url, own) for own in owns)
+    return any(_same(_place(url), _place(own)) for own in owns)
 
 
-def _same(url: str, own: str) -> bool:
-    one, other = _place(url), _place(own)
+def calls_to_itself(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Find the upstreams that are certainly this gateway; behind `server.public_url` another program may answer."""
+    own = config.server.host.strip("[]").lower() or "0.0.0.0", config.server.port  # noqa: S104 - what "" means
+    for name, upstream in config.upstream.items():
+        for key, url in _addresses(upstream):
+            if url and _same(_place(url), own):
+                message = f"{url} is this gateway, which would call itself; set the address of the service itself"
+                yield ("upstream", name, *key), message
+
+
+def _addresses(upstream: UpstreamConfig) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(upstream, V1InternalConfig):
+        yield from ((("base_urls", index), url) for index, url in enumerate(upstream.base_urls))
+    elif isinstance(upstream, AzureConfig):
+        yield ("endpoint",), upstream.endpoint
+    elif not isinstance(upstream, DemoConfig):
+        yield ("base_url",), upstream.base_url
+
+
+def _same(one: _Place, other: _Place) -> bool:
     return one == other or (one[1] == other[1] and one[0] in _LOOPBACK and other[0] in _LOOPBACK)
 
 
-def _place(url: str) -> tuple[str, int]:
+def _place(url: str) -> _Place:
     parts = urlsplit(url)
     return (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
-from gateway.config import Config, ConfigError, Loaded, host_and_port, refuses_bind
+from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, refuses_bind
 
 if TYPE_CHECKING:
     from gateway.store.stored_keys import StoredKey
@@ -51,8 +52,11 @@ def run(
     }
     given = {key: value for key, value in flags.items() if value is not None}
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
-    problems = import_module("gateway.app").problems_of(found)
-    refusal = _refuses(workers, found, found.config) or _refuses_workers(found.config, workers, _stored(found, workers))
+    problems = [
+        *import_module("gateway.app").problems_of(found),
+        *(found.problem(path, message) for path, message in calls_to_itself(found.config)),
+    ]
+    refusal = _refuses_bind(found, found.config) or _refuses_workers(found.config, workers, _stored(found, workers))
     if problems or refusal:
         click.echo("\n".join([*map(str, problems), *([refusal] if refusal else [])]), err=True)
         raise SystemExit(2)
@@ -63,8 +67,9 @@ def run(
 
 
 def _refuses(workers: int, found: Loaded, config: Config) -> str | None:
-    """Say why `gateway run` cannot work with a configuration."""
-    return _refuses_bind(found, config) or _refuses_workers(config, workers)
+    """Say why `gateway run` cannot work with a configuration that is read while it runs."""
+    itself = "; ".join(f"{dotted(path)}: {message}" for path, message in calls_to_itself(config))
+    return itself or _refuses_bind(found, config) or _refuses_workers(config, workers)
 
 
 def _refuses_bind(found: Loaded, config: Config) -> str | None:

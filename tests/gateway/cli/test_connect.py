@@ -281,6 +281,29 @@ def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
     assert not (gateway.parent / ".env").exists()
 
 
+def test_a_gateway_without_a_file_reads_the_env_of_any_folder(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GATEWAY_CONFIG")
+    done = run("connect", "openai", "--apply")
+    advice = "run this in the folder of your program, with --url http://127.0.0.1:8045"
+    own = f"{home / 'work' / '.env'}: is the gateway's own if that runs here, which would then call itself"
+    assert (done.code, done.err) == (2, f"{own}: {advice}\n")
+    assert files(home) == {}
+    assert run("connect", "openai", "--apply", "--url", "http://127.0.0.1:8045").code == 0
+    assert "OPENAI_BASE_URL=http://127.0.0.1:8045/v1" in files(home)["work/.env"]
+
+
+def test_the_gateways_own_folder_is_that_of_a_link_to_its_file(
+    run: Run, gateway: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked = home / "work" / "gateway.toml"
+    linked.symlink_to(gateway)
+    monkeypatch.setenv("GATEWAY_CONFIG", str(linked))
+    assert run("connect", "openai", "--apply").code == 2
+    assert files(home / "work").keys() == {"gateway.toml"}
+
+
 @pytest.mark.parametrize(
     ("server", "url"),
     [

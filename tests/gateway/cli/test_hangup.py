@@ -13,6 +13,7 @@ import pytest
 from tests.gateway.cli.test_workers import LINUX, wait_until, workers
 from tests.gateway.test_metrics_processes import GUNICORN
 from tests.gateway.test_server import ENDS, ERRORS, KEEPALIVE, body, stop
+from tests.ports import free_port
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.terminal import terminal
 
@@ -101,6 +102,15 @@ def test_an_address_for_all_still_needs_a_key(folder: Path) -> None:
         program.says("gateway ")
         hang_up(program, folder, KEEPALIVE)
         assert "no key" in program.says(REFUSED)
+
+
+def test_an_upstream_that_is_the_gateway_itself_is_no_new_one(folder: Path) -> None:
+    port = free_port()
+    with gateway(folder, "--port", str(port), toml=KEEPALIVE) as program:
+        assert ask(program, "sk-a") == 200
+        hang_up(program, folder, f'{KEEPALIVE}[upstream.openai]\nbase_url = "http://localhost:{port}/v1"\n')
+        assert "upstream.openai.base_url: " in program.says(REFUSED)
+        assert ask(program, "sk-a") == 200
 
 
 def test_a_bad_file_is_said_once_though_it_is_noticed_twice(folder: Path) -> None:

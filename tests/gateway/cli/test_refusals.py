@@ -105,6 +105,50 @@ def test_an_open_address_without_keys_is_refused(run: Run, write: Write, command
     assert 'auth.allow_anonymous = "always"' in done.err
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    ("host", "key", "url"),
+    [
+        ("127.0.0.1", "openai]\nbase_url", "http://127.0.0.1:8045/v1"),
+        ("::1", "openai]\nbase_url", "http://LOCALHOST:8045/v1"),
+        ("0.0.0.0", "anthropic]\nbase_url", "http://[::1]:8045"),
+        ("[::]", 'azure]\napi_key = "a"\nendpoint', "http://127.0.0.1:8045"),
+        ("gateway.example", "openai]\nbase_url", "http://gateway.example:8045/v1"),
+    ],
+)
+def test_an_upstream_that_is_the_gateway_itself_is_refused(
+    run: Run, write: Write, command: str, host: str, key: str, url: str
+) -> None:
+    write(f'[auth]\nkeys = ["sk-a"]\n[server]\nhost = "{host}"\n[upstream.{key} = "{url}"\n')
+    done = run(command)
+    name = key.partition("]")[0] + "." + key.rpartition("\n")[2]
+    assert done.code == 2
+    assert done.err.partition(": ")[2] == (
+        f"upstream.{name}: {url} is this gateway, which would call itself; set the address of the service itself\n"
+    )
+
+
+def test_a_clients_own_variables_that_lead_to_the_gateway_are_refused(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without a gateway.toml one gets it from the `.env` of a program."""
+    (folder / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:8045/v1\nOPENAI_API_KEY=sk-a\n")
+    done = run("run")
+    assert done.code == 2
+    assert done.err.startswith(".env: OPENAI_BASE_URL: upstream.openai.base_url: http://127.0.0.1:8045/v1 is this")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8046/v1")
+    assert run("check").code == 0
+
+
+def test_an_address_that_another_program_may_have_is_no_reason_to_refuse(run: Run, write: Write) -> None:
+    write(
+        '[server]\nhost = "127.0.0.2"\npublic_url = "https://ai.example"\n'
+        '[upstream.one]\ntype = "openai"\nbase_url = "http://127.0.0.1:8045/v1"\nmodels = ["a"]\n'
+        '[upstream.two]\ntype = "openai"\nbase_url = "https://ai.example/v1"\nmodels = ["b"]\n'
+    )
+    assert run("check").code == 0
+
+
 def test_an_address_of_another_machine_is_refused(run: Run) -> None:
     done = run("--host", "192.0.2.1", "--port", "0", "--api-key", "sk-a")
     assert (done.code, done.err) == (2, "cannot listen on 192.0.2.1:0: Cannot assign requested address\n")
