@@ -18,13 +18,18 @@ from typing import Final
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["LogFile"]
+__all__ = ["LogFile", "path_of"]
 
 _FIELD: Final = re.compile(r"%-?[A-Za-z]|%%")
 _DAILY: Final = ".%Y-%m-%d"
 _MODE: Final = 0o600
 _DAY: Final = timedelta(days=1)
 _AGAIN: Final = timedelta(hours=1)
+
+
+def path_of(file: str, folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:
+    """Give where a process that starts now would write."""
+    return folder / now().strftime(file)
 
 
 class LogFile:
@@ -42,7 +47,7 @@ class LogFile:
         self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
         self._pattern = str(PurePath(rotated or _plain(now().strftime(file)) + _DAILY))
         self._keep = keep
-        self.path = folder / now().strftime(file)
+        self.path = path_of(file, folder, now)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
         self._day = self._begun()

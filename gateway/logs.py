@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from gateway.config import ConfigError, Loaded, LogConfig, Problem, secrets_of
+from gateway.config import ConfigError, Loaded, LogConfig, secrets_of
 from gateway.errors import GatewayError
 from gateway.legible import legible
 from gateway.logfile import LogFile
@@ -48,9 +48,7 @@ def logger_for(loaded: Loaded) -> FilteringBoundLogger:
     try:
         file = LogFile(config.file, config.rotated, config.keep, folder)
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            [Problem(str(loaded.file or "log.file"), None, f"log.file: cannot be opened: {error}")]
-        ) from None
+        raise ConfigError([loaded.problem(("log", "file"), f"cannot be opened: {error}")]) from None
     return logger_of(config, file, hide)
 
 

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, Loaded, Problem, missing_extras
+from gateway.config import Config, ConfigError, Loaded, Problem, missing_extras
 from gateway.limiter import Limiter
 from gateway.registry import import_path
 from gateway.registry import load as load_plugin
@@ -65,14 +65,20 @@ _OF_CALLERS: Final = frozenset(
 
 
 def adapters_of(loaded: Loaded, clock: Clock, running: Mapping[str, Adapter] = {}) -> dict[str, Adapter]:
-    """Make every upstream but those that run; raise ConfigError for what one cannot work with."""
+    """Make every upstream but those that run; raise ConfigError for all that they cannot work with."""
     made: dict[str, Adapter] = {}
+    problems: list[Problem] = []
     for name, upstream in loaded.config.upstream.items():
         if name in running:
             made[name] = running[name]
             continue
         make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", upstream.type))  # no entry point is typed
-        made[name] = make(name, loaded, clock)
+        try:
+            made[name] = make(name, loaded, clock)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))  # the store may be in the way of each
     return made
 
 

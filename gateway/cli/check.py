@@ -1,13 +1,16 @@
 """`gateway check`: every effective value, where it comes from, and what is not in effect yet. No network."""
 
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from tempfile import TemporaryDirectory
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Loaded, Problem, Row, refuses_bind, report
+from gateway.config import ConfigError, Loaded, Problem, Row, Secret, refuses_bind, report
 
 __all__ = ["check"]
 
@@ -35,10 +38,32 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
 
 def _problems(found: Loaded) -> list[str]:
     """Say what `gateway run` would refuse besides what loading has."""
-    others: list[Problem] = import_module("gateway.app").problems_of(found)  # loads every middleware
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
     itself = (found.problem(path, message) for path, message in calls_to_itself(found.config))
-    return [*map(str, [*others, *itself]), *([refusal] if refusal else [])]
+    return [*map(str, [*_unmade(found), *_log_file(found), *itself]), *([refusal] if refusal else [])]
+
+
+def _unmade(found: Loaded) -> Sequence[Problem]:
+    """Make everything as for reading only, and say of what that fails; a database is not asked."""
+    config = replace(found.config, log=replace(found.config.log, level="critical"))
+    with TemporaryDirectory() as empty:
+        if config.store.database:
+            store, server = replace(config.store, database=Secret("")), replace(config.server, data_dir=empty)
+            config = replace(config, store=store, server=server)
+        try:
+            import_module("gateway.app").Gateway(replace(found, config=config, read_only=True))
+        except ConfigError as error:
+            return error.problems
+    return ()
+
+
+def _log_file(found: Loaded) -> Iterator[Problem]:
+    log = found.config.log
+    if log.file:
+        file = import_module("gateway.logfile").path_of(log.file, found.folder)
+        why = import_module("gateway.store.folder").closed(file)
+        if why:
+            yield found.problem(("log", "file"), f"cannot be opened: {why}")
 
 
 def _has_stored_keys(found: Loaded) -> bool:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
-__all__ = ["is_there", "unusable"]
+__all__ = ["closed", "is_there", "unusable"]
 
 
 def is_there(path: Path) -> bool:
@@ -24,3 +24,14 @@ def unusable(folder: Path) -> str:
             return ""
     except OSError as error:
         return f"{there}: {os.strerror(error.errno or 0)}"
+
+
+def closed(file: Path) -> str:
+    """Say why nothing can be added to a file, which is there or can be made; "" = it can. Nothing is made."""
+    try:
+        if file.is_file() or file.is_dir():
+            os.close(os.open(file, os.O_APPEND | os.O_WRONLY))
+            return ""
+    except OSError as error:
+        return f"{file}: {os.strerror(error.errno or 0)}"
+    return "" if os.path.lexists(file) else unusable(file.parent)

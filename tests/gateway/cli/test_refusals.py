@@ -193,6 +193,47 @@ def test_a_type_that_a_variable_brought_is_refused_with_its_name(run: Run, monke
     assert done.err.startswith("environment: ANTHROPIC_API_KEY: upstream.anthropic.type: this version has no adapter")
 
 
+@pytest.mark.parametrize("words", [("run", "--port", "0"), ("check",)])
+@pytest.mark.parametrize("store", ["", 'database = "postgresql://nobody@127.0.0.1:1/none"'])
+def test_accounts_that_cannot_be_read_are_refused(
+    run: Run, write: Write, folder: Path, words: tuple[str, ...], store: str
+) -> None:
+    (folder / "accounts.json").write_text("{")
+    write(
+        f"[store]\n{store}\n"
+        '[upstream.one]\ntype = "v1internal"\npool.import = "nowhere.json"\n'
+        '[upstream.two]\ntype = "v1internal"\npool.import = "accounts.json"\n'
+    )
+    done = run(*words)
+    said = [line for line in done.err.splitlines() if line.startswith("gateway.toml")]
+    assert done.code == 2
+    assert said[0] == (
+        f"gateway.toml:5: upstream.one.pool.import: {folder / 'nowhere.json'} cannot be read: No such file or directory"
+    )
+    assert said[1].startswith(f"gateway.toml:8: upstream.two.pool.import: {folder / 'accounts.json'}: ")
+
+
+@pytest.mark.parametrize("words", [("run", "--port", "0"), ("check",)])
+@pytest.mark.parametrize("file", ["gateway.toml/x.log", "there", "/proc/nowhere/%Y.log"])
+def test_a_log_file_that_cannot_be_opened_is_refused_with_its_line(
+    run: Run, write: Write, folder: Path, words: tuple[str, ...], file: str
+) -> None:
+    (folder / "there").mkdir()
+    write(f'[log]\nfile = "{file}"\n')
+    done = run(*words)
+    assert done.code == 2
+    assert done.err.startswith("gateway.toml:2: log.file: cannot be opened: ")
+
+
+def test_a_look_at_a_log_file_leaves_it_as_it_is(run: Run, write: Write, folder: Path) -> None:
+    (folder / "old.log").write_text("a line\n")
+    for file in ("old.log", "new.log", "new/x.log"):
+        write(f'[log]\nfile = "{file}"\n')
+        assert run("check").code == 0
+    assert {file.name for file in folder.iterdir()} == {"gateway.toml", "old.log"}
+    assert (folder / "old.log").read_text() == "a line\n"
+
+
 def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Write) -> None:
     use = 'use = "starlette.middleware.gzip:GZipMiddleware"'
     order = 'order = ["zip", "auth", "protocol", "model_map"]'
