@@ -40,7 +40,7 @@ def resolve_references(draft: Draft, variables: Variables, folder: Path) -> None
         if draft.get(path) is not None or path in draft.unset or value is None:
             continue
         if value.strip():
-            draft.put(path, Text(value), variables.source(name))
+            draft.put(path, _ended(value), variables.source(name))
         else:
             draft.sources[path] = variables.source(name)
             draft.report(path, "is set but empty")
@@ -84,7 +84,7 @@ class _Resolver:
     def text(self, value: str, path: KeyPath) -> object:
         scheme, colon, name = value.partition(":")
         if not colon or scheme not in ("env", "file"):
-            return value
+            return _ended(value) if isinstance(value, Text) else value
         return self.variable(name, path) if scheme == "env" else self.file(name, path)
 
     def variable(self, name: str, path: KeyPath) -> object:
@@ -100,7 +100,7 @@ class _Resolver:
         file = self.folder / name
         try:
             file = self.folder / Path(name).expanduser()
-            value = file.read_text("utf-8-sig").rstrip("\r\n")
+            value = file.read_text("utf-8-sig")
         except (OSError, ValueError, RuntimeError) as error:
             self.draft.report(path, f"file {file} cannot be read: {_reason(error)}")
             return _UNSET
@@ -108,9 +108,14 @@ class _Resolver:
 
     def filled(self, value: str, path: KeyPath, otherwise: str) -> object:
         if value.strip():
-            return Text(value)
+            return _ended(value)
         self.draft.report(path, otherwise)
         return _UNSET
+
+
+def _ended(value: str) -> Text:
+    """Leave out the end of a line, which belongs to no value; who pastes or echoes one brings it along."""
+    return Text(value.rstrip("\r\n"))
 
 
 def _strict(path: KeyPath) -> bool:

@@ -18,6 +18,7 @@ from gateway.config.upstreams import (
     DemoConfig,
     GeminiConfig,
     OpenAIConfig,
+    V1InternalConfig,
     VertexConfig,
 )
 from gateway.proxies import misspelt
@@ -33,6 +34,7 @@ _POSTGRES: Final = ("postgresql://", "postgres://")
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TAKEN: Final = frozenset(
     {"v1", "v1beta", "openai", "upload", "download", "health", "usage", "admin", "oauth2"}  # what a path may begin with
 )
@@ -165,6 +167,14 @@ def _upstreams(config: Config, draft: Draft) -> Findings:
             yield ("upstream", name), "api_key is required"
 
 
+def _headers(config: Config, _: Draft) -> Findings:
+    for name, upstream in config.upstream.items():
+        if isinstance(upstream, V1InternalConfig):
+            for header in upstream.headers:
+                if not _HEADER.fullmatch(header):
+                    yield ("upstream", name, "headers", header), "is no name of a header"
+
+
 def _key_upstreams(config: Config, draft: Draft) -> Findings:
     names = {*(as_tree(draft.tree.get("upstream")) or {}), *config.upstream}
     for index, key in enumerate(config.key):
@@ -233,6 +243,7 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _middleware,
     _upstreams,
     _cooldowns,
+    _headers,
     _homes,
     _key_upstreams,
     _metrics,

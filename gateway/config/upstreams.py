@@ -14,6 +14,7 @@ from gateway.config.values import (
     Fraction,
     Hidden,
     Keys,
+    Line,
     ModelRule,
     Positive,
     Rule,
@@ -146,8 +147,8 @@ class V1InternalConfig(_Google, frozen=True, kw_only=True, tag="v1internal"):
     type: ClassVar[str] = "v1internal"
     built_in: ClassVar[Mapping[str, ModelRule]] = {**_MISSPELT, **_CLAUDE}
     base_urls: tuple[Url, ...] = ()
-    user_agent: str = ""
-    headers: dict[str, str] = {}
+    user_agent: Line = ""
+    headers: dict[str, Line] = {}
     envelope: Literal["antigravity", "gemini-cli"] = "antigravity"
     oauth: OAuthConfig = OAuthConfig()
     alias: dict[str, Rule] = field(default_factory=lambda: dict(_GPT_ALIAS))

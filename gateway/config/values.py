@@ -27,6 +27,7 @@ __all__ = [
     "Key",
     "Keys",
     "Level",
+    "Line",
     "ModelRule",
     "Path",
     "Positive",
@@ -47,6 +48,7 @@ LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _OLD_NAMES: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
 
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
@@ -185,13 +187,17 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(_string(value).split()) if items is None else tuple(_string(item) for item in items)
 
 
-def _secret(value: object) -> Secret:
-    if isinstance(value, Secret):
-        return value
+def _line(value: object) -> str:
     text = _string(value)
     if not is_text(text):  # that of a path may be none
         raise ValueError("is not UTF-8 text")
-    return Secret(text)
+    if _CONTROL.search(text):
+        raise ValueError("holds a line break or another control character")
+    return text
+
+
+def _secret(value: object) -> Secret:
+    return value if isinstance(value, Secret) else Secret(_line(value))
 
 
 def _key(value: object) -> Secret:
@@ -240,6 +246,7 @@ Some: TypeAlias = Annotated[float, Reader(_some)]
 Size: TypeAlias = Annotated[int, Reader(_size)]
 Url: TypeAlias = Annotated[str, Reader(_url)]
 Endpoint: TypeAlias = Annotated[str, Reader(_endpoint)]
+Line: TypeAlias = Annotated[str, Reader(_line)]
 Path: TypeAlias = Annotated[str, Reader(_path)]
 Level: TypeAlias = Annotated[str, Reader(_level)]
 Words: TypeAlias = Annotated[tuple[str, ...], Reader(_words, json=True)]

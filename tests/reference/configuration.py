@@ -47,6 +47,7 @@ _WORDS: Final[dict[Kind, str]] = {
     kinds.Seconds: "seconds",
     kinds.Some: "seconds, above 0",
     kinds.Size: 'bytes, or a string such as `"32MB"`',
+    kinds.Line: "string",
     kinds.Url: "URL",
     kinds.Endpoint: "URL",
     kinds.Path: "path",

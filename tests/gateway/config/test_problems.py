@@ -23,6 +23,19 @@ TYPOS = [
     ),
     ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: holds a NUL character"),
     ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: holds a NUL character"),
+    ('[auth]\nkeys = ["a\\nb"]', "gateway.toml:2: auth.keys[0]: holds a line break or another control character"),
+    (
+        '[upstream.google]\ntype = "v1internal"\nuser_agent = "me\\r"',
+        "gateway.toml:3: upstream.google.user_agent: holds a line break or another control character",
+    ),
+    (
+        '[upstream.google]\ntype = "v1internal"\nheaders = { a = "b\\nc" }',
+        "gateway.toml:3: upstream.google.headers.a: holds a line break or another control character",
+    ),
+    (
+        '[upstream.google]\ntype = "v1internal"\n[upstream.google.headers]\n"x y" = "b"',
+        'gateway.toml:4: upstream.google.headers."x y": is no name of a header',
+    ),
     (
         '[auth]\nallow_anonymous = "allways"',
         'gateway.toml:2: auth.allow_anonymous: "allways" is none of never, loopback, always; did you mean "always"?',

@@ -46,6 +46,35 @@ def test_elsewhere_unset_means_the_default(read: Load, text: str) -> None:
     assert read(text).config == load({}, environ={}).config
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_end_of_a_line_is_no_part_of_what_a_variable_holds(read: Load, end: str) -> None:
+    """As `docker run --env-file` of a file from Windows and some stores of secrets leave one."""
+    names = ("A", "GATEWAY_ENCRYPTION_KEY", "GATEWAY_ADMIN_PASSWORD", "GATEWAY_UPSTREAM__OPENAI__API_KEY")
+    config = read('[auth]\nkeys = ["env:A"]\n[upstream.openai]', {name: f"of {name}{end}" for name in names}).config
+    upstream = config.upstream["openai"]
+    assert isinstance(upstream, OpenAIConfig)
+    secrets = [*config.auth.keys, *config.store.encryption_key, config.admin.password, *upstream.api_key]
+    assert [secret.reveal() for secret in secrets] == [f"of {name}" for name in names]
+
+
+@pytest.mark.parametrize(("text", "place"), STRICT[:3])
+def test_a_line_break_within_a_secret_stops_the_start(problems: Problems, text: str, place: str) -> None:
+    assert problems(text, {"A": "a\nb"}) == [f"{place}holds a line break or another control character"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("GATEWAY_ENCRYPTION_KEY", "store.encryption_key"), ("GATEWAY_ADMIN_PASSWORD", "admin.password")],
+)
+def test_a_line_break_within_a_secret_of_a_variable_is_told_by_its_name(
+    problems: Problems, name: str, key: str
+) -> None:
+    said = f"environment: {name}: {key}"
+    assert [line.replace("[0]", "") for line in problems("", {name: "a\x1bb"})] == [
+        f"{said}: holds a line break or another control character"
+    ]
+
+
 def test_an_unset_element_is_left_out_of_its_list(read: Load) -> None:
     upstream = read('[upstream.antigravity.pool]\nrefresh_tokens = ["env:A", "b"]').config.upstream["antigravity"]
     assert isinstance(upstream, V1InternalConfig)
