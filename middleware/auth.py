@@ -1,7 +1,6 @@
 """Find out who asks: a key in one of six places, known by its hash; or nobody, where that is allowed."""
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,9 +33,17 @@ _FOR: Mapping[Right, str] = {"chat": "model calls", "admin": "the administration
 def _scheme(wanted: bytes) -> _Read:
     def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
         scheme, __, value = headers.get(b"authorization", b"").partition(b" ")
-        return value.strip().decode("latin-1") if scheme.lower() == wanted else None
+        return _text(value.strip()) if scheme.lower() == wanted else None
 
     return read
+
+
+def _text(given: bytes) -> str:
+    """Read what most clients send as UTF-8, and some as Latin-1."""
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        return given.decode("latin-1")
 
 
 _credentials: Final = _scheme(b"basic")
@@ -48,8 +55,8 @@ def basic(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
     if given is None:
         return None
     try:
-        name, _, password = base64.b64decode(given, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        name, _, password = _text(base64.b64decode(given, validate=True)).partition(":")
+    except ValueError:
         return "", ""
     return name, password
 
@@ -62,7 +69,7 @@ def _basic(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
 def _header(name: bytes) -> _Read:
     def read(headers: Mapping[bytes, bytes], _: bytes) -> str | None:
         value = headers.get(name)
-        return None if value is None else value.decode("latin-1")
+        return None if value is None else _text(value)
 
     return read
 
@@ -70,7 +77,8 @@ def _header(name: bytes) -> _Read:
 def _query(_: Mapping[bytes, bytes], query: bytes) -> str | None:
     if b"key=" not in query:
         return None
-    return next((v for k, v in parse_qsl(query.decode("latin-1"), keep_blank_values=True) if k == "key"), None)
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    return next((_text(v.encode("latin-1")) for k, v in pairs if k == "key"), None)
 
 
 PLACES: Final[Mapping[Place, _Read]] = {

@@ -2,6 +2,7 @@ import base64
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -41,6 +42,24 @@ async def test_a_key_counts_in_each_place(place: str) -> None:
     inner = Inner()
     assert (await ask(Auth(inner, keys()), *at(place))).status == 200
     assert inner.context.principal.name == "alice"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_key_may_have_letters_of_any_language_in_each_place(place: str, encoding: str) -> None:
+    given = "schlüssel-ä".encode(encoding)
+    basic = base64.b64encode(b"anyone:" + given)
+    headers = {"bearer": b"Bearer " + given, "basic": b"Basic " + basic}
+    name = "authorization" if place in headers else place
+    scope = scope_of(query=f"key={quote(given)}" if place == "query" else "")
+    scope["headers"] = [] if place == "query" else [(name.encode(), headers.get(place, given))]
+    assert (await call(Auth(Inner(), ["schlüssel-ä"]), scope)).status == 200
+
+
+async def test_what_is_no_base64_is_no_key() -> None:
+    scope = scope_of()
+    scope["headers"] = [(b"authorization", "Basic schlüssel".encode())]
+    assert (await call(Auth(Inner(), keys()), scope)).status == 401
 
 
 @pytest.mark.parametrize("place", PLACES)
