@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
 from gateway.cli.files import stop
-from gateway.cli.options import address, configuration, loaded
+from gateway.cli.options import address, configuration, read
 from gateway.config import ConfigError, Loaded, Problem, host_and_port
 from gateway.errors import ModelNotFound
 
@@ -23,6 +23,7 @@ __all__ = ["address_of", "connect", "local_address"]
 
 _ANY: Final = "anything"  # while the gateway has no keys; clients want one
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
+_NOWHERE: Final = Place(url="", key="", model="", small="", models=(), chosen=True)
 _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
 
 
@@ -55,12 +56,17 @@ def connect(
     """Say what to set so that a client uses this gateway; write it, or take it back."""
     if applies and undoes:
         raise click.UsageError("choose one: --apply or --undo")
-    found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     chosen = CLIENTS[client]
     try:
-        place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
-        if applies and (found.file is not None or url is None):
-            _spare_its_own(found, chosen.settings(place), place.url)
+        try:
+            found = read(config, no_config=no_config, no_dotenv=no_dotenv)
+            place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
+            if applies and (found.file is not None or url is None):
+                _spare_its_own(found, chosen.settings(place), place.url)
+        except ConfigError:
+            if not undoes:
+                raise
+            place = _NOWHERE  # the backups have what is needed
         said = (_apply if applies else _undo if undoes else _show)(chosen, place)
     except ConfigError as error:
         raise stop(error) from None

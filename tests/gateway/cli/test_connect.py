@@ -343,6 +343,22 @@ def test_undo_needs_no_key(run: Run, home: Path, write: Callable[[str], Path]) -
     assert files(home) == {}
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("toml", ["[auth", '[auth]\nkeys = ["env:UNSET"]\n', '[upstream.a]\ntype = "nothing-such"\n'])
+def test_undo_needs_no_configuration_that_can_be_used(
+    run: Run, home: Path, write: Callable[[str], Path], client: str, toml: str
+) -> None:
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"theme": "dark"}')
+    run("connect", client, "--apply")
+    write(toml)
+    done = run("connect", client, "--undo")
+    assert (done.code, done.err) == (0, "")
+    assert files(home) == {".claude/settings.json": '{"theme": "dark"}'}
+    assert run("connect", client, "--apply").code == 2
+
+
 @pytest.mark.parametrize("key", ["c2VjcmV0a2V5MTIzNA==", "with a #", "$HOME"])
 def test_a_key_is_read_as_it_was_given(run: Run, home: Path, key: str) -> None:
     run("connect", "gemini-cli", "--apply", "--key", key)
