@@ -89,13 +89,14 @@ PLACES: Final[Mapping[Place, _Read]] = {
     "basic": _basic,
     "query": _query,
 }
+# written so that none of them looks like a credential, which the log would mask
 _SHOWN: Final[Mapping[Place, str]] = {
-    "bearer": "`Authorization: Bearer KEY`",
-    "x-api-key": "`x-api-key: KEY`",
-    "x-goog-api-key": "`x-goog-api-key: KEY`",
-    "api-key": "`api-key: KEY`",
+    "bearer": "`Bearer KEY` in `Authorization`",
+    "x-api-key": "`x-api-key`",
+    "x-goog-api-key": "`x-goog-api-key`",
+    "api-key": "`api-key`",
     "basic": "the password of Basic",
-    "query": "`?key=KEY`",
+    "query": "`key` in the query",
 }
 _MOST_SHOWN: Final = 3
 _NO_KEY_YET: Final = "this gateway has no key yet: `gateway keys new NAME` makes one"
@@ -236,7 +237,7 @@ class Auth:
         if given is not None:
             return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
         *others, last = self._shown
-        ways = f"{', '.join(others)} or {last}" if others else last
+        ways = f"{', as '.join(others)} or as {last}" if others else last
         return Unauthenticated(f"no API key: send one as {ways}")
 
 

@@ -11,6 +11,7 @@ from gateway.keys import Keys, digest_of, id_of, indexed
 from gateway.lockout import Lockout
 from gateway.middleware import Auth
 from gateway.middleware.auth import PLACES, Key
+from gateway.redact import redact
 from tests.clocks import FakeClock
 from tests.middleware.asgi import Inner, Outcome, call, scope_of
 
@@ -112,20 +113,21 @@ async def test_an_unknown_scheme_counts_as_absent() -> None:
 
 async def test_no_key_is_401_with_what_to_do() -> None:
     outcome = await ask(Auth(Inner(), keys()))
-    assert (outcome.status, "Authorization: Bearer" in outcome.json["error"]["message"]) == (401, True)
+    assert (outcome.status, "`Bearer KEY` in `Authorization`" in outcome.json["error"]["message"]) == (401, True)
 
 
 @pytest.mark.parametrize(
     ("accept", "ways"),
     [
-        (["query"], "`?key=KEY`"),
-        (["api-key", "basic"], "`api-key: KEY` or the password of Basic"),
-        (list(PLACES), "`Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`"),
+        (["query"], "`key` in the query"),
+        (["api-key", "basic"], "`api-key` or as the password of Basic"),
+        (list(PLACES), "`Bearer KEY` in `Authorization`, as `x-api-key` or as `x-goog-api-key`"),
     ],
 )
 async def test_no_key_names_the_places_that_are_accepted(accept: Any, ways: str) -> None:
     outcome = await ask(Auth(Inner(), keys(), accept=accept))
-    assert outcome.json["error"]["message"] == f"no API key: send one as {ways}"
+    message = outcome.json["error"]["message"]
+    assert message == redact(message) == f"no API key: send one as {ways}"
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": "anything"}])

@@ -58,7 +58,7 @@ def test_wrong_key(gateway: Program) -> None:
 def test_no_key(gateway: Program) -> None:
     assert ask(gateway) == (
         401,
-        "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`",
+        "no API key: send one as `Bearer KEY` in `Authorization`, as `x-api-key` or as `x-goog-api-key`",
     )
 
 
