@@ -1,5 +1,6 @@
 """`gateway keys`: make, list and revoke the keys of callers, beside a running gateway or without one."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -42,6 +43,18 @@ def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **s
         made: dict[str, object] = _work("make", found, said)
     except ConfigError as error:
         raise stop(error) from None
+    try:
+        _tell(made, as_json=as_json)
+    except OSError:
+        click.echo(f"the key {made['name']!r} could not be shown, so it is revoked", err=True)
+        try:
+            _work("revoke", found, made["name"])
+        except ConfigError as error:
+            raise stop(error) from None
+        raise
+
+
+def _tell(made: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(made))
         return

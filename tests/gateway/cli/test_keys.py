@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.gateway.cli.conftest import Run
+from tests.gateway.cli.conftest import COMMAND_S, Run
 from tests.gateway.store.places import Place
-from tests.processes import gateway
+from tests.patience import patient
+from tests.processes import PROGRAMS, environment, gateway
 
 Write = Callable[[str], Path]
 TOML = '[[key]]\nname = "carl"\nsecret = "sk-carl-and-more"\nscopes = ["metrics"]\nexpires = 2001-01-01\n'
@@ -24,6 +26,26 @@ def test_the_text_alone_is_on_standard_output(run: Run, folder: Path) -> None:
     assert re.fullmatch(r"gw-[\w-]{43}\n", made.out)
     assert made.err == "the key 'alice', shown this once:\n"
     assert (folder / "data" / "gateway.db").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_key_that_nobody_has_read_does_not_stay(run: Run, folder: Path, more: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [PROGRAMS / "gateway", "keys", "new", "bob", *more],
+            cwd=folder,
+            env=environment(folder),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=patient(COMMAND_S),
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "the key 'bob' could not be shown, so it is revoked\n" in done.stderr
+    assert json.loads(run("keys", "list", "--json").out) == {"keys": []}
+    assert run("keys", "new", "bob").code == 0
 
 
 def test_flags_say_what_a_key_may_do(run: Run) -> None:
