@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from importlib import import_module
 from io import FileIO
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 import click
 
 from gateway.config import ConfigError, Problem
+from gateway.config.variables import read_dotenv
 
 __all__ = ["Dotenv", "create", "new_key", "stop", "target_of", "unserved"]
 
@@ -119,10 +119,9 @@ def _append(opened: FileIO, data: bytes) -> None:
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        found: Mapping[str, str | None] = import_module("dotenv").dotenv_values(file, encoding="utf-8-sig")
+        return read_dotenv(file)
     except (OSError, ValueError) as error:
         raise ConfigError([Problem(str(file), None, f"cannot be read: {error}")]) from None
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _quoted(value: str) -> str:

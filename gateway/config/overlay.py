@@ -1,11 +1,11 @@
 """What beats the file: `HOST`, `PORT` and `LOG_LEVEL`, then `GATEWAY_A__B__C`, then the flags."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, get_origin
 
 import msgspec
 
-from gateway.config.problems import Problem, did_you_mean
+from gateway.config.problems import Problem, nearest
 from gateway.config.schema import Config
 from gateway.config.shape import Kind, fields_of, inner_kind, reader_of, structs_of
 from gateway.config.sources import Draft, KeyPath, Source, Text, as_list, as_tree
@@ -15,6 +15,7 @@ from gateway.config.variables import Variables
 __all__ = ["apply_flags", "apply_variables"]
 
 _PREFIX: Final = "GATEWAY_"
+_NO_KEY: Final = "no such key"
 _COMMON: Final[Mapping[str, KeyPath]] = {
     "HOST": ("server", "host"),
     "PORT": ("server", "port"),
@@ -74,10 +75,7 @@ def _find(words: list[str], draft: Draft) -> tuple[KeyPath, Kind, str]:
     for word in words:
         keys = _keys(kind, draft, path, word)
         if word not in keys:
-            said = _PREFIX + "__".join([_shout(str(step)) for step in path])
-            names = [f"{said}{'__' if path else ''}{known}" for known in keys]
-            hint = did_you_mean(_PREFIX + "__".join(words[: len(path) + 1]), names)
-            return (), None, f"no such key{hint}" if path or _near(word, keys) else ""
+            return (), None, _missing(words, len(path), keys, draft) if path or nearest(word, keys) else ""
         key, kind = keys[word]
         path = (*path, key)
     if structs_of(kind) or get_origin(kind) is dict or _is_table_list(kind):
@@ -85,8 +83,19 @@ def _find(words: list[str], draft: Draft) -> tuple[KeyPath, Kind, str]:
     return path, kind, ""
 
 
-def _near(word: str, keys: Mapping[str, object]) -> bool:
-    return bool(did_you_mean(word, keys))
+def _missing(words: list[str], place: int, keys: Iterable[str], draft: Draft) -> str:
+    """Say that the word at this place is no key, and which variable may have been meant; that of a table sets none."""
+    before, after = words[:place], words[place + 1 :]
+    near = nearest(_named(words[: place + 1]), (_named([*before, key]) for key in keys))
+    if not near:
+        return _NO_KEY
+    meant = [*near.removeprefix(_PREFIX).split("__"), *after]
+    *_, message = _find(meant, draft)
+    return message if message.startswith(_NO_KEY) else f'{_NO_KEY}; did you mean "{_named(meant)}"?'
+
+
+def _named(words: list[str]) -> str:
+    return _PREFIX + "__".join(words)
 
 
 def _keys(kind: Kind, draft: Draft, path: KeyPath, word: str) -> dict[str, tuple[str, Kind]]:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
-__all__ = ["ConfigError", "Problem", "did_you_mean"]
+__all__ = ["ConfigError", "Problem", "did_you_mean", "nearest"]
 
 
 class Problem(Struct, frozen=True):
@@ -30,6 +30,12 @@ class ConfigError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Give `; did you mean "x"?` for the nearest known word, else nothing."""
+    near = nearest(word, known)
+    return f'; did you mean "{near}"?' if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that is most like this one, "" where none is."""
     by_fold = {name.casefold(): name for name in known}
     close = get_close_matches(word.casefold(), by_fold, 1)
-    return f'; did you mean "{by_fold[close[0]]}"?' if close else ""
+    return by_fold[close[0]] if close else ""

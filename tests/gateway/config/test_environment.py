@@ -93,7 +93,15 @@ def test_a_reference_inside_a_json_list_is_followed() -> None:
         ),
         (
             "GATEWAY_SERVR__PORT",
-            'environment: GATEWAY_SERVR__PORT: no such key; did you mean "GATEWAY_SERVER"?',
+            'environment: GATEWAY_SERVR__PORT: no such key; did you mean "GATEWAY_SERVER__PORT"?',
+        ),
+        (
+            "GATEWAY_SERVR__PROT",
+            'environment: GATEWAY_SERVR__PROT: no such key; did you mean "GATEWAY_SERVER__PORT"?',
+        ),
+        (
+            "GATEWAY_UPSTRAEM__X__API_KEY",
+            'environment: GATEWAY_UPSTRAEM__X__API_KEY: no such key; did you mean "GATEWAY_UPSTREAM__X__API_KEY"?',
         ),
         (
             "GATEWAY_UPSTREAM__X__API_KYE",
@@ -149,6 +157,15 @@ def test_a_bad_value_in_dotenv_names_dotenv(folder: Path) -> None:
         '.env: GATEWAY_SERVER__PROT: no such key; did you mean "GATEWAY_SERVER__PORT"?',
         '.env: GATEWAY_SERVER__PORT: server.port: "x" is not an integer',
     ]
+
+
+def test_a_line_of_dotenv_that_sets_nothing_is_told_and_left_out(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / ".env").write_text("# mine\nPORT=1\nthis is none\n=x\nLOG_LEVEL='debug\nHOST=${PORT}\n")
+    assert load(environ={}).dotenv == {"PORT": "1", "HOST": "1"}
+    said = [f"{folder / '.env'}:{line}: is not NAME=value, and is left out" for line in (3, 4, 5)]
+    assert caplog.messages == said
 
 
 def test_a_bad_flag_names_the_flag() -> None:
