@@ -78,9 +78,7 @@ class _Message:
     def wire(self) -> answer.Message:
         """Give the message."""
         content = "".join(self._content)
-        refusal = None
-        if self.finish_reason == "content_filter" and not (content or self._calls or self._pictures):
-            refusal = answer.refusal(self._reply.finish)
+        refusal = answer.refusal(self._reply.finish, said=bool(content or self._calls or self._pictures))
         message = answer.Message(
             role="assistant",
             content=content or (None if self._calls or refusal else ""),
