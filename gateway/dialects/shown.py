@@ -1,6 +1,7 @@
-"""Pictures among the words of an answer, for callers whose dialect has no block for them: written, and read again.
+"""Pictures and code among the words of an answer, for callers whose dialect has no block for them.
 
     picture ─► ![image](data:image/png;base64,…) ─► what the caller says the model said ─► picture
+    code that an upstream ran, what it printed ─► ```python …```
 
 As words they would cost a model a token for a few letters, and show it nothing. Only what is written here is read so:
 other Markdown is what somebody said.
@@ -16,8 +17,9 @@ from gateway import ir
 
 from .content import media
 
-__all__ = ["data_url", "link", "markdown", "read_shown"]
+__all__ = ["data_url", "fenced", "link", "markdown", "read_shown"]
 
+_FENCE: Final = re.compile("`+")
 _OPENING: Final = "![image](data:"
 _PICTURE: Final = re.compile(
     r"!\[image\]\((?P<url>data:image/(?:jpeg|png|gif|webp);base64,(?P<data>[A-Za-z0-9+/]+={0,2}))\)"
@@ -38,6 +40,12 @@ def link(media_type: str, address: str) -> str:
 def data_url(media_type: str, data: str) -> str:
     """Give media as an address that holds it."""
     return f"data:{media_type};base64,{data}"
+
+
+def fenced(label: str, text: str) -> str:
+    """Give code, or what it printed, as Markdown; the fence is longer than those inside."""
+    fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text)), default=0))
+    return f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n"
 
 
 def read_shown(said: ir.Text, path: str) -> Sequence[ir.Text | ir.Media]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,18 @@ async def test_why_an_answer_was_broken_off_is_told(claude: ClaudeServed, dialec
     wish = Wish(said=[Said("!say Sure, first\n!finish refusal")], model=OLD, stream=stream)
     told = (await claude.response(dialect, wish)).text
     assert DECLINED["explanation"] in told
+
+
+@STREAM
+@DIALECT
+async def test_code_that_ran_is_told_with_what_it_printed(claude: ClaudeServed, dialect: str, stream: bool) -> None:
+    use = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "bash_code_execution", "input": {"command": "ls"}}
+    ran = {"type": "bash_code_execution_result", "stdout": "here", "stderr": "", "return_code": 0, "content": []}
+    result = {"type": "bash_code_execution_tool_result", "tool_use_id": "srvtoolu_1", "content": ran}
+    script = f"!block {json.dumps(use)}\n!block {json.dumps(result)}\n!say ok"
+    heard = await claude.ask(dialect, script, stream=stream)
+    told = "" if dialect == "anthropic" else "\n```bash\nls\n```\n\n```output\nhere\n```\n"
+    assert heard.text == f"{told}ok"
 
 
 # errors

@@ -20,6 +20,7 @@ from gateway.dialects.outbound_reader import BlockReader, cut
 from . import outbound_wire as wire
 from .outbound_blocks import Answer, Call, Kept, Part, Text, Thought
 from .outbound_errors import read_details, read_error
+from .outbound_executed import executed
 from .outbound_wire import Delta, Event, Message, Tally, read_event, read_message, read_part
 
 __all__ = ["ReadOptions", "StreamReader"]
@@ -185,8 +186,11 @@ class StreamReader(BlockReader):
             return
         part.ended = True
         if isinstance(part, Kept):
+            kept = part.event()
             self._events += self._blocks.events()
-            self._events.append(part.event())
+            self._events.append(kept)
+            if said := executed(kept.kind, kept.value):
+                self._blocks.whole("text", ir.TextDelta(said))
 
     # the end
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import arguments
-from gateway.dialects.shown import link
+from gateway.dialects.shown import fenced, link
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
@@ -72,7 +72,6 @@ _SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
     "groundingMetadata": read_grounding,
     "citationMetadata": read_recited,
 }
-_FENCE: Final = re.compile("`+")
 # Callers take a chunk that begins so for an error, even with null in it.
 _ERROR: Final = re.compile(rb'\{\s*"error"\s*:')
 _NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
@@ -281,9 +280,9 @@ class StreamReader:
         elif (file := part.file_data) is not None and file.file_uri:
             self._words(link(file.mime_type or "file/", file.file_uri))
         elif (code := part.executable_code) is not None:
-            self._code(_LANGUAGES.get(code.language or "", ""), code.code or "")
+            self._words(fenced(_LANGUAGES.get(code.language or "", ""), code.code or ""))
         elif (ran := part.code_execution_result) is not None:
-            self._code("output", ran.output or "")
+            self._words(fenced("output", ran.output or ""))
         elif signature and part.tool_call is UNSET and part.tool_response is UNSET:  # these sign themselves
             self._sign(signature, thought=bool(part.thought))
 
@@ -351,10 +350,6 @@ class StreamReader:
             ir.Signature(self._options.family, signature) if signature else None,
             ir.MediaChunk(media_type=media_type, data=blob.data),
         )
-
-    def _code(self, label: str, text: str) -> None:
-        fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text)), default=0))
-        self._words(f"\n{fence}{label}\n{text.rstrip()}\n{fence}\n")
 
     def _words(self, words: str) -> None:
         self._texts += 1

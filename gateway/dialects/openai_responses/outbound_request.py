@@ -31,6 +31,7 @@ from .outbound_tools import ToolWriter
 __all__ = ["write_request"]
 
 _SEALED: Final = "reasoning.encrypted_content"
+_PRINTED: Final = "code_interpreter_call.outputs"
 _LEAST_OUTPUT: Final = 16  # tokens; less is refused
 _SCHEMA: Final = "response_format.json_schema"
 _ANSWER: Final = "answer"  # what a schema without a name is called
@@ -158,15 +159,16 @@ class _Writer:
         return fields
 
     def _included(self, *, fixed: bool) -> JSON:
-        """Ask for what seals the thoughts, and for how likely the tokens are."""
-        sealed = [_SEALED] if self.reasons and self.target.signatures else []
+        """Ask for what seals the thoughts, for what code printed, and for how likely the tokens are."""
+        wanted = [_SEALED] if self.reasons and self.target.signatures else []
+        wanted += [_PRINTED] if any(tool.builtin == "code_execution" for tool in self.request.tools) else []
         names = asked(self.request.sampling)
         told = self.target.logprobs and not fixed
         for name in () if told else names:
             self._lose(name, "this model does not tell it")
         if not (told and names):
-            return {"include": sealed or None}
-        return {"include": [*sealed, INCLUDE], "top_logprobs": self.request.sampling.logprobs or None}
+            return {"include": wanted or None}
+        return {"include": [*wanted, INCLUDE], "top_logprobs": self.request.sampling.logprobs or None}
 
     def _effort(self) -> str | None:
         reasoning = self.request.reasoning

@@ -23,6 +23,7 @@ from gateway.dialects.outbound_reader import cut as too_early
 from gateway.errors import GatewayError, UpstreamUnavailable
 
 from .items import DIALECT
+from .outbound_executed import INTERPRETER, executed
 from .outbound_output import Call, Message, Output, Reasoning
 from .outbound_wire import MAKING, NULL, Event, Item, Part, Response, read_event, read_item, read_response
 
@@ -163,6 +164,8 @@ class StreamReader(BlockReader):
         elif item.type:
             self._events += self._blocks.events()
             self._events.append(ir.OpaqueEvent(dialect=DIALECT, kind=item.type, value=raw))
+            for said in executed(raw) if item.type == INTERPRETER else ():
+                self._blocks.whole("text" if isinstance(said, ir.TextDelta) else "media", said)
 
     def _known(self, given: str | None, index: int | None) -> _Seen | None:
         found = self._by_id.get(given) if given else None

@@ -186,6 +186,49 @@ def test_sources_without_an_address_are_kept_for_this_dialect() -> None:
     assert [(one.kind, decode(one.value)) for one in found.opaque] == [("citation", cited)]
 
 
+USED = {"type": "server_tool_use", "ident": "srvtoolu_1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "fenced"),
+    [
+        ("bash_code_execution", {"command": "ls `pwd`"}, "```bash\nls `pwd`\n```"),
+        ("code_execution", {"code": "print('```')\n"}, "````python\nprint('```')\n````"),
+        ("text_editor_code_execution", {"command": "create", "path": "a.py", "file_text": "x"}, "```\nx\n```"),
+        ("text_editor_code_execution", {"command": "view", "path": "a.py"}, None),
+        ("bash_code_execution", {"command": 1}, None),
+        ("web_search", {"code": "x"}, None),
+    ],
+)
+def test_code_that_claude_ran_is_fenced_text(name: str, given: Json, fenced: str | None) -> None:
+    events = read(
+        start(), *words(0, "a"), *called(1, encode(given).decode(), name=name, **USED), *words(2, "b"), *end()
+    )
+    said = [part.text for part in reply(events).parts if isinstance(part, ir.Text)]
+    assert said == ["a", *([f"\n{fenced}\n"] if fenced else []), "b"]
+
+
+@pytest.mark.parametrize("name", ["bash_code_execution", "code_execution"])
+@pytest.mark.parametrize(
+    ("content", "printed"),
+    [
+        ({"stdout": "42\n", "stderr": "", "return_code": 0, "content": []}, "42"),
+        ({"stdout": "4\n", "stderr": "bad\n", "return_code": 1}, "4\nbad"),
+        ({"encrypted_stdout": "xx", "stderr": "bad"}, "bad"),
+        ({"error_code": "unavailable"}, "unavailable"),
+        ({"stdout": "", "stderr": None}, None),
+        ({"stdout": [1]}, None),
+    ],
+)
+def test_what_it_printed_is_fenced_text(name: str, content: Json, printed: str | None) -> None:
+    result = {"type": f"{name}_tool_result", "tool_use_id": "srvtoolu_1", "content": content}
+    streamed = reply(read(start(), *block(0, **result), *end()))
+    assert streamed.parts == ((ir.Text(text=f"\n```output\n{printed}\n```\n"),) if printed else ())
+    assert [one.kind for one in streamed.opaque] == [result["type"]]
+    message = {"id": "m", "type": "message", "content": [result], "stop_reason": "end_turn"}
+    assert reply(whole(message)).parts == streamed.parts
+
+
 def test_what_services_did_is_kept_for_this_dialect_in_its_place() -> None:
     search = called(1, '{"query":', '"x"}', name="web_search", type="server_tool_use", ident="srvtoolu_1")
     result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}

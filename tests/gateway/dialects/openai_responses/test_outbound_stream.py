@@ -373,6 +373,36 @@ def test_picture_that_failed_is_nothing() -> None:
     assert blocks(read(done(0, "image_generation_call", result=None), terminal())) == []
 
 
+RAN: dict[str, Any] = {
+    "code": "print(6*7)",
+    "container_id": "c",
+    "outputs": [
+        {"type": "logs", "logs": "42\n"},
+        {"type": "image", "url": "data:image/png;base64,cG5n"},
+        {"type": "image", "url": "https://a.example/x.png"},
+    ],
+}
+
+
+def test_code_that_ran_is_fenced_text_with_what_it_printed_and_drew() -> None:
+    ran, message = done(0, "code_interpreter_call", **RAN), done(1, "message", content=[said("a")])
+    streamed = read(created(), ran, message, terminal())
+    assert blocks(streamed) == [
+        [TEXT, ir.TextDelta("\n```python\nprint(6*7)\n```\n")],
+        [TEXT, ir.TextDelta("\n```output\n42\n```\n")],
+        [ir.BlockStarted(kind="media"), ir.MediaChunk(media_type="image/png", data="cG5n")],
+        [TEXT, ir.TextDelta("![image](https://a.example/x.png)")],
+        [TEXT, ir.TextDelta("a")],
+    ]
+    body = {"id": "resp_1", "status": "completed", "output": [ran["item"], message["item"]]}
+    assert blocks(reader().feed_whole(json.dumps(body).encode())) == blocks(streamed)
+
+
+@pytest.mark.parametrize("fields", [{"code": None, "outputs": None}, {"code": 1}, {"outputs": [{"logs": ""}]}])
+def test_code_that_says_nothing_is_nothing(fields: dict[str, Any]) -> None:
+    assert blocks(read(done(0, "code_interpreter_call", **fields), terminal())) == []
+
+
 def test_item_of_a_service_is_kept_for_its_dialect() -> None:
     item = done(0, "web_search_call", action={"type": "search"})
     found = [event for event in read(item, terminal()) if isinstance(event, ir.OpaqueEvent)]

@@ -113,6 +113,11 @@ def test_services_are_named() -> None:
     ]
 
 
+def test_what_code_prints_is_asked_for() -> None:
+    code = ir.Tool(name="code_execution", builtin="code_execution", path="tools[0]")
+    assert body(tools=(code,))["include"] == ["reasoning.encrypted_content", "code_interpreter_call.outputs"]
+
+
 def test_services_keep_the_options_of_their_caller() -> None:
     said = {"type": "web_search_preview", "search_context_size": "low", "user_location": None}
     assert body(tools=(SEARCH,), thread=thread(tools=[said]))["tools"] == [

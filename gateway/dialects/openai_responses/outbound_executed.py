@@ -1,0 +1,47 @@
+"""What a code interpreter ran, printed and drew, for callers of other dialects, which have no items for it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway import ir
+from gateway.dialects.shown import fenced, link
+
+__all__ = ["INTERPRETER", "executed"]
+
+INTERPRETER: Final = "code_interpreter_call"
+
+
+class _Output(Struct):
+    logs: str | None = None
+    url: str | None = None
+
+
+class _Call(Struct):
+    code: str | None = None
+    outputs: list[_Output] | None = None
+
+
+_CALL: Final = msgspec.json.Decoder(_Call)
+
+
+def executed(item: Raw) -> Iterator[ir.TextDelta | ir.MediaChunk]:
+    """Give what its blocks hold; nothing of a call that is spelt otherwise."""
+    try:
+        call = _CALL.decode(item)
+    except (ValueError, RecursionError):
+        return
+    if call.code:
+        yield ir.TextDelta(fenced("python", call.code))
+    for output in call.outputs or ():
+        if output.logs:
+            yield ir.TextDelta(fenced("output", output.logs))
+        elif output.url:
+            yield _picture(output.url)
+
+
+def _picture(url: str) -> ir.TextDelta | ir.MediaChunk:
+    media_type, is_data, data = url.removeprefix("data:").partition(";base64,")
+    return ir.MediaChunk(media_type=media_type, data=data) if is_data else ir.TextDelta(link("image/*", url))
