@@ -40,6 +40,7 @@ class AzureOpenAI(OpenAI):
             rules=RULES,
             read_failure=read_failure,
             server=server,
+            draws=False,
             shipped={name: describe(name) for name in models},
             lists=False,  # /models of the v1 path has the models that could be deployed, not the deployments
         )

@@ -124,6 +124,7 @@ class OpenAI(KeyedUpstream):
             api=config.api,
             max_tokens_field=None if config.max_tokens_field == "auto" else config.max_tokens_field,
             official=official,
+            draws=not official,
             shipped=SHIPPED if official else {},
         )
 
@@ -181,6 +182,7 @@ class OpenAI(KeyedUpstream):
             signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             logprobs="logprobs" not in causes,
+            draws=self._settings.draws,
             upstream=self.name,
             renames_limit=wanted is not None or bool(causes & _LIMITED) or limit_field(model, official=False) != _OLD,
             refused=tuple(name for cause, names in _LEFT_OUT.items() if cause in causes for name in names),

@@ -54,7 +54,8 @@ class Server(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """What one upstream of this kind is configured to be.
 
-    `official`: it is OpenAI itself. `shipped`: what is known of models without asking; `lists`: it can be asked.
+    `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: what is known of models
+    without asking; `lists`: it can be asked.
     """
 
     base: str
@@ -67,5 +68,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: str = "chat"
     max_tokens_field: MaxTokensField | None = None
     official: bool = False
+    draws: bool = True
     shipped: Mapping[str, ModelInfo] = {}
     lists: bool = True

@@ -22,7 +22,8 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
-    `logprobs`: whether the model may be asked how likely its tokens are.
+    `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
+    for pictures.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
     `refused`, the fields that are left out; `thoughtless`, whether messages with thoughts are refused; `keeps`, whether
     it may know what is only named by its id.
@@ -35,6 +36,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     signatures: bool = True
     summaries: bool = True
     logprobs: bool = True
+    draws: bool = True
     renames_limit: bool = False
     upstream: str = ""
     refused: tuple[str, ...] = ()

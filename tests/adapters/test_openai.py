@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,13 @@ async def test_without_base_url_it_is_openais(openai: OpenAISite) -> None:
     outgoing = journey.outgoing()  # type: ignore[attr-defined]  # every journey of ours is Telling
     assert outgoing.url == "https://api.openai.com/v1/chat/completions"
     assert outgoing.headers["authorization"] == "Bearer ***"
+
+
+@pytest.mark.parametrize(("more", "asked"), [({}, True), ({"base_url": ""}, False)])
+async def test_openai_itself_is_not_asked_for_pictures(openai: OpenAISite, more: Any, asked: bool) -> None:
+    call = asking("hi", "gpt-4.1", output=ir.Output(modalities=("image",)))
+    journey = openai.made("key-1", **more).open(call)
+    assert ("modalities" in json.loads(bytes(journey.body())), bool(journey.losses)) == (asked, not asked)
 
 
 async def test_the_body_of_the_next_call_is_known_without_network(openai: OpenAISite) -> None:

@@ -58,6 +58,15 @@ async def test_verdicts_in_chunks_of_their_own_are_not_heard(
     assert [call.model for call in dated.calls] == ["chat-prod"]
 
 
+async def test_pictures_are_answered_in_words(azure: OpenAIServed) -> None:
+    """The fake refuses to draw."""
+    wish = Wish(
+        said=[Said("!say a")], model=azure.model, more={"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}
+    )
+    response = await azure.response("gemini", wish)
+    assert (response.status_code, statuses(azure), response.headers["x-gateway-lossy"]) == (200, [200], "1")
+
+
 @STREAM
 @DIALECT
 async def test_the_effort_goes_where_there_is_one(azure: OpenAIServed, dialect: str, stream: bool) -> None:

@@ -165,9 +165,17 @@ class _Writer:
 
     # form of the answer
 
+    def _modalities(self) -> dict[str, object]:
+        wanted = self.request.output.modalities
+        if wanted and self.target.draws:
+            return {"modalities": list(wanted)}
+        if "image" in wanted:
+            self._lose("modalities", "this upstream answers in words")
+        return {}
+
     def _output(self) -> dict[str, object]:
         output = self.request.output
-        fields: dict[str, object] = {"modalities": list(output.modalities)} if output.modalities else {}
+        fields: dict[str, object] = self._modalities()
         if output.kind == "text":
             return fields
         if self.words:

@@ -193,6 +193,11 @@ def test_pictures_are_asked_for() -> None:
     assert body(output=ir.Output(modalities=("text", "image")))["modalities"] == ["text", "image"]
 
 
+def test_pictures_are_not_asked_for_where_all_answers_are_words() -> None:
+    answer = written(output=ir.Output(modalities=("text", "image")), target={"draws": False})
+    assert ("modalities" in answer.body, lost(answer)) == (False, [("modalities", "change")])
+
+
 # who asks, and the rest
 
 
