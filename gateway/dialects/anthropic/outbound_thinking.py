@@ -110,7 +110,7 @@ def _budgeted(
     if reasoning.mode == "unset" and reasoning.include is None and reasoning.visible:
         losses += (_hint("thinking", "there are no thoughts to show: this model thinks when it is told how much"),)
     if reasoning.display == "updates":
-        losses += (_hint("thinking.display", "this model gives no updates"),)
+        losses += (_hint("display", "this model gives no updates"),)
     if not found.thinks or found.config is None:
         return Thinking(max_tokens=found.max_tokens or max_tokens, losses=losses)
     budget = found.config["thinkingBudget"]

@@ -41,6 +41,8 @@ def told(
     untold = request.reasoning.include is None and "thinkingConfig" in settings
     if untold and all(loss.path != "thinking" for loss in found):
         found += _thinking(request.reasoning, settings["thinkingConfig"])
+    if request.reasoning.display == "updates":
+        found.append(_hint("display", "this model gives no updates"))
     if request.user is not None or request.session is not None:
         found += _identity(request, public=public)
     if request.tools:

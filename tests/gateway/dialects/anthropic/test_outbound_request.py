@@ -145,7 +145,7 @@ def test_words_that_nobody_is_shown_are_left_out(target: Json) -> None:
     ("reasoning", "path"),
     [
         (ir.Reasoning(visible=True), "thinking"),
-        (ir.Reasoning(mode="budget", budget=2000, visible=True, display="updates"), "thinking.display"),
+        (ir.Reasoning(mode="budget", budget=2000, visible=True, display="updates"), "display"),
     ],
 )
 def test_what_a_budget_model_does_not_show_is_told(reasoning: ir.Reasoning, path: str) -> None:

@@ -94,6 +94,15 @@ def test_a_detail_that_nobody_knows(model: str) -> None:
     assert lost(written(user(image(detail="fine", detail_path="x.detail")), model=model)) == ["x.detail"]
 
 
+@pytest.mark.parametrize("model", [GEMINI_2, GEMINI_3, CLAUDE])
+def test_updates_of_thoughts(model: str) -> None:
+    wish = ir.Reasoning(mode="budget", budget=2000, visible=True)
+    paths = {"thinking": "output_config.effort", "display": "thinking.display"}
+    before = lost(written(model=model, reasoning=wish, paths=paths))
+    updated = written(model=model, reasoning=replace(wish, display="updates"), paths=paths)
+    assert lost(updated, "hint") == [*before, "thinking.display"]
+
+
 def test_names_of_files() -> None:
     named = image(filename="a.png", path="messages[0].content[0].file.file_data")
     assert lost(written(user(named))) == ["messages[0].content[0].file.filename"]
