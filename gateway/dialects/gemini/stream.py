@@ -431,9 +431,9 @@ class StreamReader:
             return ir.Finished(reason=reason, native=native, explanation=words)
         if native not in _MALFORMED and self._visible:  # OTHER, LANGUAGE, NO_IMAGE, … and names not known yet
             return ir.Finished(reason="stop", native=native)
-        words = mask(self._finish_message or "without saying why")
+        why = f": {mask(self._finish_message)}" if self._finish_message else ", and did not say why"
         code = _MALFORMED.get(native, "upstream_malformed")
-        return UpstreamMalformed(f"the upstream ended its answer with {mask(native)}: {words}", code=code)
+        return UpstreamMalformed(f"the upstream ended its answer with {mask(native)}{why}", code=code)
 
     def _unfinished(self) -> ir.Finished | GatewayError:
         blocked = self._blocked

@@ -65,6 +65,13 @@ def test_malformed_end_is_an_error_whatever_was_said(native: str, code: str, sai
     assert "Malformed: print(f())" in error.message
 
 
+@pytest.mark.parametrize("native", ["MALFORMED_FUNCTION_CALL", "OTHER"])
+def test_malformed_end_without_words_is_told_in_a_sentence(native: str) -> None:
+    error = end(read(chunk(finish=native)))
+    assert isinstance(error, UpstreamMalformed)
+    assert error.message == f"the upstream ended its answer with {native}, and did not say why"
+
+
 @pytest.mark.parametrize("native", UNCLEAR)
 def test_unclear_end_is_clean_when_something_was_said(native: str) -> None:
     assert end(read(chunk(text("a")), chunk(finish=native))).reason == "stop"
