@@ -1,6 +1,7 @@
 """Write each request into the journal of this process: when it begins, and how it has ended.
 
-A request whose answer goes out has ended before its last byte: what a caller has read to the end is written down.
+A request whose answer goes out has ended before its last byte: what a caller has read to the end is written down. One
+that a limit of its caller has held off is to be no row: it is taken back where it was opened, and else leaves nothing.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.context import RequestContext, new_id_at
 from gateway.costs import cost_of
+from gateway.errors import RateLimited
 from gateway.prices import Prices
-from gateway.store.journal import Ended, Journal, JournalFile, Opened
+from gateway.store.journal import REFUSED, Ended, Journal, JournalFile, Opened
 
 __all__ = ["Book", "Entry"]
 
@@ -42,9 +44,11 @@ class Book:
     def end(self, entry: "Entry") -> None:
         """Write how a request has ended."""
         context, opened = entry.context, entry.opened
+        how = _end(context)
+        if how == REFUSED and entry.file is None:
+            return
         usage = context.usage or _NOTHING
         upstream, model = context.answerer
-        how = _end(context)
         unknown = context.usage is None and bool(model) and how != "error"
         started = context.started
         ended = Ended(
@@ -125,6 +129,8 @@ def _status(context: RequestContext) -> int:
 
 
 def _end(context: RequestContext) -> str:
+    if isinstance(context.error, RateLimited):
+        return REFUSED
     if context.end not in ("", "done"):
         return context.end
     return "error" if (context.status or 500) >= 400 else "done"

@@ -23,7 +23,7 @@ from gateway.clock import Clock, System
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.enduring import endure
-from gateway.errors import InternalError, RateLimited
+from gateway.errors import InternalError
 from gateway.prices import Prices
 from gateway.registry import import_path
 from gateway.routes import COUNTED
@@ -126,15 +126,14 @@ class Ledger:
             await asyncio.to_thread(self._store.close)
 
     def refuse(self, context: RequestContext) -> None:
-        """Enter a request that was let in and has ended before it could begin, unless a limit held it off.
+        """Enter a request that was let in and has ended before it could begin.
 
         So is one that has read how an answer in the background ended: what that took is known from then on.
         """
         if context.entered:
             return
         route = context.route
-        owed = context.admitted and not isinstance(context.error, RateLimited)
-        if owed and (route.operation in COUNTED or context.usage is not None) and not route.foreign:
+        if context.admitted and (route.operation in COUNTED or context.usage is not None) and not route.foreign:
             self.book.note(context)
 
     # what is asked

@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.ir import MOST_TOKENS
 from gateway.store.database import Database
 from gateway.store.driven import driven
-from gateway.store.journal import MAKING, OPENING, SUFFIX, WHOLE, Ended, Line, Opened, read_line
+from gateway.store.journal import MAKING, OPENING, REFUSED, SUFFIX, WHOLE, Ended, Line, Opened, read_line
 from gateway.store.locks import lock
 from gateway.store.rows import storable
 from gateway.store.tables import journals, usage
@@ -101,7 +101,8 @@ class Filling:
                     if not os.fstat(file.fileno()).st_nlink:
                         raise _Gone  # all of it is there, and nothing of this is to be
                     ends = (line for line in data.splitlines() if not line.startswith(OPENING))
-                    made = _write(connection, [line for line in _read(ends) if isinstance(line, Ended)])
+                    rows = [line for line in _read(ends) if isinstance(line, Ended) and line.end != REFUSED]
+                    made = _write(connection, rows)
         self._read[name] = to
         return made if data else None
 

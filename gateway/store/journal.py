@@ -22,12 +22,25 @@ from msgspec import Struct
 
 from gateway.store.locks import lock
 
-__all__ = ["MAKING", "OPENING", "SUFFIX", "WHOLE", "Ended", "Journal", "JournalFile", "Line", "Opened", "read_line"]
+__all__ = [
+    "MAKING",
+    "OPENING",
+    "REFUSED",
+    "SUFFIX",
+    "WHOLE",
+    "Ended",
+    "Journal",
+    "JournalFile",
+    "Line",
+    "Opened",
+    "read_line",
+]
 
 SUFFIX: Final = ".jsonl"
 MAKING: Final = ".new"  # until it is locked: one that is not locked counts as left
 OPENING: Final = b'{"is":"open"'  # how the line of one that begins does
 WHOLE: Final = b'{"is":"whole"}\n'
+REFUSED: Final = "refused"  # the end of one that is no row: a limit of its caller held it off
 _LARGE_BYTES: Final = 4 << 20
 _WAITING: Final = 10_000  # lines that are kept in memory while the disk takes none
 _AGAIN_S: Final = 1.0

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from gateway import ir
 from gateway.app import lifespan
 from gateway.cli.usage import usage as command
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import UpstreamRateLimited, UpstreamUnavailable
 from gateway.ledger import Ledger
 from gateway.store.journal import Ended
 from tests.clocks import FakeClock
@@ -202,6 +202,33 @@ async def test_strangers_and_those_over_their_limit_are_no_rows(tmp_path: Path) 
         said = [(await ask(app, headers={"x-api-key": given})).status for given in ("sk-eve", "sk-alice", "sk-alice")]
         assert said == [401, 200, 429]
         assert (await only(ledger)).status == 200
+
+
+@pytest.mark.parametrize("limits", [{"tokens_per_day": 1}, {"usd_per_month": 0.000001}])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_a_limit_on_tokens_or_money_has_refused_is_no_row_and_no_error(
+    tmp_path: Path, limits: Mapping[str, float], stream: bool
+) -> None:
+    config: dict[str, Any] = {
+        "key": [{"name": "alice", "secret": "sk-alice", "limits": limits}],
+        "usage": {"price": {"demo": {"input": 1.0, "output": 10.0}}},
+    }
+    async with running(tmp_path, **config) as (app, ledger):
+        said = [(await ask(app, {"stream": stream}, headers={"x-api-key": "sk-alice"})).status for _ in range(3)]
+        metrics = (await call(app, scope_of("/metrics", method="GET"))).body.decode()
+        total = (await ledger.report("key", None, None)).total
+    assert (said, total.requests, total.errors) == ([200, 429, 429], 1, 0)
+    (limit,) = limits
+    assert f'gateway_limit_refusals_total{{limit="{limit}"}} 2' in metrics
+    async with running(tmp_path) as (_, ledger):
+        assert (await only(ledger)).status == 200
+
+
+async def test_an_upstream_over_its_limit_is_a_row(tmp_path: Path) -> None:
+    async with running(tmp_path, [UpstreamRateLimited("slow down")], retry={"attempts": 1}) as (app, ledger):
+        assert (await ask(app)).status == 429
+        row = await only(ledger)
+    assert (row.end, row.status) == ("error", 429)
 
 
 @pytest.mark.parametrize(
