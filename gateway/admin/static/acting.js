@@ -18,3 +18,12 @@ document.addEventListener("htmx:afterSettle", () => {
   next.tabIndex = -1; // not one of its buttons: who presses twice would do it to another
   next.focus({ preventScroll: true }); // a page that refreshes itself is not to jump
 });
+
+// A form that leaves the page is sent once: the answer to a second one would hide what the first has made.
+document.addEventListener("submit", ({ target, submitter }) => {
+  if (submitter && !target.hasAttribute("hx-boost")) submitter.disabled = true;
+});
+
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("[type=submit]:disabled")) button.disabled = false; // one came back
+});

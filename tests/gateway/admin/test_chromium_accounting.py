@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.gateway.admin.accounts import configured, made
 from tests.gateway.admin.seeing import Noted, audit, enter, noted, picture
@@ -88,6 +89,27 @@ async def test_a_key_is_made_shown_once_used_and_revoked(page: Page, url: str, t
     assert secret.encode() not in b"".join(
         file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()
     )
+
+
+async def test_who_presses_twice_sees_the_secret(page: Page, url: str) -> None:
+    sent = 0
+
+    async def slowly(route: Route) -> None:
+        nonlocal sent
+        sent += route.request.method == "POST"
+        await anyio.sleep(0.5)
+        await route.continue_()
+
+    await enter(page, url, "/admin/keys")
+    await page.route("**/admin/keys", slowly)
+    await page.get_by_label("Name").fill("bob")
+    make = page.get_by_role("button", name="Make the key")
+    await make.evaluate("it => { it.click(); setTimeout(() => it.click(), 200); }")
+    await expect(page.get_by_label("The key", exact=True)).to_have_value(re.compile("gw-"))
+    assert sent == 1
+    await page.unroute("**/admin/keys")
+    await page.go_back()
+    await expect(make).to_be_enabled()
 
 
 async def test_what_is_wrong_with_a_key_is_said_and_what_was_typed_stays(page: Page, url: str) -> None:
