@@ -1,9 +1,26 @@
-// Where the row that one was in is gone, go on at the row that took its place.
+// Where the row that one was in is gone, go on at the row that took its place; say it where no answer comes.
 "use strict";
 
+const said = document.getElementById("said");
 let left = null;
 
+function miss({ requestConfig, xhr }) {
+  if (requestConfig.verb === "get" && said.querySelector(".missed")) return; // a page that refreshes itself says it once
+  const note = document.createElement("p");
+  note.className = "note bad missed";
+  note.textContent = `The gateway does not answer${xhr.status ? `: status ${xhr.status}` : ""}. What is shown may be old.`;
+  said.replaceChildren(note);
+}
+
+document.addEventListener("htmx:sendError", ({ detail }) => miss(detail));
+
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (!detail.serverResponse.includes(`id="${detail.target.id}"`)) {
+    detail.shouldSwap = false; // a proxy has answered
+    miss(detail);
+    return;
+  }
+  said.querySelector(".missed")?.remove();
   const row = document.activeElement?.closest("tbody tr");
   const table = detail.target.contains(row) ? row.closest("table") : null;
   left = table && { caption: table.caption.textContent, place: row.sectionRowIndex };

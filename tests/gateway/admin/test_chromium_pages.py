@@ -151,6 +151,31 @@ async def test_the_focus_stays_among_the_requests_when_one_has_ended(page: Page,
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_that_the_gateway_does_not_answer_is_said_until_it_does(
+    page: Page, fake_openai: FakeOpenAI, tmp_path: Path, proxied: bool
+) -> None:
+    async def be_away(route: Route) -> None:
+        await (route.fulfill(status=502, body="<h1>Bad Gateway</h1>") if proxied else route.abort())
+
+    async with serve(create_app(config_of(tmp_path, fake_openai))) as url:
+        await enter(page, url, "/admin/live")
+        async with httpx.AsyncClient(timeout=60) as http, anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, http, url, "!slow 600\nHello")
+            cancel, status = page.get_by_role("button", name="Cancel"), page.get_by_role("status")
+            await expect(cancel).to_be_visible()
+            await page.route("**/admin/live**", be_away)
+            await expect(status).to_contain_text("The gateway does not answer")  # the page refreshes itself
+            await status.locator("p").evaluate("it => it.remove()")
+            await cancel.click()
+            await expect(status).to_contain_text("The gateway does not answer")
+            await expect(cancel).to_be_visible()
+            await page.unroute("**/admin/live**")
+            await expect(status).to_be_empty()
+            await cancel.click()
+            await expect(status).to_contain_text("was ended")
+
+
 async def test_the_refreshing_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/live")
     await page.get_by_role("link", name="Stop that").click()
