@@ -29,13 +29,13 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.redact import Hider
 from gateway.services import Services
 
-__all__ = ["Playground"]
+__all__ = ["OPERATOR", "Playground"]
 
 _PATH: Final = "/admin/playground"
 _FORM_BYTES: Final = 1024 * 1024
 _MAX_TOKENS: Final = 1024  # Anthropic's dialect demands a number
 _LINES: Final = "application/x-ndjson"
-_OPERATOR: Final = Principal(name="admin", id="admin")
+OPERATOR: Final = Principal(name="admin", id="admin")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -87,7 +87,7 @@ class Playground:
             return asked.pop() if asked else await receive()
 
         context, send = attach(inner, hearing.send, self._services.clock)
-        context.principal, context.by_operator = _OPERATOR, True
+        context.principal, context.by_operator = OPERATOR, True
         hearing.asks("POST", f"{ask.path}{ask.query and '?'}{ask.query}", ask.body)
         try:
             with hearing.listening(context), suppress(GatewayError):  # one that broke the answer off

@@ -12,10 +12,11 @@ from gateway.config.limits import Limits
 from gateway.config.problems import did_you_mean
 from gateway.config.values import Expires
 
-__all__ = ["NewKey", "read_new_key"]
+__all__ = ["NewKey", "own_name", "read_new_key"]
 
 _LONGEST: Final = 64
 _NAME: Final = re.compile(r"\w(?:[\w .@+-]*[\w.@+-])?")  # it stands in paths, in logs and on pages
+_OWN: Final = {"admin": "what operators ask through the page", "anonymous": "whoever asks without a key"}
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
@@ -38,10 +39,18 @@ def read_new_key(table: Mapping[str, object], upstreams: Collection[str], now: f
     return new
 
 
+def own_name(name: object) -> str:
+    """Say why a key cannot have this name, by which logs and the ledger know somebody else; "" when it can."""
+    meant = _OWN.get(name) if isinstance(name, str) else None
+    return f'"{name}" stands for {meant}; choose another name' if meant else ""
+
+
 def _problems(new: NewKey, upstreams: Collection[str], now: datetime) -> "list[str]":
     found: list[str] = []
     if len(new.name) > _LONGEST or not _NAME.fullmatch(new.name):
         found.append(f"name: a name has at most {_LONGEST} letters, digits, spaces and any of _ . @ + - inside")
+    if taken := own_name(new.name):
+        found.append(f"name: {taken}")
     if not new.scopes:
         found.append("scopes: a key without any may do nothing")
     if new.expires is not None and new.expires <= now:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.config.modelrules import check_models
+from gateway.config.newkey import own_name
 from gateway.config.problems import did_you_mean
 from gateway.config.schema import Config, PipelineConfig
 from gateway.config.sources import Draft, KeyPath, as_list, as_tree
@@ -88,6 +89,8 @@ def _keys(_: Config, draft: Draft) -> Findings:
         name = table.get("name")
         if isinstance(name, str) and not name.strip():
             yield (*path, "name"), "is empty"
+        elif taken := own_name(name):
+            yield (*path, "name"), taken
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" stands above'
         names.append(name)

@@ -28,8 +28,8 @@ ROLES: Mapping[str, Mapping[str, str]] = {
     "admin password": {"authorization": BASIC},
 }
 KEYS: Any = [
-    {"name": name, "secret": f"sk-{name}", "scopes": [name]}  # one scope each
-    for name in ("chat", "metrics", "admin")
+    {"name": name, "secret": f"sk-{scope}", "scopes": [scope]}  # one scope each
+    for name, scope in (("chat", "chat"), ("metrics", "metrics"), ("chief", "admin"))
 ]
 # what each role gets, in their order; the bodies are `{}`, so 400 is what one gets who was let in
 TABLE = f"""

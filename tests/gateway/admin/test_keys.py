@@ -98,6 +98,8 @@ async def test_a_form_makes_the_same_key(tmp_path: Path) -> None:
         ({"name": "x", "model": []}, 'model: unknown key; did you mean "models"?'),
         ({"name": 7}, "name: expected a string, got an integer"),
         ({"name": "a/b"}, "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
+        ({"name": "admin"}, 'name: "admin" stands for what operators ask through the page; choose another name'),
+        ({"name": "anonymous"}, 'name: "anonymous" stands for whoever asks without a key; choose another name'),
         ({"name": "x" * 65}, "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
         ({"name": "x", "scopes": []}, "scopes: a key without any may do nothing"),
         ({"name": "x", "scopes": "chat"}, "scopes: expected a list, got a string"),

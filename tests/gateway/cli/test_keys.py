@@ -77,6 +77,7 @@ def test_flags_say_what_a_key_may_do(run: Run) -> None:
         (["alice", "--limit", "usd_per_day=much"], 'limits.usd_per_day: usd_per_day: "much" is not a number'),
         (["alice", "--limit", "concurrent=5", "--limit", "concurrent=6"], "limits: concurrent is given twice"),
         (["a/b"], "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"),
+        (["admin"], 'name: "admin" stands for what operators ask through the page; choose another name'),
         (["carl"], 'gateway.toml has a key named "carl"; choose another name'),
     ],
 )

@@ -2,7 +2,9 @@
 
 import pytest
 
+from gateway.admin.playground import OPERATOR
 from gateway.config.problems import did_you_mean
+from gateway.context import ANONYMOUS, Principal
 from tests.gateway.config.conftest import Problems
 
 TYPOS = [
@@ -216,6 +218,12 @@ def test_one_mistake_gives_one_problem(problems: Problems, text: str, message: s
 def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
     keys = '[[key]]\nname = "a"\nsecret = "s"\n[[key]]\nname = "a"\nsecret = "t"'
     assert problems(keys) == ['gateway.toml:5: key[1].name: a key named "a" stands above']
+
+
+@pytest.mark.parametrize("principal", [ANONYMOUS, OPERATOR])
+def test_a_key_cannot_have_a_name_of_the_gateways_own(problems: Problems, principal: Principal) -> None:
+    (problem,) = problems(f'[[key]]\nname = "{principal.name}"\nsecret = "s"')
+    assert problem.startswith(f'gateway.toml:2: key[0].name: "{principal.name}" stands for ')
 
 
 def test_the_upstreams_of_a_key_are_configured(problems: Problems) -> None:
