@@ -6,7 +6,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
-from gateway.admin.wording import amount, iso, money, percent, seconds, span, utc, words
+from gateway.admin.wording import amount, held, iso, money, percent, seconds, span, utc, words
 
 __all__ = ["Pages"]
 
@@ -22,6 +22,7 @@ _PAGES: Final = (
 )
 _WORDS: Final[Mapping[str, object]] = {
     "amount": amount,
+    "held": held,
     "iso": iso,
     "money": money,
     "seconds": seconds,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["amount", "iso", "money", "percent", "seconds", "span", "utc", "words"]
+__all__ = ["amount", "held", "iso", "money", "percent", "seconds", "span", "utc", "words"]
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -60,6 +60,11 @@ def seconds(duration: float | None) -> str:
     if duration < 1:
         return f"{max(1, round(duration * 1000))} ms"
     return f"{duration:.1f} s" if duration < 100 else f"{duration:.0f} s"
+
+
+def held(limit: str, number: float) -> str:
+    """Write how much of a limit."""
+    return money(number) if limit.startswith("usd") else amount(number)
 
 
 def words(limit: str) -> str:

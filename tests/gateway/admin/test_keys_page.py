@@ -104,6 +104,14 @@ async def test_programs_get_json(tmp_path: Path) -> None:
     assert gone.status_code == 204
 
 
+async def test_a_small_limit_on_money_is_not_written_as_nothing(tmp_path: Path) -> None:
+    limits = {"usd_per_month": 0.0025, "requests_per_minute": 60}
+    async with visiting(made(tmp_path, key=[{"name": "bob", "secret": "sk-bob", "limits": limits}])) as http:
+        page = (await http.get("/admin/keys", auth=ADMIN)).text
+    assert "USD per month: $0.0025 of $0.0025 left" in page
+    assert "Requests per minute: 60 of 60 left" in page
+
+
 async def test_a_part_of_a_page_leads_to_the_login_as_a_whole(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         answer = await http.get("/admin/live", headers={"accept": "*/*", "hx-request": "true"})
