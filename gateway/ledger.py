@@ -34,7 +34,7 @@ from gateway.store.lane import Lanes
 from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
-from gateway.store.turns import FILL_S, Done, take_turn
+from gateway.store.turns import DROP_S, FILL_S, Done, take_turn
 
 if TYPE_CHECKING:
     from gateway.store.usage import UsageStore
@@ -199,7 +199,7 @@ class Ledger:
             self._news.set()
             if not self._tasks or self._tasks[0].done():
                 loop = asyncio.get_running_loop()
-                lives = (self._keep, self._say) if self._log_every else (self._keep,)
+                lives = (self._keep, self._wake, self._say) if self._log_every else (self._keep, self._wake)
                 self._tasks = tuple(loop.create_task(endure(work, self._logger)) for work in lives)
         if self._told or self.journal.problem:
             self._tell_journal()
@@ -212,6 +212,12 @@ class Ledger:
             self.journal.settle()
             if not await self._round() or self.journal.waiting:
                 self._news.set()
+
+    async def _wake(self) -> None:
+        """Have what is old dropped, also where nothing is written."""
+        while True:
+            await self._clock.sleep(DROP_S)
+            self._news.set()
 
     async def _say(self) -> None:
         """Have a summary line said when it is time."""

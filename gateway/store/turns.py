@@ -15,10 +15,10 @@ from msgspec import Struct
 from gateway.store.locks import LOCKS, lock
 from gateway.store.reports import Sums
 
-__all__ = ["FILL_S", "Done", "take_turn"]
+__all__ = ["DROP_S", "FILL_S", "Done", "take_turn"]
 
+DROP_S: Final = 3600.0
 FILL_S: Final = 1.0
-_DROP_S: Final = 3600.0
 _NAME: Final = "turn"
 
 
@@ -57,7 +57,7 @@ def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0
             return None
         store.fill()
         turn.filled = now
-        if abs(now - turn.dropped) >= _DROP_S:
+        if abs(now - turn.dropped) >= DROP_S:
             store.drop(now)
             turn.dropped = now
         since = turn.said or say_since
