@@ -78,6 +78,14 @@ async def test_the_page_is_for_people_and_the_json_for_programs(tmp_path: Path) 
     assert program.json()["total"]["requests"] == 1
 
 
+async def test_an_upstream_that_is_there_no_more_stays_chosen(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        gone = (await http.get("/admin/usage?upstream=%3Cgone%3E", auth=ADMIN)).text
+        known = (await http.get("/admin/usage?upstream=google", auth=ADMIN)).text
+    assert "<option selected>&lt;gone&gt;</option>" in gone
+    assert known.count("google</option>") == 1
+
+
 FORMULAS = ("=cmd()", "+cmd()", "-cmd()", "@cmd()", "\tcmd()")
 
 
