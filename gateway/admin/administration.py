@@ -177,9 +177,11 @@ class Administration:
 
 
 def _login(visit: Visit) -> str:
-    """Give the address of the login, which leads back to where one was going."""
-    asked = urlencode(visit.query, quote_via=quote)
-    if visit.method != "GET" or not (visit.path.startswith("/admin/") or (visit.path == HOME and asked)):
+    """Give the address of the login, which leads back to where one was going, or to the page that one was at."""
+    path, asked = visit.path, urlencode(visit.query, quote_via=quote)
+    if visit.method != "GET":
+        path, asked = "/".join(path.split("/")[:3]), ""  # whatever a page changes lies below it
+    if not (path.startswith("/admin/") or (path == HOME and asked)):
         return f"{visit.base}{LOGIN}"
-    here = f"{quote(visit.path)}?{asked}" if asked else quote(visit.path)
+    here = f"{quote(path)}?{asked}" if asked else quote(path)
     return f"{visit.base}{LOGIN}?next={quote(here)}"

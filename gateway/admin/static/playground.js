@@ -5,6 +5,8 @@ const form = document.getElementById("ask");
 const state = document.getElementById("state");
 const stop = document.getElementById("stop");
 const MOST = 2000; // pieces of a side that are shown
+const WORDS = ["dialect", "model", "prompt"];
+const TYPED = "typed"; // when the session was over, until the next one
 let running = null;
 
 function block(text, kind) {
@@ -60,7 +62,8 @@ async function send(body) {
     signal: running.signal,
   });
   if (answer.status === 401) {
-    location.reload(); // the session is over: the page leads to the login
+    sessionStorage.setItem(TYPED, JSON.stringify(WORDS.map((name) => form.elements[name].value)));
+    location.reload(); // the session is over: the page leads to the login, and that back
   } else if (answer.ok) {
     await read(answer);
   } else {
@@ -96,3 +99,9 @@ stop?.addEventListener("click", () => {
 document.getElementById("prompt")?.addEventListener("keydown", (pressed) => {
   if (pressed.key === "Enter" && (pressed.ctrlKey || pressed.metaKey)) form.requestSubmit();
 });
+
+if (form) {
+  const typed = JSON.parse(sessionStorage.getItem(TYPED) ?? "[]");
+  typed.forEach((value, place) => (form.elements[WORDS[place]].value = value));
+  sessionStorage.removeItem(TYPED);
+}

@@ -261,9 +261,16 @@ async def test_a_long_answer_ends_on_the_page_too(page: Page, url: str) -> None:
     await expect(caller.last).to_contain_text("end200 by demo/demo")
 
 
-async def test_asking_after_the_session_has_ended_leads_to_the_login(page: Page, url: str) -> None:
+async def test_asking_after_the_session_has_ended_leads_to_the_login_and_back(page: Page, url: str) -> None:
     await enter(page, url, "/admin/playground%3Fmodel=demo")
     await page.context.clear_cookies()
     await page.get_by_label("Prompt").fill("Hello")
+    await page.get_by_label("Dialect").select_option("gemini")
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    await page.get_by_label("Password").fill(ADMIN[1])
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page.get_by_label("Prompt")).to_have_value("Hello")
+    await expect(page.get_by_label("Dialect")).to_have_value("gemini")
+    await page.reload()
+    await expect(page.get_by_label("Prompt")).to_have_value("")

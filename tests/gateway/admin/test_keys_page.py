@@ -112,6 +112,18 @@ async def test_a_small_limit_on_money_is_not_written_as_nothing(tmp_path: Path) 
     assert "Requests per minute: 60 of 60 left" in page
 
 
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [("keys", "keys"), ("keys/bob/revoke", "keys"), ("live/req_1/cancel", "live"), ("playground", "playground")],
+)
+async def test_who_acts_after_the_session_has_ended_is_led_to_the_login_and_back(
+    tmp_path: Path, path: str, page: str
+) -> None:
+    async with visiting(made(tmp_path)) as http:
+        answer = await http.post(f"/admin/{path}", data={"name": "bob"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/login?next=/admin/{page}")
+
+
 async def test_a_part_of_a_page_leads_to_the_login_as_a_whole(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         answer = await http.get("/admin/live", headers={"accept": "*/*", "hx-request": "true"})
