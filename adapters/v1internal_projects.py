@@ -10,7 +10,8 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.account import Account
-from gateway.adapters.failures import Failure
+from gateway.adapters.amendments import AMENDABLE
+from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.once import alone
 from gateway.adapters.v1internal_control import Control, Tell, silent
 from gateway.clock import Clock
@@ -25,6 +26,9 @@ __all__ = ["Projects", "projects_by_email"]
 _MISCONFIGURED_S: Final = 300.0  # a person must act first
 _UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
 _NONE: Final = "no project: set pool.project_ids"
+# causes of what the service will not answer otherwise: no fault of a caller, whose request it has not seen
+_REFUSED: Final[frozenset[Cause]] = frozenset({*AMENDABLE, "final", "missing", "project"})
+_FORBIDDEN: Final[frozenset[Cause]] = frozenset({"forbidden", "service", "banned"})
 
 
 class Projects:
@@ -33,7 +37,10 @@ class Projects:
     def __init__(
         self, config: PoolConfig, keeper: Keeper, control: Control, clock: Clock, logger: FilteringBoundLogger
     ) -> None:
-        self._fallback = config.project_fallback
+        self._asks = config.project_fallback != "fail"
+        self._makes_up = config.project_fallback == "random"
+        # with a project that is made up the account's next call says itself whether it is forbidden
+        self._refused = _REFUSED | _FORBIDDEN if self._makes_up else _REFUSED
         self._mapped = projects_by_email(config)
         self._keeper = keeper
         self._control = control
@@ -93,23 +100,22 @@ class Projects:
             self._nameless.add(credential.id)
 
     async def _discover(self, credential: Account, token: str, transport: Transport, tell: Tell) -> None:
-        project, source = "", ""
-        if self._fallback != "fail":
-            project, source = await self._asked(credential, token, transport, tell)
-        if not project and self._fallback == "random":
+        project, source, reason = "", "", _NONE
+        if self._asks:
+            try:
+                project, source = await self._control.discover(transport, token, tell)
+            except Failure as failure:
+                if failure.cause == "refresh":  # no request should wait for that once more
+                    self._rest(credential, failure.error.message, _UNFINISHED_S)
+                if failure.cause not in self._refused:
+                    raise
+                reason = f"{_NONE} ({failure.error.message})"
+        if not project and self._makes_up:
             project, source = f"gateway-{token_hex(4)}", "random"
         if not project:
-            self._rest(credential, _NONE, _MISCONFIGURED_S, ours=True)
-            raise Failure(UpstreamCredential(f"a credential has {_NONE}"), "login")
+            self._rest(credential, reason, _MISCONFIGURED_S, ours=True)
+            raise Failure(UpstreamCredential(f"a credential has {reason}"), "login")
         await credential.keep(Change(id=credential.id, project=(project, source)))
-
-    async def _asked(self, credential: Account, token: str, transport: Transport, tell: Tell) -> tuple[str, str]:
-        try:
-            return await self._control.discover(transport, token, tell)
-        except Failure as failure:
-            if failure.cause == "refresh":  # no request should wait for that once more
-                self._rest(credential, failure.error.message, _UNFINISHED_S)
-            raise
 
     def _rest(self, credential: Account, reason: str, seconds: float, *, ours: bool = False) -> None:
         """Let a credential without a project rest, and tell the operator."""

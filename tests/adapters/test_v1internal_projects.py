@@ -149,6 +149,55 @@ async def test_discover_has_no_use_for_an_account_without_a_project(site: Site) 
         await site.ask()
 
 
+@pytest.mark.parametrize("method", ["loadCodeAssist", "onboardUser"])
+@pytest.mark.parametrize("error", ["400", "400_claude_invalid_signature", "404", "404_project", "412"])
+async def test_an_account_that_the_service_gives_no_project_rests_and_another_one_serves(
+    site: Site, capfd: pytest.CaptureFixture[str], error: str, method: str
+) -> None:
+    site.level = "warning"
+    site.fake.oauth.accounts["rt-1"].state = "not_onboarded"
+    adapter = await site.open("rt-1", "rt-2", pool={"uses_per_turn": 1})
+    site.fake.fail(error, method=method, token="rt-1", times=99)
+    assert [await site.ask() for _ in range(4)] == ["hi"] * 4
+    refused = [base for base, token, _ in site.seen(method) if token == "rt-1"]
+    assert refused == (["a", "b"] if error.startswith("404") else ["a"])  # once, by each base that may know
+    first = adapter.views()[0]
+    assert (first.state, first.reason) == ("cooling", first.last_error)
+    assert first.reason.startswith("no project: set pool.project_ids (")
+    assert capfd.readouterr().err.count("a credential has no project") == 1
+
+
+@pytest.mark.parametrize("error", ["400", "404", "412"])
+async def test_a_lone_account_that_the_service_gives_no_project_is_no_fault_of_a_caller(site: Site, error: str) -> None:
+    adapter = await site.open()
+    site.fake.fail(error, method="loadCodeAssist", times=99)
+    for _ in range(2):
+        with pytest.raises(NoCredential, match=r"no project: set pool\.project_ids \(") as caught:
+            await site.ask()
+        assert caught.value.retry_after == pytest.approx(300)
+    assert not adapter.usable
+    assert len(site.fake.calls("loadCodeAssist")) == (2 if error == "404" else 1)
+    site.fake.faults.clear()
+    await site.clock.advance(301)
+    assert await site.ask() == "hi"
+
+
+@pytest.mark.parametrize("error", ["400", "403", "403_service_disabled", "404", "412"])
+async def test_random_makes_up_a_project_also_where_the_service_refuses_to_give_one(site: Site, error: str) -> None:
+    await site.open(pool={"project_fallback": "random"})
+    site.fake.fail(error, method="loadCodeAssist", times=99)
+    assert await site.ask() == "hi"
+    assert sent_project(site).startswith("gateway-")
+
+
+@pytest.mark.parametrize("error", ["401_unauthenticated", "429_bare", "500_internal", "reset"])
+async def test_random_makes_up_nothing_where_the_service_may_still_give_a_project(site: Site, error: str) -> None:
+    await site.open("rt-1", "rt-2", pool={"project_fallback": "random"})
+    site.fake.fail(error, method="loadCodeAssist", token="rt-1", times=2)
+    assert await site.ask() == "hi"
+    assert sent_project(site) == "fake-project-000"
+
+
 async def test_accounts_are_looked_up_at_the_next_base_when_one_fails(site: Site) -> None:
     await site.open()
     site.fake.fail("503", base="a", method="loadCodeAssist")
