@@ -160,7 +160,7 @@ Rules = Mapping[Cause, Rule]
 ReadFailure = Callable[[int, bytes, Mapping[str, str], float], Failure]  # status, body, headers, Unix seconds
 
 COMMON: Final[Rules] = {
-    # short: the same credential after the pause, unless another one is free
+    # short: the same credential once more after the pause, unless another one is free
     "rate_limit": Rule(mark="cool", others=math.inf, waits=True),
     "malformed": Rule(again=math.inf, pause=False),
     "cancelled": Rule(again=1, retries=1, always=True),
@@ -192,7 +192,7 @@ STATUSES: Final[Mapping[int, Cause]] = {
     499: "cancelled",
     529: "capacity",
 }
-SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential
+SHORT_S: Final = 3.0  # a rate limit of up to this many seconds is no reason to leave the credential at once
 
 _CLASSES: Final[Mapping[type, Cause]] = {
     UpstreamTimeout: "server",

@@ -110,6 +110,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._tries = 0
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
+        self._waited: set[str] = set()  # credentials whose short limit has been waited for
+        self._waiting: tuple[Failure, Rule] | None = None  # for such a one, until the call after it
         self._counts: defaultdict[tuple[Literal["tries", "others", "pauses"], Cause], int] = defaultdict(int)
 
     @property
@@ -158,6 +160,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     async def go(self) -> _A:
         """Make one call; return when its headers say 200."""
+        self._waiting = None
         try:
             answer = await self._call(self._borrow())
         except Failure as failure:
@@ -169,6 +172,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def done(self, usage: ir.Usage | None) -> None:
         """Give the credential back."""
         self._failed = None  # its traceback leads here
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:  # the request has ended without another call
+            failure, rule = waiting
+            self._mark(failure, rule)
+            failure.error.retry_after = self._rest_s() or failure.error.retry_after
         if self._lease is not None:
             if self._answered:
                 self._shared.pool.served(self._lease.credential)
@@ -231,8 +239,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             return step
         other = self._has_other(failure, rule)
         same = failure.again is not False  # else no pause makes it another call
-        if not other and same and rule.waits and failure.wait_s is not None and failure.wait_s < SHORT_S:
-            return Step(wait_s=max(failure.wait_s, _LEAST_PAUSE_S))
+        if not other and same and (short := self._shortly(failure, rule)) is not None:
+            return short
         self._mark(failure, rule)
         if other:
             self._counts["others", failure.cause] += 1
@@ -302,6 +310,16 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             pool.cool(credential, self._model, failure.wait_s, at_most_s=at_most_s, spent=rule.spent, reason=said)
         self._leave()
 
+    def _shortly(self, failure: Failure, rule: Rule) -> Step | None:
+        """Wait for a short limit with the same credential, once; what is used up does not come back so soon."""
+        if self._lease is None or not rule.waits or rule.spent or failure.wait_s is None or failure.wait_s >= SHORT_S:
+            return None
+        if self._lease.credential.id in self._waited:
+            return None
+        self._waited.add(self._lease.credential.id)
+        self._waiting = failure, rule
+        return Step(wait_s=max(failure.wait_s, _LEAST_PAUSE_S))
+
     def _wait(self, failure: Failure, rule: Rule) -> Step | None:
         """Pause when nothing else is left: until a cool-down ends, or a moment before the same way again."""
         retry, pool = self._shared.retry, self._shared.pool
@@ -331,9 +349,13 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if rule.shortage:
             return self._shared.pool.shortage(self._model, self._only) or error
         if rule.mark in ("cool", "cool_briefly") and error.retry_after is None:
-            rest_s = self._shared.pool.rest_s(self._model, self._only)
-            error.retry_after = rest_s if 0 < rest_s < math.inf else None
+            error.retry_after = self._rest_s()
         return error
+
+    def _rest_s(self) -> float | None:
+        """Give the seconds until a credential has rested; None where one need not, or a person must act."""
+        rest_s = self._shared.pool.rest_s(self._model, self._only)
+        return rest_s if 0 < rest_s < math.inf else None
 
     def _name_model(self, error: GatewayError) -> None:
         """Say which model an upstream may not have; its own words seldom do."""

@@ -1,6 +1,7 @@
 """What a 429 does to a credential, for which model, and for how long."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.adapters.site import MODEL, Site
 pytestmark = pytest.mark.anyio
 
 THREE = ("rt-1", "rt-2", "rt-3")
+INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
 async def test_a_quota_used_up_turns_to_the_next_credential(site: Site) -> None:
@@ -87,6 +89,55 @@ async def test_a_short_limit_is_not_waited_for_while_another_credential_is_free(
     site.fail("429_rate_limit_short")
     assert await site.ask() == "hi"
     assert site.seen() == [("a", "rt-1", 429), ("a", "rt-2", 200)]
+
+
+async def test_a_short_limit_is_waited_for_once_and_then_the_credential_rests(site: Site) -> None:
+    adapter = await site.open()
+    site.fail("429_rate_limit_short", times=99)
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await site.ask_over_pauses()
+    assert caught.value.retry_after == pytest.approx(5, abs=0.1)
+    assert site.clock.naps == pytest.approx([0.48, 5, 5], abs=0.1)
+    assert list(adapter.views()[0].cooling) == [MODEL]
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask(attempts=1)
+    assert len(site.seen()) == 4
+
+
+async def test_a_short_limit_that_nobody_waits_for_rests_the_credential(site: Site) -> None:
+    await site.open()
+    site.fail("429_rate_limit_short", times=99)
+    for _ in range(3):
+        with pytest.raises(UpstreamRateLimited) as caught:
+            await site.ask(attempts=1)
+        assert caught.value.retry_after == pytest.approx(5, abs=0.1)
+    assert len(site.seen()) == 1
+
+
+async def test_who_leaves_while_a_short_limit_lasts_leaves_the_credential_resting(site: Site) -> None:
+    adapter = await site.open()
+    site.fail("429_rate_limit_short")
+    asked = asyncio.create_task(site.ask())
+    await site.asleep(asked)
+    assert adapter.views()[0].cooling == {}
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert list(adapter.views()[0].cooling) == [MODEL]
+
+
+@pytest.mark.parametrize("when", [{"quotaResetDelay": "0s"}, {"quotaResetTimeStamp": "2020-01-01T00:00:00Z"}])
+async def test_a_quota_used_up_is_not_asked_for_again_at_once_whenever_it_begins_anew(
+    site: Site, when: dict[str, str]
+) -> None:
+    await site.open("rt-1", "rt-2")
+    details = [{"@type": INFO, "reason": "QUOTA_EXHAUSTED", "metadata": when}]
+    error = {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": details}
+    site.fake.script.push(*[f"!refuse {json.dumps({'error': error})}"] * 9)
+    with pytest.raises(UpstreamRateLimited):
+        await site.ask_over_pauses(attempts=2)
+    assert [token for _, token, _ in site.seen()[:2]] == ["rt-1", "rt-2"]
+    assert len(site.seen()) == 3
+    assert site.clock.naps == pytest.approx([5], abs=0.1)
 
 
 async def test_a_limit_without_reason_is_no_reason_to_use_up_the_pool(site: Site) -> None:
