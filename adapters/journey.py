@@ -22,6 +22,7 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import begin
 from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
 from gateway.adapters.pool import Lease, Pool
+from gateway.adapters.shortage import number
 from gateway.adapters.strategies import Session, no_session
 from gateway.clock import Clock
 from gateway.config import RetryConfig
@@ -341,13 +342,14 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def _verdict(self, failure: Failure, rule: Rule) -> GatewayError:
         """Give the error to answer with: the last one, or why the pool has nothing left."""
-        error, keys = failure.error, len(self._shared.pool.credentials)
-        if isinstance(error, UpstreamCredential) and rule.mark is None and keys > 1:
-            return NoCredential(f"none of {keys} credentials may do this: {error.message}")
+        error = failure.error
+        shortage = self._shared.pool.shortage(self._model, self._only) if rule.shortage else None
+        if shortage is not None:
+            return shortage
+        if isinstance(error, UpstreamCredential) and rule.mark is None and len(self._shared.pool.credentials) > 1:
+            return NoCredential(f"none of {number(len(self._used))} may do this: {error.message}")
         if failure.cause == "missing":
             self._name_model(error)
-        if rule.shortage:
-            return self._shared.pool.shortage(self._model, self._only) or error
         if rule.mark in ("cool", "cool_briefly") and error.retry_after is None:
             error.retry_after = self._rest_s()
         return error

@@ -118,3 +118,10 @@ async def test_a_project_that_stays_unknown_is_not_the_callers_404(site: Site) -
         await site.ask()
     assert caught.value.status == 502
     assert "fake-project-000" not in caught.value.message
+
+
+async def test_what_is_told_counts_the_credentials_that_were_asked(site: Site) -> None:
+    site.fake.projects = set()
+    await site.open(*THREE)
+    with pytest.raises(NoCredential, match="^none of 2 credentials may do this: the upstream does not know"):
+        await site.ask()

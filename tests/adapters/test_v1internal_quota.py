@@ -73,6 +73,22 @@ async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) 
     assert caught.value.message == "3 credentials: 2 cooling until 08:02 UTC, 1 disabled"
 
 
+@pytest.mark.parametrize("lost", ["invalid_grant", "unauthorized_client", "no project"])
+async def test_what_the_last_credential_lacks_hides_no_reset_of_another(site: Site, lost: str) -> None:
+    await site.open("rt-1", "rt-2")
+    site.fail("429_quota_exhausted_hours", token="rt-1", times=99)
+    if lost == "no project":
+        site.fake.fail("400", method="loadCodeAssist", token="rt-2", times=99)
+    else:
+        site.fake.oauth.fail(lost, token="rt-2", times=99)
+    with pytest.raises(UpstreamRateLimited) as first:
+        await site.ask()
+    with pytest.raises(UpstreamRateLimited) as second:
+        await site.ask()
+    assert (first.value.message, first.value.retry_after) == (second.value.message, second.value.retry_after)
+    assert len(site.seen()) == 1
+
+
 async def test_a_short_limit_is_waited_for_with_the_only_credential(site: Site) -> None:
     await site.open()
     site.fail("429_rate_limit_short")  # 0.48 s
