@@ -11,7 +11,7 @@ mended that is no fault of its own (`pause`).
 
 import hmac
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -125,8 +125,8 @@ class Credential:
     @property
     def cooling(self) -> Mapping[str, float]:
         """Give the models for which it cools down, and until when, in Unix seconds."""
-        now, wall = self._clock.monotonic(), self._clock.time()
-        return {model: wall + until - now for model, until in self._until.items() if until - now > EARLY_S}
+        wall = self._clock.time()
+        return {model: wall + rest_s for model in self._limited if (rest_s := self.cools_s(model))}
 
     @property
     def usable(self) -> bool:
@@ -160,8 +160,7 @@ class Credential:
     @property
     def soonest_s(self) -> float:
         """Give the seconds until the first of its cool-downs ends, 0 for none."""
-        rests = map(self.cools_s, {*self._until, *self._short})
-        return min((rest_s for rest_s in rests if rest_s), default=0.0)
+        return min((rest_s for model in self._limited if (rest_s := self.cools_s(model))), default=0.0)
 
     def left(self, model: str) -> float:
         """Give how much of its quota for a model is left, 0 to 1; all of it where nothing is known."""
@@ -175,7 +174,7 @@ class Credential:
         """Its state, or that it is cooling for some model."""
         if self.row.state not in SERVING:
             return self.row.state
-        return "cooling" if any(map(self.rests_s, ("", *self._until, *self._short))) else self.row.state
+        return "cooling" if any(map(self.rests_s, ("", *self._limited))) else self.row.state
 
     def view(self, upstream: str) -> CredentialView:
         """Show it to operators."""
@@ -198,6 +197,11 @@ class Credential:
             last_used_at=(now if self._uses else row.last_used_at) or None,
             last_error=row.last_error or None,
         )
+
+    @property
+    def _limited(self) -> Collection[str]:
+        """The models that have a cool-down, or too little left."""
+        return {**self._until, **self._short}
 
     # what is learnt of it
 

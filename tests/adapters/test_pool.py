@@ -223,6 +223,16 @@ def test_the_truth_names_every_kind_of_rest_and_the_earliest_end() -> None:
     assert pool.states() == {"active": 0, "suspected": 0, "cooling": 4, "needs_verification": 1, "disabled": 1}
 
 
+def test_a_model_of_which_too_little_is_left_is_shown_as_cooling() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock, quota_floor=0.1)
+    (one,), wall = pool.credentials, clock.time()
+    one.learn(Change(id=one.id, quota={"a": Quota(0.0, wall + 60, wall), "b": Quota(0.05, wall + 90, wall)}))
+    pool.cool(one, "b", 3600)
+    pool.cool(one, "c", 30)
+    assert one.view("google").cooling == pytest.approx({"a": wall + 60, "b": wall + 3600, "c": wall + 30})
+
+
 def test_another_day_stands_with_its_date() -> None:
     pool = pool_of(1, FakeClock())
     pool.cool(pool.credentials[0], M, 72_000)
