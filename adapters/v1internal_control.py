@@ -16,6 +16,7 @@ from gateway.adapters.failures import Failure
 from gateway.adapters.google_oauth import GOOGLE_USERINFO_URL
 from gateway.adapters.v1internal_errors import read_failure
 from gateway.clock import Clock
+from gateway.dialects.gemini.errors import mask
 from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
 from gateway.transport import Transport, Whole
 
@@ -63,10 +64,15 @@ class _Onboarded(Struct, rename="camel"):
     project: str | _Named | None = field(default=None, name="cloudaicompanionProject")
 
 
+class _Problem(Struct):
+    message: str = "no reason is given"
+
+
 class _Operation(Struct):
     name: str = ""
     done: bool | None = None
     response: _Onboarded | None = None
+    error: _Problem | None = None
 
 
 class _Count(Struct, rename="camel"):
@@ -152,6 +158,9 @@ class Control:
         operation = _read(_OPERATIONS, await self._call(transport, token, "onboardUser", body))
         pause_s = _FIRST_PAUSE_S
         for poll in range(_POLLS):
+            if operation.error is not None:
+                words = mask(operation.error.message)
+                raise Failure(UpstreamCredential(f"the upstream did not set the account up: {words}"), "project")
             if operation.done:
                 return _id(operation.response.project if operation.response else None)
             await tell(f"waiting for the service to set it up ({poll + 1} of at most {_POLLS} looks)")

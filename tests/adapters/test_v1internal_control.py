@@ -77,6 +77,16 @@ async def test_each_step_of_an_onboarding_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize("words", ["projects/secret-1 is not eligible", ""])
+async def test_why_an_onboarding_failed_is_told(words: str) -> None:
+    failed = {"name": "operations/1", "done": True, "error": {"code": 7, **({"message": words} if words else {})}}
+    answers = Answers((200, {}), (200, {"name": "operations/1"}), (200, failed))
+    with pytest.raises(Failure) as caught:
+        await control().discover(answers.transport, "t")
+    said = "projects/*** is not eligible" if words else "no reason is given"
+    assert caught.value.error.message == f"the upstream did not set the account up: {said}"
+
+
 @pytest.mark.parametrize(("assist", "project"), [({"cloudaicompanionProject": "p"}, "p"), ({}, "")])
 async def test_asking_for_the_project_begins_no_onboarding(assist: object, project: str) -> None:
     answers = Answers((200, assist))

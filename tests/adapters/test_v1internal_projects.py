@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError, NoCredential, UpstreamUnavailable
 from tests.adapters.site import Site
+from tests.fakes import v1internal_control
 
 pytestmark = pytest.mark.anyio
 
@@ -196,6 +197,23 @@ async def test_random_makes_up_nothing_where_the_service_may_still_give_a_projec
     site.fake.fail(error, method="loadCodeAssist", token="rt-1", times=2)
     assert await site.ask() == "hi"
     assert sent_project(site) == "fake-project-000"
+
+
+@pytest.mark.parametrize("fallback", ["discover", "random"])
+async def test_an_account_that_cannot_be_set_up_is_left_with_the_reason(
+    site: Site, monkeypatch: pytest.MonkeyPatch, fallback: str
+) -> None:
+    failed = {"name": "operations/1", "done": True, "error": {"code": 7, "message": "not eligible for this tier"}}
+    monkeypatch.setattr(v1internal_control, "_progress", lambda _: failed)
+    site.fake.oauth.accounts["rt-1"].state = "not_onboarded"
+    adapter = await site.open("rt-1", "rt-2", pool={"project_fallback": fallback})
+    assert await site.ask() == "hi"
+    if fallback == "random":
+        assert sent_project(site).startswith("gateway-")
+    else:
+        assert adapter.views()[0].reason == (
+            "no project: set pool.project_ids (the upstream did not set the account up: not eligible for this tier)"
+        )
 
 
 async def test_accounts_are_looked_up_at_the_next_base_when_one_fails(site: Site) -> None:
