@@ -146,7 +146,13 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def outgoing(self) -> Outgoing:
         """Describe the next call besides its body."""
-        return Outgoing(method="POST", url=self._url(), headers=self._headers(MASK), varies=self._varies())
+        return Outgoing(
+            method="POST",
+            url=self._url(),
+            headers=self._headers(MASK),
+            varies=self._varies(),
+            shortage=self._shared.pool.shortage(self._model, self._only),
+        )
 
     def _varies(self) -> dict[str, str]:
         return {}

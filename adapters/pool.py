@@ -163,8 +163,10 @@ class Pool(Generic[_C]):
         return self.lend(credential)
 
     def foresee(self, model: str, session: Session = no_session) -> _C | None:
-        """Give the credential that `pick` would lend; changes nothing."""
-        return self._strategy.stays(model, ()) or self._choose(model, (), session)
+        """Give the credential that `pick` would lend, else the one that has rested first; changes nothing."""
+        free = self._strategy.stays(model, ()) or self._choose(model, (), session)
+        serving = [one for one in self.credentials if one.state in SERVING and not one.row.removed]
+        return free or min(serving, key=lambda one: one.rests_s(model), default=None)
 
     def lend(self, credential: _C) -> Lease[_C]:
         """Lend this credential, whosever turn it is."""

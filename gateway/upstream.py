@@ -153,13 +153,15 @@ def credential_of(way: object) -> str:
 class Outgoing(Struct, frozen=True, kw_only=True):
     """Where and how a call goes out. The credential in its headers is masked.
 
-    `varies`: the fields of the body that the next call may have otherwise, and why.
+    `varies`: the fields of the body that the next call may have otherwise, and why. `shortage`: what a caller is told
+    now in its place, as no credential can make it.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     varies: Mapping[str, str] = {}
+    shortage: GatewayError | None = None
 
 
 class Edit(Struct, frozen=True, kw_only=True):

@@ -42,8 +42,8 @@ class Member(Struct, frozen=True, kw_only=True):
     `untried`: why the request never comes to it, whatever the members before it do; "" where it may.
     `edits`: what is written otherwise in these, and what may be in the answer. `state`: how the upstream is. `method`,
     `url`, `headers`: None where the upstream does not tell them. `varies`: the fields of the body that a call may have
-    otherwise, and why. `changes`: what became of each value of what came; `difference`: of the caller's own words, the
-    lines of the indented body that are others.
+    otherwise, and why. `shortage`: what a caller is told now, as no credential can serve. `changes`: what became of
+    each value of what came; `difference`: of the caller's own words, the lines of the indented body that are others.
     """
 
     upstream: str
@@ -59,6 +59,7 @@ class Member(Struct, frozen=True, kw_only=True):
     url: str | None = None
     headers: dict[str, str] | None = None
     varies: dict[str, str] = {}
+    shortage: Refusal | None = None
     body: Raw | None = None
     changes: tuple[Change, ...] = ()
     difference: tuple[str, ...] = ()

@@ -70,6 +70,8 @@ def _member(member: Member) -> Iterator[str]:
         yield "  lost: nothing"
     if member.error is not None:
         yield _refused(member.error)
+    if member.shortage is not None:
+        yield f"{_refused(member.shortage, 'not sent now')}. Else:"
     if member.url is not None:
         yield _plain(f"  {member.method} {member.url}")
         yield from _table(((f"{name}:", value) for name, value in (member.headers or {}).items()), "    ")
@@ -128,9 +130,9 @@ def _cut(found: re.Match[str]) -> str:
     return f'"{found[1][:_KEPT]}… {len(found[1]):,} characters"'
 
 
-def _refused(error: Refusal) -> str:
+def _refused(error: Refusal, word: str = "refused") -> str:
     code = f" {error.code}" if error.code else ""
-    return _plain(f"  refused, {error.status}{code}: {error.message}")
+    return _plain(f"  {word}, {error.status}{code}: {error.message}")
 
 
 def _steps(steps: Iterable[Step]) -> Iterator[Sequence[str]]:

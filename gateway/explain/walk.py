@@ -120,6 +120,7 @@ class Walk:
             url=redact(outgoing.url) if outgoing is not None else None,
             headers=self._headers(target, outgoing) if outgoing is not None else None,
             varies=dict(outgoing.varies) if outgoing is not None else {},
+            shortage=Refusal.of(outgoing.shortage) if outgoing is not None and outgoing.shortage is not None else None,
             body=body,
             changes=self._changes(body, losses, outgoing) if body is not None else (),
             difference=self._difference(target, body) if body is not None and passed_on else (),

@@ -370,6 +370,18 @@ def test_accounts_come_in_the_order_in_which_they_were_added() -> None:
     assert [one.id[0] for one in pool.credentials[1:]] == ["c", "d"]
 
 
+def test_while_all_rest_the_one_that_has_rested_first_would_be_lent() -> None:
+    pool = pool_of(3, FakeClock())
+    first, second, third = pool.credentials
+    pool.happen(first, "stopped", "by an operator")
+    pool.cool(second, M, 3600)
+    pool.cool(third, M, 60)
+    assert pool.foresee(M) is third
+    pool.happen(second, "stopped", "by an operator")
+    pool.happen(third, "stopped", "by an operator")
+    assert pool.foresee(M) is None
+
+
 def test_who_would_be_lent_is_told_without_lending() -> None:
     pool = pool_of(2, FakeClock(), uses_per_turn=1)
     for place in (0, 1, 0):

@@ -13,7 +13,7 @@ import pytest
 from gateway.adapters.demo import Demo
 from gateway.clock import System
 from gateway.config import load
-from gateway.explain import Asking
+from gateway.explain import Asking, written
 from gateway.upstream import Call, Journey
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.v1internal import FakeV1Internal
@@ -171,6 +171,24 @@ async def test_a_project_that_an_earlier_run_has_found_is_in_the_body(
     assert before.varies["project"] == "asked for with an account's first call"
     await live(file, asking)
     agrees(only(await of(file, asking)), generated(fake))
+
+
+async def test_while_all_accounts_rest_the_next_call_is_explained_and_what_a_caller_is_told(
+    upstreams: Mapping[str, Upstream], settle: Settle, tmp_path: Path
+) -> None:
+    fake, table = upstreams["v1internal"]
+    (tmp_path / "tokens.json").write_text('[{"refresh_token": "rt-1"}]')
+    file, asking = settle(table), ask("openai-chat", "gemini-2.5-flash")
+    await live(file, asking)
+    fake.fail("429_quota_exhausted_hours", method=generated(fake).method)
+    with pytest.raises(AssertionError, match="1 credential: 1 cooling until"):
+        await live(file, asking)
+    explanation = await of(file, asking)
+    member = only(explanation)
+    agrees(member, generated(fake))
+    assert member.shortage is not None
+    assert (member.shortage.status, member.shortage.code) == (429, "rate_limit_exceeded")
+    assert f"  not sent now, 429 rate_limit_exceeded: {member.shortage.message}. Else:" in written(explanation)
 
 
 class Watched(Demo):
