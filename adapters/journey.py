@@ -95,6 +95,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     `only`: the one credential that can serve it; None: any of the pool.
     """
 
+    _waiting: tuple[Failure, Rule] | None = None  # for a short limit, until the call after it has ended
+
     def __init__(self, call: Call, draft: Draft[_W], backend: Backend[_C], *, only: _C | None = None) -> None:
         self.request = call.request
         self._draft = draft
@@ -111,8 +113,6 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._tries = 0
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
-        self._waited: set[str] = set()  # credentials whose short limit has been waited for
-        self._waiting: tuple[Failure, Rule] | None = None  # for such a one, until the call after it
         self._counts: defaultdict[tuple[Literal["tries", "others", "pauses"], Cause], int] = defaultdict(int)
 
     @property
@@ -167,7 +167,6 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     async def go(self) -> _A:
         """Make one call; return when its headers say 200."""
-        self._waiting = None
         try:
             answer = await self._call(self._borrow())
         except Failure as failure:
@@ -179,9 +178,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def done(self, usage: ir.Usage | None) -> None:
         """Give the credential back."""
         self._failed = None  # its traceback leads here
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:  # the request has ended without another call
-            failure, rule = waiting
+        if self._waiting is not None and not self._answered:  # the request has ended without another answer
+            (failure, rule), self._waiting = self._waiting, None
             self._mark(failure, rule)
             failure.error.retry_after = self._rest_s() or failure.error.retry_after
         if self._lease is not None:
@@ -221,7 +219,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def after(self, error: GatewayError) -> Step | GatewayError:
         """Learn from a failure and turn to the next way."""
-        noted, self._failed = self._failed, None
+        noted, self._failed, self._waiting = self._failed, None, None
         failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
         rule = self._shared.rules[failure.cause]
         self._answered = False
@@ -321,9 +319,10 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         """Wait for a short limit with the same credential, once; what is used up does not come back so soon."""
         if self._lease is None or not rule.waits or rule.spent or failure.wait_s is None or failure.wait_s >= SHORT_S:
             return None
-        if self._lease.credential.id in self._waited:
+        once = self._lease.credential.id, "wait"
+        if once in self._renewed:
             return None
-        self._waited.add(self._lease.credential.id)
+        self._renewed.add(once)
         self._waiting = failure, rule
         return Step(wait_s=max(failure.wait_s, _LEAST_PAUSE_S))
 
