@@ -15,6 +15,7 @@ from gateway.cli.files import stop
 from gateway.cli.options import address, configuration, read
 from gateway.config import ConfigError, Loaded, Problem, host_and_port
 from gateway.errors import ModelNotFound
+from gateway.store import FILE as DATABASE
 
 if TYPE_CHECKING:
     from gateway.resolution import Resolver
@@ -61,8 +62,8 @@ def connect(
         try:
             found = read(config, no_config=no_config, no_dotenv=no_dotenv)
             place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
-            if applies and (found.file is not None or url is None):
-                _spare_its_own(found, chosen.settings(place), place.url)
+            if applies and _runs_here(found, url):
+                _spare_its_own(found, chosen.settings(place))
         except ConfigError:
             if not undoes:
                 raise
@@ -97,14 +98,18 @@ def _apply(client: Client, place: Place) -> list[str]:
     return [*lines, f"{client.title} now uses {place.url}, model {place.model}", *client.hints]
 
 
-def _spare_its_own(found: Loaded, written: Iterable[Settings], url: str) -> None:
-    """Raise ConfigError for the .env that the gateway reads; without a file it may be that of any folder."""
+def _runs_here(found: Loaded, url: str | None) -> bool:
+    """Tell whether the gateway reads the .env of this folder: it has its file here, or its database and no file."""
+    if found.file is not None:
+        return True
+    return url is None and found.resolve(found.config.server.data_dir).joinpath(DATABASE).exists()
+
+
+def _spare_its_own(found: Loaded, written: Iterable[Settings]) -> None:
+    """Raise ConfigError for the .env that the gateway reads."""
     own = found.folder.resolve() / ".env"
     if own in (settings.file for settings in written):
-        whose, further = "is the gateway's own", ""
-        if found.file is None:
-            whose, further = f"{whose} if that runs here", f", with --url {url}"
-        message = f"{whose}, which would then call itself: run this in the folder of your program{further}"
+        message = "is the gateway's own, which would then call itself: run this in the folder of your program"
         raise ConfigError([Problem(str(own), None, message)])
 
 

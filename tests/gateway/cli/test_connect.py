@@ -281,16 +281,20 @@ def test_the_gateways_own_folder_gets_no_key_that_it_would_use(
     assert not (gateway.parent / ".env").exists()
 
 
-def test_a_gateway_without_a_file_reads_the_env_of_any_folder(
+def test_a_gateway_without_a_file_is_known_by_its_database(
     run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GATEWAY_CONFIG")
+    database = home / "work" / "data" / "gateway.db"
+    database.parent.mkdir()
+    database.touch()
     done = run("connect", "openai", "--apply")
-    advice = "run this in the folder of your program, with --url http://127.0.0.1:8045"
-    own = f"{home / 'work' / '.env'}: is the gateway's own if that runs here, which would then call itself"
-    assert (done.code, done.err) == (2, f"{own}: {advice}\n")
-    assert files(home) == {}
+    assert (done.code, "would then call itself" in done.err) == (2, True)
+    assert files(home).keys() == {"work/data/gateway.db"}
     assert run("connect", "openai", "--apply", "--url", "http://127.0.0.1:8045").code == 0
+    assert run("connect", "openai", "--undo").code == 0
+    database.unlink()
+    assert run("connect", "openai", "--apply").code == 0
     assert "OPENAI_BASE_URL=http://127.0.0.1:8045/v1" in files(home)["work/.env"]
 
 
