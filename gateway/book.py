@@ -45,7 +45,7 @@ class Book:
         """Write how a request has ended."""
         context, opened = entry.context, entry.opened
         how = _end(context)
-        if how == REFUSED and entry.file is None:
+        if entry.file is None and how == REFUSED:
             return
         usage = context.usage or _NOTHING
         upstream, model = context.answerer
@@ -129,10 +129,8 @@ def _status(context: RequestContext) -> int:
 
 
 def _end(context: RequestContext) -> str:
-    if isinstance(context.error, RateLimited):
-        return REFUSED
     if context.end not in ("", "done"):
-        return context.end
+        return REFUSED if isinstance(context.error, RateLimited) else context.end
     return "error" if (context.status or 500) >= 400 else "done"
 
 
