@@ -11,6 +11,9 @@ __all__ = ["calls_to_itself", "is_own"]
 
 _Place = tuple[str, int]
 
+_ITSELF: Final = (
+    "is this gateway, which would call itself; set the address of the service, or unset what is meant for a client"
+)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - what is compared with
 
 
@@ -26,8 +29,7 @@ def calls_to_itself(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name, upstream in config.upstream.items():
         for key, url in _addresses(upstream):
             if url and _same(_place(url), own):
-                message = f"{url} is this gateway, which would call itself; set the address of the service itself"
-                yield ("upstream", name, *key), message
+                yield ("upstream", name, *key), f"{url} {_ITSELF}"
 
 
 def _addresses(upstream: UpstreamConfig) -> Iterator[tuple[KeyPath, str]]:

@@ -124,7 +124,8 @@ def test_an_upstream_that_is_the_gateway_itself_is_refused(
     name = key.partition("]")[0] + "." + key.rpartition("\n")[2]
     assert done.code == 2
     assert done.err.partition(": ")[2] == (
-        f"upstream.{name}: {url} is this gateway, which would call itself; set the address of the service itself\n"
+        f"upstream.{name}: {url} is this gateway, which would call itself; "
+        "set the address of the service, or unset what is meant for a client\n"
     )
 
 
