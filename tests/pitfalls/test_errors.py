@@ -184,7 +184,7 @@ def error_of(response: httpx.Response) -> Json:
 async def test_pitfall_88_an_error_within_the_message_of_an_error_is_unwrapped(
     at: At, dialect: str, stream: bool
 ) -> None:
-    at.fake.fail("400_claude_prefill", times=2)
+    at.fake.fail("400_claude_prefill", method="streamGenerateContent")
     response = await at.response(dialect, stream=stream)
     assert response.status_code == 400
     message = error_of(response)["message"]
