@@ -18,7 +18,6 @@ from tests.conformance.anthropic_api import (
 )
 from tests.conformance.openai_api import CALLERS, Said, Wish
 from tests.fakes.anthropic_api import FakeAnthropic
-from tests.fakes.anthropic_api_reply import DECLINED
 from tests.fakes.v1internal_reply import PIXEL
 
 pytestmark = pytest.mark.anyio
@@ -61,15 +60,6 @@ async def test_thoughts_are_heard_where_they_are_asked_for(claude: ClaudeServed,
     assert (heard.thoughts, heard.text) == ("ab", "c")
     quiet = await claude.ask(dialect, "!think ab\n!say c", stream=stream)
     assert (quiet.thoughts, quiet.text) == ("", "c")
-
-
-@STREAM
-@DIALECT
-async def test_why_an_answer_was_broken_off_is_told(claude: ClaudeServed, dialect: str, stream: bool) -> None:
-    """G1"""
-    wish = Wish(said=[Said("!say Sure, first\n!finish refusal")], model=OLD, stream=stream)
-    told = (await claude.response(dialect, wish)).text
-    assert DECLINED["explanation"] in told
 
 
 @STREAM

@@ -212,9 +212,9 @@ def logprobs(tokens: Iterable[ir.Logprob]) -> Logprobs:
     return Logprobs(write_logprobs(tokens))
 
 
-def refusal(finish: ir.Finished, *, said: bool) -> str | None:
-    """Give the upstream's words for a refusal, whatever was `said` before; ours where a filter left nothing."""
-    return finish.explanation or (_WITHHELD if finish.reason == "content_filter" and not said else None)
+def refusal(finish: ir.Finished) -> str:
+    """Give the words for an answer that a filter left empty."""
+    return finish.explanation or _WITHHELD
 
 
 def usage(counted: ir.Usage) -> Usage:

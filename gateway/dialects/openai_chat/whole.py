@@ -78,7 +78,9 @@ class _Message:
     def wire(self) -> answer.Message:
         """Give the message."""
         content = "".join(self._content)
-        refusal = answer.refusal(self._reply.finish, said=bool(content or self._calls or self._pictures))
+        refusal = None
+        if self.finish_reason == "content_filter" and not (content or self._calls or self._pictures):
+            refusal = answer.refusal(self._reply.finish)
         message = answer.Message(
             role="assistant",
             content=content or (None if self._calls or refusal else ""),

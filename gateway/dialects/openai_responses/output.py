@@ -116,10 +116,11 @@ class Output:
     def finish(self, finish: ir.Finished) -> JSON:
         """End what is open; give the fields of the Response object that say how it ended."""
         reason = answer.incomplete(finish)
+        if reason == "content_filter" and not self._said:
+            self._write(_REFUSAL, refusal(finish))
+            self._close()
         if reason and self._item.get("type") in _ARGUMENTS:
             self.abandon()
-        elif words := refusal(finish, said=self._said):
-            self._write(_REFUSAL, words)
         self._close("incomplete" if reason else "completed")
         details = {"reason": reason} if reason else None
         return {"status": "incomplete" if reason else "completed", "incomplete_details": details}

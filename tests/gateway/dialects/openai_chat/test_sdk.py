@@ -71,12 +71,6 @@ def test_everything_at_once_accumulates() -> None:
     assert len(message.images) == 2
 
 
-def test_a_refusal_behind_words_accumulates() -> None:
-    events = answer(text("Su", "re"), call("f", "{}"), reason="tool_calls", explanation="No.")
-    (choice,) = accumulated(streamed(written(events))).choices
-    assert (choice.message.content, choice.message.refusal, choice.finish_reason) == ("Sure", "No.", "tool_calls")
-
-
 def test_usage_is_read_from_its_chunk() -> None:
     counted = [ir.Started(), *text("a"), ir.UsageReported(ir.Usage(input=3, output=2)), ir.Finished(reason="stop")]
     chunks = streamed(written(counted, include_usage=True))

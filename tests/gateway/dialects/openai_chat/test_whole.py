@@ -76,12 +76,6 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     }
 
 
-@pytest.mark.parametrize("explanation", ["no", None])
-def test_a_filter_after_words_is_a_refusal_where_it_has_words_of_its_own(explanation: str | None) -> None:
-    said = message(answer(text("a"), reason="content_filter", explanation=explanation))
-    assert (said["content"], said["refusal"]) == ("a", explanation)
-
-
 def test_calls_carry_their_signatures() -> None:
     signature = ir.Signature("gemini", "R0VN", "f")
     made = block("tool_call", ir.SignatureDelta(signature), ir.ArgumentsDelta('{"a":1}'), name="f", ident="c1")

@@ -243,22 +243,5 @@ def test_an_answer_withheld_is_a_refusal(explanation: str | None, words: str) ->
     assert stream.output[1]["content"] == [{"type": "refusal", "refusal": words}]
 
 
-def test_a_refusal_is_a_part_behind_what_was_said() -> None:
-    stream = write(answer(text("a"), reason="content_filter", explanation="No."))
-    (message,) = stream.output
-    assert [part["type"] for part in message["content"]] == ["output_text", "refusal"]
-    assert (message["status"], message["content"][1]["refusal"]) == ("incomplete", "No.")
-    assert whole(answer(text("a"), reason="content_filter", explanation="No."))["output"] == stream.output
-
-
-def test_a_refusal_is_a_message_behind_calls() -> None:
-    stream = write(answer(call("f"), reason="tool_calls", explanation="No."))
-    assert (kinds(stream.output), stream.status) == (["function_call", "message"], "completed")
-
-
-@pytest.mark.parametrize(("said", "explanation"), [(text("a"), None), (call("f", '{"a'), "No.")])
-def test_nothing_stands_behind_words_without_a_reason_or_a_call_that_was_cut(
-    said: list[ir.Event], explanation: str | None
-) -> None:
-    stream = write(answer(said, reason="content_filter", explanation=explanation))
-    assert (len(stream.output), stream.named("refusal.delta")) == (1, [])
+def test_an_answer_that_had_begun_is_no_refusal() -> None:
+    assert write(answer(text("a"), reason="content_filter", explanation="No.")).named("refusal.delta") == []

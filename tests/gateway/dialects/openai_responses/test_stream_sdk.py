@@ -57,7 +57,6 @@ def test_a_cut_call_is_told() -> None:
     assert last.response.output[0].status == "incomplete"
 
 
-@pytest.mark.parametrize("before", [[], [text("Sure")]])
-def test_a_refusal_is_told(before: list[list[ir.Event]]) -> None:
-    last = said(answer(*before, reason="content_filter", explanation="No."))[-1]
-    assert last.response.output[0].content[-1].refusal == "No."
+def test_a_refusal_is_told() -> None:
+    last = said(answer(reason="content_filter", explanation="No."))[-1]
+    assert last.response.output[0].content[0].refusal == "No."
