@@ -16,6 +16,7 @@ PATHS = {
     "stop": "stop_sequences",
     "schema": "output_config.format.schema",
     "response_format": "output_config.format",
+    "display": "thinking.display",
     "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
     "user": "metadata.user_id",
     "session": "metadata.user_id",
