@@ -11,7 +11,7 @@ mended that is no fault of its own (`pause`).
 
 import hmac
 import math
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -126,7 +126,7 @@ class Credential:
     def cooling(self) -> Mapping[str, float]:
         """Give the models for which it cools down, and until when, in Unix seconds."""
         wall = self._clock.time()
-        return {model: wall + rest_s for model in self._limited if (rest_s := self.cools_s(model))}
+        return {model: wall + rest_s for model, rest_s in self._cools.items()}
 
     @property
     def usable(self) -> bool:
@@ -160,7 +160,7 @@ class Credential:
     @property
     def soonest_s(self) -> float:
         """Give the seconds until the first of its cool-downs ends, 0 for none."""
-        return min((rest_s for model in self._limited if (rest_s := self.cools_s(model))), default=0.0)
+        return min(self._cools.values(), default=0.0)
 
     def left(self, model: str) -> float:
         """Give how much of its quota for a model is left, 0 to 1; all of it where nothing is known."""
@@ -174,7 +174,7 @@ class Credential:
         """Its state, or that it is cooling for some model."""
         if self.row.state not in SERVING:
             return self.row.state
-        return "cooling" if any(map(self.rests_s, ("", *self._limited))) else self.row.state
+        return "cooling" if self.rests_s("") or self._cools else self.row.state
 
     def view(self, upstream: str) -> CredentialView:
         """Show it to operators."""
@@ -199,9 +199,9 @@ class Credential:
         )
 
     @property
-    def _limited(self) -> Collection[str]:
-        """The models that have a cool-down, or too little left."""
-        return {**self._until, **self._short}
+    def _cools(self) -> Mapping[str, float]:
+        """The models that limits keep it from serving now, and for how many seconds."""
+        return {model: rest_s for model in {**self._until, **self._short} if (rest_s := self.cools_s(model))}
 
     # what is learnt of it
 

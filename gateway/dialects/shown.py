@@ -17,7 +17,7 @@ from gateway import ir
 
 from .content import media
 
-__all__ = ["data_url", "fenced", "link", "markdown", "read_shown"]
+__all__ = ["data_url", "fenced", "link", "markdown", "picture", "read_shown"]
 
 _FENCE: Final = re.compile("`+")
 _OPENING: Final = "![image](data:"
@@ -35,6 +35,14 @@ def link(media_type: str, address: str) -> str:
     """Give what stands at an address as Markdown."""
     kind = media_type.partition("/")[0]
     return f"{'!' if kind == 'image' else ''}[{kind}]({address})"
+
+
+def picture(url: str, path: str) -> ir.TextDelta | ir.MediaChunk:
+    """Give what an answer shows at an address: the picture itself where that holds it; raise InvalidRequest."""
+    found = media(url=url, path=path, any_type=True)
+    if found.data is None:
+        return ir.TextDelta(link("image/*", url))
+    return ir.MediaChunk(media_type=found.media_type, data=found.data)
 
 
 def data_url(media_type: str, data: str) -> str:

@@ -27,7 +27,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import beside_thinking
+from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
@@ -74,7 +74,6 @@ _DRAWING: Final = ("temperature", "top_p", "top_k")
 _INTERLEAVED: Final = "interleaved-thinking-"  # with which a budget may be larger than one answer
 _NOT_FORCED: Final = "a model that thinks is not forced to call a tool: it may call one"
 _DRAWN: Final = "this model is not told how to draw its answer"
-_DRAWN_THINKING: Final = "Claude takes no other than its own while it thinks"
 _NOT_FILLED: Final = "[defaults] has it, and this model does not take it"
 
 
@@ -147,7 +146,7 @@ def _refused(words: _Words) -> None:
     elif "drawing_thinking" in refused and _thinks(words):
         given = {name: words.get(name, _NUMBER) for name in _DRAWING}
         apart = [name for name, value in given.items() if value is not None and not beside_thinking(name, value)]
-        _undrawn(words, apart, _DRAWN_THINKING)
+        _undrawn(words, apart, NOT_BESIDE_THINKING)
     if "both" in refused and words.has("temperature"):
         _undrawn(words, ("top_p",), _DRAWN)
 

@@ -15,7 +15,15 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.gemini.leftover import spelt
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.gemini.request import ANSWER, ANSWERS, IN_WORDS, beside_thinking, json_instruction, unknown
+from gateway.dialects.gemini.request import (
+    ANSWER,
+    ANSWERS,
+    IN_WORDS,
+    NOT_BESIDE_THINKING,
+    beside_thinking,
+    json_instruction,
+    unknown,
+)
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
@@ -212,7 +220,7 @@ class _Writer:
         if not self.target.sampling:
             given = self._without(given, _never, "this model takes no other than its own")
         elif thinking.on:
-            given = self._without(given, beside_thinking, "Claude takes no other than its own while it thinks")
+            given = self._without(given, beside_thinking, NOT_BESIDE_THINKING)
         elif given.get("temperature", 0) > _MOST_HEAT:
             given["temperature"] = _MOST_HEAT
             self._lose("temperature", f"Claude's goes up to {_MOST_HEAT}")

@@ -30,6 +30,7 @@ __all__ = [
     "ANSWER",
     "ANSWERS",
     "IN_WORDS",
+    "NOT_BESIDE_THINKING",
     "GeminiTarget",
     "Written",
     "beside_thinking",
@@ -61,6 +62,7 @@ _drawn: Final = attrgetter(*_SAMPLING)
 _PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
 _NOT_CLAUDE: Final = _PENALTIES | {"seed"}
 _NOT_DRAWN: Final = (None,) * len(_SAMPLING)
+NOT_BESIDE_THINKING: Final = "Claude takes no other than its own while it thinks"
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
 _DRAWING: Final[dict[bool, tuple[str, ir.Severity]]] = {
     True: ("this model decides by itself", "hint"),
@@ -466,7 +468,7 @@ class _Writer:
         if thinks:
             for name in [name for name, value in kept.items() if not beside_thinking(name, value)]:
                 del kept[name]
-                self._lose(name, "Claude takes no other than its own while it thinks")
+                self._lose(name, NOT_BESIDE_THINKING)
         elif kept.get("temperature", 0) > 1:
             kept["temperature"] = 1
             self._lose("temperature", "Claude's goes up to 1")

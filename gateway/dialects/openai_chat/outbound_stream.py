@@ -15,11 +15,11 @@ from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
-from gateway.dialects.content import media
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import BlockReader, cut
+from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
 
 from .outbound_errors import read_details, read_error, unwrapped
@@ -299,14 +299,14 @@ class StreamReader(BlockReader):
 
     def _show(self, url: str) -> None:
         try:
-            found = media(url=url, path="images", any_type=True)
+            shown = picture(url, "images")
         except InvalidRequest:
             return
         self._said = True
-        if found.data is None:
-            self._say(f"![image]({url})")
+        if isinstance(shown, ir.TextDelta):
+            self._say(shown.text)
         else:
-            self._blocks.whole("media", ir.MediaChunk(media_type=found.media_type, data=found.data))
+            self._blocks.whole("media", shown)
 
     def _call(self, call: Call, index: int | None) -> None:
         function, custom = call.function or Function(), call.custom

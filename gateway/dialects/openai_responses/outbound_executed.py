@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
-from gateway.dialects.shown import fenced, link
+from gateway.dialects.shown import fenced, link, picture
+from gateway.errors import InvalidRequest
 
 __all__ = ["INTERPRETER", "executed"]
 
@@ -43,5 +44,7 @@ def executed(item: Raw) -> Iterator[ir.TextDelta | ir.MediaChunk]:
 
 
 def _picture(url: str) -> ir.TextDelta | ir.MediaChunk:
-    media_type, is_data, data = url.removeprefix("data:").partition(";base64,")
-    return ir.MediaChunk(media_type=media_type, data=data) if is_data else ir.TextDelta(link("image/*", url))
+    try:
+        return picture(url, "outputs")
+    except InvalidRequest:
+        return ir.TextDelta(link("image/*", url))  # an address of a kind that only the upstream knows
