@@ -2,6 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
+from collections.abc import Iterable
 from mimetypes import guess_type
 from typing import Final, TypeVar
 
@@ -17,9 +18,11 @@ MAX_DEPTH: Final = 200
 
 _T = TypeVar("_T")
 
-_SHORT: Final = 2 * MAX_DEPTH  # bytes; what is no longer than that is no deeper
 _EMPTY: Final = Raw(b"{}")
+_LOOKS: Final = 8  # a text within the answer of a Gemini tool stands that deep
 _RAW: Final = msgspec.json.Decoder(Raw)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
+_ELEMENTS: Final = msgspec.json.Decoder(list[Raw])
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
@@ -54,7 +57,7 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
         raise InvalidRequest(f"the request body is not valid JSON: {_fault(body, str(error))}") from None
     except RecursionError:
         raise _too_deep() from None
-    if len(body) > _SHORT and _deep(body):
+    if _deeper(body, MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -86,31 +89,48 @@ def _too_deep() -> InvalidRequest:
     return InvalidRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
 
 
-def _deep(body: bytes) -> bool:
-    """Tell whether valid JSON is nested deeper than MAX_DEPTH, without a loop over its bytes."""
-    if not _may_be_deep(body):
+def _deeper(value: bytes, levels: int, looks: int = _LOOKS) -> bool:
+    """Tell whether valid JSON is nested deeper than that.
+
+    With few brackets it is not; with many it is taken apart, since most of them stand in texts, as code does.
+    """
+    if len(value) <= 2 * levels or not _has_brackets(value, levels):  # two bytes a level
         return False
-    short = body.translate(_SHRINK, _IRRELEVANT)
+    if not looks:
+        return _nested_deeper(value, levels)
+    start = value.lstrip()[:1]
+    if start == b"{":
+        inner: Iterable[Raw] = _MEMBERS.decode(value).values()
+    elif start == b"[":
+        inner = _ELEMENTS.decode(value)
+    else:
+        return False
+    return any(_deeper(bytes(one), levels - 1, looks - 1) for one in inner)
+
+
+def _has_brackets(value: bytes, more_than: int) -> bool:
+    """Tell whether there are so many opening ones; find() skips what is none a word at a time, count() does not."""
+    count = 0
+    for bracket in (b"{", b"["):
+        at = value.find(bracket)
+        while at >= 0:
+            count += 1
+            if count > more_than:
+                return True
+            at = value.find(bracket, at + 1)
+    return False
+
+
+def _nested_deeper(value: bytes, levels: int) -> bool:
+    """Tell it without a loop over the bytes, whatever they are."""
+    short = value.translate(_SHRINK, _IRRELEVANT)
     outside = short.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     left = b"".join(outside).translate(None, b"x\\")
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         if not left:
             return False
         left = left.replace(b"{}", b"")
     return bool(left)
-
-
-def _may_be_deep(body: bytes) -> bool:
-    """Tell whether there are more than MAX_DEPTH opening brackets; find() skips what is none a word at a time."""
-    count = 0
-    for bracket in (b"{", b"["):
-        at = body.find(bracket)
-        while at >= 0:
-            count += 1
-            if count > MAX_DEPTH:
-                return True
-            at = body.find(bracket, at + 1)
-    return False
 
 
 def arguments(raw: str | bytes | None) -> Raw:
