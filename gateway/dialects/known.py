@@ -4,21 +4,23 @@ Wire structs are `Closed`, so a body without such fields, as nearly all are, is 
 makes the decoder stop, and only then is the body walked along its types. What remains keeps its bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, inspect
+from msgspec import UNSET, Raw, Struct, UnsetType, inspect
 from msgspec.json import Decoder
 
 from gateway.dialects.content import decode
 from gateway.dialects.place import FIELDS, Place, is_null
 from gateway.errors import InvalidRequest
 
-__all__ = ["Closed", "decode_known", "read_known", "read_outline"]
+__all__ = ["Closed", "decode_known", "decode_open", "read_known", "read_outline"]
 
 _T = TypeVar("_T")
+_S = TypeVar("_S", bound=Struct)
 _Members = Mapping[str, "_Plan | None"]
 
 _STOPPED: Final = "contains unknown field"
@@ -46,6 +48,35 @@ def decode_known(body: bytes, type: type[_T], place: Place) -> _T:  # noqa: A002
             raise
     decode(body, dict[str, Raw])  # its depth
     return decode(bytes(_known(Raw(body.strip()), type, place)), type)
+
+
+def decode_open(body: bytes, type: type[_S], others: tuple[str, ...], place: Place) -> tuple[_S, dict[str, Raw]]:  # noqa: A002
+    """Decode a whole body; give with it the members that its struct does not have, those of `others` at no cost."""
+    widened, given, absent = _widened(type, others)
+    try:
+        value = decode(body, widened)
+    except InvalidRequest as error:
+        if _STOPPED not in error.message:
+            raise
+    else:
+        found = given(value)
+        return value, {} if found == absent else _said(dict(zip(others, found, strict=True)))
+    value = decode_known(body, type, place)
+    return value, _said({name: raw for name, raw in FIELDS.decode(body).items() if name not in type.__struct_fields__})
+
+
+def _said(members: Mapping[str, Raw | UnsetType]) -> dict[str, Raw]:
+    return {name: raw for name, raw in members.items() if raw is not UNSET and not is_null(raw)}
+
+
+@cache
+def _widened(
+    type_: Any, others: tuple[str, ...]
+) -> tuple[Any, Callable[[Struct], tuple[Raw | UnsetType, ...]], object]:
+    """Give the same struct with these members and no room for more, how to get them, and what that gives of none."""
+    fields = [(name, Raw | UnsetType, UNSET) for name in others]
+    widened = msgspec.defstruct(type_.__name__, fields, bases=(type_,), kw_only=True, forbid_unknown_fields=True)
+    return widened, attrgetter(*others), (UNSET,) * len(others)
 
 
 def read_outline(body: bytes, decoder: Decoder[_T], refusal: InvalidRequest) -> _T:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
-from gateway.dialects.known import decode_known, read_outline
-from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.dialects.known import decode_open, read_outline
+from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -23,24 +23,21 @@ _REFUSED: Final = {
     "compaction": "compaction is not done here; ask for a summary in messages",
 }
 # Known, and of use to Anthropic's own servers only
-_HINTS: Final = frozenset(
-    {
-        "betas",
-        "billing_policy",
-        "cache_control",
-        "container",
-        "context_management",
-        "diagnostics",
-        "fallback_credit_token",
-        "fallbacks",
-        "inference_geo",
-        "service_tier",
-        "speed",
-        "user_profile_id",
-        "workspace_id",
-    }
+_HINTS: Final = (
+    "betas",
+    "billing_policy",
+    "cache_control",
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
+    "inference_geo",
+    "service_tier",
+    "speed",
+    "user_profile_id",
+    "workspace_id",
 )
-_CARRIED: Final = frozenset(wire.Request.__struct_fields__)
 # How an Anthropic caller calls what the neutral form has another name for; thinking is told apart below.
 _PATHS: Final = {
     "stop": "stop_sequences",
@@ -53,16 +50,15 @@ _PATHS: Final = {
 }
 _FREE: Final = ir.Output()
 _Effort = tuple[wire.Effort, str] | None  # with its path
-_EMPTY: Final = (Raw(b"null"), Raw(b"[]"))
+_NO_ITEMS: Final = Raw(b"[]")
 _BILLING: Final = "x-anthropic-billing-header:"  # Claude Code's; its value breaks prompt caches
 
 
 def read_request(body: bytes) -> ir.Request:
     """Read a request; raise InvalidRequest with the path of what is wrong."""
     place = Place()
-    request = decode_known(body, wire.Request, place)
-    fields = FIELDS.decode(body)
-    extras = {} if _CARRIED.issuperset(fields) else _extras(fields, place)
+    request, others = decode_open(body, wire.Request, _HINTS, place)
+    extras = _extras(others, place) if others else others
     system, turns, effort = _conversation(request, place)
     tools = read_tools(request.tools, place.at("tools")) if request.tools else ()
     choice = request.tool_choice
@@ -116,17 +112,16 @@ def read_unread(body: bytes, refusal: InvalidRequest) -> ir.Request:
     )
 
 
-def _extras(fields: dict[str, Raw], place: Place) -> dict[str, Raw]:
-    for name, why in _REFUSED.items():
-        if fields.get(name, _EMPTY[0]) not in _EMPTY:
-            raise place.refuse(why, name)
-    others = {
-        name: raw for name, raw in fields.items() if name not in _CARRIED and name not in _REFUSED and not is_null(raw)
-    }
-    for name in others:
+def _extras(others: dict[str, Raw], place: Place) -> dict[str, Raw]:
+    extras: dict[str, Raw] = {}
+    for name, raw in others.items():
         if name in _HINTS:
             place.lose(name, "only Anthropic's own servers know it")
-    return {name: raw for name, raw in others.items() if name not in _HINTS}
+        elif name not in _REFUSED:
+            extras[name] = raw
+        elif raw != _NO_ITEMS:
+            raise place.refuse(_REFUSED[name], name)
+    return extras
 
 
 def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, ...], tuple[ir.Turn, ...], _Effort]:

@@ -1,13 +1,14 @@
 """A Chat Completions body → the neutral request."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, structs
 
 from gateway import ir
-from gateway.dialects.known import decode_known, read_outline
+from gateway.dialects.known import decode_open, read_outline
 from gateway.dialects.marks import marks_of
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
@@ -19,32 +20,41 @@ from .tools import read_choice, read_tools
 
 __all__ = ["read_request", "read_unread"]
 
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SHOWN: Final = frozenset({"text", "image"})
-# The fields of a few readers: where a body has none of them, there is nothing to read.
-_SOUND: Final = frozenset({"modalities", "audio"})
-_FOREIGN: Final = frozenset({"top_logprobs", "safety_identifier", "stream_options"})
-_OF_TOOLS: Final = frozenset(
-    {"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"}
+_MODALITIES: Final = "modalities"
+# Known, and carried to servers of this dialect only
+_OTHERS: Final = (
+    "logit_bias",
+    "metadata",
+    "moderation",
+    "prediction",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "service_tier",
+    "store",
+    "verbosity",
 )
-_DRAWN: Final = frozenset({*ir.Sampling.__struct_fields__, "max_completion_tokens"})
+# The fields of a few readers: where a body has none of them, there is nothing to read.
+_foreign: Final = attrgetter("top_logprobs", "safety_identifier", "stream_options")
+_of_tools: Final = attrgetter(
+    "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "web_search_options"
+)
+_drawn: Final = attrgetter(*ir.Sampling.__struct_fields__, "max_completion_tokens")
+_NO_FOREIGN, _NO_TOOLS, _UNDRAWN = (get(wire.Body(messages=[])) for get in (_foreign, _of_tools, _drawn))
 _NOT_DRAWN: Final = ir.Sampling()
 
 
 def read_request(body: bytes, model: str = "") -> ir.Request:
     """Read a body; raise InvalidRequest that names the field. `model`: from the path, in place of the body's."""
     place = Place()
-    given = decode_known(body, wire.Body, place)
+    given, others = decode_open(body, wire.Body, _OTHERS, place)
     model = model or given.model or ""
     if not model:
         raise InvalidRequest("model: required, but missing", param="model")
-    fields = _FIELDS.decode(body)
-    lacks = fields.keys().isdisjoint
-    if not lacks(_SOUND):
-        _refuse_sound(given)
-    losses = place.losses if lacks(_FOREIGN) else [*_unread(given), *place.losses]
+    _refuse_sound(given)
+    losses = place.losses if _foreign(given) == _NO_FOREIGN else [*_unread(given), *place.losses]
     system, turns = read_messages(given.messages, losses)
-    without_tools = lacks(_OF_TOOLS)
+    without_tools = _of_tools(given) == _NO_TOOLS
     tools = () if without_tools else read_tools(given, losses)
     reasoning, thinking = read_reasoning(given, losses)
     return ir.Request(
@@ -53,7 +63,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         turns=turns,
         tools=tools,
         tool_choice=None if without_tools else read_choice(given, tools, losses),
-        sampling=_NOT_DRAWN if lacks(_DRAWN) else read_sampling(given, losses),
+        sampling=_NOT_DRAWN if _drawn(given) == _UNDRAWN else read_sampling(given, losses),
         reasoning=reasoning,
         output=_output(given, losses),
         stream=given.stream,
@@ -61,7 +71,7 @@ def read_request(body: bytes, model: str = "") -> ir.Request:
         user=given.user or given.safety_identifier,
         session=given.prompt_cache_key,
         dialect="openai-chat",
-        extras=_extras(fields, given),
+        extras=_extras(others, given),
         losses=tuple(losses),
         paths=_paths(given, thinking),
         marks=marks_of(tools, system, turns),
@@ -149,11 +159,8 @@ def _paths(body: wire.Body, thinking: str) -> dict[str, str]:
     return paths
 
 
-def _extras(fields: dict[str, Raw], given: wire.Body) -> dict[str, Raw]:
+def _extras(others: dict[str, Raw], given: wire.Body) -> dict[str, Raw]:
     """Keep raw what was not read; `modalities` too when it asks for more than text and pictures."""
-    known = wire.KNOWN
     if given.modalities and not _SHOWN.issuperset(given.modalities):
-        known -= {"modalities"}
-    if known.issuperset(fields):
-        return {}
-    return {name: raw for name, raw in fields.items() if name not in known and bytes(raw) != b"null"}
+        return others | {_MODALITIES: Raw(msgspec.json.encode(given.modalities))}
+    return others

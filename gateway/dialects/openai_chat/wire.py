@@ -16,7 +16,6 @@ from gateway.dialects.services import Location, SearchContextSize
 from gateway.errors import InvalidRequest
 
 __all__ = [
-    "KNOWN",
     "MARKS",
     "AudioPart",
     "Body",
@@ -405,8 +404,6 @@ class Body(Struct, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: int | None = None
 
-
-KNOWN: Final = frozenset(Body.__struct_fields__)
 
 _NULL: Final = Raw(b"null")
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.json import Decoder
 
 from gateway.dialects.content import MAX_DEPTH
-from gateway.dialects.known import Closed, decode_known, read_known
+from gateway.dialects.known import Closed, decode_known, decode_open, read_known
 from gateway.dialects.place import Place
 from gateway.errors import InvalidRequest
 
@@ -54,6 +54,31 @@ def read(body: bytes) -> tuple[Whole, list[str]]:
 )
 def test_unknown_fields_are_told(body: bytes, lost: list[str]) -> None:
     assert read(body)[1] == lost
+
+
+@pytest.mark.parametrize(
+    ("body", "rest", "lost"),
+    [
+        (b'{"one":{"x":1}}', {}, []),
+        (b'{"store":null,"one":{"x":1}}', {}, []),
+        (b'{"one":{"x":1},"store": {"a" : 1}}', {"store": b'{"a" : 1}'}, []),
+        (b'{"one":{"x":1},"new":[ 1],"store":true,"old":null}', {"new": b"[ 1]", "store": b"true"}, []),
+        (b'{"one":{"x":1,"new":2},"store":true}', {"store": b"true"}, ["one.new"]),
+    ],
+)
+def test_other_members_of_a_body_are_given(body: bytes, rest: dict[str, bytes], lost: list[str]) -> None:
+    place = Place()
+    value, found = decode_open(body, Whole, ("metadata", "store"), place)
+    assert value.one == Point(1)
+    assert {name: bytes(raw) for name, raw in found.items()} == rest
+    assert [loss.path for loss in place.losses] == lost
+
+
+@pytest.mark.parametrize("body", [b'{"new":1', b'{"new":1,"one":2}', b'{"new":\xff}', b'{"one":[]}'])
+def test_a_wrong_body_is_refused_whatever_else_it_holds(body: bytes) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        decode_open(body, Whole, ("store",), Place())
+    assert "unknown" not in caught.value.message
 
 
 def test_the_rest_keeps_its_bytes() -> None:

@@ -112,7 +112,7 @@ def test_unknown_fields_are_kept_as_they_came() -> None:
 
 def test_fields_for_anthropics_servers_are_reported_as_hints() -> None:
     request = read(service_tier="auto", speed="fast", context_management={"edits": []}, betas=["b"])
-    assert lost(request) == ["service_tier", "speed", "context_management", "betas"]
+    assert lost(request) == ["betas", "context_management", "service_tier", "speed"]
     assert {loss.severity for loss in request.losses} == {"hint"}
     assert request.extras == {}
 
