@@ -113,7 +113,7 @@ class Recorder:
             self._failing = False
 
     def _recording(self, sides: "_Sides", context: RequestContext) -> Recording:
-        shown = {one.decode() for call in sides.tap.calls for one in credentials_in(call.headers)}
+        shown = {one for call in sides.tap.calls for one in credentials_in(call.headers)}
         hide = _Masking(Hider((*self._secrets, *sides.keys, *shown)))
         return Recording(
             Head(

@@ -7,10 +7,11 @@
 Every pattern begins with a literal and consumes what it scans, so that the time is linear in the text.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from hmac import compare_digest
+from string import ascii_letters, digits
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -70,7 +71,7 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     # the shapes of the credentials themselves
     (("bearer",), r"((?<![\w-])bearer\s++)[\w.~+/=-]{6,}+"),
     (("ya29.",), r"((?<![\w-])ya29\.)[\w.-]++"),
-    (("1//",), r"((?<![\w/-])1//)[\w-]{6,}+"),
+    (("1//", r"1\/\/"), r"((?<![\w/-])1\\?/\\?/)[\w-]{6,}+"),
     (("sk-",), r"((?<![\w-])sk-)[\w-]{6,}+"),
     (("gw-",), r"((?<![\w-])gw-)[\w-]{20,}+"),  # what people may see of one is shorter
     (("aiza",), r"((?<![\w-])AIza)[\w-]{10,}+"),
@@ -79,15 +80,12 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 )
 _COMPILED: Final = tuple((words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _PATTERNS)
 _MASKED: Final = rf"\g<1>{MASK}"
+_ESCAPE: Final = r"(?:\\{1,4})"
+_UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")  # in an address: whoever writes them writes them so
 _SHORTEST: Final = 4  # a shorter secret would shred every line
 _SHORTEST_SHOWN: Final = 8  # and one of a local server, such as "none", the JSON of an answer
 
 
-# JSON as Google's and .NET's servers write it
-_ESCAPED: Final = tuple(
-    str.maketrans({character: f"\\u{ord(character):04{digits}}" for character in characters})
-    for characters, digits in (("<>&='", "x"), ("<>&+'`", "X"))
-)
 # what a request shows besides credentials
 _OPEN_HEADERS: Final = re.compile(
     r"accept(?:-encoding)?|(?:content|if|x-goog-upload)-.+|range|user-agent|x-(?:goog-fieldmask|server-timeout)"
@@ -108,12 +106,12 @@ class Hider:
 
     def __init__(self, secrets: Iterable[Secret | str]) -> None:
         values = (value.reveal() if isinstance(value, Secret) else value for value in secrets)
-        self._known = _written(values)
+        self._known = [re.compile(_spelt(value)) for value in _long(values, _SHORTEST)]
 
     def __call__(self, text: str) -> str:
         """Mask them in a text."""
         for known in self._known:
-            text = text.replace(known, MASK)
+            text = known.sub(MASK, text)
         folded = text.casefold()
         for words, pattern in _COMPILED:
             if any(word in folded for word in words):
@@ -121,15 +119,15 @@ class Hider:
         return text
 
 
-def credentials_in(headers: Mapping[str, str], body: bytes = b"") -> tuple[bytes, ...]:
+def credentials_in(headers: Mapping[str, str], body: bytes = b"") -> tuple[str, ...]:
     """Give what a request shows as credentials, in its headers and in a form, as an answer may repeat it."""
-    return tuple(map(_bytes, _written(_shown(headers, body), _SHORTEST_SHOWN)))
+    return _long(_shown(headers, body), _SHORTEST_SHOWN)
 
 
-def conceal(answer: bytes, credentials: Iterable[bytes]) -> bytes:
+def conceal(answer: bytes, credentials: Iterable[str]) -> bytes:
     """Mask credentials in an answer."""
     for credential in credentials:
-        answer = answer.replace(credential, MASK.encode())
+        answer = re.sub(_bytes(_spelt(credential)), MASK.encode(), answer)
     return answer
 
 
@@ -143,16 +141,25 @@ def _shown(headers: Mapping[str, str], body: bytes) -> Iterator[str]:
             yield from {value, value.rpartition(" ")[2]}  # a scheme may stand before it
 
 
-def _written(secrets: Iterable[str], shortest: int = _SHORTEST) -> tuple[str, ...]:
-    """Give all that secrets may look like: as they are, in an address, in JSON; the longest first."""
-    found = {spelt for secret in secrets if len(secret) >= shortest for spelt in _spelt(secret)}
-    return tuple(sorted(found, key=len, reverse=True))
+def _long(secrets: Iterable[str], least: int) -> tuple[str, ...]:
+    """Give those that can be told apart from other words, the longest first."""
+    return tuple(sorted({secret for secret in secrets if len(secret) >= least}, key=len, reverse=True))
 
 
-def _spelt(secret: str) -> Iterator[str]:
-    escaped = json.dumps(secret)[1:-1]
-    yield from (secret, quote(secret, safe="", errors="replace"), escaped)
-    yield from (escaped.translate(table) for table in _ESCAPED)
+@lru_cache
+def _spelt(secret: str) -> str:
+    """Give the pattern of all that a secret may look like: as it is, in an address, in JSON, in JSON within JSON."""
+    return "".join(map(_ways, secret))
+
+
+def _ways(character: str) -> str:
+    """Write one as it may be written; any server's JSON may escape it, PHP's does so with a slash."""
+    if character in _UNRESERVED:
+        return re.escape(character)
+    quoted = quote(character, safe="", errors="replace")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"{_ESCAPE}u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return rf"(?:{_ESCAPE}?{re.escape(character)}|(?i:{quoted}|{in_json}))"
 
 
 def _bytes(value: str) -> bytes:

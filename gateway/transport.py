@@ -396,7 +396,7 @@ class Response:
         self.headers: Mapping[str, str] = raw.headers
         self._raw = raw
         self._sent = sent
-        self._shown: tuple[bytes, ...] | None = None
+        self._shown: tuple[str, ...] | None = None
         self.form = b""
         self.heard: Heard | None = None
         self._open = open_responses

@@ -64,8 +64,7 @@ class Bodies:
         return fields
 
     def _call(self, call: Heard, keys: tuple[str, ...]) -> dict[str, Any]:
-        shown = tuple(one.decode() for one in credentials_in(call.headers))
-        hide = Hider((*self._secrets, *keys, *shown))
+        hide = Hider((*self._secrets, *keys, *credentials_in(call.headers)))
         body = b"".join(data for _, data in call.pieces)[:_KEPT_BYTES]
         fields: dict[str, Any] = {"to": call.upstream, "url": hide(call.url), "status": call.status}
         if call.error is not None:

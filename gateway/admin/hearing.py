@@ -137,7 +137,7 @@ class _Told(Heard):
     def begin(self, hearing: Hearing) -> None:
         """Tell of the request."""
         self.hearing = hearing
-        self.hide = Hider(one.decode() for one in credentials_in(self.headers, self.body or b""))
+        self.hide = Hider(credentials_in(self.headers, self.body or b""))
         shown = {name: value if _is_open(name) else MASK for name, value in self.headers.items()}
         text = self.body.decode("utf-8", "replace") if self.body is not None else "(sent in pieces)"
         self._tell("request", _head(f"{self.method} {self.url}", shown), text)

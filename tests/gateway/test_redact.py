@@ -1,6 +1,7 @@
 """A secret shows itself nowhere, and what reached a text is masked."""
 
 import copy
+import json
 import pickle
 
 import pytest
@@ -67,6 +68,7 @@ def test_a_secret_is_neither_hashed_nor_pickled() -> None:
         ("https://user:p@ss@host/v1", "https://user:***@host/v1"),
         ("token ya29.a0Af-x_y refused", "token ya29.*** refused"),
         ("grant 1//0gAbCdEf-x", "grant 1//***"),
+        ('{"grant":"1\\/\\/0gAbCdEf-x"}', '{"grant":"1\\/\\/***"}'),
         ("key sk-ant-api03-abc is wrong", "key sk-*** is wrong"),
         ("AIzaSyA-1234567890_abc", "AIza***"),
         ("made gw-AbCdEfGhIjKlMnOpQrSt_-1 today", "made gw-*** today"),
@@ -105,10 +107,26 @@ def test_a_given_secret_too_short_to_tell_apart_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "spelt", ["p+s&/=é", "p%2Bs%26%2F%3D%C3%A9", "p+s\\u0026/\\u003d\\u00e9", "p\\u002Bs\\u0026/=\\u00e9"]
+    "spelt",
+    [
+        "p+s&/=é",
+        "p%2Bs%26%2F%3D%C3%A9",
+        "p%2bs%26/%3d%c3%a9",
+        "p+s\\u0026/\\u003d\\u00e9",
+        "p\\u002Bs\\u0026/=\\u00e9",
+        "p+s&\\/=\\u00e9",  # as PHP writes JSON
+        "p+s&\\\\\\/=\\\\u00e9",  # and JSON within JSON
+    ],
 )
 def test_a_given_secret_is_masked_however_it_is_written(spelt: str) -> None:
     assert Hider([Secret("p+s&/=é")])(f"it was {spelt}.") == "it was ***."
+
+
+@pytest.mark.parametrize("secret", ['quo"te', "back\\slash", "two words", "a.b*c", "𝄞 clef"])
+def test_a_given_secret_is_masked_in_any_json(secret: str) -> None:
+    once = json.dumps({"m": f"it was {secret}"})
+    for text in (once, json.dumps({"m": f"it was {secret}"}, ensure_ascii=False), json.dumps(once)):
+        assert redact(text, [secret]).count("***") == 1, text
 
 
 # what a server repeats
@@ -130,6 +148,11 @@ def test_a_header_that_is_repeated_is_masked(headers: dict[str, str]) -> None:
 def test_headers_that_are_no_credentials_stay() -> None:
     headers = {"Content-Type": "application/json", "user-agent": "the gateway", "anthropic-version": "2023-06-01"}
     assert credentials_in({**headers, "accept": "text/event-stream", "anthropic-beta": "context-1m"}) == ()
+
+
+def test_a_key_is_masked_where_slashes_are_escaped() -> None:
+    shown = credentials_in({"x-goog-api-key": "canary/Key+1="})
+    assert conceal(rb'{"error":{"message":"no canary\/Key+1="}}', shown) == b'{"error":{"message":"no ***"}}'
 
 
 def test_a_form_that_is_repeated_is_masked() -> None:
@@ -158,4 +181,7 @@ def test_what_a_local_server_is_shown_as_a_key_leaves_its_answers_whole() -> Non
      "AIza", "a:b@"],
 )  # fmt: skip
 def test_the_time_is_linear(part: str) -> None:
-    assert cpu_seconds(lambda: redact(part * 50_000), below=2.0) < 2.0
+    secrets = ["+" * 20, "/a/b/c/d", "\\\\\\\\ee", part + part]
+    text = part * 50_000
+    assert cpu_seconds(lambda: redact(text, secrets), below=2.0) < 2.0
+    assert cpu_seconds(lambda: conceal(text.encode(), secrets), below=2.0) < 2.0
