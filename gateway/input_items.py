@@ -3,7 +3,7 @@
 The items go out as OpenAI shows them, in their long form: each with an id, a type and a list of contents.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -38,6 +38,7 @@ class _Known(Struct):
 
 class _Shown(Struct):
     id: str
+    raw: Raw
     item: dict[str, object]
 
 
@@ -56,8 +57,7 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 def write_items(response_id: str, items: bytes, query: Mapping[str, Sequence[str]]) -> bytes:
     """Write the page that the caller's `limit`, `order`, `after` and `before` ask for; raise InvalidRequest."""
     limit = _limit(_last(query, "limit") or _DEFAULT_LIMIT)
-    stem = response_id.removeprefix("resp_")
-    shown = [_shown(item, f"{stem}{place:04d}") for place, item in enumerate(_ITEMS.decode(items))]
+    shown = list(_all(response_id, items))
     if _newest_first(_last(query, "order") or "desc"):
         shown.reverse()
     if after := _last(query, "after"):
@@ -71,11 +71,16 @@ def write_items(response_id: str, items: bytes, query: Mapping[str, Sequence[str
 
 def item_of(response_id: str, items: bytes, id_: str) -> Raw | None:
     """Give the item that goes by this id in the list; None when there is none."""
+    return next((one.raw for one in _all(response_id, items) if one.id == id_), None)
+
+
+def _all(response_id: str, items: bytes) -> Iterator[_Shown]:
     stem = response_id.removeprefix("resp_")
+    taken: set[str] = set()
     for place, item in enumerate(_ITEMS.decode(items)):
-        if _shown(item, f"{stem}{place:04d}").id == id_:
-            return item
-    return None
+        one = _shown(item, f"{stem}{place:04d}", taken)
+        taken.add(one.id)
+        yield one
 
 
 def _last(query: Mapping[str, Sequence[str]], name: str) -> str:
@@ -101,16 +106,17 @@ def _place(shown: Sequence[_Shown], id_: str, param: str) -> int:
     raise InvalidRequest(f"{param}: the list has no item {id_[:100]!r}", param=param)
 
 
-def _shown(raw: Raw, stem: str) -> _Shown:
+def _shown(raw: Raw, stem: str, taken: Collection[str]) -> _Shown:
+    """Show an item. Without an id, or with an earlier one's, it goes by one made of its place: always the same."""
     known = _KNOWN.decode(raw)
     kind = known.type or "message"
-    id_ = known.id or f"{_PREFIXES.get(kind, 'item')}_{stem}"  # made of its place, so always the same
+    id_ = known.id if known.id and known.id not in taken else f"{_PREFIXES.get(kind, 'item')}_{stem}"
     fields: dict[str, object] = {**_FIELDS.decode(raw), "id": id_, "type": kind}
     if kind == "message" and isinstance(known.content, str):
         fields["content"] = [_text(known.role, known.content)]
     if kind in _PREFIXES and kind not in _WITHOUT_STATUS:
         fields.setdefault("status", "completed")
-    return _Shown(id_, fields)
+    return _Shown(id_, raw, fields)
 
 
 def _text(role: str | None, text: str) -> dict[str, object]:

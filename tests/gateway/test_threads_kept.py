@@ -132,6 +132,19 @@ async def test_the_newest_input_item_comes_first(tmp_path: Path) -> None:
     assert ids(found)[0].startswith("fco_")
 
 
+async def test_items_of_one_id_are_paged_one_by_one(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": word, **({"id": "msg_same"} if word in "ac" else {})} for word in "abcd"]
+    async with talking(tmp_path) as caller:
+        alice = caller()
+        first = await alice.say(said)
+        found, query = [], "?order=asc&limit=1"
+        for _ in said:
+            (item,) = (one := await page(alice, first["id"], query))["data"]
+            found.append(item["content"][0]["text"])
+            query = f"?order=asc&limit=1&after={one['last_id']}"
+    assert (found, one["has_more"]) == (["a", "b", "c", "d"], False)
+
+
 async def test_a_word_as_input_is_one_item(tmp_path: Path) -> None:
     async with talking(tmp_path) as caller:
         alice = caller()
