@@ -67,7 +67,8 @@ async def _ask(
     if given.status == _GONE:
         return NotFound(_UNKNOWN)
     failure = backend.read_failure(given.status, refusal, given.headers, backend.clock.time())
-    failure.own = own_words(refusal)
+    if failure.error.status // 100 == given.status // 100:  # else its words fit another status
+        failure.error.own = own_words(refusal)
     learnt = _learnt(backend, lease.credential, without_key(failure, secret))
     if not backend.rules[failure.cause].others:
         raise learnt

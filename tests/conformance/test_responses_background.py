@@ -75,6 +75,12 @@ def seen(served: OpenAIServed) -> list[str]:
     return [call.method for call in served.openai.requests if call.method.startswith("responses.")]
 
 
+async def test_a_refusal_names_the_parameter_as_the_upstream_does(served: OpenAIServed) -> None:
+    first = await begun(served)
+    refused = await asked(served, first["id"], "?stream=true")
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "stream")
+
+
 async def test_it_is_queued_and_polled_until_it_is_complete(served: OpenAIServed) -> None:
     first = await begun(served)
     assert (first["status"], first["model"], first["output"]) == ("queued", "fast", [])
