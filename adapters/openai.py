@@ -32,7 +32,7 @@ from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.outbound import DRAWING, MaxTokensField, OpenAITarget, OpenAIWritten
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, PreviousNotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
 from gateway.upstream import Call, Journey, Making, NativeAnswer
@@ -158,7 +158,7 @@ class OpenAI(KeyedUpstream):
         request = replace(call.request, native=None)
         try:
             written = self._write(request, self._backend.lacks.of(request.model))
-            return await self._tokens.count(request.model, written)
+            return await self._tokens.count(request.model, replace(written, body=written.body | _before(call.request)))
         except (Failure, GatewayError, ValueError):
             return None
 
@@ -231,3 +231,9 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}
     return replace(written, body=body, losses=losses)
+
+
+def _before(request: ir.Request) -> dict[str, object]:
+    """Name what a request goes on from that only the upstream may know."""
+    unknown = request.native is not None and isinstance(request.native.refusal, PreviousNotFound)
+    return {"previous_response_id": request.thread.previous} if unknown and request.thread is not None else {}

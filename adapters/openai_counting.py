@@ -17,7 +17,18 @@ __all__ = ["InputTokens"]
 _PATH: Final = "responses/input_tokens"
 # of a body for an answer, what this call knows; it refuses the rest
 _KNOWN: Final = frozenset(
-    {"input", "instructions", "model", "parallel_tool_calls", "reasoning", "text", "tool_choice", "tools", "truncation"}
+    {
+        "input",
+        "instructions",
+        "model",
+        "parallel_tool_calls",
+        "previous_response_id",
+        "reasoning",
+        "text",
+        "tool_choice",
+        "tools",
+        "truncation",
+    }
 )
 _ABSENT: Final = frozenset({405, 501})
 

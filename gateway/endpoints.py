@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.background import BACKGROUND, Background
 from gateway.context import Principal, RequestContext, attach
-from gateway.errors import GatewayError, ModelNotFound
+from gateway.errors import GatewayError, ModelNotFound, PreviousNotFound
 from gateway.ir.estimate import estimate
 from gateway.making import Makings
 from gateway.middleware.model_map import may_use
@@ -81,6 +81,8 @@ class Endpoints:
         assert request is not None, "the pipeline has no protocol middleware"
         tokens = await self._upstream_count(context)
         if tokens is None:
+            if request.native is not None and isinstance(request.native.refusal, PreviousNotFound):
+                raise request.native.refusal  # what was said before is most of the prompt
             tokens = estimate(request)
             context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
         return dialect_of(context).write_count(tokens)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.automata import chat_stream, messages_stream
@@ -226,3 +227,20 @@ async def test_a_response_to_go_on_from_is_the_upstreams_own(responses: OpenAISe
     second = await responses.post(RESPONSES, "!say two", **body)
     assert second.status_code == 200, second.text
     assert responses.sent["previous_response_id"] == first["id"]
+
+
+@pytest.mark.parametrize("through", [True, False])
+async def test_a_count_has_what_the_upstream_keeps(responses: OpenAIServed, through: bool) -> None:
+    body = {"model": "gpt-4.1", "input": "!say one " + "word " * 200}
+    if through:
+        first = (await responses.http.post(RESPONSES, json=body)).json()
+    else:
+        async with httpx.AsyncClient(headers={"authorization": "Bearer key-1"}) as direct:
+            first = (await direct.post(f"{responses.openai.url}{RESPONSES}", json=body)).json()
+    path, body = f"{RESPONSES}/input_tokens", {"model": "gpt-4.1", "input": "more"}
+    alone = await responses.http.post(path, json=body)
+    whole = await responses.http.post(path, json={**body, "previous_response_id": first["id"]})
+    assert whole.json()["input_tokens"] > alone.json()["input_tokens"] + 100
+    assert "x-gateway-token-count" not in whole.headers
+    nowhere = await responses.http.post(path, json={**body, "previous_response_id": "resp_nowhere"})
+    assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (400, "previous_response_not_found")

@@ -126,6 +126,13 @@ async def test_what_was_said_before_is_counted(tmp_path: Path) -> None:
     assert counted["input_tokens"] >= 100
 
 
+async def test_what_is_not_kept_cannot_be_counted(tmp_path: Path) -> None:
+    async with talking(tmp_path) as caller:
+        body = {"model": "demo", "input": "more", "previous_response_id": "resp_nowhere"}
+        answer = await caller().client.post("/v1/responses/input_tokens", json=body)
+    assert refused(answer) == GONE
+
+
 # what is kept
 
 
