@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.context import RequestContext, new_id_at
 from gateway.costs import cost_of
-from gateway.errors import RateLimited
+from gateway.errors import LimitsNotShared, RateLimited
 from gateway.prices import Prices
 from gateway.store.journal import REFUSED, Ended, Journal, JournalFile, Opened
 
@@ -19,6 +19,7 @@ __all__ = ["Book", "Entry"]
 
 _LONG: Final = 200  # characters of a name that a caller chose
 _NOTHING: Final = ir.Usage()
+_HELD_OFF: Final = (RateLimited, LimitsNotShared)
 
 
 class Book:
@@ -130,7 +131,7 @@ def _status(context: RequestContext) -> int:
 
 def _end(context: RequestContext) -> str:
     if context.end not in ("", "done"):
-        return REFUSED if isinstance(context.error, RateLimited) else context.end
+        return REFUSED if isinstance(context.error, _HELD_OFF) else context.end
     return "error" if (context.status or 500) >= 400 else "done"
 
 

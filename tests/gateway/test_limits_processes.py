@@ -204,6 +204,8 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
         assert {answer.status_code for answer in heard} <= {401, 503}
         assert heard[-1].json()["error"]["code"] == "limits_not_shared"
         assert WHY in heard[-1].json()["error"]["message"]
+        used = httpx.get(f"{program.url}/usage", headers={"x-api-key": key}, timeout=20).json()["usage"]
+        assert used["today"]["requests"] == 0
         assert ask(program, key="sk-free").status_code == 200
 
 
