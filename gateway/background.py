@@ -3,7 +3,8 @@
 POST {"background": true}          the upstream queues it; whose it is, and where, is kept here
 GET /v1/responses/{id}             asked of the upstream, until the answer has ended; then it is kept here
 GET …?stream=true&starting_after=  the events of the upstream, from where the caller has lost them; also afterwards
-POST …/cancel, DELETE …            told to the upstream
+POST …/cancel                      told to the upstream
+DELETE …                           told to the upstream that made it, also when it is complete
 """
 
 from collections.abc import Awaitable, Generator, Mapping, Sequence
@@ -28,6 +29,7 @@ from gateway.errors import (
     NotFound,
     PermissionDenied,
     UpstreamMalformed,
+    UpstreamRejected,
     UpstreamTimeout,
 )
 from gateway.frames import bare
@@ -73,13 +75,13 @@ class Background:
         replays = operation == "response" and is_background(kept) and _is_on(query.get("stream", ("",)))
         keepalive_s = self._services.loaded.config.timeouts.keepalive if replays else 0
         client = Client(receive, send, self._relay.grace, keepalive=_DIALECT.keepalive, keepalive_s=keepalive_s)
+        if operation == "response_delete" and kept.upstream:
+            await self._forget(context, kept)
+            return False
         if not kept.upstream or not (replays or is_making(kept)):
             return await _ended(kept, client) if operation == "response_cancel" else False
         adapter = self._adapter(context, kept)
-        path = quote(kept.id, safe="")
-        if operation == "response_delete":
-            await self._forget(adapter, path)
-            return False
+        path = _path(kept)
         if operation == "response_cancel":
             asking = self._recalled(adapter, "POST", f"{path}/cancel")
         else:
@@ -117,10 +119,14 @@ class Background:
         except TimeoutError:
             raise UpstreamTimeout(f"{adapter.name} said nothing for {limit_s:g} s (timeouts.first_byte)") from None
 
-    async def _forget(self, adapter: Recalling, path: str) -> None:
-        """Have the upstream forget what it still works on; that it knows it no more is well, too."""
-        with suppress(NotFound):
-            (await self._recalled(adapter, "DELETE", path)).close()
+    async def _forget(self, context: RequestContext, kept: StoredResponse) -> None:
+        """Have its upstream forget a response; that it knows it no more is well, too.
+
+        What is complete can be forgotten here also where the upstream cannot be asked, or knows no such call.
+        """
+        with suppress(NotFound) if is_making(kept) else suppress(NotFound, PermissionDenied, UpstreamRejected):
+            adapter = self._adapter(context, kept)
+            (await self._recalled(adapter, "DELETE", _path(kept))).close()
 
     async def _tell(
         self,
@@ -204,6 +210,10 @@ class Background:
 _NOBODY: Final = Answering(
     request=ir.Request(model="", turns=()), model="", id="", created=0, request_id="", estimate=lambda: 0
 )
+
+
+def _path(kept: StoredResponse) -> str:
+    return quote(kept.id, safe="")
 
 
 def _is_on(given: Sequence[str]) -> bool:

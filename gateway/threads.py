@@ -217,16 +217,19 @@ class Threads:
         previous, native = thread.previous, request.native
         kept = await self._ask(lambda store, now: store.load(who, previous, now))
         thread = replace(thread, kept_at=kept.upstream if kept is not None else "")
+        refusal: InvalidRequest
         try:
             said = await self._said(who, previous)
+        except ChainBroken as broken:
+            refusal, known = _gone(previous, broken.missing), broken.known
         except (PreviousNotFound, ContextTooLong) as error:
-            others = kept is None and await self._ask(lambda store, _: store.is_others(who, previous))
-            if native is None or others or (kept is not None and not kept.upstream):
-                raise
-            return _refused(replace(request, thread=thread), error)
-        thread = replace(thread, before=tuple(said))
-        request = replace(request, thread=thread)
-        return request if native is not None and native.refusal is not None else _read(dialect, request, said)
+            refusal, known = error, False
+        else:
+            request = replace(request, thread=replace(thread, before=tuple(said)))
+            return request if native is not None and native.refusal is not None else _read(dialect, request, said)
+        if native is None or known or (kept is not None and not kept.upstream):
+            raise refusal
+        return _refused(replace(request, thread=thread), refusal)
 
     async def keep(self, context: RequestContext, response: bytes, *, begun: bool) -> bool:
         """Keep a complete answer, and tell whether it is for this request to count what it took.
@@ -382,8 +385,6 @@ class Threads:
 
         try:
             found = await self._ask(said)
-        except ChainBroken as broken:
-            raise _gone(previous, broken.missing) from None
         except ChainTooLong:
             raise ContextTooLong(
                 f"{_PREVIOUS}: this conversation has more than {_MAX_DEPTH} responses or {bound} bytes; "
@@ -391,7 +392,7 @@ class Threads:
                 param=_PREVIOUS,
             ) from None
         if found is None:
-            raise _gone(previous, previous)
+            raise ChainBroken(previous)
         return found
 
     # the store

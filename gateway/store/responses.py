@@ -1,6 +1,7 @@
 """Responses that callers may go on from, in the database: bounded by age and by the sum of their bytes.
 
-Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted.
+Blocking: call it from a worker thread. A caller sees its own responses only. With keys, what was said is encrypted. Of
+one that is deleted or dropped the id stays, nobody's, as if it were written then: an upstream may keep it still.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -34,6 +35,7 @@ __all__ = ["ResponseStore"]
 _BATCH: Final = 64
 _AT_A_TIME: Final = 8  # all of them are in memory
 _DAY_S: Final = 86_400
+_ID_BYTES: Final = 64  # what an id counts that is all that is left
 _PRAGMAS: Final = (
     "synchronous = NORMAL",  # after a power cut the last responses may be gone, the file is whole
     "cache_size = -256",  # kB; SQLite would keep 2 MB for each thread that has ever asked
@@ -44,7 +46,9 @@ _KEEP: Final = insert(responses)
 _GROW: Final = update(responses_size).values(bytes=responses_size.c.bytes + bindparam("by"))
 _STATE: Final = select(responses_size.c.bytes, select(func.min(responses.c.created_at)).scalar_subquery())
 _OLDEST: Final = (
-    select(responses.c.id, responses.c.bytes, responses.c.created_at).order_by(responses.c.created_at).limit(_BATCH)
+    select(responses.c.id, responses.c.bytes, responses.c.created_at, responses.c.principal)
+    .order_by(responses.c.created_at, responses.c.principal)
+    .limit(_BATCH)
 )
 
 
@@ -104,7 +108,7 @@ class ResponseStore:
             now = max(one.created_at for one in ones)
             with self._writing() as connection:
                 for one in old:
-                    self._delete(connection, one.principal, one.id, now)
+                    _delete(connection, one)
                 if kept:
                     self._insert(connection, kept, now)
         return [row.size <= self._max_bytes for row in rows]
@@ -117,7 +121,7 @@ class ResponseStore:
             there = self._load(connection, before.principal, before.id, now)
             if there is None or there.response != before.response:
                 return None
-            self._delete(connection, before.principal, before.id, now)
+            _delete(connection, before)
             if fits:
                 self._insert(connection, [row], now)
         return fits
@@ -126,19 +130,14 @@ class ResponseStore:
         keep, grow = _statements(connection.dialect.name)
         connection.exec_driver_sql(keep, [*rows])
         total, oldest = connection.exec_driver_sql(grow, (sum(row.size for row in rows),)).one()
-        while self._are_too_many(total, oldest, now) and self._drop(connection, now) == _BATCH:
-            pass
+        if self._are_too_many(total, oldest, now):
+            while self._drop(connection, now):
+                pass
 
     def load(self, principal: str, id_: str, now: float) -> StoredResponse | None:
         """Read a caller's response; None when it has none of that id."""
         with self._database.reading() as connection:
             return self._load(connection, principal, id_, now)
-
-    def is_others(self, principal: str, id_: str) -> bool:
-        """Tell whether a response of that id is another caller's."""
-        others = select(responses.c.id).where(responses.c.id == storable(id_), responses.c.principal != principal)
-        with self._database.reading() as connection:
-            return connection.scalar(others) is not None
 
     def chain(self, principal: str, id_: str, now: float, *, depth: int, max_bytes: int) -> list[StoredResponse]:
         """Read a response and all that it goes on from, oldest first.
@@ -151,7 +150,8 @@ class ResponseStore:
             while wanted is not None:
                 one = self._load(connection, principal, wanted, now)
                 if one is None:
-                    raise ChainBroken(wanted)
+                    there = select(responses.c.id).where(responses.c.id == storable(wanted))
+                    raise ChainBroken(wanted, known=connection.scalar(there) is not None)
                 max_bytes -= len(one.items) + len(one.response)
                 if len(found) == depth or max_bytes < 0:
                     raise ChainTooLong
@@ -175,13 +175,12 @@ class ResponseStore:
 
     def delete(self, principal: str, id_: str, now: float) -> bool:
         """Forget a caller's response; False when it has none of that id."""
+        mine = list(self._visible(principal, id_, now))
         with self._writing() as connection:
-            return self._delete(connection, principal, id_, now)
-
-    def _delete(self, connection: Connection, principal: str, id_: str, now: float) -> bool:
-        mine = delete(responses).where(*self._visible(principal, id_, now))
-        size = connection.scalar(mine.returning(responses.c.bytes))
-        _grow(connection, -(size or 0))
+            size = connection.scalar(select(responses.c.bytes).where(*mine))
+            if size is not None:
+                connection.execute(update(responses).where(*mine).values(_left(now)))
+                _grow(connection, _ID_BYTES - size)
         return size is not None
 
     def _row(self, one: StoredResponse) -> "_Row":
@@ -228,10 +227,10 @@ class ResponseStore:
 
     def _tidy(self, now: float) -> None:
         """Bring the file in line with what is configured, in transactions for which others can wait."""
-        dropped = _BATCH
-        while dropped == _BATCH:
+        more = True
+        while more:
             with self._writing() as connection:
-                dropped = self._drop(connection, now)
+                more = self._drop(connection, now)
         last: str | None = ""
         while self._cipher.key and last is not None:
             with self._writing() as connection:
@@ -247,27 +246,31 @@ class ResponseStore:
     def _are_too_many(self, total: int, oldest: float | None, now: float) -> bool:
         return total > self._max_bytes or (oldest is not None and oldest <= now - self._keep_s)
 
-    def _drop(self, connection: Connection, now: float) -> int:
-        """Drop the oldest of what is too old or too much; give how many."""
+    def _drop(self, connection: Connection, now: float) -> bool:
+        """Drop the oldest of what is too old or too much, to the id, and ids; tell whether there may be more."""
         total, oldest = connection.execute(_STATE).one()
         if not self._are_too_many(total, oldest, now):
-            return 0
-        dropped: list[str] = []
-        left = total
-        for id_, size, created_at in connection.execute(_OLDEST):
+            return False
+        dropped, gone = list[str](), list[str]()
+        left, rows = total, connection.execute(_OLDEST).all()
+        for id_, size, created_at, principal in rows:
             if left <= self._max_bytes and created_at > now - self._keep_s:
                 break
-            dropped.append(id_)
-            left -= size
+            stays = bool(principal) and self._max_bytes > 0
+            (dropped if stays else gone).append(id_)
+            left += (_ID_BYTES if stays else 0) - size
         if dropped:
-            connection.execute(delete(responses).where(responses.c.id.in_(dropped)))
-            _grow(connection, left - total)
-        return len(dropped)
+            ids = update(responses).where(responses.c.id.in_(dropped))
+            connection.execute(ids.values(_left(now)))
+        if gone:
+            connection.execute(delete(responses).where(responses.c.id.in_(gone)))
+        _grow(connection, left - total)
+        return len(dropped) + len(gone) == len(rows) > 0
 
     def _renew(self, connection: Connection, after: str, key: str) -> str | None:
         """Bring some rows under a key, or in clear, in the order of their ids; give the last id, or None at the end."""
         write = self._cipher.encrypt if key else bytes
-        others = select(responses).where(responses.c.key != key, responses.c.id > after)
+        others = select(responses).where(responses.c.key != key, responses.c.id > after, responses.c.principal != "")
         last: str | None = None
         for row in connection.execute(others.order_by(responses.c.id).limit(_AT_A_TIME)).mappings().all():
             last = row["id"]
@@ -279,6 +282,18 @@ class ResponseStore:
                 connection.execute(change.values(new | {"key": key}))
                 _grow(connection, new["bytes"] - row["bytes"])
         return last
+
+
+def _left(now: float) -> dict[str, object]:
+    """Give what stays of a row beside its id."""
+    nothing = {"previous": None, "key": "", "items": b"", "response": b"", "upstream": ""}
+    return {**nothing, "principal": "", "created_at": now, "bytes": _ID_BYTES}
+
+
+def _delete(connection: Connection, one: StoredResponse) -> None:
+    """Make room for what takes the place of one, or of its id."""
+    there = delete(responses).where(responses.c.id == one.id, responses.c.principal.in_((one.principal, "")))
+    _grow(connection, -(connection.scalar(there.returning(responses.c.bytes)) or 0))
 
 
 def _grow(connection: Connection, size: int) -> None:

@@ -33,11 +33,15 @@ class StoreFailed(Exception):
 
 
 class ChainBroken(Exception):
-    """A response, or one that it goes on from, is not in the store. `missing`: its id."""
+    """A response, or one that it goes on from, is not in the store. `missing`: its id.
 
-    def __init__(self, missing: str) -> None:
+    `known`: it was here and is gone, or is another caller's; else it may be an upstream's own.
+    """
+
+    def __init__(self, missing: str, *, known: bool = False) -> None:
         super().__init__(missing)
         self.missing = missing
+        self.known = known
 
 
 class ChainTooLong(Exception):

@@ -66,9 +66,10 @@ def ids(store: ResponseStore, *wanted: str, now: float = NOW) -> list[str]:
 
 
 def size_on_record(place: Place) -> tuple[int, int]:
-    """The sum that is kept, and the true one."""
+    """The sum that is kept, and the true one: an id that is left counts 64."""
     ((kept,),) = place.do("select bytes from responses_size")
-    ((true,),) = place.do("select coalesce(sum(length(items) + length(response)), 0) from responses")
+    size = "length(items) + length(response) + case when principal = '' then 64 else 0 end"
+    ((true,),) = place.do(f"select coalesce(sum({size}), 0) from responses")
     return kept, int(true)
 
 
@@ -99,8 +100,7 @@ def test_somebody_else_neither_sees_nor_deletes_it(opened: Open) -> None:
     store.save(one())
     assert store.load("bob", "resp_1", NOW) is None
     assert not store.delete("bob", "resp_1", NOW)
-    with pytest.raises(ChainBroken):
-        store.chain("bob", "resp_1", NOW, depth=9, max_bytes=MB)
+    assert is_known(store, "resp_1", "bob")
     assert ids(store, "resp_1") == ["resp_1"]
 
 
@@ -110,16 +110,61 @@ def test_what_is_deleted_is_gone_from_the_file(place: Place, opened: Open) -> No
     assert store.delete("alice", "resp_1", NOW)
     assert not store.delete("alice", "resp_1", NOW)
     store.close()
-    assert (ids(store, "resp_1"), size_on_record(place)) == ([], (0, 0))
+    assert (ids(store, "resp_1"), size_on_record(place)) == ([], (64, 64))
     assert b"xxxxxxxx" not in place.content()
+    assert b"alice" not in place.content()
+
+
+def is_known(store: ResponseStore, id_: str, who: str = "alice", now: float = NOW) -> bool:
+    with pytest.raises(ChainBroken) as broken:
+        store.chain(who, id_, now, depth=9, max_bytes=MB)
+    return broken.value.known
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_an_id_is_known_when_what_it_named_is_gone(place: Place, opened: Open, who: str) -> None:
+    store = opened(keep_days=2, max_bytes=1000)
+    store.save(one("old"))
+    store.save(one("large", at=NOW + DAY, size=600))
+    store.save(one("larger", at=NOW + 2 * DAY, size=700))
+    store.save(one("deleted", at=NOW + 2 * DAY, size=42))
+    store.delete("alice", "deleted", NOW + 2 * DAY)
+    later = NOW + 4 * DAY  # when the last one is too old, and still there
+    wanted = ("old", "large", "deleted", "larger", "never")
+    assert [is_known(store, id_, who, later) for id_ in wanted] == [True] * 4 + [False]
+    assert size_on_record(place) == (914, 914)
+
+
+def test_ids_that_are_left_go_in_their_turn(place: Place, opened: Open) -> None:
+    store = opened(keep_days=2)
+    store.save(one("first"))
+    store.delete("alice", "first", NOW + DAY)
+    store.save(one("second", at=NOW + 3 * DAY - 1, size=42))
+    assert is_known(store, "first")
+    store.save(one("third", at=NOW + 3 * DAY, size=42))
+    assert not is_known(store, "first")
+    for number in range(200):
+        store.save(one(f"resp_{number}", at=NOW + 3 * DAY))
+        store.delete("alice", f"resp_{number}", NOW + 3 * DAY)
+    store.close()
+    store = opened(keep_days=2, max_bytes=640, now=NOW + 3 * DAY)
+    assert size_on_record(place) == (640, 640)
+
+
+def test_one_that_is_made_anew_takes_the_place_of_its_id(opened: Open) -> None:
+    store = opened()
+    store.save(one())
+    store.delete("alice", "resp_1", NOW)
+    store.save_all([one()], {"resp_1"})
+    assert ids(store, "resp_1") == ["resp_1"]
 
 
 @pytest.mark.parametrize("id_", ["resp_\0", "resp_\ud800"])
 def test_a_name_that_no_database_can_hold_is_not_found(opened: Open, id_: str) -> None:
     store = opened()
     assert store.load("alice", id_, NOW) is None
-    assert not store.is_others("alice", id_)
     assert not store.delete("alice", id_, NOW)
+    assert not is_known(store, id_)
 
 
 # bounds
@@ -147,12 +192,12 @@ def test_what_is_too_old_is_dropped_at_the_start(place: Place, opened: Open) -> 
         store.save(one(f"resp_{number}", at=NOW + number))
     store.close()
     store = opened(keep_days=1, now=NOW + DAY + 189)
-    assert place.do("select count(*) from responses") == [(10,)]
+    assert place.do("select count(*) from responses where principal <> ''") == [(10,)]
     assert size_on_record(place)[0] == size_on_record(place)[1]
 
 
 def test_the_oldest_makes_room(opened: Open) -> None:
-    store = opened(max_bytes=1000)
+    store = opened(max_bytes=1100)
     for number in range(5):
         store.save(one(f"resp_{number}", at=NOW + number, size=300))
     assert ids(store, *(f"resp_{n}" for n in range(5))) == ["resp_2", "resp_3", "resp_4"]
