@@ -69,6 +69,7 @@ class Administration:
         config, clock, logger = services.loaded.config, services.clock, services.logger
         self.inside = inside
         self._public_url = config.server.public_url
+        self._outlives = bool(config.store.database.reveal())  # this process may be there while that is away
         self._lasting = lasting or Lasting(partial(store_of, services.loaded), clock, logger)
         sessions, writing, credentials = Sessions(self._lasting, clock), Writing(clock), Credentials(services)
         self._writing = writing
@@ -116,6 +117,8 @@ class Administration:
 
     async def start(self) -> str:
         """Begin; say why nobody else on this host can ask what runs here, "" when they can."""
+        if self._outlives:
+            self._lasting.start()
         return await self._running.start()
 
     async def stop(self) -> None:

@@ -2,7 +2,8 @@
 
     begin(token, words) ─► the store, by the token's hash ─► take(token) ─► words, once
 
-All workers and hosts find it in the credential store. While that is away, each process remembers its own.
+All workers and hosts find it in the credential store. While that is away, each process remembers its own; the secret is
+read ahead where it may go away, so that those who open no page before know it.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded
+from gateway.enduring import endure
 from gateway.registry import import_path
 from gateway.store.stored import KeyProblem, StoreFailed
 
@@ -62,6 +64,17 @@ class Lasting:
         self._own_secret = secrets.token_hex(32)
         self._begun: dict[str, tuple[str, float]] = {}
         self._again_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Learn the secret soon, or once the store answers."""
+        if self._reading is None and not self._secret:
+            self._reading = asyncio.get_running_loop().create_task(endure(self._read, self._logger))
+
+    async def _read(self) -> None:
+        while not self._secret:
+            await self._clock.sleep(_PATIENCE_S)  # the first requests are in more of a hurry
+            await self.secret()
 
     async def secret(self) -> str:
         """Give the secret that all processes share, or this one's own while the store is away."""
@@ -92,6 +105,10 @@ class Lasting:
 
     async def close(self) -> None:
         """Let go of the store."""
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         async with self._lock:
             store, self._store = self._store, None
             if store is not None:

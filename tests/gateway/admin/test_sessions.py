@@ -313,6 +313,19 @@ async def test_while_the_store_is_away_a_process_knows_its_own_sessions(
     assert list(store.settings) == ["admin_sessions"]
 
 
+async def test_the_secret_is_known_before_the_page_is_opened() -> None:
+    clock, store = FakeClock(), Broken()
+    lasting = Lasting(lambda: store, clock, made(Path("unused")).state.gateway.logger)
+    lasting.start()
+    await clock.advance(1.1)  # it is away when this process starts
+    store.fails = False
+    while not lasting._secret:
+        await clock.advance(1.1)
+    store.fails = True
+    assert await lasting.secret() == store.settings["admin_sessions"]
+    await lasting.close()
+
+
 async def test_what_is_begun_while_the_store_is_away_is_known_here_once() -> None:
     clock = FakeClock()
     lasting = Lasting(Broken, clock, made(Path("unused")).state.gateway.logger)
