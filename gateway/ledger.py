@@ -4,8 +4,8 @@
     a second later, and before each report            ├─► fill, in a worker thread ─► the database ─► report
     other processes of this host ─► their journals ───┘
 
-One process of a host at a time fills, and one of them says the summary line for all: a lock file says when that was
-done last. The database is loaded with the first fill.
+One process of a host at a time fills: a lock file says when that was done last. One of all hosts says the summary line:
+the database says when. It is loaded with the first fill.
 """
 
 import asyncio
@@ -241,6 +241,7 @@ class Ledger:
             self._unsaid = self._unsaid or due
         elif done.sums:
             self._logger.info("usage", **summary(done.sums, done.seconds))
+            self._unsaid = self._unsaid or bool(self._url)  # of the last seconds other hosts may tell still
         return done is not None
 
     # the store

@@ -1,6 +1,6 @@
-"""What one process of a host does for all of them: fill the database, drop what is old, sum up.
+"""What one process of a host does for all of them: fill the database, drop what is old; and, for all hosts, sum up.
 
-FOLDER/turn   locked by the process whose turn it is; JSON, when each of them was done last
+FOLDER/turn   locked by the process whose turn it is; JSON, when each of the former was done last
 """
 
 import os
@@ -25,6 +25,7 @@ _NAME: Final = "turn"
 class _Store(Protocol):
     def fill(self) -> int: ...
     def drop(self, now: float) -> None: ...
+    def may_say(self, since: float, now: float, every_s: float) -> tuple[float, float] | None: ...
     def ended(self, since: float, until: float) -> list[Sums]: ...
 
 
@@ -33,7 +34,6 @@ class _Turn(Struct):
 
     filled: float = 0.0
     dropped: float = 0.0
-    said: float = 0.0
 
 
 _TURN: Final = msgspec.json.Decoder(_Turn)
@@ -49,8 +49,8 @@ class Done(Struct, frozen=True):
 def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0, every_s: float = 0.0) -> Done | None:
     """Take the turn; None when another process has it, or had it a moment ago.
 
-    `say_since`: sum up what has ended since the last time, or since then when there was none; 0 = do not. `every_s`:
-    how often that is to be done. Raises StoreFailed, KeyProblem or OSError.
+    `say_since`: sum up what has ended since any host did so, or since then when none did; 0 = do not. `every_s`: how
+    often that is to be done. Raises StoreFailed, KeyProblem or OSError.
     """
     with _turn(folder) as turn:
         if turn is None or 0 <= now - turn.filled < FILL_S / 2:
@@ -60,13 +60,8 @@ def take_turn(store: _Store, folder: Path, now: float, *, say_since: float = 0.0
         if abs(now - turn.dropped) >= DROP_S:
             store.drop(now)
             turn.dropped = now
-        since = turn.said or say_since
-        if not say_since or abs(now - since) < every_s / 2:
-            return Done()
-        if since > now:  # the clock has been set back
-            since = now - every_s
-        turn.said = now
-        return Done(store.ended(since, now), now - since)
+        window = store.may_say(say_since, now, every_s) if say_since else None
+        return Done(store.ended(*window), window[1] - window[0]) if window else Done()
 
 
 @contextmanager

@@ -23,16 +23,18 @@ from sqlalchemy import (
     select,
 )
 
-from gateway.store.database import Database
+from gateway.store.database import Database, put
 from gateway.store.filling import KILLED, Filling
 from gateway.store.journal import Ended
 from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
-from gateway.store.tables import credentials, usage
+from gateway.store.tables import credentials, leases, usage
 
 __all__ = ["UsageStore"]
 
 _DAY_S: Final = 86_400
 _BATCH: Final = 500  # rows that are dropped in one transaction
+_SAID: Final = "usage said"  # a lease that is over: when somebody has summed up
+_LATE_S: Final = 5.0  # until when other hosts have taken their rows in
 _ID: Final = 8  # letters of a credential's id, where it has no e-mail
 
 
@@ -103,6 +105,20 @@ class UsageStore:
         else:
             rows.sort(key=lambda row: (-(row.usd or 0.0), -row.requests, row.name or ""))
         return Report(by=by, since=since, until=until, rows=rows, total=total(rows))
+
+    def may_say(self, since: float, now: float, every_s: float) -> tuple[float, float] | None:
+        """Take the turn to sum up; give from when until when, None when another process of any host has just done it.
+
+        `since`: from when, where nobody did it before.
+        """
+        late_s = _LATE_S if self._database.url else 0.0
+        with self._database.writing() as connection:
+            said = connection.scalar(select(leases.c.until).where(leases.c.name == _SAID))
+            if abs(now - (since if said is None else said)) < every_s / 2:
+                return None
+            put(connection, leases, {"name": _SAID, "owner": "", "until": now})
+        begin, end = since if said is None else said - late_s, now - late_s
+        return (begin if begin <= end else end - every_s), end  # the clock may have been set back
 
     def ended(self, since: float, until: float) -> list[Sums]:
         """Sum up by upstream what has ended in a time."""

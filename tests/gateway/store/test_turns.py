@@ -27,9 +27,32 @@ def take(store: UsageStore, folder: Path, now: float, *, since: float = NOON) ->
     return take_turn(store, folder / "journal", now, say_since=since, every_s=EVERY_S)
 
 
+def late(store: UsageStore) -> float:
+    """How long a row of another host is waited for."""
+    return 5.0 if store._database.url else 0.0
+
+
+def test_one_of_all_hosts_says_it_with_what_the_others_take_in_late(
+    tmp_path: Path, postgres_url: str, request: pytest.FixtureRequest
+) -> None:
+    one, other = (
+        UsageStore(tmp_path / "gateway.db", tmp_path / name / "journal", url=postgres_url, keep_days=30)
+        for name in ("one", "other")
+    )
+    request.addfinalizer(one.close)
+    request.addfinalizer(other.close)
+    fill(one, tmp_path / "one", {"id": "one", "started_at": NOON + 290})
+    (tmp_path / "other" / "journal").mkdir(parents=True)
+    first = take(one, tmp_path / "one", NOON + 300)
+    assert take(other, tmp_path / "other", NOON + 300.5) == Done()
+    fill(other, tmp_path / "other", {"id": "late", "started_at": NOON + 298})
+    second = take(other, tmp_path / "other", NOON + 600)
+    assert [done and [row.requests for row in done.sums or ()] for done in (first, second)] == [[1], [1]]
+
+
 def test_the_next_line_begins_where_the_last_one_ended(store: UsageStore, tmp_path: Path) -> None:
     fill(store, tmp_path, {}, {"started_at": NOON + 320})
-    for now, seconds in ((NOON + 300, 300.0), (NOON + 610, 310.0)):
+    for now, seconds in ((NOON + 300, 300.0 - late(store)), (NOON + 610, 310.0)):
         done = take(store, tmp_path, now)
         assert done is not None
         assert done.sums is not None
