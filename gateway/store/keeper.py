@@ -25,6 +25,7 @@ from gateway.store.known import Change, StoredCredential, changed
 from gateway.store.lane import heard
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
+from gateway.store.troubles import is_back, is_first
 from gateway.store.watch import Watch
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Keeper:
         self._stuck: asyncio.Task[Any] | None = None
         self._renewing = store.encrypts
         self._failing = False
+        self._away = store.database.url or str(store.file)  # where other upstreams of this process keep theirs, too
         self._flushing = False  # a write is about to begin
         self._count: Count = uncounted
         self._warned = False
@@ -144,6 +146,7 @@ class Keeper:
         if self._board is not None:
             self._board.close()
             self._board = None
+        is_back(self._away, self)
         await asyncio.to_thread(self._store.close)
 
     # what is learnt here
@@ -393,6 +396,8 @@ class Keeper:
         if not self._failing:
             self._failing = True
             self._count(*_FAILS)
+            if not is_first(self._away, self):
+                return
             said = str(error) or "it does not answer"
             reason = f"store.encryption_key {said}" if isinstance(error, KeyProblem) else said
             self._logger.error(
@@ -402,7 +407,8 @@ class Keeper:
     def _works(self) -> None:
         if self._failing:
             self._failing = False
-            self._logger.info("the credential store works again", store=self._store.place)
+            if is_back(self._away, self):
+                self._logger.info("the credential store works again", store=self._store.place)
 
     def _warn(self, rows: Iterable[StoredCredential]) -> None:
         """Say once that tokens lie in clear."""

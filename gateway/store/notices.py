@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
 from gateway.enduring import endure
+from gateway.store.troubles import is_back, is_first
 
 __all__ = ["Notices"]
 
@@ -69,6 +70,7 @@ class Notices:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        is_back(self._url, self)
 
     def say(self, words: bytes) -> None:
         """Tell all who listen, soon."""
@@ -139,12 +141,14 @@ class Notices:
             self._away = True
             while not self._words.empty():
                 self._words.get_nowait()
-            self._logger.warning(
-                "redis is away; what other processes learn of credentials is read from the store each second",
-                reason=str(error) or type(error).__name__,
-            )
+            if is_first(self._url, self):
+                self._logger.warning(
+                    "redis is away; what other processes learn of credentials is read from the store each second",
+                    reason=str(error) or type(error).__name__,
+                )
 
     def _return(self) -> None:
         if self._away:
             self._away = False
-            self._logger.info("redis is back; what is learnt of credentials is told at once")
+            if is_back(self._url, self):
+                self._logger.info("redis is back; what is learnt of credentials is told at once")

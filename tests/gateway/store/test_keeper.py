@@ -197,6 +197,22 @@ async def test_a_store_that_fails_is_told_of_once_and_gets_it_all_later(
         assert len(logged(capfd, "works again")) == 1
 
 
+async def test_a_store_of_several_upstreams_that_fails_is_told_of_once(
+    place: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stores = Slow(place), Slow(place)
+    async with joined(*(keepers := [keeper_of(store) for store in stores])):
+        for store, keeper in zip(stores, keepers, strict=True):
+            store.fail()
+            await keeper.now(USED)
+        (line,) = logged(capfd, "the credential store fails")
+        assert line["level"] == "error"
+        for store in stores:
+            store.problem = None
+        await until(lambda: not any(keeper.unwritten("a") for keeper in keepers), within_s=5.0)
+        assert len(logged(capfd, "works again")) == 1
+
+
 async def test_nobody_waits_for_a_store_that_fails(on_disk: Place) -> None:
     store = Slow(on_disk)
     async with joined(keeper := keeper_of(store)):
