@@ -102,13 +102,13 @@ class ResponsesStream:
             item: Json = deepcopy(event["item"])
             self.open = item
             self.items.append(item)
-            rule(item.setdefault("status", "in_progress") == "in_progress", f"an item is added as {item}")
+            rule(item.get("status", "in_progress") == "in_progress", f"an item is added as {item}")
             return
         rule(self.open is not None, "an item is done that was not added")
         assert self.open is not None
         rule(self.part is None, "an item is done while one of its parts is open")
         done = event["item"]
-        rule(done.get("status", "completed") in ("completed", "incomplete"), f"an item is done as {done['status']}")
+        rule(_end(done) in ("completed", "incomplete"), f"an item is done as {_end(done)}")
         self.open.update({name: done[name] for name in ("result", "encrypted_content", "status") if name in done})
         rule(_said(done) == _said(self.open), f"an item is done as {_said(done)}, its deltas said {_said(self.open)}")
         self.done.append(done)
@@ -157,7 +157,7 @@ class ResponsesStream:
             said, kept = ([_said(item) for item in items] for items in (self.items, self.output))
             rule(said == kept, f"the last event has the output {kept}, the items before said {said}")
         if self.status == "completed":
-            ends = {item.get("status", "completed") for item in self.items}
+            ends = {_end(item) for item in self.done}
             rule(ends <= {"completed"}, f"a completed response with items that are {ends}")
 
 
@@ -203,6 +203,10 @@ def _said(item: Json) -> Json:
     return said
 
 
+def _end(item: Json) -> str:
+    return str(item.get("status", "completed"))  # reasoning may have none
+
+
 def _words(part: Any) -> tuple[str, str]:
     return part["type"], part.get("text") or part.get("refusal") or ""
 
@@ -215,7 +219,7 @@ def _heard(response: Json) -> Heard:
     calls = tuple(
         Call(item["call_id"], item["name"], _given(item, error))
         for item in output
-        if item["type"] in _CALLS and item.get("status", "completed") == "completed"  # one that broke off is none
+        if item["type"] in _CALLS and _end(item) == "completed"  # one that broke off is none
     )
     images = tuple(
         f"data:image/{item['output_format']};base64,{item['result']}"
