@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, ConfigError, Loaded, Problem, missing_extras
+from gateway.config import Config, ConfigError, Loaded, OtherConfig, Problem, missing_extras
 from gateway.limiter import Limiter
 from gateway.registry import import_path
 from gateway.registry import load as load_plugin
@@ -18,7 +18,7 @@ from gateway.store.sole import Sole
 from gateway.store.stored import KeyProblem
 from gateway.store.tally import Tally
 from gateway.together import Shared
-from gateway.upstream import Adapter
+from gateway.upstream import Adapter, ModelInfo
 
 if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
@@ -77,9 +77,23 @@ def adapters_of(loaded: Loaded, clock: Clock, running: Mapping[str, Adapter] = {
             made[name] = make(name, loaded, clock)
         except ConfigError as error:
             problems += error.problems
+            continue
+        if isinstance(upstream, OtherConfig) and upstream.models:
+            _list(made[name], upstream.models)
     if problems:
         raise ConfigError(dict.fromkeys(problems))  # the store may be in the way of each
     return made
+
+
+def _list(adapter: Adapter, names: Sequence[str]) -> None:
+    """Let the adapter of another distribution list the configured models, described as far as it knows them."""
+    own = adapter.models
+
+    def models() -> dict[str, ModelInfo]:
+        known = own()
+        return {name: known.get(name) or ModelInfo(id=name) for name in names}
+
+    adapter.models = models  # type: ignore[method-assign]  # so it stays all else that it is
 
 
 def unchanged(adapters: Mapping[str, Adapter], loaded: Loaded, before: Loaded) -> dict[str, Adapter]:

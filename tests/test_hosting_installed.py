@@ -40,6 +40,7 @@ class Shout(Demo):
     def models(self):
         return {self.model: ModelInfo(id=self.model)}
 """
+BESIDE = '[upstream.demo]\n[models]\nunknown = "reject"\n'
 ORDER = '[pipeline]\norder = ["auth", "acme-stamp", "acme-broken", "protocol", "model_map"]\n'
 
 
@@ -92,6 +93,16 @@ def test_an_upstream_of_its_type_is_asked(tmp_path: Path) -> None:
         answer = httpx.post(f"{program.url}/v1/chat/completions", json=body, timeout=20)
     assert answer.headers["x-gateway-upstream"] == "acme/shout.example-k"
     assert answer.json()["choices"][0]["message"]["content"] == "hello"
+
+
+def test_the_models_of_its_table_are_the_ones_that_it_lists(tmp_path: Path) -> None:
+    toml = shown("acme/gateway.toml") + 'models = ["shout.example-k", "soft"]\n' + BESIDE
+    with gateway(tmp_path, toml=toml, PYTHONPATH=install(tmp_path), ACME_KEY="k") as program:
+        listed = httpx.get(f"{program.url}/v1/models", timeout=20).json()["data"]
+        body = {"model": "soft", "messages": [{"role": "user", "content": "hello"}]}
+        answer = httpx.post(f"{program.url}/v1/chat/completions", json=body, timeout=20)
+    assert [model["id"] for model in listed][:3] == ["shout.example-k", "soft", "demo"]
+    assert answer.headers["x-gateway-upstream"] == "acme/soft"
 
 
 def test_an_adapter_that_cannot_be_had_and_a_misspelt_type_are_said(tmp_path: Path) -> None:
