@@ -25,13 +25,15 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.config import Config, Loaded, secrets_of
+from gateway.config import Config, DemoConfig, Loaded, secrets_of
+from gateway.config.problems import nearest
 from gateway.context import RequestContext, attach, route_path
 from gateway.excerpt import inflated
 from gateway.middleware.auth import PLACES
 from gateway.recording import FORMAT, Answer, Call, Head, Member, Pieces, Recording, Request, pack
 from gateway.redact import Hider, credentials_in
 from gateway.tap import TAP, Heard, Tap
+from gateway.upstream import Target
 
 __all__ = ["Recorder"]
 
@@ -124,7 +126,7 @@ class Recorder:
                 request_id=context.request_id,
                 dialect=context.route.dialect,
                 targets=tuple(Member(one.adapter.name, one.model, one.variants) for one in context.targets),
-                settings=_settings(self._config, {one.adapter.name for one in context.targets}, hide),
+                settings=_settings(self._config, context.targets, hide),
                 stamp=context.stamp,
             ),
             sides.request(hide),
@@ -254,14 +256,15 @@ def _call(heard: Heard, credential: int, hide: _Masking) -> Call:
     )
 
 
-def _settings(config: Config, upstreams: Iterable[str], hide: _Masking) -> dict[str, object]:
+def _settings(config: Config, targets: Sequence[Target], hide: _Masking) -> dict[str, object]:
     """Give what had a say in the translation, as gateway.toml writes it."""
     models = {"echo": config.models.echo, "variant": config.models.variant}
     sections = {"models": models, **{name: getattr(config, name) for name in _SECTIONS}}
     plain = cast(dict[str, object], _plain(msgspec.to_builtins(sections)))  # of a dict with text keys
     plain["upstream"] = {
         name: {key: value for key in _SETTINGS if (value := _setting(config, name, key, hide))}
-        for name in sorted(upstreams)
+        | _models(config, [one for one in targets if one.adapter.name == name], hide)
+        for name in sorted({one.adapter.name for one in targets})
     }
     return plain
 
@@ -272,6 +275,17 @@ def _setting(config: Config, upstream: str, key: str, hide: _Masking) -> object:
     if isinstance(value, tuple):
         return [hide.text(str(one)) for one in cast(tuple[object, ...], value)]  # tuple[Unknown, ...] after isinstance
     return hide.text(value) if isinstance(value, str) else value
+
+
+def _models(config: Config, targets: Sequence[Target], hide: _Masking) -> dict[str, list[str]]:
+    """Give what one upstream lists: the models asked for, in the place of any other the one that is most like it."""
+    adapter = targets[0].adapter
+    known = adapter.models()
+    if not known or isinstance(config.upstream[adapter.name], DemoConfig):
+        return {}
+    asked = (one.model for one in targets)
+    listed = (name if name in known else nearest(name[:100], known) or next(iter(known)) for name in asked)
+    return {"models": [*dict.fromkeys(map(hide.text, listed))]}
 
 
 def _plain(value: Any) -> Any:

@@ -223,7 +223,7 @@ def _loaded(recording: Recording, folder: str) -> Loaded:
 
 
 def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> dict[str, object]:
-    """Give an upstream as many credentials as the call had, and the models that were asked for."""
+    """Give an upstream as many credentials as the call had, and, where none are recorded, the models asked for."""
     kind = table.get("type")
     calls = [call for call in recording.calls if call.upstream.partition("/")[0] == name]
     used = len({call.credential for call in calls}) if kind in _KEYED else _accounts(calls)
@@ -237,7 +237,7 @@ def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> d
         more["oauth"] = {"client_id": _MADE_UP, "client_secret": _MADE_UP}
     elif kind == "vertex":
         more["project"] = _MADE_UP
-    return {**table, **more} | ({} if kind == "demo" else {"models": models})
+    return {**({} if kind == "demo" else {"models": models}), **table, **more}
 
 
 def _accounts(calls: Iterable[Call]) -> int:

@@ -268,6 +268,19 @@ async def test_a_member_of_a_chain_without_a_credential_is_passed_over_again(
     assert [differences(recording, await replay(recording)) for recording in recordings] == [[], []]
 
 
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("gpt-4.x", """lists no model 'gpt-4.x'; did you mean \\"gpt-4.1\\"?"""), ("other", "lists no model 'other'")],
+)
+async def test_a_model_that_its_upstream_does_not_list_is_named_again(
+    tmp_path: Path, fake_openai: FakeOpenAI, model: str, said: str
+) -> None:
+    answer = await ask(app_with(tmp_path, **behind(fake_openai, "key-1")), model=f"mine/{model}")
+    assert (answer.status, said in answer.body.decode()) == (404, True)
+    recording = read(tmp_path)
+    assert differences(recording, await replay(recording)) == []
+
+
 async def test_a_recording_without_an_upstream_is_not_replayed(tmp_path: Path) -> None:
     recording = await of_demo(tmp_path)
     refused = replace(recording, answer=replace(recording.answer, upstream=""))
