@@ -39,7 +39,7 @@ from gateway.resolution import Resolution, Resolver
 from gateway.routes import DialectName, match
 from gateway.services import Services
 from gateway.store.known import StoredTokens
-from gateway.upstream import Adapter, Target
+from gateway.upstream import Adapter, Pooling, Target
 
 __all__ = ["Replayed", "differences", "replay"]
 
@@ -129,17 +129,18 @@ def _bare(body: bytes, recording: Recording) -> bytes:
 
 
 def _asked(recording: Recording) -> set[str]:
-    """Name the members of the chain that had a part in the answer; others may have had no credential then."""
+    """Name the members of the chain that had a part in the answer, as far as it can be seen."""
     return {call.upstream for call in recording.calls} | {recording.answer.upstream} - {""}
 
 
 class _Recorded(Resolver):
-    """Leads every name to the recorded upstreams."""
+    """Leads every name to the recorded upstreams, but for those with credentials of which none could serve then."""
 
     def __init__(self, loaded: Loaded, adapters: Mapping[str, Adapter], recording: Recording) -> None:
         super().__init__(loaded.config, adapters)
         targets = [Target(adapters[one.upstream], one.model, one.variants) for one in recording.head.targets]
-        self._targets = tuple(one for one in targets if one.label in _asked(recording))
+        asked = _asked(recording)
+        self._targets = tuple(one for one in targets if one.label in asked or not isinstance(one.adapter, Pooling))
 
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Give them."""

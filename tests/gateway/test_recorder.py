@@ -268,6 +268,20 @@ async def test_a_member_of_a_chain_without_a_credential_is_passed_over_again(
     assert [differences(recording, await replay(recording)) for recording in recordings] == [[], []]
 
 
+@pytest.mark.parametrize("members", [["mine/other", "demo"], ["demo", "mine/other"], ["demo", "mine/gpt-4.1"]])
+async def test_a_member_of_a_chain_that_failed_by_itself_fails_again(
+    tmp_path: Path, fake_openai: FakeOpenAI, members: list[str]
+) -> None:
+    upstream = {**behind(fake_openai, "key-1")["upstream"], "demo": {"type": "demo"}}
+    app = app_with(tmp_path, upstream=upstream, models={"alias": {"best": members}})
+    answer = await ask(app, "!error 429 7", model="best")
+    recording = read(tmp_path)
+    assert len(recording.calls) == 1
+    replayed = await replay(recording)
+    assert differences(recording, replayed) == []
+    assert replayed.status == answer.status
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [("gpt-4.x", """lists no model 'gpt-4.x'; did you mean \\"gpt-4.1\\"?"""), ("other", "lists no model 'other'")],
