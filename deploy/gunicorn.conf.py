@@ -17,6 +17,7 @@ keepalive = 75
 backlog = 4096
 
 _ENDING_S = 2  # for the errors of streams that are cut off to go out before gunicorn kills the worker
+_FAILED_START = 3  # after any other code gunicorn starts the worker again and again
 _IDLE = ("_awaiting_request", "_keepalive_handle")  # true of a connection that waits; before gunicorn 26 none is there
 
 
@@ -30,7 +31,10 @@ def post_worker_init(worker: Any) -> None:
 
     At a reload it would be the new workers' else, so nothing is refused before the listener is closed.
     """
-    generations = worker.asgi.state.generations
+    generations = getattr(getattr(worker.asgi, "state", None), "generations", None)
+    if generations is None:
+        worker.log.error("%s drains gateways alone; serve an app of your own without it", worker.cfg.config)
+        raise SystemExit(_FAILED_START)
 
     def drain() -> None:
         worker.handle_exit_signal()

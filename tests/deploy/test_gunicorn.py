@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,15 @@ def test_a_sigterm_while_workers_start_is_heard(tmp_path: Path) -> None:
         wait_until(lambda: program.output.count("Booting worker") == 8)
         program.process.terminate()
         assert program.ends(20) == 0
+
+
+def test_an_app_that_is_no_gateway_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "host.py").write_text("from starlette.applications import Starlette\n\napp = Starlette()\n", "utf-8")
+    file = DEPLOY / "gunicorn.conf.py"
+    command: list[str | Path] = [PROGRAMS / "gunicorn", "-c", file, "-b", "127.0.0.1:0", "-w", "1", "host:app"]
+    variables = environment(tmp_path)
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "drains gateways alone" in done.stderr, "Traceback" in done.stderr) == (3, True, False)
 
 
 def test_a_stream_that_is_too_long_ends_with_its_own_error(tmp_path: Path) -> None:
