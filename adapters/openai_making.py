@@ -1,5 +1,6 @@
 """A call for embeddings or pictures to OpenAI or its like: it goes on as it came, but for the name of the model."""
 
+from codecs import BOM_UTF8
 from typing import Final
 
 from msgspec import Raw
@@ -12,7 +13,7 @@ from gateway.adapters.making import Streamed, Whole, always, read_usage, whole_o
 from gateway.adapters.openai_errors import is_error, without_key
 from gateway.adapters.openai_journey import OpenAIBackend
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.openai_making import renamed
+from gateway.dialects.openai_making import check_answer, renamed
 from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Call, Made
 
@@ -52,9 +53,10 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
             response = await backend.send(self._url(), self._headers(secret), self._body)
             if response.headers.get("content-type", "").lower().startswith(_STREAM):
                 return Streamed(response)
-            body = await whole_of(response)
+            body = (await whole_of(response)).removeprefix(BOM_UTF8)
             if is_error(body):
                 raise backend.read_failure(200, response.concealed(body), response.headers, backend.clock.time())
         except Failure as failure:
             raise without_key(failure, secret) from None
+        check_answer(body)
         return Whole(body, read_usage(body))

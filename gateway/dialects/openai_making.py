@@ -7,9 +7,9 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, UpstreamMalformed
 
-__all__ = ["NATIVE", "read_making", "renamed"]
+__all__ = ["NATIVE", "check_answer", "read_making", "renamed"]
 
 NATIVE: Final = "openai"
 
@@ -47,3 +47,11 @@ def renamed(document: bytes, model: str, *, added: bool = False) -> bytes:
     if ("model" not in fields and not added) or fields.get("model") == name:
         return document
     return _encode(fields | {"model": name})
+
+
+def check_answer(document: bytes) -> None:
+    """Raise UpstreamMalformed for an answer that is no JSON object."""
+    try:
+        _FIELDS.decode(document)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamMalformed(f"the upstream's answer cannot be read: {error}") from None
