@@ -7,8 +7,9 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.adapters.amendments import Write, Written
-from gateway.adapters.failures import Cause, unreachable
+from gateway.adapters.failures import Cause, Failure, unreachable
 from gateway.dialects.outbound import latest
+from gateway.errors import UpstreamMalformed
 from gateway.sse import Decoder, EventTooLarge
 from gateway.transport import Response, TransportError
 
@@ -93,30 +94,44 @@ class Streamed:
     whole: bytes | None = None
     headers = ((b"content-type", _EVENTS), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, *, max_event: int = MAX_BYTES) -> None:
         self.usage: ir.Usage | None = None
         self._response = response
-        self._decoder: Decoder | None = Decoder()
+        self._decoder = Decoder(max_event=max_event)
+        self._kept: list[bytes] = []  # until the first event
+
+    async def first(self) -> bytes:
+        """Read on to the first event, and give its data, or all that came where there is none; raise Failure."""
+        events: list[str] = []
+        while not events:
+            data, events = await self._next()
+            self._kept.append(data)
+            if not data:
+                break
+        return events[0].encode() if events else b"".join(self._kept)
 
     async def read(self) -> bytes:
         """Give the next piece."""
+        kept, self._kept = b"".join(self._kept), []
+        if kept:
+            return kept
+        try:
+            return (await self._next())[0]
+        except Failure as failure:
+            raise failure.error from None
+
+    async def _next(self) -> tuple[bytes, list[str]]:
+        """Give the next piece, and the events that it completes; raise Failure."""
         try:
             data = self._response.concealed(await self._response.read())
+            events = self._decoder.feed(data) if data else self._decoder.close()
         except TransportError as error:
-            raise unreachable(error).error from None
-        self._meter(data)
-        return data
-
-    def _meter(self, data: bytes) -> None:
-        if self._decoder is None:
-            return
-        try:
-            told = self._decoder.feed(data) if data else self._decoder.close()
-        except EventTooLarge:  # a picture of that size passes, uncounted
-            self._decoder = None
-            return
-        for event in told:
+            raise unreachable(error) from None
+        except EventTooLarge as error:
+            raise Failure(UpstreamMalformed(str(error)), "final") from None
+        for event in events:
             self.usage = read_usage(event) or self.usage
+        return data, events
 
     def close(self) -> None:
         """Drop the connection."""

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from gateway.adapters.amendments import Draft
 from gateway.adapters.credential import Credential
-from gateway.adapters.failures import Failure
+from gateway.adapters.failures import Failure, own_words
 from gateway.adapters.journey import PoolCalls
 from gateway.adapters.making import Streamed, Whole, always, read_usage, whole_of
 from gateway.adapters.openai_errors import is_error, without_key
@@ -15,6 +15,7 @@ from gateway.adapters.openai_journey import OpenAIBackend
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_making import check_answer, renamed
 from gateway.dialects.outbound import OpenAIWritten
+from gateway.transport import Response
 from gateway.upstream import Call, Made
 
 __all__ = ["OpenAIMaking"]
@@ -51,12 +52,28 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
         secret = await backend.pool.token(credential)
         try:
             response = await backend.send(self._url(), self._headers(secret), self._body)
-            if response.headers.get("content-type", "").lower().startswith(_STREAM):
-                return Streamed(response)
-            body = (await whole_of(response)).removeprefix(BOM_UTF8)
-            if is_error(body):
-                raise backend.read_failure(200, response.concealed(body), response.headers, backend.clock.time())
+            try:
+                return await self._begun(response)
+            except BaseException:
+                response.close()
+                raise
         except Failure as failure:
             raise without_key(failure, secret) from None
-        check_answer(body)
+
+    async def _begun(self, response: Response) -> Made:
+        """Read an answer, or a stream up to its first event; raise Failure or UpstreamMalformed for what is none."""
+        if response.headers.get("content-type", "").lower().startswith(_STREAM):
+            stream = Streamed(response)
+            self._judge(await stream.first(), response)
+            return stream
+        body = (await whole_of(response)).removeprefix(BOM_UTF8)
+        self._judge(body, response)
         return Whole(body, read_usage(body))
+
+    def _judge(self, said: bytes, response: Response) -> None:
+        if is_error(said):
+            said, backend = response.concealed(said), self._backend
+            failure = backend.read_failure(200, said, response.headers, backend.clock.time())
+            failure.own = own_words(said)
+            raise failure
+        check_answer(said)

@@ -7,8 +7,8 @@ POST …/cancel                      told to the upstream
 DELETE …                           told to the upstream that made it, also when it is complete
 """
 
-from collections.abc import Awaitable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -141,19 +141,19 @@ class Background:
         context.credential = credential_of(given)
         try:
             if not any(name == b"content-type" and b"event-stream" in value for name, value in given.headers):
-                body = passage.whole([await self._whole(given)])
+                body = passage.whole([await self._whole(context, given)])
                 await self._settle(context, kept, body)
                 await client.respond(body)
                 return
-            end = await self._events(given, client, passage)
+            end = await self._relay.pass_events(context, given, client, passage)
             await self._settle_passed(context, kept, passage)
             await client.finish(end)
         finally:
             given.close()
 
-    async def _whole(self, given: NativeAnswer) -> bytes:
+    async def _whole(self, context: RequestContext, given: NativeAnswer) -> bytes:
         pieces, size = list[bytes](), 0
-        with self._idle() as watchdog:
+        with self._relay.waiting(context) as watchdog:
             while data := await given.read():
                 watchdog.feed()
                 size += len(data)
@@ -161,24 +161,6 @@ class Background:
                     raise UpstreamMalformed(f"the upstream's answer is larger than {_MAX_BYTES} bytes")
                 pieces.append(data)
         return b"".join(pieces)
-
-    async def _events(self, given: NativeAnswer, client: Client, passage: WholePassage) -> bytes:
-        """Pass events on until there are no more; give what is left of them."""
-        with self._idle() as watchdog:
-            while data := await given.read():
-                watchdog.hold()
-                await client.write(passage.feed([ir.Passed(data)]))
-                watchdog.feed()
-        return passage.feed([ir.Finished(reason="stop")]) + passage.close()
-
-    @contextmanager
-    def _idle(self) -> Generator[Watchdog]:
-        idle_s = self._relay.idle
-        try:
-            with Watchdog(idle_s, self._relay.grace) as watchdog:
-                yield watchdog
-        except TimeoutError:
-            raise UpstreamTimeout(f"the upstream fell silent for {idle_s:g} s (timeouts.idle)") from None
 
     async def _settle_passed(self, context: RequestContext, kept: StoredResponse, passage: WholePassage) -> None:
         response: bytes | None = getattr(passage, "response", None)

@@ -6,7 +6,7 @@ A chain skips the members that cannot; where none can, that is a 404 that says w
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,10 +16,13 @@ from starlette.types import Receive, Send
 
 from gateway.attempts import Policy, walk
 from gateway.context import RequestContext
-from gateway.dialects.openai_making import renamed
-from gateway.errors import NotFound
+from gateway.dialects.openai_making import broken, renamed
+from gateway.dialects.passage import Passage
+from gateway.errors import GatewayError, NotFound, UpstreamMalformed
+from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_reach
+from gateway.refusal import dialect_of
 from gateway.relay import Relay, refuse_losses, tell
 from gateway.routes import Operation
 from gateway.services import Services
@@ -63,13 +66,15 @@ class Makings:
 
     async def answer(self, context: RequestContext, receive: Receive, send: Send) -> None:
         """Answer one call; raise GatewayError for what can still become a status."""
-        targets = self._able(context)
-        client = Client(receive, send, self._relay.grace)
+        assert context.request is not None, "the pipeline has no protocol middleware"
+        targets, keepalive = self._able(context), dialect_of(context).keepalive
+        keepalive_s = self._config.timeouts.keepalive if context.request.stream else 0
+        client = Client(receive, send, self._relay.grace, keepalive=keepalive, keepalive_s=keepalive_s)
         try:
             with self._relay.held(client, context):
                 async with client:
-                    await self._send(context, await self._begin(context, targets), client)
-            context.end = "done"
+                    await client.run(self._make(context, targets, client), partial(_fail, context, client))
+            context.end = context.end or "done"
         except ClientGone:
             context.end = "client_closed"
         except asyncio.CancelledError:
@@ -89,7 +94,7 @@ class Makings:
         way = f"{context.requested_model[:100]!r} leads to upstream {named}"
         raise NotFound(f"{way}, which has no {what}{hint}", param="model")
 
-    async def _begin(self, context: RequestContext, targets: tuple[Target, ...]) -> _Begun:
+    async def _begin(self, context: RequestContext, targets: Sequence[Target]) -> _Begun:
         if context.reserve is not None:
             await context.reserve(context)
         begun = await walk(
@@ -102,6 +107,7 @@ class Makings:
             tried=context.tries,
             failed=context.fails,
         )
+        context.first_byte = None  # until here there were only signs of life
         context.credential = credential_of(begun.making)
         tell(context, begun.target, begun.making.losses)
         return begun
@@ -116,7 +122,8 @@ class Makings:
             refuse_losses(making.losses)
         return making
 
-    async def _send(self, context: RequestContext, begun: _Begun, client: Client) -> None:
+    async def _make(self, context: RequestContext, targets: Sequence[Target], client: Client) -> None:
+        begun = await self._begin(context, targets)
         made = begun.made
 
         def count() -> None:
@@ -124,8 +131,13 @@ class Makings:
 
         try:
             if made.whole is None:
-                await self._relay.pass_on(context, made, client, count)
+                passage = Passage(self._relay.answering(context, None), (), broken)
+                end = await self._relay.pass_events(context, made, client, passage)
+                count()
+                await client.finish(end)
                 return
+            if client.started:
+                raise UpstreamMalformed("the upstream answered with a document in place of a stream")
             count()  # who hears of the end has to know it
             if made.usage is not None and made.usage.estimated:
                 context.reply_headers.append((b"x-gateway-token-count", b"estimate"))
@@ -135,6 +147,14 @@ class Makings:
             made.close()
             count()
             begun.making.done(made.usage)
+
+
+async def _fail(context: RequestContext, client: Client, error: GatewayError) -> None:
+    """End a stream with an error; raise it where it can still become a status."""
+    if not client.started:
+        raise error
+    context.error, context.end = bare(error), "error"
+    await client.finish(broken(error))
 
 
 async def _reach(target: Target, making: Making, _: Watchdog) -> _Begun:

@@ -231,7 +231,7 @@ class Relay:
         context.begins()
         try:
             await client.open(answer.status, answer.headers)
-            with Watchdog(self.idle, self.grace, context.silences) as watchdog:
+            with self.waiting(context) as watchdog:
                 while data := await answer.read():
                     watchdog.hold()
                     await client.write(data)
@@ -239,11 +239,30 @@ class Relay:
             if read is not None:
                 read()
             await client.finish()
+        finally:
+            answer.close()
+
+    async def pass_events(
+        self, context: RequestContext, answer: NativeAnswer, client: Client, passage: StreamWriter
+    ) -> bytes:
+        """Send an upstream's own events, each when it is whole, until there are no more; give what is left of them."""
+        with self.waiting(context) as watchdog:
+            while data := await answer.read():
+                if whole := passage.feed([ir.Passed(data)]):
+                    watchdog.hold()
+                    await client.write(whole)
+                    watchdog.feed()
+        return passage.feed([ir.Finished(reason="stop")]) + passage.close()
+
+    @contextmanager
+    def waiting(self, context: RequestContext) -> Generator[Watchdog]:
+        """Wait for an answer that has begun as long as it does not fall silent."""
+        try:
+            with Watchdog(self.idle, self.grace, context.silences) as watchdog:
+                yield watchdog
         except TimeoutError:
             context.fell_silent = True
             raise UpstreamTimeout(f"the upstream fell silent for {self.idle:g} s (timeouts.idle)") from None
-        finally:
-            answer.close()
 
     @property
     def idle(self) -> float:

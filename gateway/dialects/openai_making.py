@@ -1,4 +1,4 @@
-"""Embeddings and pictures as OpenAI's callers ask for them: the body, and the model that it or the path names."""
+"""Embeddings and pictures in OpenAI's words: what is asked for, the model that is named, and what has gone wrong."""
 
 from typing import Final
 
@@ -7,9 +7,11 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.errors import InvalidRequest, UpstreamMalformed
+from gateway.dialects.openai_chat.errors import write_error
+from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed
+from gateway.sse import event, json_line
 
-__all__ = ["NATIVE", "check_answer", "read_making", "renamed"]
+__all__ = ["NATIVE", "broken", "check_answer", "read_making", "renamed"]
 
 NATIVE: Final = "openai"
 
@@ -17,6 +19,8 @@ _encode: Final = msgspec.json.Encoder().encode
 _MODEL: Final = msgspec.json.Decoder(str)
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _NULL: Final = Raw(b"null")
+_TRUE: Final = Raw(b"true")
+_ERROR: Final = "error"
 
 
 def read_making(body: bytes, model: str = "") -> ir.Request:
@@ -26,7 +30,8 @@ def read_making(body: bytes, model: str = "") -> ir.Request:
     if not name:
         raise InvalidRequest("model: required, but missing", param="model")
     native = ir.Native(dialect=NATIVE, body=Raw(body))
-    return ir.Request(model=name, turns=(), dialect="openai-chat", native=native)
+    stream = fields.get("stream") == _TRUE
+    return ir.Request(model=name, turns=(), dialect="openai-chat", native=native, stream=stream)
 
 
 def _named(raw: Raw) -> str:
@@ -55,3 +60,9 @@ def check_answer(document: bytes) -> None:
         _FIELDS.decode(document)
     except (ValueError, RecursionError) as error:
         raise UpstreamMalformed(f"the upstream's answer cannot be read: {error}") from None
+
+
+def broken(error: GatewayError) -> bytes:
+    """Write the error that ends a stream of pictures."""
+    told = {"type": _ERROR, **_FIELDS.decode(write_error(error)[1])}
+    return event(json_line(_encode(told)), _ERROR.encode())

@@ -182,6 +182,35 @@ async def test_a_stream_passes_and_its_tokens_are_read_off_a_copy() -> None:
     assert await passed(*pieces) == (list(pieces), ir.Usage(input=1, output=2))
 
 
-async def test_an_event_that_is_too_large_to_count_passes_nevertheless() -> None:
-    piece = b"data: " + b"x" * (33 * 1024 * 1024)
-    assert await passed(piece, b"\n\n") == ([piece, b"\n\n"], None)
+async def test_a_large_picture_passes_and_is_counted() -> None:
+    pieces = (
+        b'data: {"b64_json":"' + b"x" * (33 * 1024 * 1024),
+        b'","usage":{"input_tokens":1,"output_tokens":2}}\n\n',
+    )
+    assert await passed(*pieces) == (list(pieces), ir.Usage(input=1, output=2))
+
+
+async def test_an_event_without_an_end_is_the_upstreams_fault() -> None:
+    made = Streamed(cast(Response, Pieces(b"data: ", b"x" * 11)), max_event=16)
+    assert await made.read() == b"data: "
+    with pytest.raises(UpstreamMalformed, match="larger than 16 bytes"):
+        await made.read()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "first"),
+    [
+        ((b": ping\n\n", b'data: {"a"', b":1}\n\ndata", b": {}\n\n"), b'{"a":1}'),
+        ((b'data: {"a":1}',), b'{"a":1}'),
+        ((b'{"error"', b": {}}"), b'{"error": {}}'),
+        ((b": ping\n\n",), b": ping\n\n"),
+        ((), b""),
+    ],
+)
+async def test_what_was_read_to_the_first_event_still_passes(pieces: Sequence[bytes], first: bytes) -> None:
+    made = Streamed(cast(Response, Pieces(*pieces)))
+    assert await made.first() == first
+    read = []
+    while data := await made.read():
+        read.append(data)
+    assert b"".join(read) == b"".join(pieces)

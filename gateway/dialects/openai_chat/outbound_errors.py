@@ -94,6 +94,7 @@ _BAD: Final = frozenset(
         "invalid_image_url",
         "invalid_prompt",
         "misalignment_policy_violation",
+        "moderation_blocked",
         "unsupported_image_media_type",
     }
 )
