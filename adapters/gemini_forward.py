@@ -5,8 +5,10 @@ so that its lists show what was made here. A key that is refused is left, one th
 call names, if the call can be sent again; every other refusal is the caller's to read.
 """
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
+from contextlib import suppress
 from typing import Final
+from urllib.parse import urldefrag, urljoin
 
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, unreachable
@@ -28,6 +30,7 @@ _MAKES: Final = frozenset({"POST", "PATCH"})
 _MAX_ERROR_BYTES: Final = 1024 * 1024
 _MAX_NOTED_BYTES: Final = 256 * 1024
 _GONE: Final = frozenset({403, 404})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Forward:
@@ -126,7 +129,8 @@ class Forward:
         return await backend.transport.send(call.method, url, headers=carried(url, headers), body=body or None)
 
     def _shown(self, response: Response, owner: Credential) -> list[tuple[str, str]]:
-        return [(name, self._led(name, value, owner)) for name, value in shown(response)]
+        named = [(name, self._led(name, value, owner)) for name, value in shown(response)]
+        return [*named, *self._redirected(response, owner)]
 
     async def _note_made(self, answer: Passed, response: Response, owner: Credential) -> None:
         """Remember whose a new resource is; its description is short."""
@@ -141,6 +145,20 @@ class Forward:
         if name not in _ADDRESSES or not value.startswith(f"{base}/"):
             return value
         return self._call.origin + self._uploads.moved(value.removeprefix(base), owner, self._call.principal)
+
+    def _redirected(self, response: Response, owner: Credential) -> Iterator[tuple[str, str]]:
+        """Lead a caller on through this gateway; to another host its client would take its key along."""
+        base = self._backend.bases[0]
+        address = response.headers.get("location", "")
+        with suppress(ValueError):  # it is no address
+            address = urldefrag(urljoin(f"{base}{_path(self._call)}", address)).url
+        if response.status not in _REDIRECTS or not address.startswith(f"{base}/"):
+            return
+        path, _, query = address.removeprefix(base).partition("?")
+        for name in resources(path):
+            self._backend.owners.note(name, owner)
+        query = bare(query)
+        yield "location", f"{self._call.origin}{path}{f'?{query}' if query else ''}"
 
     # refusals
 
