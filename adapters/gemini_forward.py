@@ -5,6 +5,7 @@ so that its lists show what was made here. A key that is refused is left, one th
 call names, if the call can be sent again; every other refusal is the caller's to read.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -28,6 +29,7 @@ __all__ = ["Forward"]
 _ADDRESSES: Final = frozenset({"x-goog-upload-url", "x-goog-upload-control-url"})
 _MAKES: Final = frozenset({"POST", "PATCH"})
 _MAX_ERROR_BYTES: Final = 1024 * 1024
+_LONG_BYTES: Final = 1024 * 1024  # more would hold the loop
 _MAX_NOTED_BYTES: Final = 256 * 1024
 _GONE: Final = frozenset({403, 404})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -119,7 +121,7 @@ class Forward:
         assert backend.transport is not None, "the upstream is used before start"
         query = bare(call.query)
         url = f"{backend.bases[0]}{_path(call)}{f'?{query}' if query else ''}"
-        body = _body(call)
+        body = await _body(call)
         headers = {
             **sent(call.headers),
             **({"content-length": str(len(body))} if isinstance(body, bytes) and body != call.body else {}),
@@ -206,10 +208,12 @@ def _is_small_json(response: Response) -> bool:
     return is_json and length.isdigit() and int(length) <= _MAX_NOTED_BYTES
 
 
-def _body(call: NativeCall) -> bytes | AsyncIterable[bytes]:
+async def _body(call: NativeCall) -> bytes | AsyncIterable[bytes]:
     """Give the body with the upstream's own name of the model in it; what comes in pieces goes as it is."""
-    model = call.model or call.about
-    return named_as(call.body, model) if model and isinstance(call.body, bytes) else call.body
+    model, body = call.model or call.about, call.body
+    if not model or not isinstance(body, bytes):
+        return body
+    return await asyncio.to_thread(named_as, body, model) if len(body) > _LONG_BYTES else named_as(body, model)
 
 
 def _path(call: NativeCall) -> str:

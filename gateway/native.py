@@ -1,8 +1,8 @@
 """Calls in an upstream's own dialect that no codec here reads: they go to that upstream as they came, and so back.
 
 The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
-that does. A small body is read first, so that it can be sent again with another credential, or to the next member of a
-chain; a large one is sent as it comes. What begins a job goes on to no other member once it may have begun. A refusal
+that does. JSON is read first, so that it can be sent again with another credential, or to the next member of a chain; a
+large file is sent as it comes. What begins a job goes on to no other member once it may have begun. A refusal
 that is no JSON, such as the page of a proxy, becomes one that callers can read.
 """
 
@@ -51,6 +51,7 @@ from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCa
 __all__ = ["NativeCalls"]
 
 _TUNED: Final = "tunedModels/"
+_UPLOADS: Final = "/upload/"
 _SMALL_BYTES: Final = 1024 * 1024
 _SILENCE_S: Final = SILENCE_S
 _ASTRAY: Final = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f\\]")
@@ -98,14 +99,15 @@ class NativeCalls:
     async def _answer(self, context: RequestContext, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])  # what stands around has taken out keys, and lengths that do not hold
         body = _Body(receive)
-        content = await body.whole() if _is_small(headers) else body
-        ways = self._choose(context, content, route_path(scope))
+        path = route_path(scope)
+        content = await body.whole() if _is_kept(headers, path) else body
+        ways = self._choose(context, content, path)
         model = ways[0][1]
         call = _call(context, scope, headers, content, model, self._origin(scope, headers))
         call = replace(call, about=self._about(context, ways[0][0]))
         if context.reserve is not None:
             context.targets = tuple(Target(adapter, name) for adapter, name in ways)
-            context.expected = _expected(content) if model and isinstance(content, bytes) else None
+            context.expected = await _expected(content) if model and isinstance(content, bytes) else None
             await context.reserve(context)
         early = await self._reach(context, ways[:1], call, body) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
@@ -352,9 +354,11 @@ def _is_heard(error: GatewayError) -> bool:
     return isinstance(error, UpstreamTimeout | UpstreamMalformed) or error.cause == "broken"
 
 
-def _expected(content: bytes) -> ir.Usage | None:
-    """Count the words of a call to a model; nothing here knows what else it takes."""
+async def _expected(content: bytes) -> ir.Usage | None:
+    """Count the words of a call to a model, many of them off the loop; nothing here knows what else it takes."""
     try:
+        if len(content) > _SMALL_BYTES:
+            return ir.Usage(input=await asyncio.to_thread(estimate_body, content))
         return ir.Usage(input=estimate_body(content))
     except (ValueError, RecursionError):
         return None
@@ -385,8 +389,10 @@ def _kind_of(status: int) -> type[GatewayError]:
     return _REFUSALS.get(status, UpstreamRejected if status < 500 else UpstreamUnavailable)
 
 
-def _is_small(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell a body that can be kept; without a length there is none, unless it comes in chunks."""
+def _is_kept(headers: Mapping[bytes, bytes], path: str) -> bool:
+    """Tell a body that is read first: JSON that is no file, and what is small; in chunks nobody knows."""
+    if b"json" in headers.get(b"content-type", b"") and not path.startswith(_UPLOADS):
+        return True
     length = headers.get(b"content-length", b"")
     if b"transfer-encoding" in headers:
         return False

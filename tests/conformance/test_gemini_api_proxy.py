@@ -236,6 +236,39 @@ async def test_a_large_upload_goes_through_in_pieces(google: Served, announced: 
     assert google.fake.requests[-1].raw == data
 
 
+@pytest.mark.parametrize(("words", "announced"), [(600_000, True), (5, False)])
+async def test_json_of_any_length_goes_by_the_gateways_own_names(
+    fake_gemini: FakeGemini, tmp_path: Path, words: int, *, announced: bool
+) -> None:
+    """The name of a model is the upstream's own in it, and a key that is held to models may use its own."""
+    fake_gemini.caches.least_tokens = 1
+    texts = [{"role": "user", "parts": [{"text": "x " * words}]}]
+    bodies = {
+        "/v1beta/cachedContents": {"model": "models/best", "contents": texts},
+        "/v1beta/models/best:countTokens": {"contents": texts},
+        "/v1beta/models/words:batchEmbedContents": {
+            "requests": [{"model": "models/words", "content": {"parts": [{"text": "x " * (words // 5)}]}}] * 5
+        },
+    }
+    keys = [{"name": "alice", "secret": "sk-alice", "models": ["best", "words"]}]
+    models = {"alias": {"best": GEMINI_2, "words": EMBED}}
+    async with public(fake_gemini, tmp_path, models=models, key=keys) as google:
+        for path, fields in bodies.items():
+            body = json.dumps(fields).encode()
+            headers = {**ALICE, "content-type": "application/json"}
+            answer = await google.http.post(path, content=body if announced else chunked(body), headers=headers)
+            assert answer.status_code == 200, (path, answer.text[:300])
+
+
+async def test_another_key_answers_json_of_any_length(fake_gemini: FakeGemini, tmp_path: Path) -> None:
+    fake_gemini.fail("429_per_minute", token="key-1", method="embedContent")
+    async with public(fake_gemini, tmp_path, "key-1", "key-2") as google:
+        body = {"content": {"parts": [{"text": "x" * 1_200_000}]}}
+        answer = await google.http.post(f"/v1beta/models/{EMBED}:embedContent", json=body)
+    assert answer.status_code == 200, answer.text
+    assert [call.credential for call in fake_gemini.calls("embedContent")] == ["key-1", "key-2"]
+
+
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_body_beyond_the_limit_is_413(fake_gemini: FakeGemini, tmp_path: Path, announced: bool) -> None:
     body = json.dumps({"content": {"parts": [{"text": "x" * 3_000_000}]}}).encode()

@@ -161,6 +161,33 @@ async def test_a_small_body_is_read_first_and_a_large_one_sent_as_it_comes() -> 
     assert upstream.bodies == [b"small", large]
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "is_kept"),
+    [
+        ("/v1beta/cachedContents", "application/json", True),
+        ("/v1beta/cachedContents", "application/json; charset=UTF-8", True),
+        ("/v1beta/cachedContents", "text/plain", False),
+        ("/upload/v1beta/files", "application/json", False),
+    ],
+)
+@pytest.mark.parametrize("announced", [True, False], ids=["length", "chunks"])
+async def test_json_is_read_first_whatever_its_size_unless_it_is_a_file(
+    path: str, kind: str, *, is_kept: bool, announced: bool
+) -> None:
+    upstream, body = Speaking(), b'{"ttl": "%s"}' % bytes(b"9" * 2_000_000)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:9]
+        yield body[9:]
+
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        content = body if announced else pieces()
+        answer = await http.post(path, content=content, headers={"content-type": kind})
+    assert answer.status_code == 200
+    assert [isinstance(call.body, bytes) for call in upstream.asked] == [is_kept]
+    assert upstream.bodies == [body]
+
+
 async def test_an_error_before_the_answer_is_in_the_callers_form() -> None:
     upstream = Speaking()
     upstream.error = UpstreamRateLimited("slowly", retry_after=7)
