@@ -6,6 +6,7 @@ embeddings, pictures in OpenAI's words ─► the model's own methods ─► Ope
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode
 
@@ -125,6 +126,10 @@ class GeminiAPI(KeyedUpstream):
         """Give the principal whose upload goes on at this address."""
         found = self._uploads.check(query.decode("latin-1")) if path.startswith(_UPLOADS) else None
         return found[1] if found is not None else ""
+
+    def remembers(self, names: Iterable[str]) -> bool:
+        """Tell whether one of these was made here, by one of its keys."""
+        return self._backend.owners.of(names) is not None
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:

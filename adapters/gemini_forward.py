@@ -15,10 +15,11 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, sent, shown
-from gateway.adapters.gemini_owners import made_by, named_in, referred_to, resources
+from gateway.adapters.gemini_owners import made_by, named_in, referred_to
 from gateway.adapters.gemini_uploads import Uploads, bare
 from gateway.adapters.pool import Lease
 from gateway.dialects.gemini.model_names import named_as
+from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import NotFound
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
@@ -44,7 +45,7 @@ class Forward:
         self._uploads = uploads
         self._used: set[str] = set()
         self._owner = self._find_owner()
-        self._sought = False  # whether a key has said that it has not what the call names
+        self._sought = call.sought  # whether a key has said that it has not what the call names
 
     async def go(self) -> NativeAnswer:
         """Return when the answer begins."""

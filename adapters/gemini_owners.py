@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.adapters.credential import Credential
 
-__all__ = ["Owners", "made_by", "named_in", "referred_to", "resources"]
+__all__ = ["Owners", "made_by", "named_in", "referred_to"]
 
 _MOST: Final = 10_000
 # A collection, and the id that Google or the caller gave; "\/" is how some write a slash in JSON.
@@ -21,7 +21,6 @@ _NAMED: Final = re.compile(rb"\b(files|cachedContents|fileSearchStores)\\?/([A-Z
 _REFERRED: Final = re.compile(
     rb'"(?:https?:[^"\s]*/(files)|(cachedContents|fileSearchStores))\\?/([A-Za-z0-9_-]{1,64})"'
 )
-_VERSION: Final = re.compile(r"/(?:(?:upload|download)/)?v1(?:beta)?/")
 
 
 class _Named(Struct):
@@ -57,16 +56,6 @@ class Owners:
     def of(self, names: Iterable[str]) -> Credential | None:
         """Give the owner of the first of these that is known."""
         return next((self._owners[name] for name in names if name in self._owners), None)
-
-
-def resources(path: str) -> list[str]:
-    """Name the resources of a path, the innermost first: `a/1/b/2`, then `a/1`; a model is none."""
-    found = _VERSION.match(path)
-    if found is None:
-        return []
-    steps = path[found.end() :].split("/")
-    names = ["/".join(steps[:count]).partition(":")[0] for count in range(len(steps) & ~1, 0, -2)]
-    return [name for name in names if not (name.startswith("models/") and name.count("/") == 1)]
 
 
 def named_in(body: bytes) -> Iterable[str]:

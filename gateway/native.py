@@ -1,9 +1,10 @@
 """Calls in an upstream's own dialect that no codec here reads: they go to that upstream as they came, and so back.
 
 The path says which upstream: that of the model in it, else the default one if it speaks the dialect, else the first
-that does. JSON is read first, so that it can be sent again with another credential, or to the next member of a chain; a
-large file is sent as it comes. What begins a job goes on to no other member once it may have begun. A refusal
-that is no JSON, such as the page of a proxy, becomes one that callers can read.
+that does. What was made here is asked for where it was made, and what nobody here knows of wherever it may have been.
+JSON is read first, so that it can be sent again with another credential, or to the next member of a chain; a large file
+is sent as it comes. What begins a job goes on to no other member once it may have begun. A refusal that is no JSON, as
+the page of a proxy is none, becomes one that callers can read.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.errors import header_wait, read_details
 from gateway.dialects.gemini.making import read_counted
+from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import (
     Conflict,
     GatewayError,
@@ -46,7 +48,16 @@ from gateway.middleware.model_map import may_reach, may_use
 from gateway.relay import Relay
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
-from gateway.upstream import Forwarding, ModelForwarding, NativeAnswer, NativeCall, Refused, Target, credential_of
+from gateway.upstream import (
+    Forwarding,
+    ModelForwarding,
+    NativeAnswer,
+    NativeCall,
+    Refused,
+    Remembering,
+    Target,
+    credential_of,
+)
 
 __all__ = ["NativeCalls"]
 
@@ -68,6 +79,7 @@ _REFUSALS: Final[Mapping[int, type[GatewayError]]] = {
 }
 _FAIL_OVER: Final = (UpstreamError, NoCredential, NotFound)
 _GONE: Final = 404
+_UNKNOWN: Final = frozenset({403, 404})  # to a key that it does not belong to
 _JOB: Final = re.compile(r":(?:predictLongRunning|batchGenerateContent|asyncBatchEmbedContent)\Z")
 _PERHAPS_BEGUN: Final = frozenset({408, 500, 502, 504})  # what these statuses refuse
 _Way: TypeAlias = tuple[ModelForwarding, str]  # an upstream, and its own name of the model, "" = there is none
@@ -136,26 +148,29 @@ class NativeCalls:
         """Ask the members of a chain in turn; what the last one says is the answer."""
         failure: GatewayError | None = None
         begins_job = _JOB.search(call.path) is not None
+        seeks = bool(resources(call.path))  # who fails may be the one that has it
+        statuses = _UNKNOWN if seeks else {_GONE, *self._services.loaded.config.retry.on}
         try:
             for adapter, model in ways[:-1]:
                 _tries(context, adapter, model, failure)
+                call = replace(call, model=model, sought=seeks and failure is not None)
                 try:
-                    answer = await self._forward(adapter, replace(call, model=model), body)
+                    answer = await self._forward(adapter, call, body)
                 except _FAIL_OVER as error:
                     failure = bare(error)
-                    if begins_job and _is_heard(failure):
+                    if (begins_job and _is_heard(failure)) or (seeks and not isinstance(error, NotFound)):
                         raise
                 else:
                     status = answer.status
-                    goes_on = status == _GONE or status in self._services.loaded.config.retry.on
-                    if not goes_on or (begins_job and status in _PERHAPS_BEGUN):
+                    if status not in statuses or (begins_job and status in _PERHAPS_BEGUN):
                         return answer
                     answer.close()
                     failure = _kind_of(status)(f"the upstream answered with status {status}")
                 context.fails(failure)
             adapter, model = ways[-1]
             _tries(context, adapter, model, failure)
-            return await self._forward(adapter, replace(call, model=model), body)
+            call = replace(call, model=model, sought=seeks and failure is not None)
+            return await self._forward(adapter, call, body)
         finally:
             context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
 
@@ -193,20 +208,37 @@ class NativeCalls:
     # where to
 
     def _choose(self, context: RequestContext, content: object, path: str) -> Sequence[_Way]:
-        """Give the upstream and its name of the model in the path; of a chain, all that may be asked."""
+        """Give the upstream and its name of the model in the path; where several may be asked, all of them."""
         model = context.route.model
         named = model or (_model_in(content) if isinstance(content, bytes) else "")
         context.requested_model = named
         _check(context.principal, named, path)
-        chain = list(self._chain(model, context.principal)) if model else []
-        ways = chain or list(self._any(model))
+        names = resources(path)
+        made = self._made(names, model)
+        chain = list(self._chain(model, context.principal)) if model and not made else []
+        ways = made or chain or list(self._any(model))
+        if names and not made:
+            ways += self._others(model, ways)
         if not ways:
             raise context.route.error or NotFound("no upstream here serves this")
         found = [way for way in ways if may_reach(context.principal, way[0].name)]
         if not found:
-            names = ", ".join(dict.fromkeys(repr(adapter.name) for adapter, _ in ways))
-            raise PermissionDenied(f"this API key may not use upstream {names}, which would serve this")
-        return [way for way in found if way[0].usable] or found[:1] if chain else found[:1]
+            others = ", ".join(dict.fromkeys(repr(adapter.name) for adapter, _ in ways))
+            raise PermissionDenied(f"this API key may not use upstream {others}, which would serve this")
+        return [way for way in found if way[0].usable] or found[:1] if chain or names else found[:1]
+
+    def _made(self, names: Sequence[str], model: str) -> list[_Way]:
+        """Give the upstream through which one of these was made here."""
+        found = next((adapter for adapter in self._keeping() if adapter.remembers(names)), None)
+        return [] if found is None else [(found, model)]
+
+    def _others(self, model: str, ways: Sequence[_Way]) -> list[_Way]:
+        """Give the upstreams besides in which another worker, or this one before a restart, may have made something."""
+        asked = [adapter for adapter, _ in ways]
+        return [(adapter, model) for adapter in self._keeping() if adapter not in asked]
+
+    def _keeping(self) -> list[Remembering]:
+        return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, Remembering)]
 
     def _chain(self, model: str, principal: Principal) -> Iterator[_Way]:
         """Give the upstreams that the rules lead a model to."""
@@ -234,7 +266,7 @@ class NativeCalls:
         if isinstance(default, Forwarding):
             yield default, model
         for adapter in self._services.adapters.values():
-            if isinstance(adapter, Forwarding):
+            if isinstance(adapter, Forwarding) and adapter is not default:
                 yield adapter, model
 
 

@@ -4,7 +4,7 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 `gateway.attempts` walks it: `go()`, and after a failure `after(error)`, until an answer begins or nothing is left.
 """
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Literal, cast
 
 from msgspec import Raw, Struct
@@ -44,6 +44,7 @@ __all__ = [
     "Reaching",
     "Recalling",
     "Refused",
+    "Remembering",
     "Renaming",
     "Step",
     "Target",
@@ -382,7 +383,7 @@ class NativeCall(Struct, frozen=True, kw_only=True):
 
     `path` and `query` as they stood on the wire, without a key; `model`: the upstream's own name of the model in the
     path, `about`: of one that stands in the body alone, "" = there is none. `body`: pieces can be sent once only.
-    `origin`: where callers reach this gateway.
+    `origin`: where callers reach this gateway. `sought`: another upstream has not what it names.
     """
 
     method: str
@@ -394,6 +395,7 @@ class NativeCall(Struct, frozen=True, kw_only=True):
     about: str = ""
     principal: str = ""
     origin: str = ""
+    sought: bool = False
 
 
 class NativeAnswer(Protocol):
@@ -454,6 +456,15 @@ class Forwarding(ModelForwarding, Protocol):
 
     def vouched(self, path: str, query: bytes) -> str:
         """Give the id of the principal for whom an address was made that this call names; "" for none."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Forwarding, Protocol):
+    """An upstream that knows what was made through it."""
+
+    def remembers(self, names: Iterable[str]) -> bool:
+        """Tell whether one of these resources was."""
         ...
 
 

@@ -10,8 +10,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from gateway.adapters.credential import FAILING, Credential
-from gateway.adapters.gemini_owners import Owners, made_by, referred_to, resources
+from gateway.adapters.gemini_owners import Owners, made_by, referred_to
 from gateway.adapters.gemini_uploads import Uploads, bare
+from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import (
     GatewayError,
     NoCredential,

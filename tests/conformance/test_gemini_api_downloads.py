@@ -36,7 +36,9 @@ class Films:
         """Answer the owner, and know nothing of the film before anybody else."""
         self.asked.append((request.headers.get("x-goog-api-key", ""), request.path_qs))
         if request.headers.get("x-goog-api-key") != "key-2-of-google":
-            return web.json_response({"error": {"code": 403, "status": "PERMISSION_DENIED"}}, status=403)
+            message = "You do not have permission to access the File film or it may not exist."
+            refusal = {"code": 403, "message": message, "status": "PERMISSION_DENIED"}
+            return web.json_response({"error": refusal}, status=403)
         if "/download/" not in request.path:
             return web.Response(status=302, headers={"location": self.location})
         return web.Response(body=FILM, content_type="video/mp4")
