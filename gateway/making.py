@@ -23,7 +23,7 @@ from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_reach
 from gateway.refusal import dialect_of
-from gateway.relay import Relay, refuse_losses, tell
+from gateway.relay import Relay, of_variants, refuse_losses, tell
 from gateway.routes import Operation
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
@@ -109,7 +109,7 @@ class Makings:
         )
         context.first_byte = None  # until here there were only signs of life
         context.credential = credential_of(begun.making)
-        tell(context, begun.target, begun.making.losses)
+        tell(context, begun.target, begun.making.losses + of_variants(begun.target))
         return begun
 
     def _embark(self, context: RequestContext, target: Target) -> Making:
@@ -119,7 +119,7 @@ class Makings:
         request = replace(context.request, model=target.model)
         making = make(Call(request=request, request_id=context.request_id, principal=context.principal.id))
         if self._config.translate.lossy == "strict":
-            refuse_losses(making.losses)
+            refuse_losses(making.losses + of_variants(target))
         return making
 
     async def _make(self, context: RequestContext, targets: Sequence[Target], client: Client) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -45,7 +45,7 @@ from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use
-from gateway.relay import Relay
+from gateway.relay import Relay, of_variants, refuse_losses, tell_losses
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
 from gateway.upstream import (
@@ -82,8 +82,19 @@ _GONE: Final = 404
 _UNKNOWN: Final = frozenset({403, 404})  # to a key that it does not belong to
 _JOB: Final = re.compile(r":(?:predictLongRunning|batchGenerateContent|asyncBatchEmbedContent)\Z")
 _PERHAPS_BEGUN: Final = frozenset({408, 500, 502, 504})  # what these statuses refuse
-_Way: TypeAlias = tuple[ModelForwarding, str]  # an upstream, and its own name of the model, "" = there is none
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
+
+
+class _Way(NamedTuple):
+    """An upstream, and its own name of the model, "" = there is none. `variants`: see Target."""
+
+    adapter: ModelForwarding
+    model: str
+    variants: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return Target(self.adapter, self.model, self.variants)
 
 
 class _Asked(Struct):
@@ -114,11 +125,13 @@ class NativeCalls:
         path = route_path(scope)
         content = await body.whole() if _is_kept(headers, path) else body
         ways = self._choose(context, content, path)
-        model = ways[0][1]
+        if self._services.loaded.config.translate.lossy == "strict":
+            refuse_losses(of_variants(ways[0].target))
+        model = ways[0].model
         call = _call(context, scope, headers, content, model, self._origin(scope, headers))
-        call = replace(call, about=self._about(context, ways[0][0]))
+        call = replace(call, about=self._about(context, ways[0].adapter))
         if context.reserve is not None:
-            context.targets = tuple(Target(adapter, name) for adapter, name in ways)
+            context.targets = tuple(way.target for way in ways)
             context.expected = await _expected(content) if model and isinstance(content, bytes) else None
             await context.reserve(context)
         early = await self._reach(context, ways[:1], call, body) if isinstance(content, _Body) else None
@@ -150,12 +163,13 @@ class NativeCalls:
         begins_job = _JOB.search(call.path) is not None
         seeks = bool(resources(call.path))  # who fails may be the one that has it
         statuses = _UNKNOWN if seeks else {_GONE, *self._services.loaded.config.retry.on}
+        way = ways[0]
         try:
-            for adapter, model in ways[:-1]:
-                _tries(context, adapter, model, failure)
-                call = replace(call, model=model, sought=seeks and failure is not None)
+            for way in ways[:-1]:
+                _tries(context, way, failure)
+                call = replace(call, model=way.model, sought=seeks and failure is not None)
                 try:
-                    answer = await self._forward(adapter, call, body)
+                    answer = await self._forward(way.adapter, call, body)
                 except _FAIL_OVER as error:
                     failure = bare(error)
                     if (begins_job and _is_heard(failure)) or (seeks and not isinstance(error, NotFound)):
@@ -167,11 +181,12 @@ class NativeCalls:
                     answer.close()
                     failure = _kind_of(status)(f"the upstream answered with status {status}")
                 context.fails(failure)
-            adapter, model = ways[-1]
-            _tries(context, adapter, model, failure)
-            call = replace(call, model=model, sought=seeks and failure is not None)
-            return await self._forward(adapter, call, body)
+            way = ways[-1]
+            _tries(context, way, failure)
+            call = replace(call, model=way.model, sought=seeks and failure is not None)
+            return await self._forward(way.adapter, call, body)
         finally:
+            tell_losses(context, of_variants(way.target))
             context.reply_headers.append((b"x-gateway-upstream", quote(context.upstream, safe="/:@").encode()))
 
     async def _forward(self, adapter: ModelForwarding, call: NativeCall, body: "_Body") -> NativeAnswer:
@@ -221,21 +236,21 @@ class NativeCalls:
             ways += self._others(model, ways)
         if not ways:
             raise context.route.error or NotFound("no upstream here serves this")
-        found = [way for way in ways if may_reach(context.principal, way[0].name)]
+        found = [way for way in ways if may_reach(context.principal, way.adapter.name)]
         if not found:
-            others = ", ".join(dict.fromkeys(repr(adapter.name) for adapter, _ in ways))
+            others = ", ".join(dict.fromkeys(repr(way.adapter.name) for way in ways))
             raise PermissionDenied(f"this API key may not use upstream {others}, which would serve this")
-        return [way for way in found if way[0].usable] or found[:1] if chain or names else found[:1]
+        return [way for way in found if way.adapter.usable] or found[:1] if chain or names else found[:1]
 
     def _made(self, names: Sequence[str], model: str) -> list[_Way]:
         """Give the upstream through which one of these was made here."""
         found = next((adapter for adapter in self._keeping() if adapter.remembers(names)), None)
-        return [] if found is None else [(found, model)]
+        return [] if found is None else [_Way(found, model)]
 
     def _others(self, model: str, ways: Sequence[_Way]) -> list[_Way]:
         """Give the upstreams besides in which another worker, or this one before a restart, may have made something."""
-        asked = [adapter for adapter, _ in ways]
-        return [(adapter, model) for adapter in self._keeping() if adapter not in asked]
+        asked = [way.adapter for way in ways]
+        return [_Way(adapter, model) for adapter in self._keeping() if adapter not in asked]
 
     def _keeping(self) -> list[Remembering]:
         return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, Remembering)]
@@ -245,7 +260,7 @@ class NativeCalls:
         if not model.startswith(_TUNED):  # no list has these
             for target in self._services.resolver.resolve(model, principal.upstreams).targets:
                 if isinstance(target.adapter, ModelForwarding):
-                    yield target.adapter, target.model
+                    yield _Way(target.adapter, target.model, target.variants)
 
     def _about(self, context: RequestContext, adapter: ModelForwarding) -> str:
         """Give an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
@@ -253,21 +268,21 @@ class NativeCalls:
             return ""
         with suppress(ModelNotFound):
             found = self._chain(context.requested_model, context.principal)
-            return next((model for one, model in found if one is adapter), "")
+            return next((way.model for way in found if way.adapter is adapter), "")
         return ""
 
     def _any(self, model: str) -> Iterator[_Way]:
         """Give the upstreams that may serve what no rule leads to one that can, the first one first."""
         if model and not model.startswith(_TUNED):
             of_models = (one for one in self._services.adapters.values() if isinstance(one, ModelForwarding))
-            yield from ((one, model) for one in of_models if model in one.models())
+            yield from (_Way(one, model) for one in of_models if model in one.models())
             return
         default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
         if isinstance(default, Forwarding):
-            yield default, model
+            yield _Way(default, model)
         for adapter in self._services.adapters.values():
             if isinstance(adapter, Forwarding) and adapter is not default:
-                yield adapter, model
+                yield _Way(adapter, model)
 
 
 class _Meter:
@@ -336,10 +351,10 @@ class _Body(AsyncIterable[bytes]):
         return message
 
 
-def _tries(context: RequestContext, adapter: ModelForwarding, model: str, failure: GatewayError | None) -> None:
+def _tries(context: RequestContext, way: _Way, failure: GatewayError | None) -> None:
     """Note who is asked, and why the one before did not answer."""
-    context.upstream = f"{adapter.name}/{model}" if model else adapter.name
-    context.tries(Target(adapter, model), failure)
+    context.upstream = way.target.label if way.model else way.adapter.name
+    context.tries(way.target, failure)
 
 
 def _call(

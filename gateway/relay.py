@@ -32,7 +32,7 @@ from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
 from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target, credential_of
 
-__all__ = ["Keep", "Relay", "refuse_losses", "tell"]
+__all__ = ["Keep", "Relay", "of_variants", "refuse_losses", "tell", "tell_losses"]
 
 
 class Keep(Protocol):
@@ -459,10 +459,20 @@ def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -
     context.upstream = label = target.label
     context.begins()
     context.reply_headers.append((b"x-gateway-upstream", _header(label)))
+    tell_losses(context, losses)
+
+
+def tell_losses(context: RequestContext, losses: tuple[ir.Loss, ...]) -> None:
+    """Note and count what is not carried."""
     context.losses = losses
     lost = sum(loss.severity != "hint" for loss in losses) if losses else 0
     if lost:
         context.reply_headers.append((b"x-gateway-lossy", str(lost).encode()))
+
+
+def of_variants(target: Target) -> tuple[ir.Loss, ...]:
+    """Give what the suffixes of a name lose where no words are asked for."""
+    return tuple(ir.Loss("model", f"{suffix} is for answers in words", "change") for suffix in target.variants)
 
 
 def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:

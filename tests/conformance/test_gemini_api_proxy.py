@@ -57,6 +57,30 @@ async def test_an_alias_leads_to_its_model(fake_gemini: FakeGemini, tmp_path: Pa
         assert (await embed(google.http, "mine")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"/v1beta/models/{EMBED}-search:embedContent", BODY),
+        ("/v1/embeddings", {"model": f"{EMBED}-search", "input": "hi"}),
+    ],
+)
+async def test_a_variant_that_can_do_nothing_is_counted_as_lost(
+    fake_gemini: FakeGemini, tmp_path: Path, path: str, body: Any
+) -> None:
+    async with public(fake_gemini, tmp_path) as google:
+        told = await google.http.post(path, json=body)
+        plain = await google.http.post(
+            path.replace("-search", ""), json=body | ({"model": EMBED} if "model" in body else {})
+        )
+    assert [(answer.status_code, answer.headers.get("x-gateway-lossy")) for answer in (told, plain)] == [
+        (200, "1"),
+        (200, None),
+    ]
+    async with public(fake_gemini, tmp_path, translate={"lossy": "strict"}) as google:
+        refused = await google.http.post(path, json=body)
+    assert (refused.status_code, "-search is for answers in words" in refused.text) == (400, True)
+
+
 @pytest.fixture
 async def chained(fake_gemini: FakeGemini, tmp_path: Path) -> AsyncIterator[tuple[Served, FakeGemini]]:
     """Run a gateway with a chain of two upstreams, and give the fake of the second one, too."""

@@ -46,6 +46,24 @@ def test_variants_are_not_listed_where_list_variants_is_off() -> None:
     assert list(resolver(list_variants=False).listing()) == ["gemini-2.5-flash", "claude-x", "demo"]
 
 
+@pytest.mark.parametrize(
+    ("methods", "listed"),
+    [
+        ((), True),
+        (("generateContent", "countTokens"), True),
+        (("embedContent",), False),
+        (("predict",), False),
+        (("generateAnswer",), False),
+    ],
+)
+def test_only_models_that_answer_have_variants(methods: tuple[str, ...], *, listed: bool) -> None:
+    config = load({"upstream": {"google": {"type": "gemini"}}, "models": {"alias": {"mine": "x"}}}, environ={}).config
+    google = Scripted([], name="google")
+    google._models = {"x": ModelInfo(id="x", methods=methods)}
+    found = Resolver(config, {"google": google}).listing()
+    assert [name for name in found if name.endswith("-search")] == (["x-search", "mine-search"] if listed else [])
+
+
 def test_the_models_of_a_demo_have_no_variants() -> None:
     config = load({"models": {"alias": {"mine": "demo"}}}, environ={}).config
     assert list(Resolver(config, {"demo": Scripted([])}).listing()) == ["demo", "mine"]
