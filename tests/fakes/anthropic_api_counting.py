@@ -47,6 +47,6 @@ def _inside(value: Any) -> int:
     if value.get("type") == "base64":
         pages = re.findall(rb"/Type\s*/Page\b", base64.b64decode(value["data"]))
         return PAGE * max(len(pages), 1)
-    if value.get("type") in {"url", "file"}:
+    if isinstance(value.get("type"), str) and value["type"] in {"url", "file"}:
         return PAGE
     return sum(_inside(one) for name, one in value.items() if name not in _NO_TOKENS)
