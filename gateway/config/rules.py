@@ -207,6 +207,13 @@ def _origins(config: Config, _: Draft) -> Findings:
             yield ("cors", "origins", index), f'"{origin}" {message}'
 
 
+def _logins(config: Config, _: Draft) -> Findings:
+    for name, upstream in config.upstream.items():
+        if isinstance(upstream, OpenAIConfig) and upstream.api_key and "@" in urlsplit(upstream.base_url).netloc:
+            message = "names a user beside api_key; Authorization has room for one of them"
+            yield ("upstream", name, "base_url"), message
+
+
 def _cooldowns(config: Config, _: Draft) -> Findings:
     for name, upstream in config.upstream.items():
         if isinstance(upstream, DemoConfig | VertexConfig):
@@ -245,6 +252,7 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _pipeline,
     _middleware,
     _upstreams,
+    _logins,
     _cooldowns,
     _headers,
     _homes,

@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr
 from gateway.config.limits import Limits
 from gateway.config.upstreams import DemoConfig, UpstreamConfig
 from gateway.config.values import (
+    Base,
     Count,
     Digest,
     Expires,
@@ -57,7 +58,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8045
-    public_url: Url = ""
+    public_url: Base = ""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     max_body: Size = 32 * 2**20
     drain: Seconds = 30.0

@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr
 
 from gateway.config.sources import Tree, as_tree
 from gateway.config.values import (
+    Base,
     Count,
     Endpoint,
     Fraction,
@@ -146,7 +147,7 @@ class V1InternalConfig(_Google, frozen=True, kw_only=True, tag="v1internal"):
 
     type: ClassVar[str] = "v1internal"
     built_in: ClassVar[Mapping[str, ModelRule]] = {**_MISSPELT, **_CLAUDE}
-    base_urls: tuple[Url, ...] = ()
+    base_urls: tuple[Base, ...] = ()
     user_agent: Line = ""
     headers: dict[str, Line] = {}
     envelope: Literal["antigravity", "gemini-cli"] = "antigravity"
@@ -160,7 +161,7 @@ class GeminiConfig(_Google, frozen=True, kw_only=True, tag="gemini"):
 
     type: ClassVar[str] = "gemini"
     api_key: Keys = ()
-    base_url: Url = ""
+    base_url: Base = ""
     pool: PoolConfig = PoolConfig()
 
 
@@ -170,7 +171,7 @@ class VertexConfig(_Google, frozen=True, kw_only=True, tag="vertex"):
     type: ClassVar[str] = "vertex"
     project: str = ""
     location: str = "us-central1"
-    base_url: Url = ""
+    base_url: Base = ""
 
 
 class OpenAIConfig(_Upstream, frozen=True, kw_only=True, tag="openai"):
@@ -178,7 +179,7 @@ class OpenAIConfig(_Upstream, frozen=True, kw_only=True, tag="openai"):
 
     type: ClassVar[str] = "openai"
     api_key: Keys = ()
-    base_url: Url = ""
+    base_url: Base = ""
     api: Literal["chat", "responses"] = "chat"
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     pool: PoolConfig = PoolConfig()
@@ -200,7 +201,7 @@ class AnthropicConfig(_Upstream, frozen=True, kw_only=True, tag="anthropic"):
 
     type: ClassVar[str] = "anthropic"
     api_key: Keys = ()
-    base_url: Url = ""
+    base_url: Base = ""
     pool: PoolConfig = PoolConfig()
 
 
@@ -216,7 +217,7 @@ class OtherConfig(_Upstream, frozen=True, kw_only=True):
 
     type: ClassVar[str] = ""
     api_key: Keys = ()
-    base_url: Url = ""
+    base_url: Base = ""
     pool: PoolConfig = PoolConfig()
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from msgspec import Meta, Struct
 
@@ -18,6 +18,7 @@ from gateway.legible import is_text
 from gateway.redact import Secret
 
 __all__ = [
+    "Base",
     "Count",
     "Digest",
     "Endpoint",
@@ -48,6 +49,7 @@ LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 _OLD_NAMES: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
 
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
+_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?i?B|)", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {"": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -146,7 +148,9 @@ def _string(value: object) -> str:
 
 
 def _url(value: object) -> str:
-    url = _string(value).rstrip("/")
+    url = _string(value).strip().rstrip("/")
+    if found := _NOT_IN_A_URL.search(url):
+        raise ValueError(f"holds {found[0]!r}, which a path has as {quote(found[0])}, and a host not at all")
     if url and not re.match(r"https?://[^/?#\s]", url):
         raise ValueError(f'"{url}" is not a URL; it begins with http:// or https://')
     try:
@@ -156,8 +160,16 @@ def _url(value: object) -> str:
     return url
 
 
-def _endpoint(value: object) -> str:
+def _base(value: object) -> str:
+    """Read an address below which paths are asked for."""
     url = _url(value)
+    if found := re.search(r"[?#]", url):
+        raise ValueError(f'ends before the "{found[0]}": calls put their own path behind it')
+    return url
+
+
+def _endpoint(value: object) -> str:
+    url = _base(value)
     if not url:
         raise ValueError("is empty")
     return url
@@ -244,6 +256,7 @@ Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Seconds: TypeAlias = Annotated[float, Reader(_seconds)]
 Some: TypeAlias = Annotated[float, Reader(_some)]
 Size: TypeAlias = Annotated[int, Reader(_size)]
+Base: TypeAlias = Annotated[str, Reader(_base)]
 Url: TypeAlias = Annotated[str, Reader(_url)]
 Endpoint: TypeAlias = Annotated[str, Reader(_endpoint)]
 Line: TypeAlias = Annotated[str, Reader(_line)]

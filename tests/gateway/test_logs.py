@@ -190,7 +190,7 @@ SECRETS = {
     "store": {"redis": "redis://:canary%2Fredis@127.0.0.1:9/0"},
     "upstream": {
         "google": {"type": "v1internal", "headers": {"x-own": "canary-header"}, "oauth": {"client_secret": "canary-c"}},
-        "mine": {"type": "openai", "api_key": ["canary-api"], "base_url": "https://me:canary-base@127.0.0.1/v1"},
+        "mine": {"type": "gemini", "api_key": ["canary-api"], "base_url": "https://me:canary-base@127.0.0.1"},
     },
 }
 

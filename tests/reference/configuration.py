@@ -48,6 +48,7 @@ _WORDS: Final[dict[Kind, str]] = {
     kinds.Some: "seconds, above 0",
     kinds.Size: 'bytes, or a string such as `"32MB"`',
     kinds.Line: "string",
+    kinds.Base: "URL",
     kinds.Url: "URL",
     kinds.Endpoint: "URL",
     kinds.Path: "path",

@@ -54,7 +54,7 @@ def test_no_secret_is_shown() -> None:
                     "headers": {"x": secret},
                     "pool": {"refresh_tokens": [secret]},
                 },
-                "openai": {"api_key": secret, "base_url": f"http://h/v1?key={secret}"},
+                "gemini": {"api_key": secret, "base_url": f"http://u:{secret}@h"},
             },
         },
         environ={},
@@ -62,7 +62,7 @@ def test_no_secret_is_shown() -> None:
     assert secret not in "".join(row.value for row in report(loaded))
     assert secret not in repr(loaded.config).replace(f"'token': '{secret}'", "").replace(
         f"'x': '{secret}'", ""
-    ).replace(f"key={secret}'", "")
+    ).replace(f":{secret}@h'", "")
     assert rows(loaded)["middleware.m.options"].value == "token = ***"
     assert rows(loaded)["auth.keys"].value == "[***]"
 

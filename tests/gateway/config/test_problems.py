@@ -1,8 +1,11 @@
 """Every mistake is reported at once, each with its line and the nearest valid word."""
 
+import tomllib
+
 import pytest
 
 from gateway.admin.playground import OPERATOR
+from gateway.config import AzureConfig, DemoConfig, V1InternalConfig, load
 from gateway.config.problems import did_you_mean
 from gateway.context import ANONYMOUS, Principal
 from tests.gateway.config.conftest import Problems
@@ -22,6 +25,37 @@ TYPOS = [
     (
         '[upstream.openai]\nbase_url = "http://localhost:99999/v1"',
         'gateway.toml:2: upstream.openai.base_url: "http://localhost:99999/v1" is not a URL: Port out of range 0-65535',
+    ),
+    (
+        '[upstream.openai]\nbase_url = "http://h/v1?code=S"',
+        'gateway.toml:2: upstream.openai.base_url: ends before the "?": calls put their own path behind it',
+    ),
+    (
+        '[upstream.openai]\nbase_url = "http://h/v1#f"',
+        'gateway.toml:2: upstream.openai.base_url: ends before the "#": calls put their own path behind it',
+    ),
+    (
+        '[upstream.azure]\napi_key = "k"\nendpoint = "https://r/openai/deployments/x/chat/completions?api-version=1"',
+        'gateway.toml:3: upstream.azure.endpoint: ends before the "?": calls put their own path behind it',
+    ),
+    (
+        '[server]\npublic_url = "https://h/ai?x"',
+        'gateway.toml:2: server.public_url: ends before the "?": calls put their own path behind it',
+    ),
+    (
+        '[upstream.openai]\nbase_url = "http://h/v 1"',
+        "gateway.toml:2: upstream.openai.base_url: holds ' ', which a path has as %20, and a host not at all",
+    ),
+    (
+        '[upstream.openai]\nbase_url = "http://h/ü"',
+        "gateway.toml:2: upstream.openai.base_url: holds 'ü', which a path has as %C3%BC, and a host not at all",
+    ),
+    (
+        '[upstream.openai]\napi_key = "k"\nbase_url = "http://u:p@h/v1"',
+        (
+            "gateway.toml:3: upstream.openai.base_url: names a user beside api_key; "
+            "Authorization has room for one of them"
+        ),
     ),
     ('[record]\ndir = "a\\u0000b"', "gateway.toml:2: record.dir: holds a NUL character"),
     ('[auth]\nkeys = ["a\\u0000b"]', "gateway.toml:2: auth.keys[0]: holds a NUL character"),
@@ -127,6 +161,21 @@ base_url = "example.org"
         "gateway.toml:8: retry.on[1]: expected an integer, got a string",
         'gateway.toml:11: upstream.x.base_url: "example.org" is not a URL; it begins with http:// or https://',
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "address"),
+    [
+        ('type = "openai"\nbase_url = " http://h/v1/ "', "http://h/v1"),
+        ('type = "openai"\nbase_url = "http://u:p@h/v1"', "http://u:p@h/v1"),
+        ('type = "gemini"\napi_key = "k"\nbase_url = "http://u:p@h"', "http://u:p@h"),
+        ('type = "openai"\nbase_url = "http://[::1]:8/a%20b"', "http://[::1]:8/a%20b"),
+    ],
+)
+def test_an_address_that_works_is_taken(table: str, address: str) -> None:
+    upstream = load({"upstream": {"x": tomllib.loads(table)}}, environ={}).config.upstream["x"]
+    assert not isinstance(upstream, DemoConfig | V1InternalConfig | AzureConfig)
+    assert upstream.base_url == address
 
 
 def test_a_broken_upstream_does_not_spoil_the_rules_that_name_it(problems: Problems) -> None:
