@@ -38,8 +38,6 @@ _SPOKEN: Final[Mapping[str, str]] = {
 _CLAUDE: Final = "anthropic"
 _CLAUDE_MODEL: Final = "claude"
 _ENVELOPED: Final = "v1internal"
-_MEASURED: Final = ("level", "budget")
-_RULED: Final = (ir.ToolCall, ir.ToolResult, ir.Thinking)
 _LEVELS: Final = ("-minimal", "-low", "-medium", "-high")
 _SAMPLING: Final = ("temperature", "top_p", "top_k", "max_tokens")
 _defaults: Final = attrgetter(*_SAMPLING)
@@ -70,7 +68,7 @@ def prepare(
     """
     case = _Case(upstream, model, info, dialect, config, notes)
     if request.native is not None:
-        if _passes(request, case) and _keeps_words(variants, case):
+        if _passes(config, upstream, model, request.native) and _keeps_words(variants, case):
             changed = _varied(request, variants, case) if variants else request
             changed = replace(changed, model=model, losses=(), **_sampling(request.sampling, case))
             return vary(request, changed, _target(case)) if variants else changed
@@ -115,10 +113,15 @@ class _Case(Struct):
 
 
 def _spoken(config: Config, upstream: str, model: str) -> str:
-    """Name the dialect in which an upstream is asked for a model; "" for none that a caller could speak."""
-    table = config.upstream[upstream]
-    if table.type == "vertex" and ir.family_of(model) == "claude":
+    """Name the dialect in which an upstream is asked for a model; "" for none that a caller could speak.
+
+    In Code Assist the other families have rules of their own, for whole conversations, for tools and for thoughts.
+    """
+    table, family = config.upstream[upstream], ir.family_of(model)
+    if table.type == "vertex" and family == "claude":
         return _CLAUDE
+    if table.type == _ENVELOPED and family != "gemini":
+        return ""
     return _SPOKEN.get(getattr(table, "api", table.type), "")
 
 
@@ -130,10 +133,7 @@ def speaks(config: Config, *, unread: bool = False) -> frozenset[str]:
 
 def takes(config: Config, target: Target, native: ir.Native) -> bool:
     """Tell whether a member of a chain takes what only the caller's own words say."""
-    name = target.adapter.name
-    if native.refusal is not None and config.upstream[name].type == _ENVELOPED:
-        return False  # what it gets is mended, so it must be read
-    return _spoken(config, name, target.model) == native.dialect
+    return _passes(config, target.adapter.name, target.model, native)
 
 
 def refusal(request: ir.Request, upstream: str) -> GatewayError | None:
@@ -156,26 +156,11 @@ def _keeps_words(variants: tuple[str, ...], case: "_Case") -> bool:
     return False
 
 
-def _passes(request: ir.Request, case: "_Case") -> bool:
-    """Tell whether the caller's words suit the upstream, and the model.
-
-    In Code Assist Claude has rules of its own for tools and for thoughts, and it has no JSON mode.
-    """
-    assert request.native is not None
-    if _spoken(case.config, case.upstream, case.model) != request.native.dialect:
-        return False
-    if case.config.upstream[case.upstream].type != _ENVELOPED:
-        return True
-    if request.native.refusal is not None:
-        return False
-    if ir.family_of(case.model) == "gemini":
-        return True
-    return (
-        request.output.kind == "text"
-        and request.reasoning.mode not in _MEASURED
-        and not request.tools
-        and not any(isinstance(part, _RULED) for turn in request.turns for part in turn.parts)
-    )
+def _passes(config: Config, upstream: str, model: str, native: ir.Native) -> bool:
+    """Tell whether the caller's words suit the upstream, and the model."""
+    if native.refusal is not None and config.upstream[upstream].type == _ENVELOPED:
+        return False  # what it gets is mended, so it must be read
+    return _spoken(config, upstream, model) == native.dialect
 
 
 def _target(case: _Case) -> GeminiTarget:

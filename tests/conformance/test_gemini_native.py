@@ -1,4 +1,4 @@
-"""What a Gemini caller sends reaches Code Assist byte for byte; only the envelope is ours."""
+"""What a Gemini caller sends reaches Gemini in Code Assist byte for byte; only the envelope is ours."""
 
 from __future__ import annotations
 
@@ -208,10 +208,42 @@ async def test_signatures_are_bare_also_where_others_came_in_envelopes(served: S
 # Claude behind Code Assist
 
 
-async def test_plain_words_go_to_claude_as_they_are(served: Served) -> None:
-    body = b'{"contents":[ {"role":"user","parts":[{"text":"\\u0068i"}]} ],"generationConfig":{"temperature":1.0}}'
-    sent = await post(served, body, CLAUDE)
-    assert sent.startswith(body[:-1])
+MODEL = {"role": "model", "parts": [{"text": "ok"}]}
+PLAIN: list[tuple[list[Any], Any]] = [
+    (["hi", MODEL], {}),
+    ([MODEL, "hi"], {}),
+    ([user("hi", "\n \n")], {}),
+    (["hi"], {"temperature": 2}),
+]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, "gpt-oss-120b-medium"])
+@pytest.mark.parametrize(("contents", "config"), PLAIN)
+async def test_plain_words_are_translated_for_the_other_families(
+    served: Served, contents: Any, config: Any, model: str
+) -> None:
+    served.push("!say well", "!say well")
+    alone = await ask(served, *contents, generationConfig=config, model=model)
+    assert said(alone, "").text == "well"
+    sent, lossy = served.sent, alone.headers.get("x-gateway-lossy")
+    beside = await ask(served, *contents, generationConfig=config, model=model, tools=tools("f"))
+    assert (sent["contents"], lossy) == (served.contents, beside.headers.get("x-gateway-lossy"))
+    assert sent.get("generationConfig") == served.sent.get("generationConfig")
+
+
+async def test_only_one_answer_can_be_had_of_the_other_families(served: Served) -> None:
+    response = await ask(served, "hi", generationConfig={"candidateCount": 2}, model=CLAUDE)
+    assert response.status_code == 400
+    assert "gives one answer" in response.json()["error"]["message"]
+    assert served.calls == []
+
+
+@pytest.mark.parametrize("budget", [{}, {"thinkingBudget": -1}])
+async def test_claude_thinks_though_nobody_says_how_much(served: Served, budget: Any) -> None:
+    config = {"thinkingConfig": {"includeThoughts": True, **budget}}
+    response = await ask(served, "!think hm\n!say well", generationConfig=config, model=CLAUDE)
+    assert (said(response, "").thoughts, said(response, "").text) == ("hm", "well")
+    assert 1024 <= served.config["thinkingConfig"]["thinkingBudget"] < served.config["maxOutputTokens"]
 
 
 @pytest.mark.parametrize("measure", [{"thinkingLevel": "HIGH"}, {"thinkingLevel": "LOW"}, {"thinkingBudget": 20_000}])

@@ -302,7 +302,7 @@ HIGH: dict[str, Json] = {
 
 @pytest.mark.parametrize(
     ("at", "dialect"),
-    [(at, dialect) for at in EVERY_CLAUDE for dialect in HIGH if (at, dialect) != ("v1internal-claude", "gemini")],
+    [(at, dialect) for at in EVERY_CLAUDE for dialect in HIGH],
     indirect=["at"],
 )
 async def test_pitfall_22_the_budget_is_below_the_limit(at: At, dialect: str) -> None:
