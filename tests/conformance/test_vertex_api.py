@@ -164,6 +164,24 @@ async def test_what_vertex_does_not_take_of_them_is_mended(any_vertex: VertexSer
     assert any_vertex.sent == {"contents": [{"role": "user", "parts": [{"text": "!say a"}]}]}
 
 
+async def test_results_that_came_in_another_order_are_those_of_their_calls(any_vertex: VertexServed) -> None:
+    """Vertex, which knows no ids, goes by the place, and refuses one with another name."""
+    named = {"1": "f", "2": "g"}
+    calls = [{"functionCall": {"id": id_, "name": name, "args": {}}} for id_, name in named.items()]
+    results = [{"functionResponse": {"id": id_, "name": named[id_], "response": {"of": id_}}} for id_ in "21"]
+    said = [("user", [{"text": "!say a"}]), ("model", calls), ("user", results)]
+    body = {
+        "contents": [{"role": role, "parts": parts} for role, parts in said],
+        "tools": [{"functionDeclarations": [{"name": name, "description": "d"} for name in named.values()]}],
+    }
+    response = await any_vertex.http.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
+    assert response.status_code == 200, response.text
+    assert [part["functionResponse"] for part in any_vertex.sent["contents"][-1]["parts"]] == [
+        {"name": "f", "response": {"of": "1"}},
+        {"name": "g", "response": {"of": "2"}},
+    ]
+
+
 @pytest.mark.parametrize("model", [GEMINI, CLAUDE])
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1beta/models/{model}:countTokens"])
 async def test_tokens_are_counted_upstream(any_vertex: VertexServed, path: str, model: str) -> None:

@@ -1,6 +1,7 @@
 """The further edits where Vertex AI serves a Gemini caller: what the Gemini API takes, and Vertex does not."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -23,8 +24,10 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "toolConfig": "includeServerSideToolInvocations",
 }
 _ID: Final = b'"id"'
-_CALLS: Final = ("functionCall", "function_call", "functionResponse", "function_response")
-_USER: Final = Raw(b'"user"')
+_CALL: Final = ("functionCall", "function_call")
+_RESULT: Final = ("functionResponse", "function_response")
+_CALLS: Final = (*_CALL, *_RESULT)
+_USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not know it"
 _FIELDS: Final = msgspec.json.Decoder(Fields)
@@ -47,6 +50,17 @@ def _roles(words: _Words) -> None:
         words.put(_CONTENTS, said)
 
 
+def _results(words: _Words) -> None:
+    """Put the results of one turn's calls into one content, in the order of the calls."""
+    raw = words.fields.get(_CONTENTS, _NULL)
+    if sum(map(bytes(raw).count, RESULTS)) < 2:
+        return
+    given = _several(raw)
+    placed = _placed(together(given))
+    if placed != given:
+        words.put(_CONTENTS, placed)
+
+
 def _ids(words: _Words) -> None:
     """Take the ids out of calls and of their results."""
     raw = words.fields.get(_CONTENTS, _NULL)
@@ -56,17 +70,6 @@ def _ids(words: _Words) -> None:
     bare = [_content(one) for one in given]
     if bare != given:
         words.put(_CONTENTS, bare)
-
-
-def _results(words: _Words) -> None:
-    """Put the results of one turn's calls into one content."""
-    raw = words.fields.get(_CONTENTS, _NULL)
-    if sum(map(bytes(raw).count, RESULTS)) < 2:
-        return
-    given = _several(raw)
-    joined = together(given)
-    if len(joined) < len(given):
-        words.put(_CONTENTS, joined)
 
 
 def _unknown(words: _Words) -> None:
@@ -80,6 +83,40 @@ def _unknown(words: _Words) -> None:
         if len(kept) < len(given):
             words.lose(f"{name}.{_UNKNOWN[camel(name)]}", _NOT_KNOWN)
             words.put(name, kept)
+
+
+def _placed(contents: Sequence[Fields]) -> list[Fields]:
+    """Give results the order of the calls before them; SDKs keep a step's chunks in a row."""
+    placed: list[Fields] = []
+    called: list[str | None] = []
+    for of_model, run in groupby(contents, lambda one: one.get("role") == _MODEL):
+        said = list(run)
+        if of_model:
+            parts = [part for one in said for part in _several(one.get("parts", _NULL))]
+            called = [_id(part) for part in parts if _is(_CALL, part)]
+        placed += said if of_model else [_by_call(one, called) for one in said]
+    return placed
+
+
+def _by_call(content: Fields, called: Sequence[str | None]) -> Fields:
+    """Sort the results of a content, if their ids tell which calls they are of."""
+    parts = _several(content.get("parts", _NULL))
+    results = [part for part in parts if _is(_RESULT, part)]
+    if len({*called}) < len(called) or not {*map(_id, results)} <= {*called}:
+        return content
+    in_turn = iter(sorted(results, key=lambda part: called.index(_id(part))))
+    after = [next(in_turn) if _is(_RESULT, part) else part for part in parts]
+    return content if after == parts else {**content, "parts": Raw(_encode(after))}
+
+
+def _is(names: Collection[str], part: Fields) -> bool:
+    return any(name in part for name in names)
+
+
+def _id(part: Fields) -> str | None:
+    """Give the id of a call or of a result."""
+    raw = next(value for name, value in part.items() if name in _CALLS)
+    return read((read(raw, _FIELDS) or {}).get("id", _NULL), _TEXT)
 
 
 def _content(content: Fields) -> Fields:
@@ -110,8 +147,10 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
+    RequestEdit(
+        name="results", why="Vertex wants the results of a turn's calls in one content, in their order", apply=_results
+    ),
     RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
-    RequestEdit(name="results", why="Vertex wants the results of a turn's calls in one content", apply=_results),
     SERVICES,
     RequestEdit(name="unknown", why="Vertex refuses what the Gemini API alone knows", apply=_unknown),
 )

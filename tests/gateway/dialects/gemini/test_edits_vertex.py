@@ -27,7 +27,7 @@ def mended(body: Json) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "ids", "results", "services", "unknown"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "results", "ids", "services", "unknown"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -75,6 +75,64 @@ def test_results_of_one_turns_calls_are_in_one_content() -> None:
     assert body["contents"] == [TEXT, calls, both, apart[2], calls, both]
     assert edits == ["results"]
     assert mended({"contents": [TEXT, calls, both, {"role": "user", "parts": [two, words]}]})[1] == []
+
+
+def call(id_: str | None, name: str = "f") -> Json:
+    return {"functionCall": {"name": name, "args": {}, **({"id": id_} if id_ else {})}}
+
+
+def result(id_: str | None, n: int, name: str = "f") -> Json:
+    return {"functionResponse": {"name": name, "response": {"n": n}, **({"id": id_} if id_ else {})}}
+
+
+def model(*parts: Json) -> Json:
+    return {"role": "model", "parts": [*parts]}
+
+
+def user(*parts: Json) -> Json:
+    return {"role": "user", "parts": [*parts]}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [model(call("a"), call("b")), user(result("b", 2), result("a", 1))],
+        [model(call("a"), call("b")), user(result("b", 2)), user(result("a", 1))],
+        [model(call("a")), model(call("b")), user(result("b", 2), result("a", 1))],
+    ],
+)
+def test_results_stand_in_the_order_of_their_calls_before_the_ids_go(said: list[Json]) -> None:
+    """Programs give them as they have them; without ids the place alone tells the call."""
+    body, edits = mended({"contents": [TEXT, *said, model(call("b"), call("a")), user(result("a", 4), result("b", 3))]})
+    assert [body["contents"][-3], body["contents"][-1]] == [
+        user(result(None, 1), result(None, 2)),
+        user(result(None, 3), result(None, 4)),
+    ]
+    assert edits == ["results", "ids"]
+
+
+def test_what_stands_beside_results_keeps_its_place() -> None:
+    words = {"text": "and"}
+    said = user(result("b", 2, "g"), words, result("a", 1))
+    body, _ = mended({"contents": [TEXT, model(call("a"), call("b", "g")), said]})
+    assert body["contents"][-1] == user(result(None, 1), words, result(None, 2, "g"))
+
+
+@pytest.mark.parametrize(
+    ("calls", "results"),
+    [
+        ([call(None), call(None)], [result(None, 2), result(None, 1)]),
+        ([call("a"), call("b")], [result("b", 2), result(None, 1)]),
+        ([call("a"), call("b")], [result("b", 2), result("x", 1)]),
+        ([call("a"), call("a")], [result("a", 2), result("a", 1)]),
+        ([call("a"), call("b"), call("a")], [result("a", 1), result("b", 2), result("a", 3)]),
+    ],
+)
+def test_results_that_name_no_call_of_their_own_stay_where_they_are(calls: list[Json], results: list[Json]) -> None:
+    body, edits = mended({"contents": [TEXT, model(*calls), user(*results)]})
+    given = [part["functionResponse"]["response"] for part in results]
+    assert [part["functionResponse"]["response"] for part in body["contents"][-1]["parts"]] == given
+    assert "results" not in edits
 
 
 @pytest.mark.parametrize(
