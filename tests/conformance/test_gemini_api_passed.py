@@ -97,6 +97,24 @@ async def test_a_whole_answer_is_googles_own(google: Served) -> None:
     assert response.content == printed(answer)
 
 
+CALLING: dict[str, Any] = {
+    "candidates": [{"content": {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"a": 1}}}]}}],
+    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5},
+}
+
+
+@FORM
+async def test_an_answer_of_calls_ends_with_a_reason_though_google_has_none(google: Served, form: Streaming) -> None:
+    google.push(f"!chunk {json.dumps({'response': CALLING})}")
+    response = await ask(google, "go", tools=tools("f"), model=GEMINI_2, form=form)
+    first, *ended = chunks_of(response, form)
+    end = {"content": {"role": "model", "parts": [{"text": ""}]}, "index": 0, "finishReason": "STOP"}
+    if form:
+        assert (first, ended) == (CALLING, [{**CALLING, "candidates": [end]}])
+    else:
+        assert first["candidates"][0] | {"index": 0} == CALLING["candidates"][0] | {"index": 0, "finishReason": "STOP"}
+
+
 async def test_the_chunks_of_a_stream_are_googles_own(google: Served) -> None:
     response = await ask(google, "one <two> three four five", model=GEMINI_3, form="sse")
     chunks = [printed(one, None) for one in chunks_of(response, "sse")]

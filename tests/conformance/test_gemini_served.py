@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.routes import Streaming
-from tests.conformance.gemini import FORMS, agree, ask, chunks_of, natives, said
+from tests.conformance.gemini import FORMS, agree, ask, chunks_of, natives, said, tools
 from tests.conformance.recordings import EXPECTED, LIMITED, NAMES, SENT, family
+from tests.conformance.replies import FC, T, chunk, script
 from tests.conformance.served import CLAUDE, GEMINI_3, Served, settings, standing
 from tests.conformance.test_gemini_written import events_of, one_line
 from tests.fakes.v1internal import FakeV1Internal
@@ -43,6 +44,14 @@ async def test_a_recorded_stream_is_as_expected(served: Served, name: str, form:
 async def test_the_chunks_arrive_byte_for_byte(served: Served, name: str) -> None:
     response = await ask(served, f"!fixture {name}", form="sse")
     assert events_of(response.content) == [one_line(chunk) for chunk in natives(name)]
+
+
+@FORM
+async def test_an_answer_of_calls_ends_with_a_reason_though_google_has_none(served: Served, form: Streaming) -> None:
+    call = FC("f", {"a": 1})
+    served.push(script(chunk(T("so")), chunk(call)))
+    answer = said(await ask(served, "go", tools=tools("f"), form=form), form)
+    assert (answer.text, answer.calls, answer.finish) == ("so", [call["functionCall"]], "STOP")
 
 
 @FORM

@@ -222,7 +222,10 @@ FRAMING: Final = Edit(
     why="google-genai reads `data: ` and nothing else between two chunks; without alt=sse they are one array",
     on="reply",
 )
-TABLE: Final = table_of((*REQUESTS, *REPLIES, FRAMING))
+ENDING: Final = Edit(
+    name="end", why="Google may say no finish reason behind calls, and google-genai forgets such a turn", on="reply"
+)
+TABLE: Final = table_of((*REQUESTS, *REPLIES, FRAMING, ENDING))
 
 
 def pass_on(

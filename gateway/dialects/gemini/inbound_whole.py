@@ -17,7 +17,7 @@ from gateway.dialects.edits import read
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
 
-__all__ = ["joined", "write_whole"]
+__all__ = ["closed", "joined", "write_whole"]
 
 _Fields = dict[str, Raw]
 
@@ -31,6 +31,8 @@ _WORDS: Final = frozenset({"text", "thought"})
 _EMPTY: Final = Raw(b'""')
 _NOTHING: Final = (Raw(b"null"), Raw(b"{}"), Raw(b"[]"))
 _LIKELY: Final = "logprobsResult"
+_CALL, _REASON = b'"functionCall"', b'"finishReason"'
+_STOP: Final = Raw(b'"STOP"')
 
 
 def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
@@ -92,6 +94,17 @@ def joined(chunks: Sequence[Raw]) -> bytes:
     said = {"candidates": [one.written() for one in candidates.values()]} if candidates else {}
     counted = {"usageMetadata": usage} if usage else {}
     return _encode({**said, **counted, **whole})
+
+
+def closed(body: bytes) -> bytes:
+    """Give candidates that call a function their end, if the upstream's own answer has none."""
+    fields = read(Raw(body), _FIELDS) if _CALL in body and _REASON not in body else None
+    given = read((fields or {}).get("candidates", _NOTHING[0]), _LIST)
+    if fields is None or given is None:
+        return body
+    calling = [_CALL in bytes(one.get("content", _NOTHING[0])) for one in given]
+    told = [{**one, "finishReason": _STOP} if calls else one for one, calls in zip(given, calling, strict=True)]
+    return _encode({**fields, "candidates": told})
 
 
 class _Candidate:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from msgspec import Raw
 
+from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError
 
 from .edits import REPLIES
-from .inbound_answer import one_line
+from .inbound_answer import JSON, encode, ended, one_line, usage
 from .inbound_errors import write_error
-from .inbound_whole import joined
+from .inbound_whole import closed, joined
 
 __all__ = ["GeminiPassage"]
 
@@ -28,6 +29,19 @@ class GeminiPassage(Passage):
         self._array = answering.array
         self._begun = self._closed = False
 
+    def feed(self, events: Sequence[ir.Event]) -> bytes:
+        """Give what passes of these events, and the end that the upstream has not told."""
+        passed = super().feed(events)
+        match events:
+            case [*before, ir.Finished(reason="tool_calls", native=None) as end]:
+                said: JSON = {"candidates": [ended(end, (), {})]}
+                for one in before:
+                    if isinstance(one, ir.UsageReported):
+                        said["usageMetadata"] = usage(one.usage)
+                return passed + self._framed(encode(said))
+            case _:
+                return passed
+
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream."""
         end = super().close(error)
@@ -38,7 +52,7 @@ class GeminiPassage(Passage):
 
     def whole(self, pieces: Sequence[bytes]) -> bytes:
         """Give the body of an answer that is no stream; the upstream's may have been one."""
-        return super().whole([pieces[0] if len(pieces) == 1 else joined([Raw(one) for one in pieces])])
+        return closed(super().whole([pieces[0] if len(pieces) == 1 else joined([Raw(one) for one in pieces])]))
 
     def _passed(self, data: bytes) -> bytes:
         changed = self._changed(data) if self._edits else data
