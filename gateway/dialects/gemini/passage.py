@@ -31,11 +31,13 @@ class GeminiPassage(Passage):
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         """Give what passes of these events, and the end that the upstream has not told."""
-        passed = super().feed(events)
-        match events:
-            case [*before, ir.Finished(reason="tool_calls", native=None) as end]:
+        begun, passed = not self._ended, super().feed(events)
+        if not begun or not self._ended:
+            return passed
+        match events[-1]:
+            case ir.Finished(reason="tool_calls", native=None) as end:
                 said: JSON = {"candidates": [ended(end, (), {})]}
-                for one in before:
+                for one in events:
                     if isinstance(one, ir.UsageReported):
                         said["usageMetadata"] = usage(one.usage)
                 return passed + self._framed(encode(said))
