@@ -12,6 +12,9 @@ from gateway.services import Services
 
 __all__ = ["BodyLimit"]
 
+_BROKEN = "the body is not what its content-encoding says"
+_HEAD_BYTES = 1024
+_MOST_MEMBERS = 1000  # of gzip: each costs as much as some kilobytes
 # zlib's wbits; 47 tells zlib from gzip by itself, 0 is for what is plain
 _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47, b"identity": 0, b"": 0}
 
@@ -73,8 +76,10 @@ class _Body:
         self._too_large = too_large
         self._seen = 0
         encoding = context.headers.get(b"content-encoding")
-        wbits = _wbits(encoding) if encoding else 0
+        self._wbits = wbits = _wbits(encoding) if encoding else 0
         self._inflate = zlib.decompressobj(wbits) if wbits else None
+        self._sent = 0  # compressed
+        self._members = 1
         length = context.headers.get(b"content-length", b"")
         said = length.isdigit()
         if said and int(length) > limit:
@@ -107,14 +112,29 @@ class _Body:
         return message
 
     def _inflated(self, piece: bytes, *, last: bool) -> bytes:
+        """Inflate a piece; gzip allows several members, one after the other."""
         assert self._inflate is not None
+        self._sent += len(piece)
+        if self._sent > self._limit + self._limit // 100 + _HEAD_BYTES:  # what holds nothing is none the less read
+            raise self._refuse(BodyTooLarge(self._too_large))
+        plain, left = b"", self._limit - self._seen + 1
         try:
-            plain = self._inflate.decompress(piece, self._limit - self._seen + 1)
+            while piece and len(plain) < left:
+                if self._inflate.eof:
+                    self._inflate = self._next_member()
+                plain += self._inflate.decompress(piece, left - len(plain))
+                piece = self._inflate.unused_data
         except zlib.error:
-            raise self._refuse(InvalidRequest("the body is not what its content-encoding says")) from None
-        if last and not self._inflate.eof and self._seen + len(plain) <= self._limit:
+            raise self._refuse(InvalidRequest(_BROKEN)) from None
+        if last and not self._inflate.eof and len(plain) < left:
             raise self._refuse(InvalidRequest("the compressed body is cut short"))
         return plain
+
+    def _next_member(self) -> "zlib._Decompress":
+        self._members += 1
+        if self._wbits != _WINDOWS[b"gzip"] or self._members > _MOST_MEMBERS:
+            raise self._refuse(InvalidRequest(_BROKEN))
+        return zlib.decompressobj(self._wbits)
 
     def _refuse(self, error: GatewayError) -> _Refused:
         self.refused = error

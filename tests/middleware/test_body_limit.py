@@ -27,6 +27,7 @@ TEXT = b'{"a": "' + b"x" * 50 + b'"}'
         ("GZIP", gzip.compress(TEXT, mtime=0)),
         ("x-gzip", gzip.compress(TEXT, mtime=0)),
         ("identity", TEXT),
+        ("gzip", gzip.compress(TEXT[:20]) + gzip.compress(b"") + gzip.compress(TEXT[20:])),
     ],
 )
 async def test_the_body_arrives_plain(encoding: str, sent: bytes) -> None:
@@ -78,6 +79,24 @@ async def test_what_an_app_has_begun_to_answer_goes_on() -> None:
 async def test_a_body_of_exactly_the_limit_passes() -> None:
     for headers in ({}, {"content-length": "12"}):
         assert (await call(BodyLimit(Inner(), 12), scope_of(headers=headers), [b"x" * 6, b"x" * 6])).status == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "piece"),
+    [("gzip", b"\0" * 4096), ("gzip", b"A" * 4096), ("deflate", b"\0\0\0\xff\xff" * 800)],
+)
+async def test_what_holds_nothing_is_not_read_for_ever(encoding: str, piece: bytes) -> None:
+    """Empty blocks, the name of a file without an end, and what stands behind the end."""
+    begun = {b"\0" * 4096: gzip.compress(TEXT), b"A" * 4096: b"\x1f\x8b\x08\x08" + bytes(6)}.get(piece, b"\x78\x9c")
+    app = BodyLimit(Inner(), 10_000)
+    outcome = await call(app, scope_of(headers={"content-encoding": encoding}), [begun, *[piece] * 5])
+    assert outcome.status in (400, 413)
+
+
+async def test_members_are_not_read_for_ever() -> None:
+    sent = gzip.compress(b"") * 1100
+    outcome = await call(BodyLimit(Inner()), scope_of(headers={"content-encoding": "gzip"}), [sent])
+    assert (outcome.status, "content-encoding" in outcome.json["error"]["message"]) == (400, True)
 
 
 async def test_the_limit_counts_what_is_decompressed() -> None:
