@@ -51,13 +51,14 @@ def decode(body: bytes, type: type[_T]) -> _T:  # noqa: A002 (the name that msgs
         value = msgspec.json.decode(body, type=type)
         if not body.isascii():
             body.decode()  # what stays Raw is not checked by msgspec
+        deep = _deeper(body, MAX_DEPTH)
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"the request body is not valid JSON: {_fault(body, str(error))}") from None
     except RecursionError:
         raise _too_deep() from None
-    if _deeper(body, MAX_DEPTH):
+    if deep:
         raise _too_deep()
     return value
 
