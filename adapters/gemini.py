@@ -124,8 +124,8 @@ class GeminiAPI(KeyedUpstream):
 
     def vouched(self, path: str, query: bytes) -> str:
         """Give the principal whose upload goes on at this address."""
-        found = self._uploads.check(query.decode("latin-1")) if path.startswith(_UPLOADS) else None
-        return found[1] if found is not None else ""
+        found = self._uploads.check(path, query.decode("latin-1")) if path.startswith(_UPLOADS) else None
+        return found.principal if found is not None else ""
 
     def remembers(self, names: Iterable[str]) -> bool:
         """Tell whether one of these was made here, by one of its keys."""

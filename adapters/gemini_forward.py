@@ -44,6 +44,7 @@ class Forward:
         self._backend = backend
         self._uploads = uploads
         self._used: set[str] = set()
+        self._ticket = uploads.check(call.path, call.query)
         self._owner = self._find_owner()
         self._sought = call.sought  # whether a key has said that it has not what the call names
 
@@ -83,9 +84,8 @@ class Forward:
     def _find_owner(self) -> Credential | None:
         """Find the key that the call must go to, if there is one."""
         call, owners = self._call, self._backend.owners
-        found = self._uploads.check(call.query)
-        if found is not None:
-            return found[0]
+        if self._ticket is not None:
+            return self._ticket.owner
         named = named_in(call.body) if isinstance(call.body, bytes) and owners else ()
         return owners.of([*resources(call.path), *named])
 
@@ -147,7 +147,8 @@ class Forward:
         base = self._backend.bases[0]
         if name not in _ADDRESSES or not value.startswith(f"{base}/"):
             return value
-        return self._call.origin + self._uploads.moved(value.removeprefix(base), owner, self._call.principal)
+        end = self._ticket.end if self._ticket is not None else 0  # an address makes none that is good for longer
+        return self._call.origin + self._uploads.moved(value.removeprefix(base), owner, self._call.principal, end)
 
     def _redirected(self, response: Response, owner: Credential) -> Iterator[tuple[str, str]]:
         """Lead a caller on through this gateway; to another host its client would take its key along."""

@@ -1,23 +1,31 @@
 """The addresses of uploads: Google's lead past this gateway, so a caller is given one that leads through it.
 
-Clients send no key to such an address. It holds whose API key took the upload and whose caller it is, proved by that
-key, so that any worker of this gateway can check it.
+Clients send no key to such an address. It holds whose API key took the upload, whose caller it is and how long it is
+good, proved with its path by that key, so that any worker of this gateway can check it.
 """
 
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from gateway.adapters.credential import Credential
 from gateway.clock import Clock
 
-__all__ = ["Uploads", "bare"]
+__all__ = ["Ticket", "Uploads", "bare"]
 
 _TICKET: Final = "gateway_ticket"
 _NOT_GOOGLES: Final = frozenset({_TICKET, "key"})
 _LIFE_S: Final = 86_400
 _ID_DIGITS: Final = 16
+
+
+class Ticket(NamedTuple):
+    """Whose upload goes on at an address: by which API key, for whom, and until when, in Unix seconds."""
+
+    owner: Credential
+    principal: str
+    end: int
 
 
 class Uploads:
@@ -27,23 +35,26 @@ class Uploads:
         self._by_id: Mapping[str, Credential] = {one.id[:_ID_DIGITS]: one for one in credentials}
         self._clock = clock
 
-    def moved(self, address: str, owner: Credential, principal: str) -> str:
-        """Give the address here for one at the upstream: both without what stands before the path."""
+    def moved(self, address: str, owner: Credential, principal: str, end: int = 0) -> str:
+        """Give the address here for one at the upstream: both without what stands before the path.
+
+        `end`: until when it is good, in Unix seconds; 0 = a day.
+        """
         path, _, query = address.partition("?")
-        said = f"{owner.id[:_ID_DIGITS]}.{int(self._clock.time()) + _LIFE_S}.{principal}"
-        ticket = urlencode({_TICKET: f"{owner.sign(_signed(query, said))}.{said}"})
+        said = f"{owner.id[:_ID_DIGITS]}.{end or int(self._clock.time()) + _LIFE_S}.{principal}"
+        ticket = urlencode({_TICKET: f"{owner.sign(_signed(path, query, said))}.{said}"})
         return f"{path}?{query}&{ticket}" if query else f"{path}?{ticket}"
 
-    def check(self, query: str) -> tuple[Credential, str] | None:
-        """Give the API key and the principal of an address that was made here; None for any other."""
+    def check(self, path: str, query: str) -> Ticket | None:
+        """Give what an address says that was made here; None for any other."""
         ticket = next((value for name, value in parse_qsl(query) if name == _TICKET), "")
         proof, _, said = ticket.partition(".")
         owner_id, _, rest = said.partition(".")
         end, _, principal = rest.partition(".")
         owner = self._by_id.get(owner_id)
-        if owner is None or not hmac.compare_digest(owner.sign(_signed(query, said)).encode(), proof.encode()):
+        if owner is None or not hmac.compare_digest(owner.sign(_signed(path, query, said)).encode(), proof.encode()):
             return None
-        return (owner, principal) if self._clock.time() <= int(end) else None
+        return Ticket(owner, principal, int(end)) if self._clock.time() <= int(end) else None
 
 
 def bare(query: str) -> str:
@@ -52,6 +63,6 @@ def bare(query: str) -> str:
     return "&".join(pairs)
 
 
-def _signed(query: str, said: str) -> str:
-    """Give the text to prove: what the query says, however it is written."""
-    return f"{urlencode(parse_qsl(bare(query), keep_blank_values=True))}\n{said}"
+def _signed(path: str, query: str, said: str) -> str:
+    """Give the text to prove: path, and what the query says, however they are written."""
+    return f"{unquote(path)}\n{urlencode(parse_qsl(bare(query), keep_blank_values=True))}\n{said}"

@@ -71,6 +71,7 @@ _NO_RESPONSE: Final = {  # in the place of an id, or behind one
     "compact": "conversations are not compacted here; ask for a summary",
 }
 _MODEL_LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
+_PASSED: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # TRACE would show what the gateway has sent
 _READING: Final = ("GET", "HEAD")  # then a colon is part of a model's name, such as qwen3:8b: no verb is read
 _PREFIXES = ("/v1/", "/v1beta/", "/openai/")
 
@@ -160,11 +161,17 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
             if path != prefix and not model:
                 break
             return Route(dialect, "model" if model else "models", model)
-    passed_on = _passed_on(path, headers, query)
+    return _other(method, path, _passed_on(path, headers, query), dialect)
+
+
+def _other(method: str, path: str, passed_on: str | None, dialect: DialectName) -> Route:
+    """Give the route of what no codec here reads: Google's own calls go on, the rest is nowhere."""
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
         foreign = dialect != "gemini" and not is_dialect_path(path)
         return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
+    if method not in _PASSED:
+        return _wrong_method("gemini", method, path, ", ".join(_PASSED))
     return Route("gemini", "native", passed_on, NotFound(absent + (_reason(path) or _meant(path))))
 
 

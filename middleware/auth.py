@@ -99,6 +99,7 @@ _SHOWN: Final[Mapping[Place, str]] = {
     "query": "`key` in the query",
 }
 _MOST_SHOWN: Final = 3
+_SENDING: Final = ("POST", "PUT")
 _NO_KEY_YET: Final = "this gateway has no key yet: `gateway keys new NAME` makes one"
 _UNTIL_THEN: Final = "; until then programs on its machine get in, by a local address and without a proxy"
 _SECRET_HEADERS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization"})
@@ -211,6 +212,8 @@ class Auth:
 
     def _vouched(self, scope: Scope) -> Key | None:
         """Find the key for which the gateway made the address itself, as it does for uploads."""
+        if scope["method"] not in _SENDING:
+            return None
         who = self._vouch(route_path(scope), scope.get("query_string", b""))
         return self._keys.by_id(who) if who else None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from gateway.adapters.credential import FAILING, Credential
 from gateway.adapters.gemini_owners import Owners, made_by, referred_to
-from gateway.adapters.gemini_uploads import Uploads, bare
+from gateway.adapters.gemini_uploads import Ticket, Uploads, bare
 from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import (
     GatewayError,
@@ -433,6 +433,8 @@ async def test_nobody_is_vouched_for_without_proof(gemini: GeminiSite, path: str
 
 # addresses and names
 
+PATH = "/upload/v1beta/files"
+
 
 @pytest.fixture
 def uploads() -> tuple[Uploads, Credential, FakeClock]:
@@ -442,37 +444,56 @@ def uploads() -> tuple[Uploads, Credential, FakeClock]:
 
 
 def ticket(uploads: Uploads, owner: Credential, query: str = "upload_id=a%2Fb&x=") -> str:
-    path, _, moved = uploads.moved(f"/upload/v1beta/files?{query}", owner, "alice").partition("?")
-    assert path == "/upload/v1beta/files"
+    path, _, moved = uploads.moved(f"{PATH}?{query}", owner, "alice").partition("?")
+    assert path == PATH
     return moved
 
 
-def test_an_address_is_good_however_its_query_is_written(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
-    made, owner, _ = uploads
+def test_an_address_is_good_however_it_is_written(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, clock = uploads
     query = ticket(made, owner)
-    assert made.check(query) == (owner, "alice")
-    assert made.check(f"key=mine&{query}".replace("a%2Fb", "a/b")) == (owner, "alice")
+    said = Ticket(owner, "alice", int(clock.time()) + 86_400)
+    assert made.check(PATH, query) == said
+    assert made.check(PATH.replace("l", "%6C"), f"key=mine&{query}".replace("a%2Fb", "a/b")) == said
 
 
 def test_an_address_is_good_for_its_upload_and_its_caller_only(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
     made, owner, _ = uploads
     query = ticket(made, owner)
-    assert made.check(query.replace("upload_id=a", "upload_id=c")) is None
-    assert made.check(query.replace("alice", "bob")) is None
+    assert made.check(PATH, query.replace("upload_id=a", "upload_id=c")) is None
+    assert made.check(PATH, query.replace("alice", "bob")) is None
+    assert made.check("/upload/v1beta/cachedContents/files", query) is None
 
 
 @pytest.mark.parametrize("end", ["²", "٣", "9" * 5_000, "-1", "soon", ""])
 def test_an_address_that_was_not_made_here_is_none(uploads: tuple[Uploads, Credential, FakeClock], end: str) -> None:
     """Whatever stands where one has the time of its end."""
     made, owner, _ = uploads
-    assert made.check(urlencode({"gateway_ticket": f"proof.{owner.id[:16]}.{end}.alice"})) is None
+    assert made.check(PATH, urlencode({"gateway_ticket": f"proof.{owner.id[:16]}.{end}.alice"})) is None
 
 
 async def test_an_address_ends_after_a_day(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
     made, owner, clock = uploads
     query = ticket(made, owner)
     await clock.advance(86_401)
-    assert made.check(query) is None
+    assert made.check(PATH, query) is None
+
+
+def test_an_address_leads_to_none_that_ends_later(uploads: tuple[Uploads, Credential, FakeClock]) -> None:
+    made, owner, clock = uploads
+    end = int(clock.time()) + 60
+    _, _, query = made.moved(f"{PATH}?upload_id=b", owner, "alice", end).partition("?")
+    assert made.check(PATH, query) == Ticket(owner, "alice", end)
+
+
+async def test_an_upload_begun_anew_ends_with_the_first(gemini: GeminiSite) -> None:
+    adapter = await gemini.open()
+    end = int(gemini.clock.time()) + 60
+    _, _, query = adapter._uploads.moved(f"{PATH}?upload_id=a", adapter.credentials[0], "alice", end).partition("?")
+    led = {"x-goog-upload-url": f"{adapter._backend.bases[0]}{PATH}?upload_id=b", "content-length": "0"}
+    adapter._backend.transport = Stub(led)  # type: ignore[assignment]  # all that is asked of it
+    again = await forward(gemini, "POST", PATH, {}, query=query, x_goog_upload_command="start")
+    assert parse_qs(urlsplit(again.headers["x-goog-upload-url"]).query)["gateway_ticket"][0].split(".")[2] == str(end)
 
 
 def test_an_address_shows_no_key(uploads: tuple[Uploads, Credential, FakeClock]) -> None:

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import MethodNotAllowed
 from gateway.routes import match
 
 
@@ -206,6 +207,14 @@ def test_a_native_call_that_nothing_serves_says_why(path: str, what: str) -> Non
     error = match("POST", path, {b"x-goog-api-key": b"k"}).error
     assert error is not None
     assert error.message.endswith(f"no upstream here has Gemini's {what}")
+
+
+@pytest.mark.parametrize("path", ["/v1beta/files/a", "/upload/v1beta/files", "/v1beta/models/m:embedContent"])
+@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "PROPFIND"])
+def test_what_would_show_more_than_an_answer_is_not_passed_on(method: str, path: str) -> None:
+    route = match(method, path, {})
+    assert isinstance(route.error, MethodNotAllowed)
+    assert (route.operation, "POST" in route.error.headers["allow"]) == ("none", True)
 
 
 def test_a_wrong_method_names_the_right_one() -> None:

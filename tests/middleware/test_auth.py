@@ -227,8 +227,8 @@ def vouching(path: str, query: bytes) -> str:
     return "a" if (path, query) == ("/upload/v1beta/files", b"ticket") else ""
 
 
-def upload(query: str, headers: dict[str, str] | None = None) -> Any:
-    return scope_of("/upload/v1beta/files", query=query, headers=headers, client="10.0.0.9")
+def upload(query: str, headers: dict[str, str] | None = None, method: str = "POST") -> Any:
+    return {**scope_of("/upload/v1beta/files", query=query, headers=headers, client="10.0.0.9"), "method": method}
 
 
 async def test_an_address_of_our_own_needs_no_key() -> None:
@@ -239,6 +239,11 @@ async def test_an_address_of_our_own_needs_no_key() -> None:
 
 async def test_any_other_address_does() -> None:
     assert (await call(Auth(Inner(), keys(), vouch=vouching), upload("tickets"))).status == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "TRACE"])
+async def test_an_address_is_good_for_sending_only(method: str) -> None:
+    assert (await call(Auth(Inner(), keys(), vouch=vouching), upload("ticket", method=method))).status == 401
 
 
 async def test_a_wrong_key_counts_for_more_than_the_address() -> None:
