@@ -171,5 +171,5 @@ def _failed(error: Exception) -> RefreshFailed:
     if isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError):
         return LoginNeeded(words)
     if isinstance(error, DefaultCredentialsError):
-        return LoginNeeded(words.partition(" To set up")[0])
+        return LoginNeeded(words.partition(" To set up")[0].rstrip("."))
     return LoginNeeded(f"the credentials cannot be read: {type(error).__name__}: {words}")

@@ -1,6 +1,8 @@
 """The proxies that lead out of this network, as HTTP_PROXY, HTTPS_PROXY and NO_PROXY name them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,10 +25,30 @@ def proxies() -> Mapping[str, str]:
 def proxy_of(named: Mapping[str, str], scheme: str, host: str | None) -> str | None:
     """Give the proxy on the way to a host, None where there is none; raise UnusableProxy."""
     proxy = named.get(scheme)
-    if proxy is None or host is None or proxy_bypass(host):
+    if proxy is None or host is None or proxy_bypass(host) or _is_near(host):
         return None
     _check(proxy, f"{scheme.upper()}_PROXY")
     return proxy
+
+
+def _is_near(host: str) -> bool:
+    """Tell whether an address is in a network that NO_PROXY names, which urllib knows nothing of and curl does."""
+    networks = [one.strip() for one in getproxies().get("no", "").split(",") if "/" in one]
+    if not networks:
+        return False
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in map(_network, networks) if network is not None)
+
+
+@lru_cache
+def _network(written: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(written, strict=False)
+    except ValueError:
+        return None
 
 
 def _check(proxy: str, variable: str) -> None:

@@ -50,14 +50,15 @@ def examine(loaded: Loaded, *, dotenv: bool) -> Sequence[Finding]:
 
 
 async def _examine(loaded: Loaded, *, dotenv: bool) -> list[Finding]:
-    transport = Transport(connect_s=loaded.config.timeouts.connect)
+    connect_s = loaded.config.timeouts.connect
+    transport, direct = Transport(connect_s=connect_s), Transport(connect_s=connect_s, allows=lambda _: True)
     try:
         found = [*python(), *settings(loaded, dotenv=dotenv), *folder(loaded), *clients(loaded)]
-        found += await port(loaded, transport)
+        found += await port(loaded, direct)  # no proxy leads back to this machine
         found += await shared(loaded)
         return [*found, *await _upstreams(loaded, transport)]
     finally:
-        await transport.close()
+        await asyncio.gather(transport.close(), direct.close())
 
 
 async def _upstreams(loaded: Loaded, transport: Transport) -> list[Finding]:

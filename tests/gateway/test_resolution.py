@@ -100,6 +100,12 @@ def test_an_unknown_name_without_a_default_is_refused_with_suggestions(models: d
     assert refused.value.param == "model"
 
 
+def test_a_name_is_not_suggested_in_its_own_place() -> None:
+    """An alias is listed, but none leads to another."""
+    with pytest.raises(ModelNotFound, match=r"'best' is not served here; did you mean (?!best\b)"):
+        resolver({"alias": {"bests": "best", "best": ["openai/o9"]}}).resolve("bests")
+
+
 def test_the_only_upstream_takes_every_name() -> None:
     rules = Resolver(load({}, environ={}).config, {"demo": Scripted([])})
     assert labels(rules, "whatever") == ["demo/whatever"]

@@ -185,6 +185,19 @@ async def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch)
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
 
 
+@pytest.mark.parametrize(("near", "direct"), [("127.0.0.0/8", 1), ("10.0.0.0/8, ::1/128", 0), ("127.0.0.1/33", 0)])
+async def test_no_proxy_leads_to_a_network_that_no_proxy_names(
+    monkeypatch: pytest.MonkeyPatch, near: str, direct: int
+) -> None:
+    async with upstream(saying(OK)) as proxy, upstream(saying(OK)) as server:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", near)
+        transport = Transport()
+        await transport.send("GET", server.url, headers={})
+        await transport.close()
+    assert (len(proxy.requests), len(server.requests)) == (1 - direct, direct)
+
+
 async def test_no_proxy_resolves_what_only_some_addresses_are_allowed_for(monkeypatch: pytest.MonkeyPatch) -> None:
     async with upstream(saying(OK)) as proxy, upstream(saying(OK)) as server:
         monkeypatch.setenv("http_proxy", proxy.url)

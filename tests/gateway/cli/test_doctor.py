@@ -188,8 +188,10 @@ def test_another_program_on_the_port_is_a_problem(examine: Any) -> None:
     assert said == [("problem", f"another program listens on 127.0.0.1:{port}")]
 
 
-def test_a_gateway_on_the_port_is_well(examine: Any, folder: Path) -> None:
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:1"])
+def test_a_gateway_on_the_port_is_well(examine: Any, folder: Path, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with gateway(folder) as running:
+        monkeypatch.setenv("http_proxy", proxy)
         port = running.url.rpartition(":")[2]
         said = of(examine(GATEWAY_SERVER__PORT=port), "port")
     assert said == [("ok", f"a gateway listens on 127.0.0.1:{port}, and is ready")]
