@@ -54,6 +54,7 @@ _STORE: Final = "gateway.store.responses:ResponseStore"
 _KEPT: Final = ("completed", "incomplete")
 _MAKING: Final = ("queued", "in_progress")
 _NOWHERE: Final = "what is made in the background must be kept, and [responses] keeps nothing here; ask for a stream"
+_LATER_S: Final = 1.0  # the first requests are in more of a hurry
 _MAX_DEPTH: Final = 1000  # responses that go on from each other
 _SEARCHED: Final = 256  # responses, for items of an upstream's own
 _AT_ONCE: Final = 2  # questions to the store
@@ -106,13 +107,22 @@ class Threads:
         self._lanes = Lanes(_AT_ONCE, _PATIENCE_S)
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._failing = False
         self.count: Count = uncounted
 
     async def start(self) -> None:
-        """Drop what is there from another time, when nothing is to be kept any more."""
-        if self._enabled or not self._is_there:
+        """Drop what is there when nothing is to be kept any more, or bring it under the newest key."""
+        if not self._is_there:
             return
+        if not self._enabled:
+            await self._look()
+        elif self._config.store.encryption_key:
+            self._renewing = asyncio.get_running_loop().create_task(self._look(_LATER_S))
+
+    async def _look(self, wait_s: float = 0.0) -> None:
+        """Open the store, which brings it in line with what is configured."""
+        await self._clock.sleep(wait_s)
         try:
             await self._opened()
         except (StoreFailed, KeyProblem) as error:
@@ -120,6 +130,9 @@ class Threads:
 
     async def stop(self) -> None:
         """Close the file."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.wait((self._renewing,))
         if self._writing is not None:
             await asyncio.wait((self._writing,), timeout=_PATIENCE_S)
         opening, self._opening = self._opening, None

@@ -6,16 +6,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 from gateway import ir
 from gateway.errors import UpstreamUnavailable
 from tests.clocks import FakeClock
 from tests.gateway.conversations import ALICE, BOB, Talk, talking, texts
+from tests.gateway.store.keepers import until
 from tests.scripted import say
 
 pytestmark = pytest.mark.anyio
@@ -245,6 +247,31 @@ async def test_what_is_kept_is_encrypted(tmp_path: Path) -> None:
         assert (await alice.get(first["id"])).json() == first
     content = everything(tmp_path)
     assert (b"the question" in content, b"the answer" in content) == (False, False)
+
+
+async def test_the_newest_key_is_taken_by_a_start_alone(tmp_path: Path) -> None:
+    """Whoever rotates keys, or sets the first one, need not wait for somebody to ask for a response."""
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    clock = FakeClock()
+    async with talking(tmp_path, say("the answer"), clock=clock) as caller:
+        first = await caller().say("the question")
+    for keys in ([old], [new, old]):
+        async with talking(tmp_path, clock=clock, store={"encryption_key": keys}):
+            await clock.advance(1)
+            await until(partial(kept_under, tmp_path, keys[0]))
+    assert b"the question" not in everything(tmp_path)
+    async with talking(tmp_path, clock=clock, store={"encryption_key": [new]}) as caller:
+        assert (await caller().get(first["id"])).json() == first
+
+
+def kept_under(folder: Path, key: str) -> bool:
+    """Tell whether all that is kept is under this key."""
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection:
+        rows = connection.execute("SELECT items FROM responses").fetchall()
+    try:
+        return all(Fernet(key).decrypt(items) for (items,) in rows)
+    except InvalidToken:
+        return False
 
 
 # bounds
