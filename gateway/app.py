@@ -213,6 +213,7 @@ class Gateway:
         if problem:
             self.logger.warning("the page lists the requests of one process only", reason=problem)
         self.newest.logger = self.logger
+        self.limiter.recall.past = self.services.ledger
 
     async def _connect(self, before: "Gateway | None") -> None:
         """Have connections to the upstreams: those that are open, unless they were made in another way.

@@ -35,6 +35,7 @@ from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.tally import Count, uncounted
 from gateway.store.turns import DROP_S, FILL_S, Done, take_turn
+from gateway.store.windows import Span
 
 if TYPE_CHECKING:
     from gateway.store.usage import UsageStore
@@ -46,6 +47,7 @@ _T = TypeVar("_T")
 _STORE: Final = "gateway.store.usage:UsageStore"  # loads SQLAlchemy
 _NO_FILTER: Final[Only] = {}
 _PATIENCE_S: Final = 15.0  # with a database that does not answer; a long report takes less
+_UNREAD: Final = "the ledger cannot be read; the gateway's log says why"
 _JOURNALS: Final = "journal"  # below server.data_dir
 _PROBLEMS: Final = (StoreFailed, KeyProblem, OSError)
 
@@ -164,6 +166,19 @@ class Ledger:
             return []
         return await self._asked(lambda store: store.rows(since, until, limit, only, after))
 
+    async def sums(self, key_id: str, spans: Sequence[Span]) -> list[Sums]:
+        """Sum up the use of one key in each of these times; raise InternalError, also where not all can be taken in."""
+        if not self._is_there:
+            return [Sums()] * len(spans)
+        self.journal.settle()
+        try:
+            return await self._work(
+                lambda store: [store.report("key", since, until, key_id).total for since, until in spans]
+            )
+        except _PROBLEMS as error:
+            self._tell(error)
+            raise InternalError(_UNREAD) from None
+
     async def _asked(self, what: "Callable[[UsageStore], _T]") -> _T:
         """Fill, and ask in the same worker thread; what takes nothing, such as a replica, may still be read."""
 
@@ -180,7 +195,7 @@ class Ledger:
             found, problem = await self._lanes.ask(work)
         except _PROBLEMS as error:
             self._tell(error)
-            raise InternalError("the ledger cannot be read; the gateway's log says why") from None
+            raise InternalError(_UNREAD) from None
         if problem is not None:
             self._tell(problem)
         return found

@@ -3,7 +3,7 @@
     RateLimit ── admit ──► a Hold ── end ──► what was used takes the place of what was reserved
     relay, … ── reserve ──┘
                  │
-                 ├─► OwnLimits   this process alone
+                 ├─► OwnLimits   this process alone; Recall adds what was counted before it began
                  └─► Together    all processes, in Redis, when store.redis is set
 
 While Redis is away each process counts by itself, from nothing but what it has open. Without Redis only one process of
@@ -22,6 +22,7 @@ from gateway.config import Limit
 from gateway.context import Principal, new_id
 from gateway.errors import LimitsNotShared
 from gateway.plans import Left, Plan, left_of, plan_of
+from gateway.recall import Recall
 from gateway.store.own_limits import OwnLimits
 from gateway.store.sole import Sole
 from gateway.store.tally import Tally
@@ -69,6 +70,7 @@ class Limiter:
         if shared is not None:
             self.together = Together(shared, self._clock, logger, tally)
         self._own = OwnLimits(self._clock)
+        self.recall = Recall(self._own, self._clock, logger)
         self._sole = sole
         self._logger = logger
         self._tally = tally
@@ -105,6 +107,7 @@ class Limiter:
 
     def start(self) -> None:
         """Begin to count."""
+        self.recall.start()
         if self.together is not None:
             self.together.start()
 
@@ -116,11 +119,16 @@ class Limiter:
 
     async def stop(self) -> None:
         """End it."""
+        await self.recall.stop()
         if self.together is not None:
             await self.together.stop()
         self.release()
 
     # a request
+
+    def knows(self, plan: Plan) -> bool:
+        """Tell whether what the caller has used before this process began counts, as far as it is to."""
+        return self.together is not None or self.recall.knows(plan)
 
     def admit(self, plan: Plan) -> tuple[Seen, Hold | None]:
         """Count a request in this process and let it in, or neither; raise LimitsNotShared where it may not count."""
@@ -184,6 +192,9 @@ class Limiter:
             if found is not None:
                 seen, opened = found
                 return left_of(plan, seen.windows, opened, now)
+        if not self.knows(plan):
+            await self.recall.read(plan, 0.0)
+            now = self._clock.time()
         windows = self._own.look((*plan.requests, *plan.amounts))
         return left_of(plan, windows, self._own.open.get(plan.who, 0), now)
 

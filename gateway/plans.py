@@ -24,6 +24,7 @@ SOON_S: Final = 1.0  # an open answer may end at any moment
 _MOST_USD: Final = 1e9  # of which 64 bits hold the billionths
 _NAMESPACE: Final = "gateway:limits"
 _TOKENS: Final = "tokens_per_"  # names of such rules
+_LASTING: Final = ("hour", "day", "month")
 _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
     "second": RateLimitItemPerSecond,
     "minute": RateLimitItemPerMinute,
@@ -36,7 +37,8 @@ _ITEMS: Final[Mapping[str | None, type[RateLimitItem]]] = {
 class Plan(Struct, frozen=True):
     """All limits of the caller `who`. `at_once`: how many answers may be open; `amounts`: on tokens and money.
 
-    `holds`: a request takes what it gives back at its end; `pays`: its price matters.
+    `holds`: a request takes what it gives back at its end; `pays`: its price matters. `lasting`: those of which the
+    windows outlive a restart.
     """
 
     who: str
@@ -45,6 +47,7 @@ class Plan(Struct, frozen=True):
     amounts: tuple[Rule, ...]
     holds: bool
     pays: bool
+    lasting: tuple[Rule, ...] = ()
 
 
 class Left(Struct, frozen=True):
@@ -60,15 +63,16 @@ def plan_of(who: str, limits: Iterable[Limit]) -> Plan:
     """Sort what holds for a caller; of two limits on the same thing the later one."""
     held = {(limit.resource, limit.window): limit for limit in limits}
     at_once = held.pop(("concurrent", None), None)
-    rules = [(limit.resource, _rule(who, limit)) for limit in held.values()]
-    amounts = tuple(rule for resource, rule in rules if resource != "requests")
+    rules = [(limit, _rule(who, limit)) for limit in held.values()]
+    amounts = tuple(rule for limit, rule in rules if limit.resource != "requests")
     return Plan(
         who,
         None if at_once is None else int(at_once.amount),
-        requests=tuple(rule for resource, rule in rules if resource == "requests"),
+        requests=tuple(rule for limit, rule in rules if limit.resource == "requests"),
         amounts=amounts,
         holds=at_once is not None or bool(amounts),
         pays=any(rule.is_money for rule in amounts),
+        lasting=tuple(rule for limit, rule in rules if limit.window in _LASTING),
     )
 
 

@@ -72,6 +72,8 @@ class RateLimit:
             return
         plan = self._plan(who, own)
         limiter = self._limiter
+        if plan.lasting and not limiter.knows(plan):
+            await limiter.recall.read(plan, self._clock.monotonic() - context.started)
         try:
             seen, hold = limiter.admit(plan) if limiter.together is None else await limiter.admit_shared(plan)
         except GatewayError as error:

@@ -1,7 +1,7 @@
 """The limits as this process counts them by itself: nothing here waits, so a check and what it counts are one step."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gateway.clock import Clock
 from gateway.store.counters import LazyMemory
@@ -80,6 +80,12 @@ class OwnLimits:
         self._reserved[who] -= 1
         if not self._reserved[who]:
             del self._reserved[who]
+
+    def recall(self, used: Iterable[Taken]) -> None:
+        """Count what was used before this process counted."""
+        for one in used:
+            self.look((one.rule,))  # from now on it is known
+            self._add(one, one.amount)
 
     def _add(self, to: Taken, amount: int) -> None:
         """Add to the window in which something was taken, as long as it is known; nothing falls below 0."""

@@ -7,14 +7,16 @@ Redis come to the same result.
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["SECOND", "Away", "Rule", "Seen", "Taken", "Window", "Windows", "place_of"]
+__all__ = ["SECOND", "Away", "Rule", "Seen", "Span", "Taken", "Window", "Windows", "place_of", "spans_of"]
 
 SECOND: Final = 1_000_000  # in microseconds
 _DAY: Final = 86_400 * SECOND
+
+Span: TypeAlias = tuple[float, float]  # from when until before when, Unix seconds
 
 
 class Away(Exception):
@@ -117,6 +119,16 @@ def place_of(seconds: int, now_us: int) -> tuple[int, int, int]:
         return number, (number + 1) * length - now_us, length
     number, end = _month(now_us // _DAY)
     return number, end - now_us, 0
+
+
+def spans_of(seconds: int, now_us: int) -> list[tuple[int, Span]]:
+    """Give the numbers and times of the windows that count at this moment."""
+    if seconds:
+        number = now_us // (seconds * SECOND)
+        return [(one, (float(one * seconds), float((one + 1) * seconds))) for one in (number - 1, number)]
+    number, end = _month(now_us // _DAY)
+    begin = datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return [(number, (begin.timestamp(), end / SECOND))]
 
 
 @lru_cache(maxsize=8)

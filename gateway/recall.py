@@ -1,0 +1,134 @@
+"""What was counted before this process began: the hours, days and months of a caller, read when it first counts here.
+
+    first request of a caller ─► Recall ─► the ledger, in a worker thread ─► OwnLimits
+                                   └─ it cannot be read, or not soon: the request goes on, and it is added once it can
+
+Only what began before that request is read: all that begins later counts here already.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.clock import Clock
+from gateway.costs import BILLION
+from gateway.errors import GatewayError
+from gateway.plans import Plan
+from gateway.store.lane import heard
+from gateway.store.own_limits import OwnLimits
+from gateway.store.reports import Sums
+from gateway.store.windows import SECOND, Rule, Span, Taken, spans_of
+
+__all__ = ["Past", "Recall"]
+
+_PATIENCE_S: Final = 3.0
+_AGAIN_S: Final = 10.0
+_APART_S: Final = 0.01  # by which the two clocks of a machine may tell a moment differently
+_WHY_LATE: Final = "the ledger does not answer"
+
+
+class Past(Protocol):
+    """What knows what was used before."""
+
+    async def sums(self, key_id: str, spans: Sequence[Span]) -> Sequence[Sums]:
+        """Sum up what one key has used in each of these times; raise GatewayError where that is not known."""
+        ...
+
+
+class Recall:
+    """`past`: None = there is nothing, and all counts begin here."""
+
+    def __init__(self, own: OwnLimits, clock: Clock, logger: FilteringBoundLogger | None = None) -> None:
+        self.past: Past | None = None
+        self._own = own
+        self._clock = clock
+        self._logger = logger
+        self._known: set[str] = set()  # keys of counters
+        self._until: dict[str, float] = {}  # of the others: when the first request that they count began
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._failing = False
+        self._again_at = 0.0
+
+    def start(self) -> None:
+        """Begin with nothing that another event loop has begun."""
+        self._reading.clear()
+
+    async def stop(self) -> None:
+        """End what is being read."""
+        reading = tuple(self._reading.values())
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+    def knows(self, plan: Plan) -> bool:
+        """Tell whether all that lasts of a caller's limits counts what was before."""
+        for rule in plan.lasting:  # noqa: SIM110 - for every request; a generator takes three times as long
+            if rule.key not in self._known:
+                return False
+        return True
+
+    async def read(self, plan: Plan, ago_s: float) -> None:
+        """Count what was before, and wait for it, but not long; `ago_s`: since the request that asks began."""
+        began = self._clock.time() - ago_s - _APART_S
+        rules = [rule for rule in plan.lasting if rule.key not in self._known]
+        if self.past is None:
+            self._known.update(rule.key for rule in rules)
+            return
+        for rule in rules:
+            self._until.setdefault(rule.key, began)
+        task = self._reading.get(plan.who)
+        if task is None:
+            if self._failing and self._clock.monotonic() < self._again_at:
+                return
+            task = asyncio.get_running_loop().create_task(self._read(self.past, plan.who, rules))
+            self._reading[plan.who] = task
+            task.add_done_callback(partial(self._ended, plan.who))
+        if not self._failing:
+            _, late = await asyncio.wait((task,), timeout=_PATIENCE_S)
+            if late:
+                self._tell(_WHY_LATE)
+
+    async def _read(self, past: Past, who: str, rules: Sequence[Rule]) -> None:
+        now_us = int(self._clock.time() * SECOND)
+        asked = [(rule, number, span) for rule in rules for number, span in spans_of(rule.seconds, now_us)]
+        times = [(begin, max(begin, min(end, self._until[rule.key]))) for rule, _, (begin, end) in asked]
+        try:
+            found = await past.sums(who, times)
+        except GatewayError as error:
+            self._tell(error.message)
+            return
+        used = zip(asked, found, strict=True)
+        self._own.recall([Taken(rule, number, _amount(rule, sums)) for (rule, number, _), sums in used])
+        for rule in rules:
+            self._known.add(rule.key)
+            del self._until[rule.key]
+        if self._failing and self._logger is not None:
+            self._logger.info("limits count what was used before, too")
+        self._failing = False
+
+    def _ended(self, who: str, task: "asyncio.Task[None]") -> None:
+        heard(task)
+        if self._reading.get(who) is task:
+            del self._reading[who]
+
+    def _tell(self, reason: str) -> None:
+        self._again_at = self._clock.monotonic() + _AGAIN_S
+        if not self._failing and self._logger is not None:
+            self._logger.warning(
+                "limits count without what was used before; it is added when it is known", reason=reason
+            )
+        self._failing = True
+
+
+def _amount(rule: Rule, sums: Sums) -> int:
+    return _AMOUNTS[rule.name.partition("_")[0]](sums)
+
+
+_AMOUNTS: Final[dict[str, Callable[[Sums], int]]] = {
+    "requests": lambda sums: sums.requests,
+    "tokens": lambda sums: sums.input_tokens + sums.output_tokens,
+    "usd": lambda sums: round((sums.usd or 0.0) * BILLION),
+}
