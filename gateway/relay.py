@@ -401,10 +401,10 @@ class _Exchange:
     def _counted(self, events: list[ir.Event]) -> list[ir.Event]:
         """Let an answer that the upstream has not counted end with the estimate that stands in the ledger."""
         begun, end = self._begun, events[-1]
-        if begun is None or begun.answer.usage is not None or self._context.passed or not isinstance(end, ir.Finished):
+        if begun is None or self._context.passed or not isinstance(end, ir.Finished):
             return events
-        usage = self._said.usage(None, begun.journey.request, whole=True)
-        if usage is None:
+        usage = self._said.usage(begun.answer.usage, begun.journey.request, whole=True)
+        if usage is None or not usage.estimated:
             return events
         self._context.reply_headers.append((b"x-gateway-token-count", b"estimate"))  # of a stream it comes too late
         return [*events[:-1], ir.UsageReported(usage), end]

@@ -110,8 +110,10 @@ async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) 
     assert '"end":"done"' in at_the_end[0]
 
 
-async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> None:
-    async with running(tmp_path, SILENT) as (app, ledger):
+@pytest.mark.parametrize("told", [[], [ir.UsageReported(ir.Usage())]], ids=["nothing", "nought"])
+async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path, told: list[ir.Event]) -> None:
+    play: Play = [*SILENT[:2], [ir.BlockEnded(), *told, ir.Finished(reason="stop")]]
+    async with running(tmp_path, play) as (app, ledger):
         answer = await ask(app)
         row = await only(ledger)
     assert row.estimated
