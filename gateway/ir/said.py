@@ -28,14 +28,17 @@ class Said:
         self._heard.extend(compress(events, map(_TELLS, map(type, events))))
 
     def usage(self, told: Usage | None, request: Request, *, whole: bool) -> Usage | None:
-        """Give what the upstream has told, where the answer is whole; else at least what was asked and said."""
-        if whole and told is not None and (told.input or told.output):
-            return told
+        """Give what the upstream has told, where the answer is whole; what was asked and said, where it has not."""
+        known = told or Usage()
+        output = known.output if whole and known.output else max(known.output, self._output())
+        if whole and known.input and output == known.output:
+            return known
         if request.thread is not None and request.thread.background:
             return None  # it is told once the answer is made
-        known = told or Usage()
-        output = max(known.output, estimate_text("".join(map(_words, self._heard))))
         return replace(known, input=known.input or estimate(request), output=output, total=None, estimated=True)
+
+    def _output(self) -> int:
+        return estimate_text("".join(map(_words, self._heard)))
 
 
 def _words(event: Event) -> str:

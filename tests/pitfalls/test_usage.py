@@ -84,6 +84,15 @@ async def test_an_answer_that_nobody_has_counted_is_estimated_and_not_for_nothin
     assert told[said] == 4
 
 
+@STREAM
+@TRANSLATED
+@each(*GOOGLE)
+async def test_an_answer_whose_prompt_alone_is_counted_is_not_for_nothing(at: At, dialect: str, stream: bool) -> None:
+    at.play(chunk(T("Hello world"), usage=usage(100, t=100)), chunk(fin="STOP"))
+    told = (await at.ask(dialect, stream=stream)).usage
+    assert [told[name] for name in PLACES[dialect][:2]] == [100, 4]
+
+
 def gemini_is_told_the_estimate(told: Json) -> None:
     """Tell that two words were counted here."""
     assert told["promptTokenCount"] >= 1

@@ -24,9 +24,21 @@ def test_what_is_told_of_a_whole_answer_holds() -> None:
     assert heard([ir.TextDelta("word " * 99)]).usage(TOLD, ASKED, whole=True) is TOLD
 
 
-@pytest.mark.parametrize("told", [ir.Usage(input=1), ir.Usage(output=1)])
-def test_one_count_is_enough_to_be_believed(told: ir.Usage) -> None:
-    assert heard([ir.TextDelta("word " * 9)]).usage(told, ASKED, whole=True) is told
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (ir.Usage(input=70, cache_read=60, total=70), ir.Usage(input=70, cache_read=60, output=3, estimated=True)),
+        (ir.Usage(output=30, reasoning=5, total=30), ir.Usage(input=6, output=30, reasoning=5, estimated=True)),
+    ],
+    ids=["prompt", "answer"],
+)
+def test_what_is_told_of_one_side_leaves_the_other_to_be_counted(told: ir.Usage, expected: ir.Usage) -> None:
+    assert heard([ir.TextDelta("two words")]).usage(told, ASKED, whole=True) == expected
+
+
+def test_an_answer_that_says_nothing_may_cost_nothing() -> None:
+    told = ir.Usage(input=70, total=70)
+    assert heard([ir.BlockStarted(kind="text"), ir.BlockEnded()]).usage(told, ASKED, whole=True) is told
 
 
 def test_what_other_answers_say_is_counted_too() -> None:
