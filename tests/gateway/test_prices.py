@@ -50,7 +50,14 @@ def test_what_the_operator_does_not_name_has_its_list_price() -> None:
     assert Prices.of({"x": PriceConfig()}).find("openai", "gpt-4.1") == Price(input=2.0, cached=0.5, output=8.0)
 
 
-@pytest.mark.parametrize("model", ["demo", "gpt-4o-audio-preview", "gemini-2.5-flash-image", "llama-4", ""])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("demo", "gpt-4o-audio-preview", "gemini-2.5-flash-image", "llama-4", ""),
+        *("gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts"),
+        "gemini-2.5-flash-preview-native-audio-dialog",
+    ],
+)
 def test_what_nobody_names_has_no_price(model: str) -> None:
     assert Prices.of({}).find("any", model) is None
 
@@ -66,6 +73,8 @@ def test_what_nobody_names_has_no_price(model: str) -> None:
         ("gpt-5-2025-08-07", 10.0),
         ("o3-mini", 4.4),
         ("gemini-3-pro-high", 12.0),
+        ("gemini-2.5-pro-preview-06-05", 10.0),
+        ("gemini-2.5-flash-preview-09-2025", 2.5),
     ],
 )
 def test_names_with_a_date_or_a_suffix_have_the_price_of_their_model(model: str, output: float) -> None:
