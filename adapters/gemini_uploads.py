@@ -59,7 +59,7 @@ class Uploads:
 
 def bare(query: str) -> str:
     """Give a query without what is not for Google, each pair else as it was written."""
-    pairs = (pair for pair in query.split("&") if pair.partition("=")[0] not in _NOT_GOOGLES)
+    pairs = (pair for pair in query.split("&") if unquote(pair.partition("=")[0]) not in _NOT_GOOGLES)
     return "&".join(pairs)
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_native import Passed, sent, shown
+from gateway.adapters.gemini_uploads import bare
 from gateway.adapters.pool import Lease
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import OPERATORS
@@ -88,7 +89,7 @@ class VertexForward:
     async def _send(self, token: str) -> Response:
         call, backend = self._call, self._backend
         assert backend.transport is not None, "the upstream is used before start"
-        query = "&".join(pair for pair in call.query.split("&") if pair.partition("=")[0] != "key")
+        query = bare(call.query)
         url = backend.place.model_url(call.model, self._verb)
         headers = {**sent(call.headers), "user-agent": backend.headers["user-agent"], **backend.place.headers(token)}
         return await backend.transport.send(

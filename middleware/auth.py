@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, Self
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -75,8 +75,6 @@ def _header(name: bytes) -> _Read:
 
 
 def _query(_: Mapping[bytes, bytes], query: bytes) -> str | None:
-    if b"key=" not in query:
-        return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
     return next((_text(v.encode("latin-1")) for k, v in pairs if k == "key"), None)
 
@@ -294,7 +292,5 @@ def _forget(scope: Scope, context: RequestContext) -> None:
         scope["headers"] = [header for header in scope["headers"] if header[0] not in given]
         for name in given:
             del context.headers[name]
-    query: bytes = scope.get("query_string", b"")
-    if b"key=" in query:
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        scope["query_string"] = urlencode([(k, v) for k, v in pairs if k != "key"]).encode()
+    pairs = scope.get("query_string", b"").split(b"&")
+    scope["query_string"] = b"&".join(pair for pair in pairs if unquote_to_bytes(pair.partition(b"=")[0]) != b"key")

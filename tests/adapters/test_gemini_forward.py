@@ -503,6 +503,7 @@ def test_an_address_shows_no_key(uploads: tuple[Uploads, Credential, FakeClock])
 
 def test_google_sees_nothing_of_it() -> None:
     assert bare("a=1&key=k&upload_id=a%2Fb&gateway_ticket=t&flag") == "a=1&upload_id=a%2Fb&flag"
+    assert bare("%6bey=k&a=%ff&gateway%5fticket=t") == "a=%ff"
 
 
 @pytest.mark.parametrize(

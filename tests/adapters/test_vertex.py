@@ -293,7 +293,7 @@ async def test_a_gemini_callers_call_that_vertex_finds_unsigned_carries_the_sent
 
 def native(path: str, body: bytes = b'{"instances": [{"content": "hi"}]}', model: str = "m") -> NativeCall:
     headers = {b"content-type": b"application/json", b"cookie": b"a=b"}
-    return NativeCall(method="POST", path=path, query="key=secret", headers=headers, body=body, model=model)
+    return NativeCall(method="POST", path=path, query="key=k&%6bey=k", headers=headers, body=body, model=model)
 
 
 async def test_a_method_that_both_have_goes_to_the_models_own_place(robot: VertexSite) -> None:

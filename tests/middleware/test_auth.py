@@ -87,8 +87,21 @@ async def test_no_other_place_goes_further_either() -> None:
     app = Auth(inner, keys(), ["x-api-key"])
     assert (await ask(app, headers, "alt=&key=sk-other&key=sk-more&flag")).status == 200
     scope = inner.scopes[0]
-    assert scope["query_string"] == b"alt=&flag="
+    assert scope["query_string"] == b"alt=&flag"
     assert not {name.decode() for name, _ in scope["headers"]} & headers.keys()
+
+
+@pytest.mark.parametrize("name", ["key", "%6bey", "k%65%79"])
+async def test_a_key_in_the_query_leaves_the_rest_as_it_was_written(name: str) -> None:
+    inner = Inner()
+    assert (await ask(Auth(inner, keys()), query=f"a=%ff&{name}={KEY}&monkey=b+c%20d&&flag")).status == 200
+    assert inner.scopes[0]["query_string"] == b"a=%ff&monkey=b+c%20d&&flag"
+
+
+async def test_a_key_in_the_query_beside_another_goes_no_further_however_it_is_written() -> None:
+    inner = Inner()
+    assert (await ask(Auth(inner, keys()), {"x-api-key": KEY}, f"%6bey={KEY}&alt=sse")).status == 200
+    assert inner.scopes[0]["query_string"] == b"alt=sse"
 
 
 async def test_only_the_first_place_present_is_checked() -> None:
