@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from gateway.context import RequestContext, route_path
-from gateway.errors import BodyTooLarge, PermissionDenied, RequestTimeout
+from gateway.errors import BodyTooLarge, PermissionDenied, RequestTimeout, UnsupportedMediaType
 
 __all__ = ["FORM_BYTES", "Handler", "Operator", "Session", "Visit", "visit_of"]
 
 _FORM: Final = b"application/x-www-form-urlencoded"
 FORM_BYTES: Final = 16 * 1024
+_PLAIN: Final = ("", "identity")
 _LIMIT_S: Final = 10.0
 _HTML: Final = "text/html"
 _JSON: Final = "application/json"
@@ -87,10 +88,12 @@ class Visit(Struct, kw_only=True):
         return self.context.headers.get(name, b"").decode("latin-1")
 
     async def read_form(self, most_bytes: int = FORM_BYTES) -> None:
-        """Read what a form sent, or a program; raise BodyTooLarge, RequestTimeout."""
+        """Read what a form sent, or a program; raise BodyTooLarge, RequestTimeout, UnsupportedMediaType."""
         kind = self.context.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind not in (_FORM, _JSON.encode()):
             return
+        if self.header(b"content-encoding").strip().lower() not in _PLAIN:
+            raise UnsupportedMediaType("what is sent here has no content-encoding")
         try:
             async with asyncio.timeout(_LIMIT_S):
                 body = await self._body(most_bytes)

@@ -147,6 +147,16 @@ async def test_json_is_said_to_be_json(tmp_path: Path, body: bytes, kind: str, s
 
 
 @pytest.mark.parametrize(
+    ("encoding", "status"), [("gzip", 415), ("deflate", 415), ("br", 415), ("Identity", 201), ("", 201)]
+)
+async def test_json_is_not_compressed(tmp_path: Path, encoding: str, status: int) -> None:
+    async with operator(tmp_path) as http:
+        answer = await http.post("/admin/keys", json={"name": "bob"}, headers={"content-encoding": encoding})
+        assert answer.status_code == status, answer.text
+        assert len((await http.get("/admin/keys")).json()["keys"]) == (status == 201)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"expires": "9999-12-31T23:59:59.999999"},  # how several languages write the last moment that they know
