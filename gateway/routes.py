@@ -155,11 +155,11 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
     dialect = _dialect(path, headers, query, called=called)
     for prefix in _MODEL_LISTS:
         if path == prefix or (path.startswith(prefix + "/") and not called and _OPERATIONS not in path):
+            if path.endswith("/"):
+                break
             if method not in _READING:
                 return _wrong_method(dialect, method, path, ", ".join(_READING))
             model = unquote(path[len(prefix) + 1 :])
-            if path != prefix and not model:
-                break
             return Route(dialect, "model" if model else "models", model)
     return _other(method, path, _passed_on(path, headers, query), dialect)
 

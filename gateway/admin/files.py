@@ -1,5 +1,6 @@
 """The files of the page that are the same for everybody."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -32,7 +33,7 @@ class Files:
             make = cast("type[StaticFiles]", import_path(_FILES))  # what is loaded by path is not typed
             self._files = make(directory=_FOLDER)
         path = visit.path.removeprefix(_PREFIX)
-        try:
-            return await self._files.get_response(path, visit.scope)
-        except HTTPException:
-            raise NotFound(f"{visit.path[:200]} is not served here") from None
+        if not path.endswith("/"):  # the file system would find what stands before it
+            with suppress(HTTPException):
+                return await self._files.get_response(path, visit.scope)
+        raise NotFound(f"{visit.path[:200]} is not served here")

@@ -112,7 +112,11 @@ async def test_a_file_is_sent_again_only_when_it_has_changed(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["..%2fadministration.py", "%2e%2e/pages.py", "..\\pages.py", "%00", "/etc/passwd", ""]
+    "path",
+    [
+        *("..%2fadministration.py", "%2e%2e/pages.py", "..\\pages.py", "%00", "/etc/passwd", ""),
+        *("page.css/", "vendor/htmx.min.js//", "page.css%2f", "vendor/"),
+    ],
 )
 async def test_nothing_beside_the_files_is_served(tmp_path: Path, path: str) -> None:
     async with visiting(made(tmp_path)) as http:
