@@ -14,13 +14,14 @@ POST /v1beta/models/{model}:verb  /v1/models/{model}:verb   Gemini; the verb sta
 *    other verbs, /v1beta/…, /upload/v1beta/…, /v1/files    Gemini, as it is, to an upstream that has it
 *    the rest below /v1 and /openai                         OpenAI; Anthropic when anthropic-version is sent
 
-Below /v1 files and the like are Google's only with a key where its SDK puts it; OpenAI has some, too.
+Below /v1 files and the like are Google's only with a key where its SDK puts it; OpenAI has some, too. The server has
+decoded the path, once and for all (RFC 3986, 2.4).
 """
 
 import re
 from collections.abc import Mapping
 from typing import Final, Literal
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from msgspec import Struct
 
@@ -159,7 +160,7 @@ def match(method: str, path: str, headers: Mapping[bytes, bytes], query: bytes =
                 break
             if method not in _READING:
                 return _wrong_method(dialect, method, path, ", ".join(_READING))
-            model = unquote(path[len(prefix) + 1 :])
+            model = path[len(prefix) + 1 :]
             return Route(dialect, "model" if model else "models", model)
     return _other(method, path, _passed_on(path, headers, query), dialect)
 
@@ -180,7 +181,7 @@ def _deployment(path: str) -> tuple[str, str]:
     if path.startswith(_DEPLOYMENTS):
         for call in _OPENAI:
             if path.endswith(call):
-                return unquote(path[len(_DEPLOYMENTS) : -len(call)]), call
+                return path[len(_DEPLOYMENTS) : -len(call)], call
     return "", ""
 
 
@@ -197,7 +198,7 @@ def _response(method: str, path: str, name: str, what: str) -> Route:
         return Route(_KEEPING, "none", error=error)
     if method not in methods:
         return _wrong_method(_KEEPING, method, path, ", ".join(methods))
-    return Route(_KEEPING, methods[method], unquote(name))
+    return Route(_KEEPING, methods[method], name)
 
 
 def _native(path: str) -> tuple[str, str] | None:
@@ -206,7 +207,7 @@ def _native(path: str) -> tuple[str, str] | None:
         resource, _, verb = path.removeprefix(version).rpartition(":")
         named = resource.startswith(_COLLECTIONS) or ("/" in resource and not resource.startswith(_DOUBLED))
         if path.startswith(version) and verb in _VERBS and named:
-            name = unquote(resource.removeprefix("models/"))
+            name = resource.removeprefix("models/")
             return (name, verb) if name else None
     return None
 
@@ -215,7 +216,7 @@ def _passed_on(path: str, headers: Mapping[bytes, bytes], query: bytes) -> str |
     """Give the model, or "" for none, of a path that Google's own API may have; None for any other."""
     found = _ON_MODEL.fullmatch(path)
     if found is not None:
-        return unquote(found[1] or found[2])
+        return found[1] or found[2]
     googles = path.startswith(_BESIDE) or (_COLLECTION.fullmatch(path) and _has_google_key(headers, query))
     return "" if googles and "/models/" not in path and not path.endswith("/") else None
 

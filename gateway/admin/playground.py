@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Struct
@@ -164,7 +164,7 @@ def _scope(outer: Scope, ask: _Ask) -> Scope:
         "http_version": "1.1",
         "method": "POST",
         "scheme": outer.get("scheme", "http"),
-        "path": root + ask.path,
+        "path": root + unquote(ask.path),
         "raw_path": (quote(root) + ask.path).encode(),
         "query_string": ask.query.encode(),
         "root_path": root,

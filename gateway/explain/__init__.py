@@ -9,6 +9,7 @@ transport never begins. Of the app's own middlewares those are left out that gua
 
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Message
@@ -100,7 +101,7 @@ async def _passed(app: ASGIApp, asking: Asking) -> RequestContext:
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": asking.path,
+        "path": unquote(asking.path),
         "raw_path": asking.path.encode(),
         "query_string": b"",
         "root_path": "",

@@ -172,7 +172,7 @@ def _turn(context: RequestContext, dialect: DialectName) -> None:
     request = context.request
     assert request is not None, "protocol has read it"
     method = "streamGenerateContent" if request.stream else "generateContent"
-    path = _PATHS[dialect].format(model=quote(request.model, safe=""), method=method)
+    path = _PATHS[dialect].format(model=request.model, method=method)
     context.route = match("POST", path, {}, b"alt=sse")
     error = refusal(request, dialect)
     if error is not None:

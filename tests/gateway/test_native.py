@@ -119,6 +119,13 @@ async def test_a_call_carries_what_the_upstream_must_know() -> None:
     assert call.headers[b"x-goog-upload-offset"] == b"0"
 
 
+async def test_a_models_name_is_decoded_once() -> None:
+    upstream = Speaking()
+    async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post("/v1beta/models/demo%252Fb%2Fc:embedContent", content=b"{}")
+    assert [call.model for call in upstream.asked] == ["demo%2Fb/c"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [

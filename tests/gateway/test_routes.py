@@ -94,16 +94,14 @@ def test_a_key_in_the_query_means_gemini(query: bytes, dialect: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["chat/completions", "embeddings", "images/generations"])
-@pytest.mark.parametrize(
-    ("name", "model"), [("gpt-4o", "gpt-4o"), ("google%2Fgemini-3-flash", "google/gemini-3-flash"), ("a/b", "a/b")]
-)
+@pytest.mark.parametrize(("name", "model"), [("gpt-4o", "gpt-4o"), ("a%20b", "a%20b"), ("a/b", "a/b")])
 def test_the_name_of_a_deployment_is_the_model(name: str, model: str, call: str) -> None:
     path = f"/openai/deployments/{name}/{call}"
     assert match("POST", path, {}, b"api-version=2024-10-21").model == model
 
 
-def test_the_id_of_a_model_is_unquoted() -> None:
-    assert match("GET", "/v1/models/antigravity%2Fclaude", {}).model == "antigravity/claude"
+def test_the_id_of_a_model_is_not_unquoted_again() -> None:
+    assert match("GET", "/v1/models/antigravity/claude%20b", {}).model == "antigravity/claude%20b"
 
 
 @pytest.mark.parametrize("name", ["qwen3:8b", "llama3:latest", "ft:gpt-4.1:org::abc", "library/qwen3:8b"])
@@ -124,7 +122,7 @@ def test_a_colon_in_the_id_of_a_model_begins_no_verb_where_one_reads(
     assert [(route.dialect, route.operation, route.model) for route in routes] == [(dialect, "model", name)] * 2
 
 
-@pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/openai/v1/responses/resp%5F1/input_items"])
+@pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/openai/v1/responses/resp_1/input_items"])
 def test_the_id_of_a_kept_response_stands_in_the_path(path: str) -> None:
     assert match("GET", path, {}).model == "resp_1"
 
@@ -151,9 +149,8 @@ def test_any_request_has_a_route(method: str, path: str, headers: dict[bytes, by
     [
         ("models/gemini-3-flash", "gemini-3-flash"),
         ("models/google/gemini-3-flash", "google/gemini-3-flash"),
-        ("models/google%2Fgemini-3-flash", "google/gemini-3-flash"),
+        ("models/a%20b", "a%20b"),
         ("models/ft:a:b", "ft:a:b"),
-        ("models/a%3Ab", "a:b"),
         ("tunedModels/x", "tunedModels/x"),
     ],
 )
@@ -233,7 +230,7 @@ def test_a_wrong_method_names_the_right_one() -> None:
     ("path", "model"),
     [
         ("/v1beta/models/m:embedContent", "m"),
-        ("/v1/models/a%2Fb:batchEmbedContents", "a/b"),
+        ("/v1/models/a/b%2F:batchEmbedContents", "a/b%2F"),
         ("/v1beta/models/ft:a:b:embedContent", "ft:a:b"),
         ("/v1beta/models/veo/operations/o1", "veo"),
         ("/v1beta/tunedModels/t:transferOwnership", "tunedModels/t"),
