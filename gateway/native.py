@@ -216,7 +216,7 @@ class NativeCalls:
 
     def _origin(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         """Give the address at which callers see this gateway, with its mount point."""
-        host = headers.get(b"host", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1") or _own_host(scope)
         seen = f"{scope.get('scheme', 'http')}://{host}{quote(scope.get('root_path', ''))}"
         return self._services.loaded.config.server.public_url or seen
 
@@ -386,6 +386,13 @@ def _raw_path(scope: Scope) -> str:
     mount = scope["path"].removesuffix(route_path(scope))
     _, *steps = raw.decode("latin-1").split("/")
     return "".join(f"/{step}" for step in steps[mount.count("/") :])
+
+
+def _own_host(scope: Scope) -> str:
+    """Give the address that a caller of HTTP/1.0 has reached, who need not say it."""
+    host, port = scope.get("server") or ("", None)
+    named = f"[{host}]" if ":" in host else host
+    return named if port is None else f"{named}:{port}"
 
 
 def _check(principal: Principal, model: str, path: str) -> None:

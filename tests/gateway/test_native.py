@@ -119,6 +119,16 @@ async def test_a_call_carries_what_the_upstream_must_know() -> None:
     assert call.headers[b"x-goog-upload-offset"] == b"0"
 
 
+async def test_a_caller_who_names_no_host_is_led_to_where_it_asked() -> None:
+    upstream = Speaking()
+    async with running(upstream, {"auth": {"allow_anonymous": "always"}}) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"GET /v1beta/files HTTP/1.0\r\n\r\n")
+        await reader.read()
+        writer.close()
+    assert [call.origin for call in upstream.asked] == [url]
+
+
 async def test_a_models_name_is_decoded_once() -> None:
     upstream = Speaking()
     async with running(upstream) as url, httpx.AsyncClient(base_url=url) as http:
