@@ -1,8 +1,8 @@
 """Let web pages of other origins call the gateway with a key: [cors] origins; none = no header of CORS at all.
 
 It stands around the whole pipeline, so that a preflight, which carries no key, is answered before `auth`, and a page
-can read every error. Nothing is sent by a browser on its own: no cookies, no stored login. Whoever has no key is
-refused as before: an origin in the list is no right.
+can read every error but what `gateway run` says of a head that it cannot read. Nothing is sent by a browser on its own:
+no cookies, no stored login. Whoever has no key is refused as before: an origin in the list is no right.
 """
 
 from collections.abc import Sequence
