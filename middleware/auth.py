@@ -75,6 +75,8 @@ def _header(name: bytes) -> _Read:
 
 
 def _query(_: Mapping[bytes, bytes], query: bytes) -> str | None:
+    if not query:
+        return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
     return next((_text(v.encode("latin-1")) for k, v in pairs if k == "key"), None)
 
@@ -292,5 +294,6 @@ def _forget(scope: Scope, context: RequestContext) -> None:
         scope["headers"] = [header for header in scope["headers"] if header[0] not in given]
         for name in given:
             del context.headers[name]
-    pairs = scope.get("query_string", b"").split(b"&")
-    scope["query_string"] = b"&".join(pair for pair in pairs if unquote_to_bytes(pair.partition(b"=")[0]) != b"key")
+    if query := scope.get("query_string", b""):
+        pairs = (pair for pair in query.split(b"&") if unquote_to_bytes(pair.partition(b"=")[0]) != b"key")
+        scope["query_string"] = b"&".join(pairs)

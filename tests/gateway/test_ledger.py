@@ -119,8 +119,8 @@ async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path, told
     assert row.estimated
     assert row.input >= 1
     assert row.output == 4
-    told = answer.json["usage"]
-    assert (told["prompt_tokens"], told["completion_tokens"], told["total_tokens"]) == (row.input, 4, row.input + 4)
+    read = answer.json["usage"]
+    assert (read["prompt_tokens"], read["completion_tokens"], read["total_tokens"]) == (row.input, 4, row.input + 4)
     assert answer.headers["x-gateway-token-count"] == "estimate"
 
 
