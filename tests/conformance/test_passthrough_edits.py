@@ -76,8 +76,8 @@ def test_the_tables_are_closed() -> None:
             *("envelope", "echo", "masked"),
         ],
         "gemini": [
-            *("model", "defaults", "own", "refused", "echo", "framing"),
-            *("path", "roles", "ids", "results", "services", "unknown"),
+            *("model", "defaults", "own", "refused", "echo", "framing", "end"),
+            *("path", "roles", "results", "ids", "services", "unknown"),
         ],
     }
     assert all(edit.why for table in TABLES.values() for edit in table)

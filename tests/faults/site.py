@@ -160,8 +160,8 @@ class At:
 
 
 def is_same(kind: str, dialect: str) -> bool:
-    """Tell whether an upstream speaks the caller's dialect, so that its answer passes."""
-    return (UPSTREAMS[kind].dialect or "gemini") == dialect
+    """Tell whether an upstream speaks the caller's dialect, so that it passes: Code Assist's Claude does not."""
+    return kind != "v1internal-claude" and (UPSTREAMS[kind].dialect or "gemini") == dialect
 
 
 def other_and_same(kind: str) -> list[str]:
