@@ -1,6 +1,7 @@
 """An upstream adapter that plays what a test wrote down."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
 from tempfile import TemporaryDirectory
 from typing import cast
 
@@ -19,7 +20,8 @@ from gateway.upstream import Answer, Call, ModelInfo, Step
 
 __all__ = ["Play", "Scripted", "app_of", "say"]
 
-FOLDER = TemporaryDirectory(prefix="gateway-")  # a process that has limits keeps others out of its data_dir
+FOLDER = TemporaryDirectory(prefix="gateway-")
+_number = count()  # a data_dir for each app: what has limits keeps others out, and remembers what was used
 
 Play = Sequence[list[ir.Event] | GatewayError | float | Callable[[], Awaitable[None]]]
 After = Callable[[GatewayError], "Step | GatewayError"]
@@ -140,6 +142,6 @@ def app_of(*adapters: Scripted, config: Mapping[str, object] | None = None, cloc
     """Make an app over scripted upstreams; `config` is what gateway.toml would say besides them."""
     upstream = {adapter.name: {"type": "demo"} for adapter in adapters}
     given = {"upstream": upstream, "log": {"level": "error"}, **(config or {})}
-    given["server"] = {"data_dir": FOLDER.name, **cast(dict[str, object], given.get("server", {}))}
+    given["server"] = {"data_dir": f"{FOLDER.name}/{next(_number)}", **cast(dict[str, object], given.get("server", {}))}
     loaded = load(given, environ={})
     return assemble(Gateway(loaded, clock=clock, adapters={adapter.name: adapter for adapter in adapters}))
