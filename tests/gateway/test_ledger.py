@@ -110,10 +110,8 @@ async def test_it_is_written_down_before_its_last_byte_goes_out(tmp_path: Path) 
     assert '"end":"done"' in at_the_end[0]
 
 
-@pytest.mark.parametrize("told", [[], [ir.UsageReported(ir.Usage())]], ids=["nothing", "nought"])
-async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path, told: list[ir.Event]) -> None:
-    play: Play = [*SILENT[:2], [ir.BlockEnded(), *told, ir.Finished(reason="stop")]]
-    async with running(tmp_path, play) as (app, ledger):
+async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path) -> None:
+    async with running(tmp_path, SILENT) as (app, ledger):
         answer = await ask(app)
         row = await only(ledger)
     assert row.estimated
@@ -122,6 +120,16 @@ async def test_what_an_upstream_does_not_count_is_estimated(tmp_path: Path, told
     read = answer.json["usage"]
     assert (read["prompt_tokens"], read["completion_tokens"], read["total_tokens"]) == (row.input, 4, row.input + 4)
     assert answer.headers["x-gateway-token-count"] == "estimate"
+
+
+async def test_zeros_that_an_upstream_has_told_are_told_on_and_estimated_for_the_ledger(tmp_path: Path) -> None:
+    play: Play = [*SILENT[:2], [ir.BlockEnded(), ir.UsageReported(ir.Usage()), ir.Finished(reason="stop")]]
+    async with running(tmp_path, play) as (app, ledger):
+        answer = await ask(app)
+        row = await only(ledger)
+    assert (row.estimated, row.output) == (True, 4)
+    assert (answer.json["usage"]["completion_tokens"], answer.json["usage"]["total_tokens"]) == (0, 0)
+    assert "x-gateway-token-count" not in answer.headers
 
 
 async def test_an_upstream_that_counts_wildly_spoils_no_report(tmp_path: Path) -> None:

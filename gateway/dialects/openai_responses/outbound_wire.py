@@ -118,7 +118,9 @@ class Response(Struct):
             given = _USAGE.decode(self.usage)
         except (ValueError, RecursionError):
             return None
-        return None if given is None else given.neutral()
+        if given is None or given.input_tokens is None is given.output_tokens:
+            return None
+        return given.neutral()
 
 
 class Event(Struct):
