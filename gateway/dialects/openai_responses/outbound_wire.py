@@ -97,7 +97,7 @@ class Details(Struct):
     reason: str | None = None
 
 
-_USAGE: Final = msgspec.json.Decoder(Usage | None, strict=False)
+_USAGE: Final[msgspec.json.Decoder[Usage | None]] = msgspec.json.Decoder(Usage | None, strict=False)
 
 
 class Response(Struct):
@@ -118,7 +118,7 @@ class Response(Struct):
             given = _USAGE.decode(self.usage)
         except (ValueError, RecursionError):
             return None
-        if given is None or given.input_tokens is None is given.output_tokens:
+        if given is None or (given.input_tokens is None and given.output_tokens is None):
             return None
         return given.neutral()
 
