@@ -327,5 +327,6 @@ def summary(sums: Sequence[Sums], seconds: float) -> dict[str, object]:
         "input_tokens": whole.input_tokens,
         "output_tokens": whole.output_tokens,
         "usd": None if whole.usd is None else round(whole.usd, 6),
+        "unpriced": whole.unpriced,
         "upstreams": {row.name or "none": row.requests for row in sums},
     }

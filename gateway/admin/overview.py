@@ -92,4 +92,5 @@ def _summed(points: list[Point]) -> Point:
         input_tokens=sum(point.input_tokens for point in points),
         output_tokens=sum(point.output_tokens for point in points),
         usd=sum(prices) if prices else None,
+        unpriced=sum(point.unpriced for point in points),
     )

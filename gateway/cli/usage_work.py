@@ -86,4 +86,5 @@ def table(report: Report) -> str:
 
 def _line(row: Sums, name: str = "") -> tuple[str, ...]:
     counts = (row.requests, row.errors, row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens)
-    return (name or legible(row.name or "-"), *map(str, counts), "?" if row.usd is None else f"{row.usd:.4f}")
+    cost = "?" if row.usd is None else f"{row.usd:.4f}" + "+" * bool(row.unpriced)
+    return (name or legible(row.name or "-"), *map(str, counts), cost)

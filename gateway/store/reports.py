@@ -17,7 +17,8 @@ class Sums(Struct, frozen=True, kw_only=True):
     """What requests came to. `name`: of what they have in common, None = unknown; a day is one of UTC.
 
     `errors`: those that failed or were killed. Input includes cached tokens, output includes reasoning. `usd` None: no
-    price is known of any of them. `estimated`: requests whose tokens no upstream has counted.
+    price is known of any of them. `estimated`: requests whose tokens no upstream has counted. `unpriced`: those whose
+    cost is not in `usd`.
     """
 
     name: str | None = None
@@ -29,12 +30,13 @@ class Sums(Struct, frozen=True, kw_only=True):
     reasoning_tokens: int = 0
     usd: float | None = None
     estimated: int = 0
+    unpriced: int = 0
 
 
 class Point(Struct, frozen=True, kw_only=True):
     """What the requests came to that began in one step of time, `at` (Unix seconds) and after it.
 
-    `first_byte_s`, `total_s`: means; None where nothing is known.
+    `usd`, `unpriced`: as those of `Sums`. `first_byte_s`, `total_s`: means; None where nothing is known.
     """
 
     at: float
@@ -43,6 +45,7 @@ class Point(Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     usd: float | None = None
+    unpriced: int = 0
     first_byte_s: float | None = None
     total_s: float | None = None
 
@@ -70,4 +73,5 @@ def total(rows: Iterable[Sums]) -> Sums:
         reasoning_tokens=sum(row.reasoning_tokens for row in listed),
         usd=sum(prices) if prices else None,
         estimated=sum(row.estimated for row in listed),
+        unpriced=sum(row.unpriced for row in listed),
     )

@@ -43,6 +43,9 @@ def _sum(column: Column[Any]) -> ColumnElement[int]:
 
 
 _FAILED: Final = usage.c.end.in_(("error", KILLED))
+_COST_UNKNOWN: Final = and_(
+    usage.c.usd.is_(None), or_(usage.c.input + usage.c.output > 0, and_(usage.c.model != "", usage.c.end != "error"))
+)
 _LONG_S: Final = _DAY_S  # no request lasts longer
 _SUMS: Final = (
     func.count().label("requests"),
@@ -53,6 +56,7 @@ _SUMS: Final = (
     _sum(usage.c.reasoning).label("reasoning_tokens"),
     func.sum(usage.c.usd).label("usd"),
     func.sum(case((usage.c.estimated, 1), else_=0)).label("estimated"),
+    func.sum(case((_COST_UNKNOWN, 1), else_=0)).label("unpriced"),
 )
 _OF_POINTS: Final = (
     func.count().label("requests"),
@@ -60,6 +64,7 @@ _OF_POINTS: Final = (
     _sum(usage.c.input).label("input_tokens"),
     _sum(usage.c.output).label("output_tokens"),
     func.sum(usage.c.usd).label("usd"),
+    func.sum(case((_COST_UNKNOWN, 1), else_=0)).label("unpriced"),
     func.avg(usage.c.first_byte_s).label("first_byte_s"),
     func.avg(usage.c.total_s).label("total_s"),
 )

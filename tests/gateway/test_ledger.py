@@ -345,6 +345,7 @@ async def test_a_summary_line_says_what_happened_and_nothing_when_nothing_did(tm
             "input_tokens": 3,
             "output_tokens": 2,
             "usd": None,
+            "unpriced": 1,
             "upstreams": {"demo": 1},
         }
     ]

@@ -30,6 +30,7 @@ NONE = {
     "reasoning_tokens": 0,
     "usd": None,
     "estimated": 0,
+    "unpriced": 0,
 }
 
 
@@ -69,7 +70,7 @@ async def test_a_key_sees_its_own_use_only(tmp_path: Path) -> None:
             await http.post("/v1/chat/completions", json=CHAT, headers=as_key(name))
         used = {name: (await usage(http, name))["usage"] for name in ("alice", "bob", "prom")}
     assert {name: one["today"]["requests"] for name, one in used.items()} == {"alice": 2, "bob": 1, "prom": 0}
-    assert used["alice"]["this_month"] == {**NONE, "requests": 2, "input_tokens": 6, "output_tokens": 4}
+    assert used["alice"]["this_month"] == {**NONE, "requests": 2, "input_tokens": 6, "output_tokens": 4, "unpriced": 2}
     assert used["prom"] == {"today": NONE, "this_month": NONE}
 
 

@@ -31,7 +31,7 @@ async def asked(app: Starlette, query: str = "", *, requests: int = 1) -> Any:
 
 
 async def test_it_is_by_key_and_of_all_times_where_nothing_is_asked_for(tmp_path: Path) -> None:
-    used = USED | {"usd": None, "estimated": 0}
+    used = USED | {"usd": None, "estimated": 0, "unpriced": USED["requests"]}
     assert (await asked(made(tmp_path))).json() == {
         "by": "key",
         "since": None,

@@ -78,6 +78,14 @@ async def test_the_page_is_for_people_and_the_json_for_programs(tmp_path: Path) 
     assert program.json()["total"]["requests"] == 1
 
 
+async def test_a_sum_of_money_says_what_is_not_in_it(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path, usage={"price": {"priced": {"input": 1, "output": 1}}})) as http:
+        for model in ("priced", "demo", "demo"):
+            await ask(http, model)
+        pages = [(await http.get(path, auth=ADMIN)).text for path in ("/admin/usage", "/")]
+    assert [page.count("+ 2 not priced") for page in pages] == [3, 2]
+
+
 async def test_an_upstream_that_is_there_no_more_stays_chosen(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         gone = (await http.get("/admin/usage?upstream=%3Cgone%3E", auth=ADMIN)).text

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.usage_work import table
 from gateway.store.journal import Ended
+from gateway.store.reports import Report, Sums
 from tests.gateway.cli.conftest import Run
 from tests.gateway.store.test_filling import write
 from tests.gateway.store.test_journal import opened
@@ -41,11 +43,17 @@ def test_a_table_has_a_line_for_each_name_and_the_sums(run: Run, folder: Path) -
     ]
 
 
+def test_money_to_which_something_is_to_be_added_says_so() -> None:
+    sums = [Sums(usd=0.5, unpriced=3), Sums(unpriced=3), Sums(usd=0.5)]
+    lines = table(Report(by="key", since=None, until=None, rows=sums, total=sums[0])).splitlines()
+    assert [line.split()[-1] for line in lines] == ["USD", "0.5000+", "?", "0.5000", "0.5000+"]
+
+
 def test_json_is_that_of_the_administration(run: Run, folder: Path) -> None:
     left(folder, alice=10)
     report = json.loads(run("usage", "--since", "1h", "--json").out)
     row: dict[str, object] = {"requests": 1, "errors": 0, "input_tokens": 1000, "cached_tokens": 0, "output_tokens": 50}
-    row |= {"reasoning_tokens": 0, "usd": 0.0024, "estimated": 0}
+    row |= {"reasoning_tokens": 0, "usd": 0.0024, "estimated": 0, "unpriced": 0}
     assert (report["by"], report["until"], report["total"]) == ("key", None, row)
     assert report["rows"] == [{"name": "alice"} | row]
 

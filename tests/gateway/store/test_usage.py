@@ -56,13 +56,20 @@ def test_tokens_and_money_are_summed_up_by_name(store: UsageStore, tmp_path: Pat
         usd=0.75,
         estimated=1,
     )
-    assert report.rows == [alice, Sums(name="bob", requests=1, errors=1)]
-    assert asdict(report.total) == asdict(alice) | {"name": None, "requests": 3, "errors": 1}
+    assert report.rows == [alice, Sums(name="bob", requests=1, errors=1, unpriced=1)]
+    assert asdict(report.total) == asdict(alice) | {"name": None, "requests": 3, "errors": 1, "unpriced": 1}
 
 
 def test_money_is_unknown_only_where_no_price_is_known_of_any(store: UsageStore, tmp_path: Path) -> None:
     fill(store, tmp_path, {"usd": 0.0}, {"usd": None}, {"key": "bob", "usd": None})
     assert [row.usd for row in store.report("key", None, None).rows] == [0.0, None]
+
+
+def test_requests_whose_cost_nobody_knows_are_told_beside_the_money(store: UsageStore, tmp_path: Path) -> None:
+    failed = {"end": "error", "usd": None}
+    unpriced = [{"output": 1, "usd": None}, {"end": "killed", "usd": None}, failed | {"input": 5}]
+    fill(store, tmp_path, {"input": 5, "usd": 0.5}, {"usd": 0.0}, {"model": "", "usd": None}, failed, *unpriced)
+    assert [(row.usd, row.unpriced) for row in store.report("key", None, None).rows] == [(0.5, 3)]
 
 
 def test_those_that_failed_or_were_killed_are_errors_and_those_that_left_are_not(
