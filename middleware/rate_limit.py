@@ -7,7 +7,7 @@ tightest limit on requests and on tokens, in the headers of its dialect.
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -89,6 +89,7 @@ class RateLimit:
             await refuse(context, send, refusal)
             return
         if not (plan.amounts or hold.id):
+            context.on_last += (partial(limiter.end, hold, ()),)  # who then asks again at once is let in
             try:
                 await self.app(scope, receive, send)
             finally:
@@ -97,6 +98,8 @@ class RateLimit:
         request = _Limited(limiter, self._costs, self._clock, context, hold, send)
         if plan.amounts:
             context.reserve = request.reserve
+        if not hold.id:
+            context.on_last += (request.end,)
         try:
             await self.app(scope, receive, request.send if hold.id else send)
         finally:

@@ -1,11 +1,11 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.config import Limit
 from gateway.context import Principal, attach
@@ -122,6 +122,22 @@ async def test_concurrent_answers_are_bounded_and_given_back() -> None:
         over = await ask(app)
     assert (over.status, over.headers["retry-after"], app.open_requests) == (429, "1", {})
     assert (await ask(app)).status == 200
+
+
+@pytest.mark.parametrize("limits", [(), (Limit("tokens", 9, "minute"),)], ids=["alone", "beside tokens"])
+async def test_a_place_is_free_before_the_caller_has_the_last_byte(limits: tuple[Limit, ...]) -> None:
+    app = RateLimit(Inner(), (Limit("concurrent", 1, None), *limits))
+    held: list[Mapping[str, int]] = []
+
+    async def outside(scope: Scope, receive: Receive, send: Send) -> None:
+        async def hear(message: Message) -> None:
+            held.append(dict(app.open_requests))
+            await send(message)
+
+        await As(app, ALICE)(scope, receive, hear)
+
+    await call(outside, scope_of("/v1/chat/completions", method="POST"))
+    assert held == [{"alice": 1}, {}]
 
 
 async def test_a_caller_that_is_cancelled_gives_its_place_back() -> None:
