@@ -125,7 +125,7 @@ class RequestContext(Struct):
     error: GatewayError | None = None
     streams: bool = False
     on_stream: tuple[Callable[[], None], ...] = ()
-    on_last: tuple[Callable[[], None], ...] = ()
+    on_last: tuple[Callable[[], object], ...] = ()
     credential: str = ""
     usd: float | None = None
     reserve: "Callable[[RequestContext], Awaitable[None]] | None" = None
@@ -259,8 +259,8 @@ def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
                 hear()
         if not message.get("more_body"):
             heard, context.on_last = context.on_last, ()
-            for hear in heard:
-                hear()
+            for end in heard:
+                end()
         return send(message)
 
     return noting

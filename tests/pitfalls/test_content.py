@@ -74,7 +74,7 @@ UNANSWERED: dict[str, list[Json]] = {
         user("go"),
         {
             "role": "assistant",
-            "content": None,
+            "content": "",
             "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
         },
         user("never mind"),

@@ -85,7 +85,8 @@ async def test_pitfall_42_a_sealed_thought_comes_home_without_its_id(at: At) -> 
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "4"}
     assert (await at.items(user("go"), *output, result, **asked)).json()["output"][0]["content"][0]["text"] == "ok"
     (sent,) = [one for one in at.turns if one.get("type") == "reasoning"]
-    assert "encrypted_content" in sent
+    assert sent["encrypted_content"] == thought["encrypted_content"]
+    assert not any("id" in one for one in at.turns)
 
 
 @each(*[one for one in ALL if one != "responses"])

@@ -112,8 +112,8 @@ class ChatStream:
         if not self._opened:
             self._opened = True
             delta.role = "assistant"
-            if delta.content is UNSET:
-                delta.content = None
+            if delta.content is UNSET:  # null is for calls only: a program that adds up contents adds this one, too
+                delta.content = None if delta.tool_calls or delta.function_call else ""
         written, tokens = _encode(delta), self._tokens
         if tokens:
             self._tokens = ()

@@ -42,6 +42,7 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _TEXTS: Final = msgspec.json.Decoder(list[str])
+_FLAG: Final = msgspec.json.Decoder(bool)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -126,19 +127,20 @@ def _own(words: _Words) -> None:
     if words.target.keeps and not any(mark in bytes(given) for mark in _THOUGHTS):
         return
     items = read(given, _ITEMS) or []
-    after = mended(items, lambda place, one: _item(one, f"input[{place}]", words))
+    nameless = not words.target.keeps or words.get("store", _FLAG) is False  # an id would be looked up
+    after = mended(items, lambda place, one: _item(one, f"input[{place}]", words, nameless=nameless))
     left = None if after is None else [one for one in after if one is not None]
     if left is not None and (left or words.target.keeps):  # a request for nothing is no way out
         words.put("input", left)
 
 
-def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
+def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
     fields = read(raw, _FIELDS)
     if fields is None:
         return raw
     kind = read(fields.get("type", _NULL), _TEXT)
-    if kind in _SAID and not words.target.keeps and "id" in fields:
-        return Raw(_encode({name: value for name, value in fields.items() if name != "id"}))
+    if kind in _SAID and nameless and "id" in fields:
+        return _unnamed(fields)
     if kind != _REASONING:
         return raw
     seal = read(fields.get(_SEAL, _NULL), _TEXT)
@@ -150,14 +152,17 @@ def _item(raw: Raw, path: str, words: _Words) -> Raw | None:
         words.lose(path, FOREIGN_THOUGHTS if ours else _ELSEWHERE)
         return None
     if not seal or not ir.is_sealed(seal):
-        return raw
+        return _unnamed(fields) if seal and nameless and "id" in fields else raw
     signature = ir.unseal(seal)
     if signature is not None and signature.issuer == "openai":
-        if ours:
-            fields = {name: value for name, value in fields.items() if name != "id"}
-        return Raw(_encode({**fields, _SEAL: signature.value}))
+        said = {**fields, _SEAL: Raw(_encode(signature.value))}
+        return _unnamed(said) if ours or nameless else Raw(_encode(said))
     words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
     return None
+
+
+def _unnamed(fields: Fields) -> Raw:
+    return Raw(_encode({name: value for name, value in fields.items() if name != "id"}))
 
 
 _echo_whole: Final = echo_model("model")
@@ -186,7 +191,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
     RequestEdit(
         name="own",
-        why="the envelope of this gateway around thoughts goes to no upstream, nor what another account keeps",
+        why="no envelope of this gateway goes upstream, nor what another account keeps, nor ids that nobody keeps",
         apply=_own,
     ),
 )

@@ -66,8 +66,8 @@ def test_money_is_unknown_only_where_no_price_is_known_of_any(store: UsageStore,
 
 
 def test_requests_whose_cost_nobody_knows_are_told_beside_the_money(store: UsageStore, tmp_path: Path) -> None:
-    failed = {"end": "error", "usd": None}
-    unpriced = [{"output": 1, "usd": None}, {"end": "killed", "usd": None}, failed | {"input": 5}]
+    failed: dict[str, Any] = {"end": "error", "usd": None}
+    unpriced: list[dict[str, Any]] = [{"output": 1, "usd": None}, {"end": "killed", "usd": None}, failed | {"input": 5}]
     fill(store, tmp_path, {"input": 5, "usd": 0.5}, {"usd": 0.0}, {"model": "", "usd": None}, failed, *unpriced)
     assert [(row.usd, row.unpriced) for row in store.report("key", None, None).rows] == [(0.5, 3)]
 

@@ -86,7 +86,7 @@ def test_geminis_continuation_is_a_cut() -> None:
 
 def test_thoughts_are_apart_from_content() -> None:
     assert write(answer(thinking("a", "b"), text("c"))).deltas == [
-        {"role": "assistant", "content": None, "reasoning_content": "a"},
+        {"role": "assistant", "content": "", "reasoning_content": "a"},
         {"reasoning_content": "b"},
         {"content": "c"},
         {},
@@ -219,7 +219,7 @@ def test_citations_count_characters_of_the_content() -> None:
 @pytest.mark.parametrize(("explanation", "said"), [("not this", "not this"), (None, None)])
 def test_a_blocked_prompt_is_a_refusal(explanation: str | None, said: str | None) -> None:
     first, last = write(answer(reason="content_filter", explanation=explanation)).deltas
-    assert (first["role"], first["content"], last) == ("assistant", None, {})
+    assert (first["role"], first["content"], last) == ("assistant", "", {})
     assert first["refusal"] == (said or "The answer was withheld by a content filter.")
 
 
