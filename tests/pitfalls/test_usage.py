@@ -88,7 +88,8 @@ NOUGHT: Json = dict.fromkeys(("promptTokenCount", "candidatesTokenCount", "total
 @each(*GOOGLE)
 async def test_zeros_that_an_upstream_has_told_are_no_estimate(at: At, dialect: str, stream: bool) -> None:
     at.play(chunk(T("Hello world")), chunk(fin="STOP", usage=NOUGHT))
-    assert (await at.ask(dialect, stream=stream)).usage[PLACES[dialect][1]] == 0
+    told = (await at.ask(dialect, stream=stream)).usage
+    assert [told[name] for name in PLACES[dialect][:2]] == [0, 0]
 
 
 @STREAM
@@ -98,6 +99,19 @@ async def test_an_answer_whose_prompt_alone_is_counted_is_not_for_nothing(at: At
     at.play(chunk(T("Hello world"), usage=usage(100, t=100)), chunk(fin="STOP"))
     told = (await at.ask(dialect, stream=stream)).usage
     assert [told[name] for name in PLACES[dialect][:2]] == [100, 4]
+
+
+@STREAM
+@TRANSLATED
+@each(*GOOGLE)
+async def test_an_answer_that_alone_is_counted_has_a_prompt_that_is_estimated(
+    at: At, dialect: str, stream: bool
+) -> None:
+    at.play(chunk(T("Hello world")), chunk(fin="STOP", usage={"candidatesTokenCount": 7, "totalTokenCount": 7}))
+    told = (await at.ask(dialect, stream=stream)).usage
+    asked, said, _ = PLACES[dialect]
+    assert told[asked] >= 1
+    assert told[said] == 7
 
 
 def gemini_is_told_the_estimate(told: Json) -> None:

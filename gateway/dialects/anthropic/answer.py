@@ -144,11 +144,10 @@ def stop(finish: ir.Finished, *, calls: bool) -> JSON:
     return stopped
 
 
-def usage(count: ir.Usage, answering: Answering, *, searches: int = 0) -> JSON:
-    """Make usage, `input_tokens` without cached ones; the prompt is estimated while the upstream has not told."""
-    total = count.input or max(1, answering.estimate())
+def usage(count: ir.Usage, *, searches: int = 0) -> JSON:
+    """Make usage, `input_tokens` without cached ones."""
     counted: JSON = {
-        "input_tokens": max(0, total - count.cache_read - count.cache_write),
+        "input_tokens": max(0, count.input - count.cache_read - count.cache_write),
         "cache_creation_input_tokens": count.cache_write,
         "cache_read_input_tokens": count.cache_read,
         "output_tokens": count.output,

@@ -10,6 +10,8 @@ for one more event, because its signature goes out in a block before it.
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.errors import GatewayError, StreamBroken
@@ -195,7 +197,9 @@ class Stream:
         if self._started:
             return
         self._started = True
-        counted = {**usage(self._usage, self._answering), "output_tokens": 1}
+        known = self._usage  # while the upstream has not told, the prompt is estimated: it is shown at once
+        known = known if known.input else replace(known, input=max(1, self._answering.estimate()))
+        counted = {**usage(known), "output_tokens": 1}
         self._event("message_start", {"message": message(self._answering, [], _UNSTOPPED, counted)})
 
     def _finish(self, finish: ir.Finished) -> None:
@@ -210,7 +214,7 @@ class Stream:
             if asked:
                 self._delta_of({"type": "input_json_delta", "partial_json": encode(asked).decode()})
             self._stop_block()
-        counted = usage(self._usage, self._answering, searches=len(found) // 2)
+        counted = usage(self._usage, searches=len(found) // 2)
         self._event("message_delta", {"delta": stop(finish, calls=self._calls > 0), "usage": counted})
         self._event("message_stop", {})
         self._ended = True

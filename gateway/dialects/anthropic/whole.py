@@ -30,7 +30,7 @@ def write_whole(reply: ir.Reply, answering: Answering) -> bytes:
     """Write the body of a whole answer."""
     content = [*_blocks(reply, answering)] or [text_block("")]
     found = [*search(reply.citations, reply.opaque, answering)] if reply.citations or reply.opaque else []
-    counted = usage(reply.usage, answering, searches=len(found) // 2)
+    counted = usage(reply.usage, searches=len(found) // 2)
     stopped = stop(reply.finish, calls=ir.ToolCall in map(type, reply.parts))
     return encode(message(answering, [*content, *found], stopped, counted))
 

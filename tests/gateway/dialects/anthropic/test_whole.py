@@ -79,11 +79,6 @@ def test_media_other_than_images_is_a_link() -> None:
     assert message["content"] == [{"type": "text", "text": "[file](data:audio/wav;base64,AAAA)"}]
 
 
-def test_the_prompt_is_estimated_when_the_upstream_did_not_count() -> None:
-    usage = whole(ir.Text(text="a"), usage=ir.Usage(output=2), to=answering(estimate=41))["usage"]
-    assert (usage["input_tokens"], usage["output_tokens"]) == (41, 2)
-
-
 def test_a_refusal_is_explained() -> None:
     message = whole(finish=ir.Finished(reason="content_filter", explanation="SAFETY"))
     assert message["stop_details"] == {"type": "refusal", "category": None, "explanation": "SAFETY"}

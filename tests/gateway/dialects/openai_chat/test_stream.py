@@ -192,7 +192,7 @@ def test_pictures_may_stand_beside_the_content() -> None:
     assert write(answer(picture, picture), answering("images")).deltas[:2] == [
         {
             "role": "assistant",
-            "content": None,
+            "content": "",
             "images": [{"image_url": {"url": "data:image/png;base64,AAAA"}, "index": 0, "type": "image_url"}],
         },
         {"images": [{"image_url": {"url": "data:image/png;base64,AAAA"}, "index": 1, "type": "image_url"}]},
