@@ -29,7 +29,6 @@ class Connection(BoundedHeads):
     most: ClassVar[int]
     waiting: ClassVar[dict["Connection", None]]
 
-    _served = 0  # requests that are
     _brought = 0
     _head_timer: asyncio.TimerHandle | None = None
     _unread = 0
@@ -53,7 +52,7 @@ class Connection(BoundedHeads):
     def data_received(self, data: bytes) -> None:
         """Take what came; whoever is not served has only so long to say what is wanted."""
         super().data_received(data)
-        if self._served:
+        if self.unanswered:
             self._end_head()
         elif self._head_timer is None and not self.transport.is_closing():
             self._begin_head()
@@ -63,11 +62,6 @@ class Connection(BoundedHeads):
             if self.waiting.pop(self, self) is None:
                 self.waiting[self] = None  # behind all others
 
-    def begin_request(self) -> None:
-        """Serve a request; its body may still be on its way."""
-        super().begin_request()
-        self._served += 1
-
     def end_request(self) -> None:
         """Have all of a request; what comes now is the next head."""
         self.waiting.pop(self, None)
@@ -75,9 +69,8 @@ class Connection(BoundedHeads):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, if there is none yet."""
-        self._served -= 1
         super().on_response_complete()
-        if not self._served and not self.transport.is_closing():
+        if not self.unanswered and not self.transport.is_closing():
             self._wait()
 
     def _wait(self) -> None:

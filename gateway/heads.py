@@ -12,16 +12,22 @@ A caller of HTTP/1.0 (`ab`, old proxies) knows neither chunks nor 100 Continue, 
 stream ends for it with the connection. Where a connection is to close and the body has not come yet, uvicorn closes it
 under the caller's words; here the rest of them is heard.
 
+A caller that asks for more before it has its answer is heard further, for 64 kB or 16 requests: uvicorn stops to read
+then, and so does not see that the caller leaves, of which it would tell the newest request alone.
+
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
 
+from asyncio import Transport
+from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.context import new_id
@@ -32,6 +38,9 @@ from gateway.routes import Route, match
 __all__ = ["MAX_HEAD_BYTES", "BoundedHeads"]
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+
+_MOST_AHEAD: Final = 16  # requests that wait for the answers before them
+_AHEAD_BYTES: Final = 64 * 1024  # that are read while they wait
 
 _BETWEEN: Final = len(b": \r\n")  # what a header is written with besides its name and value
 _OTHERS: Final = (  # what is spoken here by mistake, by how it begins
@@ -68,8 +77,24 @@ class _Last(RequestResponseCycle):
         await super().send(message)
 
 
+class _Flow(FlowControl):
+    """Reads on only where `is_full` does not forbid it; uvicorn does with each answer."""
+
+    def __init__(self, transport: Transport, is_full: Callable[[], bool]) -> None:
+        super().__init__(transport)
+        self._is_full = is_full
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._is_full():
+            super().resume_reading()
+
+
 class BoundedHeads(HttpToolsProtocol):
-    """One connection; `ends`: with its next answer, for the server does, too."""
+    """One connection; `ends`: with its next answer, for the server does, too.
+
+    `unanswered`: the requests that are, the one that is being answered first.
+    """
 
     ends: ClassVar[bool] = False
 
@@ -77,16 +102,31 @@ class BoundedHeads(HttpToolsProtocol):
     _is_open = False  # a request has begun, and is not complete
     _came = 0  # bytes of the head, or since the last ones of a body, since the read in which they began
     _read = 0  # bytes of the last read
+    _ahead = 0  # bytes read since requests wait for the answers before them
     _is_long = False
     _again = b""  # the head of a request that offers another protocol, without the offer
     _lingers = False
     _refusal = b""  # what is to be said when the answers that are under way have ended
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Begin."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self._is_full)
+        self.unanswered: deque[RequestResponseCycle] = deque()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every request that its caller has left."""
+        super().connection_lost(exc)
+        for cycle in self.unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; behind what was refused nothing is read."""
         if self._refusal:
             return
         self._read = len(data)
+        self._ahead = self._ahead + self._read if self.pipeline else 0
         self._came += self._read if self._is_open else 0
         self._unset_keepalive_if_required()
         try:
@@ -97,6 +137,8 @@ class BoundedHeads(HttpToolsProtocol):
         if self._is_open and self._came > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._is_long = True
             self.send_400_response("")
+        if self.pipeline:
+            self.flow.resume_reading()
 
     def on_message_begin(self) -> None:
         """Begin to count."""
@@ -124,6 +166,7 @@ class BoundedHeads(HttpToolsProtocol):
     def begin_request(self) -> None:
         """Serve a request whose head is complete."""
         super().on_headers_complete()
+        self.unanswered.append(self.cycle)
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
         if self.ends or not self.cycle.keep_alive:
             self._close_behind(self.cycle)
@@ -156,10 +199,12 @@ class BoundedHeads(HttpToolsProtocol):
             self.transport.write_eof()
 
     def on_response_complete(self) -> None:
-        """Refuse what came behind the last request that was answered."""
+        """Go on to the next request, or refuse what came behind the last one."""
+        self.unanswered.popleft()
         super().on_response_complete()
         if self._refusal and self.cycle.response_complete and not self.transport.is_closing():
             self._end(self._refusal)
+        self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed, or is too long to be."""
@@ -170,6 +215,9 @@ class BoundedHeads(HttpToolsProtocol):
             self._refusal = refusal
         else:  # it is the body of the last request, whose answer may have begun, or stand behind another
             self._end(b"" if self.cycle.response_started or self.pipeline else refusal)
+
+    def _is_full(self) -> bool:
+        return len(self.pipeline) > _MOST_AHEAD or (bool(self.pipeline) and self._ahead > _AHEAD_BYTES)
 
     def _parse(self, data: bytes) -> None:
         left: bytes | memoryview = data

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import anyio
 import uvicorn
@@ -53,12 +54,15 @@ class Serving(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[str]:
-    """Give the base URL of the running app."""
+async def serve(
+    app: ASGIApp, *, root_path: str = "", http: type[asyncio.Protocol] | Literal["auto"] = "auto"
+) -> AsyncIterator[str]:
+    """Give the base URL of the running app. `http`: the class of the connections."""
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY on these only
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http=http,
         log_config=None,
         access_log=False,
         lifespan="on",

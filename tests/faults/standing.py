@@ -12,6 +12,7 @@ import pytest
 
 from gateway.app import Gateway, assemble
 from gateway.config import load
+from gateway.connection import connections
 from tests.adapters.vertex_site import forget
 from tests.conformance.matrix.site import fakes, settings
 from tests.conformance.matrix.upstreams import UPSTREAMS
@@ -21,6 +22,8 @@ from tests.serving import serve
 __all__ = ["Standing", "standing"]
 
 Json = dict[str, Any]
+
+_WAITING = 100  # connections that may
 
 
 class Standing:
@@ -57,7 +60,10 @@ class Standing:
 
 @asynccontextmanager
 async def standing(folder: Path, tables: Mapping[str, Json] | None = None, **over: Any) -> AsyncIterator[Standing]:
-    """Run it, on a machine where only the fake's own login is found; `tables`: more for upstreams."""
+    """Run it on the connections of `gateway run`, on a machine where only the fake's own login is found.
+
+    `tables`: more for upstreams.
+    """
     async with AsyncExitStack() as stack:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         behind = await stack.enter_async_context(fakes())
@@ -71,5 +77,5 @@ async def standing(folder: Path, tables: Mapping[str, Json] | None = None, **ove
             config["upstream"][table] |= more
         config |= {"log": {"level": "info", "format": "json", "file": str(log)}, **over}
         gateway = Gateway(load(config))
-        url = await stack.enter_async_context(serve(assemble(gateway)))
+        url = await stack.enter_async_context(serve(assemble(gateway), http=connections(_WAITING)))
         yield Standing(url, gateway, behind, servers, log)

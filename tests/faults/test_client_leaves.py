@@ -21,6 +21,7 @@ from tests.patience import patient
 pytestmark = pytest.mark.anyio
 
 CLOSED_S = 0.05
+PIPELINED_S = 0.05  # for it to be read
 LEAST, MOST = 5, 60  # tries: the figure is for a machine that has nothing else to do
 WORDS, CALL = "!say one two three", '!tool f {"a": 1}'
 SCRIPTS = {"first byte": WORDS, "whole": WORDS, "words": WORDS, "call": CALL, "end": WORDS}
@@ -66,8 +67,11 @@ def said(moment: str, frames: Sequence[bytes]) -> Sequence[bytes]:
     return frames
 
 
-async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[float, str]:
-    """Ask, leave, and give how long the upstream's connection stayed, and what the log says of the end."""
+async def leave(site: Standing, kind: str, dialect: str, moment: str, behind: bytes = b"") -> tuple[float, str]:
+    """Ask, leave, and give how long the upstream's connection stayed, and what the log says of the end.
+
+    `behind`: what the caller asks for meanwhile.
+    """
     tools = ["f"] if moment == "call" else []
     model = UPSTREAMS[kind].asked(thinking=False)
     wish = Wish(said=[Said(SCRIPTS[moment])], model=model, stream=moment != "whole", tools=tools)
@@ -77,6 +81,9 @@ async def leave(site: Standing, kind: str, dialect: str, moment: str) -> tuple[f
         one.say(request(caller.path(wish), caller.body(wish), x_request_id=name))
         await until(lambda: server.calls and server.calls[0].heard.is_set())
         await one.until(READ[moment])
+        if behind:
+            one.say(behind)
+            await asyncio.sleep(PIPELINED_S)
         one.leave()
         left = time.monotonic()
     (call,) = server.calls
@@ -95,4 +102,15 @@ async def test_the_upstream_is_left_with_its_caller(site: Standing, kind: str, d
         found.append(await leave(site, kind, dialect, moment))
     assert min(found)[0] <= CLOSED_S
     assert {end for _, end in found} <= ({"client_closed", "done"} if moment == "end" else {"client_closed"})
+    site.holds_nothing()
+
+
+@pytest.mark.parametrize("moment", ["first byte", "whole", "words"])
+async def test_it_is_left_also_by_one_who_has_asked_for_more(site: Standing, moment: str) -> None:
+    asks = request("/v1/chat/completions", {"model": "demo", "messages": [{"role": "user", "content": "hi"}]})
+    found: list[tuple[float, str]] = []
+    while len(found) < LEAST or (len(found) < MOST and min(found)[0] > CLOSED_S):
+        found.append(await leave(site, "openai-chat", "openai-chat", moment, asks))
+    assert min(found)[0] <= CLOSED_S
+    assert {end for _, end in found} == {"client_closed"}
     site.holds_nothing()

@@ -48,6 +48,11 @@ class Inner:
         self.asked.append(scope["path"])
         if scope["path"] == "/slow":
             await asyncio.sleep(SHORT_S * 3)
+        if scope["path"] == "/waits":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.left.set()
+            return
         if scope["path"] in ("/body", "/endless"):
             while (message := await receive())["type"] == "http.request" and message["more_body"]:
                 pass
@@ -252,6 +257,92 @@ async def test_such_a_body_has_as_long_as_a_head() -> None:
             await asyncio.sleep(SHORT_S / 10)
 
 
+# more requests, before the answer to the first
+
+
+WAITS, BEHIND = GET % b"waits", GET % b"behind"
+OFFER = BEHIND.replace(b"\r\n\r\n", b"\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n\r\n")
+ASKED = {
+    "one": [WAITS, BEHIND],
+    "all at once": [WAITS + BEHIND],
+    "one after the other": [WAITS, BEHIND, BEHIND, BEHIND],
+    "an offer": [WAITS, OFFER],
+    "an offer, at once": [WAITS + OFFER + BEHIND],
+    "and half a head": [WAITS, BEHIND + HALF],
+    "with a body": [WAITS, request("/body", b"{" * 40_000)],
+    "with half a body": [WAITS, request("/body", b"{", length=1_000_000)],
+    "and what is no HTTP": [WAITS, BEHIND + b"\x16\x03\x01 hello\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+async def test_who_has_asked_for_more_and_leaves_is_noticed(asked: list[bytes]) -> None:
+    async with serving() as (url, server, inner):
+        async with calling(url) as one:
+            for piece in asked:
+                one.say(piece)
+                await until_read(url)
+        async with asyncio.timeout(30):
+            await inner.left.wait()
+        await until_open(server, 0)
+    assert set(inner.asked) == {"/waits", "/"}
+
+
+async def answered(one: Caller, count: int) -> None:
+    async with asyncio.timeout(30):
+        while one.got.count(b"said") < count:
+            one.got += await one.reader.read(65536)
+
+
+async def test_all_that_is_asked_for_ahead_is_answered_in_its_turn() -> None:
+    paths = [f"/body/{number}" for number in range(30)]
+    async with serving() as (url, _, inner), calling(url) as one:
+        one.say(GET % b"halves")
+        await one.until(b"half")
+        one.say(b"".join(request(path, b"{" * 30_000) for path in paths) + OFFER)
+        await until_read(url)
+        assert STATUSES.findall(one.got) == [b"200"]
+        inner.asked.clear()
+        inner.rest.set()
+        await answered(one, 32)
+        one.say(GET % b"last")
+        await answered(one, 33)
+    assert inner.asked == [*paths, "/behind", "/last"]
+
+
+PADDED = GET.replace(b"\r\n\r\n", b"\r\nx: " + b"a" * 1000 + b"\r\n\r\n") % b""
+READ = 2**18  # bytes that the event loop reads at a time
+MOST = 20 + READ // len(PADDED)
+
+
+@pytest.mark.parametrize("ahead", [PADDED * 8000, request("/body", b"{" * 8_000_000)], ids=["requests", "a body"])
+async def test_only_some_of_it_is_read_before_its_turn(ahead: bytes) -> None:
+    async with serving() as (url, server, inner), calling(url) as one:
+        one.say(GET % b"halves")
+        await one.until(b"half")
+        connection = only(server)
+        one.say(ahead)
+        async with asyncio.timeout(30):
+            while not connection.flow.read_paused:  # noqa: ASYNC110 - a flag
+                await asyncio.sleep(0.002)
+        await until_read(url)
+        assert connection.flow.read_paused
+        assert len(connection.pipeline) <= MOST
+        assert len(connection.cycle.body) <= 2 * READ
+        inner.rest.set()
+        await answered(one, 2)
+
+
+async def test_the_answers_to_it_have_no_more_of_it_read() -> None:
+    count, most = 1500, 0
+    async with serving() as (url, server, _), calling(url) as one:
+        one.say(PADDED * count)
+        while one.got.count(b"said") < count:
+            one.got += await one.reader.read(65536)
+            most = max(most, len(only(server).pipeline))
+    assert most <= MOST
+
+
 # HTTP/1.0
 
 
@@ -294,7 +385,7 @@ async def test_the_one_that_has_brought_nothing_for_longest_goes() -> None:
     async with serving(most=3) as (url, server, _), calling(url) as one, calling(url) as two:
         one.say(request("/body", b"{" * 10_000, length=1_000_000))  # it brings something
         async with asyncio.timeout(30):
-            while list(only_waiting(server))[-1]._served == 0:  # noqa: ASYNC110 - sockets tell nobody
+            while not list(only_waiting(server))[-1].unanswered:  # noqa: ASYNC110 - sockets tell nobody
                 await asyncio.sleep(0.002)
         async with calling(url), calling(url):
             await two.closed()
