@@ -2,7 +2,7 @@
 
     SIGTERM, SIGINT   new work gets 503, for a second the listener stays so that load balancers notice
     listener closed   idle connections, too; what is open has `server.drain` seconds to end by itself
-    time is up        what is left ends with its dialect's error
+    time is up        what is left ends with its dialect's error; whoever does not read it is left after two seconds
 
 A second signal ends the process at once. SIGHUP has the configuration read again, or, where it means that the terminal
 is gone, counts as SIGTERM.
@@ -27,6 +27,7 @@ __all__ = ["Server"]
 
 _NOTICE_S: Final = 1.0
 _ENDING_S: Final = 2.0  # for the errors to go out
+_LOOK_S: Final = 0.02
 
 
 class Server(uvicorn.Server):
@@ -116,7 +117,7 @@ class Server(uvicorn.Server):
                 connection.shutdown()  # of one that is served: after its answer
             await self._settle(drain_s)
             self._generations.abort()
-            await self._settle(_ENDING_S)
+            await self._close(_ENDING_S)
         finally:
             self.should_exit = True
 
@@ -125,3 +126,13 @@ class Server(uvicorn.Server):
         tasks = set(self.server_state.tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=limit_s)
+
+    async def _close(self, limit_s: float) -> None:
+        """Wait for the connections to end with their answers; those of callers that do not read would never."""
+        connections = self.server_state.connections
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while connections:  # noqa: ASYNC110 - sockets tell nobody
+                    await asyncio.sleep(_LOOK_S)
+        for connection in tuple(connections):
+            connection.transport.abort()

@@ -22,6 +22,7 @@ FULL = Path("/dev/full")
 KEEPALIVE = "[timeouts]\nkeepalive = 0.05\n"
 NOTICE_S = 1.0  # for which the listener stays
 TRIES = 5
+SIZE = 16_000_000  # more than two sockets hold
 DIALECTS = pytest.mark.parametrize("dialect", list(PATHS))
 
 
@@ -181,6 +182,17 @@ def test_a_whole_answer_that_outlasts_the_drain_is_503(tmp_path: Path) -> None:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert program.ends() == 0
     assert answer.startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["a stream", "whole"])
+def test_whoever_does_not_read_is_left_and_that_is_no_error(tmp_path: Path, stream: bool) -> None:
+    toml = "[server]\ndrain = 0.2\n"
+    question = body(f"{'a' * SIZE} b", stream=stream)
+    with gateway(tmp_path, toml=toml) as program, asking(program, question) as connection:
+        assert connection.recv(1)
+        stop(program)
+        assert program.ends() == 0
+    assert '"level":"error"' not in program.output
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
