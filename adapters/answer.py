@@ -1,5 +1,6 @@
 """One answer of an upstream while it is read: network reads in, neutral events out."""
 
+import asyncio
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -11,6 +12,7 @@ from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachab
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import DONE, Decoder, EventTooLarge, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
+from gateway.upstream import TRAIL_S
 
 __all__ = ["Reader", "UpstreamAnswer"]
 
@@ -71,6 +73,7 @@ class UpstreamAnswer:
         self._now = now
         self._decoder = Decoder(done=done)
         self._ended = self._finished = False
+        self._due: float | None = None  # when nothing is waited for any more behind the end of the answer
         self._escaped = False  # there may be escapes in what was read and is no event yet
         kind = response.headers.get("content-type", "").lower()
         self._streams = streams
@@ -88,16 +91,16 @@ class UpstreamAnswer:
         if self._ended:
             return None
         try:
-            data = b"" if self._whole else await self._response.read()
+            read = self._trail if self._is_complete() else self._response.read
+            data = b"" if self._whole else await read()
             if self._whole or (not self._seen and self._is_document(data)):
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
             return self._events(data)
-        except Broken as error:
-            if self._decoder.between and self._is_finished():
-                self.close()
-                return self._reader.close()
-            failure = unreachable(error)
+        except TimeoutError:
+            return self._left()
         except TransportError as error:
+            if isinstance(error, Broken) and self._is_complete():
+                return self._left()
             failure = unreachable(error)
         except EventTooLarge as error:
             failure = Failure(UpstreamMalformed(str(error)), "final")
@@ -107,6 +110,21 @@ class UpstreamAnswer:
     def _is_finished(self) -> bool:
         """Tell whether the answer is complete though the body is not: most dialects have an end that stands for it."""
         return False
+
+    def _is_complete(self) -> bool:
+        return self._is_finished() and self._decoder.between
+
+    async def _trail(self) -> bytes:
+        """Read what may follow the end of the answer; raise TimeoutError when it has had its time."""
+        if self._due is None:
+            self._due = asyncio.get_running_loop().time() + TRAIL_S
+        async with asyncio.timeout_at(self._due):
+            return await self._response.read()
+
+    def _left(self) -> list[ir.Event]:
+        """End a complete answer without the end of its body."""
+        self.close()
+        return self._reader.close()
 
     def _events(self, data: bytes) -> list[ir.Event]:
         payloads = self._decoder.feed(data) if data else []
@@ -119,6 +137,8 @@ class UpstreamAnswer:
         events = self._reader.feed(payloads) if payloads else []
         if ended:
             events += self._reader.close()
+        if events:
+            self._due = None  # more words have their own time
         if events and type(events[-1]) in _LAST:
             data = self._last(data, events, payloads)
         return self._passed(data, events, quiet=not payloads) if self._passes else events

@@ -30,7 +30,7 @@ from gateway.policy import prepare, refusal, takes
 from gateway.sessions import named
 from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
-from gateway.upstream import Call, Fetching, Journey, NativeAnswer, Target, credential_of
+from gateway.upstream import TRAIL_S, Call, Fetching, Journey, NativeAnswer, Target, credential_of
 
 __all__ = ["Keep", "Relay", "of_variants", "refuse_losses", "tell", "tell_losses"]
 
@@ -51,7 +51,6 @@ _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these
 _HIDDEN: Final = re.compile(rb"[^!-~]")
 _UNPLAIN: Final = re.compile(rb"[^ -~]")
 _NAMED: Final = 20  # losses, in one refusal
-_TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
 # What steers an upstream's own API. Its keys, and those that name another account, are not among them.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "anthropic": ("anthropic-beta",),  # the version is that of the adapter
@@ -370,7 +369,7 @@ class _Exchange:
     async def _trail(self, begun: Begun, take: _Take) -> None:
         """Pass on what still comes after the end of an answer; that nothing does is well, too."""
         with suppress(TimeoutError, GatewayError):
-            async with asyncio.timeout(_TRAIL_S):
+            async with asyncio.timeout(TRAIL_S):
                 while (events := await begun.answer.read()) is not None:
                     if events:
                         await self._take(events, take)

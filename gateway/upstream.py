@@ -5,7 +5,7 @@ An adapter turns a `Call` into a `Journey`: all the upstream calls that this one
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from msgspec import Raw, Struct
 from typing_extensions import Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from gateway.store.tally import Count
 from gateway.transport import Transport
 
 __all__ = [
+    "TRAIL_S",
     "Adapter",
     "Answer",
     "Call",
@@ -52,6 +53,8 @@ __all__ = [
     "Watching",
     "credential_of",
 ]
+
+TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):

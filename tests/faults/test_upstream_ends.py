@@ -1,17 +1,32 @@
-"""Row 13 of docs/faults.md: answers that end twice, go on after their end, count late, or skip numbers."""
+"""Rows 5 and 13 of docs/faults.md: answers that do not close, end twice, go on, count late, or skip numbers."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from tests.automata import Heard
 from tests.conformance.openai_api import ENDS
-from tests.faults.site import CHATS, CLAUDES, DIALECTS, GOOGLES, KINDS, Answer, At, Site, data_of, is_same
+from tests.faults.server import EVENTS, Call, Fault
+from tests.faults.site import (
+    CHATS,
+    CLAUDES,
+    DIALECTS,
+    GOOGLES,
+    KINDS,
+    Answer,
+    At,
+    Site,
+    data_of,
+    is_same,
+    other_and_same,
+    until,
+)
 from tests.faults.wires import place_of, spoilt, told, written
 
 pytestmark = pytest.mark.anyio
@@ -20,6 +35,7 @@ Json = dict[str, Any]
 Frames = list[bytes]
 Spoil = Callable[[Frames], Frames]
 SAID = "one two three"
+LATE_S = 0.4  # three times that is longer than one wait for more
 USAGE = {"prompt_tokens": 70, "completion_tokens": 7, "total_tokens": 77}
 
 
@@ -136,6 +152,79 @@ async def hear(at: At, dialect: str, *asked: str, **wish: Any) -> Heard | None:
         return at.heard(dialect, answer)
     assert passed(at, answer)
     return None
+
+
+# 5, behind the end of the answer
+
+
+async def silence(call: Call) -> None:
+    await call.until_left()
+
+
+async def comments(call: Call) -> None:
+    leaving = asyncio.ensure_future(call.until_left())
+    while not leaving.done():
+        await call.say(b": still here\n\n")
+        await asyncio.wait([leaving], timeout=LATE_S / 4)
+
+
+async def late_words_and_usage(call: Call) -> None:
+    last = (await call.frames())[-1]
+    for more in (candidate(last, " and"), candidate(last, " late"), counted(last)):
+        await asyncio.sleep(LATE_S)
+        await call.say(more)
+    await call.until_left()
+
+
+def staying_open(then: Callable[[Call], Awaitable[None]]) -> Fault:
+    """Say all of the answer, and this, without an end of the body."""
+
+    async def fault(call: Call) -> None:
+        await call.begin(EVENTS)
+        await call.say(*await call.frames())
+        await then(call)
+
+    return fault
+
+
+@pytest.mark.parametrize("then", [silence, comments])
+@pytest.mark.parametrize("kind", GOOGLES)
+async def test_row_05_a_body_that_stays_open_behind_a_finish_reason_loses_nothing(
+    site: Site, kind: str, then: Callable[[Call], Awaitable[None]]
+) -> None:
+    at = site.at(kind)
+    at.server.always = staying_open(then)
+
+    async def ask(dialect: str, *, stream: bool = True) -> None:
+        answer = await at.answer(dialect, stream=stream)
+        heard = at.heard(dialect, answer)
+        assert (heard.text, heard.finish, heard.error) == (SAID, ENDS[dialect][0], None)
+        line = await site.line(answer)
+        assert (line["end"], line["output_tokens"] > 0) == ("done", True)
+
+    await asyncio.gather(*map(ask, DIALECTS), ask(other_and_same(kind)[0], stream=False))
+    await until(lambda: site.open_responses == 0 and all(call.gone.is_set() for call in at.calls))
+    assert len(at.calls) == len(DIALECTS) + 1
+
+
+@pytest.mark.parametrize("kind", GOOGLES)
+async def test_row_05_what_comes_in_time_behind_a_finish_reason_is_heard(site: Site, kind: str) -> None:
+    at = site.at(kind)
+    at.server.always = staying_open(late_words_and_usage)
+
+    async def ask(dialect: str) -> None:
+        answer = await at.answer(dialect)
+        if is_same(kind, dialect):
+            assert b" late" in answer.body
+        else:
+            assert at.heard(dialect, answer).text == f"{SAID} and late"
+        line = await site.line(answer)
+        assert (line["end"], line["output_tokens"]) == ("done", 7)
+
+    await asyncio.gather(*map(ask, DIALECTS))
+
+
+# 13
 
 
 TWO_CALLS = '!tool f {"a": 1}\n!tool g {"a": 2}'
