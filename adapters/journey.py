@@ -266,7 +266,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def _may_retry(self, failure: Failure, rule: Rule) -> bool:
         if self._counts["tries", failure.cause] > rule.retries:
             return False
-        return rule.always or failure.again is True or failure.status is None or failure.status in self._shared.retry.on
+        always = rule.always or failure.again is True or failure.status is None or self._has_base(rule)
+        return always or failure.status in self._shared.retry.on
 
     def _anew(self, failure: Failure, rule: Rule) -> Step | None:
         """Amend the body, once for each cause, or renew what was refused, once for each credential."""
@@ -283,11 +284,14 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         return None
 
     def _next_base(self, rule: Rule) -> Step | None:
-        if not rule.base or self._bases_tried >= len(self._shared.bases):
+        if not self._has_base(rule):
             return None
         self._bases_tried += 1
         self._turn_base()
         return Step()
+
+    def _has_base(self, rule: Rule) -> bool:
+        return rule.base and self._bases_tried < len(self._shared.bases)
 
     def _turn_base(self) -> None:
         self._base = (self._base + 1) % len(self._shared.bases)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from gateway.adapters.exchange import fetch
 from gateway.adapters.failures import Failure
 from gateway.adapters.google_oauth import GOOGLE_USERINFO_URL
-from gateway.adapters.v1internal_errors import read_failure
+from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.clock import Clock
 from gateway.dialects.gemini.errors import mask
 from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
@@ -29,7 +29,6 @@ Tell = Callable[[str], Awaitable[None]]  # hears of each step in a few words
 _POLLS: Final = 10
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 5.0
-_NEXT_BASE: Final = frozenset({404, 408, 500, 502, 503, 504})
 _METADATA: Final = {  # the values for clients that are none of Google's
     "ideType": "IDE_UNSPECIFIED",
     "platform": "PLATFORM_UNSPECIFIED",
@@ -184,13 +183,19 @@ class Control:
             try:
                 return (await self._send(transport, method, base + path, token, body)).body
             except Failure as failure:
-                if failure.status is not None and failure.status not in _NEXT_BASE:
+                if not _is_of_base(failure):
                     raise
         return (await self._send(transport, method, self._bases[-1] + path, token, body)).body
 
     async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> Whole:
         headers = {**self._headers, "authorization": f"Bearer {token}"}
         return await fetch(transport, method, url, headers, body, read_failure, self._clock)
+
+
+def _is_of_base(failure: Failure) -> bool:
+    """Tell whether another base may answer: where a request would turn to it, and where this one knows nothing."""
+    status = failure.status
+    return RULES[failure.cause].base or status is None or status == 404 or status >= 500
 
 
 def _project(assist: _Assist) -> str:

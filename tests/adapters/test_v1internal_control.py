@@ -55,6 +55,9 @@ def refusal(status: int, reason: str) -> tuple[int, object]:
     return status, {"error": {"code": status, "message": "no", "details": details}}
 
 
+NO_CAPACITY = refusal(429, "MODEL_CAPACITY_EXHAUSTED")
+
+
 @pytest.mark.parametrize("project", ["p", {"id": "p", "name": "P"}])
 async def test_a_project_is_a_string_or_an_object(project: object) -> None:
     answers = Answers((200, {"cloudaicompanionProject": project}))
@@ -155,18 +158,24 @@ async def test_any_other_refusal_of_a_list_is_final() -> None:
         await control().models(answers.transport, "t", "")
 
 
-@pytest.mark.parametrize("answer", [ConnectFailed("refused"), (404, {}), (503, {})])
+@pytest.mark.parametrize(
+    "answer", [ConnectFailed("refused"), (404, {}), (408, {}), (503, {}), (520, {}), (429, {}), NO_CAPACITY]
+)
 async def test_the_next_base_answers_for_one_that_does_not(answer: tuple[int, object] | Exception) -> None:
     answers = Answers(answer, (200, {"cloudaicompanionProject": "p"}))
     assert await control("https://a", "https://b").discover(answers.transport, "t") == ("p", "discovered")
     assert answers.calls[1][1] == "https://b/v1internal:loadCodeAssist"
 
 
-async def test_a_refusal_is_the_same_at_every_base() -> None:
-    answers = Answers(refusal(403, "VALIDATION_REQUIRED"))
+@pytest.mark.parametrize(
+    ("status", "reason", "cause"),
+    [(403, "VALIDATION_REQUIRED", "verification"), (429, "QUOTA_EXHAUSTED", "quota"), (400, "", "final")],
+)
+async def test_a_refusal_is_the_same_at_every_base(status: int, reason: str, cause: str) -> None:
+    answers = Answers(refusal(status, reason))
     with pytest.raises(Failure) as caught:
         await control("https://a", "https://b").discover(answers.transport, "t")
-    assert caught.value.cause == "verification"
+    assert caught.value.cause == cause
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"cloudaicompanionProject": 5}', b"[" * 100_000])

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.anyio
 THREE = ("rt-1", "rt-2", "rt-3")
 
 
-@pytest.mark.parametrize("error", ["404_not_found_model", "408", "500_internal", "502", "503", "504", "429_bare"])
+@pytest.mark.parametrize(
+    "error", ["404_not_found_model", "408", "500_internal", "501", "502", "503", "504", "505", "520", "429_bare"]
+)
 async def test_the_next_base_is_tried(site: Site, error: str) -> None:
     await site.open()
     site.fail(error, base="a")
@@ -77,15 +79,23 @@ async def test_a_lasting_server_error_is_told_as_it_is(site: Site) -> None:
 
 async def test_a_status_that_retry_on_does_not_name_is_not_tried_again(site: Site) -> None:
     site.retry = {"on": [429]}
-    await site.open(*THREE)
+    await site.open(*THREE, base_urls=[site.fake.base("a")])
     site.fail("500_internal")
     with pytest.raises(UpstreamUnavailable):
         await site.ask()
     assert len(site.seen()) == 1
 
 
+async def test_a_status_that_retry_on_does_not_name_is_tried_at_each_base_alone(site: Site) -> None:
+    await site.open(*THREE)
+    site.fail("520", times=9)
+    with pytest.raises(UpstreamUnavailable):
+        await site.ask()
+    assert site.seen() == [("a", "rt-1", 520), ("b", "rt-1", 520)]
+
+
 async def test_an_unknown_server_error_keeps_its_cause(site: Site) -> None:
-    await site.open()
+    await site.open(base_urls=[site.fake.base("a")])
     site.fail("520")
     with pytest.raises(UpstreamUnavailable) as caught:
         await site.ask()
