@@ -1,7 +1,7 @@
 """One request's way through Code Assist: a token and a project for each credential, an envelope around the body."""
 
 from abc import abstractmethod
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from msgspec import Raw
 
@@ -9,7 +9,7 @@ from gateway import ir
 from gateway.adapters.account import Account
 from gateway.adapters.amendments import Draft, Write
 from gateway.adapters.amendments import Written as AnyWritten
-from gateway.adapters.failures import Failure, Renew
+from gateway.adapters.failures import Failure, Renew, Rule
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.journey import Backend, PoolCalls
@@ -17,19 +17,27 @@ from gateway.adapters.v1internal_envelope import Envelope, session_id
 from gateway.adapters.v1internal_projects import Projects
 from gateway.dialects.gemini.request import Written
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
-from gateway.upstream import Answer, Call
+from gateway.upstream import Answer, Call, Step
 
 __all__ = ["V1InternalBackend", "V1InternalCalls", "V1InternalJourney"]
 
 _W = TypeVar("_W", bound=AnyWritten)
 _A = TypeVar("_A")
 
+_BILLED: Final = "x-goog-user-project"
+
 
 class V1InternalBackend(Backend[Account], kw_only=True):
-    """What all journeys of one upstream share."""
+    """What all journeys of one upstream share; `headers` with its small calls, too."""
 
     projects: Projects
     envelope: Envelope
+
+    def bill_nobody(self, reason: str) -> None:
+        """Name no project to be billed any more: the service is not for those of others."""
+        if self.headers.pop(_BILLED, None) is not None:
+            fields = {"upstream": self.pool.name, "header": _BILLED, "reason": reason}
+            self.logger.warning("a header is left out from now on", **fields)
 
 
 class V1InternalCalls(PoolCalls[Account, _W, _A]):
@@ -42,6 +50,7 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
         self._backend = backend
         self._token = ""
         self._project = ""
+        self._billed = False
 
     @abstractmethod
     async def _ask(self, token: str, project: str) -> _A:
@@ -65,6 +74,7 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
     async def _call(self, credential: Account) -> _A:
         backend = self._backend
         assert backend.transport is not None, "the upstream is used before start"
+        self._billed = _BILLED in backend.headers
         self._token = token = backend.pool.ready(credential)
         if not token:
             self._token = token = await self._fetched(credential)
@@ -81,6 +91,12 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
             return await self._backend.pool.token(credential)
         except RefreshFailed as failed:
             raise _without_token(failed) from None
+
+    def _anew(self, failure: Failure, rule: Rule) -> Step | None:
+        if failure.cause == "service" and self._billed:
+            self._backend.bill_nobody(failure.error.message)
+            return Step(counted=False)
+        return super()._anew(failure, rule)
 
     def _renew(self, what: Renew, credential: Account) -> None:
         if what == "token":

@@ -93,6 +93,19 @@ async def test_a_refusal_that_a_new_token_mends_disables_nobody(site: Site, erro
     assert adapter.states()["active"] == 1
 
 
+@pytest.mark.parametrize("fallback", ["discover", "random"])
+async def test_a_project_to_be_billed_for_which_the_service_is_disabled_is_named_no_more(
+    site: Site, capfd: pytest.CaptureFixture[str], fallback: str
+) -> None:
+    site.level = "warning"
+    adapter = await site.open(headers={"X-Goog-User-Project": "mine"}, pool={"project_fallback": fallback})
+    assert await site.ask(attempts=1) == "hi"
+    assert await site.ask(attempts=1) == "hi"
+    assert len(site.fake.calls("token")) == 1
+    assert adapter.states()["active"] == 1
+    assert capfd.readouterr().err.count("a header is left out from now on") == 1
+
+
 async def test_a_service_that_stays_disabled_with_another_project_and_token_disables_the_credential(
     site: Site,
 ) -> None:
