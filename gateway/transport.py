@@ -280,7 +280,12 @@ class Transport:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells the end of a proxy from that of the upstream behind it."""
+    """Tells the end of a proxy from that of the upstream behind it, and waits for nobody to drop a connection."""
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        if should_close:  # closing waits until the other side has read all that was written, and its leave of TLS
+            protocol.abort()
+        super()._release(key, protocol, should_close=should_close)
 
     async def _create_proxy_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 (aiohttp's)
         try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from gateway.store import engines
 from gateway.transport import Transport
-from tests.gateway.wire import OK, post, saying, upstream
+from tests.gateway.wire import OK, connections, post, saying, upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -21,15 +18,14 @@ ASKS = (1, 30, 10, 3, 30_000)
 
 def options(port: int) -> list[tuple[int, ...]]:
     """Give what keeps each open connection to a port alive."""
-    found: list[tuple[int, ...]] = []
-    for file in Path("/proc/self/fd").iterdir():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as one:
-            peer = one.getpeername()
-            if isinstance(peer, tuple) and peer[1] == port:
-                tcp = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
-                alive = one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-                found.append((alive, *(one.getsockopt(socket.IPPROTO_TCP, option) for option in tcp)))
-    return found
+    tcp = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+    return [
+        (
+            one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            *(one.getsockopt(socket.IPPROTO_TCP, option) for option in tcp),
+        )
+        for one in connections(port)
+    ]
 
 
 async def test_an_upstream(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """An upstream server of few words over a real socket: it notes each request, then does as it is told."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from gateway.transport import Response, Transport
 
@@ -14,6 +16,8 @@ __all__ = [
     "OK",
     "Answer",
     "Upstream",
+    "connections",
+    "deaf",
     "ending",
     "pieces_of",
     "post",
@@ -114,6 +118,22 @@ def resetting(*pieces: bytes) -> Answer:
 
 async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read()
+
+
+async def deaf(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read nothing more, not even that the connection ends."""
+    assert isinstance(writer.transport, asyncio.Transport)
+    writer.transport.pause_reading()
+    await asyncio.Event().wait()
+
+
+def connections(port: int) -> Iterator[socket.socket]:
+    """Give each socket of this process that is connected to a port."""
+    for file in Path("/proc/self/fd").iterdir():
+        if file.is_socket():
+            with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as one:
+                if one.getpeername()[1:2] == (port,):
+                    yield one
 
 
 async def post(transport: Transport, url: str, body: bytes = b"{}") -> Response:
