@@ -18,7 +18,7 @@ from gateway.refusal import dialect_of, refuse
 from gateway.relay import Relay
 from gateway.routes import MAKING
 from gateway.services import Services
-from gateway.streaming import Client
+from gateway.streaming import Client, ClientGone
 from gateway.threads import Threads
 from gateway.upstream import Call, ModelInfo
 
@@ -54,7 +54,7 @@ class Endpoints:
                 await self._threads.resume(context, dialect)
                 await self._relay.answer(context, dialect, receive, send)
             elif context.route.operation == "count_tokens":
-                await Client(receive, send, self._relay.grace).respond(await self._count(context))
+                await self._answer_count(context, Client(receive, send, self._relay.grace))
             elif context.route.operation in MAKING:
                 await self._makings.answer(context, receive, send)
             elif context.route.operation == "native":
@@ -74,6 +74,13 @@ class Endpoints:
     async def _read(self, context: RequestContext, query: str) -> bytes:
         kept = self._kept.get(context.route.operation)
         return self._models(context, dict(parse_qsl(query))) if kept is None else await kept(context, parse_qs(query))
+
+    async def _answer_count(self, context: RequestContext, client: Client) -> None:
+        try:
+            async with client:
+                await client.respond(await self._count(context))
+        except ClientGone:
+            context.end = "client_closed"
 
     async def _count(self, context: RequestContext) -> bytes:
         await self._threads.resume(context, dialect_of(context))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from gateway.app import create_app
+from tests.conformance.counting import COUNTERS, request_of
 from tests.conformance.matrix.upstreams import KINDS, UPSTREAMS
 from tests.conformance.openai_api import CALLERS, Said, Wish
 from tests.faults.callers import calling, request
 from tests.faults.server import EVENTS, Call, Fault
 from tests.faults.standing import Standing, standing
 from tests.faults.wires import before
+from tests.gateway.wire import OK, saying, silence, upstream
 from tests.patience import patient
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +120,31 @@ async def test_it_is_left_also_by_one_who_has_asked_for_more(site: Standing, mom
     assert min(found)[0] <= CLOSED_S
     assert {end for _, end in found} == {"client_closed"}
     site.holds_nothing()
+
+
+@pytest.mark.parametrize("dialect", COUNTERS)
+async def test_a_count_is_given_up_with_its_caller(dialect: str, tmp_path: Path) -> None:
+    """Not after the two seconds that an upstream has for it."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        counts = server.requests[-1].startswith(b"POST")
+        await (silence if counts else saying(OK))(reader, writer)
+
+    def logged() -> list[str]:
+        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+        return [line["end"] for line in lines if line.get("request_id") == "leaving"]
+
+    log = tmp_path / "gateway.log"
+    async with upstream(answer) as server:
+        table = {"type": "anthropic", "base_url": server.url, "api_key": "key", "models": ["m"]}
+        logs = {"level": "info", "format": "json", "file": str(log)}
+        config = {"server": {"data_dir": str(tmp_path)}, "log": logs, "upstream": {"up": table}}
+        async with serve(create_app(config)) as url, calling(url) as one:
+            path, body = request_of(dialect, "m", "How long is this?")
+            one.say(request(path, body, x_request_id="leaving"))
+            await until(lambda: any(said.startswith(b"POST") for said in server.requests))
+            one.leave()
+            async with asyncio.timeout(1.5):
+                await server.left.wait()
+            await until(logged)
+    assert logged() == ["client_closed"]
