@@ -174,12 +174,12 @@ class UpstreamAnswer:
         assert isinstance(failed, ir.Failed)
         if told:
             events[-1] = ir.Failed(failed.error, told=True)
-        elif not isinstance(failed.error, StreamBroken) and (self._begun or _has_begun(events)):
+        elif not isinstance(failed.error, StreamBroken) and (self._begun or ir.begins(events)):
             del events[-1]
             self._blind = True
 
     def _passed(self, data: bytes, events: list[ir.Event], *, quiet: bool) -> list[ir.Event]:
-        self._begun = self._begun or _has_begun(events)
+        self._begun = self._begun or ir.begins(events)
         passed = [ir.Passed(data, quiet=quiet), *events] if data else events
         return [*passed, ir.Finished(reason="stop")] if self._ended and self._blind else passed
 
@@ -232,7 +232,3 @@ def _is_whole(payload: str) -> bool:
     except RecursionError:  # whatever it is, it is not cut
         return True
     return True
-
-
-def _has_begun(events: Sequence[ir.Event]) -> bool:
-    return any(type(event) is ir.BlockStarted for event in events)

@@ -287,8 +287,8 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
     try:
         while (batch := await answer.read()) is not None:
             events += batch
-            if not batch or (type(batch[-1]) is ir.Passed and all(type(event) is ir.Passed for event in batch)):
-                continue  # a comment is no answer
+            if not _is_sign(batch, events):
+                continue
             watchdog.feed()
             begun = _begun(target, journey, answer, events, batch)
             if begun is not None:
@@ -301,17 +301,24 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         raise
 
 
+def _is_sign(batch: list[ir.Event], events: list[ir.Event]) -> bool:
+    """Tell a sign of life from a comment; a ping is one once a block is open: thoughts may show nothing else."""
+    last = batch[-1] if batch else None
+    if type(last) is ir.Passed and all(type(event) is ir.Passed for event in batch):
+        return not last.quiet and ir.BlockStarted in map(type, events)
+    return last is not None
+
+
 def _begun(
     target: Target, journey: Journey, answer: Answer, events: list[ir.Event], batch: list[ir.Event]
 ) -> Begun | None:
     """Tell whether the last events have content, or end the answer."""
     end = batch[-1]
     request = journey.request
-    hidden = request.reasoning.visible is False and request.native is None
-    if isinstance(end, ir.Failed) and not _has_content(events, hidden=hidden):
-        raise end.error
-    if _has_content(batch, hidden=hidden):
+    if ir.begins(batch, hidden=request.reasoning.visible is False and request.native is None):
         return Begun(target, journey, answer, events, isinstance(end, ENDS))
+    if isinstance(end, ir.Failed):
+        raise end.error
     if isinstance(end, ir.Finished):
         return _nothing_said(Begun(target, journey, answer, events, ended=True), end)
     return None
@@ -323,12 +330,6 @@ def _nothing_said(begun: Begun, end: ir.Finished) -> Begun:
     error = EmptyAnswer(f"{begun.target.label} gave an empty answer")
     error.begun = begun
     raise error
-
-
-def _has_content(events: Sequence[ir.Event], *, hidden: bool) -> bool:
-    if ir.BlockStarted not in map(type, events):
-        return ir.Alternative in map(type, events)
-    return not hidden or any(isinstance(event, ir.BlockStarted) and event.kind != "thinking" for event in events)
 
 
 class _RetryIf(retry_base):

@@ -1,5 +1,6 @@
 """The neutral form between all dialects: a request, a stream of events, a reply. No I/O, no clock."""
 
+from .beginning import begins
 from .cited import cited_texts
 from .events import (
     MOST_TOKENS,
@@ -104,6 +105,7 @@ __all__ = [
     "Turn",
     "Usage",
     "UsageReported",
+    "begins",
     "cited_texts",
     "family_of",
     "is_sealed",

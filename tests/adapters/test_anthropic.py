@@ -232,9 +232,10 @@ async def test_a_bad_request_is_the_callers_and_is_not_repeated(anthropic: Anthr
     assert len(anthropic.seen()) == 1
 
 
-@pytest.mark.parametrize("error", ["529_overloaded", "500_internal"])
-async def test_an_error_before_the_first_word_is_tried_again(anthropic: AnthropicSite, error: str) -> None:
-    anthropic.fake.script.push(f"!midway {error} 1")
+@pytest.mark.parametrize("events", [1, 2, 3], ids=["message_start", "content_block_start", "ping"])
+@pytest.mark.parametrize("error", ["!midway 529_overloaded", "!midway 500_internal", "!cut"])
+async def test_an_error_before_the_first_word_is_tried_again(anthropic: AnthropicSite, error: str, events: int) -> None:
+    anthropic.fake.script.push(f"!say a text\n{error} {events}")
     await anthropic.open()
     assert await anthropic.ask_over_pauses() == "hi"
     assert anthropic.seen() == [("key-1", 200), ("key-1", 200)]

@@ -19,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.upstream import Call, Journey, Step, Target
 from tests.clocks import FakeClock
+from tests.patience import patient
 from tests.scripted import After, Play, Scripted, say
 
 pytestmark = pytest.mark.anyio
@@ -218,6 +219,21 @@ async def test_an_error_before_content_is_tried_again() -> None:
     assert (len(upstream.calls), upstream.closed) == (2, 1)
 
 
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+async def test_an_error_within_a_block_that_says_nothing_is_tried_again(kind: ir.BlockKind) -> None:
+    broken: Play = [[ir.Started()], [ir.BlockStarted(kind=kind)], [ir.Failed(UpstreamMalformed("malformed call"))]]
+    upstream = script(broken, say("Hello"))
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.events) == (2, [event for batch in say("Hello")[:2] for event in batch])
+
+
+async def test_an_answer_of_an_empty_block_is_empty() -> None:
+    empty: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="text"), ir.BlockEnded(), ir.Finished(reason="stop")]
+    upstream = script([empty])
+    begun = await run(upstream)
+    assert (len(upstream.calls), begun.events) == (3, empty)
+
+
 async def test_hidden_thoughts_are_not_content() -> None:
     thoughts: list[ir.Event] = [ir.Started(), ir.BlockStarted(kind="thinking"), ir.ThinkingDelta("hm")]
     broken: Play = [thoughts, [ir.Failed(UpstreamMalformed("malformed call"))]]
@@ -258,6 +274,21 @@ async def test_silence_before_the_first_event_is_a_timeout() -> None:
     with pytest.raises(UpstreamTimeout, match="timeouts.first_byte"):
         await run(upstream, policy=policy)
     assert upstream.closed == 1
+
+
+@pytest.mark.parametrize(("passed", "opened"), [(":", True), ("ping", False), ("ping", True)])
+async def test_a_ping_within_a_block_is_a_sign_of_life(passed: str, opened: bool) -> None:
+    data = ir.Passed(passed.encode(), quiet=passed == ":")
+    pause_s = patient(0.1)
+    silence: Play = [part for _ in range(4) for part in (pause_s, [data])]
+    begins: list[ir.Event] = [ir.Passed(b"x"), ir.Started(), *([ir.BlockStarted(kind="thinking")] if opened else [])]
+    upstream = script([begins, *silence, [ir.ThinkingDelta("hm")]], after=lambda error: error)
+    running = run(upstream, policy=replace(POLICY, first_byte=3 * pause_s))
+    if passed == "ping" and opened:
+        assert (await running).events[-1] == ir.ThinkingDelta("hm")
+    else:
+        with pytest.raises(UpstreamTimeout):
+            await running
 
 
 @pytest.mark.parametrize("wrong", [RuntimeError, KeyError])
