@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
@@ -229,11 +230,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._counts["tries", failure.cause] += 1
         self._log(failure)
         step = self._step(failure, rule)
-        verdict = error if step is not None else self._verdict(failure, rule)
+        verdict = self._verdict(failure, rule)
         if step is None and verdict is failure.error and failure.again is False:
             verdict.headers["x-should-retry"] = "false"
         error.cause = verdict.cause = failure.cause
-        return verdict if step is None else step
+        return verdict if step is None else replace(step, verdict=verdict)
 
     def _step(self, failure: Failure, rule: Rule) -> Step | None:
         if not self._may_retry(failure, rule):

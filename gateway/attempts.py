@@ -250,20 +250,26 @@ class _Member(Generic[_W, _T]):
                 return False
         self._failed = error
         step = self._journey.after(error)
-        if isinstance(step, GatewayError):
-            if isinstance(error, EmptyAnswer):
-                return False
-            raise step
+        end = step if isinstance(step, GatewayError) else self._end(step, error)
+        if end is None:
+            return True
+        if isinstance(error, EmptyAnswer):
+            return False
+        raise end
+
+    def _end(self, step: Step, error: GatewayError) -> GatewayError | None:
+        """Give the error to answer with where a step is not to be taken."""
         self._counted += step.counted
         self._step = step
+        verdict = step.verdict or error
         if self._counted > self._policy.attempts:
             if self._policy.attempts > 1:  # a client that tried as often again would multiply the load
-                error.headers.setdefault("x-should-retry", "false")
-            return False
+                verdict.headers.setdefault("x-should-retry", "false")
+            return verdict
         if step.wait_s and (step.wait_s > self._policy.max_wait or self._others()):
-            error.retry_after = error.retry_after or math.ceil(step.wait_s)
-            return False
-        return True
+            verdict.retry_after = verdict.retry_after or math.ceil(step.wait_s)
+            return verdict
+        return None
 
     def _wait(self, _: RetryCallState) -> float:
         return self._step.wait_s

@@ -87,10 +87,14 @@ class Call(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True):
-    """Try again: after `wait_s` seconds; `counted` against retry.attempts or not."""
+    """Try again: after `wait_s` seconds; `counted` against retry.attempts or not.
+
+    `verdict`: the error to answer with where nothing is tried again after all; None: the one that was raised.
+    """
 
     wait_s: float = 0.0
     counted: bool = True
+    verdict: GatewayError | None = None
 
 
 class Answer(Protocol):

@@ -209,7 +209,7 @@ async def _begun(journey: Journey) -> Answer:
                 raise step from None
             rule(step.wait_s >= 0, f"after {error} it does {step}")
             if step.counted:
-                raise
+                raise (step.verdict or error) from None
     raise AssertionError(f"{_CALLS} calls, and no end")
 
 

@@ -181,3 +181,13 @@ async def test_each_attempt_has_a_request_id_of_its_own(site: Site) -> None:
     first, second = (call.body["requestId"] for call in site.fake.calls())
     assert first != second
     assert re.fullmatch(r"agent-[0-9a-f-]{36}", first)
+
+
+async def test_an_unknown_model_is_named_where_the_attempts_run_out(site: Site) -> None:
+    adapter = await site.open("rt-1", "rt-2")
+    known = next(iter(adapter.models()))
+    site.fail("404_not_found_model", times=9)
+    with pytest.raises(ModelNotFound) as caught:
+        await site.ask(model=known[:-1], attempts=2)
+    assert caught.value.message.endswith(f"lists no model '{known[:-1]}'; did you mean \"{known}\"?")
+    assert len(site.seen()) == 3

@@ -291,6 +291,21 @@ async def test_a_ping_within_a_block_is_a_sign_of_life(passed: str, opened: bool
             await running
 
 
+async def test_the_journeys_verdict_ends_the_attempts() -> None:
+    verdict = UpstreamRateLimited("2 of 2 credentials are cooling")
+    upstream = script([DOWN], after=lambda _: Step(verdict=verdict))
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await run(upstream, policy=replace(POLICY, attempts=2))
+    assert (len(upstream.calls), caught.value.headers) == (2, {"x-should-retry": "false"})
+
+
+async def test_a_long_wait_is_told_with_the_journeys_verdict() -> None:
+    verdict = UpstreamRateLimited("2 of 2 credentials are cooling")
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await run(script([DOWN], after=lambda _: Step(wait_s=11.2, verdict=verdict)))
+    assert caught.value.retry_after == 12
+
+
 @pytest.mark.parametrize("wrong", [RuntimeError, KeyError])
 async def test_a_defect_is_not_tried_again(wrong: type[Exception]) -> None:
     def fail(_: GatewayError) -> Step:
