@@ -133,9 +133,10 @@ def _fate_of_variable(name: str, draft: Draft, variables: Variables) -> Fate:
     if not variables.get(name):
         return Fate(old=name, word="is empty, which counts as not set")
     needed = SEEDS.get(name, "")
-    if needed and not variables.get(needed):
+    if needed and all(source.name != needed for source in draft.sources.values()):
         return Fate(old=name, word=f"means nothing without {needed}")
-    return Fate(old=name, word=_UNUSED.get(name) or f"not known here{did_you_mean(name, SEEDS)}")
+    unknown = f"not known here{did_you_mean(name, SEEDS)}"
+    return Fate(old=name, word=_UNUSED.get(name) or ("another variable says it" if name in SEEDS else unknown))
 
 
 # config.json

@@ -140,6 +140,21 @@ def test_every_setting_has_a_line(run: Run, old: Old) -> None:
     assert said["COLOUR"]["word"] == "not known here"
 
 
+@pytest.mark.parametrize("switch", ["", "false"])
+def test_what_belongs_to_a_switch_that_is_off_means_nothing(run: Run, old: Old, switch: str) -> None:
+    dotenv = f"GEMINI_API_KEY=AIza\nVERTEX_PROJECT=x\nVERTEX_LOCATION=y\nUSE_VERTEX_AUTH={switch}\n"
+    said = rows(run("import", "--json", str(old(dotenv, ".env"))))
+    for name in ("VERTEX_PROJECT", "VERTEX_LOCATION"):
+        assert said[name]["word"] == "means nothing without USE_VERTEX_AUTH"
+
+
+def test_what_a_variable_of_the_gateways_own_says_is_not_said_twice(run: Run, old: Old) -> None:
+    dotenv = "LOG_FILE=a.log\nGATEWAY_LOG__FILE=b.log\n"
+    said = rows(run("import", "--json", str(old(dotenv, ".env"))))
+    assert said["LOG_FILE"]["word"] == "another variable says it"
+    assert said["GATEWAY_LOG__FILE"]["became"] == 'log.file = "b.log"'
+
+
 def test_every_setting_of_a_config_json_has_a_line(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(NESTED | {"colour": "canary", "min_credential": 1, "host": None}))))
     assert said["request_timeouts.read"]["became"] == "timeouts.idle = 90"
