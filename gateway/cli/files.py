@@ -91,6 +91,13 @@ class Dotenv:
         self.new[name] = value
         return name
 
+    def keep(self, name: str, value: str) -> str:
+        """Add a variable under its own name where it is missing; give what the file then says, "" for nothing."""
+        there = self.new.get(name) or self._there.get(name) or ""
+        if not there and not self.sealed:
+            self.new[name] = there = value
+        return there
+
     def _in_effect(self, name: str) -> str | None:
         """Give what a variable would be; an empty line of the file can be followed by one that counts."""
         return self._environ.get(name, self.new.get(name) or self._there.get(name) or None)

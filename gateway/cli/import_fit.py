@@ -1,6 +1,7 @@
 """Fit what several old files give into one gateway.toml: a later file wins, keys are added together."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, cast
 
 from msgspec import Struct
@@ -26,12 +27,13 @@ _NAMES: Final = {
 class Fitted(Struct, kw_only=True):
     """The keys as gateway.toml says them, and how each file said them.
 
-    `secrets`: what stands there in clear, since .env may not be changed; `dropped`: keys that were left out, with the
-    reason; `made_key`: why a key was made.
+    `stayed`: what was said of each variable that stays one; `secrets`: what stands there in clear, since .env may not
+    be changed; `dropped`: keys that were left out, with the reason; `made_key`: why a key was made.
     """
 
     plain: dict[KeyPath, object] = {}
     said: dict[tuple[str, KeyPath], object] = {}
+    stayed: dict[tuple[str, str], str] = {}
     secrets: set[str] = set()
     dropped: dict[str, str] = {}
     made_key: str | None = None
@@ -55,11 +57,23 @@ def fit(olds: Sequence[Old], env: Dotenv, *, fresh: bool) -> Fitted:
             if path != AUTH_KEYS:
                 said = _said(path, value, old.replaced.names.get(path, ""), env, fitted)
                 fitted.said[old.label, path] = fitted.plain[path] = said
+        for fate in old.replaced.fates:
+            if fate.stays:
+                fitted.stayed[old.label, fate.old] = _stayed(env.keep(fate.old, fate.stays), fate.stays, env)
     if any(old.credentials for old in olds):
         fitted.plain[*ANTIGRAVITY, "type"] = "v1internal"
     host = str(fitted.plain.get(_HOST, "127.0.0.1"))
     _fit_keys(olds, env, fitted, "" if is_loopback(host) else host, fresh=fresh)
     return fitted
+
+
+def _stayed(there: str, value: str, env: Dotenv) -> str:
+    """Say what became of a variable that Google's own library reads, a file's name."""
+    if not there:
+        return f"set it yourself, {env.file} may not be changed: Google's own library reads it"
+    if env.file.absolute().parent / there != Path(value):
+        return f"{env.file} says otherwise, and stays: {there}"
+    return f"stays a variable, which Google's own library reads: {there} in {env.file}"
 
 
 def _fit_keys(olds: Sequence[Old], env: Dotenv, fitted: Fitted, open_host: str, *, fresh: bool) -> None:

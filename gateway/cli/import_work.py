@@ -168,7 +168,7 @@ def _rows(old: Old, fitted: Fitted, loaded: Loaded, upstream: str) -> Iterator[R
     idle = {row.key: row.reason for row in report(loaded) if row.reason}
     for fate in old.replaced.fates:
         if not fate.paths:
-            yield Row(old=fate.old, word=fate.word)
+            yield Row(old=fate.old, word=fitted.stayed.get((old.label, fate.old), fate.word))
         for path in fate.paths:
             yield _row(fate, old, path, fitted, idle, upstream)
 

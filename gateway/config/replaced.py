@@ -53,6 +53,8 @@ _KEYS: Final = ("antigravity_api_key", "local_api_key", "auth_keys")
 _NULL: Final = "is null: the default holds"
 _LONELY: Final = "has no antigravity_refresh_token beside it"
 _TAKEN_ELSEWHERE: Final = ("projects", "credentials_file", "antigravity_refresh_token", "antigravity_project_id")
+_LOGIN: Final = "GOOGLE_APPLICATION_CREDENTIALS"
+_NEEDS: Final[Mapping[str, str]] = {**SEEDS, _LOGIN: "USE_VERTEX_AUTH"}
 _UNUSED: Final[Mapping[str, str]] = {
     "BIG_MODEL": "no upstream takes the names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
     "SMALL_MODEL": "no upstream takes the names: with PREFERRED_PROVIDER=anthropic, or without one, none is mapped",
@@ -66,11 +68,15 @@ _UNUSED: Final[Mapping[str, str]] = {
 
 
 class Fate(Struct, frozen=True, kw_only=True):
-    """What became of an old setting: `paths` of gateway.toml, or a `word` on what else happened or why nothing did."""
+    """What became of an old setting: `paths` of gateway.toml, or a `word` on what else happened or why nothing did.
+
+    `stays`: the value of a variable that stays one, since others than the gateway read it.
+    """
 
     old: str
     paths: tuple[KeyPath, ...] = ()
     word: str = ""
+    stays: str = ""
 
 
 class Replaced(Struct, frozen=True):
@@ -89,7 +95,7 @@ def read_dotenv(variables: Mapping[str, str], label: str) -> Replaced:
     apply_variables(draft, given)
     resolve_references(draft, given, Path(label).absolute().parent)
     values = _values(draft, label)
-    fates = [_fate_of_variable(name, draft, given) for name in variables]
+    fates = [_fate_of_variable(name, draft, given, Path(label).absolute().parent) for name in variables]
     names = {path: source.name for path, source in draft.sources.items()}
     return Replaced(values, tuple(fates), names)
 
@@ -125,17 +131,19 @@ def value_at(config: Config, path: KeyPath) -> object:
 # .env
 
 
-def _fate_of_variable(name: str, draft: Draft, variables: Variables) -> Fate:
+def _fate_of_variable(name: str, draft: Draft, variables: Variables, folder: Path) -> Fate:
     paths = tuple(path for path, source in draft.sources.items() if source.name == name)
     if paths:
         wholes = [path for path in paths if path != _AUTH_KEYS]
         return Fate(old=name, paths=tuple(path for path in wholes if path[-1] != "type") or tuple(wholes))
     if not variables.get(name):
         return Fate(old=name, word="is empty, which counts as not set")
-    needed = SEEDS.get(name, "")
+    needed = _NEEDS.get(name, "")
     if needed and all(source.name != needed for source in draft.sources.values()):
         return Fate(old=name, word=f"means nothing without {needed}")
-    unknown = f"not known here{did_you_mean(name, SEEDS)}"
+    if name == _LOGIN:
+        return Fate(old=name, stays=str(folder / variables.get(name)))
+    unknown = f"not known here{did_you_mean(name, _NEEDS)}"
     return Fate(old=name, word=_UNUSED.get(name) or ("another variable says it" if name in SEEDS else unknown))
 
 

@@ -225,6 +225,47 @@ def test_a_variable_of_the_environment_is_not_shadowed(
     assert (folder / ".env").read_text() == "GATEWAY_KEY_2=of-the-file\n"
 
 
+VERTEX = "USE_VERTEX_AUTH=true\nVERTEX_PROJECT=p\nGOOGLE_APPLICATION_CREDENTIALS=keys/sa.json\n"
+
+
+def test_the_file_that_google_logs_in_by_stays_a_variable(run: Run, old: Old, folder: Path) -> None:
+    file, login = old(VERTEX, ".env"), folder / "old" / "keys" / "sa.json"
+    said = rows(run("import", "--json", str(file)))["GOOGLE_APPLICATION_CREDENTIALS"]
+    assert said["word"] == f"stays a variable, which Google's own library reads: {login} in .env"
+    assert (folder / ".env").read_text() == f"GOOGLE_APPLICATION_CREDENTIALS={login}\n"
+    assert load(folder / "gateway.toml", environ={}).dotenv == {"GOOGLE_APPLICATION_CREDENTIALS": str(login)}
+    assert "nothing new to write" in run("import", str(file)).out
+
+
+def test_another_login_that_is_there_stays(run: Run, old: Old, folder: Path) -> None:
+    (folder / ".env").write_text("GOOGLE_APPLICATION_CREDENTIALS=/mine.json\n")
+    said = rows(run("import", "--json", str(old(VERTEX, ".env"))))["GOOGLE_APPLICATION_CREDENTIALS"]
+    assert said["word"] == ".env says otherwise, and stays: /mine.json"
+    assert (folder / ".env").read_text() == "GOOGLE_APPLICATION_CREDENTIALS=/mine.json\n"
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        (VERTEX, "stays a variable, which Google's own library reads: keys/sa.json in .env"),
+        ("PORT=1\n", "set it yourself"),
+    ],
+)
+def test_a_login_is_not_added_to_a_dotenv_that_is_imported(
+    run: Run, old: Old, folder: Path, beside: str, said: str
+) -> None:
+    (folder / ".env").write_text(beside)
+    files = [".env"] if beside == VERTEX else [".env", str(old(VERTEX, ".env"))]
+    assert rows(run("import", "--json", *files))["GOOGLE_APPLICATION_CREDENTIALS"]["word"].startswith(said)
+    assert (folder / ".env").read_text() == beside
+
+
+def test_without_vertex_the_login_means_nothing(run: Run, old: Old, folder: Path) -> None:
+    said = rows(run("import", "--json", str(old(VERTEX.replace("true", "false") + "LOG_LEVEL=info\n", ".env"))))
+    assert said["GOOGLE_APPLICATION_CREDENTIALS"]["word"] == "means nothing without USE_VERTEX_AUTH"
+    assert not (folder / ".env").exists()
+
+
 def test_a_dotenv_that_is_in_place_is_not_changed(run: Run, folder: Path) -> None:
     file = folder / ".env"
     file.write_text('API_KEYS=["k1", "k2"]\nGEMINI_API_KEY=g\n')
