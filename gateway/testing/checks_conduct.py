@@ -48,6 +48,8 @@ async def _stranger(caller: Caller, *, stream: bool) -> None:
     reply = await caller.ask(HELLO.streamed() if stream else HELLO, key=_STRANGER)
     if reply.status == 200:
         raise NotOffered("it lets any key in")
+    if reply.status == 429 and reply.retry_after:
+        raise NotOffered(f"not tried: too many wrong keys came from here, it looks at more in {reply.retry_after} s")
     caller.refused(reply, *((400, 401, 403) if caller.dialect == "gemini" else (401, 403)))  # Google says 400
 
 

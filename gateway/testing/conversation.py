@@ -27,6 +27,7 @@ class Reply:
     status: int
     kind: str
     body: bytes
+    retry_after: str = ""
 
     @property
     def shown(self) -> str:
@@ -151,7 +152,7 @@ async def exchange(
     except TimeoutError:
         raise Broken(f"no end within {within_s:g} s, {len(body)} bytes: {bytes(body[:80])!r}") from None
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Reply(response.status_code, kind, bytes(body))
+    return Reply(response.status_code, kind, bytes(body), response.headers.get("retry-after", ""))
 
 
 def _told(heard: Heard) -> str:

@@ -149,6 +149,30 @@ async def test_with_a_key_a_strangers_is_refused_in_every_dialect(tmp_path: Path
     assert [one.verdict for one in report.findings if one.check == "unknown model"] == ["ok"] * 4
 
 
+async def test_where_wrong_keys_are_not_looked_at_for_a_while_none_is_tried(tmp_path: Path) -> None:
+    """Its own wrong keys, of one run and the next, are too many for a minute."""
+    async with serve(gateway(tmp_path, auth={"keys": [KEY]})) as url:
+        for _ in range(10):
+            await selftest(url, "simple", key="sk-another", model="demo", dialects=["anthropic"])
+        report = await selftest(url, "no-streaming", key=KEY, model="demo", dialects=["anthropic"])
+    (finding,) = [one for one in report.findings if one.check == "wrong key"]
+    assert (report.ok, finding.verdict) == (True, "not offered")
+    assert finding.problem.startswith("not tried: too many wrong keys came from here, it looks at more in ")
+
+
+async def test_a_stranger_who_is_told_no_time_to_wait_is_not_refused_rightly(tmp_path: Path) -> None:
+    class Throttle(Watched):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if (b"x-api-key", b"sk-selftest-stranger") in scope.get("headers", ()):
+                await JSONResponse({"error": "slow down"}, 429)(scope, receive, send)
+            else:
+                await super().__call__(scope, receive, send)
+
+    async with serve(Throttle(gateway(tmp_path, auth={"keys": [KEY]}))) as url:
+        report = await selftest(url, "no-streaming", key=KEY, model="demo", dialects=["anthropic"])
+    assert [one.check for one in report.failed] == ["wrong key"]
+
+
 async def test_a_key_that_is_refused_fails_and_is_not_told(tmp_path: Path) -> None:
     report = await report_with(tmp_path, "sk-somebody-elses-key-0123456789")
     assert {one.check for one in report.failed} >= {"text", "tool call"}
