@@ -19,8 +19,9 @@ from gateway.config.replaced import Fate
 from gateway.redact import Secret
 from gateway.store.known import StoredCredential
 
-__all__ = ["Accounts", "ids_given", "take_in"]
+__all__ = ["NOT_ENABLED", "Accounts", "ids_given", "take_in"]
 
+NOT_ENABLED: Final = "not enabled in the imported file"
 _REVOKED: Final = "invalid_grant"  # the refresh token is of no use any more, so another one is news
 
 
@@ -146,7 +147,7 @@ def _row(one: ImportedCredential, id_: str) -> StoredCredential:
         source="import",
         email=one.email or "",
         state="disabled" if off else "active",
-        reason=(one.disabled_reason or "not enabled in the imported file") if off else "",
+        reason=(one.disabled_reason or NOT_ENABLED) if off else "",
         project_id=one.project_id or "",
         project_source="import" if one.project_id else "",
         refresh_token=one.refresh_token,

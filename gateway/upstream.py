@@ -16,6 +16,7 @@ from gateway.store.tally import Count
 from gateway.transport import Transport
 
 __all__ = [
+    "BY_HAND",
     "TRAIL_S",
     "Adapter",
     "Answer",
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
+BY_HAND: Final = "an operator took it out of use"  # why a credential is disabled, then
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):

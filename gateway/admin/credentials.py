@@ -18,16 +18,15 @@ from msgspec import Struct
 from gateway.admin.wording import iso
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.services import Services
-from gateway.upstream import CredentialView, LoggingIn, Pooling
+from gateway.upstream import BY_HAND, CredentialView, LoggingIn, Pooling
 
 __all__ = ["ACTIONS", "Action", "Credentials", "Pool", "Row", "as_json", "row_of"]
 
 Action = Literal["enable", "disable", "check", "remove"]
 
-_REASON: Final = "an operator took it out of use"
 _DO: Final[Mapping[Action, Callable[[Pooling, str], Awaitable[object]]]] = {
     "enable": lambda pool, id_: pool.enable(id_),
-    "disable": lambda pool, id_: pool.disable(id_, _REASON),
+    "disable": lambda pool, id_: pool.disable(id_, BY_HAND),
     "check": lambda pool, id_: pool.check(id_),
     "remove": lambda pool, id_: pool.remove(id_),
 }

@@ -61,13 +61,24 @@ def list_(found: Loaded, upstream: str | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @_JSON
 def check(found: Loaded, ids: tuple[str, ...], upstream: str | None, as_json: bool) -> None:
-    """Ask the upstreams about these credentials, or about all. Ends with 3 when none of them can be used."""
-    views = _work("check", found, upstream, ids)
+    """Ask the upstreams about these credentials, or about all.
+
+    Ends with 3 when none of them can be used, and with 1 when only some can; those that an operator took out of use do
+    not count.
+    """
+    views: Sequence[CredentialView] = _work("check", found, upstream, ids)
     _show(found, views, as_json=as_json)
-    if not any(_work("serves", view) for view in views):
+    counted = [view for view in views if not _work("is_off", view)]
+    failed = [view for view in counted if not _work("serves", view)]
+    if len(failed) == len(counted):
         why = "none of them can serve a request" if views else "there are none"
         click.echo(f"nothing usable: {why}", err=True)
         raise SystemExit(3)
+    if failed:
+        click.echo(
+            f"{len(failed)} of {len(counted)} cannot be used: {', '.join(view.id[:8] for view in failed)}", err=True
+        )
+        raise SystemExit(1)
 
 
 @_command("enable")

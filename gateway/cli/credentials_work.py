@@ -9,6 +9,7 @@ from typing import Final
 import click
 from msgspec.structs import replace
 
+from gateway.adapters.taking_in import NOT_ENABLED
 from gateway.app import adapters_of
 from gateway.app import check as check_config
 from gateway.cli.credentials_store import look, see_changed
@@ -16,13 +17,13 @@ from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.store.known import StoredCredential
 from gateway.transport import Transport
-from gateway.upstream import CredentialView, Pooling
+from gateway.upstream import BY_HAND, CredentialView, Pooling
 
-__all__ = ["asked", "check", "disable", "enable", "is_paused", "opened", "quiet", "remove", "serves", "views"]
+__all__ = ["asked", "check", "disable", "enable", "is_off", "is_paused", "opened", "quiet", "remove", "serves", "views"]
 
 _WAIT_S: Final = 60.0
-_SERVING: Final = frozenset({"active", "suspected", "cooling"})
-_BY_HAND: Final = "an operator took it out of use"
+_SERVING: Final = frozenset({"active", "cooling"})
+_SILENT: Final = f"no answer within {_WAIT_S:.0f} s"
 
 _Act = Callable[[Pooling, CredentialView], Awaitable[CredentialView]]
 
@@ -56,7 +57,7 @@ def enable(loaded: Loaded, upstream: str | None, ids: Sequence[str]) -> Sequence
 
 def disable(loaded: Loaded, upstream: str | None, ids: Sequence[str]) -> Sequence[CredentialView]:
     """Take credentials out of use; raise ConfigError."""
-    done = asyncio.run(_each(loaded, upstream, ids, lambda pool, view: pool.disable(view.id, _BY_HAND)))
+    done = asyncio.run(_each(loaded, upstream, ids, lambda pool, view: pool.disable(view.id, BY_HAND)))
     see_changed(loaded, done, _same_use)
     return done
 
@@ -77,11 +78,16 @@ def remove(loaded: Loaded, upstream: str | None, ids: Sequence[str]) -> Sequence
 
 
 def serves(view: CredentialView) -> bool:
-    """Tell whether requests could be served by a credential, now or when it has cooled down.
+    """Tell whether a credential that was asked has passed: it can serve, now or when it has cooled down.
 
     One that rests for a reason, and not for a model, got no answer to what it needs first.
     """
-    return view.enabled and view.state in _SERVING and not is_paused(view)
+    return view.state in _SERVING and not is_paused(view) and view.last_error != _SILENT
+
+
+def is_off(view: CredentialView) -> bool:
+    """Tell whether an operator took a credential out of use, here or in the file that it came from."""
+    return not view.enabled and view.reason in (BY_HAND, NOT_ENABLED)
 
 
 def is_paused(view: CredentialView) -> bool:
@@ -133,7 +139,7 @@ async def _asked(pool: Pooling, view: CredentialView) -> CredentialView:
         async with asyncio.timeout(_WAIT_S):
             return await pool.check(view.id)
     except TimeoutError:
-        return replace(view, last_error=f"no answer within {_WAIT_S:.0f} s")
+        return replace(view, last_error=_SILENT)
 
 
 async def _each(loaded: Loaded, upstream: str | None, ids: Sequence[str], act: _Act) -> Sequence[CredentialView]:

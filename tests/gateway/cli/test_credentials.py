@@ -24,6 +24,7 @@ from gateway.cli.credentials_store import stored
 from gateway.config import Loaded, Secret, load
 from gateway.store.credentials import CredentialStore
 from gateway.store.known import StoredCredential
+from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Done, Run, antigravity
 from tests.processes import gateway
@@ -278,7 +279,8 @@ async def test_check_ends_with_3_when_none_can_be_used(
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
     fake_v1internal.oauth.fail("invalid_grant", token="rt-2", times=9)
     both, second = await check(command), await check(command, id_of("rt-2")[:8])
-    assert (both.code, second.code) == (0, 3)
+    assert (both.code, both.err) == (1, f"1 of 2 cannot be used: {id_of('rt-2')[:8]}\n")
+    assert second.code == 3
     assert "because: invalid_grant" in second.out
     assert second.err == "nothing usable: none of them can serve a request\n"
 
@@ -291,6 +293,28 @@ async def test_check_ends_with_3_when_the_oauth_client_is_unknown(
     done = await check(command)
     assert done.code == 3
     assert "because: invalid_client" in done.out
+
+
+@pytest.mark.parametrize("base", ["", "http://127.0.0.1:9"])
+async def test_check_ends_with_3_when_the_only_one_has_failed(
+    command: Run, write: Write, fake_openai: FakeOpenAI, base: str
+) -> None:
+    """A refused key and a host that is not there make a suspect, which is as good as none."""
+    write(f'[upstream.openai]\napi_key = "wrong"\nbase_url = "{base or fake_openai.url}/v1"\nmodels = ["gpt-4.1"]\n')
+    done = await check(command)
+    assert (done.code, done.err) == (3, "nothing usable: none of them can serve a request\n")
+    assert "suspected" in done.out
+
+
+async def test_what_an_operator_took_out_of_use_is_not_counted(
+    command: Run, write: Write, folder: Path, fake_v1internal: FakeV1Internal
+) -> None:
+    write(antigravity(fake_v1internal, '["rt-1", "rt-2"]', 'pool.import = "tokens.json"\n'))
+    write_tokens(folder, {"projects": [{"refresh_token": "rt-3", "enabled": False}]})
+    await asyncio.to_thread(command, "credentials", "disable", id_of("rt-2"))
+    all_, off = await check(command), await check(command, id_of("rt-2"))
+    assert (all_.code, all_.err) == (0, "")
+    assert off.code == 3
 
 
 async def test_check_ends_with_3_where_there_is_none(command: Run) -> None:
