@@ -26,7 +26,8 @@ def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     """List every model name that a caller can use, where it leads, and its limits in tokens.
 
     The upstreams are asked for their lists, for 20 seconds at most; where one does not answer, its last list counts,
-    else the one that comes with the gateway. Ends with 3 when no upstream can be used.
+    else the one that comes with the gateway. Ends with 3 when no upstream can be used, or no model is listed and no
+    upstream answers.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     try:
@@ -37,7 +38,8 @@ def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     if not as_json:
         click.echo("\n".join(_notes(asked)), err=True)
     if not asked.usable:
-        click.echo("nothing usable: requests would get 503", err=True)
+        why = "requests would get 503" if asked.models else "no model is listed, and no upstream answers"
+        click.echo(f"nothing usable: {why}", err=True)
         raise SystemExit(3)
 
 
@@ -66,9 +68,10 @@ def _number(tokens: int | None) -> str:
 
 
 def _notes(asked: "Asked") -> list[str]:
-    """Say how each upstream is, and whose list is an older one."""
+    """Say how each upstream is, and whose list is an older one, or none."""
+    old = "its list is an older one" if asked.models else "it gave no list"
     notes = (
-        f"upstream {one.name}: {one.state}" + (f"; its list is an older one: {one.trouble}" if one.trouble else "")
+        f"upstream {one.name}: {one.state}" + (f"; {old}: {one.trouble}" if one.trouble else "")
         for one in asked.upstreams
     )
     return [legible(note) for note in notes]

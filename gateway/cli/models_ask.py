@@ -10,12 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.app import Gateway
+from gateway.cli.credentials_work import asked, serves
 from gateway.config import Config, Loaded
 from gateway.errors import ModelNotFound
 from gateway.resolution import Resolver
-from gateway.upstream import Adapter, Listing, Target
+from gateway.upstream import Adapter, Listing, Pooling, Target
 
-__all__ = ["Asked", "Model", "Upstream", "ask"]
+__all__ = ["Asked", "Model", "Upstream", "ask", "look"]
 
 _WAIT_S = 20.0
 
@@ -63,21 +64,34 @@ def ask(loaded: Loaded) -> Asked:
 async def _ask(gateway: Gateway) -> Asked:
     await gateway.start()
     try:
-        troubles = await _troubles(gateway.adapters)
-        config = gateway.loaded.config
-        upstreams = [
-            Upstream(
-                name=name,
-                type=config.upstream[name].type,
-                usable=adapter.usable,
-                state=adapter.state(),
-                trouble=troubles.get(name) or None,
-            )
-            for name, adapter in gateway.adapters.items()
-        ]
-        return Asked(upstreams=upstreams, models=_models(config, gateway.adapters))
+        return await look(gateway)
     finally:
         await gateway.stop()
+
+
+async def look(gateway: Gateway) -> Asked:
+    """Wait for the lists of a gateway that has started; without any model its upstreams must answer otherwise."""
+    troubles = await _troubles(gateway.adapters)
+    config = gateway.loaded.config
+    models = _models(config, gateway.adapters)
+    upstreams = [
+        Upstream(
+            name=name,
+            type=config.upstream[name].type,
+            usable=adapter.usable and (bool(models) or await _answers(adapter)),
+            state=adapter.state(),
+            trouble=troubles.get(name) or None,
+        )
+        for name, adapter in gateway.adapters.items()
+    ]
+    return Asked(upstreams=upstreams, models=models)
+
+
+async def _answers(adapter: Adapter) -> bool:
+    """Ask about the credentials of an upstream, which may have models that it does not list."""
+    if not isinstance(adapter, Pooling):
+        return True
+    return any(map(serves, await asked({adapter.name: adapter}, adapter.views())))
 
 
 async def _troubles(adapters: Mapping[str, Adapter]) -> dict[str, str]:

@@ -172,6 +172,30 @@ async def test_without_a_usable_credential_it_ends_with_3(
     assert "claude-sonnet-4-5" in done.out
 
 
+NOBODY = '[upstream.mine]\ntype = "openai"\napi_key = "k"\nbase_url = "http://127.0.0.1:9"\n'
+
+
+async def test_where_nothing_is_listed_and_nobody_answers_it_ends_with_3(run: Run, write: Write) -> None:
+    write(NOBODY)
+    done = await asyncio.to_thread(run, "models")
+    assert done.code == 3
+    assert "; it gave no list: the upstream cannot be reached: " in done.err
+    assert done.err.endswith("nothing usable: no model is listed, and no upstream answers\n")
+
+
+async def test_an_upstream_without_a_list_is_usable(run: Run, write: Write) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        write(NOBODY.replace(":9", f":{listening.sockets[0].getsockname()[1]}"))
+        done, said = await json_of(run)
+    assert (done.code, said["models"], said["upstreams"][0]["usable"]) == (0, [], True)
+
+
 @pytest.mark.usefixtures("unserved")
 @pytest.mark.parametrize("toml", ['[upstream.anthropic]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
 async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) -> None:
