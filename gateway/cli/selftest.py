@@ -95,7 +95,7 @@ def selftest(
     wished = partial(part.check, selection=selection, dialects=dialects, model=model, headers=headers, tell=tell)
     report = _report(part.check_url(url, key, wished) if found is None else part.own(found, wished))
     if report is None:
-        click.echo("nothing usable: requests would get 503", err=True)
+        click.echo("nothing usable: requests would fail; `gateway models` says why", err=True)
         raise SystemExit(3)
     click.echo(msgspec.json.encode(report.object()) if as_json else part.summary(report))
     raise SystemExit(0 if report.ok else 1)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from gateway.app import Gateway, create_app
+from gateway.cli.models_ask import look
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.legible import legible
 from gateway.redact import Secret
@@ -36,7 +37,7 @@ async def own(loaded: Loaded, wished: Wished) -> Report | None:
     app = create_app(_alone(loaded, key))
     gateway: Gateway = app.state.gateway
     async with _serving(app) as url:
-        return await wished(url, key=key) if gateway.usable else None
+        return await wished(url, key=key) if gateway.usable and (await look(gateway)).usable else None
 
 
 def _alone(loaded: Loaded, key: str) -> Loaded:

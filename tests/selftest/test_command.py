@@ -22,6 +22,7 @@ keys = ["{KEY}"]
 [limits]
 requests_per_minute = 1
 """
+UNREACHABLE = '[upstream.mine]\ntype = "openai"\napi_key = "k"\nbase_url = "http://127.0.0.1:9"\n'
 NOBODY = '[upstream.google]\ntype = "v1internal"\noauth = { client_id = "a", client_secret = "b" }\n'
 
 
@@ -80,9 +81,11 @@ def test_what_runs_already_with_limits_is_no_hindrance(run: Run, tmp_path: Path)
         assert run("--simple", "--dialect", "gemini").code == 0
 
 
-def test_nothing_usable_is_exit_3(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "gateway.toml").write_text(NOBODY)
-    done = run("--simple")
+@pytest.mark.parametrize("toml", [NOBODY, UNREACHABLE])
+@pytest.mark.parametrize("model", [(), ("--model", "m")])
+def test_nothing_usable_is_exit_3(run: Run, tmp_path: Path, toml: str, model: tuple[str, ...]) -> None:
+    (tmp_path / "gateway.toml").write_text(toml)
+    done = run("--simple", *model)
     assert (done.code, done.out) == (3, "")
     assert "nothing usable" in done.err
 
