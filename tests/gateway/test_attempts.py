@@ -280,9 +280,9 @@ async def test_silence_before_the_first_event_is_a_timeout() -> None:
 async def test_a_ping_within_a_block_is_a_sign_of_life(passed: str, opened: bool) -> None:
     data = ir.Passed(passed.encode(), quiet=passed == ":")
     pause_s = patient(0.1)
-    silence: Play = [part for _ in range(4) for part in (pause_s, [data])]
     begins: list[ir.Event] = [ir.Passed(b"x"), ir.Started(), *([ir.BlockStarted(kind="thinking")] if opened else [])]
-    upstream = script([begins, *silence, [ir.ThinkingDelta("hm")]], after=lambda error: error)
+    play: Play = [begins, pause_s, [data], pause_s, [data], pause_s, [data], pause_s, [data], [ir.ThinkingDelta("hm")]]
+    upstream = script(play, after=lambda error: error)
     running = run(upstream, policy=replace(POLICY, first_byte=3 * pause_s))
     if passed == "ping" and opened:
         assert (await running).events[-1] == ir.ThinkingDelta("hm")
