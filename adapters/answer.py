@@ -27,6 +27,11 @@ class Reader(Protocol):
     """What a codec makes of the payloads of one answer."""
 
     @property
+    def finished(self) -> bool:
+        """Tell whether it is complete though the body is not: most dialects have an end that stands for the body's."""
+        ...
+
+    @property
     def usage(self) -> ir.Usage | None:
         """Give what the upstream has counted so far."""
         ...
@@ -53,6 +58,8 @@ class UpstreamAnswer:
     first byte says so: error pages and JSON come labelled as event streams, too.
     """
 
+    _due: float | None = None  # when nothing is waited for any more behind the end of the answer
+
     def __init__(
         self,
         response: Response,
@@ -73,7 +80,6 @@ class UpstreamAnswer:
         self._now = now
         self._decoder = Decoder(done=done)
         self._ended = self._finished = False
-        self._due: float | None = None  # when nothing is waited for any more behind the end of the answer
         self._escaped = False  # there may be escapes in what was read and is no event yet
         kind = response.headers.get("content-type", "").lower()
         self._streams = streams
@@ -91,15 +97,16 @@ class UpstreamAnswer:
         if self._ended:
             return None
         try:
-            read = self._trail if self._is_complete() else self._response.read
-            data = b"" if self._whole else await read()
+            if self._reader.finished and self._decoder.between:
+                return await self._trail()
+            data = b"" if self._whole else await self._response.read()
             if self._whole or (not self._seen and self._is_document(data)):
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
             return self._events(data)
         except TimeoutError:
             return self._left()
         except TransportError as error:
-            if isinstance(error, Broken) and self._is_complete():
+            if isinstance(error, Broken) and self._reader.finished and self._decoder.between:
                 return self._left()
             failure = unreachable(error)
         except EventTooLarge as error:
@@ -107,19 +114,16 @@ class UpstreamAnswer:
         self._decoder.abort()  # the error's traceback keeps it
         raise self._told(failure)  # not within, where it would keep the other error, and with it what was read
 
-    def _is_finished(self) -> bool:
-        """Tell whether the answer is complete though the body is not: most dialects have an end that stands for it."""
-        return False
-
-    def _is_complete(self) -> bool:
-        return self._is_finished() and self._decoder.between
-
-    async def _trail(self) -> bytes:
+    async def _trail(self) -> list[ir.Event]:
         """Read what may follow the end of the answer; raise TimeoutError when it has had its time."""
         if self._due is None:
             self._due = asyncio.get_running_loop().time() + TRAIL_S
         async with asyncio.timeout_at(self._due):
-            return await self._response.read()
+            data = await self._response.read()
+        events = self._events(data)
+        if events:
+            self._due = None  # more words have their own time
+        return events
 
     def _left(self) -> list[ir.Event]:
         """End a complete answer without the end of its body."""
@@ -137,8 +141,6 @@ class UpstreamAnswer:
         events = self._reader.feed(payloads) if payloads else []
         if ended:
             events += self._reader.close()
-        if events:
-            self._due = None  # more words have their own time
         if events and type(events[-1]) in _LAST:
             data = self._last(data, events, payloads)
         return self._passed(data, events, quiet=not payloads) if self._passes else events

@@ -89,11 +89,8 @@ class Anthropic(KeyedUpstream):
         )
         base = self._backend.bases[0]
         shipped: Mapping[str, ModelInfo] = SHIPPED if urlsplit(base).hostname == _HOST else {}
-        super().__init__(self._backend, kept, set(), configured=config.models, shipped=shipped)
-        self._write = Writer(self._info, loaded.config.translate, self._backend.learnt)
-
-    def _info(self, model: str) -> ModelInfo:
-        return described(self._list.info(model) or ModelInfo(id=model))
+        super().__init__(self._backend, kept, set(), configured=config.models, shipped=shipped, described=described)
+        self._write = Writer(self.info, loaded.config.translate, self._backend.learnt)
 
     # serving
 

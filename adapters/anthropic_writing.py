@@ -61,11 +61,11 @@ class Learnt:
 
 
 class Writer:
-    """Writes requests for one upstream. `info`: what it lists of a model. `services`: its built-in tools."""
+    """Writes requests for one upstream. `info`: what is known of a model. `services`: its built-in tools."""
 
     def __init__(
         self,
-        info: Callable[[str], ModelInfo | None],
+        info: Callable[[str], ModelInfo],
         translate: TranslateConfig,
         learnt: Learnt,
         *,
@@ -117,9 +117,8 @@ class Writer:
         learnt = self._learnt.limits.get(request.model)
         if learnt is not None:
             return learnt
-        info = self._info(request.model)
         longer = any(beta.startswith(_LONGER) for beta in request.betas)
-        return None if info is None or longer else info.max_output
+        return None if longer else self._info(request.model).max_output
 
 
 def _efforts(traits: Traits, causes: frozenset[Cause]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from gateway.adapters.azure_errors import RULES, read_failure
 from gateway.adapters.openai import OpenAI
-from gateway.adapters.openai_models import describe
+from gateway.adapters.openai_models import described
 from gateway.adapters.openai_server import KEY_ALONE, Server, Settings
 from gateway.config import AzureConfig, UpstreamConfig
 
@@ -41,7 +41,7 @@ class AzureOpenAI(OpenAI):
             read_failure=read_failure,
             server=server,
             draws=False,
-            shipped={name: describe(name) for name in models},
+            described=described,
             lists=False,  # /models of the v1 path has the models that could be deployed, not the deployments
         )
 

@@ -134,12 +134,11 @@ class GeminiAPI(KeyedUpstream):
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
             return pass_through(request, request.native, causes)
-        info = self._list.info(request.model)
         target = GeminiTarget(
             model=request.model,
             family="gemini",
             surface="gemini",
-            max_output=info.max_output if info is not None else None,
+            max_output=self.info(request.model).max_output,
             thinking_conflict=self._translate.thinking_conflict,
             signatures=self._translate.signatures != "off",
             schemas=self._schemas,

@@ -28,11 +28,6 @@ class GoogleAnswer(UpstreamAnswer):
         whole: bool = False,
     ) -> None:
         super().__init__(response, reader, _is_error, failed, read_failure, now, streams=False if whole else None)
-        self._chunks = reader
-
-    def _is_finished(self) -> bool:
-        """Tell whether a finish reason has come: Google's streams have no other end."""
-        return self._chunks.finished
 
 
 def _is_error(payload: bytes) -> bool:

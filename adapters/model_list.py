@@ -1,8 +1,8 @@
 """The models of an upstream: those that are configured, else those fetched last, else a shipped table."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +15,17 @@ from gateway.store.credentials import StoredModels
 from gateway.store.keeper import Keeper
 from gateway.upstream import ModelInfo
 
-__all__ = ["Catalogue", "ModelList"]
+__all__ = ["Catalogue", "Described", "ModelList", "as_listed"]
+
+Described: TypeAlias = Callable[[ModelInfo], ModelInfo]  # fills in what a list leaves out, and the name tells
 
 _FETCH_EVERY_S: Final = 3600.0
 _FETCH_AGAIN_S: Final = 60.0
+
+
+def as_listed(info: ModelInfo) -> ModelInfo:
+    """Fill in nothing."""
+    return info
 
 
 class Catalogue(Struct, frozen=True):
@@ -40,6 +47,7 @@ class ModelList:
         *,
         configured: Sequence[str],
         shipped: Mapping[str, ModelInfo],
+        described: Described,
         fetched: StoredModels | None,
         keeper: Keeper,
         clock: Clock,
@@ -48,6 +56,7 @@ class ModelList:
         self._upstream = upstream
         self._configured = configured
         self._shipped = shipped
+        self._described = described
         self._keeper = keeper
         self._clock = clock
         self._logger = logger
@@ -57,9 +66,9 @@ class ModelList:
         self.renamed: Mapping[str, str] = {}
         self._take(_stored(fetched) or Catalogue(dict(shipped)))
 
-    def info(self, model: str) -> ModelInfo | None:
+    def info(self, model: str) -> ModelInfo:
         """Give what is known of a model, also of one that is not listed."""
-        return self.models.get(model) or self._shipped.get(model)
+        return self.models.get(model) or self._described(self._shipped.get(model) or ModelInfo(id=model))
 
     def current(self, model: str) -> str:
         """Give the id that a retired model has now; that of any other is itself."""
@@ -100,11 +109,11 @@ class ModelList:
 
     def _take(self, catalogue: Catalogue) -> None:
         self.renamed = catalogue.renamed
-        self.models = self._known(self._configured, catalogue) if self._configured else catalogue.models
-
-    def _known(self, names: Iterable[str], catalogue: Catalogue) -> dict[str, ModelInfo]:
-        """Describe models by name, as far as anything is known about them."""
-        return {name: catalogue.models.get(name) or self._shipped.get(name) or ModelInfo(id=name) for name in names}
+        listed = catalogue.models
+        names = self._configured or listed
+        self.models = {
+            name: self._described(listed.get(name) or self._shipped.get(name) or ModelInfo(id=name)) for name in names
+        }
 
 
 def _stored(fetched: StoredModels | None) -> Catalogue | None:

@@ -18,13 +18,13 @@ from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import USER_AGENT, fetch
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.keeping import restore
-from gateway.adapters.model_list import Catalogue
+from gateway.adapters.model_list import Catalogue, as_listed
 from gateway.adapters.openai_apis import APIS
 from gateway.adapters.openai_counting import InputTokens
 from gateway.adapters.openai_errors import RULES, read_failure, without_key
 from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney
 from gateway.adapters.openai_making import OpenAIMaking
-from gateway.adapters.openai_models import SHIPPED, limit_field, read_list
+from gateway.adapters.openai_models import SHIPPED, described, limit_field, read_list
 from gateway.adapters.openai_recall import recall
 from gateway.adapters.openai_server import Settings
 from gateway.adapters.pool import Pool
@@ -103,7 +103,13 @@ class OpenAI(KeyedUpstream):
             server=settings.server,
         )
         super().__init__(
-            self._backend, kept, set(), configured=settings.models, shipped=settings.shipped, lists=settings.lists
+            self._backend,
+            kept,
+            set(),
+            configured=settings.models,
+            shipped=settings.shipped,
+            described=settings.described,
+            lists=settings.lists,
         )
         self._signatures = loaded.config.translate.signatures != "off"
         self._tokens = InputTokens(self._backend)
@@ -126,6 +132,7 @@ class OpenAI(KeyedUpstream):
             official=official,
             draws=not official,
             shipped=SHIPPED if official else {},
+            described=described if official else as_listed,
         )
 
     def open(self, call: Call) -> Journey:
@@ -171,14 +178,13 @@ class OpenAI(KeyedUpstream):
         return written if name == request.model else replace(written, body=written.body | {"model": name})
 
     def _target(self, model: str, causes: frozenset[Cause]) -> OpenAITarget:
-        info = self._list.info(model)
         field = self._limit_field(model, causes)
         official, wanted = self._settings.official, self._settings.max_tokens_field
         return OpenAITarget(
             model=model,
             reasoning=not causes & _EFFORT,
             max_tokens_field=field,
-            max_output=self._backend.longest.get(model) or (info.max_output if info is not None else None),
+            max_output=self._backend.longest.get(model) or self.info(model).max_output,
             signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
             logprobs="logprobs" not in causes,

@@ -11,11 +11,12 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.dialects.outbound import MaxTokensField
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "describe", "limit_field", "read_list"]
+__all__ = ["SHIPPED", "describe", "described", "limit_field", "read_list"]
 
 # pattern: tokens in, tokens out, whether it thinks; the first one that fits
 _FACTS: Final[tuple[tuple[str, tuple[int, int, bool]], ...]] = (
@@ -55,6 +56,18 @@ def describe(name: str) -> ModelInfo:
     if facts is None:
         return ModelInfo(id=name)
     return ModelInfo(id=name, max_input=facts[0], max_output=facts[1], thinking=facts[2])
+
+
+def described(info: ModelInfo) -> ModelInfo:
+    """Fill in what a list leaves out of a model of OpenAI's own."""
+    named = describe(info.id)
+    return replace(
+        info,
+        max_input=info.max_input or named.max_input,
+        max_output=info.max_output or named.max_output,
+        thinking=named.thinking if info.thinking is None else info.thinking,
+        methods=info.methods or named.methods,
+    )
 
 
 SHIPPED: Final[Mapping[str, ModelInfo]] = {

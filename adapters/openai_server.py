@@ -7,6 +7,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from gateway.adapters.failures import ReadFailure, Rules
+from gateway.adapters.model_list import Described, as_listed
 from gateway.config.upstreams import PoolConfig
 from gateway.dialects.outbound import MaxTokensField
 from gateway.errors import ModelNotFound
@@ -54,8 +55,8 @@ class Server(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """What one upstream of this kind is configured to be.
 
-    `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: what is known of models
-    without asking; `lists`: it can be asked.
+    `official`: it is OpenAI itself. `draws`: its chat may be asked for pictures. `shipped`: the models of
+    one that gave no list yet; `described`: what their names tell; `lists`: it can be asked.
     """
 
     base: str
@@ -70,4 +71,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     official: bool = False
     draws: bool = True
     shipped: Mapping[str, ModelInfo] = {}
+    described: Described = as_listed
     lists: bool = True

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.adapters.credential import Credential
 from gateway.adapters.journey import Backend
 from gateway.adapters.keeping import Kept
-from gateway.adapters.model_list import Catalogue, ModelList
+from gateway.adapters.model_list import Catalogue, Described, ModelList, as_listed
 from gateway.adapters.tending import Probe, ProbeName, Tending
 from gateway.store.known import Change, Happening
 from gateway.store.tally import Count
@@ -39,6 +39,7 @@ class PooledUpstream(ABC, Generic[_C]):
         *,
         configured: Sequence[str],
         shipped: Mapping[str, ModelInfo],
+        described: Described = as_listed,
         lists: bool = True,
     ) -> None:
         self.name = backend.pool.name
@@ -61,6 +62,7 @@ class PooledUpstream(ABC, Generic[_C]):
             self.name,
             configured=configured,
             shipped=shipped,
+            described=described,
             fetched=kept.fetched,
             keeper=kept.keeper,
             clock=backend.clock,
@@ -102,6 +104,10 @@ class PooledUpstream(ABC, Generic[_C]):
     def models(self) -> Mapping[str, ModelInfo]:
         """List the configured models, else those fetched last, else the shipped table."""
         return self._list.models
+
+    def info(self, model: str) -> ModelInfo:
+        """Give what is known of a model, also of one that is not listed."""
+        return self._list.info(model)
 
     # what operators ask
 

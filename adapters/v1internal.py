@@ -131,8 +131,7 @@ class V1Internal(PooledUpstream[Account]):
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
             return pass_through(request, request.native, causes)
-        info = self._list.info(request.model)
-        target = self._target(request.model, info.max_output if info is not None else None)
+        target = self._target(request.model, self.info(request.model).max_output)
         return write_request(request, without(target, causes))
 
     def _describe(self, model: str, max_output: int | None) -> GeminiTarget:

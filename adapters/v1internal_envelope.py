@@ -90,5 +90,6 @@ def _request_type(written: Written) -> RequestType:
     if written.image_model:
         return "image_gen"
     tools = written.body.get("tools")
-    (tool,) = tools if is_list(tools) and len(tools) == 1 else (None,)
-    return "web_search" if is_object(tool) and tool.keys() == _SEARCH else "agent"
+    if is_list(tools) and len(tools) == 1 and is_object(tools[0]) and tools[0].keys() == _SEARCH:
+        return "web_search"
+    return "agent"

@@ -43,6 +43,8 @@ class V1InternalBackend(Backend[Account], kw_only=True):
 class V1InternalCalls(PoolCalls[Account, _W, _A]):
     """The calls of one request to one method, by accounts that each have a token and a project."""
 
+    _billed = False
+
     _path: ClassVar[str]
 
     def __init__(self, call: Call, draft: Draft[_W], backend: V1InternalBackend) -> None:
@@ -50,7 +52,6 @@ class V1InternalCalls(PoolCalls[Account, _W, _A]):
         self._backend = backend
         self._token = ""
         self._project = ""
-        self._billed = False
 
     @abstractmethod
     async def _ask(self, token: str, project: str) -> _A:

@@ -111,13 +111,15 @@ class Vertex(PooledUpstream[DefaultCredential]):
         self._claude: AnthropicBackend[DefaultCredential] = AnthropicBackend(
             **shared, rules=claude.RULES, read_failure=claude.read_failure, door=claude.door_of(place)
         )
-        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=False)
+        super().__init__(
+            self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, described=described, lists=False
+        )
         self._claude.models = self.models
         self._first_login: asyncio.Task[None] | None = None
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
         self._write_claude: Write[AnthropicWritten] = claude.fetches_nothing(
-            Writer(self._info, loaded.config.translate, self._claude.learnt, services=claude.SERVICES)
+            Writer(self.info, loaded.config.translate, self._claude.learnt, services=claude.SERVICES)
         )
 
     # how it is
@@ -187,6 +189,10 @@ class Vertex(PooledUpstream[DefaultCredential]):
         except (Failure, GatewayError, TimeoutError, ValueError):
             return None
 
+    def info(self, model: str) -> ModelInfo:
+        """Give what is known of a model: of each version of it the same."""
+        return self._list.info(model if model in self._list.models else model.partition("@")[0])
+
     async def forward(self, call: NativeCall) -> NativeAnswer:
         """Pass a native call on a model on; embeddings are asked for as the model knows it."""
         if call.method == "POST" and call.model and call.path.rpartition(":")[2] in EMBEDS:
@@ -205,21 +211,16 @@ class Vertex(PooledUpstream[DefaultCredential]):
                 losses=taken.losses,
                 image_model=image,
             )
-        info = self._info(request.model)
         target = GeminiTarget(
             model=request.model,
             family="gemini",
             surface="vertex",
-            max_output=info.max_output,
+            max_output=self.info(request.model).max_output,
             thinking_conflict=self._translate.thinking_conflict,
             signatures=self._translate.signatures != "off",
             schemas=self._schemas,
         )
         return write_request(request, without(target, causes))
-
-    def _info(self, model: str) -> ModelInfo:
-        known = self._list.info(model) or self._list.info(model.partition("@")[0]) or ModelInfo(id=model)
-        return described(known)
 
     async def _count(self, request: ir.Request) -> int | None:
         written = self._write(request, self._backend.lacks.of(request.model))

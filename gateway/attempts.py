@@ -293,7 +293,7 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
     try:
         while (batch := await answer.read()) is not None:
             events += batch
-            if not _is_sign(batch, events):
+            if not batch or (type(batch[-1]) is ir.Passed and not _is_ping(batch, events)):
                 continue
             watchdog.feed()
             begun = _begun(target, journey, answer, events, batch)
@@ -307,12 +307,12 @@ async def _answered(target: Target, journey: Journey, watchdog: Watchdog) -> Beg
         raise
 
 
-def _is_sign(batch: list[ir.Event], events: list[ir.Event]) -> bool:
+def _is_ping(batch: list[ir.Event], events: list[ir.Event]) -> bool:
     """Tell a sign of life from a comment; a ping is one once a block is open: thoughts may show nothing else."""
-    last = batch[-1] if batch else None
+    last = batch[-1]
     if type(last) is ir.Passed and all(type(event) is ir.Passed for event in batch):
         return not last.quiet and ir.BlockStarted in map(type, events)
-    return last is not None
+    return True
 
 
 def _begun(

@@ -258,8 +258,7 @@ def _noting(context: RequestContext, send: Send, clock: Clock) -> Send:
             for hear in context.on_stream:
                 hear()
         if not message.get("more_body"):
-            heard, context.on_last = context.on_last, ()
-            for end in heard:
+            for end in context.on_last:
                 end()
         return send(message)
 

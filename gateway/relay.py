@@ -30,7 +30,17 @@ from gateway.policy import prepare, refusal, takes
 from gateway.sessions import named
 from gateway.signatures import Shared, SignatureMemory, Watch
 from gateway.streaming import EVENT_STREAM, JSON, Client, ClientGone
-from gateway.upstream import TRAIL_S, Call, Fetching, Journey, NativeAnswer, Target, credential_of
+from gateway.upstream import (
+    TRAIL_S,
+    Call,
+    Describing,
+    Fetching,
+    Journey,
+    ModelInfo,
+    NativeAnswer,
+    Target,
+    credential_of,
+)
 
 __all__ = ["Keep", "Relay", "of_variants", "refuse_losses", "tell", "tell_losses"]
 
@@ -156,7 +166,7 @@ class Relay:
             self.memory.recall(context.principal.id, request, target.model),
             upstream=target.adapter.name,
             model=target.model,
-            info=target.adapter.models().get(target.model),
+            info=target.adapter.models().get(target.model) or _unlisted(target),
             dialect=context.route.dialect,
             config=self._config,
             variants=target.variants,
@@ -488,6 +498,10 @@ def refuse_losses(losses: tuple[ir.Loss, ...]) -> None:
         more = f"; and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         reason = f"translate.lossy is strict and this upstream cannot carry: {listed}{more}"
         raise InvalidRequest(reason, param=lost[0].path)
+
+
+def _unlisted(target: Target) -> ModelInfo | None:
+    return target.adapter.info(target.model) if isinstance(target.adapter, Describing) else None
 
 
 def _needs(target: Target, media: ir.Media) -> bool:

@@ -24,6 +24,7 @@ __all__ = [
     "Consent",
     "Counting",
     "CredentialView",
+    "Describing",
     "Drawing",
     "Edit",
     "Embedding",
@@ -366,6 +367,15 @@ class Fetching(Adapter, Protocol):
 
     def fetches(self, media: ir.Media, model: str) -> bool:
         """Tell whether it takes the address of a file for this model."""
+        ...
+
+
+@runtime_checkable
+class Describing(Adapter, Protocol):
+    """An upstream that knows something of models which it does not list."""
+
+    def info(self, model: str) -> ModelInfo:
+        """Give what is known of a model, listed or not."""
         ...
 
 

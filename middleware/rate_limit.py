@@ -89,11 +89,12 @@ class RateLimit:
             await refuse(context, send, refusal)
             return
         if not (plan.amounts or hold.id):
-            context.on_last += (partial(limiter.end, hold, ()),)  # who then asks again at once is let in
+            end = partial(limiter.end, hold, ())
+            context.on_last += (end,)  # who then asks again at once is let in
             try:
                 await self.app(scope, receive, send)
             finally:
-                limiter.end(hold, ())
+                end()
             return
         request = _Limited(limiter, self._costs, self._clock, context, hold, send)
         if plan.amounts:

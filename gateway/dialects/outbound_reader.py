@@ -6,7 +6,7 @@ A failure comes behind what was said before it, and nothing comes behind a failu
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from gateway import ir
 from gateway.dialects.openai_chat.outbound_blocks import Blocks
@@ -24,7 +24,12 @@ def cut() -> StreamBroken:
 
 
 class BlockReader:
-    """Reads one answer. `salt`: makes ids for calls that have none, or one of `turns` before."""
+    """Reads one answer. `salt`: makes ids for calls that have none, or one of `turns` before.
+
+    `finished`: it is complete without the end that its dialect has: never.
+    """
+
+    finished: ClassVar[bool] = False
 
     def __init__(self, salt: str, turns: Sequence[ir.Turn] = ()) -> None:
         self._events: list[ir.Event] = []

@@ -10,6 +10,7 @@ from gateway import ir
 from gateway.adapters.anthropic_writing import Learnt, Writer
 from gateway.config import TranslateConfig
 from gateway.errors import UpstreamRejected
+from gateway.upstream import ModelInfo
 from tests.adapters.site import AnthropicSite, asking
 
 pytestmark = pytest.mark.anyio
@@ -170,7 +171,7 @@ async def test_temperature_goes_before_top_p_where_a_model_refuses_both(anthropi
 
 
 def test_a_model_of_which_nothing_is_known_gets_both_until_it_refuses() -> None:
-    write = Writer(lambda _: None, TranslateConfig(), Learnt())
+    write = Writer(lambda name: ModelInfo(id=name), TranslateConfig(), Learnt())
     request = asking("hi", "glm-4.6", sampling=ir.Sampling(temperature=0.2, top_p=0.5)).request
     assert write(request, frozenset()).body["top_p"] == 0.5
     written = write(request, frozenset({"both"}))

@@ -44,6 +44,24 @@ async def test_configured_models_are_not_asked_for(anthropic: AnthropicSite) -> 
     assert anthropic.fake.requests == []
 
 
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        ("claude-opus-4-1", 32_000),
+        ("claude-opus-4-1-20250805", 32_000),
+        ("claude-3-haiku-20240307", 4096),
+        ("m-2", None),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False], ids=["configured", "not listed"])
+async def test_what_the_name_of_a_model_tells_holds_where_no_list_does(
+    anthropic: AnthropicSite, model: str, limit: int | None, listed: bool
+) -> None:
+    adapter = anthropic.made("key-1", models=[model] if listed else ["mine"])
+    assert adapter.info(model).max_output == limit
+    assert not listed or adapter.models()[model].max_output == limit
+
+
 async def test_a_list_that_is_refused_says_why(anthropic: AnthropicSite) -> None:
     adapter = await anthropic.open("nobody", models=[])
     assert "invalid x-api-key" in await adapter.listed()

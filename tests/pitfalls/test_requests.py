@@ -341,6 +341,24 @@ async def test_pitfall_23_calls_without_their_thoughts_turn_thinking_off(at: At,
     assert at.sent.get("thinking", {"type": "disabled"})["type"] == "disabled"
 
 
+@pytest.mark.parametrize(
+    ("upstream", "model", "limit"),
+    [
+        ("anthropic", "claude-sonnet-4-5", 64_000),  # configured
+        ("anthropic", "claude-sonnet-4-5-20250929", 64_000),  # not listed, as the next one
+        ("vertex-claude", "claude-sonnet-4-5@20250929", 64_000),
+    ],
+)
+async def test_a_messages_caller_who_names_no_limit_gets_that_of_the_model(
+    upstream: str, model: str, limit: int, alone: Alone
+) -> None:
+    at = await alone(upstream)
+    at.push("!say ok")
+    response = await at.post("/v1/messages", {"messages": [user("hi")], "model": f"{at.kind.table}/{model}"})
+    assert response.status_code == 200, response.text
+    assert at.sent["max_tokens"] == limit
+
+
 BETAS = "context-1m-2025-08-07,never-heard-of-2026-01-01"
 
 

@@ -102,7 +102,10 @@ class StreamReader:
     """Read one answer.
 
     `skipped` counts events that could not be decoded. `empty`: it ended well, with nothing for a person or a tool.
+    `finished`: the upstream has said why its answer ends; usage may follow, and nothing has to.
     """
+
+    finished = False
 
     def __init__(self, options: ReadOptions) -> None:
         self.skipped = 0
@@ -127,16 +130,6 @@ class StreamReader:
     def usage(self) -> ir.Usage | None:
         """What the upstream has counted so far."""
         return self._tally.usage()
-
-    @property
-    def finished(self) -> bool:
-        """Whether the upstream has said why its answer ends; usage may follow, and nothing has to."""
-        others = self._others.values()
-        return (
-            self._finish is not None
-            and len(others) == self._options.candidates - 1
-            and all(other.finished for other in others)
-        )
 
     def feed(self, payloads: Sequence[str | bytes]) -> list[ir.Event]:
         """Take the data of the next events of the stream."""
@@ -207,6 +200,7 @@ class StreamReader:
                     self._candidate(candidate)
                 elif 0 < candidate.index < self._options.candidates:  # else nobody asked for it
                     self._alternative(candidate.index, self._other(candidate.index).feed_candidate(candidate))
+                    self.finished = self._is_finished()
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = chunk.prompt_feedback
 
@@ -248,10 +242,15 @@ class StreamReader:
         if candidate.finish_reason:
             self._finish = finish_of(candidate)
             self._finish_message = candidate.finish_message
+            self.finished = self._options.candidates == 1 or self._is_finished()
         if candidate.grounding_metadata:
             self._source("groundingMetadata", candidate.grounding_metadata)
         if candidate.citation_metadata:
             self._source("citationMetadata", candidate.citation_metadata)
+
+    def _is_finished(self) -> bool:
+        finished = [self._finish is not None, *(other.finished for other in self._others.values())]
+        return all(finished) and len(finished) == self._options.candidates
 
     # parts
 

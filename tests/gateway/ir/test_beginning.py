@@ -32,7 +32,7 @@ SEALED = ir.SignatureDelta(ir.Signature("claude", "c2lnbmVk"))
         (ir.Finished(reason="stop"), False),
         (ir.Passed(b"event: ping\n\n"), False),
     ],
-    ids=str,
+    ids=lambda one: type(one).__name__ if isinstance(one, ir.Event) else None,
 )
 def test_what_says_something_begins_an_answer(event: ir.Event, begun: bool) -> None:
     assert ir.begins([ir.Started(), event]) is begun
