@@ -103,8 +103,6 @@ class UpstreamAnswer:
             if self._whole or (not self._seen and self._is_document(data)):
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
             return self._events(data)
-        except TimeoutError:
-            return self._left()
         except TransportError as error:
             if isinstance(error, Broken) and self._reader.finished and self._decoder.between:
                 return self._left()
@@ -115,11 +113,14 @@ class UpstreamAnswer:
         raise self._told(failure)  # not within, where it would keep the other error, and with it what was read
 
     async def _trail(self) -> list[ir.Event]:
-        """Read what may follow the end of the answer; raise TimeoutError when it has had its time."""
+        """Read what may follow the end of the answer, which ends when that has had its time."""
         if self._due is None:
             self._due = asyncio.get_running_loop().time() + TRAIL_S
-        async with asyncio.timeout_at(self._due):
-            data = await self._response.read()
+        try:
+            async with asyncio.timeout_at(self._due):
+                data = await self._response.read()
+        except TimeoutError:
+            return self._left()
         events = self._events(data)
         if events:
             self._due = None  # more words have their own time

@@ -214,7 +214,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if self._draft.written.native is None or isinstance(raised, _OURS):
             return
         if (failure.status or raised.status) // 100 == raised.status // 100:  # else its words fit another status
-            raised.own = failure.own
+            raised.own = failure.error.own = failure.own
 
     # learning
 
@@ -234,7 +234,9 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if step is None and verdict is failure.error and failure.again is False:
             verdict.headers["x-should-retry"] = "false"
         error.cause = verdict.cause = failure.cause
-        return verdict if step is None else replace(step, verdict=verdict)
+        if step is None:
+            return verdict
+        return step if verdict is failure.error else replace(step, verdict=verdict)
 
     def _step(self, failure: Failure, rule: Rule) -> Step | None:
         if not self._may_retry(failure, rule):

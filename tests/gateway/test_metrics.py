@@ -240,8 +240,8 @@ async def test_a_sign_of_life_is_no_first_byte(tmp_path: Path) -> None:
 
 
 async def test_how_long_an_upstream_was_waited_for_in_its_answer_is_measured(tmp_path: Path) -> None:
-    first, *rest = say("Hel", "lo")
-    upstream = Scripted([first, 0.3, *rest])
+    opened, first, *rest = say("Hel", "lo")
+    upstream = Scripted([opened, first, 0.3, *rest])
     async with talking(app_of(upstream, config={"server": {"data_dir": str(tmp_path)}})) as http:
         for stream in (False, True):
             await http.post("/v1/chat/completions", json={**CHAT, "stream": stream})

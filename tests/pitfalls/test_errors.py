@@ -203,15 +203,16 @@ async def test_details_of_anthropics_error_reach_its_callers(at: At) -> None:
     assert response.json()["error"] == error
 
 
+@pytest.mark.parametrize(("kind", "status"), [("api_error", 500), ("invalid_request_error", 400)])
 @STREAM
-async def test_details_that_repeat_the_key_do_not_tell_it(stream: bool) -> None:
+async def test_details_that_repeat_the_key_do_not_tell_it(stream: bool, kind: str, status: int) -> None:
     """Neither those of a refusal, nor those of an error that comes as an answer."""
     key = "sk-ant-0123456789"
     details = {"error_code": "odd", "seen": [f"x-api-key: {key}"]}
-    body = json.dumps({"type": "error", "error": {"type": "api_error", "message": "odd", "details": details}}).encode()
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": "odd", "details": details}}).encode()
     event = b"event: error\ndata: %b\n\n" % body
     said = [
-        b"HTTP/1.1 500 Oh\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
+        b"HTTP/1.1 %d Oh\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body),
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + event,
     ]
