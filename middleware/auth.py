@@ -238,7 +238,10 @@ class Auth:
         if not self._keys:
             return Unauthenticated(_NO_KEY_YET + (_UNTIL_THEN if open_here else ""))
         if given is not None:
-            return Unauthenticated("this API key is not known here; check it, or ask the operator for one")
+            # in the words by which LiteLLM tells a refused key from a wrong request
+            return Unauthenticated(
+                "Incorrect API key provided: it is not known here; check it, or ask the operator for one"
+            )
         *others, last = self._shown
         ways = f"{', as '.join(others)} or as {last}" if others else last
         return Unauthenticated(f"no API key: send one as {ways}")
@@ -269,7 +272,7 @@ def _vouch_for_nobody(_: str, __: bytes) -> str:
 def _usable(key: Key, right: Right | None) -> Principal:
     principal, expires = key
     if expires is not None and datetime.now(UTC) >= (end := end_of(expires)):
-        raise Unauthenticated(f"this API key expired on {end:%Y-%m-%d}")
+        raise Unauthenticated(f"Incorrect API key provided: it expired on {end:%Y-%m-%d}")
     if right is not None and right not in principal.scopes:
         raise PermissionDenied(f"this API key is not for {_FOR[right]}: its scopes lack {right}")
     return principal

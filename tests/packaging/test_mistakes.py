@@ -51,7 +51,7 @@ def ask(program: Program, key: str = "", **fields: str) -> tuple[int, str]:
 def test_wrong_key(gateway: Program) -> None:
     assert ask(gateway, "sk-wrong") == (
         401,
-        "this API key is not known here; check it, or ask the operator for one",
+        "Incorrect API key provided: it is not known here; check it, or ask the operator for one",
     )
 
 

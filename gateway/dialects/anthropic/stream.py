@@ -183,7 +183,7 @@ class Stream:
         self._begin_call()
         if self._open == "tool_use" and not self._argued:
             self._delta("{}")  # a call without arguments still needs a delta that parses
-        if self._open == "thinking" and self._signature:
+        if self._open == "thinking":
             self._delta_of({"type": "signature_delta", "signature": self._signature})
         if self._open:
             self._stop_block()

@@ -24,6 +24,7 @@ _CALLERS_STATUSES: Final = (401, 403)
 
 
 _OWN: Final = {"type", "param", "code"}
+_TOO_LONG: Final = "This model's maximum context length is"  # programs that cut the prompt then look for these words
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -33,5 +34,11 @@ def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
     if status in _CALLERS_STATUSES and isinstance(error, _OUR_FAULT):
         status = 502
     kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
-    said: dict[str, object] = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    said: dict[str, object] = {"message": _message(error), "type": kind, "param": error.param, "code": error.code}
     return status, _encode({"error": said | {name: error.own[name] for name in _OWN & error.own.keys()}})
+
+
+def _message(error: errors.GatewayError) -> str:
+    if isinstance(error, errors.ContextTooLong) and _TOO_LONG.lower() not in error.message.lower():
+        return f"{_TOO_LONG} exceeded: {error.message}"
+    return error.message

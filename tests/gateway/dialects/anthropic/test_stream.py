@@ -188,6 +188,15 @@ def test_no_signature_leaves_unsealed() -> None:
     assert content(events) == [{"type": "thinking", "thinking": "hm", "signature": ""}]
 
 
+def test_a_thought_that_nobody_signed_has_an_empty_signature_as_a_whole_answer_has() -> None:
+    events = parse(write([ir.Started(), *thinking("hm"), STOP]))
+    check(events)
+    assert [event["delta"] for event in events if event["type"] == "content_block_delta"] == [
+        {"type": "thinking_delta", "thinking": "hm"},
+        {"type": "signature_delta", "signature": ""},
+    ]
+
+
 @pytest.mark.parametrize("visible", [True, False])
 def test_the_signature_of_a_call_goes_before_it(visible: bool) -> None:
     events = parse(write([ir.Started(), *call("", S1), STOP], answering(ir.Reasoning(visible=visible))))

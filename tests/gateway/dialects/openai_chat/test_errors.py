@@ -20,7 +20,6 @@ from gateway.upstream import ModelInfo
             "invalid_request_error",
             "unsupported_parameter",
         ),
-        (errors.ContextTooLong("m"), 400, "invalid_request_error", "context_length_exceeded"),
         (errors.Unauthenticated("m"), 401, "invalid_request_error", "invalid_api_key"),
         (errors.PermissionDenied("m"), 403, "invalid_request_error", "permission_denied"),
         (errors.NotFound("m"), 404, "invalid_request_error", "not_found"),
@@ -54,6 +53,22 @@ def test_each_cause(error: GatewayError, status: int, kind: str, code: str | Non
     given, body = OpenAIChat().write_error(error, "r")
     assert given == status
     assert json.loads(body) == {"error": {"message": "m", "type": kind, "param": None, "code": code}}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("9 tokens", "This model's maximum context length is exceeded: 9 tokens"),
+        (
+            "Sorry, this model's maximum context length is 8 tokens",
+            "Sorry, this model's maximum context length is 8 tokens",
+        ),
+    ],
+)
+def test_a_prompt_that_is_too_long_says_so_in_openais_words(message: str, expected: str) -> None:
+    status, body = OpenAIChat().write_error(errors.ContextTooLong(message), "r")
+    error = {"message": expected, "type": "invalid_request_error", "param": None, "code": "context_length_exceeded"}
+    assert (status, json.loads(body)) == (400, {"error": error})
 
 
 def test_the_field_is_named() -> None:
