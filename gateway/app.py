@@ -63,7 +63,9 @@ from gateway.resolution import Resolver
 from gateway.services import Services
 from gateway.store.folder import unusable
 from gateway.store.tally import Count
+from gateway.tap import TAP, tap_of
 from gateway.threads import Threads
+from gateway.trace_context import CARRIER
 from gateway.tracing import Tracing
 from gateway.transport import Transport
 from gateway.upstream import Adapter, Counting, Pooling, Watching
@@ -433,6 +435,16 @@ async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         await generations.stop()
 
 
+async def _apart(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve a request without what another one has set: a connection that it had read on has a copy of its context."""
+    tap, carrier = TAP.set(tap_of(scope.get("state", {}).get("gateway"))), CARRIER.set(None)
+    try:
+        await app(scope, receive, send)
+    finally:
+        CARRIER.reset(carrier)
+        TAP.reset(tap)
+
+
 class Outermost:
     """The layer that every request passes first: the context, and errors nobody else wrote."""
 
@@ -450,12 +462,14 @@ class Outermost:
         )
         self._cors = Cors.configured(self._serve, gateway.services) if config.cors.origins else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one ASGI connection."""
-        if self._cors is None or self._own_app(route_path(scope)):  # which are for no page of another origin
-            await self._serve(scope, receive, send)
-        else:
-            await self._cors(scope, receive, send)
+        app: ASGIApp = self._serve
+        if self._cors is not None and not self._own_app(route_path(scope)):  # which are for no page of another origin
+            app = self._cors
+        if TAP.get() is None and CARRIER.get() is None:
+            return app(scope, receive, send)
+        return _apart(app, scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, and answer every error in the caller's dialect."""

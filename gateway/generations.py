@@ -88,11 +88,11 @@ class Generations(Generic[_G]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        if scope["type"] == "lifespan":
-            await self._life(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            if scope["type"] == "websocket":
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "lifespan":
+                await self._life(scope, receive, send)
+            elif kind == "websocket":
                 await decline(scope, send)
             return
         if not scope["path"].startswith("/"):

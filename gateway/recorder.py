@@ -102,6 +102,7 @@ class Recorder:
             TAP.reset(before)
             if sides.tap.calls or context.upstream:  # what was refused before has nothing to be replayed
                 await asyncio.to_thread(self._write, sides, context)
+            sides.tap.close()
 
     def _write(self, sides: "_Sides", context: RequestContext) -> None:
         try:
@@ -165,7 +166,7 @@ class _Sides:
         query: bytes = scope.get("query_string", b"")
         self.keys = tuple(key for place in PLACES.values() if (key := place(headers, query)))
         self.at = clock.time() - (clock.monotonic() - context.started)
-        self.tap = Tap(self._now, context.called, _LIMIT_BYTES)
+        self.tap = Tap(self._now, context, _LIMIT_BYTES)
         self._clock = clock
         self._started = context.started
         self._method: str = scope["method"]

@@ -1,16 +1,17 @@
 """What a request says to upstream servers, and what they say: heard by who logs bodies, and by who records.
 
 Whoever wants to hear it sets `TAP` around the rest of the request; `gateway.transport` tells it of each call that
-carries the request on. What the gateway asks for itself, such as tokens and model lists, is not told.
+carries the request on. What the gateway asks for itself, such as tokens and model lists, is not told. `tap_of` gives
+what is set for a request: the context that it began in may have been copied from that of another.
 """
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct, field
 
-__all__ = ["TAP", "Heard", "Tap"]
+__all__ = ["TAP", "Heard", "Requested", "Tap", "tap_of"]
 
 
 class Heard(Struct):
@@ -60,28 +61,47 @@ class Heard(Struct):
             self.besides.broke(error)
 
 
+class Requested(Protocol):
+    """A request."""
+
+    def called(self) -> str:
+        """Name the target that is called now."""
+        ...
+
+
 class Tap:
     """The calls of one request.
 
-    `limit_bytes`: how much of each answer is kept; `now`: the clock of `Heard`; `upstream`: who is called now. A tap
-    that was set around it hears the same.
+    `limit_bytes`: how much of each answer is kept; `now`: the clock of `Heard`. A tap that was set around it for the
+    same request hears the same.
     """
 
-    def __init__(self, now: Callable[[], float], upstream: Callable[[], str], limit_bytes: int) -> None:
+    def __init__(self, now: Callable[[], float], request: Requested, limit_bytes: int) -> None:
         self.calls: list[Heard] = []
+        self.request: Requested | None = request
         self._now = now
-        self._upstream = upstream
         self._limit_bytes = limit_bytes
-        self._besides = TAP.get()
+        self._besides = tap_of(request)
 
     def sends(self, method: str, url: str, headers: Mapping[str, str], body: object) -> Heard:
         """Take a call that begins."""
         whole = body if isinstance(body, bytes) else b"" if body is None else None
-        heard = Heard(method, url, headers, whole, self._upstream(), self._now(), self._now, self._limit_bytes)
+        upstream = self.request.called() if self.request is not None else ""
+        heard = Heard(method, url, headers, whole, upstream, self._now(), self._now, self._limit_bytes)
         if self._besides is not None:
             heard.besides = self._besides.sends(method, url, headers, body)
         self.calls.append(heard)
         return heard
 
+    def close(self) -> None:
+        """Forget them, for the request is over; copies of its context live on, in connections and timers."""
+        self.calls, self.request, self._now, self._besides = [], None, float, None
+
 
 TAP: Final[ContextVar[Tap | None]] = ContextVar("TAP", default=None)
+
+
+def tap_of(request: object) -> Tap | None:
+    """Give the tap that is set around a request; None: there is none, or it is of another one."""
+    tap = TAP.get()
+    return tap if tap is not None and tap.request is request is not None else None

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["Carrier", "carried", "carry", "drop", "received"]
+__all__ = ["CARRIER", "Carrier", "carried", "carry", "drop", "received"]
 
 # version ff is none, and ids of zeros are none; versions after 00 may have more behind the flags
 _IDS: Final = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -28,7 +28,7 @@ class Carrier(Struct):
     url: str = ""
 
 
-_CARRIER: Final[ContextVar[Carrier | None]] = ContextVar("gateway_trace", default=None)
+CARRIER: Final[ContextVar[Carrier | None]] = ContextVar("gateway_trace", default=None)
 
 
 def received(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -50,17 +50,17 @@ def received(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def carry(carrier: Carrier) -> Token[Carrier | None]:
     """Add this to the calls that the task makes from now on, until `drop`."""
-    return _CARRIER.set(carrier)
+    return CARRIER.set(carrier)
 
 
 def drop(token: Token[Carrier | None]) -> None:
     """Add it no more."""
-    _CARRIER.reset(token)
+    CARRIER.reset(token)
 
 
 def carried(url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
     """Give the headers of an upstream call with the trace of the request that it is made for, if there is one."""
-    carrier = _CARRIER.get()
+    carrier = CARRIER.get()
     if carrier is None:
         return headers
     carrier.url = url

@@ -6,6 +6,7 @@ configuration, the credentials that upstream calls showed, and all that looks li
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 from starlette.types import Message, Receive, Scope, Send
@@ -18,7 +19,7 @@ from gateway.excerpt import Excerpt, excerpt, inflated
 from gateway.middleware.auth import PLACES
 from gateway.redact import Hider, credentials_in
 from gateway.services import Services
-from gateway.tap import TAP, Heard, Tap
+from gateway.tap import TAP, Heard, Tap, tap_of
 
 __all__ = ["Bodies", "Ear"]
 
@@ -58,7 +59,7 @@ class Bodies:
         size = len(asked) if ear.encoding else ear.asked.size
         fields = _said("request", excerpt(asked, size, hide))
         fields |= _said("answer", excerpt(ear.answered.whole, ear.answered.size, hide))
-        calls = [call for call in ear.tap.calls if failed or (call.status or 0) >= 400]
+        calls = [call for call in ear.calls if failed or (call.status or 0) >= 400]
         if calls:
             fields["upstream"] = [self._call(call, ear.keys) for call in calls]
         return fields
@@ -100,7 +101,8 @@ class Ear:
         self.keys = tuple(key for place in PLACES.values() if (key := place(headers, query)))
         self.encoding = headers.get(b"content-encoding", b"")
         self.asked, self.answered = _Side(), _Side()
-        self.tap = TAP.get() or Tap(clock.monotonic, context.called, _KEPT_BYTES)
+        self.tap = tap_of(context) or Tap(clock.monotonic, context, _KEPT_BYTES)
+        self.calls: Sequence[Heard] = ()
         self._before = TAP.set(self.tap)
         self._receive = receive
         self._send = send
@@ -108,6 +110,9 @@ class Ear:
     def close(self) -> None:
         """End it."""
         TAP.reset(self._before)
+        self.calls = self.tap.calls
+        if TAP.get() is not self.tap:  # a recorder's goes on
+            self.tap.close()
 
     async def receive(self) -> Message:
         """Receive for those inside."""

@@ -115,7 +115,7 @@ class _Tap(Tap):
     """Tells of each call at once."""
 
     def __init__(self, hearing: Hearing, context: RequestContext) -> None:
-        super().__init__(time.monotonic, context.called, _MOST_BYTES)
+        super().__init__(time.monotonic, context, _MOST_BYTES)
         self._hearing = hearing
 
     def sends(self, method: str, url: str, headers: Mapping[str, str], body: object) -> Heard:
