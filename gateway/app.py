@@ -445,6 +445,16 @@ async def _apart(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> No
         TAP.reset(tap)
 
 
+async def _has_left(receive: Receive) -> bool:
+    """Tell whether the server says by now that the caller has left; what it has of the body is dropped."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            while (await receive())["type"] == "http.request":
+                pass
+            return True
+    return False
+
+
 class Outermost:
     """The layer that every request passes first: the context, and errors nobody else wrote."""
 
@@ -488,6 +498,10 @@ class Outermost:
                 raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
             context.admitted = self._is_open
             await (own or self._pipeline)(scope, receive, send)
+            if context.status is None and context.end != "client_closed" and not await _has_left(receive):
+                reason = "a middleware has returned without an answer"
+                self._gateway.logger.error("defect", request_id=context.request_id, reason=reason)
+                raise InternalError.of_defect()
         except GatewayError as error:
             if context.status is not None:
                 raise
@@ -496,7 +510,7 @@ class Outermost:
             self._gateway.logger.exception("defect", request_id=context.request_id)
             if context.status is not None:
                 raise
-            await refuse(context, send, InternalError("the gateway failed; its log says more"))
+            await refuse(context, send, InternalError.of_defect())
         finally:
             services.under_way -= counted
             if ledger is not None:

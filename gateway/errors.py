@@ -37,6 +37,8 @@
 The class says the cause; `gateway.dialects` says how each dialect spells it.
 """
 
+from typing import Self
+
 __all__ = [
     "BodyTooLarge",
     "CallerError",
@@ -289,6 +291,11 @@ class InternalError(ServiceError):
     """A defect of this gateway."""
 
     code = "internal_error"
+
+    @classmethod
+    def of_defect(cls) -> Self:
+        """Make the one for what nobody has foreseen."""
+        return cls("the gateway failed; its log says more")
 
 
 class NotImplementedHere(ServiceError):

@@ -78,7 +78,7 @@ def _fields(method: str, path: str, peer: str, context: RequestContext, now: flo
         "key": context.principal.name,
         "dialect": None if route.foreign else route.dialect,
         "status": context.status,
-        "end": context.end or "done",
+        "end": context.end or ("done" if context.status else "error"),
         "ms": _ms(now - started),
     }
     if context.requested_model:

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import gateway
 from gateway.config import Config, ConfigError, ServerConfig
@@ -255,3 +255,62 @@ async def test_a_defect_is_500_in_the_callers_dialect_and_told_in_the_log(capsys
         True,
         False,
     )
+
+
+class Silent:
+    """A middleware that answers nothing, and does not pass the request on either."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Return."""
+
+
+ORDER = ["request_id", "access_log", "metrics", "body_limit", "auth", "rate_limit", "protocol", "model_map", "usage"]
+
+
+def with_a_silent_one(place: int) -> Starlette:
+    order = [*ORDER[:place], f"{__name__}:Silent", *ORDER[place:]]
+    return app_of(Scripted(say("Hello")), config={"pipeline": {"order": order}, "log": {"level": "info"}})
+
+
+@pytest.mark.parametrize("place", [1, 3, 6, len(ORDER)])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/chat/completions", {"type": "server_error", "code": "internal_error"}),
+        ("/v1/messages", {"type": "api_error"}),
+        ("/v1beta/models/demo:generateContent", {"code": 500, "status": "INTERNAL"}),
+    ],
+)
+async def test_a_middleware_that_answers_nothing_is_500_in_the_callers_dialect(
+    capsys: pytest.CaptureFixture[str], path: str, said: dict[str, object], place: int
+) -> None:
+    app = with_a_silent_one(place)
+    body = json.dumps(json.loads(CHAT) | {"contents": [{"parts": [{"text": "Hello"}]}]}).encode()
+    async with gateway.lifespan(app):
+        outcome = await call(app, scope_of(path), [body])
+    assert (outcome.status, said.items() <= outcome.json["error"].items()) == (500, True), outcome.body
+    assert outcome.headers["x-request-id"].startswith("req_")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (told,) = [line for line in lines if line["event"] == "defect"]
+    assert (told["request_id"], told["level"]) == (outcome.headers["x-request-id"], "error")
+    assert told["reason"] == "a middleware has returned without an answer"
+    ends = [line["end"] for line in lines if line["event"] == "request"]
+    assert ends == ["error"] * (place > 1)
+
+
+async def test_a_server_gets_that_answer_too() -> None:
+    async with serve(with_a_silent_one(3)) as url, httpx.AsyncClient(base_url=url) as client:
+        answers = [await client.post("/v1/chat/completions", content=CHAT) for _ in range(2)]
+    assert [(one.status_code, one.json()["error"]["code"]) for one in answers] == [(500, "internal_error")] * 2
+
+
+@pytest.mark.parametrize("place", [0, len(ORDER)])
+async def test_who_has_left_is_answered_nothing(capsys: pytest.CaptureFixture[str], place: int) -> None:
+    app = with_a_silent_one(place)
+    async with gateway.lifespan(app):
+        outcome = await call(app, scope_of("/v1/chat/completions"), [])
+    assert outcome == Outcome()
+    assert "defect" not in capsys.readouterr().err

@@ -117,7 +117,9 @@ async def test_a_defect_inside_is_logged_too() -> None:
     capture = CapturingLogger()
     with pytest.raises(RuntimeError):
         await call(AccessLog(inner, log_of(capture)), scope_of())
-    assert [logged.kwargs["path"] for logged in capture.calls] == ["/v1/chat/completions"]
+    assert [(logged.kwargs["path"], logged.kwargs["end"]) for logged in capture.calls] == [
+        ("/v1/chat/completions", "error")
+    ]
 
 
 async def test_no_secret_of_the_request_is_in_the_line() -> None:
