@@ -20,7 +20,7 @@ from typing import Final, Self
 from starlette.types import Receive, Send
 
 from gateway.arrival import SLOWEST
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InternalError
 from gateway.grace import Grace
 
 __all__ = ["EVENT_STREAM", "JSON", "Client", "ClientGone"]
@@ -131,11 +131,20 @@ class Client:
             self._task.cancel()
 
     async def run(self, work: Awaitable[None], fail: Callable[[GatewayError], Awaitable[None]]) -> None:
-        """Do the work of a stream; `fail` tells the caller of what ends it too early, also from outside."""
+        """Do the work of a stream; `fail` tells the caller of what ends it too early, also from outside.
+
+        A defect is told where a status can tell it no more, and raised for the log.
+        """
         try:
             await work
         except GatewayError as error:
             await fail(error)
+        except ClientGone:
+            raise
+        except Exception:
+            if self.started:
+                await fail(InternalError.of_defect())
+            raise
         except asyncio.CancelledError as error:
             try:
                 self.check(type(error))

@@ -1,5 +1,6 @@
 """An answer on its way to its caller, over real sockets."""
 
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from starlette.types import Message
 from gateway import ir
 from gateway.app import Gateway
 from gateway.errors import UpstreamUnavailable
+from gateway.upstream import Call
 from tests.middleware.asgi import scope_of
 from tests.patience import patient
 from tests.scripted import Play, Scripted, app_of, say
@@ -112,6 +114,53 @@ async def test_a_break_after_content_ends_in_an_error(dialect: str) -> None:
         _, got = await lines(client, dialect)
     assert any(line.startswith(ERRORS[dialect]) for line in got)
     assert (ENDS[dialect] in got, len(upstream.calls), upstream.closed) == (False, 1, 1)
+
+
+async def fall() -> None:
+    raise RuntimeError("a defect of an adapter")
+
+
+class Forgetful(Scripted):
+    """Fails when it hears that an answer has ended."""
+
+    def open(self, call: Call) -> Any:
+        def done(_: ir.Usage | None) -> None:
+            raise RuntimeError("a defect of an adapter")
+
+        journey = super().open(call)
+        journey.done = done  # type: ignore[assignment,method-assign]
+        return journey
+
+
+@DIALECTS
+@pytest.mark.parametrize("play", [[*say("Hello")[:2], fall], [0.2, fall]])
+async def test_a_defect_behind_the_first_byte_is_an_error_in_the_stream_and_told_in_the_log(
+    dialect: str, play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = app_of(Scripted(play), config={"timeouts": {"keepalive": 0.03}, "log": {"level": "info"}})
+    async with running(app) as client:
+        status, got = await lines(client, dialect)
+    (said,) = [line for line in got if "the gateway failed; its log says more" in line]
+    assert (status, ENDS[dialect] in got, "a defect" in said) == (200, False, False)
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["exception"].count("RuntimeError: a defect") for line in logged if line["event"] == "defect"] == [1]
+    ends = [(line["end"], line["error"]) for line in logged if line["event"] == "request"]
+    assert ends == [("error", "InternalError")]
+
+
+@DIALECTS
+async def test_a_defect_behind_the_end_of_an_answer_leaves_it_whole(dialect: str) -> None:
+    async with running(app_of(Forgetful(say("Hello")))) as client:
+        _, got = await lines(client, dialect)
+    assert any("Hello" in line for line in got)
+    assert ENDS[dialect] in got
+
+
+@DIALECTS
+async def test_a_defect_before_the_first_byte_is_a_status(dialect: str) -> None:
+    async with running(app_of(Scripted([*say("Hello")[:1], fall]))) as client:
+        answer = await client.post(PATHS[dialect], json=body())
+    assert (answer.status_code, "its log says more" in answer.text) == (500, True)
 
 
 @DIALECTS
