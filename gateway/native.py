@@ -22,8 +22,8 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway import ir
 from gateway.arrival import SILENCE_S, Pace
 from gateway.context import Principal, RequestContext, route_path
+from gateway.dialects.gemini.counted import read_counted
 from gateway.dialects.gemini.errors import header_wait, read_details
-from gateway.dialects.gemini.making import read_counted
 from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import (
     Conflict,
@@ -86,15 +86,19 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
 
 
 class _Way(NamedTuple):
-    """An upstream, and its own name of the model, "" = there is none. `variants`: see Target."""
+    """An upstream, and its own name of the model in the path, "" = there is none.
+
+    `about`: its own name of one that stands in the body alone. `variants`: see Target.
+    """
 
     adapter: ModelForwarding
     model: str
     variants: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def target(self) -> Target:
-        return Target(self.adapter, self.model, self.variants)
+        return Target(self.adapter, self.model or self.about, self.variants)
 
 
 class _Asked(Struct):
@@ -127,12 +131,11 @@ class NativeCalls:
         ways = self._choose(context, content, path)
         if self._services.loaded.config.translate.lossy == "strict":
             refuse_losses(of_variants(ways[0].target))
-        model = ways[0].model
-        call = _call(context, scope, headers, content, model, self._origin(scope, headers))
-        call = replace(call, about=self._about(context, ways[0].adapter))
+        costs = bool(context.requested_model) and scope["method"] == "POST"
+        call = _call(context, scope, headers, content, self._origin(scope, headers))
         if context.reserve is not None:
             context.targets = tuple(way.target for way in ways)
-            context.expected = await _expected(content) if model and isinstance(content, bytes) else None
+            context.expected = await _expected(content) if costs and isinstance(content, bytes) else None
             await context.reserve(context)
         early = await self._reach(context, ways[:1], call, body) if isinstance(content, _Body) else None
         client = Client(receive, send, self._relay.grace)  # listens from now on, so the body must be read
@@ -142,7 +145,7 @@ class NativeCalls:
                     answer = early or await self._reach(context, ways, call, body)
                     if answer.status >= 400:
                         answer = await self._refusal(answer)
-                    if not model:
+                    if not costs:
                         await self._relay.pass_on(context, answer, client)
                         return
                     meter = _Meter(answer)
@@ -167,7 +170,7 @@ class NativeCalls:
         try:
             for way in ways[:-1]:
                 _tries(context, way, failure)
-                call = replace(call, model=way.model, sought=seeks and failure is not None)
+                call = replace(call, model=way.model, about=way.about, sought=seeks and failure is not None)
                 try:
                     answer = await self._forward(way.adapter, call, body)
                 except _FAIL_OVER as error:
@@ -183,7 +186,7 @@ class NativeCalls:
                 context.fails(failure)
             way = ways[-1]
             _tries(context, way, failure)
-            call = replace(call, model=way.model, sought=seeks and failure is not None)
+            call = replace(call, model=way.model, about=way.about, sought=seeks and failure is not None)
             return await self._forward(way.adapter, call, body)
         finally:
             tell_losses(context, of_variants(way.target))
@@ -223,9 +226,9 @@ class NativeCalls:
     # where to
 
     def _choose(self, context: RequestContext, content: object, path: str) -> Sequence[_Way]:
-        """Give the upstream and its name of the model in the path; where several may be asked, all of them."""
+        """Give the upstream and its name of the model; where several may be asked, all of them."""
         model = context.route.model
-        named = model or (_model_in(content) if isinstance(content, bytes) else "")
+        named = model or (_model_in(content) if isinstance(content, bytes) and not path.startswith(_UPLOADS) else "")
         context.requested_model = named
         _check(context.principal, named, path)
         names = resources(path)
@@ -236,7 +239,7 @@ class NativeCalls:
             ways += self._others(model, ways)
         if not ways:
             raise context.route.error or NotFound("no upstream here serves this")
-        found = [way for way in ways if may_reach(context.principal, way.adapter.name)]
+        found = [self._about(context, way) for way in ways if may_reach(context.principal, way.adapter.name)]
         if not found:
             others = ", ".join(dict.fromkeys(repr(way.adapter.name) for way in ways))
             raise PermissionDenied(f"this API key may not use upstream {others}, which would serve this")
@@ -262,14 +265,16 @@ class NativeCalls:
                 if isinstance(target.adapter, ModelForwarding):
                     yield _Way(target.adapter, target.model, target.variants)
 
-    def _about(self, context: RequestContext, adapter: ModelForwarding) -> str:
-        """Give an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
-        if context.route.model or not context.requested_model:
-            return ""
+    def _about(self, context: RequestContext, way: _Way) -> _Way:
+        """Add an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
+        named = context.requested_model.removeprefix("models/")
+        if way.model or not named:
+            return way
         with suppress(ModelNotFound):
-            found = self._chain(context.requested_model, context.principal)
-            return next((way.model for way in found if way.adapter is adapter), "")
-        return ""
+            led = (one for one in self._chain(named, context.principal) if one.adapter is way.adapter)
+            if (same := next(led, None)) is not None:
+                return same._replace(model="", about=same.model)
+        return way._replace(about=named)
 
     def _any(self, model: str) -> Iterator[_Way]:
         """Give the upstreams that may serve what no rule leads to one that can, the first one first."""
@@ -353,8 +358,9 @@ class _Body(AsyncIterable[bytes]):
 
 def _tries(context: RequestContext, way: _Way, failure: GatewayError | None) -> None:
     """Note who is asked, and why the one before did not answer."""
-    context.upstream = way.target.label if way.model else way.adapter.name
-    context.tries(way.target, failure)
+    target = way.target
+    context.upstream = target.label if target.model else way.adapter.name
+    context.tries(target, failure)
 
 
 def _call(
@@ -362,7 +368,6 @@ def _call(
     scope: Scope,
     headers: Mapping[bytes, bytes],
     content: bytes | AsyncIterable[bytes],
-    model: str,
     origin: str,
 ) -> NativeCall:
     path = _raw_path(scope)
@@ -374,7 +379,6 @@ def _call(
         query=scope.get("query_string", b"").decode("latin-1"),
         headers=headers,
         body=content,
-        model=model,
         principal=context.principal.id,
         origin=origin,
     )

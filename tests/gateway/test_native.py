@@ -168,6 +168,25 @@ async def test_the_words_of_a_call_on_a_model_count_as_tokens() -> None:
     assert len(upstream.asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1beta/interactions/i", b""),
+        ("GET", "/v1/interactions/i?stream=true&key=k", b""),
+        ("POST", "/v1beta/interactions/i/cancel", b""),
+        ("DELETE", "/v1beta/interactions/i", b""),
+        ("PATCH", "/v1beta/cachedContents/c", b'{"model": "models/demo", "ttl": "300s"}'),
+        ("POST", "/upload/v1beta/files", b'{"model": "demo", "request": {"model": "other"}}'),
+    ],
+)
+async def test_what_asks_no_model_takes_nothing(method: str, path: str, body: bytes) -> None:
+    upstream = Speaking(b'{"usage": {"total_input_tokens": 9}, "usageMetadata": {"promptTokenCount": 9}}')
+    async with running(upstream, {"limits": {"tokens_per_day": 5}}) as url, httpx.AsyncClient(base_url=url) as http:
+        answers = [await http.request(method, path, content=body) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert upstream.bodies == [body, body]
+
+
 async def test_a_small_body_is_read_first_and_a_large_one_sent_as_it_comes() -> None:
     upstream = Speaking()
     large = bytes(3_000_000)

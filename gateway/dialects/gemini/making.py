@@ -27,7 +27,6 @@ __all__ = [
     "Drawn",
     "Embedded",
     "Step",
-    "read_counted",
     "read_drawn",
     "read_embedded",
     "shape_losses",
@@ -91,20 +90,7 @@ class Embedded(Struct, frozen=True):
     usage: ir.Usage | None
 
 
-class _Counted(Struct, rename="camel"):
-    usage_metadata: UsageMetadata | None = None
-
-
-_COUNTED: Final = msgspec.json.Decoder(_Counted, strict=False)
 _EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings, strict=False)
-
-
-def read_counted(body: bytes) -> ir.Usage | None:
-    """Give the tokens that an answer of any kind tells; None where there are none, or it cannot be read."""
-    try:
-        return _usage(_COUNTED.decode(body).usage_metadata)
-    except (ValueError, RecursionError):
-        return None
 
 
 def read_embedded(body: bytes) -> Embedded:
