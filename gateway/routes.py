@@ -92,7 +92,6 @@ _ON_MODEL: Final = re.compile(
     r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
-_CALLED: Final = re.compile(rf"/models/[^/]+:(?:{'|'.join(_VERBS)})\Z")
 _ENDS: Final = (*_OPENAI, "/responses", "/responses/input_tokens", "/messages", "/messages/count_tokens", "/models")
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
@@ -248,10 +247,17 @@ def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called:
 def _meant(path: str) -> str:
     """Suggest the path that was missed by too much or too little in a base URL, or by a slash; "" = it is like none."""
     asked = path.rstrip("/")
-    of_model = _CALLED.search(asked)
-    end = of_model[0][:200] if of_model else next((end for end in _ENDS if asked.endswith(end)), "")
+    of_model = _called(asked)[:200]
+    end = of_model or next((end for end in _ENDS if asked.endswith(end)), "")
     version = "/v1beta" if of_model or (end == "/models" and "/v1beta/" in path) else "/v1"
     return f"; did you mean {version}{end}?" if end else ""
+
+
+def _called(path: str) -> str:
+    """Give the end of a path that calls a model, whose name may have a slash in it; "" = it calls none."""
+    resource, _, verb = path.rpartition(":")
+    _, models, name = resource.partition("/models/")
+    return f"{models}{name}:{verb}" if name and verb in _VERBS else ""
 
 
 def _reason(path: str) -> str:

@@ -286,6 +286,8 @@ def test_other_paths_are_passed_on_to_nobody(path: str) -> None:
         ("GET", "/v1beta/models/", "/v1beta/models"),
         ("POST", "/v1beta/openai/chat/completions", "/v1/chat/completions"),
         ("POST", "/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("POST", "/models/up/a/b:generateContent", "/v1beta/models/up/a/b:generateContent"),
+        ("POST", "/api/models/qwen3:8b:countTokens", "/v1beta/models/qwen3:8b:countTokens"),
         ("POST", "/v1beta/v1beta/models/m:streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
         ("POST", "/v1beta/v1/models/m:countTokens", "/v1beta/models/m:countTokens"),
     ],
@@ -296,7 +298,10 @@ def test_a_path_that_a_wrong_base_url_makes_is_answered_with_the_right_one(metho
     assert (error.status, error.message) == (404, f"{method} {path} is not served here; did you mean {meant}?")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions", "/a/models/:countTokens", "/a/models/b"],
+)
 def test_no_path_is_suggested_for_one_like_none(path: str) -> None:
     error = match("POST", path, {}).error
     assert error is not None
