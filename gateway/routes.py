@@ -92,7 +92,13 @@ _ON_MODEL: Final = re.compile(
     r"/v1(?:beta)?/(?:models/(.+?)|(tunedModels/.+?))(?::[A-Za-z]+|/operations/.+)",
     re.DOTALL,  # else a line end behind the last of many /operations/ is looked for from each of them
 )
-_ENDS: Final = (*_OPENAI, "/responses", "/responses/input_tokens", "/messages", "/messages/count_tokens", "/models")
+_CALLS: Final[dict[str, DialectName]] = {
+    **dict.fromkeys(_OPENAI, "openai-chat"),
+    **dict.fromkeys(("/responses", "/responses/input_tokens"), _KEEPING),
+    **dict.fromkeys(("/messages", "/messages/count_tokens"), "anthropic"),
+}
+_ENDS: Final = (*_CALLS, "/models")
+_MISLED: Final = re.compile(rf"/v1beta(?:/v1)?({'|'.join(_CALLS)})/?")  # by a base URL that is Google's
 _VERSION: Final = re.compile(r"\A.*?/v1(?:beta)?/")
 _BESIDE: Final = ("/v1beta/", "/upload/v1beta/", "/download/v1beta/", "/upload/v1/", "/download/v1/")
 # OpenAI has some of these names, too
@@ -217,7 +223,7 @@ def _passed_on(path: str, headers: Mapping[bytes, bytes], query: bytes) -> str |
     if found is not None:
         return found[1] or found[2]
     googles = path.startswith(_BESIDE) or (_COLLECTION.fullmatch(path) and _has_google_key(headers, query))
-    return "" if googles and "/models/" not in path and not path.endswith("/") else None
+    return "" if googles and "/models/" not in path and not path.endswith("/") and not _MISLED.fullmatch(path) else None
 
 
 def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
@@ -233,6 +239,9 @@ def _call(method: str, path: str, model: str, verb: str, query: bytes) -> Route:
 
 
 def _dialect(path: str, headers: Mapping[bytes, bytes], query: bytes, *, called: bool) -> DialectName:
+    misled = _MISLED.fullmatch(path)
+    if misled is not None:
+        return _CALLS[misled[1]]
     if path.startswith(_BELOW_RESPONSES):
         return _KEEPING
     if path.startswith(_GEMINI) or (called and "/models/" in path and ":" in path.rpartition("/models/")[2]):

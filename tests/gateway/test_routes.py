@@ -298,6 +298,35 @@ def test_a_path_that_a_wrong_base_url_makes_is_answered_with_the_right_one(metho
     assert (error.status, error.message) == (404, f"{method} {path} is not served here; did you mean {meant}?")
 
 
+@pytest.mark.parametrize("root", ["/v1beta", "/v1beta/v1"])
+@pytest.mark.parametrize(
+    ("end", "dialect"),
+    [
+        ("/chat/completions", "openai-chat"),
+        ("/embeddings", "openai-chat"),
+        ("/images/generations", "openai-chat"),
+        ("/responses", "openai-responses"),
+        ("/responses/input_tokens", "openai-responses"),
+        ("/messages", "anthropic"),
+        ("/messages/count_tokens", "anthropic"),
+    ],
+)
+def test_googles_base_url_leads_others_calls_to_nobody(root: str, end: str, dialect: str) -> None:
+    for path in (root + end, f"{root}{end}/"):
+        route = match("POST", path, {b"x-goog-api-key": b"k"})
+        assert (route.dialect, route.operation, route.foreign) == (dialect, "none", False)
+        assert route.error is not None
+        assert route.error.message == f"POST {path} is not served here; did you mean /v1{end}?"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1beta/openai/chat/completions", "/v1beta/openai/embeddings", "/v1beta/corpora/messages"]
+)
+def test_googles_own_paths_of_like_names_are_passed_on(path: str) -> None:
+    route = match("POST", path, {})
+    assert (route.dialect, route.operation) == ("gemini", "native")
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/v1", "/v1/", "/v1/audio/speech", "/somewhere", "/v1/completions", "/a/models/:countTokens", "/a/models/b"],
