@@ -23,6 +23,7 @@ from google.auth.transport import Request
 from msgspec import Struct
 
 from gateway.adapters.google_oauth import RefreshFailed
+from gateway.adapters.google_request import LoopRequest
 
 __all__ = ["Login", "LoginNeeded", "Minted", "adopt", "has_file", "project_given"]
 
@@ -33,6 +34,7 @@ _READ: Final = (
     "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
 )
 _UNKNOWN_LIFETIME_S: Final = 3600.0
+_PASSING: Final = frozenset({408, 429})
 _KINDS: Final[Mapping[str, str]] = {
     "google.oauth2.service_account": "a service account",
     "google.oauth2.credentials": "a user of gcloud",
@@ -97,13 +99,14 @@ class Login:
         self._project = ""
         self._credentials: _Credentials | None = None
 
-    def mint(self, request: Request) -> Minted:
+    def mint(self, request: LoopRequest) -> Minted:
         """Give a new access token; raise RefreshFailed, or LoginNeeded."""
+        request.status = 0
         try:
             credentials = self._credentials = self._credentials or self._find(request)
             credentials.refresh(request)
         except (GoogleAuthError, *_UNREADABLE) as error:
-            failed = _failed(error)
+            failed = _failed(error, request.status)
             if isinstance(failed, LoginNeeded):
                 self._credentials = None
             raise failed from None
@@ -161,12 +164,15 @@ def _gcloud_folder() -> Path:
     return Path(roaming) / "gcloud" if roaming else Path.home() / ".config" / "gcloud"
 
 
-def _failed(error: Exception) -> RefreshFailed:
-    """Say whether asking again may help; some of google-auth's errors hold a whole answer besides their words."""
+def _failed(error: Exception, status: int) -> RefreshFailed:
+    """Say whether asking again may help; some of google-auth's errors hold a whole answer besides their words.
+
+    Few of them say so themselves, so that the last answer's status does.
+    """
     words = str(error.args[0]) if error.args else type(error).__name__
     if isinstance(error, GoogleTransportError) or isinstance(error.__cause__, GoogleTransportError):
         return RefreshFailed(words)
-    if isinstance(error, RefreshError) and _is_retryable(error):
+    if status in _PASSING or status >= 500 or (isinstance(error, RefreshError) and _is_retryable(error)):
         return RefreshFailed(words)
     if isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError):
         return LoginNeeded(words)

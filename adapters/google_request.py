@@ -50,7 +50,7 @@ class _Answer(Response):
 
 
 class LoopRequest(Request):
-    """Made in the event loop, called in threads."""
+    """Made in the event loop, called in threads. `status`: of the last answer."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__()
@@ -58,6 +58,7 @@ class LoopRequest(Request):
         self._loop = asyncio.get_running_loop()
         self._open: set[Future[Whole]] = set()
         self._stopped = False
+        self.status = 0
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]  # what is read of an answer is the same
         self,
@@ -84,14 +85,17 @@ class LoopRequest(Request):
         waiting = asyncio.run_coroutine_threadsafe(asking, self._loop)
         self._open.add(waiting)
         try:
-            return _Answer(waiting.result())
+            whole = waiting.result()
         except TransportError as error:
             raise GoogleTransportError(str(error)) from None  # type: ignore[no-untyped-call]  # google-auth's
         finally:
             self._open.discard(waiting)
+        self.status = whole.status
+        return _Answer(whole)
 
     def _with_certificate(self, *call: Any, **options: Any) -> Response:
         answer: Response = super().__call__(*call, **options)  # type: ignore[no-untyped-call]  # google-auth's
+        self.status = answer.status
         return answer
 
     def stop(self) -> None:

@@ -295,6 +295,29 @@ async def test_a_token_endpoint_that_stays_down_is_the_upstreams_failure(vertex:
         await vertex.ask_over_pauses()
 
 
+@pytest.mark.parametrize("call", ["exchange", "impersonate"])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_what_passes_at_the_other_endpoints_is_waited_for_too(vertex: VertexSite, call: str, status: int) -> None:
+    """google-auth calls it final there, whatever the status."""
+    vertex.login.fail(google(status, "busy"), call=call)
+    vertex.find(vertex.login.workload(from_file(vertex), impersonates=True))
+    adapter = await vertex.open(project="fake-project-000")
+    await adapter.listed()
+    assert adapter.usable
+    assert await vertex.ask_over_pauses() == "hi"
+    assert vertex.login.calls[call] == 2
+
+
+@pytest.mark.parametrize("call", ["exchange", "impersonate"])
+async def test_what_is_refused_at_the_other_endpoints_is_a_dead_login(vertex: VertexSite, call: str) -> None:
+    vertex.login.fail(google(403, "denied"), 9, call)
+    vertex.find(vertex.login.workload(from_file(vertex), impersonates=True))
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamCredential):
+        await vertex.ask()
+    assert not adapter.usable
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [

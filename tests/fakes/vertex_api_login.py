@@ -71,7 +71,7 @@ class FakeLogin:
         self.lifetime_s = 3599
         self.tokens: dict[str, Grant] = {}
         self.calls: Counter[str] = Counter()
-        self.faults: list[Refusal] = []
+        self.faults: list[tuple[str, Refusal]] = []
         self.refresh_tokens = {REFRESH}
         self.subjects = {SUBJECT}
         self.gate: asyncio.Event | None = None
@@ -157,9 +157,9 @@ class FakeLogin:
 
     # what a test does to it
 
-    def fail(self, refusal: Refusal, times: int = 1) -> None:
-        """Refuse the next calls for a token, whatever they show."""
-        self.faults += [refusal] * times
+    def fail(self, refusal: Refusal, times: int = 1, call: str = "") -> None:
+        """Refuse the next calls for a token, or those of this name, whatever they show."""
+        self.faults += [(call, refusal)] * times
 
     def hold(self) -> None:
         """Let calls wait until `release`."""
@@ -193,8 +193,10 @@ class FakeLogin:
         self.calls[name] += 1
         if self.gate is not None:
             await self.gate.wait()
-        if self.faults:
-            raise self.faults.pop(0)
+        for fault in self.faults:
+            if fault[0] in ("", name):
+                self.faults.remove(fault)
+                raise fault[1]
 
     async def _token(self, request: web.Request) -> Json:
         form = await _form(request)
