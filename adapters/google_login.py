@@ -165,11 +165,11 @@ def _gcloud_folder() -> Path:
 
 
 def _failed(error: Exception, status: int) -> RefreshFailed:
-    """Say whether asking again may help; some of google-auth's errors hold a whole answer besides their words.
+    """Say whether asking again may help.
 
-    Few of them say so themselves, so that the last answer's status does.
+    Few of google-auth's errors say so themselves, so that the last answer's status does.
     """
-    words = str(error.args[0]) if error.args else type(error).__name__
+    words = _words(error)
     if isinstance(error, GoogleTransportError) or isinstance(error.__cause__, GoogleTransportError):
         return RefreshFailed(words)
     if status in _PASSING or status >= 500 or (isinstance(error, RefreshError) and _is_retryable(error)):
@@ -179,3 +179,9 @@ def _failed(error: Exception, status: int) -> RefreshFailed:
     if isinstance(error, DefaultCredentialsError):
         return LoginNeeded(words.partition(" To set up")[0].rstrip("."))
     return LoginNeeded(f"the credentials cannot be read: {type(error).__name__}: {words}")
+
+
+def _words(error: Exception) -> str:
+    """Give what an error says; some hold a whole answer besides, and some another error in the place of words."""
+    said = error.args[0] if error.args else type(error).__name__
+    return _words(said) if isinstance(said, Exception) else str(said)

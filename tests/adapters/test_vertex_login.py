@@ -82,6 +82,16 @@ async def test_the_metadata_server_names_the_project_and_gives_tokens(metadata: 
     assert metadata.fake.calls()[0].path.startswith("/v1/projects/fake-project-000/locations/us-central1/")
 
 
+async def test_what_the_metadata_server_refuses_is_told_in_words(metadata: VertexSite) -> None:
+    metadata.login.fail(google(404, "none"), 99)
+    adapter = await metadata.open(project="fake-project-000")
+    with pytest.raises(UpstreamUnavailable):
+        await metadata.ask_over_pauses()
+    (credential,) = adapter.views()
+    assert str(credential.last_error).startswith("Failed to retrieve http://")
+    assert " object at 0x" not in str(credential.last_error)
+
+
 Source = Callable[[VertexSite], Json]
 
 
