@@ -244,7 +244,7 @@ class Account(Credential):
         self._tries += 1
         self._retry_at = self._clock.monotonic() + pause_s
         if self._left() <= LAST_S:
-            self.pause(failed.reason, pause_s, ours=failed.misconfigured)
+            self.pause(failed.told, pause_s, ours=failed.misconfigured)
         self.learn(Change(id=self.id, last_error=failed.reason, last_error_at=self._clock.time()))
 
     def _recovered(self) -> None:

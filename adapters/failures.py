@@ -134,6 +134,7 @@ class Failure(Exception):
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
     `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
+    Its str is what operators are told, `inside` where that is more than callers are.
     """
 
     def __init__(
@@ -145,8 +146,9 @@ class Failure(Exception):
         wait_s: float | None = None,
         link: str | None = None,
         reason: str = "",
+        inside: str = "",
     ) -> None:
-        super().__init__(error.message)
+        super().__init__(inside or error.message)
         self.error = error
         self.cause: Cause = cause
         self.status = status

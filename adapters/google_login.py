@@ -8,6 +8,7 @@ All of it blocks, so it runs in a thread. Credentials that only a person can men
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -46,6 +47,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "google.auth.external_account_authorized_user": "a workforce user",
     "google.auth.impersonated_credentials": "an impersonated service account",
 }
+# what a program has printed, which may be a token
+_PRINTED: Final = re.compile(r"(?s)^(Executable .*?)(?:\. Error|: code): .*")
 # what google-auth lets through of a file that is not what it should be
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OSError)
 
@@ -169,19 +172,25 @@ def _failed(error: Exception, status: int) -> RefreshFailed:
 
     Few of google-auth's errors say so themselves, so that the last answer's status does.
     """
-    words = _words(error)
+    if _passes(error, status):
+        told = f"the token endpoint answered {status}" if status else "the token endpoint cannot be reached"
+        return RefreshFailed(f"{told}: {_words(error)}", told=told)
+    refused = isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError)
+    told = "the login has failed" if refused else "no default credentials can be used"
+    return LoginNeeded(f"{told}: {_words(error)}", told=told)
+
+
+def _passes(error: Exception, status: int) -> bool:
     if isinstance(error, GoogleTransportError) or isinstance(error.__cause__, GoogleTransportError):
-        return RefreshFailed(words)
-    if status in _PASSING or status >= 500 or (isinstance(error, RefreshError) and _is_retryable(error)):
-        return RefreshFailed(words)
-    if isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError):
-        return LoginNeeded(words)
-    if isinstance(error, DefaultCredentialsError):
-        return LoginNeeded(words.partition(" To set up")[0].rstrip("."))
-    return LoginNeeded(f"the credentials cannot be read: {type(error).__name__}: {words}")
+        return True
+    return status in _PASSING or status >= 500 or (isinstance(error, RefreshError) and _is_retryable(error))
 
 
 def _words(error: Exception) -> str:
     """Give what an error says; some hold a whole answer besides, and some another error in the place of words."""
-    said = error.args[0] if error.args else type(error).__name__
-    return _words(said) if isinstance(said, Exception) else str(said)
+    said = error.args[0] if error.args else ""
+    if isinstance(said, Exception):
+        return _words(said)
+    if not isinstance(error, GoogleAuthError):
+        return f"{type(error).__name__}: {said}"
+    return _PRINTED.sub(r"\1", str(said)).partition(" To set up")[0].rstrip(".")

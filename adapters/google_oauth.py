@@ -43,13 +43,14 @@ class Tokens(Struct, frozen=True):
 
 
 class RefreshFailed(Exception):
-    """No new token. `reason` begins with the OAuth error's name.
+    """No new token. `reason` begins with the OAuth error's name; `told`: what callers learn of it.
 
     `revoked`: only a new login helps; `misconfigured`: the account is not to blame, the OAuth client is not its own.
     """
 
-    def __init__(self, reason: str, *, revoked: bool = False, misconfigured: bool = False) -> None:
+    def __init__(self, reason: str, *, told: str = "", revoked: bool = False, misconfigured: bool = False) -> None:
         self.reason = mask(reason)[:_MAX_REASON]
+        self.told = told or self.reason
         super().__init__(self.reason)
         self.revoked = revoked
         self.misconfigured = misconfigured

@@ -50,7 +50,7 @@ class _Answer(Response):
 
 
 class LoopRequest(Request):
-    """Made in the event loop, called in threads. `status`: of the last answer."""
+    """Made in the event loop, called in threads. `status`: of the last call's answer, 0 = there was none."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__()
@@ -72,6 +72,7 @@ class LoopRequest(Request):
         """Make one call; raise google-auth's TransportError."""
         if self._stopped:
             raise Stopped
+        self.status = 0
         if kwargs or _needs_certificate(url):
             return self._with_certificate(url, method, body, headers, timeout or _TIMEOUT_S, **kwargs)
         asking = self._transport.fetch(

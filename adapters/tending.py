@@ -178,7 +178,7 @@ class Tending(Generic[_C]):
         return True
 
     def _failed(self, name: ProbeName, credential: _C, failure: Failure) -> None:
-        reason = f"{name}: {failure.error.message}"
+        reason = f"{name}: {failure}"
         if failure.cause == "verification":
             self._pool.need_verification(credential, failure.link)
         elif failure.cause not in _INNOCENT:

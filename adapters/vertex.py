@@ -32,7 +32,7 @@ from gateway.adapters.tending import Probe, ProbeName
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import RULES, read_failure
 from gateway.adapters.vertex_forward import VertexForward
-from gateway.adapters.vertex_journey import VertexBackend, VertexJourney, tell_operator
+from gateway.adapters.vertex_journey import VertexBackend, VertexJourney, tell_operator, token_of
 from gateway.adapters.vertex_making import EMBEDS, VertexMaking, embed_native, plan_embedding, plan_picture
 from gateway.adapters.vertex_models import COUNT, SHIPPED, publisher_of
 from gateway.adapters.vertex_place import Place, base_of
@@ -154,7 +154,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
 
     async def _log_in(self) -> None:
         try:
-            await self._pool.token(self._credential)
+            await token_of(self._backend, self._credential)
         except Failure as failure:
             tell_operator(self._backend, failure)
 
@@ -240,7 +240,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         backend = self._backend
         if backend.transport is None:
             return None
-        token = await self._pool.token(self._credential)  # from now on the project is known
+        token = await token_of(backend, self._credential)  # from now on the project is known
         headers = {**backend.headers, **backend.place.headers(token)}
         url = backend.place.model_url(model, verb)
         return (await fetch(backend.transport, "POST", url, headers, body, read, backend.clock)).body
@@ -249,7 +249,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         return {"project": self._probe}
 
     async def _probe(self, credential: DefaultCredential) -> Change:
-        await self._pool.token(credential)
+        await token_of(self._backend, credential)
         return Change(id=credential.id)
 
     async def _fetch(self) -> Catalogue | None:

@@ -17,7 +17,7 @@ from gateway.adapters.amendments import Write
 from gateway.adapters.anthropic_journey import AnthropicBackend, AnthropicJourney, Door
 from gateway.adapters.failures import Cause, Failure, Renew, Rule, Rules
 from gateway.adapters.vertex_credential import DefaultCredential
-from gateway.adapters.vertex_journey import VARIES, tell_operator
+from gateway.adapters.vertex_journey import VARIES, tell_operator, token_of
 from gateway.adapters.vertex_place import Place
 from gateway.dialects.anthropic.edits import ENVELOPE
 from gateway.dialects.anthropic.outbound_errors import read_details
@@ -140,7 +140,7 @@ class ClaudeJourney(AnthropicJourney[DefaultCredential]):
 
     async def _call(self, credential: DefaultCredential) -> Answer:
         try:
-            self._token = await self._backend.pool.token(credential)
+            self._token = await token_of(self._backend, credential)
             return await super()._call(credential)
         except Failure as failure:
             tell_operator(self._backend, failure)

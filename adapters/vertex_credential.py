@@ -18,7 +18,7 @@ from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.redact import Secret
 from gateway.transport import Transport
 
-__all__ = ["DefaultCredential"]
+__all__ = ["DefaultCredential", "without_token"]
 
 _ASKED_LATER: Final = "no file names one, and the metadata server has given none yet"
 _NAME: Final = "application default credentials"
@@ -75,16 +75,13 @@ class DefaultCredential(Account):
             self._request.stop()
 
     async def token(self, refresh: Refresh, happen: Happen, early_s: float) -> str:
-        """Give a valid access token, refreshed `early_s` before its end; raise Failure.
+        """Give a valid access token, refreshed `early_s` before its end; raise RefreshFailed, or Failure.
 
         The project is known from then on.
         """
         if self._needed is not None and self._waits():
-            raise self._without(self._needed)
-        try:
-            token = await super().token(self._mint, happen, early_s)
-        except RefreshFailed as failed:
-            raise self._without(failed) from None
+            raise LoginNeeded(self._needed.reason, told=self._needed.told)
+        token = await super().token(self._mint, happen, early_s)
         if not self.project:
             raise Failure(UpstreamCredential(f"no project: {self._no_project}"), "project")
         return token
@@ -112,8 +109,10 @@ class DefaultCredential(Account):
     def _waits(self) -> bool:
         return self._clock.monotonic() < self._retry_at and self._left() <= LAST_S
 
-    def _without(self, failed: RefreshFailed) -> Failure:
-        words = f"no access token: {failed.reason}"
-        if isinstance(failed, LoginNeeded):
-            return Failure(UpstreamCredential(f"{words}; {_REMEDY}"), "login")
-        return Failure(UpstreamUnavailable(words), "refresh")
+
+def without_token(failed: RefreshFailed) -> Failure:
+    """Say what it means for a call that there is no token; callers learn nothing of the machine."""
+    told, inside = f"no access token: {failed.told}", f"no access token: {failed.reason}"
+    if isinstance(failed, LoginNeeded):
+        return Failure(UpstreamCredential(f"{told}; {_REMEDY}"), "login", inside=f"{inside}; {_REMEDY}")
+    return Failure(UpstreamUnavailable(told), "refresh", inside=inside)

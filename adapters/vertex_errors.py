@@ -34,7 +34,7 @@ RULES: Final[Rules] = {
     "service": Rule(),
     "missing": Rule(),
 }
-OPERATORS: Final[frozenset[Cause]] = frozenset({"token", "login", "project", "forbidden", "service"})
+OPERATORS: Final[frozenset[Cause]] = frozenset({"token", "project", "forbidden", "service"})
 
 _400: Final = frozenset({400})
 _400_403: Final = frozenset({400, 403})

@@ -8,7 +8,7 @@ from gateway.adapters.gemini_uploads import bare
 from gateway.adapters.pool import Lease
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import OPERATORS
-from gateway.adapters.vertex_journey import VertexBackend, tell_operator
+from gateway.adapters.vertex_journey import VertexBackend, tell_operator, token_of
 from gateway.errors import NotFound
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
@@ -81,7 +81,7 @@ class VertexForward:
 
     async def _token(self, credential: DefaultCredential) -> str:
         try:
-            return await self._backend.pool.token(credential)
+            return await token_of(self._backend, credential)
         except Failure as failure:
             tell_operator(self._backend, failure)
             raise failure.error from None

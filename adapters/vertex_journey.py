@@ -8,14 +8,15 @@ from msgspec import Raw
 from gateway.adapters.amendments import Write
 from gateway.adapters.failures import Failure, Renew
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
+from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.journey import Backend, PoolJourney
-from gateway.adapters.vertex_credential import DefaultCredential
+from gateway.adapters.vertex_credential import DefaultCredential, without_token
 from gateway.adapters.vertex_errors import OPERATORS
 from gateway.adapters.vertex_place import Place
 from gateway.dialects.gemini.request import Written
 from gateway.upstream import Answer, Call
 
-__all__ = ["VARIES", "VertexBackend", "VertexJourney", "tell_operator"]
+__all__ = ["VARIES", "VertexBackend", "VertexJourney", "tell_operator", "token_of"]
 
 VARIES: Final = {"project": "in the address: that of the credentials, which are found when the gateway runs"}
 _encode: Final = msgspec.json.Encoder().encode
@@ -58,7 +59,7 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
     async def _call(self, credential: DefaultCredential) -> Answer:
         backend = self._backend
         try:
-            self._token = await backend.pool.token(credential)
+            self._token = await token_of(backend, credential)
             response = await backend.send(self._url(), self._headers(self._token), bytes(self.body()))
         except Failure as failure:
             tell_operator(backend, failure)
@@ -66,6 +67,14 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
         reader = reader_of(self._draft.written, "gemini", self._salt, self.request.turns, chunks=not self._whole)
         now = backend.clock.time()
         return GoogleAnswer(response, reader, self._note, backend.read_failure, now, whole=self._whole)
+
+
+async def token_of(backend: Backend[DefaultCredential], credential: DefaultCredential) -> str:
+    """Give a valid access token; raise Failure."""
+    try:
+        return await backend.pool.token(credential)
+    except RefreshFailed as failed:
+        raise without_token(failed) from None
 
 
 def tell_operator(backend: Backend[DefaultCredential], failure: Failure) -> None:

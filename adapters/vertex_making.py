@@ -19,7 +19,7 @@ from gateway.adapters.google_making import Plan, all_vectors, carry_out, counted
 from gateway.adapters.journey import PoolCalls
 from gateway.adapters.making import Whole, always, whole_of
 from gateway.adapters.vertex_credential import DefaultCredential
-from gateway.adapters.vertex_journey import VARIES, VertexBackend, tell_operator
+from gateway.adapters.vertex_journey import VARIES, VertexBackend, tell_operator, token_of
 from gateway.adapters.vertex_models import publisher_of
 from gateway.dialects.gemini.embeddings import BATCH, ONE, Item, items_of, read_items, write_embeddings
 from gateway.dialects.gemini.making import Embedded, Step
@@ -130,7 +130,7 @@ class VertexMaking(PoolCalls[DefaultCredential, Plan, Made]):
         if plan is not self._plan:  # amended
             self._plan, self._answers = plan, {}
         try:
-            self._token = await backend.pool.token(credential)
+            self._token = await token_of(backend, credential)
             answers = await carry_out(plan, self._ask, self._answers)
         except Failure as failure:
             tell_operator(backend, failure)

@@ -11,12 +11,23 @@ from gateway.adapters.google_login import has_file
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from tests.adapters.vertex_site import VertexSite
 from tests.fakes.v1internal_errors import google
-from tests.fakes.vertex_api_login import CLIENT, EMAIL, TARGET, FakeLogin, refused
+from tests.fakes.vertex_api_login import CLIENT, EMAIL, SUBJECT, SUBJECT_TYPE, TARGET, FakeLogin, refused
 from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
 Json = dict[str, Any]
+REMEDY = (
+    "give GOOGLE_APPLICATION_CREDENTIALS the file of a service account, or run `gcloud auth application-default login`"
+)
+SUCCESSFUL = {
+    "version": 1,
+    "success": True,
+    "token_type": SUBJECT_TYPE,
+    "id_token": SUBJECT,
+    "expiration_time": 4102444800,
+}
+UNSUCCESSFUL = {"version": 1, "success": False, "code": "a-secret", "message": "a-secret"}
 IDENTITIES = {"user": "user@example.invalid", "robot": EMAIL, "target": TARGET, "principal": "principal://fake"}
 
 
@@ -85,10 +96,11 @@ async def test_the_metadata_server_names_the_project_and_gives_tokens(metadata: 
 async def test_what_the_metadata_server_refuses_is_told_in_words(metadata: VertexSite) -> None:
     metadata.login.fail(google(404, "none"), 99)
     adapter = await metadata.open(project="fake-project-000")
-    with pytest.raises(UpstreamUnavailable):
+    with pytest.raises(UpstreamUnavailable) as caught:
         await metadata.ask_over_pauses()
+    assert caught.value.message == "no access token: the token endpoint answered 404"
     (credential,) = adapter.views()
-    assert str(credential.last_error).startswith("Failed to retrieve http://")
+    assert "answered 404: Failed to retrieve http://" in str(credential.last_error)
     assert " object at 0x" not in str(credential.last_error)
 
 
@@ -110,7 +122,15 @@ def from_address(vertex: VertexSite) -> Json:
     }
 
 
-@pytest.mark.parametrize("source", [from_file, from_address])
+def from_program(vertex: VertexSite, does: str = f"echo '{json.dumps(SUCCESSFUL)}'") -> Json:
+    program = vertex.folder.parent / "program.sh"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    vertex.environment.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    return {"executable": {"command": str(program)}}
+
+
+@pytest.mark.parametrize("source", [from_file, from_address, from_program])
 @pytest.mark.parametrize(("impersonates", "identity"), [(False, "principal"), (True, "target")])
 async def test_workload_identity_exchanges_the_token_of_another(
     vertex: VertexSite, source: Source, impersonates: bool, identity: str
@@ -255,10 +275,10 @@ async def test_a_dead_login_is_a_bad_gateway_and_says_what_to_do(
     prepare(vertex.login)
     vertex.find(vertex.login.user())
     adapter = await vertex.open(project="fake-project-000")
-    with pytest.raises(UpstreamCredential, match=words) as caught:
+    with pytest.raises(UpstreamCredential) as caught:
         await vertex.ask()
     assert caught.value.status == 502
-    assert "gcloud auth application-default login" in caught.value.message
+    assert caught.value.message == f"no access token: the login has failed; {REMEDY}"
     assert not adapter.usable
     assert words in adapter.state()
     assert not vertex.fake.requests
@@ -333,7 +353,7 @@ async def test_what_is_refused_at_the_other_endpoints_is_a_dead_login(vertex: Ve
     [
         ({"type": "nonsense"}, "does not have a valid type"),
         ({"type": "service_account", "client_email": "a@b.invalid"}, "service account"),
-        ({"type": "impersonated_service_account"}, "cannot be read"),
+        ({"type": "impersonated_service_account"}, "AttributeError: "),
         ({"type": "external_account"}, "external account"),
         ({"type": "authorized_user", "client_id": CLIENT}, "authorized user"),
     ],
@@ -341,9 +361,52 @@ async def test_what_is_refused_at_the_other_endpoints_is_a_dead_login(vertex: Ve
 async def test_a_file_that_is_no_credential_is_named(vertex: VertexSite, file: Json, words: str) -> None:
     vertex.find(file)
     adapter = await vertex.open(project="fake-project-000")
-    with pytest.raises(UpstreamCredential, match=words):
+    with pytest.raises(UpstreamCredential) as caught:
         await vertex.ask()
+    assert caught.value.message == f"no access token: no default credentials can be used; {REMEDY}"
+    assert words in adapter.state()
     assert not adapter.usable
+
+
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("echo a-secret; echo a-secret >&2; exit 3", "Executable exited with non-zero return code 3;"),
+        (f"echo '{json.dumps(UNSUCCESSFUL)}'", "Executable returned unsuccessful response;"),
+        ('echo \'{"id_token": "a-secret\'', "JSONDecodeError: "),
+    ],
+)
+async def test_what_a_program_prints_is_told_to_nobody(
+    vertex: VertexSite, capsys: pytest.CaptureFixture[str], does: str, words: str
+) -> None:
+    vertex.level = "warning"
+    vertex.find(vertex.login.workload(from_program(vertex, does)))
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamCredential) as caught:
+        await vertex.ask()
+    (credential,) = adapter.views()
+    logged = capsys.readouterr().err
+    assert caught.value.message.startswith("no access token: ")
+    assert words in adapter.state()
+    assert all(words.rstrip(";") in told for told in (logged, str(credential.last_error)))
+    assert "a-secret" not in caught.value.message + logged + adapter.state() + str(credential.last_error)
+
+
+async def test_where_the_credentials_are_is_for_the_log_alone(
+    vertex: VertexSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vertex.level = "warning"
+    path = vertex.find({"type": "nonsense"})
+    adapter = await vertex.open(project="fake-project-000")
+    for _ in range(3):
+        with pytest.raises(UpstreamCredential) as caught:
+            await vertex.ask()
+        assert str(path) not in caught.value.message
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "no access token" in line]
+    assert str(path) in json.loads(line)["reason"]
+    (credential,) = adapter.views()
+    checked = await adapter.check(credential.id)
+    assert str(path) in str(checked.last_error)
 
 
 async def test_before_anything_is_asked_the_log_says_so(vertex: VertexSite, capsys: pytest.CaptureFixture[str]) -> None:
@@ -357,8 +420,9 @@ async def test_without_credentials_the_error_says_how_to_get_some(vertex: Vertex
     adapter = await vertex.open(project="fake-project-000")
     assert not adapter.usable
     assert adapter.state().startswith("no credential: ")
-    with pytest.raises(UpstreamCredential, match="default credentials were not found.*GOOGLE_APPLICATION_CREDENTIALS"):
+    with pytest.raises(UpstreamCredential, match="no default credentials can be used; give GOOGLE_APPLICATION_CRED"):
         await vertex.ask()
+    assert "Your default credentials were not found; give" in adapter.state()
 
 
 async def test_a_gateway_that_stops_does_not_wait_for_a_login(vertex: VertexSite) -> None:
