@@ -5,12 +5,17 @@ the next request on.
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from threading import Thread
 from typing import Any, ClassVar, Final
 
 from gateway.adapters.account import LAST_S, Account
 from gateway.adapters.credential import Happen, Refresh
 from gateway.adapters.failures import Failure
-from gateway.adapters.google_login import Login, LoginNeeded, has_file, project_given
+from gateway.adapters.google_login import Login, LoginNeeded, Minted, has_file, project_given
 from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.google_request import LoopRequest
 from gateway.clock import Clock
@@ -93,7 +98,7 @@ class DefaultCredential(Account):
     async def _mint(self, _: str) -> Tokens:
         assert self._request is not None, "the credential is used before start"
         try:
-            minted = await asyncio.to_thread(self._login.mint, self._request)
+            minted = await _apart(partial(self._login.mint, self._request))
         except LoginNeeded as needed:
             self._needed = needed
             raise
@@ -108,6 +113,21 @@ class DefaultCredential(Account):
 
     def _waits(self) -> bool:
         return self._clock.monotonic() < self._retry_at and self._left() <= LAST_S
+
+
+async def _apart(mint: Callable[[], Minted]) -> Minted:
+    """Log in in a thread of its own, for which nobody waits in the end: a program may take two minutes."""
+    minted: Future[Minted] = Future()
+    minted.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            minted.set_result(mint())
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            minted.set_exception(error)
+
+    Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return await asyncio.wrap_future(minted)
 
 
 def without_token(failed: RefreshFailed) -> Failure:

@@ -2,14 +2,20 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.adapters.google_login import has_file
+from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.vertex_credential import DefaultCredential
+from gateway.clock import System
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
-from tests.adapters.vertex_site import VertexSite
+from gateway.transport import Transport
+from tests.adapters.vertex_site import VertexSite, forget
 from tests.fakes.v1internal_errors import google
 from tests.fakes.vertex_api_login import CLIENT, EMAIL, SUBJECT, SUBJECT_TYPE, TARGET, FakeLogin, refused
 from tests.patience import patient
@@ -123,10 +129,14 @@ def from_address(vertex: VertexSite) -> Json:
 
 
 def from_program(vertex: VertexSite, does: str = f"echo '{json.dumps(SUCCESSFUL)}'") -> Json:
-    program = vertex.folder.parent / "program.sh"
+    return program_in(vertex.folder.parent, vertex.environment, does)
+
+
+def program_in(folder: Path, environment: pytest.MonkeyPatch, does: str) -> Json:
+    program = folder / "program.sh"
     program.write_text(f"#!/bin/sh\n{does}\n")
     program.chmod(0o755)
-    vertex.environment.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    environment.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
     return {"executable": {"command": str(program)}}
 
 
@@ -434,6 +444,36 @@ async def test_a_gateway_that_stops_does_not_wait_for_a_login(vertex: VertexSite
     async with asyncio.timeout(patient(5)):
         await vertex.stop()
     assert not vertex.transport.open_responses
+
+
+def test_a_process_that_ends_does_not_wait_for_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, begun, file = tmp_path / "pipe", tmp_path / "begun", tmp_path / "credentials.json"
+    os.mkfifo(pipe)
+    forget(monkeypatch, tmp_path / "gcloud")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    source = program_in(tmp_path, monkeypatch, f"exec 3<>{pipe}; : >{begun}; read line <&3")
+
+    async def begin() -> None:
+        credential = DefaultCredential("google", "fake-project-000", System(), set())
+        transport = Transport()
+        async with FakeLogin() as login:
+            file.write_text(json.dumps(login.workload(source)))
+            credential.start(transport)
+            asking = asyncio.create_task(credential.token(unasked, lambda *_: None, 0))
+            while not begun.exists():  # noqa: ASYNC110 - a program that begins sets no event
+                await asyncio.sleep(0.001)
+            asking.cancel()
+            credential.stop()
+        await transport.close()
+
+    asyncio.run(begin())
+    waiting = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # only a program that still runs reads
+    os.write(waiting, b"\n")
+    os.close(waiting)
+
+
+async def unasked(_: str) -> Tokens:
+    raise AssertionError
 
 
 async def test_no_token_is_written_down_or_told(vertex: VertexSite, caplog: pytest.LogCaptureFixture) -> None:
