@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Final, Protocol, cast
 
 import google.auth
@@ -113,6 +114,8 @@ class Login:
             if isinstance(failed, LoginNeeded):
                 self._credentials = None
             raise failed from None
+        except TimeoutExpired:
+            raise RefreshFailed("the credential program takes too long") from None
         expiry, now = credentials.expiry, datetime.now(UTC).replace(tzinfo=None)
         return Minted(
             token=credentials.token or "",

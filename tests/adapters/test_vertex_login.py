@@ -402,6 +402,17 @@ async def test_what_a_program_prints_is_told_to_nobody(
     assert "a-secret" not in caught.value.message + logged + adapter.state() + str(credential.last_error)
 
 
+async def test_a_program_that_takes_too_long_is_no_dead_login(vertex: VertexSite) -> None:
+    vertex.environment.setattr("google.auth.pluggable.EXECUTABLE_TIMEOUT_MILLIS_LOWER_BOUND", 1)
+    source = from_program(vertex, "while :; do :; done")
+    source["executable"]["timeout_millis"] = 50
+    vertex.find(vertex.login.workload(source))
+    adapter = await vertex.open(project="fake-project-000")
+    with pytest.raises(UpstreamUnavailable, match="no access token: the credential program takes too long"):
+        await vertex.ask_over_pauses()
+    assert adapter.usable
+
+
 async def test_where_the_credentials_are_is_for_the_log_alone(
     vertex: VertexSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
