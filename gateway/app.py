@@ -232,17 +232,17 @@ class Gateway:
             self.relay.fetcher = Fetcher(self.files)
 
     async def stop(self, heirs: Sequence["Gateway"] = ()) -> None:
-        """End background work, except for what others use."""
+        """End background work, except for what others use; what fails to end keeps nothing else from it."""
         if not self.started:
             return
         self.started = False
         used = [part for heir in heirs for part in heir.parts]
-        await self.administration.stop()
-        await self.keyring.stop()
-        await self.threads.stop()
-        for part, end in self._ends():
-            if not is_one_of(part, used):
+        parts = (end for part, end in self._ends() if not is_one_of(part, used))
+        for end in (self.administration.stop, self.keyring.stop, self.threads.stop, *parts):
+            try:
                 await end()
+            except Exception:  # whatever an upstream of somebody else's does when it ends
+                self.newest.logger.exception("defect", hint="what does not end may hold connections and files")
         if not heirs:
             await asyncio.to_thread(self.services.tally.close)
 

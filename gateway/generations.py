@@ -48,7 +48,7 @@ class Generation(Protocol):
         ...
 
     async def stop(self, heirs: Sequence[Self] = ()) -> None:
-        """End its background work, except for what others use."""
+        """End its background work, except for what others use; what fails to end is logged."""
         ...
 
     def drain(self) -> None:
@@ -198,9 +198,9 @@ class Generations(Generic[_G]):
             if self._draining or not self._users:
                 return False
             old, new = self.current, None
-            if self._edits is not None:
-                self._edits.note()
             try:
+                if self._edits is not None:
+                    self._edits.note()
                 again = await asyncio.to_thread(read_again, old.loaded, self.refuses)
                 if self.warns:
                     warn(again, old.logger)
@@ -236,10 +236,7 @@ class Generations(Generic[_G]):
         """Stop a generation after its last request."""
         await left.wait()
         async with self._lock:
-            try:
-                await old.stop([one for one in self.living if one is not old])
-            except Exception:  # whatever an upstream of somebody else's does when it ends
-                self.current.logger.exception("defect", hint="what an earlier configuration has held may stay open")
+            await old.stop([one for one in self.living if one is not old])
             del self._leaving[old]
         if self.settle is not None:
             self.settle()
@@ -255,8 +252,11 @@ class Generations(Generic[_G]):
     async def _look_at(self, edits: Edits) -> None:
         while True:
             await self.current.clock.sleep(EVERY_S)
-            if await asyncio.to_thread(edits.look):
-                await self.reload()
+            try:
+                if await asyncio.to_thread(edits.look):
+                    await self.reload()
+            except Exception:  # the next edit may mend it
+                self.current.logger.exception("defect", hint="the files are looked at again")
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
