@@ -24,6 +24,7 @@ from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
 from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load
+from gateway.config.problems import one_line
 from gateway.context import attach, has_body, route_path
 from gateway.endpoints import Endpoints
 from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
@@ -418,7 +419,7 @@ def _unserved(loaded: Loaded) -> Iterator[Problem]:
                 load_plugin("gateway.adapters", upstream.type)
             except Exception as error:  # noqa: BLE001 - whatever a module of somebody else's does while it is imported
                 where = path_of("gateway.adapters", upstream.type)
-                yield loaded.problem(path, f'"{where}" cannot be imported: {type(error).__name__}: {error}')
+                yield loaded.problem(path, f'"{where}" cannot be imported: {one_line(error)}')
 
 
 @asynccontextmanager

@@ -5,12 +5,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
 from structlog.typing import FilteringBoundLogger
+from typing_extensions import get_protocol_members
 
 from gateway import __version__
 from gateway.clock import Clock
 from gateway.config import Config, ConfigError, Loaded, OtherConfig, Problem, missing_extras
+from gateway.config.problems import class_of, one_line
 from gateway.limiter import Limiter
-from gateway.registry import import_path
+from gateway.registry import import_path, path_of
 from gateway.registry import load as load_plugin
 from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
 from gateway.store.cipher import Cipher
@@ -37,6 +39,7 @@ __all__ = [
     "unchanged",
 ]
 
+_Make = Callable[[str, Loaded, Clock], Adapter]
 _SHARED: Final = "gateway.store.signatures:SharedSignatures"
 _MISREAD: Final = "gateway.store.shared_limits:misread"
 _SHARED_LIMITS: Final = "gateway.store.shared_limits:SharedLimits"
@@ -72,17 +75,43 @@ def adapters_of(loaded: Loaded, clock: Clock, running: Mapping[str, Adapter] = {
         if name in running:
             made[name] = running[name]
             continue
-        make = cast(Callable[..., Adapter], load_plugin("gateway.adapters", upstream.type))  # no entry point is typed
+        make = cast(_Make, load_plugin("gateway.adapters", upstream.type))  # no entry point is typed
         try:
-            made[name] = make(name, loaded, clock)
+            if isinstance(upstream, OtherConfig):
+                made[name] = _other(make, upstream, name, loaded, clock)
+            else:
+                made[name] = make(name, loaded, clock)
         except ConfigError as error:
             problems += error.problems
-            continue
-        if isinstance(upstream, OtherConfig) and upstream.models:
-            _list(made[name], upstream.models)
     if problems:
         raise ConfigError(dict.fromkeys(problems))  # the store may be in the way of each
     return made
+
+
+def _other(make: _Make, table: OtherConfig, name: str, loaded: Loaded, clock: Clock) -> Adapter:
+    """Make an upstream of another distribution; raise ConfigError for one that is no adapter."""
+    place, where = ("upstream", name, "type"), path_of("gateway.adapters", table.type)
+    try:
+        made = make(name, loaded, clock)
+        fault = _fault(made)
+        if table.models and not fault:
+            _list(made, table.models)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a class of somebody else's does when it is made
+        raise ConfigError([loaded.problem(place, f'"{where}" cannot be made: {one_line(error)}')]) from error
+    if fault:
+        raise ConfigError([loaded.problem(place, f'"{where}" {fault}')])
+    return made
+
+
+def _fault(made: Adapter) -> str:
+    """Say why this is no adapter, "" = it is one."""
+    missing = [each for each in sorted(get_protocol_members(Adapter)) if not hasattr(made, each)]
+    if missing:
+        return f"made {class_of(made)}, which has no {', '.join(missing)}"
+    models = cast(object, made.models())  # of somebody else's, who may not be typed
+    return "" if isinstance(models, Mapping) else f"lists its models as {class_of(models)}, not as a mapping"
 
 
 def _list(adapter: Adapter, names: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, cast
 from starlette.types import ASGIApp
 
 from gateway.config import Config, ConfigError, KeyPath, Loaded, PipelineConfig, Problem
-from gateway.config.problems import did_you_mean
+from gateway.config.problems import class_of, did_you_mean, one_line
 from gateway.registry import load, names, path_of
 from gateway.services import Services
 
@@ -117,19 +117,19 @@ def _imported(path: str) -> type:
         module = import_module(where)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{where}.".startswith(f"{error.name}."):
-            raise Unusable(f'"{where}" cannot be imported: {_line(error)}') from error
+            raise Unusable(f'"{where}" cannot be imported: {one_line(error)}') from error
         raise Unusable(
             f'there is no module "{error.name}" where Python looks for it; '
             "install it, or put its folder into PYTHONPATH"
         ) from None
     except Exception as error:  # whatever a module of somebody else's does while it is imported
-        raise Unusable(f'"{where}" cannot be imported: {_line(error)}') from error
+        raise Unusable(f'"{where}" cannot be imported: {one_line(error)}') from error
     try:
         found = attrgetter(name)(module)
     except AttributeError:
         raise Unusable(f'"{where}" has no "{name}"{did_you_mean(name, vars(module))}') from None
     if not callable(found):
-        raise Unusable(f'"{path}" is {_kind(found)}, not a class that takes the app')
+        raise Unusable(f'"{path}" is {class_of(found)}, not a class that takes the app')
     if isinstance(found, type) and not any("__call__" in vars(base) for base in found.__mro__):
         raise Unusable(f'"{path}" is no ASGI middleware: it needs `async def __call__(self, scope, receive, send)`')
     return cast(type, found)  # or a function that makes one
@@ -156,15 +156,6 @@ def _misfits(name: str, cls: type, config: Config) -> Iterator[str]:
     for option, parameter in known.items():
         if parameter.default is Parameter.empty and option not in given:
             yield f'{cls.__name__} needs the option "{option}"{where}'
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _kind(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def violations(order: Mapping[str, type], *, anonymous: bool, whole: bool = True) -> list[str]:
@@ -229,9 +220,9 @@ def _made(name: str, cls: type, app: ASGIApp, loaded: Loaded) -> ASGIApp:
     try:
         made = cls(app, **(own.options if own else {}))
     except Exception as error:  # whatever a class of somebody else's says to its options
-        raise ConfigError([loaded.problem(where, f"{cls.__name__} cannot be made: {_line(error)}")]) from error
+        raise ConfigError([loaded.problem(where, f"{cls.__name__} cannot be made: {one_line(error)}")]) from error
     if not callable(made):
-        raise ConfigError([loaded.problem(where, f"{cls.__name__} made {_kind(made)}, not an ASGI app")])
+        raise ConfigError([loaded.problem(where, f"{cls.__name__} made {class_of(made)}, not an ASGI app")])
     return cast(ASGIApp, made)
 
 

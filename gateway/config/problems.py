@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
-__all__ = ["ConfigError", "Problem", "did_you_mean", "nearest"]
+__all__ = ["ConfigError", "Problem", "class_of", "did_you_mean", "nearest", "one_line"]
 
 
 class Problem(Struct, frozen=True):
@@ -39,3 +39,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
     by_fold = {name.casefold(): name for name in known}
     close = get_close_matches(word.casefold(), by_fold, 1)
     return by_fold[close[0]] if close else ""
+
+
+def one_line(error: Exception) -> str:
+    """Say what somebody else's code has raised."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def class_of(value: object) -> str:
+    """Say of what class a value is that somebody else's code gave."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
