@@ -4,7 +4,7 @@ A middleware class says what it `provides` to those inside it and what it `requi
 requirement that ends in `?` holds only when something in the order provides it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import Parameter, signature
@@ -132,7 +132,16 @@ def _imported(path: str) -> type:
         raise Unusable(f'"{path}" is {class_of(found)}, not a class that takes the app')
     if isinstance(found, type) and not any("__call__" in vars(base) for base in found.__mro__):
         raise Unusable(f'"{path}" is no ASGI middleware: it needs `async def __call__(self, scope, receive, send)`')
+    for which in ("provides", "requires"):
+        if not _are_words(getattr(found, which, ())):
+            raise Unusable(f'"{path}" has a `{which}` that is no set of words, such as frozenset({{"principal"}})')
     return cast(type, found)  # or a function that makes one
+
+
+def _are_words(given: object) -> bool:
+    if not isinstance(given, set | frozenset | tuple | list):
+        return False
+    return all(isinstance(word, str) for word in cast(Iterable[object], given))  # of somebody else's, who types nothing
 
 
 def _misfits(name: str, cls: type, config: Config) -> Iterator[str]:
@@ -201,10 +210,10 @@ def propose(order: Mapping[str, type]) -> list[str]:
     return proposed
 
 
-def build(app: ASGIApp, services: Services) -> ASGIApp:
-    """Wrap `app` in the configured middlewares, the first of the order outermost; raise ConfigError."""
+def build(app: ASGIApp, services: Services, order: Mapping[str, type] | None = None) -> ASGIApp:
+    """Wrap `app` in the configured middlewares, or in some of them, the first outermost; raise ConfigError."""
     loaded = services.loaded
-    for name, cls in reversed(resolve(loaded.config).items()):
+    for name, cls in reversed([*(resolve(loaded.config) if order is None else order).items()]):
         configured = getattr(cls, "configured", None)
         if configured is not None and name not in loaded.config.middleware:
             app = configured(app, services)

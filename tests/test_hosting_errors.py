@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.config import ConfigError, load, report
+from gateway.explain import explain, smallest
 from gateway.middleware.auth import PLACES
 from tests.processes import PROGRAMS, environment, gateway, running
 
@@ -223,6 +224,15 @@ def test_a_requirement_that_nothing_provides(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("which", ["provides", "requires"])
+@pytest.mark.parametrize("given", ["'principal'", "5", "None", "{'principal', 5}", "property()"])
+def test_marks_that_are_no_set_of_words(folder: Path, which: str, given: str) -> None:
+    with (folder / "acme_redact.py").open("a") as file:
+        file.write(f"Lax.{which} = {given}\n")
+    text = f'"acme_redact:Lax" has a `{which}` that is no set of words, such as frozenset({{"principal"}})'
+    assert refusal(folder, bare("acme_redact:Lax")) == [f"gateway.toml:2: pipeline.order[0]: {text}"]
+
+
 def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
     text = '[pipeline]\norder = ["acme_redact:Redakt", "redact", "acme_rude:X", "auth", "protocol", "model_map"]\n'
     lines = refusal(folder, text + '[middleware.redact]\nuse = "nowhere:X"\n')
@@ -231,6 +241,16 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
         "middleware.redact.use",
         "pipeline.order[2]",
     ]
+
+
+@pytest.mark.anyio
+async def test_explain_names_the_place_that_the_start_names(folder: Path) -> None:
+    order = ["request_id", "metrics", "auth", "acme_redact:forgetful", "protocol", "model_map"]
+    (line,) = refusal(folder, f"[pipeline]\norder = {order}\n")
+    assert line.startswith("gateway.toml:2: pipeline.order[3]: forgetful made")
+    with pytest.raises(ConfigError) as caught:
+        await explain(load(folder / "gateway.toml", environ={}, dotenv=False), smallest("demo", None))
+    assert str(caught.value) == f"{folder}/{line}"
 
 
 @pytest.mark.parametrize("use", ["acme_redact:factory", "acme_redact:Lax", "acme_redact:Outer.Inner"])

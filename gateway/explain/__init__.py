@@ -65,13 +65,14 @@ _JSON: Final = (b"content-type", b"application/json")
 async def explain(loaded: Loaded, asking: Asking) -> Explanation:
     """Say what would become of a request; raise ConfigError for what `gateway run` would refuse."""
     check(loaded)
-    loaded = replace(loaded, config=_unguarded(loaded.config), read_only=True)
+    loaded = replace(loaded, read_only=True)
     config, clock = loaded.config, System()
+    order = _unguarded(config)
     adapters = adapters_of(loaded, clock)
     ways = Ways(config, adapters)
     services = Services(loaded=loaded, clock=clock, logger=logger_for(loaded), adapters=adapters, resolver=ways)
     walk = Walk(loaded, ways, clock, asking.body)
-    context = await _passed(build(walk, services), asking)
+    context = await _passed(build(walk, services, order), asking)
     return Explanation(
         configuration=legible(str(loaded.file)) if loaded.file else None,
         dialect=asking.dialect,
@@ -79,7 +80,7 @@ async def explain(loaded: Loaded, asking: Asking) -> Explanation:
         path=asking.path,
         model=context.requested_model or asking.model,
         stream=context.request.stream if context.request is not None else None,
-        ran=config.pipeline.order,
+        ran=tuple(order),
         decisions=tuple(step_of(decision, loaded) for decision in _decisions(asking, context, config)),
         ways=walk.ways,
         error=_refusal(context, reached=walk.reached),
@@ -87,10 +88,10 @@ async def explain(loaded: Loaded, asking: Asking) -> Explanation:
     )
 
 
-def _unguarded(config: Config) -> Config:
+def _unguarded(config: Config) -> dict[str, type]:
     """Leave out of our own middlewares what a look at one request does not need; all others may change it."""
-    order = [name for name, cls in resolve(config).items() if cls in _KEPT or not cls.__module__.startswith(_OURS)]
-    return replace(config, pipeline=replace(config.pipeline, order=tuple(order)))
+    order = resolve(config).items()
+    return {name: cls for name, cls in order if cls in _KEPT or not cls.__module__.startswith(_OURS)}
 
 
 async def _passed(app: ASGIApp, asking: Asking) -> RequestContext:
