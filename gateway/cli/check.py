@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Loaded, Problem, Row, Secret, refuses_bind, report
+from gateway.config import ConfigError, KeyPath, Loaded, Problem, Row, Secret, refuses_bind, report
+from gateway.registry import Group, namesakes
 
 __all__ = ["check"]
 
@@ -30,10 +31,25 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
     if why:
         said = found.problem(("server", "data_dir"), f"cannot be written: {why}")
         click.echo(f"warning: {said}; what it should keep stays in memory", err=True)
+    for namesake in _namesakes(found):
+        click.echo(f"warning: {namesake}", err=True)
     problems = _problems(found)
     if problems:
         click.echo("\n".join(problems), err=True)
         raise SystemExit(2)
+
+
+def _namesakes(found: Loaded) -> Iterator[Problem]:
+    """Name what has the name of a part that is used, and is not used itself."""
+    config = found.config
+    order = (name for name in config.pipeline.order if name not in config.middleware)
+    parts: list[tuple[KeyPath, Group, str]] = [
+        *((("upstream", name), "gateway.adapters", one.type) for name, one in config.upstream.items()),
+        *((("pipeline", "order"), "gateway.middleware", name) for name in order),
+    ]
+    for path, group, name in parts:
+        for other in namesakes(group, name):
+            yield found.problem(path, f'"{other}" is registered as "{name}", too, and not used')
 
 
 def _problems(found: Loaded) -> list[str]:

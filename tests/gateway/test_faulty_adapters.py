@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,15 @@ class Unending(Demo):
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Give the adapters that are registered, to which others may be added."""
-    adapters = {name: registry.path_of("gateway.adapters", name) for name in registry.names("gateway.adapters")}
-    others: dict[Group, dict[str, str]] = {"gateway.adapters": adapters}
-    paths = registry._paths
-    monkeypatch.setattr(registry, "_paths", lambda group: others.get(group) or paths(group))
-    return adapters
+    """Give the adapters that are registered besides ours, which are none yet."""
+    paths, added = registry._paths, dict[str, str]()
+
+    def registered(group: Group) -> Mapping[str, tuple[str, ...]]:
+        more = added if group == "gateway.adapters" else {}
+        return {**paths(group), **{name: (path,) for name, path in more.items()}}
+
+    monkeypatch.setattr(registry, "_paths", registered)
+    return added
 
 
 FAULTS = {

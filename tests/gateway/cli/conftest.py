@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -81,8 +81,8 @@ def command(folder: Path) -> Run:
 @pytest.fixture
 def unserved(monkeypatch: pytest.MonkeyPatch) -> str:
     """Name a type of upstream whose adapter is not installed."""
-    adapters = {name: f"nowhere:{name}" for name in registry.names("gateway.adapters") if name != "anthropic"}
-    others: dict[Group, dict[str, str]] = {"gateway.adapters": adapters}
+    adapters = {name: (f"nowhere:{name}",) for name in registry.names("gateway.adapters") if name != "anthropic"}
+    others: dict[Group, Mapping[str, tuple[str, ...]]] = {"gateway.adapters": adapters}
     paths = registry._paths
     monkeypatch.setattr(registry, "_paths", lambda group: others.get(group) or paths(group))
     return "anthropic"

@@ -1,16 +1,28 @@
 """`gateway check`: every value with its source, and what has no effect yet."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway import registry
 from tests.gateway.cli.conftest import Run
 from tests.gateway.config.test_annotated import FILE, VARIABLES
 
 Write = Callable[[str], Path]
+NAMESAKES = """
+[gateway.middleware]
+auth = acme:Open
+acme-stamp = acme:Stamp
+acme-odd = !
+[gateway.adapters]
+demo = acme:Shout
+openai = acme:Shout
+[gateway.dialects]
+anthropic = acme:Claude
+"""
 
 
 @pytest.fixture
@@ -101,3 +113,34 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
 def test_a_look_at_data_dir_leaves_nothing(run: Run, folder: Path) -> None:
     assert run("check").code == 0
     assert [*folder.iterdir()] == []
+
+
+@pytest.fixture
+def namesakes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have a distribution before ours that calls its own parts as ours are called."""
+    about = folder / "acme-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(NAMESAKES)
+    monkeypatch.syspath_prepend(folder)
+    registry._paths.cache_clear()
+    yield
+    registry._paths.cache_clear()
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_a_namesake_of_a_built_in_part_takes_no_place_and_is_named(run: Run, write: Write) -> None:
+    write('[pipeline]\norder = ["auth", "protocol", "model_map"]\n[upstream.demo]\n')
+    done = run("check")
+    assert done.code == 0
+    assert done.err.splitlines() == [
+        'warning: gateway.toml:3: upstream.demo: "acme:Shout" is registered as "demo", too, and not used',
+        'warning: gateway.toml:2: pipeline.order: "acme:Open" is registered as "auth", too, and not used',
+    ]
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_a_table_of_ones_own_is_meant_by_its_name(run: Run, write: Write) -> None:
+    order = '[pipeline]\norder = ["auth", "protocol", "model_map"]\n'
+    write(f'{order}[middleware.auth]\nuse = "gateway.middleware:Auth"\noptions.keys = ["sk-1"]\n')
+    assert "registered" not in run("check").err
