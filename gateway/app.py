@@ -56,11 +56,12 @@ from gateway.prices import Prices
 from gateway.proxies import Proxies
 from gateway.public import is_public
 from gateway.recorder import Recorder
-from gateway.refusal import refuse
+from gateway.refusal import codec, refuse
 from gateway.registry import load as load_plugin
 from gateway.registry import names, path_of
 from gateway.relay import Relay
 from gateway.resolution import Resolver
+from gateway.routes import DIALECTS
 from gateway.services import Services
 from gateway.store.folder import unusable
 from gateway.store.tally import Count
@@ -154,8 +155,8 @@ class Gateway:
         self.relay = Relay(config, self.clock, self.threads.keep, self.shared)
         if before and remembers:
             self.relay.memory = before.relay.memory
-        for dialect in names("gateway.dialects"):
-            load_plugin("gateway.dialects", dialect)  # now, not while the first request waits
+        for dialect in DIALECTS:
+            codec(dialect)  # now, not while the first request waits
         self.pipeline = build(Endpoints(self.services, self.relay, self.threads), self.services)
         guard = guard_of(self.pipeline, self.services)
         self.scrape = Scrape(self.services.tally, guard, standing=self._standing)

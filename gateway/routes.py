@@ -20,14 +20,24 @@ decoded the path, once and for all (RFC 3986, 2.4).
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from urllib.parse import parse_qs
 
 from msgspec import Struct
 
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 
-__all__ = ["COUNTED", "MAKING", "DialectName", "Operation", "Route", "Streaming", "is_dialect_path", "match"]
+__all__ = [
+    "COUNTED",
+    "DIALECTS",
+    "MAKING",
+    "DialectName",
+    "Operation",
+    "Route",
+    "Streaming",
+    "is_dialect_path",
+    "match",
+]
 
 DialectName = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
 Operation = Literal[
@@ -46,6 +56,7 @@ Operation = Literal[
 ]
 Streaming = Literal["", "sse", "array"]
 
+DIALECTS: Final[tuple[DialectName, ...]] = get_args(DialectName)
 MAKING: Final[frozenset[Operation]] = frozenset({"embeddings", "images"})  # asked for and answered in OpenAI's words
 # what limits on requests count, and the ledger has rows of: neither model lists nor token counts
 COUNTED: Final[frozenset[Operation]] = frozenset[Operation]({"chat", "native", "none"}) | MAKING

@@ -20,21 +20,15 @@ from gateway.admin.writing import Writing
 from gateway.config import ConfigError, Loaded
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.resolution import Resolution
-from gateway.routes import DialectName
+from gateway.routes import DIALECTS, DialectName
 from gateway.services import Services
 
 if TYPE_CHECKING:
     from gateway.explain.asking import Asking
     from gateway.explain.ways import Found, Ways
 
-__all__ = ["DIALECTS", "Models"]
+__all__ = ["Models"]
 
-DIALECTS: Final[tuple[DialectName, ...]] = (
-    "openai-chat",
-    "openai-responses",
-    "anthropic",
-    "gemini",
-)  # that callers speak
 _PATH: Final = "/admin/models"
 _EXPLAIN: Final = "gateway.explain"  # the part that `gateway explain` loads
 _WAYS: Final = "gateway.explain.ways"

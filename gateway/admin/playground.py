@@ -19,7 +19,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.admin.hearing import Event, Hearing
 from gateway.admin.inside import Inside
-from gateway.admin.models import DIALECTS
 from gateway.admin.places import Place, reading
 from gateway.admin.visit import Visit
 from gateway.admin.writing import Writing
@@ -27,6 +26,7 @@ from gateway.config import secrets_of
 from gateway.context import Principal, attach
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.redact import Hider
+from gateway.routes import DIALECTS
 from gateway.services import Services
 
 __all__ = ["OPERATOR", "Playground"]

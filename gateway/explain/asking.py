@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.config.problems import did_you_mean
-from gateway.explain.signs import DIALECTS, Fields, detected
-from gateway.routes import DialectName
+from gateway.explain.signs import Fields, detected
+from gateway.routes import DIALECTS, DialectName
 
 __all__ = ["DIALECTS", "Asking", "read_dialect", "recorded", "smallest"]
 

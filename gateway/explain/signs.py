@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Final, cast
 
-from gateway.routes import DialectName
+from gateway.routes import DIALECTS, DialectName
 
-__all__ = ["DIALECTS", "Fields", "detected"]
+__all__ = ["Fields", "detected"]
 
 Fields = dict[str, object]
-
-DIALECTS: Final[tuple[DialectName, ...]] = ("openai-chat", "openai-responses", "anthropic", "gemini")
 
 # What was said stands in a field of its own; two dialects have messages.
 _SAID: Final[dict[str, DialectName | None]] = {"messages": None, "contents": "gemini", "input": "openai-responses"}

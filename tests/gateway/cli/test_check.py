@@ -22,6 +22,7 @@ demo = acme:Shout
 openai = acme:Shout
 [gateway.dialects]
 anthropic = acme:Claude
+acme = nowhere:Acme
 """
 
 
@@ -137,6 +138,12 @@ def test_a_namesake_of_a_built_in_part_takes_no_place_and_is_named(run: Run, wri
         'warning: gateway.toml:3: upstream.demo: "acme:Shout" is registered as "demo", too, and not used',
         'warning: gateway.toml:2: pipeline.order: "acme:Open" is registered as "auth", too, and not used',
     ]
+
+
+@pytest.mark.usefixtures("namesakes")
+def test_a_dialect_that_no_path_leads_to_is_not_loaded(run: Run, write: Write) -> None:
+    write("[upstream.demo]\n")
+    assert (run("check").code, run("explain", "demo").code) == (0, 0)
 
 
 @pytest.mark.usefixtures("namesakes")
