@@ -12,10 +12,10 @@ Times are seconds since the request began. A body, or a piece of one, is text, o
 
 import base64
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 __all__ = [
     "FORMAT",
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 FORMAT: Final = 1
+_Time = Annotated[int, Meta(ge=0, le=253_402_300_799)]  # to the end of the year 9999, the last that can be written
 
 
 class Base64(Struct, frozen=True):
@@ -67,7 +68,7 @@ class Head(Struct, frozen=True, kw_only=True, tag_field="part", tag="recording")
     dialect: str
     targets: tuple[Member, ...]
     settings: dict[str, object]
-    stamp: tuple[str, int] | None = None
+    stamp: tuple[str, _Time] | None = None
 
 
 class Request(Struct, frozen=True, kw_only=True, tag_field="part", tag="request"):

@@ -72,6 +72,9 @@ async def replay(recording: Recording, dialect: DialectName | None = None) -> Re
         raise ValueError(f"{recording.missing} bytes of what was said are missing, which were too many to record")
     if not _asked(recording):
         raise ValueError("no upstream was asked: the gateway refused the request by what is not recorded")
+    request = recording.request
+    if match(request.method, request.path, {}, request.query.encode()).operation != "chat":
+        raise ValueError(f"{request.method} {request.path[:_SHOWN]} asks for no answer of a model")
     time = RecordedTime(recording.head.at)
     transport = RecordedTransport(recording.calls, time)
     async with AsyncExitStack() as stack:
@@ -138,9 +141,14 @@ class _Recorded(Resolver):
 
     def __init__(self, loaded: Loaded, adapters: Mapping[str, Adapter], recording: Recording) -> None:
         super().__init__(loaded.config, adapters)
+        missing = [one.upstream for one in recording.head.targets if one.upstream not in adapters]
+        if missing:
+            raise ValueError(f"its settings have no upstream {missing[0]!r}, which was to be asked")
         targets = [Target(adapters[one.upstream], one.model, one.variants) for one in recording.head.targets]
         asked = _asked(recording)
         self._targets = tuple(one for one in targets if one.label in asked or not isinstance(one.adapter, Pooling))
+        if not self._targets:
+            raise ValueError(f"it asked {', '.join(sorted(asked))}, which its chain does not lead to")
 
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Give them."""
@@ -211,8 +219,10 @@ async def _answered(app: ASGIApp, recording: Recording) -> tuple[int, str, bytes
 def _loaded(recording: Recording, folder: str) -> Loaded:
     """Make the configuration of a recording; raise ConfigError for one that this version does not have."""
     settings = recording.head.settings
-    upstreams = as_tree(settings.get("upstream")) or {}
-    tables = {name: _upstream(as_tree(table) or {}, name, recording) for name, table in upstreams.items()}
+    given = settings.get("upstream", {})
+    upstreams = as_tree(given)
+    if upstreams is not None:
+        given = {name: _upstream(as_tree(table) or {}, name, recording) for name, table in upstreams.items()}
     own: dict[str, object] = {
         "server": {"data_dir": folder},
         "auth": {"allow_anonymous": "always"},
@@ -220,12 +230,12 @@ def _loaded(recording: Recording, folder: str) -> Loaded:
         "pipeline": {"order": ["request_id", "protocol", "model_map"]},
         "timeouts": {**(as_tree(settings.get("timeouts")) or {}), "keepalive": 0},
     }
-    return load({**settings, **own, "upstream": tables}, environ={}, dotenv=False)
+    return load({**settings, **own, "upstream": given}, environ={}, dotenv=False)
 
 
 def _upstream(table: Mapping[str, object], name: str, recording: Recording) -> dict[str, object]:
     """Give an upstream as many credentials as the call had, and, where none are recorded, the models asked for."""
-    kind = table.get("type")
+    kind = str(table.get("type"))
     calls = [call for call in recording.calls if call.upstream.partition("/")[0] == name]
     used = len({call.credential for call in calls}) if kind in _KEYED else _accounts(calls)
     credentials = [f"{_MADE_UP}-{number}" for number in range(max(used, 1))]
