@@ -8,7 +8,6 @@ of upstream calls, and all that looks like one. What people and models said is n
 A disk that fails disturbs no request.
 """
 
-import asyncio
 import contextlib
 import os
 import platform
@@ -29,6 +28,7 @@ from gateway.config import Config, DemoConfig, Loaded, secrets_of
 from gateway.config.problems import nearest
 from gateway.context import RequestContext, attach, route_path
 from gateway.excerpt import inflated
+from gateway.lending import in_thread
 from gateway.middleware.auth import PLACES
 from gateway.recording import FORMAT, Answer, Call, Head, Member, Pieces, Recording, Request, pack
 from gateway.redact import Hider, credentials_in
@@ -101,7 +101,7 @@ class Recorder:
         finally:
             TAP.reset(before)
             if sides.tap.calls or context.upstream:  # what was refused before has nothing to be replayed
-                await asyncio.to_thread(self._write, sides, context)
+                await in_thread(self._write, sides, context)
             sides.tap.close()
 
     def _write(self, sides: "_Sides", context: RequestContext) -> None:

@@ -34,6 +34,7 @@ from gateway.errors import (
     UpstreamMalformed,
 )
 from gateway.input_items import item_of, write_items
+from gateway.lending import in_thread
 from gateway.policy import takes
 from gateway.registry import import_path
 from gateway.store import FILE
@@ -340,7 +341,7 @@ class Threads:
         anew = {one.response.id for one in batch if one.anew}
         try:
             store = await self._opened()
-            kept = await asyncio.to_thread(store.save_all, [one.response for one in batch], anew)
+            kept = await in_thread(store.save_all, [one.response for one in batch], anew)
         except (StoreFailed, KeyProblem) as error:
             if len(batch) > 1:
                 return False
@@ -431,7 +432,7 @@ class Threads:
         """Open the store, once for all who wait; whoever leaves does not stop it."""
         opening = self._opening
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            opening = self._opening = asyncio.get_running_loop().create_task(asyncio.to_thread(self._open))
+            opening = self._opening = asyncio.get_running_loop().create_task(in_thread(self._open))
         return await asyncio.shield(opening)
 
     def _open(self) -> "ResponseStore":

@@ -36,9 +36,9 @@ KILLED: Final = "killed"
 _CHUNK_BYTES: Final = 1 << 20  # longer than any line; others can write after some 10 ms
 _STALE_S: Final = 60.0
 _TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end")
-# rows of one statement: one by one they take a quarter longer, for SQLite's driver gives up the interpreter's lock for
-# each; that of PostgreSQL sends many at once by itself
-_AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (64, 8, 1), "postgresql": (1,)}
+# rows of one statement: SQLite's driver gives up the interpreter's lock for each, and to have it back takes a while
+# beside a busy event loop; that of PostgreSQL sends many at once by itself
+_AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (512, 128, 32, 8, 2, 1), "postgresql": (1,)}
 _NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
 _COUNTS: Final = ("input", "cached", "cache_write", "output", "reasoning")
 _counts: Final = attrgetter(*_COUNTS)
@@ -79,32 +79,46 @@ class Filling:
     def _take(self, path: Path) -> int:
         with closing(FileIO(path)) as file:
             left = lock(file.fileno())  # its process has ended, and nobody else closes it
-            if not left and self._read.get(path.name) == os.fstat(file.fileno()).st_size:
+            size = os.fstat(file.fileno()).st_size
+            if not left and self._read.get(path.name) == size:
                 return 0
             taken = 0
-            while (made := self._batch(path.name, file)) is not None:
+            while (made := self._batch(path.name, file, size)) is not None:
                 taken += made
             if left:
                 taken += self._finish(path, file)
             return taken
 
-    def _batch(self, name: str, file: FileIO) -> int | None:
-        """Take the next lines; None when there are none."""
-        with self._database.reading() as connection:
-            read = connection.scalar(_READ, {"journal": name})
-        file.seek(read or 0)
-        data = _whole_lines(file.read(self._chunk_bytes))
-        made, to = 0, (read or 0) + len(data)
-        if data:
-            with self._database.writing(None) as connection:
-                if self._advance(connection, name, read, to):
-                    if not os.fstat(file.fileno()).st_nlink:
-                        raise _Gone  # all of it is there, and nothing of this is to be
-                    ends = (line for line in data.splitlines() if not line.startswith(OPENING))
-                    rows = [line for line in _read(ends) if isinstance(line, Ended) and line.end != REFUSED]
-                    made = _write(connection, rows)
+    def _batch(self, name: str, file: FileIO, size: int) -> int | None:
+        """Take the next lines of the first `size` bytes; None when there are none.
+
+        What a busy process writes meanwhile waits for the next time: to chase it would be a transaction for some lines
+        each, without an end.
+        """
+        read = self._read[name] if name in self._read else self._noted(name)
+        begin = read or 0
+        file.seek(begin)
+        data = _whole_lines(file.read(max(0, min(self._chunk_bytes, size - begin))))
+        if not data:
+            self._read[name] = begin
+            return None
+        made, to = 0, begin + len(data)
+        with self._database.writing(None) as connection:
+            if not self._advance(connection, name, read, to):
+                self._read.pop(name, None)  # another process has read on
+                return made
+            if not os.fstat(file.fileno()).st_nlink:
+                raise _Gone  # all of it is there, and nothing of this is to be
+            ends = (line for line in data.splitlines() if not line.startswith(OPENING))
+            rows = [line for line in _read(ends) if isinstance(line, Ended) and line.end != REFUSED]
+            made = _write(connection, rows)
         self._read[name] = to
-        return made if data else None
+        return made
+
+    def _noted(self, name: str) -> int | None:
+        """Look how far a journal is read; None = not at all."""
+        with self._database.reading() as connection:
+            return connection.scalar(_READ, {"journal": name})
 
     def _advance(self, connection: Connection, name: str, read: int | None, to: int) -> bool:
         """Note how far a journal is read; False when another process has read on meanwhile."""

@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
 from gateway.enduring import endure
+from gateway.lending import in_thread
 from gateway.store.board import Board
 from gateway.store.credentials import CredentialStore, StoredModels
 from gateway.store.hearsay import Hearsay
@@ -275,7 +276,7 @@ class Keeper:
             self._writing, self._pending = self._pending, {}
             said, changes = self._heard.said, list(self._writing.values())
             try:
-                rows = await asyncio.to_thread(self._store.learn, self.upstream, changes, self._clock.time())
+                rows = await in_thread(self._store.learn, self.upstream, changes, self._clock.time())
             except _PROBLEMS as error:
                 self._put_back()
                 self._tell(error)
@@ -298,7 +299,7 @@ class Keeper:
         """Write what cannot wait, and let all processes know at once."""
         await self._flush()
         async with self._lock:
-            done = await asyncio.to_thread(work)
+            done = await in_thread(work)
         await self._poll_once()
         if self._is_heard:
             self._say(self._heard.written(0, ()))
@@ -373,7 +374,7 @@ class Keeper:
         if self._stuck is not None and not self._stuck.done():
             return otherwise
         # a thread goes on when its waiter has left, and `close` must see its end
-        task = self._begin(asyncio.to_thread(work))
+        task = self._begin(in_thread(work))
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 answer = await asyncio.shield(task)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from gateway.lending import in_thread
 from gateway.store.stored import StoreFailed
 
 __all__ = ["Lanes", "heard"]
@@ -49,7 +50,7 @@ class Lanes:
                 await self._places.acquire()
         except TimeoutError:
             raise StoreFailed(_SILENT) from None
-        task = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+        task = asyncio.get_running_loop().create_task(in_thread(work))
         self._working.add(task)
         task.add_done_callback(self._ended)
         try:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -66,6 +67,25 @@ def test_ends_become_rows_while_the_process_lives_and_the_rest_waits(
     journal.end(ended("b"), second)
     assert (fill.fill(), fill.fill()) == (1, 0)
     assert rows(place) == {"a": "done", "b": "done"}
+
+
+def test_what_is_written_while_it_fills_waits_for_the_next_time(place: Place, filling: Make, tmp_path: Path) -> None:
+    """A process that writes as fast as it is read would hold the one who fills for ever, some lines at a time."""
+    journal = Journal(tmp_path / "journal")
+    fill = filling(journal.folder)
+    journal.end(ended("a"))
+    journal.end(ended("b"))
+    take = fill._batch
+    written = iter("cdefgh")
+
+    def busy(name: str, file: FileIO, size: int) -> int | None:
+        journal.end(ended(next(written)))
+        return take(name, file, size)
+
+    fill._batch = busy  # type: ignore[method-assign]  # somebody writes at this very moment
+    assert (fill.fill(), sorted(rows(place))) == (2, ["a", "b"])
+    assert fill.fill() == 2
+    assert sorted(rows(place)) == ["a", "b", "c", "d"]
 
 
 def test_what_a_killed_process_has_not_ended_becomes_killed_and_its_journal_goes(

@@ -1,0 +1,67 @@
+"""A worker thread beside an event loop that is busy gets the interpreter's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+import gateway.lending
+from gateway.lending import in_thread
+
+
+class Lent:
+    """Counts how often the loop stands still; `enough` is set at the third time."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.enough = threading.Event()
+
+    def sleep(self, _: float) -> None:
+        self.times += 1
+        if self.times == 3:
+            self.enough.set()
+
+
+@pytest.fixture
+def lent(monkeypatch: pytest.MonkeyPatch) -> Lent:
+    made = Lent()
+    monkeypatch.setattr(gateway.lending, "time", made)
+    return made
+
+
+def waits_for(event: threading.Event) -> Callable[[], bool]:
+    return lambda: event.wait(20)
+
+
+async def test_what_it_gives_and_raises_is_the_works() -> None:
+    assert await in_thread("{}-{b}".format, 1, b=2) == "1-2"
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(divmod, 1, 0)
+
+
+async def test_the_loop_stands_still_again_and_again_until_the_work_is_done(lent: Lent) -> None:
+    assert await in_thread(waits_for(lent.enough))
+    times = lent.times
+    await asyncio.sleep(0.05)
+    assert lent.times == times
+
+
+async def test_short_work_does_without(lent: Lent) -> None:
+    await in_thread(int)
+    await asyncio.sleep(0.05)
+    assert lent.times == 0
+
+
+async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> None:
+    done = threading.Event()
+    waiter = asyncio.create_task(in_thread(waits_for(done)))
+    await asyncio.to_thread(lent.enough.wait, 20)
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    times = lent.times
+    await asyncio.sleep(0.05)
+    done.set()
+    assert lent.times == times
