@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 
 _FIRST_S: Final = 0.01  # what is done by then does without
 _EVERY_S: Final = 0.001
+_SLOWER: Final = 1.02  # each time: after a second 50 times a second, for a database that is silent needs no lock
 _LENT_S: Final = 0.00002  # a thread that wakes up needs some 50 us, which is the least that a system sleeps
 
 
@@ -34,15 +35,17 @@ async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 class _Lender:
     """Has the loop stand still from time to time."""
 
-    __slots__ = ("_due", "_loop")
+    __slots__ = ("_due", "_every_s", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._every_s = _EVERY_S
         self._due = loop.call_later(_FIRST_S, self._lend)
 
     def _lend(self) -> None:
         time.sleep(_LENT_S)
-        self._due = self._loop.call_later(_EVERY_S, self._lend)
+        self._due = self._loop.call_later(self._every_s, self._lend)
+        self._every_s *= _SLOWER
 
     def stop(self) -> None:
         self._due.cancel()

@@ -49,6 +49,28 @@ async def test_the_loop_stands_still_again_and_again_until_the_work_is_done(lent
     assert lent.times == times
 
 
+async def test_it_stands_still_less_and_less_often_while_the_work_hears_nothing(
+    lent: Lent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, delays, many = asyncio.get_running_loop(), list[float](), asyncio.Event()
+    later = loop.call_later
+
+    def soon(delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        delays.append(delay)
+        if len(delays) == 200:
+            many.set()
+        return later(0, call)
+
+    silent = threading.Event()
+    monkeypatch.setattr(loop, "call_later", soon)
+    work = asyncio.create_task(in_thread(waits_for(silent)))
+    await many.wait()
+    silent.set()
+    await work
+    assert delays[:200] == [delays[0], *sorted(delays[1:200])]
+    assert (sum(delays[1:160]) > 1.0, delays[199] > 0.05) == (True, True)
+
+
 async def test_short_work_does_without(lent: Lent) -> None:
     await in_thread(int)
     await asyncio.sleep(0.05)
