@@ -45,7 +45,10 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
         "model": frozenset({"model"}),
         "budget": frozenset({"thinking", "max_tokens"}),
         "unforced": frozenset({"tool_choice"}),
-        **dict.fromkeys(("own", "marks", "ids", "results", "order"), frozenset({"messages"})),
+        "own": frozenset(
+            {"messages", "thinking"}
+        ),  # which goes off where the thoughts that have to come first are dropped
+        **dict.fromkeys(("marks", "ids", "results", "order"), frozenset({"messages"})),
     },
     "gemini": {
         **dict.fromkeys(("model", "path"), frozenset({"model"})),

@@ -94,7 +94,7 @@ def test_t1_what_no_loss_names_is_the_same(dialect: DialectName, data: st.DataOb
         raise
     assume(not request.losses + losses)
     sent = read(dialect, body)
-    assert options(sent) == options(request)
+    assert options(dialect, sent) == options(dialect, request)
     assert conversation(request) <= conversation(sent)
 
 
@@ -119,17 +119,17 @@ def plain(value: object) -> Json:
     return value
 
 
-def options(request: ir.Request) -> Json:
+def options(dialect: DialectName, request: ir.Request) -> Json:
     """Give all but the conversation, with what every upstream gets beside."""
     asked = replace(request.reasoning, display=None, mode=OFF.get(request.reasoning.mode, request.reasoning.mode))
-    if request.dialect == "openai-chat":  # who reads thoughts is this gateway's business there
+    if dialect == "openai-chat":  # who reads thoughts is this gateway's business there
         asked = replace(asked, visible=None)
     form = replace(request.output, name=request.output.name or FORM, schema=loose(request.output.schema))
     used = {NameMap([call.name]).upstream(call.name) for call in calls(request)}
     tools = tuple(map(upstream, request.tools))
     kept = tuple(tool for tool in tools if tool.name not in used)
     choice = request.tool_choice if tools and kept == tools else None
-    if request.dialect == "gemini":  # its services stand beside its functions, not among them
+    if dialect == "gemini":  # its services stand beside its functions, not among them
         kept = tuple(sorted(kept, key=lambda tool: tool.name))
     return plain(
         replace(joined(request), **ASKED, turns=(), tools=kept, tool_choice=choice, reasoning=asked, output=form)

@@ -183,22 +183,25 @@ def _is_call(part: Fields) -> bool:
 
 
 def together(contents: Sequence[Fields]) -> list[Fields]:
-    """Join contents in a row that hold results of calls and nothing else: some clients give each its own."""
+    """Join contents in a row that hold results of calls, and differ in nothing else: some clients give each its own."""
     joined: list[Fields] = []
-    for results, run in groupby(contents, _gives_results):
+    for beside, run in groupby(contents, _beside_results):
         said = list(run)
-        if results and len(said) > 1:
+        if beside is not None and len(said) > 1:
             parts = [part for one in said for part in _several(one["parts"])]
             said = [{**said[0], "parts": Raw(_encode(parts))}]
         joined += said
     return joined
 
 
-def _gives_results(content: Fields) -> bool:
+def _beside_results(content: Fields) -> Fields | None:
+    """Give what a content has beside its results; None where it does not hold results alone."""
     parts = content.get("parts", _NULL)
     if not any(mark in bytes(parts) for mark in RESULTS):
-        return False
-    return all([camel(name) for name in part] == ["functionResponse"] for part in _several(parts))
+        return None
+    if any([camel(name) for name in part] != ["functionResponse"] for part in _several(parts)):
+        return None
+    return {name: value for name, value in content.items() if name != "parts"}
 
 
 def _several(raw: Raw) -> Sequence[Fields]:
