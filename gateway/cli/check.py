@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, KeyPath, Loaded, Problem, Row, Secret, refuses_bind, report
+from gateway.config import ConfigError, KeyPath, Loaded, Problem, Row, Secret, missing_extras, refuses_bind, report
 from gateway.registry import Group, namesakes
 
 __all__ = ["check"]
@@ -56,7 +56,8 @@ def _problems(found: Loaded) -> list[str]:
     """Say what `gateway run` would refuse besides what loading has."""
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
     itself = (found.problem(path, message) for path, message in calls_to_itself(found.config))
-    return [*map(str, [*_unmade(found), *_log_file(found), *itself]), *([refusal] if refusal else [])]
+    parts = dict.fromkeys([*_unmade(found), *missing_extras(found)])  # the one of a database, without which all is made
+    return [*map(str, [*parts, *_log_file(found), *itself]), *([refusal] if refusal else [])]
 
 
 def _unmade(found: Loaded) -> Sequence[Problem]:

@@ -1,6 +1,7 @@
 """`gateway check`: every value with its source, and what has no effect yet."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ def test_an_order_that_cannot_work_is_exit_2_with_one_that_does(run: Run, write:
         "gateway.toml:2: pipeline.order: 'rate_limit' needs principal from 'auth', which must stand before it; "
         "an order that works: ['auth', 'rate_limit', 'protocol', 'model_map']\n"
     )
+
+
+def test_the_extra_of_a_database_is_missed_as_at_the_start(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    write('[store]\ndatabase = "postgresql://localhost/x"\n')
+    done = run("check")
+    said = "gateway.toml:2: store.database: needs the extra postgres: pip install 'asgi-llm-gateway[postgres]'\n"
+    assert (done.code, done.err) == (2, said)
 
 
 def test_no_secret_is_printed(run: Run, write: Write) -> None:
