@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 
 from gateway.config.problems import did_you_mean
-from gateway.config.schema import Config
+from gateway.config.schema import Config, ModelsConfig
 from gateway.config.shape import (
     Kind,
     fields_of,
@@ -45,8 +45,19 @@ def convert(draft: Draft) -> Config:
     """Read the draft's tables; what is wrong goes to its problems."""
     if not draft.tree.get("upstream", True):
         del draft.tree["upstream"]  # an empty table configures none, so the demo stays
+    _complete_variants(draft)
     config = _table(Config, draft.tree, (), draft)
     return config if isinstance(config, Config) else Config()
+
+
+def _complete_variants(draft: Draft) -> None:
+    """Let the keys of a built-in variant that are not written keep their defaults, as those of any other table."""
+    tables = as_tree(draft.get(("models", "variant"))) or {}
+    for suffix, built_in in ModelsConfig().variant.items():
+        written = as_tree(tables.get(suffix))
+        if written is not None:
+            defaults = msgspec.json.decode(msgspec.json.encode(built_in), type=dict[str, object])
+            tables[suffix] = {**{key: value for key, value in defaults.items() if value}, **written}
 
 
 def read_table(struct: type[_S], table: Tree) -> _S:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Config, ConfigError, Limit, Loaded, ModelRule, Secret, load
+from gateway.config import Config, ConfigError, Limit, Loaded, ModelRule, Secret, VariantConfig, load
 from gateway.config.upstreams import OpenAIConfig, V1InternalConfig
 from tests.gateway.config.conftest import Load
 
@@ -68,6 +68,12 @@ def test_a_name_of_the_file_is_found_whatever_its_case_and_dashes(read: Load) ->
     text = '[upstream.My-Box]\ntype = "openai"\napi_key = "a"'
     upstream = read(text, {"GATEWAY_UPSTREAM__MY_BOX__BASE_URL": "http://localhost:1/v1/"}).config.upstream
     assert upstream == {"My-Box": OpenAIConfig(api_key=(Secret("a"),), base_url="http://localhost:1/v1")}
+
+
+def test_a_built_in_variant_is_found_by_its_name() -> None:
+    found = config(GATEWAY_MODELS__VARIANT___NOTHINKING__ONLY="gemini-3*").models.variant
+    assert found["-nothinking"] == VariantConfig(only="gemini-3*", thinking="off")
+    assert list(found) == ["-nothinking", "-search", "-maxthinking"]
 
 
 def test_nested_keys_and_the_renamed_one_are_reached() -> None:

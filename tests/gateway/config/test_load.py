@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import AuthConfig, Config, ConfigError, DemoConfig, KeyConfig, PoolConfig, Secret, load
+from gateway.config import (
+    AuthConfig,
+    Config,
+    ConfigError,
+    DemoConfig,
+    KeyConfig,
+    PoolConfig,
+    Secret,
+    VariantConfig,
+    load,
+)
 from gateway.config.upstreams import V1InternalConfig
 from tests.gateway.config.conftest import Load, Problems
 
@@ -205,6 +215,22 @@ def test_keys_keep_their_order_and_defaults(read: Load) -> None:
 def test_a_variant_of_ones_own_stands_beside_the_built_in_ones(read: Load) -> None:
     variants = read('[models.variant."-fast"]\nthinking = "off"').config.models.variant
     assert list(variants) == ["-fast", "-search", "-nothinking", "-maxthinking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "suffix", "variant"),
+    [
+        ('"-search".only = "gemini-*"', "-search", VariantConfig(tools=("google_search",), only="gemini-*")),
+        ('"-nothinking".only = "gemini-3*"', "-nothinking", VariantConfig(only="gemini-3*", thinking="off")),
+        ('"-maxthinking".thinking = "off"', "-maxthinking", VariantConfig(only="gemini-2.5*", thinking="off")),
+        ('"-search" = { tools = [] }', "-search", VariantConfig()),
+        ('"-maxthinking".only = ""', "-maxthinking", VariantConfig(thinking="max")),
+    ],
+)
+def test_the_keys_of_a_built_in_variant_have_their_own_defaults(
+    read: Load, text: str, suffix: str, variant: VariantConfig
+) -> None:
+    assert read(f"[models.variant]\n{text}").config.models.variant[suffix] == variant
 
 
 def test_a_thinking_table_of_ones_own_replaces_the_default(read: Load) -> None:
