@@ -94,9 +94,9 @@ def _keys(_: Config, draft: Draft) -> Findings:
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" stands above'
         names.append(name)
-        unset = (*path, "secret") in draft.unset or (*path, "sha256") in draft.unset
-        if ("sha256" in table) == ("secret" in table) and not unset:
-            yield path, "needs exactly one of sha256 and secret"
+        if ("sha256" in table) == ("secret" in table) and (*path, "secret") not in draft.unset:  # which is told already
+            unset = draft.unset.get((*path, "sha256"))
+            yield path, "needs exactly one of sha256 and secret" + (f", but {unset}" if unset else "")
 
 
 def _host(config: Config, _: Draft) -> Findings:

@@ -25,6 +25,13 @@ def test_an_unset_secret_stops_the_start(problems: Problems, text: str, place: s
     assert problems(text) == [f"{place}environment variable A is not set"]
 
 
+def test_a_key_whose_hash_is_unset_is_none(read: Load, problems: Problems) -> None:
+    text = '[[key]]\nname = "x"\nsha256 = "env:A"'
+    said = "gateway.toml:1: key[0]: needs exactly one of sha256 and secret, but environment variable A is not set"
+    assert problems(text) == [said]
+    assert read(f'{text}\nsecret = "s"').config.key[0].secret == Secret("s")
+
+
 @pytest.mark.parametrize(("text", "place"), [*STRICT, ('[log]\nfile = "env:A"', "gateway.toml:2: log.file: ")])
 @pytest.mark.parametrize("value", ["", " "])
 def test_set_but_empty_is_always_an_error(problems: Problems, text: str, place: str, value: str) -> None:
