@@ -92,12 +92,12 @@ class _Group(Struct):
 
 
 def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[Step]:
-    """Order the turns, mend what is missing, and make the call ids legal and unique."""
+    """Order the turns, mend what is missing, make the call ids legal and unique; [] when there is nothing in them."""
     groups = _groups(turns, replay, losses)
     if replay.family == "claude":
         groups = _handed_over(groups, losses)
     if not groups:
-        raise InvalidRequest("messages: there is nothing in them that the model could read", param="messages")
+        return []
     if groups[0].model:
         groups.insert(0, _Group(model=False, parts=[CONTINUED]))
     steps = list(_steps(groups, replay, losses))

@@ -205,6 +205,8 @@ class _Writer:
         lost: list[ir.Loss] = []
         replay = self._replay(thinking)
         steps = arrange(self.request.turns, replay, lost)
+        if not steps:
+            raise self._refused("messages", "there is nothing in them that the model could read")
         if self.claude and thinking.thinks and not leads_with_thoughts(steps):
             # With thinking on, Claude wants its thoughts before the calls of the current loop, and they are gone.
             thinking = self._thoughtless("this tool loop came back without its signed thoughts", asked=asked)
