@@ -270,6 +270,21 @@ async def test_the_tokens_that_nobody_asked_for_are_taken_out_again(tmp_path: Pa
     assert (got.startswith(FIRST), got.endswith(LAST + DONE)) == (True, True)
 
 
+@pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
+async def test_a_chunk_of_nothing_but_tokens_is_left_out_however_it_lacks_choices(
+    tmp_path: Path, choices: Json
+) -> None:
+    """Pitfall 10: who has not asked gets no chunk without choices."""
+    counted = chunk(**choices, usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
+    assert await stream(tmp_path, FIRST, LAST, counted, DONE) == FIRST + LAST + DONE
+
+
+async def test_an_error_with_tokens_beside_it_stays(tmp_path: Path) -> None:
+    failed = chunk(error={"message": "boom", "type": "server_error"}, usage={"prompt_tokens": 3})
+    got = await stream(tmp_path, FIRST, failed)
+    assert json.loads(_data(got)[-1])["error"]["message"] == "boom"
+
+
 async def test_the_tokens_that_were_asked_for_stay(tmp_path: Path) -> None:
     assert await stream(tmp_path, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
 

@@ -248,10 +248,13 @@ def screen(data: bytes, answering: Answering) -> bool:
 
 
 def _uncounted(fields: Fields, _: Answering) -> Fields | None:
-    """Take out the tokens that the caller has not asked for."""
+    """Take out the tokens that the caller has not asked for, and the chunk that tells nothing else.
+
+    Not every server gives that one the empty list; a program that goes through the choices fails on null.
+    """
     if "usage" not in fields:
         return fields
-    if fields.get("choices") == _NO_TOOLS[0]:
+    if not read(fields.get("choices", _NULL), _RAWS) and "error" not in fields:
         return None
     return {name: value for name, value in fields.items() if name != "usage"}
 
