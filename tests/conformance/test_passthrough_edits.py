@@ -70,7 +70,7 @@ def test_the_tables_are_closed() -> None:
             *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own"),
             *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
         ],
-        "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "masked"],
+        "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
             *("model", "own", "defaults", "refused", "budget", "unforced", "marks", "ids", "results", "order"),
             *("envelope", "echo", "masked"),

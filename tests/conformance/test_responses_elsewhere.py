@@ -132,6 +132,26 @@ async def test_a_chain_goes_on_at_another_account(fake_openai: FakeOpenAI, tmp_p
         ]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_names_what_it_goes_on_from_though_openai_was_not_told(
+    fake_openai: FakeOpenAI, fake_v1internal: FakeV1Internal, tmp_path: Path, stream: bool
+) -> None:
+    """Its conversation went up as input: Google's model had said the answer before."""
+    given = settings(fake_openai, tmp_path, "responses")
+    given["upstream"]["google"] = google_settings(fake_v1internal, tmp_path)["upstream"]["google"]
+    async with serve(create_app(given)) as url, AsyncOpenAI(api_key="none", base_url=f"{url}/v1") as client:
+        first = await client.responses.create(model="google/gemini-3-flash", input="!say one")
+        asked: Any = {"model": "gpt-5", "input": "!say two", "previous_response_id": first.id}
+        if stream:
+            events = [event async for event in await client.responses.create(**asked, stream=True)]
+            named = [event.response for event in events if hasattr(event, "response")]
+        else:
+            named = [await client.responses.create(**asked)]
+        kept = await client.responses.retrieve(named[-1].id)
+    assert "previous_response_id" not in fake_openai.calls(RESPONSES)[-1].request
+    assert {one.previous_response_id for one in [*named, kept]} == {first.id}
+
+
 async def test_what_no_account_knows_is_the_callers_to_know(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     async with pooled(fake_openai, tmp_path) as served, client_of(served) as client:
         with pytest.raises(BadRequestError) as refused:

@@ -31,6 +31,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
+from gateway.dialects.place import is_null
 
 from .answer import ITEM_ID
 
@@ -173,6 +174,22 @@ def _echo(fields: Fields, answering: Answering) -> Fields:
     return _echo_event(fields, answering) if "response" in fields else _echo_whole(fields, answering)
 
 
+def _went_on(fields: Fields, answering: Answering) -> Fields:
+    """Name the response that this one goes on from, where the upstream was told the whole conversation instead."""
+    within = read(fields["response"], _FIELDS) if "response" in fields else None
+    response = fields if within is None else within
+    thread = answering.request.thread
+    if thread is None or _PREVIOUS not in response or not is_null(response[_PREVIOUS]):
+        return fields
+    named = {**response, _PREVIOUS: Raw(_encode(thread.previous))}
+    return named if within is None else {**fields, "response": Raw(_encode(named))}
+
+
+def _goes_on(answering: Answering) -> bool:
+    thread = answering.request.thread
+    return thread is not None and bool(thread.before)
+
+
 _mask_event: Final = mask_message(unnamed)
 _mask_error: Final = mask_message(unnamed, "error")
 _mask_failed: Final = mask_message(unnamed, "response", "error")
@@ -197,6 +214,13 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing(_echo),
+    ReplyEdit(
+        name="previous",
+        why="the upstream was told the conversation that this gateway keeps, not its id",
+        apply=_went_on,
+        wanted=_goes_on,
+        whole=True,
+    ),
     masking(_mask),
 )
 TABLE: Final = table_of((*REQUESTS, *REPLIES))
