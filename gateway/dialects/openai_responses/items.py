@@ -163,8 +163,18 @@ class Conversation:
         """Read the result of a function or free-form tool."""
         given = read_known(raw, wire.OUTPUT, place)
         name = flat_name(given.namespace, given.name) if given.name else None
+        call_id = given.call_id or (name and self._unanswered(name))
+        if not call_id:
+            raise place.refuse("required, but missing", "call_id")
         parts = tuple(read_content(given.output, place.at("output")))
-        self._say("user", ir.ToolResult(id=given.call_id, name=name, parts=parts, path=place.path))
+        self._say("user", ir.ToolResult(id=call_id, name=name, parts=parts, path=place.path))
+
+    def _unanswered(self, name: str) -> str:
+        """Give the first call of a function that has no result yet; its name, which is no call's id, without one."""
+        said = [*(part for turn in self.turns for part in turn.parts), *self._parts]
+        answered = {part.id for part in said if isinstance(part, ir.ToolResult)}
+        calls = (part for part in said if isinstance(part, ir.ToolCall) and part.name == name)
+        return next((call.id for call in calls if call.id not in answered), name)
 
     def ran(self, kind: str, raw: Raw, place: Place) -> None:
         """Read the call of a shell or patch as that of a function; without such a function it stays as it is."""

@@ -116,9 +116,9 @@ class CustomCall(_Item, kw_only=True):
 
 
 class Output(_Item, kw_only=True):
-    """What a function or free-form tool gave back."""
+    """What a function or free-form tool gave back; of a function, its `name` may say whose it is."""
 
-    call_id: _Name
+    call_id: _Name | None = None
     output: str | list[Part]
     name: str | None = None
     namespace: str | None = None

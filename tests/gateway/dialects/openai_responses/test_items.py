@@ -134,6 +134,14 @@ def test_a_result_is_words_or_parts(kind: str) -> None:
     assert [type(part) for part in shown.parts] == [ir.Text, ir.Media]
 
 
+def test_a_result_may_name_its_function_in_the_place_of_a_call() -> None:
+    """Newer SDKs type `call_id` as optional."""
+    given: Json = {"type": "function_call_output", "name": "f", "output": "o"}
+    said = [CALL, CALL | {"call_id": "c2"}, RESULT, given, given | {"call_id": None}]
+    results = [part for part in parts(ask(user(), *said)) if isinstance(part, ir.ToolResult)]
+    assert [(one.id, one.name) for one in results] == [("c1", None), ("c2", "f"), ("f", "f")]
+
+
 def test_thoughts_come_with_the_signature_in_our_envelope() -> None:
     request = ask(thought("hm", ir.seal(CLAUDES)))
     assert parts(request) == [ir.Thinking(text="hm", signature=CLAUDES)]
