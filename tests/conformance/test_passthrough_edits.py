@@ -345,6 +345,38 @@ async def test_calls_that_all_have_the_first_number_are_counted(tmp_path: Path) 
     assert calls == [{**call, "index": number} for number, call in enumerate(given)]
 
 
+async def test_calls_that_all_have_the_first_number_keep_their_own_arguments(tmp_path: Path) -> None:
+    """Pitfall 79: the pieces behind the first say the same number, and no id."""
+    begun = [{"index": 0, "id": one, "type": "function", "function": {"name": "f", "arguments": ""}} for one in "ab"]
+    more: list[Json] = [{"index": 0, "function": {"arguments": text}} for text in ('{"x":1}', '{"x":2}')]
+    given = [begun[0], more[0], begun[1], more[1]]
+    got = await stream(tmp_path, FIRST, *map(called, given), DONE, **COUNTING)
+    calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1, 1), strict=True)]
+
+
+@pytest.mark.parametrize("named", [{}, {"id": "", "type": "function"}])
+async def test_calls_are_counted_from_nought(tmp_path: Path, named: Json) -> None:
+    """§2.1: SDKs fail on a gap; some servers say the place among all blocks of the answer."""
+    given: list[Json] = [
+        {"index": 1, "id": "a", "function": {"name": "f", "arguments": ""}},
+        {"index": 1, "function": {"arguments": "{}"}},
+        {"index": 3, **named, "function": {"name": "g", "arguments": "{}"}},
+    ]
+    got = await stream(tmp_path, FIRST, *map(called, given), DONE, **COUNTING)
+    calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
+    assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1), strict=True)]
+
+
+async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_path: Path) -> None:
+    pieces = [
+        called({"index": 0, "function": {"name": "f", "arguments": ""}}),
+        called({"index": 1, "id": "b", "function": {"name": "f"}}, {"index": 0, "function": {"arguments": "{}"}}),
+        called({"index": 1, "function": {"arguments": "{}"}}),
+    ]
+    assert await stream(tmp_path, FIRST, *pieces, LAST, DONE, **COUNTING) == b"".join((FIRST, *pieces, LAST, DONE))
+
+
 async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
     piece = called(
         {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}

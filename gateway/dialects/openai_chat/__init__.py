@@ -10,11 +10,11 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
-from .edits import REPLIES, screen, skim, trim
 from .errors import write_error
 from .models import write_count, write_model, write_models
+from .passage import ChatPassage
 from .request import read_request, read_unread
-from .stream import ChatStream, broken
+from .stream import ChatStream
 from .whole import write_whole
 
 __all__ = ["OpenAIChat"]
@@ -36,7 +36,7 @@ class OpenAIChat:
 
     def passage(self, answering: Answering) -> Passage:
         """Make the writer of an answer that passes."""
-        return Passage(answering, REPLIES, broken, screen, skim, trim)
+        return ChatPassage(answering)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

@@ -1,10 +1,10 @@
-"""Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
+"""Number the pieces of calls where an upstream does not, numbers all alike, or does not begin at nought.
 
-SDKs put the pieces of a call together by `index`, and fail on one without it. A piece with a number and no id keeps it.
+SDKs put the pieces of a call together by `index`, and fail on one without it, or on a gap. Gemini's own OpenAI API has
+none; others say the place among all blocks of the answer, words among them.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,15 +13,22 @@ from msgspec import Raw, Struct
 from gateway.dialects import Answering
 from gateway.dialects.edits import Fields, mended, read
 
-from .outbound_blocks import Blocks, CallBlock
+from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
 
-__all__ = ["Numbers", "tells_of_calls"]
+__all__ = ["PIECES", "Numbers", "tells_of_calls"]
+
+PIECES: Final = b'"tool_calls"'
+
+
+class _Named(Struct):
+    name: str | None = None
 
 
 class _Piece(Struct):
     index: int | None = None
     id: str | None = None
+    function: _Named | None = None
 
 
 class _Called(Struct):
@@ -41,16 +48,24 @@ _NULL: Final = Raw(b"null")
 
 def tells_of_calls(delta: Raw) -> bool:
     """Tell whether there is more in it to number calls by than the next piece of one that is numbered."""
-    if b'"tool_calls"' not in bytes(delta):
+    if PIECES not in bytes(delta):
         return False
     said = read(delta, _CALLED)
-    return said is not None and any(piece.index is None or piece.id for piece in said.tool_calls or ())
+    return said is not None and any(map(_begins, said.tool_calls or ()))
+
+
+def _begins(piece: _Piece) -> bool:
+    return piece.index is None or bool(piece.id or (piece.function and piece.function.name))
 
 
 class Numbers:
-    """Says of each piece of one answer's calls which call it is of, as the reader of answers has it."""
+    """Says of each piece of one answer's calls which call it is of, as the reader of answers has it.
+
+    `moved`: a call has another number than its upstream gave it, so that each piece to come is to be looked at.
+    """
 
     def __init__(self) -> None:
+        self.moved = False
         self._choices: defaultdict[int, Blocks] = defaultdict(lambda: Blocks(""))
 
     def __call__(self, fields: Fields, _: Answering) -> Fields:
@@ -61,7 +76,7 @@ class Numbers:
 
     def _choice(self, choice: Fields) -> Fields:
         delta = choice.get("delta", _NULL)
-        if not tells_of_calls(delta):
+        if not (self.moved or tells_of_calls(delta)) or PIECES not in bytes(delta):
             return choice
         blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
         said = read(delta, _FIELDS) or {}
@@ -77,12 +92,8 @@ class Numbers:
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
-        number = _number(call, blocks.calls)
-        return raw if number == piece.index else Raw(_encode({**fields, "index": number}))
-
-
-def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
-    """Give the index that the upstream has for a call, unless it has none or an earlier call has it, too."""
-    place = calls.index(call)
-    taken = {one.index for one in calls[:place]}
-    return place if call.index is None or call.index in taken else call.index
+        number = blocks.calls.index(call)
+        if number == piece.index:
+            return raw
+        self.moved = True
+        return Raw(_encode({**fields, "index": number}))
