@@ -1,6 +1,8 @@
 """What streamed and whole answers have in common: their wire structs, and the words for what is in a reply."""
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -49,6 +51,12 @@ _FINISH: Final[dict[ir.FinishReason, str]] = {
 _NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {("pause", "CONTINUATION"): "length"}
 _NONE: Final[frozenset[str]] = frozenset()
 _WITHHELD: Final = "The answer was withheld by a content filter."
+_WRAPPING: Final = '{"input":"'
+_BROKEN_OFF: Final = re.compile(
+    r"""\s*\{\s*"input"\s*:\s*"((?:[^"\\]|\\(?:u[0-9A-Fa-f]{4}|[^u]))*)(?:\\(?:u[0-9A-Fa-f]{0,3})?|".*)?""", re.DOTALL
+)
+_NOTHING: Final = re.compile(r"\s*\{\s*\}\s*")
+_ESCAPE: Final = len(r"\ud83d")
 
 
 class Function(Struct, gc=False, kw_only=True):
@@ -244,11 +252,24 @@ class _FreeForm(Struct, gc=False):
 
 
 def free_text(arguments: str) -> str:
-    """Unwrap what a free-form tool is called with; what is not wrapped is itself."""
+    """Unwrap what a free-form tool is called with, cut or not; what is not wrapped is itself, and `{}` no text."""
     try:
         return msgspec.json.decode(arguments, type=_FreeForm).input
+    except msgspec.ValidationError:
+        return "" if _NOTHING.fullmatch(arguments) else arguments
     except msgspec.DecodeError:
-        return arguments
+        return _begun(arguments)
+
+
+def _begun(arguments: str) -> str:
+    """Give the text within a wrapping that breaks off; it may do so in the midst of an escape."""
+    found = _BROKEN_OFF.fullmatch(arguments)
+    if found is None:
+        return "" if _WRAPPING.startswith(re.sub(r"\s", "", arguments)) else arguments
+    for escaped in (found[1], found[1][:-_ESCAPE]):  # the first half of a pair is no character
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(f'"{escaped}"', type=str)
+    return arguments
 
 
 def signed(signature: ir.Signature | None, how: Manner) -> ExtraContent | UnsetType:

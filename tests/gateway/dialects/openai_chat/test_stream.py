@@ -240,6 +240,29 @@ def test_a_free_form_call_of_another_shape_is_kept() -> None:
     assert made["custom"] == {"name": "sql", "input": '{"q":1}'}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"input":"sel', "sel"),
+        ('{ "input" : "a\\n\\"b\\\\', 'a\n"b\\'),
+        ('{"input":"a\\', "a"),
+        ('{"input":"a\\u00', "a"),
+        ('{"input":"a\\ud83d', "a"),
+        ('{"input":"a\\ud83d\\ude00', "a\N{GRINNING FACE}"),
+        ('{"input":"a"', "a"),
+        ('{"inp', ""),
+        ("{}", ""),
+        ("select 1", "select 1"),
+        ('{"q":"a', '{"q":"a'),
+    ],
+)
+def test_a_free_form_call_that_breaks_off_is_unwrapped_too(arguments: str, text: str) -> None:
+    tool = ir.Tool(name="sql", free_form=True)
+    cut = answer(call("sql", arguments), reason="length")
+    (made,) = write(cut, answering(tools=(tool,))).message()["tool_calls"]
+    assert made["custom"] == {"name": "sql", "input": text}
+
+
 def test_a_caller_of_older_functions_reads_function_call() -> None:
     legacy = answering(tools=(ir.Tool(name="f", path="functions[0]"),))
     written = write(answer(call("f", '{"a":1}'), call("f", ident="2")), legacy)
