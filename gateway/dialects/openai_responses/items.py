@@ -7,6 +7,7 @@
 A signature of a call travels as a reasoning item before it. What only OpenAI's own servers can read stays whole.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal
 
@@ -77,6 +78,8 @@ class Conversation:
         self._places: list[tuple[str, ...]] = []
         self.references: list[str] = []
         self._carried: tuple[ir.Signature, Place] | None = None
+        self._calls: defaultdict[str, deque[str]] = defaultdict(deque)  # by name, those that have no result yet first
+        self._answered: set[str] = set()
 
     def read(self, items: Sequence[Raw], place: Place) -> None:
         """Take the next items."""
@@ -119,6 +122,7 @@ class Conversation:
     def _call(self, call_id: str, name: str, given: Raw) -> None:
         carried, self._carried = self._carried, None
         signature, places = (carried[0], [carried[1].path]) if carried else (None, list[str]())
+        self._calls[name].append(call_id)
         self._say("assistant", ir.ToolCall(id=call_id, name=name, arguments=given, signature=signature), *places)
 
     def _keep(self, kind: str, raw: Raw, place: Place, speaker: _Speaker) -> None:
@@ -166,15 +170,16 @@ class Conversation:
         call_id = given.call_id or (name and self._unanswered(name))
         if not call_id:
             raise place.refuse("required, but missing", "call_id")
+        self._answered.add(call_id)
         parts = tuple(read_content(given.output, place.at("output")))
         self._say("user", ir.ToolResult(id=call_id, name=name, parts=parts, path=place.path))
 
     def _unanswered(self, name: str) -> str:
         """Give the first call of a function that has no result yet; its name, which is no call's id, without one."""
-        said = [*(part for turn in self.turns for part in turn.parts), *self._parts]
-        answered = {part.id for part in said if isinstance(part, ir.ToolResult)}
-        calls = (part for part in said if isinstance(part, ir.ToolCall) and part.name == name)
-        return next((call.id for call in calls if call.id not in answered), name)
+        calls = self._calls[name]
+        while calls and calls[0] in self._answered:
+            calls.popleft()
+        return calls[0] if calls else name
 
     def ran(self, kind: str, raw: Raw, place: Place) -> None:
         """Read the call of a shell or patch as that of a function; without such a function it stays as it is."""
@@ -201,6 +206,7 @@ class Conversation:
             place.lose("max_output_length", "said by the call already")
         text = _words(result.output) if given(result.output) else result.status or ""
         failed = result.status == "failed"
+        self._answered.add(call_id)
         parts = (ir.Text(text=text),) if text else ()
         self._say("user", ir.ToolResult(id=call_id, parts=parts, is_error=failed, path=place.path))
 
