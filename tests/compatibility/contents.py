@@ -214,7 +214,6 @@ _OPTIONS: Final = {
     "enableEnhancedCivicAnswers": True,
     "imageConfig": {"aspectRatio": "1:1"},
     "modelSelectionConfig": {"a": 1},
-    "responseFormat": [{"text": {}}],
     "routingConfig": {"a": 1},
     "speechConfig": {"languageCode": "en-US"},
     "translationConfig": {"a": 1},
@@ -224,6 +223,12 @@ OUTPUT: Final = (
     *hold(config(responseMimeType="text/x.enum"), "generationConfig.responseMimeType (text/x.enum)"),
     *hold(config(responseMimeType=_JSON, responseSchema=_TYPED), "generationConfig.responseSchema"),
     *hold(config(responseMimeType=_JSON, responseJsonSchema=ANSWER), "generationConfig.responseJsonSchema"),
+    *hold(config(responseFormat=[{"text": {"mimeType": _JSON}}]), "generationConfig.responseFormat[].text.mimeType"),
+    *hold(
+        config(responseFormat=[{"text": {"mimeType": _JSON, "schema": ANSWER}}]),
+        "generationConfig.responseFormat[].text.schema",
+    ),
+    *hold(config(responseFormat=[{"image": {"aspectRatio": "1:1"}}]), "generationConfig.responseFormat[].image"),
     *hold(config(responseModalities=["TEXT", "IMAGE"]), "generationConfig.responseModalities (IMAGE)"),
     *hold(config(responseModalities=["AUDIO"]), "generationConfig.responseModalities (AUDIO)"),
     *hold(

@@ -135,6 +135,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "ToolConfig": "toolConfig",
         "Calling": "toolConfig.functionCallingConfig",
         "Config": "generationConfig",
+        "TextFormat": "generationConfig.responseFormat[].text",
         "Thinking": "generationConfig.thinkingConfig",
     },
 }

@@ -1,8 +1,9 @@
 """Read `generationConfig`: sampling, form of the answer, thinking."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
@@ -14,6 +15,7 @@ from .inbound_schema import schema_of
 __all__ = ["Options", "read_config"]
 
 _JSON: Final = "application/json"
+_FORM: Final = "responseMimeType"
 _SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
 _MODALITIES: Final = frozenset({"TEXT", "IMAGE", "AUDIO", "MODALITY_UNSPECIFIED"})
 _LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
@@ -25,7 +27,6 @@ _CHANGES: Final = frozenset(
         "audioTranscriptionConfig",
         "imageConfig",
         "modelSelectionConfig",
-        "responseFormat",
         "routingConfig",
         "speechConfig",
         "translationConfig",
@@ -36,7 +37,7 @@ _CHANGES: Final = frozenset(
 class Options(Struct, frozen=True, kw_only=True):
     """What a generationConfig says. `detail`: of all pictures. `only`: what no other dialect can carry.
 
-    `schema`: the field in which the schema of the answer stands.
+    `form`, `schema`: the fields in which the type of the answer and its schema stand.
     """
 
     sampling: ir.Sampling = ir.Sampling()
@@ -44,7 +45,16 @@ class Options(Struct, frozen=True, kw_only=True):
     reasoning: ir.Reasoning = ir.Reasoning(visible=False)
     detail: str | None = None
     only: ir.Loss | None = None
+    form: str = _FORM
     schema: str = _SCHEMAS[0]
+
+
+class _Text(Struct, frozen=True):
+    """What `responseFormat` says of words, and where: `at`, below generationConfig."""
+
+    given: wire.TextFormat
+    place: Place
+    at: str
 
 
 def read_config(raw: wire.Maybe, place: Place) -> Options:
@@ -54,13 +64,16 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
     config, rest = wire.message(raw, wire.CONFIG, place)
     for name in rest:
         place.lose(name, "not carried", "change" if name in _CHANGES else "hint")
+    text = None if config.response_format is UNSET else _text(config.response_format, place)
+    output = _output(config, place) if text is None else _newer(text, config, place)
     return Options(
         sampling=_sampling(config, place),
-        output=replace(_output(config, place), modalities=_modalities(config, place)),
+        output=replace(output, modalities=_modalities(config, place)),
         reasoning=_reasoning(config.thinking_config, place.at("thinkingConfig")),
         detail=_detail(config, place),
         only=_sound(config, place),
-        schema=_SCHEMAS[config.response_json_schema is not UNSET],
+        form=_FORM if text is None else f"{text.at}.mimeType",
+        schema=_SCHEMAS[config.response_json_schema is not UNSET] if text is None else f"{text.at}.schema",
     )
 
 
@@ -84,10 +97,14 @@ def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
 
 
 def _output(config: wire.Config, place: Place) -> ir.Output:
-    form = config.response_mime_type or ""
-    if form not in ("", "text/plain", _JSON):
-        place.lose("responseMimeType", "answers are text or JSON", "change")
     schemas = {"responseJsonSchema": config.response_json_schema, "responseSchema": config.response_schema}
+    return _formed(config.response_mime_type or "", _FORM, schemas, place)
+
+
+def _formed(form: str, field: str, schemas: Mapping[str, wire.Maybe], place: Place) -> ir.Output:
+    """Read the form of the answer, of whose type `field` tells."""
+    if form not in ("", "text/plain", _JSON):
+        place.lose(field, "answers are text or JSON", "change")
     given = {name: schema for name, schema in schemas.items() if schema is not UNSET}
     for name in [*given][form == _JSON :]:
         place.lose(name, "not read beside responseJsonSchema" if form == _JSON else f"only read with {_JSON}", "change")
@@ -97,6 +114,35 @@ def _output(config: wire.Config, place: Place) -> ir.Output:
         return ir.Output(kind="json")
     name, schema = next(iter(given.items()))
     return ir.Output(kind="schema", schema=schema_of(schema, place, name, googles=name == "responseSchema"))
+
+
+def _text(formats: Raw, place: Place) -> _Text | None:
+    """Find what is said of words; of pictures, sound and films nothing is carried."""
+    found: _Text | None = None
+    for at, raw in wire.items(formats, place.at("responseFormat")):
+        for kind, value in wire.fields_of(raw, at).items():
+            if kind != "text" or found is not None:
+                at.lose(kind, "not carried", "change")
+                continue
+            inner = at.at(kind)
+            given, rest = wire.message(value, wire.TEXT_FORMAT, inner)
+            inner.lose_unknown(rest, ())
+            if given.mime_type or given.schema is not UNSET:
+                found = _Text(given, inner, inner.path.removeprefix(f"{place.path}."))
+    return found
+
+
+def _newer(text: _Text, config: wire.Config, place: Place) -> ir.Output:
+    """Read what `responseFormat` says: it holds, whatever the older fields beside it say."""
+    older = {
+        _FORM: config.response_mime_type is not None,
+        "responseJsonSchema": config.response_json_schema is not UNSET,
+        "responseSchema": config.response_schema is not UNSET,
+    }
+    for name in (name for name, given in older.items() if given):
+        place.lose(name, "responseFormat says it already")
+    form = (text.given.mime_type or "").lower().replace("_", "/", 1)  # APPLICATION_JSON is application/json
+    return _formed(form, "mimeType", {"schema": text.given.schema}, text.place)
 
 
 def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:

@@ -38,7 +38,6 @@ _PATHS: Final = {
     "top_logprobs": "generationConfig.logprobs",
     "stop": "generationConfig.stopSequences",
     "thinking": "generationConfig.thinkingConfig",
-    "response_format": "generationConfig.responseMimeType",
     "tool_choice": "toolConfig.functionCallingConfig",
     "session": "sessionId",
     "messages": "contents",
@@ -95,7 +94,8 @@ def read_unread(body: bytes, refusal: InvalidRequest, route: Route) -> ir.Reques
 
 def _paths(options: Options, place: Place) -> dict[str, str]:
     """Say how this dialect calls the options."""
-    paths = _PATHS | {"schema": f"generationConfig.{options.schema}"}
+    told = {"schema": f"generationConfig.{options.schema}", "response_format": f"generationConfig.{options.form}"}
+    paths = _PATHS | told
     paths = {name: place.at(path).path for name, path in paths.items()} if place.path else paths
     return paths | {"filename": "displayName"}
 

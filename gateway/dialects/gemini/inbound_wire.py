@@ -28,6 +28,7 @@ __all__ = [
     "REQUEST",
     "RESOLUTION",
     "TEXT",
+    "TEXT_FORMAT",
     "THINKING",
     "TOOL_CONFIG",
     "Blob",
@@ -42,6 +43,7 @@ __all__ = [
     "Maybe",
     "Request",
     "Resolution",
+    "TextFormat",
     "Thinking",
     "ToolConfig",
     "camel",
@@ -159,9 +161,17 @@ class Config(Struct, rename="camel"):
     response_mime_type: str | None = None
     response_schema: Maybe = UNSET
     response_json_schema: Maybe = UNSET
+    response_format: Maybe = UNSET
     response_modalities: list[str] | str | None = None
     media_resolution: str | None = None
     thinking_config: Maybe = UNSET
+
+
+class TextFormat(Struct, rename="camel"):
+    """What words of an answer are to be: the newer way to say so."""
+
+    mime_type: str | None = None
+    schema: Maybe = UNSET
 
 
 class Thinking(Struct, rename="camel"):
@@ -184,6 +194,7 @@ DECLARATION: Final = Decoder(Declaration)
 TOOL_CONFIG: Final = Decoder(ToolConfig)
 CALLING: Final = Decoder(Calling)
 CONFIG: Final = Decoder(Config, strict=False)
+TEXT_FORMAT: Final = Decoder(TextFormat)
 THINKING: Final = Decoder(Thinking, strict=False)
 
 TEXT: Final = Decoder(str)

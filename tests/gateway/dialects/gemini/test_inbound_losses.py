@@ -70,6 +70,13 @@ def test_an_instruction_holds_text_only() -> None:
         ({"responseSchema": {}}, ["responseSchema"]),
         ({"responseJsonSchema": {}, "responseMimeType": "text/plain"}, ["responseJsonSchema"]),
         ({"responseJsonSchema": {}, "responseSchema": {}, "responseMimeType": JSON}, ["responseSchema"]),
+        ({"responseFormat": [{"text": {}}], "responseMimeType": JSON}, []),
+        ({"responseFormat": [{"text": {"mimeType": "text/plain"}}], "responseMimeType": JSON}, ["responseMimeType"]),
+        ({"responseFormat": [{"text": {"schema": {}}}]}, ["responseFormat[0].text.schema"]),
+        (
+            {"responseFormat": [{"image": {}}, {"text": {"new": 1}}]},
+            ["responseFormat[0].image", "responseFormat[1].text.new"],
+        ),
         ({"responseModalities": ["VIDEO"]}, ["responseModalities"]),
         ({"responseModalities": ["TEXT"]}, []),
         ({"thinkingConfig": {"thinkingLevel": "LOW", "thinkingBudget": 5}}, ["thinkingConfig.thinkingBudget"]),

@@ -81,6 +81,32 @@ def test_a_schema_of_the_answer(name: str, given: Any, schema: Any) -> None:
     assert (output.kind, output.schema and json.loads(bytes(output.schema))) == ("schema", schema)
 
 
+@pytest.mark.parametrize("kind", [JSON, "APPLICATION_JSON"])
+def test_the_newer_way_to_say_the_form_of_the_answer(kind: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    given = config(response_format=[{"text": {"mime_type": kind, "schema": schema}}])
+    assert given.output.kind == "schema"
+    assert given.output.schema is not None
+    assert json.loads(bytes(given.output.schema)) == schema
+    assert given.losses == ()
+    at = "generationConfig.responseFormat[0].text"
+    assert (given.paths["response_format"], given.paths["schema"]) == (f"{at}.mimeType", f"{at}.schema")
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ({}, ir.Output()),
+        ({"mimeType": "text/plain"}, ir.Output()),
+        ({"mimeType": "TEXT_PLAIN"}, ir.Output()),
+        ({"mimeType": JSON}, ir.Output(kind="json")),
+    ],
+)
+def test_the_newer_form_without_a_schema(text: Any, output: ir.Output) -> None:
+    given = config(responseFormat={"text": text})
+    assert (given.output, given.losses) == (output, ())
+
+
 @pytest.mark.parametrize(
     ("given", "reasoning"),
     [
@@ -130,6 +156,8 @@ def test_what_is_not_carried_is_told() -> None:
         ({"thinkingConfig": []}, "generationConfig.thinkingConfig"),
         ({"responseMimeType": JSON, "responseSchema": "{}"}, "generationConfig.responseSchema"),
         ({"responseMimeType": JSON, "responseJsonSchema": True}, "generationConfig.responseJsonSchema"),
+        ({"responseFormat": [{"text": {"mimeType": 1}}]}, "generationConfig.responseFormat[0].text.mimeType"),
+        ({"responseFormat": {"text": {"mimeType": JSON, "schema": 1}}}, "generationConfig.responseFormat.text.schema"),
     ],
 )
 def test_a_wrong_option_is_named(given: Any, param: str) -> None:
