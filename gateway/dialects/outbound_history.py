@@ -4,6 +4,7 @@
 
 Assistant turns in a row become one; results are found by their id wherever they stand before the next assistant turn.
 A call that nobody answered gets a result that says so, unless the conversation ends with it: the caller is still at it.
+Where the model has shown a picture beside it, it does not end so: the user shows that.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -56,8 +57,8 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
     steps: list[Step] = []
     for model, others in _runs(said):
         calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
-        results, words = _results(calls, others, losses)
         pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
+        results, words = _results(calls, others, losses) if others or pictures else ((), [])
         losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in pictures]
         shown: tuple[ir.Part, ...] = (SHOWN, *pictures) if pictures else ()
         given = (_spoken(model, calls), Step("results", results), Step("user", shown))
@@ -111,8 +112,6 @@ def _results(
     calls: list[tuple[ir.ToolCall, str]], others: list[_Said], losses: list[ir.Loss]
 ) -> tuple[tuple[ir.Part, ...], list[_Said]]:
     """Give one result for each call, and what else is said; results of unknown calls are words, where they stood."""
-    if not others:
-        return (), []
     ids = {call.id for call, _ in calls}
     found: list[ir.Part] = []
     words: list[_Said] = []

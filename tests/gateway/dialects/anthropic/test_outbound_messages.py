@@ -235,6 +235,12 @@ def test_pictures_go_as_data_or_by_address() -> None:
     ]
 
 
+def test_a_call_that_the_talk_ends_with_is_answered_ahead_of_what_the_model_has_shown() -> None:
+    *_, asked, last = messages(user("draw"), assistant(PICTURE, call("a")))
+    assert asked["content"] == [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]
+    assert [block["type"] for block in last["content"]] == ["tool_result", "text", "image"]
+
+
 def test_a_pdf_is_a_document_with_its_name() -> None:
     pdf = ir.Media(media_type="application/pdf", data="JVBERi0=", filename="a.pdf", path="p")
     address = ir.Media(media_type="application/pdf", url="https://a.example/b.pdf", path="p")

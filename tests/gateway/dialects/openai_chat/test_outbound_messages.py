@@ -97,6 +97,12 @@ def test_an_error_says_so_and_nothing_is_an_empty_string() -> None:
     assert [message["content"] for message in said[2:]] == ["Error: no", ""]
 
 
+def test_a_call_that_the_talk_ends_with_is_answered_ahead_of_what_the_model_has_shown() -> None:
+    picture = ir.Media(media_type="image/png", data=PNG)
+    said = messages(user("draw"), assistant(picture, call("a")))
+    assert [one["role"] for one in said] == ["user", "assistant", "tool", "user"]
+
+
 def test_a_picture_in_a_result_follows_the_group() -> None:
     picture = ir.Media(media_type="image/png", data=PNG)
     said = messages(
