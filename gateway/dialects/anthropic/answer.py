@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.names import map_id
-from gateway.dialects.gemini.wire import read_queries
+from gateway.dialects.searched import read_queries
 from gateway.dialects.shown import data_url, markdown
 from gateway.sse import json_line
 

@@ -1,6 +1,6 @@
 """What a streamed and a whole answer to a Gemini caller share: parts, the ends of candidates, usage, the frame."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.content import arguments, is_whole
+from gateway.dialects.searched import read_queries
 from gateway.sse import json_line
 
 from .inbound_signatures import write_signature
@@ -139,16 +140,21 @@ def usage(counted: ir.Usage) -> JSON:
     return written
 
 
-def sources(opaque: Iterable[ir.OpaqueEvent], citations: Sequence[ir.CitationDelta]) -> JSON:
+def sources(opaque: Sequence[ir.OpaqueEvent], citations: Sequence[ir.CitationDelta]) -> JSON:
     """Write where an answer comes from: in Google's own words if there are some, else as `placed` has it."""
-    found: JSON = {event.kind: event.value for event in opaque if event.kind in _SOURCES}
-    if found or not citations:
+    found: JSON = {one.kind: one.value for one in opaque if one.dialect == "gemini" and one.kind in _SOURCES}
+    if found or not (citations or opaque):
         return found
-    titles = {one.url: one.title for one in citations}
-    places = list(titles)
-    chunks = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
-    supports = [{"segment": _segment(one), "groundingChunkIndices": [places.index(one.url)]} for one in citations]
-    return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": supports}}
+    queries = read_queries(opaque)
+    grounding: JSON = {"webSearchQueries": [*queries]} if queries else {}
+    if citations:
+        titles = {one.url: one.title for one in citations}
+        places = list(titles)
+        grounding["groundingChunks"] = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
+        grounding["groundingSupports"] = [
+            {"segment": _segment(one), "groundingChunkIndices": [places.index(one.url)]} for one in citations
+        ]
+    return {"groundingMetadata": grounding} if grounding else {}
 
 
 def placed(source: ir.CitationDelta, text: str, before: int) -> ir.CitationDelta:

@@ -205,8 +205,7 @@ class GeminiStream:
         return chunks
 
     def _keep(self, event: ir.OpaqueEvent) -> None:
-        if event.dialect == "gemini":
-            self._opaque.append(event)
+        self._opaque.append(event)
 
     def _break(self, event: ir.Failed) -> None:
         self._fail(event.error)

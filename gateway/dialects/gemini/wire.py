@@ -7,7 +7,6 @@
 Every field may be missing or null. snake_case twins of a few fields come from proxies in between.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -32,7 +31,6 @@ __all__ = [
     "read_chunks",
     "read_grounding",
     "read_native",
-    "read_queries",
     "read_recited",
 ]
 
@@ -251,10 +249,6 @@ class _Grounding(Struct, gc=False, rename="camel"):
     grounding_supports: list[_Support] | None = None
 
 
-class _Searched(Struct, gc=False, rename="camel"):
-    web_search_queries: list[str] | None = None
-
-
 class _Recited(Struct, gc=False, rename="camel"):
     uri: str | None = None
     title: str | None = None
@@ -267,7 +261,6 @@ class _Recitation(Struct, gc=False):
 
 
 _GROUNDING: Final = msgspec.json.Decoder(_Grounding, strict=False)
-_SEARCHED: Final = msgspec.json.Decoder(_Searched)
 _RECITATION: Final = msgspec.json.Decoder(_Recitation, strict=False)
 
 
@@ -287,17 +280,6 @@ def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
         if 0 <= index < len(sources) and sources[index].uri
     ]
     return citations or [_cite(source, _Segment()) for source in sources if source.uri]
-
-
-def read_queries(opaque: Iterable[ir.OpaqueEvent]) -> tuple[str, ...]:
-    """Read in `groundingMetadata`, if it is among these, what was searched for."""
-    for event in opaque:
-        if event.kind == "groundingMetadata":
-            try:
-                return tuple(_SEARCHED.decode(event.value).web_search_queries or ())
-            except (ValueError, RecursionError):
-                return ()
-    return ()
 
 
 def read_recited(metadata: Raw) -> list[ir.CitationDelta]:

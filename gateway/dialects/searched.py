@@ -1,0 +1,63 @@
+"""What an upstream has searched the web for, by its own words.
+
+groundingMetadata   webSearchQueries   Gemini
+web_search_call     action             OpenAI Responses
+server_tool_use     input              Anthropic
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from gateway import ir
+
+__all__ = ["read_queries"]
+
+
+class _Query(Struct, gc=False):
+    query: str | None = None
+    queries: list[str] | None = None
+
+
+class _Searched(Struct, gc=False, rename="camel"):
+    web_search_queries: list[str] | None = None
+
+
+class _Call(Struct, gc=False):
+    action: _Query | None = None
+
+
+class _Use(Struct, gc=False):
+    name: str = ""
+    input: _Query | None = None
+
+
+_SAYING: Final[Mapping[str, Decoder[_Searched] | Decoder[_Call] | Decoder[_Use]]] = {
+    "groundingMetadata": Decoder(_Searched),
+    "web_search_call": Decoder(_Call),
+    "server_tool_use": Decoder(_Use),
+}
+
+
+def read_queries(opaque: Iterable[ir.OpaqueEvent]) -> tuple[str, ...]:
+    """Read what was searched for, each thing once; nothing where it is spelt otherwise."""
+    return tuple(dict.fromkeys(query for event in opaque for query in _queries(event) if query))
+
+
+def _queries(event: ir.OpaqueEvent) -> Iterator[str]:
+    decoder = _SAYING.get(event.kind)
+    if decoder is None:
+        return
+    try:
+        said = decoder.decode(event.value)
+    except (ValueError, RecursionError):
+        return
+    match said:
+        case _Searched(web_search_queries=queries):
+            yield from queries or ()
+        case _Call(action=_Query() as asked) | _Use(name="web_search", input=_Query() as asked):
+            yield from asked.queries or (asked.query or "",)
+        case _:  # another service, or a page that was opened
+            pass
