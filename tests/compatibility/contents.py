@@ -123,6 +123,7 @@ CONTENT: Final = (
     one("contents[].parts[inlineData] (sound)", said({"inlineData": {"mimeType": "audio/wav", "data": WAV}})),
     one("contents[].parts[inlineData] (video)", said({"inlineData": {"mimeType": "video/mp4", "data": "AAAA"}})),
     *hold(said(_FILE), "contents[].parts[fileData]", "contents[].parts[].fileData.fileUri"),
+    *hold(said({"fileData": {"fileUri": "files/abc"}}), "contents[].parts[].fileData.fileUri (at Google)"),
     *hold(said(_FILE), "contents[].parts[].fileData.displayName"),
     *hold(
         said({"fileData": {"mimeType": "image/png", "fileUri": "https://example.org/a.png"}}),

@@ -96,6 +96,24 @@ async def test_a_file_that_the_next_one_has_not_does_not_hide_why_the_first_one_
     assert 30 < int(failed.headers["retry-after"]) < 40
 
 
+async def test_a_file_at_google_leads_past_a_member_of_another_vendor(
+    fake_gemini: FakeGemini, fake_openai: FakeOpenAI, tmp_path: Path
+) -> None:
+    upstreams = {
+        "gemini": {"type": "gemini", "api_key": "key-1", "base_url": fake_gemini.url, "models": [FIRST[7:]]},
+        "openai": {"type": "openai", "api": "responses", "api_key": "key-1", "base_url": f"{fake_openai.url}/v1"},
+    }
+    fake_gemini.files.stored["files/one"] = File("files/one", "key-1", "text/plain", b"words")
+    async with chained(tmp_path, upstreams, [SECOND, FIRST]) as http:
+        file = {"fileData": {"fileUri": f"{fake_gemini.url}/v1beta/files/one", "mimeType": "text/plain"}}
+        body = {"contents": [{"role": "user", "parts": [file, {"text": "!say read"}]}]}
+        found = await http.post("/v1beta/models/best:generateContent", json=body)
+        refused = await http.post(f"/v1beta/models/{SECOND}:generateContent", json=body)
+    assert (found.status_code, found.headers.get("x-gateway-upstream")) == (200, FIRST), found.text
+    assert refused.status_code == 400
+    assert "contents[0].parts[0].fileData.fileUri: a file at Google" in refused.json()["error"]["message"]
+
+
 async def test_a_conversation_that_the_next_one_does_not_know_does_not_hide_why_the_first_one_failed(
     fake_openai: FakeOpenAI, tmp_path: Path
 ) -> None:

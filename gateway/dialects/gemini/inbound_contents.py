@@ -6,6 +6,7 @@ Calls and results may come without ids: a call is then named by its place, and a
 name that has none yet.
 """
 
+import re
 from collections import deque
 from typing import Final, Literal
 
@@ -57,6 +58,11 @@ _DETAILS: Final = {
     "MEDIA_RESOLUTION_HIGH": "high",
     "MEDIA_RESOLUTION_ULTRA_HIGH": "high",
 }
+# What stands at an address that nobody else gets anything at.
+_AT_GOOGLE: Final = (
+    (re.compile(r"(?:https?://[^/]+/v1beta/)?files/[\w-]+"), "a file at Google is its account's own"),
+    (re.compile(r"https?://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/.+"), "only Gemini watches films there"),
+)
 _PLAIN: Final = frozenset({"output", "error"})  # under which SDKs put a result that is plain text
 
 
@@ -255,7 +261,10 @@ class Conversation:
         for kind, read in (("inlineData", _inline), ("fileData", _filed)):
             if kind in fields:
                 detail, path = self._resolution(fields, place)
-                return replace(read(fields[kind], place.at(kind)), detail=detail, detail_path=path)
+                found = read(fields[kind], place.at(kind))
+                if found.url is not None and self.only is None:
+                    self.only = _kept(found.url, found.path)
+                return replace(found, detail=detail, detail_path=path)
         raise place.refuse("holds neither inlineData nor fileData")
 
     def _resolution(self, fields: _Fields, place: Place) -> tuple[str | None, str]:
@@ -319,6 +328,12 @@ def _filed(raw: Raw, place: Place) -> ir.Media:
     place.lose_unknown(rest, ())
     media_type = (file.mime_type or "application/octet-stream").partition(";")[0].strip().lower()
     return ir.Media(media_type=media_type, url=file.file_uri, filename=file.display_name, path=f"{place.path}.fileUri")
+
+
+def _kept(address: str, path: str) -> ir.Loss | None:
+    """Tell what no other vendor gets at an address."""
+    reasons = (reason for pattern, reason in _AT_GOOGLE if pattern.fullmatch(address))
+    return next((ir.Loss(path, reason, "content") for reason in reasons), None)
 
 
 def _said(response: wire.Maybe, place: Place) -> tuple[str, bool]:

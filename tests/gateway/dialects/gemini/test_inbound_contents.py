@@ -266,6 +266,26 @@ def test_what_only_gemini_knows_stays_whole(kind: str) -> None:
     assert json.loads(bytes(read.value)) == given
 
 
+@pytest.mark.parametrize(
+    ("address", "theirs"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/files/abc-123", True),
+        ("http://127.0.0.1:8045/v1beta/files/abc", True),
+        ("files/abc", True),
+        ("https://www.youtube.com/watch?v=abc", True),
+        ("https://youtu.be/abc", True),
+        ("https://example.org/files/abc", False),
+        ("https://example.org/v1beta/files/abc.pdf", False),
+        ("gs://bucket/files/abc", False),
+    ],
+)
+def test_files_at_google_and_films_are_for_gemini_only(address: str, theirs: bool) -> None:
+    read = ask({"contents": [{"parts": [{"fileData": {"fileUri": address, "mimeType": "application/pdf"}}]}]})
+    assert read.native is not None
+    path = read.native.only.path if read.native.only is not None else None
+    assert path == ("contents[0].parts[0].fileData.fileUri" if theirs else None)
+
+
 def test_a_part_of_a_kind_yet_to_come_is_for_gemini_only() -> None:
     read = ask({"contents": [{"parts": [{"hologram": {"a": 1}}]}]})
     assert isinstance(read.turns[0].parts[0], ir.Opaque)
