@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.gemini.executed import executed
 from gateway.dialects.gemini.history import NOT_OURS, SHOWN, SHOWN_BACK, answers, orphan, unique
 
 __all__ = ["Step", "Taken", "arrange"]
@@ -69,7 +70,8 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
 def _kept(turn: ir.Turn, number: int, taken: Taken, losses: list[ir.Loss]) -> Iterator[_Said]:
     """Give what goes on of a turn, and tell which thoughts and signatures do not."""
     known = len(turn.places) == len(turn.parts)
-    for index, part in enumerate(turn.parts):
+    for index, given in enumerate(turn.parts):
+        part = (executed(given, losses) or given) if isinstance(given, ir.Opaque) else given
         thought = isinstance(part, ir.Thinking)
         back = not isinstance(part, ir.Thinking) or taken(part)
         places = turn.places[index] if known else ("messages",) if _sealed(part) else ()

@@ -74,13 +74,13 @@ async def test_anthropic_callers_read_what_is_lost(tmp_path: Path) -> None:
 
 
 async def test_gemini_callers_read_what_is_lost(tmp_path: Path) -> None:
-    ran = {"role": "model", "parts": [{"executableCode": {"language": "PYTHON", "code": "1"}}, {"text": "1"}]}
-    contents = [{"role": "user", "parts": [{"text": "hi"}]}, ran, {"role": "user", "parts": [{"text": "go"}]}]
+    called = {"role": "model", "parts": [{"toolCall": {"toolType": "GOOGLE_SEARCH_WEB"}}, {"text": "1"}]}
+    contents = [{"role": "user", "parts": [{"text": "hi"}]}, called, {"role": "user", "parts": [{"text": "go"}]}]
     outcome = await refused(tmp_path, GEMINI, contents=contents, generationConfig={"seed": 7}, labels={"a": "b"})
     assert outcome.status == 400
     assert outcome.json["error"]["status"] == "INVALID_ARGUMENT"
     assert outcome.json["error"]["message"] == (
-        f"{SAID}contents[1].parts[0]: only gemini can read a executableCode block (content); "
+        f"{SAID}contents[1].parts[0]: only gemini can read a toolCall block (content); "
         "generationConfig.seed: Claude does not know it (change)"
     )
 

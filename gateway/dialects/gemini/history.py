@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.errors import InvalidRequest
 
+from .executed import executed
 from .names import NameMap, map_id
 from .signatures import Replay
 
@@ -129,13 +130,10 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
         said = turn.role == "assistant"
         for part in _sent(turn, replay, losses):
             model = _BY_MODEL.get(type(part), said)
-            if isinstance(part, ir.Text):
-                # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
-                if not (part.text.strip() if claude else part.text or part.signature):
-                    if group is not None and group.model is model and (words := with_blank(group.parts[-1], part)):
-                        group.parts[-1] = words
-                    continue
-            elif isinstance(part, ir.Opaque) and not _readable(part, losses):
+            # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
+            if isinstance(part, ir.Text) and not (part.text.strip() if claude else part.text or part.signature):
+                if group is not None and group.model is model and (words := with_blank(group.parts[-1], part)):
+                    group.parts[-1] = words
                 continue
             if group is None or group.model is not model:
                 group = _Group(model=model, parts=[])
@@ -174,6 +172,12 @@ def _say(groups: list[_Group], model: bool, parts: Sequence[ir.Part]) -> None:
 
 def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:
     """Give what goes back of a turn."""
+    if ir.Opaque in map(type, turn.parts):
+        return _readable(_returned(turn, replay, losses), replay.family, losses)
+    return _returned(turn, replay, losses)
+
+
+def _returned(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:
     if turn.places and len(turn.places) == len(turn.parts):
         return _replayed(turn, replay, losses)
     if ir.Thinking in map(type, turn.parts) and not turn.places and _sealed(turn):
@@ -216,11 +220,17 @@ def reminder(rule: str) -> ir.Text:
     return ir.Text(text=f"<system-reminder>\n{rule}\n</system-reminder>")
 
 
-def _readable(part: ir.Opaque, losses: list[ir.Loss]) -> bool:
-    if part.dialect != "gemini":  # of a service that the caller's vendor hosts
-        losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", "hint"))
-        return False
-    return True
+def _readable(parts: Iterable[ir.Part], family: ir.Family, losses: list[ir.Loss]) -> Iterator[ir.Part]:
+    """Give what this family reads; what Gemini ran, others read in words."""
+    for part in parts:
+        if not isinstance(part, ir.Opaque) or part.dialect == family == "gemini":
+            yield part
+        elif (words := executed(part, losses)) is not None:
+            yield words
+        else:
+            # a service's own blocks may go; a part that a Gemini caller wrote says something
+            severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
+            losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", severity))
 
 
 def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> Iterator[Step]:

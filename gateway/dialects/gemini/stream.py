@@ -24,6 +24,7 @@ from gateway.dialects.shown import fenced, link
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
 from .errors import mask, read_details, read_error
+from .executed import LANGUAGES
 from .logprobs import read_logprobs
 from .names import NameMap, call_ids, legal_id
 from .schema import Cleaned, strip_placeholders
@@ -67,7 +68,6 @@ _MALFORMED: Final = {
     "MALFORMED_RESPONSE": "upstream_malformed",
     "MISSING_THOUGHT_SIGNATURE": "upstream_missing_thought_signature",
 }
-_LANGUAGES: Final = {"PYTHON": "python"}
 _SOURCES: Final[dict[str, Callable[[Raw], list[ir.CitationDelta]]]] = {
     "groundingMetadata": read_grounding,
     "citationMetadata": read_recited,
@@ -279,7 +279,7 @@ class StreamReader:
         elif (file := part.file_data) is not None and file.file_uri:
             self._words(link(file.mime_type or "file/", file.file_uri))
         elif (code := part.executable_code) is not None:
-            self._words(fenced(_LANGUAGES.get(code.language or "", ""), code.code or ""))
+            self._words(fenced(LANGUAGES.get(code.language or "", ""), code.code or ""))
         elif (ran := part.code_execution_result) is not None:
             self._words(fenced("output", ran.output or ""))
         elif signature and part.tool_call is UNSET and part.tool_response is UNSET:  # these sign themselves

@@ -280,8 +280,8 @@ def test_nobody_else_gets_a_signature() -> None:
 
 def test_blocks_that_only_another_dialect_reads_are_told() -> None:
     search = ir.Opaque(dialect="anthropic", kind="server_tool_use", value=raw({}), path="messages[1].content[0]")
-    code = ir.Opaque(dialect="gemini", kind="executableCode", value=raw({}), path="contents[1].parts[0]")
-    answer = written(user("a"), assistant(search, "b"), user("c", code))
+    called = ir.Opaque(dialect="gemini", kind="toolCall", value=raw({}), path="contents[1].parts[0]")
+    answer = written(user("a"), assistant(search, "b"), user("c", called))
     assert message_of(answer, 2) == {"role": "user", "content": "c"}
     assert lost(answer) == [("messages[1].content[0]", "hint"), ("contents[1].parts[0]", "content")]
 

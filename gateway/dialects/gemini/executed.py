@@ -1,0 +1,40 @@
+"""Code that Gemini ran, and what it printed, in words: models of other families have no parts for it.
+
+executableCode ─► ```python …```     codeExecutionResult ─► ```output …```
+"""
+
+from typing import Final
+
+from gateway import ir
+from gateway.dialects.place import Place
+from gateway.dialects.shown import fenced
+
+from .inbound_wire import TEXT, fields_of
+
+__all__ = ["LANGUAGES", "executed"]
+
+LANGUAGES: Final = {"PYTHON": "python"}
+
+_SAYING: Final = {"executableCode": "code", "codeExecutionResult": "output"}
+_UNSAID: Final = "not said in words"
+_UNSIGNED: Final = "thoughts and signatures are only taken back by the models that made them"
+
+
+def executed(part: ir.Opaque, losses: list[ir.Loss]) -> ir.Text | None:
+    """Give what such a part says, None for another one; raise InvalidRequest for one that is spelt otherwise."""
+    field = _SAYING.get(part.kind) if part.dialect == "gemini" else None
+    if field is None:
+        return None
+    place = Place(part.path, losses)
+    fields, at = fields_of(part.value, place), place.at(part.kind)
+    inner = fields_of(fields.pop(part.kind), at)
+    if fields.pop("thoughtSignature", None) is not None:
+        place.lose("thoughtSignature", _UNSIGNED)
+    place.lose_unknown(fields, ())
+    said = {name: at.read(value, TEXT, name) for name, value in inner.items()}
+    words = said.pop(field, "")
+    label = LANGUAGES.get(said.get("language", ""), "") if field == "code" else field
+    for name in said:
+        if name != "language" or not label:
+            at.lose(name, _UNSAID)
+    return ir.Text(text=fenced(label, words) if words.strip() else "")
