@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -80,7 +80,7 @@ def change(settings: Settings) -> Change | None:
     """Say how the file is to be; None where the values stand already. Raise ConfigError for one that cannot be used."""
     before = _read(settings.file)
     after = _edited(settings, before or "", settings.values)
-    if before is not None and _parsed(settings, after, settings.file) == _parsed(settings, before, settings.file):
+    if before is not None and _meaning(settings, after, settings.file) == _meaning(settings, before, settings.file):
         return None
     return Change(settings=settings, before=before or "", after=after)
 
@@ -106,7 +106,7 @@ def undo(settings: Settings) -> str:
     if now is not None:
         old = _parsed(settings, before, backup)
         restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
-        same = _parsed(settings, restored, settings.file) == old
+        same = _meaning(settings, restored, settings.file) == _meaning(settings, before, backup)
         _put_back(settings.file, before if same else restored)
     backup.unlink()
     return "is as it was before" if same else "keeps what was changed since, without the gateway's values"
@@ -133,12 +133,18 @@ def _set_in(settings: Settings, text: str, values: Values) -> str:
     if settings.form == "env":
         return _lines(text, {path[-1]: value for path, value in values.items()})
     tree = _parsed(settings, text, settings.file)
+    meant = _meaning(settings, text, settings.file)
     try:
         for path, value in values.items():
             _set(tree, path, value)
+            _set(meant, path, value)
     except ValueError as error:
         raise ConfigError([Problem(str(settings.file), None, f"{error}: it was not changed")]) from None
-    return _DUMPS[settings.form](tree)
+    edited = _DUMPS[settings.form](tree)
+    if _meaning(settings, edited, settings.file) != meant:  # tomlkit may put a key into the table before it
+        message = "cannot be edited safely: it was not changed, change it by hand"
+        raise ConfigError([Problem(str(settings.file), None, message)])
+    return edited
 
 
 def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
@@ -147,6 +153,12 @@ def _parsed(settings: Settings, text: str, file: Path) -> _Tree:
     except (TOMLKitError, ValueError) as error:
         message = f"is not plain {settings.form.upper()} ({error}): it was not changed, change it by hand"
         raise ConfigError([Problem(str(file), None, message)]) from None
+
+
+def _meaning(settings: Settings, text: str, file: Path) -> _Tree:
+    """Give what a file says, without how: no two parts of a table are alike to tomlkit."""
+    tree = _parsed(settings, text, file)
+    return tree.unwrap() if isinstance(tree, tomlkit.TOMLDocument) else tree
 
 
 def _parse_json(text: str) -> _Tree:
@@ -162,7 +174,8 @@ def _parse_env(text: str) -> _Tree:
 
 
 def _dump_json(tree: _Tree) -> str:
-    return json.dumps(tree, indent=2, ensure_ascii=False) + "\n" if tree else ""
+    text = json.dumps(tree, indent=2, ensure_ascii=False) + "\n" if tree else ""
+    return text.encode(errors="backslashreplace").decode()  # half a character, as JavaScript cuts texts, stays escaped
 
 
 def _dump_toml(tree: _Tree) -> str:
@@ -220,13 +233,20 @@ def _set(tree: _Tree, path: _Path, value: object) -> None:
     if step not in tree:
         if value is None:
             return
-        tree[step] = {}
+        tree[step] = _nested(rest, value)  # whole: a table in several places of a file may lose what comes later
+        return
     inner = tree[step]
     if not isinstance(inner, MutableMapping):
         raise ValueError(f"{step} is no table")  # noqa: TRY004 (of the file, not of a caller)
     _set(cast(_Tree, inner), tuple(rest), value)
     if not inner:
         del tree[step]
+
+
+def _nested(path: Sequence[str], value: object) -> object:
+    for step in reversed(path):
+        value = {step: value}
+    return value
 
 
 # the disk

@@ -158,6 +158,39 @@ def test_codex_keeps_its_comments(run: Run, home: Path) -> None:
     assert config.read_text() == CODEX
 
 
+def test_codex_gets_all_of_its_provider_where_others_stand_in_two_places(run: Run, home: Path) -> None:
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    before = '[model_providers.a]\nname = "a"\n\n[tools]\nweb = true\n\n[model_providers.b]\nname = "b"\n'
+    config.write_text(before)
+    run("connect", "codex", "--apply")
+    providers = tomllib.loads(config.read_text())["model_providers"]
+    assert sorted(providers) == ["a", "b", "gateway"]
+    assert sorted(providers["gateway"]) == ["base_url", "env_key", "name", "wire_api"]
+    run("connect", "codex", "--undo")
+    assert config.read_text() == before
+
+
+def test_a_file_in_which_a_key_would_get_to_another_table_is_left_as_it_is(run: Run, home: Path) -> None:
+    config = home / ".codex" / "config.toml"
+    config.parent.mkdir()
+    before = 'model_providers.mine.name = "mine"\n'  # tomlkit puts what follows into [model_providers.gateway]
+    config.write_text(before)
+    done = run("connect", "codex", "--apply")
+    assert done.code == 2
+    assert f"{config}: cannot be edited safely" in done.err
+    assert files(home) == {".codex/config.toml": before}
+
+
+def test_half_a_character_in_claude_codes_history_stays(run: Run, home: Path) -> None:
+    before = r'{"history": [{"display": "dot\u00e9 \ud83d"}]}'
+    (home / ".claude.json").write_text(before)
+    run("connect", "claude-code", "--apply")
+    assert json.loads((home / ".claude.json").read_text()) == {**json.loads(before), "hasCompletedOnboarding": True}
+    run("connect", "claude-code", "--undo")
+    assert files(home) == {".claude.json": before}
+
+
 def test_undo_keeps_what_was_changed_since(run: Run, home: Path) -> None:
     config = home / ".codex" / "config.toml"
     config.parent.mkdir()
