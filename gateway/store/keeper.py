@@ -412,8 +412,10 @@ class Keeper:
                 self._logger.info("the credential store works again", store=self._store.place)
 
     def _warn(self, rows: Iterable[StoredCredential]) -> None:
-        """Say once that tokens lie in clear."""
-        if self._warned or self._store.encrypts or not any(row.refresh_token or row.access_token for row in rows):
+        """Say once that tokens lie in clear; who only reads them is not the one to tell."""
+        if self._warned or self._store.encrypts or self._store.read_only:
+            return
+        if not any(row.refresh_token or row.access_token for row in rows):
             return
         self._warned = True
         self._logger.warning(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.store.credentials import KeyProblem, StoredModels, StoreFailed
+from gateway.store.credentials import CredentialStore, KeyProblem, StoredModels, StoreFailed
 from gateway.store.known import Change, Happening, Quota, StoredCredential, StoredTokens
 from tests.gateway.store.keepers import NOW, Slow, joined, keeper_of, logged, until
 from tests.gateway.store.places import ROW, Place, key
@@ -158,6 +158,13 @@ async def test_tokens_in_clear_are_told_of_once(place: Place, capfd: pytest.Capt
     assert line["store"] == (str(place.file) if not place.url else keeper._store.place)
     keeper_of(place.store()).load()
     assert len(logged(capfd, "tokens are stored in clear")) == 1
+
+
+def test_who_only_reads_tokens_in_clear_does_not_tell_of_it(on_disk: Place, capfd: pytest.CaptureFixture[str]) -> None:
+    on_disk.opened().add("google", StoredCredential(id="a", source="login", refresh_token="1//x"))
+    rows, _ = keeper_of(CredentialStore(on_disk.file, read_only=True)).load()
+    assert rows["a"].refresh_token == "1//x"
+    assert logged(capfd) == []
 
 
 async def test_with_a_key_nothing_is_said_of_it(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
