@@ -57,18 +57,18 @@ class DefaultCredential(Account):
 
     @property
     def usable(self) -> bool:
-        """Whether it has given a token, or a file says that it may."""
-        return self._needed is None and bool(self.kind or has_file())
+        """Whether it has given a token and there is a project, or a file says that it may."""
+        return self._needed is None and (bool(self.project) if self.kind else has_file())
 
     def said(self) -> str:
         """Say in a few words how it is."""
         if self._needed is not None:
             return f"no credential: {self._needed.reason}; {_REMEDY}"
+        if self.kind and not self.project:
+            return f"no project: {self._no_project}"
         if not self.usable:
             return f"no credential: {self.trouble or _ASKED_LATER}"
-        if not self.kind:
-            return "usable: credentials from a file, not used yet"
-        return f"usable: {self.kind}" if self.project else f"no project: {self._no_project}"
+        return f"usable: {self.kind or 'credentials from a file, not used yet'}"
 
     def start(self, transport: Transport) -> None:
         """Take the transport that logins go through."""

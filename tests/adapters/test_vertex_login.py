@@ -190,6 +190,7 @@ async def test_without_any_project_the_error_says_what_to_set(vertex: VertexSite
     with pytest.raises(UpstreamCredential, match=r"set upstream\.google\.project or GOOGLE_CLOUD_PROJECT"):
         await vertex.ask()
     assert adapter.state() == "no project: set upstream.google.project or GOOGLE_CLOUD_PROJECT"
+    assert not adapter.usable
     assert not vertex.fake.requests
 
 
