@@ -178,6 +178,9 @@ def _failed(error: Exception, status: int) -> RefreshFailed:
     if _passes(error, status):
         told = f"the token endpoint answered {status}" if status else "the token endpoint cannot be reached"
         return RefreshFailed(f"{told}: {_words(error)}", told=told)
+    if status and not isinstance(error, GoogleAuthError):  # a proxy's page, say: the credentials are not to blame
+        told = f"the token endpoint's answer ({status}) cannot be read"
+        return RefreshFailed(f"{told}: {_words(error)}", told=told)
     refused = isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError)
     told = "the login has failed" if refused else "no default credentials can be used"
     return LoginNeeded(f"{told}: {_words(error)}", told=told)

@@ -16,7 +16,7 @@ from gateway.clock import System
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.transport import Transport
 from tests.adapters.vertex_site import VertexSite, forget
-from tests.fakes.v1internal_errors import google
+from tests.fakes.v1internal_errors import Refusal, google
 from tests.fakes.vertex_api_login import CLIENT, EMAIL, SUBJECT, SUBJECT_TYPE, TARGET, FakeLogin, refused
 from tests.patience import patient
 
@@ -347,6 +347,20 @@ async def test_what_passes_at_the_other_endpoints_is_waited_for_too(vertex: Vert
     assert adapter.usable
     assert await vertex.ask_over_pauses() == "hi"
     assert vertex.login.calls[call] == 2
+
+
+@pytest.mark.parametrize("call", ["assertion", "exchange", "impersonate"])
+async def test_an_answer_that_is_none_is_no_dead_login(vertex: VertexSite, call: str) -> None:
+    """As of a proxy that has a page for everything."""
+    vertex.login.fail(Refusal(200, "a page"), call=call)
+    workload = vertex.login.workload(from_file(vertex), impersonates=True)
+    vertex.find(vertex.login.service_account() if call == "assertion" else workload)
+    adapter = await vertex.open(project="fake-project-000")
+    await adapter.listed()
+    (credential,) = adapter.views()
+    assert str(credential.last_error).startswith("the token endpoint's answer (200) cannot be read: ")
+    assert adapter.usable
+    assert await vertex.ask_over_pauses() == "hi"
 
 
 @pytest.mark.parametrize("call", ["exchange", "impersonate"])
