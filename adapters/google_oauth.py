@@ -26,6 +26,7 @@ _LONGEST_S: Final = 366 * 86_400.0  # what lasts for longer has no date
 # RFC 6749 5.2; what else is said may be another answer next time
 _REVOKED: Final = "invalid_grant"
 _NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client"})
+_HOLDS_NONE: Final = "the token endpoint's answer ({}) holds no token"
 _REMEDY: Final = "give oauth the client_id and the client_secret that the account was logged in with"
 
 
@@ -89,7 +90,7 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
             answer.body.decode()
         )
     except MissingTokenError:
-        raise RefreshFailed(f"the token endpoint's answer ({answer.status}) holds no token") from None
+        raise RefreshFailed(_HOLDS_NONE.format(answer.status)) from None
     except OAuth2Error as error:
         name = str(error.error or "error")
         reason = f"{name}: {error.description}" if error.description else name
@@ -98,9 +99,12 @@ def _read(client: WebApplicationClient, answer: Whole) -> Tokens:
         raise RefreshFailed(reason, revoked=name == _REVOKED) from None
     except (ValueError, TypeError, AttributeError, OverflowError):  # oauthlib's own on odd fields, or no JSON object
         raise RefreshFailed(f"the token endpoint's answer ({answer.status}) cannot be read") from None
+    access = token.get("access_token")
+    if not access or not isinstance(access, str):  # null, say, which oauthlib lets through
+        raise RefreshFailed(_HOLDS_NONE.format(answer.status))
     lifetime_s = float(token.get("expires_in") or 0)
     return Tokens(
-        access_token=str(token["access_token"]),
+        access_token=access,
         lifetime_s=min(lifetime_s, _LONGEST_S) if lifetime_s > 0 else _UNKNOWN_LIFETIME_S,
         refresh_token=str(token.get("refresh_token") or "") or None,
         id_token=str(token.get("id_token") or ""),

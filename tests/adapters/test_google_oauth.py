@@ -10,6 +10,7 @@ from gateway.config import OAuthConfig
 from gateway.redact import Secret
 from gateway.transport import Transport
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.v1internal_errors import Refusal
 from tests.fakes.v1internal_oauth import oauth_error
 
 pytestmark = pytest.mark.anyio
@@ -101,6 +102,16 @@ async def test_an_unreachable_endpoint_is_passing(fake_v1internal: FakeV1Interna
 async def test_an_answer_that_is_none_is_passing(fake_v1internal: FakeV1Internal, transport: Transport) -> None:
     failed = await failure(transport, client(fake_v1internal, token_url=f"{fake_v1internal.url}/nothing"))
     assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (404) holds no token")
+
+
+@pytest.mark.parametrize("token", [None, 7, ["a"], ""])
+async def test_a_token_that_is_no_text_is_none(
+    fake_v1internal: FakeV1Internal, transport: Transport, token: object
+) -> None:
+    said = Refusal(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3599})
+    fake_v1internal.oauth.faults.append((None, said))
+    failed = await failure(transport, client(fake_v1internal))
+    assert (failed.revoked, failed.reason) == (False, "the token endpoint's answer (200) holds no token")
 
 
 async def test_an_endpoint_that_repeats_what_is_secret_is_not_repeated(

@@ -172,17 +172,14 @@ def _say(groups: list[_Group], model: bool, parts: Sequence[ir.Part]) -> None:
 
 def _sent(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:
     """Give what goes back of a turn."""
-    if ir.Opaque in map(type, turn.parts):
-        return _readable(_returned(turn, replay, losses), replay.family, losses)
-    return _returned(turn, replay, losses)
-
-
-def _returned(turn: ir.Turn, replay: Replay, losses: list[ir.Loss]) -> Iterable[ir.Part]:
+    kinds = [*map(type, turn.parts)]
     if turn.places and len(turn.places) == len(turn.parts):
-        return _replayed(turn, replay, losses)
-    if ir.Thinking in map(type, turn.parts) and not turn.places and _sealed(turn):
-        losses.append(ir.Loss("messages", NOT_OURS, "hint"))
-    return replay.parts(_reminder(turn, losses) if turn.role == "system" else turn.parts)
+        parts: Iterable[ir.Part] = _replayed(turn, replay, losses)
+    else:
+        if ir.Thinking in kinds and not turn.places and _sealed(turn):
+            losses.append(ir.Loss("messages", NOT_OURS, "hint"))
+        parts = replay.parts(_reminder(turn, losses) if turn.role == "system" else turn.parts)
+    return _readable(parts, replay.family, losses) if ir.Opaque in kinds else parts
 
 
 def _sealed(turn: ir.Turn) -> bool:
