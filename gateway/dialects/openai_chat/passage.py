@@ -3,6 +3,8 @@
 Once a call is numbered anew, each piece of a call is looked at; until then only those that begin one.
 """
 
+from functools import partial
+
 from gateway.dialects import Answering
 from gateway.dialects.passage import Passage
 
@@ -17,8 +19,10 @@ class ChatPassage(Passage):
     """The writer of one answer."""
 
     def __init__(self, answering: Answering) -> None:
-        super().__init__(answering, REPLIES, broken, self._tells, skim, trim)
-        self._numbers = next(apply for apply, _ in self._edits if isinstance(apply, Numbers))
+        super().__init__(answering, REPLIES, broken, screen, skim, trim)
+        numbers = next(apply for apply, _ in self._edits if isinstance(apply, Numbers))
+        self._screen = partial(_tells, numbers)  # a method of its own would be a cycle
 
-    def _tells(self, data: bytes, answering: Answering) -> bool:
-        return screen(data, answering) or (self._numbers.moved and PIECES in data)
+
+def _tells(numbers: Numbers, data: bytes, answering: Answering) -> bool:
+    return screen(data, answering) or (numbers.moved and PIECES in data)
