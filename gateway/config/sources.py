@@ -57,14 +57,9 @@ class Draft:
         self.unset: dict[KeyPath, str] = {}
 
     def put(self, path: KeyPath, value: object, source: Source) -> None:
-        """Set one value over what stands there; the tables that it needs are the source's, too.
-
-        A parent of the wrong type stays, and is reported later.
-        """
+        """Set one value over what stands there. A parent of the wrong type stays, and is reported later."""
         table = self.tree
-        for length, step in enumerate(path[:-1], 1):
-            if step not in table:
-                self.sources[path[:length]] = source
+        for step in path[:-1]:
             inner = as_tree(table.setdefault(str(step), {}))
             if inner is None:
                 return
