@@ -355,19 +355,6 @@ async def test_calls_that_all_have_the_first_number_keep_their_own_arguments(tmp
     assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1, 1), strict=True)]
 
 
-@pytest.mark.parametrize("named", [{}, {"id": "", "type": "function"}])
-async def test_calls_are_counted_from_nought(tmp_path: Path, named: Json) -> None:
-    """§2.1: SDKs fail on a gap; some servers say the place among all blocks of the answer."""
-    given: list[Json] = [
-        {"index": 1, "id": "a", "function": {"name": "f", "arguments": ""}},
-        {"index": 1, "function": {"arguments": "{}"}},
-        {"index": 3, **named, "function": {"name": "g", "arguments": "{}"}},
-    ]
-    got = await stream(tmp_path, FIRST, *map(called, given), DONE, **COUNTING)
-    calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
-    assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1), strict=True)]
-
-
 async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_path: Path) -> None:
     pieces = [
         called({"index": 0, "function": {"name": "f", "arguments": ""}}),

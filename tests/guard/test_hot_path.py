@@ -38,13 +38,13 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "chat-v1internal": Limit(10700, 870),
+    "chat-v1internal": Limit(10800, 870),
     "chat-gemini": Limit(10400, 870),
     "anthropic-gemini": Limit(10050, 850),
     "responses-chat": Limit(15250, 1070),
     "chat-anthropic": Limit(12300, 910),
     "anthropic-anthropic": Limit(11100, 985),
-    "chat-chat": Limit(11000, 1085),
+    "chat-chat": Limit(11150, 1085),
 }
 BELOW = 0.85  # of a limit: less than that, and it guards nothing
 OTHERS = 1.25  # versions of Python after 3.11 cut the same code into other instructions

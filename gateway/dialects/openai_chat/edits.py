@@ -305,7 +305,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
     ReplyEdit(
         name="numbered",
-        why="parsers fail on the piece of a call that does not say which it is, and on a gap in the numbers",
+        why="parsers fail on the piece of a call that does not say which it is",
         begin=Numbers,
     ),
     masking(mask_message(unnamed, "error")),

@@ -1,10 +1,10 @@
-"""Number the pieces of calls where an upstream does not, numbers all alike, or does not begin at nought.
+"""Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
 
-SDKs put the pieces of a call together by `index`, and fail on one without it, or on a gap. Gemini's own OpenAI API has
-none; others say the place among all blocks of the answer, words among them.
+SDKs put the pieces of a call together by `index`, and fail on one without it.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from gateway.dialects import Answering
 from gateway.dialects.edits import Fields, mended, read
 
-from .outbound_blocks import Blocks
+from .outbound_blocks import Blocks, CallBlock
 from .outbound_wire import Call, arguments_of
 
 __all__ = ["PIECES", "Numbers", "tells_of_calls"]
@@ -92,8 +92,15 @@ class Numbers:
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
-        number = blocks.calls.index(call)
+        number = _number(call, blocks.calls)
         if number == piece.index:
             return raw
         self.moved = True
         return Raw(_encode({**fields, "index": number}))
+
+
+def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
+    """Give the index that the upstream has for a call, unless it has none or an earlier call has it, too."""
+    place = calls.index(call)
+    taken = {one.index for one in calls[:place]}
+    return place if call.index is None or call.index in taken else call.index
