@@ -10,6 +10,7 @@ from gateway.dialects.place import Place
 from gateway.dialects.shown import fenced
 
 from .inbound_wire import TEXT, fields_of
+from .signatures import NOT_OURS
 
 __all__ = ["LANGUAGES", "executed"]
 
@@ -17,7 +18,6 @@ LANGUAGES: Final = {"PYTHON": "python"}
 
 _SAYING: Final = {"executableCode": "code", "codeExecutionResult": "output"}
 _UNSAID: Final = "not said in words"
-_UNSIGNED: Final = "thoughts and signatures are only taken back by the models that made them"
 
 
 def executed(part: ir.Opaque, losses: list[ir.Loss]) -> ir.Text | None:
@@ -29,7 +29,7 @@ def executed(part: ir.Opaque, losses: list[ir.Loss]) -> ir.Text | None:
     fields, at = fields_of(part.value, place), place.at(part.kind)
     inner = fields_of(fields.pop(part.kind), at)
     if fields.pop("thoughtSignature", None) is not None:
-        place.lose("thoughtSignature", _UNSIGNED)
+        place.lose("thoughtSignature", NOT_OURS)
     place.lose_unknown(fields, ())
     said = {name: at.read(value, TEXT, name) for name, value in inner.items()}
     words = said.pop(field, "")

@@ -19,7 +19,7 @@ from gateway.errors import InvalidRequest
 
 from .executed import executed
 from .names import NameMap, map_id
-from .signatures import Replay
+from .signatures import NOT_OURS, Replay
 
 __all__ = [
     "CONTINUED",
@@ -41,7 +41,6 @@ __all__ = [
     "write_contents",
 ]
 
-NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
 _REMINDED: Final = "there are no instructions within a conversation here: the user says it"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from gateway import ir
 
-__all__ = ["SENTINEL", "Replay"]
+__all__ = ["NOT_OURS", "SENTINEL", "Replay"]
 
+NOT_OURS: Final = "thoughts and signatures are only taken back by the models that made them"
 SENTINEL: Final = "skip_thought_signature_validator"
 
 _CLAUDE: Final = "R"  # base64 of base64, as this service hands out Claude's

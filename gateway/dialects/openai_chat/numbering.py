@@ -76,7 +76,7 @@ class Numbers:
 
     def _choice(self, choice: Fields) -> Fields:
         delta = choice.get("delta", _NULL)
-        if not (self.moved or tells_of_calls(delta)) or PIECES not in bytes(delta):
+        if not (PIECES in bytes(delta) if self.moved else tells_of_calls(delta)):
             return choice
         blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
         said = read(delta, _FIELDS) or {}
