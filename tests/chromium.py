@@ -26,6 +26,7 @@ from tests.patience import patient
 __all__ = ["BrowserContext", "Page"]
 
 WAIT_S = 10.0
+MOST_S = 100.0  # less than a test may take: what never comes is named
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -59,7 +60,7 @@ async def browser(anyio_backend_name: str, tmp_path: Path) -> AsyncIterator[Brow
             args=OPTIONS,
             env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"},
         )
-        wait_ms = 1000 * patient(WAIT_S)
+        wait_ms = 1000 * min(patient(WAIT_S), MOST_S)
         context.set_default_timeout(wait_ms)
         expect.set_options(timeout=wait_ms)
         try:

@@ -41,6 +41,7 @@ async def enter(page: Page, url: str, path: str = "/admin/credentials") -> None:
     await page.get_by_label("Password").fill(ADMIN[1])
     await page.get_by_role("button", name="Log in").click()
     await expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    await page.wait_for_load_state()  # until its script has come, a form leaves the page
 
 
 async def audit(page: Page) -> None:
