@@ -80,7 +80,11 @@ class Draft:
         return value
 
     def source(self, path: KeyPath) -> Source:
-        """Give the source of the value, or of the nearest table around it."""
+        """Give the source of the value; of a table without one that of its first key, else that of the table around."""
+        if path and path not in self.sources:
+            within = (source for known, source in self.sources.items() if known[: len(path)] == path)
+            if (first := next(within, None)) is not None:
+                return first
         for length in range(len(path), 0, -1):
             if path[:length] in self.sources:
                 return self.sources[path[:length]]

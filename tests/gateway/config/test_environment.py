@@ -157,6 +157,14 @@ def test_a_bad_value_names_its_variable(name: str, text: str, problem: str) -> N
     assert problem in found
 
 
+def test_what_a_table_of_variables_lacks_names_a_variable_of_it(read: Load) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read("[upstream.demo]", environ={"GATEWAY_UPSTREAM__DEMOO__API_KEY": "k"})
+    assert str(caught.value).startswith(
+        "environment: GATEWAY_UPSTREAM__DEMOO__API_KEY: upstream.demoo: type is required"
+    )
+
+
 def test_a_bad_value_in_dotenv_names_dotenv(folder: Path) -> None:
     (folder / ".env").write_text("GATEWAY_SERVER__PORT=x\nGATEWAY_SERVER__PROT=1\nNOTHING")
     assert refused() == [
