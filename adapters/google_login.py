@@ -175,15 +175,15 @@ def _failed(error: Exception, status: int) -> RefreshFailed:
 
     Few of google-auth's errors say so themselves, so that the last answer's status does.
     """
+    failed: type[RefreshFailed] = RefreshFailed
     if _passes(error, status):
         told = f"the token endpoint answered {status}" if status else "the token endpoint cannot be reached"
-        return RefreshFailed(f"{told}: {_words(error)}", told=told)
-    if status and not isinstance(error, GoogleAuthError):  # a proxy's page, say: the credentials are not to blame
+    elif status and not isinstance(error, GoogleAuthError):  # a proxy's page, say: the credentials are not to blame
         told = f"the token endpoint's answer ({status}) cannot be read"
-        return RefreshFailed(f"{told}: {_words(error)}", told=told)
-    refused = isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError)
-    told = "the login has failed" if refused else "no default credentials can be used"
-    return LoginNeeded(f"{told}: {_words(error)}", told=told)
+    else:
+        refused = isinstance(error, GoogleAuthError) and not isinstance(error, DefaultCredentialsError)
+        failed, told = LoginNeeded, "the login has failed" if refused else "no default credentials can be used"
+    return failed(f"{told}: {_words(error)}", told=told)
 
 
 def _passes(error: Exception, status: int) -> bool:

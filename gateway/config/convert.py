@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 
 from gateway.config.problems import did_you_mean
-from gateway.config.schema import Config, ModelsConfig
+from gateway.config.schema import VARIANTS, Config
 from gateway.config.shape import (
     Kind,
     fields_of,
@@ -53,7 +53,7 @@ def convert(draft: Draft) -> Config:
 def _complete_variants(draft: Draft) -> None:
     """Let the keys of a built-in variant that are not written keep their defaults, as those of any other table."""
     tables = as_tree(draft.get(("models", "variant"))) or {}
-    for suffix, built_in in ModelsConfig().variant.items():
+    for suffix, built_in in VARIANTS.items():
         written = as_tree(tables.get(suffix))
         if written is not None:
             defaults = msgspec.json.decode(msgspec.json.encode(built_in), type=dict[str, object])

@@ -6,7 +6,7 @@ from typing import Final, get_origin
 import msgspec
 
 from gateway.config.problems import Problem, nearest
-from gateway.config.schema import Config, ModelsConfig
+from gateway.config.schema import VARIANTS, Config
 from gateway.config.shape import Kind, fields_of, inner_kind, reader_of, structs_of
 from gateway.config.sources import Draft, KeyPath, Source, Text, as_list, as_tree
 from gateway.config.upstreams import v1internal_names
@@ -108,7 +108,7 @@ def _keys(kind: Kind, draft: Draft, path: KeyPath, word: str) -> dict[str, tuple
     if get_origin(kind) is dict or (reader is not None and reader.table):
         inner = inner_kind(kind) if get_origin(kind) is dict else float
         keys = {word: (word.lower(), inner)}
-        built_in = ModelsConfig().variant if path == ("models", "variant") else {}
+        built_in = tuple(VARIANTS) if path == ("models", "variant") else ()
         keys |= {_shout(name): (name, inner) for name in (*built_in, *(as_tree(draft.get(path)) or ()))}
     return keys
 

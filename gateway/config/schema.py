@@ -1,7 +1,8 @@
 """Every key of gateway.toml with its type and default: the names of the fields are the names of the keys."""
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
@@ -28,6 +29,7 @@ from gateway.config.values import (
 from gateway.redact import Secret
 
 __all__ = [
+    "VARIANTS",
     "AdminConfig",
     "AuthConfig",
     "Config",
@@ -142,12 +144,11 @@ class VariantConfig(Struct, frozen=True, kw_only=True):
     thinking: Literal["off", "max"] | None = None
 
 
-def _variants() -> dict[str, VariantConfig]:
-    return {
-        "-search": VariantConfig(tools=("google_search",)),
-        "-nothinking": VariantConfig(only="gemini-2.5*", thinking="off"),
-        "-maxthinking": VariantConfig(only="gemini-2.5*", thinking="max"),
-    }
+VARIANTS: Final[Mapping[str, VariantConfig]] = {
+    "-search": VariantConfig(tools=("google_search",)),
+    "-nothinking": VariantConfig(only="gemini-2.5*", thinking="off"),
+    "-maxthinking": VariantConfig(only="gemini-2.5*", thinking="max"),
+}
 
 
 class ModelsConfig(Struct, frozen=True, kw_only=True):
@@ -159,11 +160,11 @@ class ModelsConfig(Struct, frozen=True, kw_only=True):
     list_variants: bool = True
     alias: dict[str, Rule] = {}
     family: dict[str, Rule] = {}
-    variant: dict[str, VariantConfig] = field(default_factory=_variants)
+    variant: dict[str, VariantConfig] = field(default_factory=lambda: dict(VARIANTS))
 
     def __post_init__(self) -> None:
         """Keep the built-in variants beside the operator's."""
-        built_in = {end: variant for end, variant in _variants().items() if end not in self.variant}
+        built_in = {end: variant for end, variant in VARIANTS.items() if end not in self.variant}
         force_setattr(self, "variant", {**self.variant, **built_in})
 
 

@@ -171,17 +171,6 @@ def test_codex_gets_all_of_its_provider_where_others_stand_in_two_places(run: Ru
     assert config.read_text() == before
 
 
-def test_a_file_in_which_a_key_would_get_to_another_table_is_left_as_it_is(run: Run, home: Path) -> None:
-    config = home / ".codex" / "config.toml"
-    config.parent.mkdir()
-    before = 'model_providers.mine.name = "mine"\n'  # tomlkit puts what follows into [model_providers.gateway]
-    config.write_text(before)
-    done = run("connect", "codex", "--apply")
-    assert done.code == 2
-    assert f"{config}: cannot be edited safely" in done.err
-    assert files(home) == {".codex/config.toml": before}
-
-
 def test_half_a_character_in_claude_codes_history_stays(run: Run, home: Path) -> None:
     before = r'{"history": [{"display": "dot\u00e9 \ud83d"}]}'
     (home / ".claude.json").write_text(before)
@@ -275,15 +264,25 @@ def test_a_link_stays_a_link(run: Run, home: Path) -> None:
     assert KEY in real.read_text()
 
 
-@pytest.mark.parametrize(("text", "why"), [("{// mine\n}", "is not plain JSON"), ('{"env": 1}', "env is no table")])
-def test_a_file_that_cannot_be_edited_is_left_as_it_is(run: Run, home: Path, text: str, why: str) -> None:
-    settings = home / ".claude" / "settings.json"
+@pytest.mark.parametrize(
+    ("client", "name", "text", "why"),
+    [
+        ("claude-code", ".claude/settings.json", "{// mine\n}", "is not plain JSON"),
+        ("claude-code", ".claude/settings.json", '{"env": 1}', "env is no table"),
+        # tomlkit puts what follows into [model_providers.gateway]
+        ("codex", ".codex/config.toml", 'model_providers.mine.name = "mine"\n', "cannot be edited safely"),
+    ],
+)
+def test_a_file_that_cannot_be_edited_is_left_as_it_is(
+    run: Run, home: Path, client: str, name: str, text: str, why: str
+) -> None:
+    settings = home / name
     settings.parent.mkdir()
     settings.write_text(text)
-    done = run("connect", "claude-code", "--apply")
+    done = run("connect", client, "--apply")
     assert done.code == 2
     assert f"{settings}: {why}" in done.err
-    assert files(home) == {".claude/settings.json": text}
+    assert files(home) == {name: text}
 
 
 def test_undo_without_apply_says_so(run: Run) -> None:
