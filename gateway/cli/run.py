@@ -12,13 +12,14 @@ import click
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
 from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, refuses_bind
+from gateway.config.values import LEVELS, OLD_LEVELS
 
 if TYPE_CHECKING:
     from gateway.store.stored_keys import StoredKey
 
 __all__ = ["run"]
 
-_LEVELS = click.Choice(["debug", "info", "warning", "error", "critical"], case_sensitive=False)
+_LEVELS = click.Choice([*LEVELS, *OLD_LEVELS], case_sensitive=False)
 
 
 @click.command

@@ -18,6 +18,8 @@ from gateway.legible import is_text
 from gateway.redact import Secret
 
 __all__ = [
+    "LEVELS",
+    "OLD_LEVELS",
     "Base",
     "Count",
     "Digest",
@@ -46,7 +48,7 @@ __all__ = [
 ]
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
-_OLD_NAMES: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
+OLD_LEVELS: Final = {"warn": "warning", "fatal": "critical"}  # which Python's own logging takes, too
 
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what is later is no moment of a calendar everywhere
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]+")
@@ -191,7 +193,7 @@ def _path(value: object) -> str:
 
 def _level(value: object) -> str:
     level = _string(value).casefold()
-    return read_choice(_OLD_NAMES.get(level, level), LEVELS)
+    return read_choice(OLD_LEVELS.get(level, level), LEVELS)
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -240,8 +240,9 @@ def test_an_encryption_key_is_taken(folder: Path, flag: str, warned: bool) -> No
     assert "store.encryption_key: is not set, but" in program.output
 
 
-def test_log_level_silences_the_request_line(folder: Path) -> None:
-    with gateway(folder, "--log-level", "WARNING") as program:
+@pytest.mark.parametrize("level", ["WARNING", "WARN"])
+def test_log_level_silences_the_request_line(folder: Path, level: str) -> None:
+    with gateway(folder, "--log-level", level) as program:
         assert ask(program).status_code == 200
         program.process.terminate()
         assert program.ends() == 0
