@@ -36,6 +36,7 @@ _VERTEX: Final = {"project": "VERTEX_PROJECT", "location": "VERTEX_LOCATION"}
 _SWITCH: Final = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
 
 _PROVIDERS: Final = {"openai": "openai", "google": "gemini", "azure": "azure", "anthropic": "anthropic"}
+_FALLBACKS: Final = {"openai": "gemini", "gemini": "openai"}  # each answers where the other one has no key
 _PREFIXES: Final = tuple(f"{name}/" for name in (*_UPSTREAMS, "vertex"))
 _SIZES: Final = {"BIG_MODEL": ("*opus*", "*sonnet*"), "SMALL_MODEL": ("*haiku*",)}
 _MODELS: Final = {
@@ -134,7 +135,8 @@ def _put_models(draft: Draft, variables: Variables) -> None:
         return
     name = "PREFERRED_PROVIDER"
     source = variables.source(name) if variables.get(name) else draft.source(("upstream", upstream, "type"))
-    draft.put(("models", "default_upstream"), upstream, source)
+    serving = upstream if draft.get(("upstream", upstream)) is not None else _FALLBACKS[upstream]
+    draft.put(("models", "default_upstream"), serving, source)
     if upstream == "anthropic":
         return
     for size, globs in _SIZES.items():
@@ -145,7 +147,7 @@ def _put_models(draft: Draft, variables: Variables) -> None:
 
 
 def _preferred(draft: Draft, variables: Variables) -> str | None:
-    """Give the upstream of PREFERRED_PROVIDER; without it the first one that is configured."""
+    """Give the upstream of PREFERRED_PROVIDER, or that has a fallback; without it the first one that is configured."""
     configured = [name for name in _PROVIDERS.values() if draft.get(("upstream", name)) is not None]
     wanted = variables.get("PREFERRED_PROVIDER").casefold()
     if not wanted:
@@ -154,7 +156,7 @@ def _preferred(draft: Draft, variables: Variables) -> str | None:
     if upstream is None:
         message = f'"{wanted}" is none of {", ".join(_PROVIDERS)}{did_you_mean(wanted, _PROVIDERS)}'
         _report(draft, "PREFERRED_PROVIDER", message, variables)
-    elif upstream not in configured:
+    elif upstream not in configured and _FALLBACKS.get(upstream) not in configured:
         needed = next(iter(_UPSTREAMS[upstream].values()))
         _report(draft, "PREFERRED_PROVIDER", f"is {wanted}, but {needed} is not set", variables)
         return None
@@ -164,9 +166,11 @@ def _preferred(draft: Draft, variables: Variables) -> str | None:
 def _chain(draft: Draft, upstream: str, size: str, variables: Variables) -> list[object]:
     configured = [name for name in _MODELS if draft.get(("upstream", name)) is not None]
     fallback = "openai" if upstream != "gemini" or "openai" in configured else "gemini"
-    first = _target(draft, upstream, variables.get(size) or _MODELS[fallback][size])
+    absent = f"{upstream}/" if draft.get(("upstream", upstream)) is None else ""
+    first = _target(draft, upstream, variables.get(size).removeprefix(absent) or _MODELS[fallback][size])
     others = [f"{name}/{_MODELS[name][size]}" for name in configured if not first.startswith(f"{name}/")]
-    return [first, *others[:1]]
+    chain = [first, *others[:1]]
+    return [target for target in chain if not absent or not target.startswith(absent)]
 
 
 def _target(draft: Draft, upstream: str, model: str) -> str:

@@ -154,6 +154,25 @@ def test_openai_preferred_falls_back_to_google() -> None:
     assert alias(OPENAI, GEMINI)["*haiku*"] == ("openai/gpt-4.1-mini", "gemini/gemini-2.5-flash")
 
 
+@pytest.mark.parametrize("big", ["", "gemini-2.5-pro", "gemini/gemini-2.5-pro"])
+def test_openai_serves_where_google_is_preferred_and_has_no_key(big: str) -> None:
+    found = config(OPENAI, PREFERRED_PROVIDER="google", BIG_MODEL=big, SMALL_MODEL="gpt-4o-mini").models
+    assert found.default_upstream == "openai"
+    assert found.alias["*opus*"].targets == ("openai/gpt-4.1",)
+    assert found.alias["*haiku*"].targets == ("openai/gpt-4o-mini",)
+
+
+@pytest.mark.parametrize("big", ["", "gpt-4o", "openai/gpt-4o"])
+def test_google_serves_where_openai_is_preferred_and_has_no_key(big: str) -> None:
+    found = config(GEMINI, PREFERRED_PROVIDER="openai", BIG_MODEL=big).models
+    assert (found.default_upstream, found.alias["*opus*"].targets) == ("gemini", ("gemini/gemini-2.5-pro",))
+
+
+def test_a_preferred_provider_without_its_key_needs_a_fallback() -> None:
+    with pytest.raises(ConfigError, match="PREFERRED_PROVIDER: is google, but GEMINI_API_KEY is not set"):
+        seeded(AZURE, PREFERRED_PROVIDER="google")
+
+
 def test_azure_takes_deployment_names() -> None:
     found = alias(AZURE, OPENAI, PREFERRED_PROVIDER="azure", BIG_MODEL="gpt-4o")
     assert found["*opus*"] == ("azure/gpt-4o", "openai/gpt-4.1")
