@@ -36,6 +36,7 @@ _METADATA: Final = {  # the values for clients that are none of Google's
 }
 _OPERATION: Final = re.compile(r"[\w-]+(?:/[\w.-]+)+", re.ASCII)
 _FREE_TIER: Final = "free-tier"
+_REFUSALS: Final = frozenset({400, 403, 404, 412})
 
 
 class _Tier(Struct, rename="camel"):
@@ -45,6 +46,7 @@ class _Tier(Struct, rename="camel"):
 
 class _Ineligible(Struct, rename="camel"):
     reason_code: str = ""
+    reason_message: str | None = None
     validation_url: str | None = None
 
 
@@ -111,7 +113,16 @@ class Control:
         project = _project(assist)
         if project:
             return project, "discovered"
-        return await self._onboard(transport, token, _tier(assist), tell), "onboarded"
+        why = _barred(assist)
+        try:
+            project = await self._onboard(transport, token, _tier(assist), tell)
+        except Failure as failure:
+            if why and (failure.cause == "project" or failure.status in _REFUSALS):
+                failure.error.message += f"; {why}"
+            raise
+        if why and not project:
+            raise Failure(UpstreamCredential(f"the upstream made no project for the account; {why}"), "project")
+        return project, "onboarded"
 
     async def project(self, transport: Transport, token: str) -> str:
         """Ask for the project that an account has already, "" for none."""
@@ -206,6 +217,12 @@ def _project(assist: _Assist) -> str:
         error = UpstreamCredential("the upstream wants the account to be verified by its owner")
         raise Failure(error, "verification", link=barred.validation_url)
     return project
+
+
+def _barred(assist: _Assist) -> str:
+    """Say why tiers are not for this account, "" where nothing is said of it."""
+    reasons = (tier.reason_message or tier.reason_code for tier in assist.ineligible_tiers or ())
+    return mask("; ".join(dict.fromkeys(filter(None, reasons))))
 
 
 def _tier(assist: _Assist) -> str:

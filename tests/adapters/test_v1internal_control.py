@@ -90,6 +90,37 @@ async def test_why_an_onboarding_failed_is_told(words: str) -> None:
     assert caught.value.error.message == f"the upstream did not set the account up: {said}"
 
 
+NO = {"code": 9, "message": "no"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((200, {"done": True, "error": NO}), "the upstream did not set the account up: no; "),
+        ((200, {"done": True}), "the upstream made no project for the account; "),
+        ((412, {"error": NO}), "no; "),
+    ],
+)
+async def test_why_an_account_may_not_have_a_tier_is_told_where_it_gets_none(
+    answer: tuple[int, object], said: str
+) -> None:
+    words = "Not available in your location, for a@b.example."
+    barred = [{"reasonCode": "UNSUPPORTED_LOCATION", "reasonMessage": words}, {"reasonCode": "RESTRICTED_AGE"}]
+    answers = Answers((200, {"ineligibleTiers": barred}), answer)
+    with pytest.raises(Failure) as caught:
+        await control().discover(answers.transport, "t")
+    assert caught.value.error.message == f"{said}Not available in your location, for ***.; RESTRICTED_AGE"
+
+
+async def test_why_another_tier_is_barred_is_not_told_of_what_passes() -> None:
+    barred = [{"reasonCode": "RESTRICTED_AGE"}]
+    with pytest.raises(Failure) as caught:
+        await control().discover(Answers((200, {"ineligibleTiers": barred}), (503, {})).transport, "t")
+    assert "RESTRICTED_AGE" not in caught.value.error.message
+    answers = Answers((200, {"ineligibleTiers": barred}), (200, DONE))
+    assert await control().discover(answers.transport, "t") == ("p", "onboarded")
+
+
 @pytest.mark.parametrize(("assist", "project"), [({"cloudaicompanionProject": "p"}, "p"), ({}, "")])
 async def test_asking_for_the_project_begins_no_onboarding(assist: object, project: str) -> None:
     answers = Answers((200, assist))
