@@ -355,6 +355,28 @@ async def test_calls_that_all_have_the_first_number_keep_their_own_arguments(tmp
     assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1, 1), strict=True)]
 
 
+@pytest.mark.parametrize("numbers", [(0, 1), (0, 0)])
+@pytest.mark.parametrize(("more", "name"), [({"id": "a"}, {"name": "f"}), ({"id": "a-2"}, {}), ({}, {"name": "f"})])
+async def test_the_pieces_of_a_call_say_its_id_and_name_once(
+    tmp_path: Path, numbers: tuple[int, int], more: Json, name: Json
+) -> None:
+    """dialects 2.1: SDKs put together what several say."""
+    one, other = ({"index": number, "type": "function"} for number in numbers)
+    given: list[Json] = [
+        {**one, "id": "a", "function": {"name": "f", "arguments": ""}},
+        {**one, **more, "function": {**name, "arguments": '{"x":'}},
+        {**one, **more, "function": {**name, "arguments": "1}"}},
+        {**other, "id": "b", "function": {"name": "f", "arguments": "{}"}},
+    ]
+    got = await stream(tmp_path, FIRST, *map(called, given), LAST, COUNTED, DONE, **COUNTING)
+    calls = [call for one in _data(got)[1:5] for call in json.loads(one)["choices"][0]["delta"]["tool_calls"]]
+    assert [call["index"] for call in calls] == [0, 0, 0, 1]
+    assert [call["id"] for call in calls if "id" in call] == ["a", "b"]
+    said = [call["function"] for call in calls]
+    assert [one["name"] for one in said if "name" in one] == ["f", "f"]
+    assert [one["arguments"] for one in said] == ["", '{"x":', "1}", "{}"]
+
+
 async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_path: Path) -> None:
     pieces = [
         called({"index": 0, "function": {"name": "f", "arguments": ""}}),

@@ -303,7 +303,11 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
-    ReplyEdit(name="numbered", why="parsers fail on the piece of a call that does not say which it is", begin=Numbers),
+    ReplyEdit(
+        name="numbered",
+        why="parsers fail on the piece of a call that does not say which it is, and put repeated names together",
+        begin=Numbers,
+    ),
     masking(mask_message(unnamed, "error")),
 )
 TABLE: Final = table_of((*REQUESTS, *REPLIES))

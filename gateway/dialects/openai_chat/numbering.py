@@ -1,6 +1,7 @@
 """Number the pieces of calls where an upstream does not, or numbers all alike: Gemini's own OpenAI API is one.
 
-SDKs put the pieces of a call together by `index`, and fail on one without it.
+SDKs put the pieces of a call together by `index`, and fail on one without it; ids and names that several say they put
+together, too.
 """
 
 from collections import defaultdict
@@ -41,8 +42,10 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _INDEX: Final = msgspec.json.Decoder(int)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
+_KINDS: Final = frozenset({"function", "custom"})
 _NULL: Final = Raw(b"null")
 
 
@@ -85,18 +88,21 @@ class Numbers:
         return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
 
     def _piece(self, raw: Raw, blocks: Blocks) -> Raw:
-        piece, fields = read(raw, _CALL), read(raw, _FIELDS)
-        if piece is None or fields is None:
+        piece, given = read(raw, _CALL), read(raw, _FIELDS)
+        if piece is None or given is None:
             return raw
+        fields = given
         named = piece.function or piece.custom
+        said = {one: (one.given, one.called) for one in blocks.calls}
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
+        fields = _once(fields, *said.get(call, ("", "")))
         number = _number(call, blocks.calls)
-        if number == piece.index:
-            return raw
-        self.moved = True
-        return Raw(_encode({**fields, "index": number}))
+        if number != piece.index:
+            self.moved = True
+            fields = {**fields, "index": Raw(_encode(number))}
+        return raw if fields is given else Raw(_encode(fields))
 
 
 def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
@@ -104,3 +110,15 @@ def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
     place = calls.index(call)
     taken = {one.index for one in calls[:place]}
     return place if call.index is None or call.index in taken else call.index
+
+
+def _once(fields: Fields, given: str, called: str) -> Fields:
+    """Leave out of a piece what an earlier one of its call has said: SDKs would hang an id or a name on itself."""
+    again = {"id", "type"} if given and read(fields.get("id", _NULL), _TEXT) else set[str]()
+    kept: Fields = {key: value for key, value in fields.items() if key not in again}
+    for kind in _KINDS & kept.keys():
+        inner = read(kept[kind], _FIELDS) or {}
+        if called and read(inner.get("name", _NULL), _TEXT) == called:
+            kept[kind] = Raw(_encode({key: value for key, value in inner.items() if key != "name"}))
+            again.add("name")
+    return kept if again else fields
