@@ -16,11 +16,12 @@ Find = Callable[[str], tuple[str, ModelInfo] | None]
 
 
 def listing(
-    models: ModelsConfig, adapters: Iterable[Adapter], plain: Container[str], find: Find
+    models: ModelsConfig, weaker: Iterable[str], adapters: Iterable[Adapter], plain: Container[str], find: Find
 ) -> dict[str, ModelInfo]:
     """List each name once: the upstreams' models, exact aliases, then the variants of both.
 
-    `plain`: upstreams whose models have no variants. `find`: the upstream and the model that an alias leads to.
+    `weaker`: aliases that hold for names which no upstream lists. `plain`: upstreams whose models have no variants.
+    `find`: the upstream and the model that an alias leads to.
     """
     listed: dict[str, ModelInfo] = {}
     bases: dict[str, ModelInfo] = {}
@@ -29,7 +30,7 @@ def listing(
             if name not in listed and adapter.name not in plain:
                 bases[name] = info
             listed.setdefault(name, info)
-    for alias in models.alias:
+    for alias in (*models.alias, *(name for name in weaker if name not in listed)):
         if not is_glob(alias):
             upstream, info = find(alias) or ("", ModelInfo(id=alias))
             listed[alias] = info = replace(info, id=alias, display_name=None)

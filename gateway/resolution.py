@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.config import Config, Decision, DemoConfig, KeyPath, ModelRule, cut
+from gateway.config import Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut
 from gateway.errors import ModelNotFound
 from gateway.listing import is_glob, listing, varied
 from gateway.upstream import Adapter, ModelInfo, Renaming, Target
@@ -46,6 +46,7 @@ class Resolver:
         self._adapters = adapters
         self._all = tuple(adapters.values())
         self._renaming = tuple(adapter for adapter in self._all if isinstance(adapter, Renaming))
+        self._upstreams = config.upstream
         self._aliases = {name: config.upstream[name].alias for name in adapters}
         self._demos = {name for name in adapters if isinstance(config.upstream[name], DemoConfig)}
         self._pick = pick or _weighted
@@ -189,7 +190,8 @@ class Resolver:
 
     def listing(self) -> dict[str, ModelInfo]:
         """List every name a caller can use, each once."""
-        return listing(self._models, self._all, self._demos, self._find)
+        weaker = [name for upstream in self._adapters for name in aliases_of(self._upstreams[upstream])]
+        return listing(self._models, weaker, self._all, self._demos, self._find)
 
     def describe(self, name: str) -> ModelInfo | None:
         """Describe a name that a caller can use, as far as anything is known of it; None for any other."""

@@ -52,6 +52,7 @@ from gateway.config.upstreams import (
     UpstreamConfig,
     V1InternalConfig,
     VertexConfig,
+    aliases_of,
 )
 from gateway.config.values import ModelRule
 from gateway.config.variants import allows, cut
@@ -112,6 +113,7 @@ __all__ = [
     "V1InternalConfig",
     "VariantConfig",
     "VertexConfig",
+    "aliases_of",
     "allows",
     "cut",
     "dotted",

@@ -40,6 +40,7 @@ __all__ = [
     "UpstreamConfig",
     "V1InternalConfig",
     "VertexConfig",
+    "aliases_of",
     "other",
     "v1internal_names",
 ]
@@ -233,3 +234,9 @@ def other(name: str) -> type[OtherConfig]:
 UpstreamConfig: TypeAlias = (
     V1InternalConfig | GeminiConfig | VertexConfig | OpenAIConfig | AzureConfig | AnthropicConfig | DemoConfig
 )
+
+
+def aliases_of(upstream: UpstreamConfig) -> list[str]:
+    """Name the aliases that stand in an upstream's table; what is built in is none of them."""
+    built_in = upstream.built_in if isinstance(upstream, _Google) else dict[str, ModelRule]()
+    return [name for name, rule in upstream.alias.items() if rule is not built_in.get(name)]

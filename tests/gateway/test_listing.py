@@ -20,8 +20,9 @@ class Describing(Scripted):
         return {"gemini-2.5-flash": FLASH, "claude-x": ModelInfo(id="claude-x")}
 
 
-def resolver(**models: Any) -> Resolver:
-    upstream = {"google": {"type": "v1internal"}, "demo": {"type": "demo"}, "local": {"type": "v1internal"}}
+def resolver(aliases: Mapping[str, str] | None = None, **models: Any) -> Resolver:
+    google = {"type": "v1internal"} | ({"alias": aliases} if aliases else {})
+    upstream = {"google": google, "demo": {"type": "demo"}, "local": {"type": "v1internal"}}
     config = load({"upstream": upstream, "models": models}, environ={}).config
     local = Scripted([], name="local", models=[])
     demo = Scripted([], name="demo", models=["demo", "claude-x"])
@@ -40,6 +41,18 @@ def test_models_come_first_then_aliases_then_variants() -> None:
         "claude-x-search",
         "best-search",
     ]
+
+
+def test_exact_aliases_of_an_upstream_are_listed_where_no_upstream_lists_the_name() -> None:
+    """C16: the union of upstreams, aliases and variants, each once."""
+    rules = resolver(
+        aliases={"gpt-4o": "gemini-2.5-flash", "gpt-*": "claude-x", "demo": "claude-x", "best": "demo"},
+        alias={"best": "claude-x"},
+        list_variants=False,
+    )
+    listing = rules.listing()
+    assert list(listing) == ["gemini-2.5-flash", "claude-x", "demo", "best", "gpt-4o"]
+    assert listing["gpt-4o"] == ModelInfo(id="gpt-4o", max_output=65535, thinking=True)
 
 
 def test_variants_are_not_listed_where_list_variants_is_off() -> None:
