@@ -28,8 +28,9 @@ Every error has the form of the caller's dialect, from whichever layer it comes;
 | none | `error.code`, at a path of no dialect |
 
 Two codes are more exact than the row of their status: `insufficient_quota` (429), when it is the credit or the budget
-of the upstream's account that is used up, and `moderation_blocked` (400), when a picture is withheld. An upstream of
-the caller's own dialect may say other words for itself; those pass on.
+of the upstream's account that is used up (it is the `error.type` of OpenAI's dialects, too), and `moderation_blocked`
+(400), when a picture is withheld. An upstream of the caller's own dialect may say other words for itself; those pass
+on.
 """
 _BRANCHES: Final = {
     "The request must change": errors.CallerError,

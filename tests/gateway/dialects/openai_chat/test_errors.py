@@ -32,6 +32,7 @@ from gateway.upstream import ModelInfo
         (errors.TokensLimited("m"), 429, "tokens", "rate_limit_exceeded"),
         (errors.UpstreamRejected("m"), 400, "invalid_request_error", None),
         (errors.UpstreamRateLimited("m"), 429, "requests", "rate_limit_exceeded"),
+        (errors.UpstreamRateLimited("m", code="insufficient_quota"), 429, "insufficient_quota", "insufficient_quota"),
         (errors.UpstreamOverloaded("m"), 503, "server_error", "overloaded"),
         (errors.UpstreamUnavailable("m"), 502, "server_error", "upstream_error"),
         (errors.UpstreamTimeout("m"), 504, "server_error", "timeout"),
