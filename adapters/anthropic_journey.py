@@ -128,8 +128,9 @@ class AnthropicJourney(PoolJourney[_C, AnthropicWritten], Generic[_C]):
     async def _call(self, credential: _C) -> Answer:
         backend, written = self._backend, self._draft.written
         secret = await backend.pool.token(credential)
+        headers = {**self._headers(secret), **self._idempotent()}
         try:
-            response = await backend.send(self._url(), self._headers(secret), bytes(self.body()))
+            response = await backend.send(self._url(), headers, bytes(self.body()))
         except Failure as failure:
             raise without_key(failure, secret) from None
         options = ReadOptions(

@@ -104,6 +104,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._model = call.request.model
         self._shared = backend
         self._only = only
+        self._key = call.idempotency_key
+        self._keyed: tuple[str, _W] | None = None  # the credential and the body that it went with
         self._conversation: Session = partial(conversation, call) if call.request.turns else no_session
         self._answered = False
         self._lent = ""
@@ -154,6 +156,14 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             varies=self._varies(),
             shortage=self._shared.pool.shortage(self._model, self._only),
         )
+
+    def _idempotent(self) -> dict[str, str]:
+        """Give the header of the caller's idempotency key, which stands for one body at one account."""
+        if not self._key:
+            return {}
+        self._keyed = self._keyed or (self._lent, self._draft.written)
+        lent, written = self._keyed
+        return {"idempotency-key": self._key} if lent == self._lent and written is self._draft.written else {}
 
     def _varies(self) -> dict[str, str]:
         return {}

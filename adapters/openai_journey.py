@@ -64,7 +64,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
         secret = await backend.pool.token(credential)
-        headers = self._headers(secret)
+        headers = {**self._headers(secret), **self._idempotent()}
         try:
             response = await backend.send(self._url(), headers, bytes(self.body()))
         except Failure as failure:

@@ -148,6 +148,8 @@ class Relay:
             principal=context.principal.id,
             session=named(context.headers),
             headers=_NO_HEADERS if request.native is None else _kept(context.headers, request.native.dialect),
+            # it stands for one body, and what has been called already may have had another
+            idempotency_key=_idempotency_key(context.headers) if context.tried is None else "",
         )
         journey = target.adapter.open(call)
         if self._config.translate.lossy == "strict":
@@ -477,6 +479,10 @@ def _kept(headers: Mapping[bytes, bytes], dialect: str) -> dict[str, str]:
     """Give those headers of the caller that go along with its own words."""
     found = {name: headers[name.encode()] for name in _HEADERS.get(dialect, ()) if name.encode() in headers}
     return {name: _UNPLAIN.sub(b"", value).decode() for name, value in found.items()}
+
+
+def _idempotency_key(headers: Mapping[bytes, bytes]) -> str:
+    return _UNPLAIN.sub(b"", headers.get(b"idempotency-key", b"")).decode()
 
 
 def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:

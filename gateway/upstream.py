@@ -79,7 +79,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
     `request_id` seeds ids that the upstream leaves out; `principal` and `session`, what the caller's headers name the
     conversation, keep conversations apart. `headers`: those of the caller that an upstream of its own dialect gets with
-    its own words.
+    its own words. `idempotency_key`: the caller's own, for the first call of its request alone.
     """
 
     request: ir.Request
@@ -87,6 +87,7 @@ class Call(Struct, frozen=True, kw_only=True):
     principal: str = ""
     session: str = ""
     headers: Mapping[str, str] = {}
+    idempotency_key: str = ""
 
 
 class Step(Struct, frozen=True):

@@ -330,9 +330,55 @@ async def test_headers_that_steer_the_api_go_along_and_no_others(same: Passed) -
     else:
         assert headers["openai-beta"] == "responses=v2"
         assert not {"anthropic-beta", "anthropic-version"} & headers.keys()
-    never = ("cookie", "x-stainless-lang", "openai-organization", "idempotency-key")
+    assert headers["idempotency-key"] == "theirs"
+    never = ("cookie", "x-stainless-lang", "openai-organization")
     assert not any(name in headers for name in never)
     assert "sk-theirs" not in str(headers)
+
+
+BOOM = json.dumps({"error": {"message": "boom"}}).encode()
+SPENT = json.dumps({"error": {"message": "no", "type": "insufficient_quota", "code": "insufficient_quota"}}).encode()
+NO_LIMIT = json.dumps({"error": {"message": "Unsupported parameter: 'max_tokens' is not supported."}}).encode()
+
+
+def keys(same: Passed) -> list[str | None]:
+    return [call.headers.get("idempotency-key") for call in same.raw.asked]
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "second"),
+    [(500, BOOM, "theirs"), (429, SPENT, None), (400, NO_LIMIT, None)],
+    ids=["the same call", "another account", "another body"],
+)
+async def test_an_idempotency_key_goes_with_one_body_to_one_account(
+    tmp_path: Path, status: int, refusal: bytes, second: str | None
+) -> None:
+    """dialects 1.7; each request has the key that its own caller gave it."""
+    accounts = ["sk-one", "sk-two"] if status == 429 else ["sk-one"]
+    body = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9}'
+    async with passing("openai-chat", tmp_path, table={"api_key": accounts}, retry={"attempts": 2}) as same:
+        same.raw.says(refusal, status=status, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        await same.post(body, idempotency_key="theirs")
+        await same.post(body, idempotency_key="another")
+        await same.post(body)
+    assert keys(same) == ["theirs", second, "another", None]
+
+
+async def test_an_idempotency_key_does_not_go_to_the_next_member_of_a_chain(tmp_path: Path) -> None:
+    models = {"alias": {"mine": ["up/m", "up/other"]}}
+    async with passing("openai-chat", tmp_path, models=models, retry={"attempts": 1}) as same:
+        same.raw.says(BOOM, status=500, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        await same.post(asking("openai-chat").replace(b'"m"', b'"mine"'), idempotency_key="theirs")
+    assert keys(same) == ["theirs", None]
+
+
+async def test_an_idempotency_key_goes_with_a_translated_request(tmp_path: Path) -> None:
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        await same.http.post(PATHS["anthropic"], content=asking("anthropic"), headers={"idempotency-key": "theirs"})
+    assert keys(same) == ["theirs"]
 
 
 # usage, errors, ends
