@@ -225,6 +225,8 @@ def test_a_broken_upstream_does_not_spoil_the_rules_that_name_it(problems: Probl
         ("[upstream.x]", "upstream.x: type is required: one of v1internal"),
         ("[upstream.x]\ntype = 5", "upstream.x.type: expected a string, got an integer"),
         ("upstream = 5", "upstream: expected a table, got an integer"),
+        ("upstream = []", "upstream: expected a table, got a list"),
+        ("upstream = false", "upstream: expected a table, got true or false"),
         ("[upstream]\nx = 5", "upstream.x: expected a table, got an integer"),
         ('[upstream."a/b"]\ntype = "demo"', "an upstream's name has letters, digits"),
         ('[upstream.openai]\napi_key = ""', "upstream.openai.api_key: is empty"),
