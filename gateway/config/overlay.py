@@ -21,6 +21,7 @@ _COMMON: Final[Mapping[str, KeyPath]] = {
     "PORT": ("server", "port"),
     "LOG_LEVEL": ("log", "level"),
 }
+_BY_FILE: Final = "store.encryption_key"  # which has a flag for a file that holds it, too
 _FLAGS: Final[Mapping[str, str]] = {
     "server.host": "--host",
     "server.port": "--port",
@@ -39,7 +40,9 @@ def apply_flags(draft: Draft, overrides: Mapping[str, object]) -> None:
     """
     for key, value in overrides.items():
         if value is not None:
-            source = Source("flag", _FLAGS.get(key, f"--{key.replace('.', '-').replace('_', '-')}"))
+            flag = _FLAGS.get(key, f"--{key.replace('.', '-').replace('_', '-')}")
+            by_file = key == _BY_FILE and str(value).startswith("file:")
+            source = Source("flag", f"{flag}-file" if by_file else flag)
             path = tuple(_v1internal(draft) if word == "*" else word for word in key.split("."))
             draft.put(path, Text(value) if isinstance(value, str) else value, source)
 

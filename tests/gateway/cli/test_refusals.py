@@ -250,6 +250,7 @@ def test_options_that_a_middleware_does_not_take_are_refused(run: Run, write: Wr
         (("--port", "70000"), "command line: --port: server.port: must be <= 65535, got 70000"),
         (("--port", "many"), "'many' is not a valid integer"),
         (("--log-level", "loud"), "'loud' is not one of"),
+        (("--encryption-key-file", "nowhere"), "command line: --encryption-key-file: store.encryption_key: file "),
         (("--encryption-key-file", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (("--no-such-flag",), "No such option"),
         (("no-such-command",), "No such command"),
