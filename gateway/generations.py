@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.config import EVERY_S, Again, Config, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
 from gateway.scopes import decline, in_origin_form
 
-__all__ = ["Generation", "Generations", "refused", "warn"]
+__all__ = ["Generation", "Generations", "mended", "refused", "warn"]
 
 _G = TypeVar("_G", bound="Generation")
 
@@ -80,6 +80,7 @@ class Generations(Generic[_G]):
         self._users = 0
         self._loop: asyncio.AbstractEventLoop | None = None  # of the life that began last
         self._warned = False
+        self._refused = False  # the configuration as it was read last
         self._draining = False
         self._lock = asyncio.Lock()
         self._starting = asyncio.Lock()
@@ -206,16 +207,22 @@ class Generations(Generic[_G]):
                     warn(again, old.logger)
                 changed = again.changed(old.loaded)
                 if not changed:
-                    old.logger.debug("the configuration is the same")
+                    if self._refused:
+                        mended(old.logger)
+                    else:
+                        old.logger.debug("the configuration is the same")
+                    self._refused = False
                     return True
                 new = await asyncio.to_thread(self._make, again.loaded, old)
                 await new.start(old, busy=self.is_busy)
             except ConfigError as error:
+                self._refused = True
                 refused(error, old.logger)
             except Exception:  # whatever an upstream or a middleware of somebody else's does when it begins
                 old.logger.exception("defect", hint="the configuration before stays in use")
             else:
                 self._replace(old, new, changed)
+                self._refused = False
                 new = None
                 return True
             finally:
@@ -267,6 +274,11 @@ class Generations(Generic[_G]):
 def refused(error: ConfigError, logger: FilteringBoundLogger) -> None:
     """Say everything that is wrong with a configuration that is not taken."""
     logger.error("the configuration is refused; the one before stays in use", problems=[*map(str, error.problems)])
+
+
+def mended(logger: FilteringBoundLogger) -> None:
+    """Say that what was refused reads as the configuration in use again, as after an edit that was taken back."""
+    logger.info("the configuration is as it is in use again")
 
 
 def warn(again: Again, logger: FilteringBoundLogger) -> None:

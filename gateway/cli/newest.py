@@ -4,7 +4,7 @@ import signal
 
 from gateway.app import check
 from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of, read_again
-from gateway.generations import refused, warn
+from gateway.generations import mended, refused, warn
 from gateway.logs import logger_for
 
 __all__ = ["NewestConfig"]
@@ -16,6 +16,7 @@ class NewestConfig:
     def __init__(self, loaded: Loaded, refuses: Refuses) -> None:
         self.loaded = loaded
         self._refuses = refuses
+        self._refused = False  # what was read last
         self._edits = Edits(files_of(loaded.file), loaded.stamp) if loaded.file is not None else None
 
     def lost(self, worker: int, ended: int) -> None:
@@ -36,6 +37,7 @@ class NewestConfig:
             again = read_again(self.loaded, self._refuses)
             check(again.loaded)
         except ConfigError as error:
+            self._refused = True
             refused(error, logger)
             return False
         except Exception:  # a defect: the workers are to go on
@@ -43,4 +45,7 @@ class NewestConfig:
             return False
         warn(again, logger)
         changed, self.loaded = again.changed(self.loaded), again.loaded
+        if self._refused and not changed:
+            mended(logger)
+        self._refused = False
         return bool(changed)

@@ -135,6 +135,14 @@ async def test_a_bad_file_changes_nothing_and_is_said_with_its_lines(
     assert said.count(SAID) == 1
 
 
+async def test_a_refused_edit_that_is_taken_back_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with site(tmp_path, KEYED) as at:
+        assert not await at.becomes("[auth")
+        assert await at.becomes(KEYED)
+        assert await at.becomes(KEYED)
+    assert capfd.readouterr().err.count("the configuration is as it is in use again") == 1
+
+
 @pytest.mark.parametrize(
     "toml",
     [

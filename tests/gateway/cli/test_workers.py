@@ -132,6 +132,19 @@ def test_a_file_that_is_put_away_opens_nothing_until_it_is_back(folder: Path, co
         assert (asked("sk-a"), asked("sk-b")) == ({401}, {200})
 
 
+def test_a_refused_edit_that_is_taken_back_is_told_once_for_all_workers(folder: Path) -> None:
+    toml = '[auth]\nkeys = ["sk-a"]'
+    with gateway(folder, "--workers", "2", toml=toml) as program:
+        program.says("keys:")
+        (folder / "gateway.toml").write_text("[auth")
+        program.says("the configuration is refused")
+        (folder / "gateway.toml").write_text(toml)
+        program.says("the configuration is as it is in use again")
+        program.process.terminate()
+        assert program.ends() == 0
+        assert program.output.count("the configuration is as it is in use again") == 1
+
+
 def test_reload_starts_nothing_without_the_file_that_it_found(folder: Path) -> None:
     with gateway(folder, "--reload", toml='[auth]\nkeys = ["sk-a"]') as program:
         assert program.says("keys:").strip() == "keys: 1"
