@@ -669,6 +669,7 @@ def turn(role: str, *blocks: Any) -> Json:
 WORDS = {"type": "text", "text": "w"}
 THINKS = {"type": "enabled", "budget_tokens": 2000}
 DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
+UNSIGNED = {"type": "thinking", "thinking": "hm"}
 INTERRUPTED = {
     "type": "tool_result",
     "tool_use_id": "t1",
@@ -690,6 +691,10 @@ def thought(signature: str, **fields: Any) -> Json:
         ([turn("assistant", thought(CLAUDES[:-1] + "x"), WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", thought(GEMINIS)), USER], [USER], "own", 1),
         ([turn("assistant", thought("bare"), WORDS)], None, None, 0),
+        # thoughts that nobody has signed: "thinking.signature: Field required"
+        ([turn("assistant", UNSIGNED, WORDS)], [turn("assistant", WORDS)], "own", 1),
+        ([turn("assistant", UNSIGNED | {"signature": None}, WORDS)], [turn("assistant", WORDS)], "own", 1),
+        ([turn("assistant", UNSIGNED), USER], [USER], "own", 1),
         # 17
         (
             [turn("assistant", thought("s", cache_control={"type": "ephemeral"}), WORDS | {"cache_control": {}})],
@@ -939,6 +944,7 @@ def test_an_edit_of_a_messages_request(body: Json, target: Any, fields: Any, edi
     [
         ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result())], THINKS, False),
         ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result(), WORDS)], THINKS, False),
+        ([USER, turn("assistant", UNSIGNED, use()), turn("user", result())], THINKS, False),
         ([USER, turn("assistant", thought(CLAUDES), use()), turn("user", result())], THINKS, True),
         ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result()), SAID, USER], THINKS, True),
         ([USER, turn("assistant", thought(GEMINIS), use()), turn("user", result())], {"type": "adaptive"}, True),

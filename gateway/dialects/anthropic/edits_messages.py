@@ -42,7 +42,7 @@ _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
 _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
-_UNSIGNED: Final = "another upstream has thought it and not signed it; Anthropic takes back only what is signed"
+_UNSIGNED: Final = "it is not signed; Anthropic takes back only what is signed"
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
 _NOT_SET: Final = "this upstream takes it for the whole request only"
@@ -72,7 +72,7 @@ def unsealed(words: _Words) -> None:
             return None
         return _uncited(block, path, words) if kind == "text" and "citations" in block else block
 
-    if refused or any(mark in _said(words) for mark in (b'"signature"', b'"data"', b'"encrypted_')):
+    if refused or any(mark in _said(words) for mark in (b'thinking"', b'"encrypted_')):
         _mend_blocks(words, mend, roles=("assistant",))
     if gone and _kind(words.get("thinking", _FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
         words.drop("thinking")
@@ -93,10 +93,10 @@ def _leads_with_thoughts(words: _Words) -> bool:
 
 def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bool) -> Fields | None:
     value = read(block.get(place, _NULL), _TEXT)
-    if refused or value == "":
+    if refused or not value:
         words.lose(path, UNREADABLE if refused else _UNSIGNED)
         return None
-    if value is None or not ir.is_sealed(value):
+    if not ir.is_sealed(value):
         return block
     signature = ir.unseal(value)
     if signature is not None and signature.issuer == "claude":
