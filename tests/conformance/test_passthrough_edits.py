@@ -72,8 +72,8 @@ def test_the_tables_are_closed() -> None:
         ],
         "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
-            *("model", "own", "defaults", "refused", "budget", "unforced", "marks", "ids", "results", "order"),
-            *("envelope", "echo", "masked"),
+            *("model", "own", "blank", "defaults", "refused", "budget", "unforced", "marks"),
+            *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
             *("model", "defaults", "own", "refused", "echo", "framing", "end"),
@@ -666,9 +666,14 @@ def turn(role: str, *blocks: Any) -> Json:
     return {"role": role, "content": list(blocks)}
 
 
-WORDS = {"type": "text", "text": "w"}
+def text(said: str) -> Json:
+    return {"type": "text", "text": said}
+
+
+WORDS = text("w")
 THINKS = {"type": "enabled", "budget_tokens": 2000}
 DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
+BARE_CALL = [USER, turn("assistant", use()), turn("user", result())]
 UNSIGNED = {"type": "thinking", "thinking": "hm"}
 INTERRUPTED = {
     "type": "tool_result",
@@ -695,6 +700,20 @@ def thought(signature: str, **fields: Any) -> Json:
         ([turn("assistant", UNSIGNED, WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", UNSIGNED | {"signature": None}, WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", UNSIGNED), USER], [USER], "own", 1),
+        # 49, 50: what another model said of blanks alone, and the one empty text of an answer that said nothing
+        ([USER, turn("assistant", text("\n\n"), use()), turn("user", result())], BARE_CALL, "blank", 0),
+        ([USER, turn("assistant", text("")), USER], [USER, USER], "blank", 0),
+        ([USER, {"role": "assistant", "content": ""}, USER], [USER, USER], "blank", 0),
+        ([USER, turn("assistant"), USER], [USER, USER], "blank", 0),
+        (
+            [USER, turn("assistant", WORDS, text(" "), text(""), text("x"), text("\t")), USER],
+            [USER, turn("assistant", text("w "), text("x\t")), USER],
+            "blank",
+            0,
+        ),
+        ([USER, turn("assistant", text("w"), {"type": "text", "text": None}), turn("user", text(" "))], None, None, 0),
+        ([USER, turn("assistant", use()), turn("user", result(content=""))], None, None, 0),
+        ([USER, turn("assistant", "no block"), turn("user", text(""))], None, None, 0),  # which Anthropic judges
         # 17
         (
             [turn("assistant", thought("s", cache_control={"type": "ephemeral"}), WORDS | {"cache_control": {}})],
@@ -970,7 +989,7 @@ def test_a_search_that_this_gateway_has_told_of_is_taken_out() -> None:
     ]
     written, names, losses = messages(MESSAGES | {"messages": [turn("assistant", *blocks), USER]})
     assert (written["messages"][0]["content"], names, len(losses)) == ([WORDS], ["own"], 3)
-    blocks[2]["content"][0]["encrypted_content"] = "EpQ="  # type: ignore[index]  # Anthropic's own
+    blocks[2]["content"][0]["encrypted_content"] = "EpQ="  # Anthropic's own
     assert messages(MESSAGES | {"messages": [turn("assistant", *blocks[1:]), USER]})[1] == []
 
 

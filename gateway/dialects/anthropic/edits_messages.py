@@ -15,7 +15,7 @@ from gateway.dialects.gemini.names import map_id
 
 from .outbound_target import UNLED
 
-__all__ = ["answered", "even", "headed", "legal", "ordered", "unmarked", "unsealed"]
+__all__ = ["answered", "even", "filled", "headed", "legal", "ordered", "unmarked", "unsealed"]
 
 
 class _Target(Protocol):
@@ -37,6 +37,7 @@ _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
 _CONFIG: Final = "output_config"
 _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_BLANK: Final = re.compile(rb't"\s*:\s*(?:"(?:\s|\\[nrt])*"|\[\s*\])')  # `text` or `content`: blanks, or nothing
 _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
 _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
@@ -138,6 +139,42 @@ def unmarked(words: _Words) -> None:
 
     if b'"cache_control"' in _said(words) and b'thinking"' in _said(words):
         _mend_blocks(words, mend)
+
+
+def filled(words: _Words) -> None:
+    """Put blanks that the model said to the words before them, and leave out a message of nothing else.
+
+    Other models say them apart, and an answer of theirs that is empty is one empty text here.
+    """
+
+    def mend(_: int, message: Fields) -> Fields | None:
+        content = message.get("content", _NULL)
+        said = read(content, _MANY)
+        if _role(message) != "assistant" or _CONFIG in message:
+            return message
+        if said is None:
+            text = read(content, _TEXT)
+            return message if text is None or text.strip() else None
+        kept = _filled(said)
+        if not kept:
+            return None
+        return message if kept == said else {**message, "content": Raw(_encode(kept))}
+
+    if _BLANK.search(_said(words)):
+        after = mended(words.many("messages"), mend)
+        if after is not None:
+            words.put("messages", [one for one in after if one is not None])
+
+
+def _filled(blocks: Sequence[Fields]) -> list[Fields]:
+    kept: list[Fields] = []
+    for block in blocks:
+        text = read(block.get("text", _NULL), _TEXT) if _kind(block) == "text" else None
+        if text is None or text.strip():
+            kept.append(block)
+        elif text and kept and _kind(kept[-1]) == "text":
+            kept[-1] = {**kept[-1], "text": Raw(_encode(_name(kept[-1], "text") + text))}
+    return kept
 
 
 def even(words: _Words) -> None:
