@@ -17,10 +17,10 @@ from gateway import ir
 
 from .content import media
 
-__all__ = ["data_url", "fenced", "link", "markdown", "picture", "read_shown"]
+__all__ = ["OPENING", "data_url", "fenced", "link", "markdown", "picture", "read_shown", "without_pictures"]
 
 _FENCE: Final = re.compile("`+")
-_OPENING: Final = "![image](data:"
+OPENING: Final = "![image](data:"
 _PICTURE: Final = re.compile(
     r"!\[image\]\((?P<url>data:image/(?:jpeg|png|gif|webp);base64,(?P<data>[A-Za-z0-9+/]+={0,2}))\)"
 )
@@ -58,10 +58,17 @@ def fenced(label: str, text: str) -> str:
 
 def read_shown(said: ir.Text, path: str) -> Sequence[ir.Text | ir.Media]:
     """Part the words of a model from the pictures among them; a mark of the cache is on the last part."""
-    if _OPENING not in said.text:
+    if OPENING not in said.text:
         return (said,)
     *parts, last = _parted(said.text, path)
     return (*parts, replace(last, mark=said.mark))
+
+
+def without_pictures(text: str, path: str) -> tuple[str, list[ir.Media]]:
+    """Give the words of a model, and the pictures among them."""
+    parts = read_shown(ir.Text(text=text), path)
+    pictures = [part for part in parts if isinstance(part, ir.Media)]
+    return "".join(part.text for part in parts if isinstance(part, ir.Text)) if pictures else text, pictures
 
 
 def _parted(text: str, path: str) -> Iterator[ir.Text | ir.Media]:

@@ -19,6 +19,7 @@ from gateway.dialects.anthropic.outbound_thinking import Thinking
 from gateway.dialects.openai_chat.edits import pass_through as pass_chat
 from gateway.dialects.openai_responses.edits import pass_through as pass_responses
 from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.shown import markdown
 from gateway.dialects.tables import TABLES
 from tests.conformance.raw import digest, passing
 from tests.conformance.test_passthrough import JSON, STREAMS, WHOLES
@@ -67,12 +68,12 @@ def test_the_tables_are_closed() -> None:
     """Another edit needs a name here, a reason, a test and the documentation."""
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
-            *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own"),
+            *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
             *("echo", "uncounted", "counted", "unfilled", "hollow", "numbered", "masked"),
         ],
         "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
-            *("model", "own", "blank", "defaults", "refused", "budget", "unforced", "marks"),
+            *("model", "own", "blank", "shown", "defaults", "refused", "budget", "unforced", "marks"),
             *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
@@ -186,6 +187,25 @@ def test_what_this_gateway_hung_on_a_message(model: str, given: Json, kept: Json
     assert written["messages"] == [USER, kept, USER]
     assert losses == [f"messages[1].{path}" for path in lost]
     assert names == ([] if given == kept else ["own"])
+
+
+def test_the_user_shows_what_another_model_drew() -> None:
+    drawn = markdown("image/png", "AAAA")
+    calls = {"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    told = {"role": "tool", "tool_call_id": "c", "content": drawn}
+    url = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    by_user = {"role": "user", "content": [{"type": "text", "text": "[shown by the assistant:]"}, url]}
+    words = {"type": "text", "text": "a"}
+    for said, kept in (
+        ([SAID | {"content": f"a {drawn}"}, USER], [SAID | {"content": "a "}, by_user, USER]),
+        ([SAID | {"content": drawn}, USER], [by_user, USER]),
+        ([SAID | {"content": drawn} | calls, told, USER], [SAID | {"content": None} | calls, told, by_user, USER]),
+        ([SAID | {"content": [words, {"type": "text", "text": drawn}]}], [SAID | {"content": [words]}, by_user]),
+    ):
+        written, names, losses = chat(CHAT | {"messages": [USER, *said]})
+        assert (written["messages"], names, losses) == ([USER, *kept], ["shown"], ["messages[1]"])
+    for said in ([USER | {"content": drawn}, SAID], [SAID | {"content": "![image](data:image/png;base64,A)"}]):
+        assert chat(CHAT | {"messages": said})[1] == []
 
 
 def test_openai_itself_gets_no_thoughts_back() -> None:
@@ -673,6 +693,12 @@ def text(said: str) -> Json:
 WORDS = text("w")
 THINKS = {"type": "enabled", "budget_tokens": 2000}
 DRAWN = MESSAGES | {"temperature": 0.3, "top_k": 5}
+DRAWN_PICTURE = markdown("image/png", "AAAA")
+SHOWN_WORDS = text("[shown by the assistant:]")
+PICTURE = (
+    SHOWN_WORDS,
+    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+)
 BARE_CALL = [USER, turn("assistant", use()), turn("user", result())]
 UNSIGNED = {"type": "thinking", "thinking": "hm"}
 INTERRUPTED = {
@@ -714,6 +740,16 @@ def thought(signature: str, **fields: Any) -> Json:
         ([USER, turn("assistant", text("w"), {"type": "text", "text": None}), turn("user", text(" "))], None, None, 0),
         ([USER, turn("assistant", use()), turn("user", result(content=""))], None, None, 0),
         ([USER, turn("assistant", "no block"), turn("user", text(""))], None, None, 0),  # which Anthropic judges
+        # what another model drew, as callers of this dialect are shown it
+        (
+            [USER, turn("assistant", text(f"Here: {DRAWN_PICTURE}"), use()), turn("user", result()), USER],
+            [USER, turn("assistant", text("Here: "), use()), turn("user", result(), *PICTURE), USER],
+            "shown, results, order",
+            1,
+        ),
+        ([{"role": "assistant", "content": DRAWN_PICTURE}, USER], [turn("user", *PICTURE), USER], "shown", 1),
+        ([{"role": "user", "content": DRAWN_PICTURE}, SAID, turn("user", text("![image](data:"))], None, None, 0),
+        ([turn("assistant", text("![image](data:image/png;base64,A)")), USER], None, None, 0),
         # 17
         (
             [turn("assistant", thought("s", cache_control={"type": "ephemeral"}), WORDS | {"cache_control": {}})],

@@ -33,7 +33,7 @@ from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.upstream import Edit
 
-from .edits_messages import answered, even, filled, headed, legal, ordered, unmarked, unsealed
+from .edits_messages import answered, even, filled, headed, legal, ordered, shown, unmarked, unsealed
 from .edits_refused import loosened, rethought, shortened
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
@@ -183,6 +183,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
     RequestEdit(name="blank", why="Anthropic refuses words of the model's that are blank", apply=filled),
+    RequestEdit(name="shown", why="pictures of another model's are no words, and Claude shows none", apply=shown),
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),

@@ -10,12 +10,13 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
-from gateway.dialects.gemini.history import reminder
+from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
+from gateway.dialects.shown import OPENING, without_pictures
 
 from .outbound_target import UNLED
 
-__all__ = ["answered", "even", "filled", "headed", "legal", "ordered", "unmarked", "unsealed"]
+__all__ = ["answered", "even", "filled", "headed", "legal", "ordered", "shown", "unmarked", "unsealed"]
 
 
 class _Target(Protocol):
@@ -175,6 +176,43 @@ def _filled(blocks: Sequence[Fields]) -> list[Fields]:
         elif text and kept and _kind(kept[-1]) == "text":
             kept[-1] = {**kept[-1], "text": Raw(_encode(_name(kept[-1], "text") + text))}
     return kept
+
+
+def shown(words: _Words) -> None:
+    """Let the user show the pictures among what the model said, as Claude shows none; words of base64 say nothing."""
+    if OPENING.encode() not in _said(words):
+        return
+    after: list[object] = []
+    for place, message in enumerate(words.many("messages")):
+        path = f"messages[{place}]"
+        kept, pictures = _parted(message, path) if _role(message) == "assistant" else ((), ())
+        if not pictures:
+            after.append(message)
+            continue
+        words.lose(path, SHOWN_BACK, "change")
+        if kept:
+            after.append({**message, "content": kept})
+        after.append({"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *map(_picture, pictures)]})
+    if after != words.many("messages"):
+        words.put("messages", after)
+
+
+def _parted(message: Fields, path: str) -> tuple[list[object], list[ir.Media]]:
+    """Part the blocks of a message from the pictures among its words."""
+    kept: list[object] = []
+    pictures: list[ir.Media] = []
+    for block in read(Raw(_encode(_given(message))), _MANY) or ():
+        said, found = without_pictures(_name(block, "text"), path) if _kind(block) == "text" else ("", [])
+        pictures += found
+        if not found:
+            kept.append(block)
+        elif said:
+            kept.append({**block, "text": said})
+    return kept, pictures
+
+
+def _picture(media: ir.Media) -> dict[str, object]:
+    return {"type": "image", "source": {"type": "base64", "media_type": media.media_type, "data": media.data}}
 
 
 def even(words: _Words) -> None:

@@ -33,6 +33,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
+from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
 
@@ -292,6 +293,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="usage", why="a stream tells its tokens only when it is asked", apply=_count),
     RequestEdit(name="parallel", why="OpenAI refuses parallel_tool_calls without tools", apply=_parallel),
     RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
+    RequestEdit(name="shown", why="pictures of another model's are no words: the user shows them", apply=shown),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing(echo_model("model")),

@@ -1,0 +1,77 @@
+"""Pictures among the words of an answer, when the conversation goes on at an upstream that speaks Chat Completions.
+
+assistant: "Here: ![image](data:…)", calls   tool: …   ─►   assistant: "Here: ", calls   tool: …   user: picture
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from gateway import ir
+from gateway.dialects.edits import Fields, Words, read
+from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK
+from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.shown import OPENING, data_url, without_pictures
+
+__all__ = ["shown"]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_MANY: Final = msgspec.json.Decoder(list[Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = Raw(b"null")
+_MARK: Final = OPENING.encode()
+
+
+def shown(words: Words[OpenAITarget]) -> None:
+    """Let the user show the pictures among what the model said: as words each costs a million tokens."""
+    said = words.fields.get("messages", _NULL)
+    if _MARK not in bytes(said):
+        return
+    before = read(said, _RAWS) or []
+    after = list(_messages(before, words))
+    if after != before:
+        words.put("messages", after)
+
+
+def _messages(given: list[Raw], words: Words[OpenAITarget]) -> Iterator[object]:
+    waiting: list[object] = []  # until the results of the calls beside it have been told
+    for place, raw in enumerate(given):
+        message, path = read(raw, _FIELDS) or {}, f"messages[{place}]"
+        role = read(message.get("role", _NULL), _TEXT)
+        if role != "tool":
+            yield from waiting
+            waiting = []
+        content, pictures = _parted(message.get("content", _NULL), path) if role == "assistant" else (None, [])
+        if not pictures:
+            yield raw
+            continue
+        words.lose(path, SHOWN_BACK, "change")
+        waiting = [{"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *map(_picture, pictures)]}]
+        if content or "tool_calls" in message:
+            yield {**message, "content": content}
+    yield from waiting
+
+
+def _parted(content: Raw, path: str) -> tuple[object, list[ir.Media]]:
+    """Part a content from the pictures among its words; None when nothing is left of it."""
+    text = read(content, _TEXT)
+    if text is not None:
+        left, pictures = without_pictures(text, path)
+        return left or None, pictures
+    parts = read(content, _MANY) or []
+    apart = [without_pictures(read(part.get("text", _NULL), _TEXT) or "", path) for part in parts]
+    kept = [
+        {**part, "text": said} if found else part
+        for part, (said, found) in zip(parts, apart, strict=True)
+        if said or not found
+    ]
+    return kept or None, [one for _, found in apart for one in found]
+
+
+def _picture(media: ir.Media) -> dict[str, object]:
+    return {"type": "image_url", "image_url": {"url": data_url(media.media_type, media.data or "")}}
