@@ -134,11 +134,13 @@ def _nested_deeper(value: bytes, levels: int) -> bool:
     return bool(left)
 
 
-def arguments(raw: str | bytes | None) -> Raw:
-    """Give a call's arguments as one JSON object, byte for byte when they are one.
+def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
+    """Give a call's arguments as one JSON object, byte for byte when they are the text of one.
 
     Nothing becomes `{}`, anything else goes under `input`: a dropped call would orphan its result.
     """
+    if isinstance(raw, dict):
+        return Raw(msgspec.json.encode(raw))
     data = raw.encode("utf-8", "replace") if isinstance(raw, str) else (raw or b"")
     if data == b"{}" or not data.strip():
         return _EMPTY

@@ -177,10 +177,10 @@ class ExtraContent(Closed):
 
 
 class FunctionCall(Closed):
-    """A function with its arguments as JSON text."""
+    """A function with its arguments as JSON text; some servers write an object, and their callers send it back."""
 
     name: str
-    arguments: str | None = None
+    arguments: str | dict[str, Raw] | None = None
 
 
 class CustomCall(Closed):

@@ -98,11 +98,11 @@ class Message(_Item, kw_only=True):
 
 
 class Call(_Item, kw_only=True):
-    """A call of a function."""
+    """A call of a function; some servers write its arguments as an object, and their callers send it back."""
 
     call_id: _Name
     name: _Name
-    arguments: str | None = None
+    arguments: str | dict[str, Raw] | None = None
     namespace: str | None = None
 
 

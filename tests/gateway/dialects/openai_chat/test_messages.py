@@ -144,9 +144,15 @@ def test_assistant_text_refusal_and_calls_stand_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(None, b"{}"), ("", b"{}"), ("[1]", b'{"input":[1]}'), ('{ "$a" = x; }', b'{"input":"{ \\"$a\\" = x; }"}')],
+    [
+        (None, b"{}"),
+        ("", b"{}"),
+        ("[1]", b'{"input":[1]}'),
+        ('{ "$a" = x; }', b'{"input":"{ \\"$a\\" = x; }"}'),
+        ({"a": 1}, b'{"a":1}'),  # as some servers write them, and their callers send them back
+    ],
 )
-def test_arguments_become_an_object(given: str | None, expected: bytes) -> None:
+def test_arguments_become_an_object(given: Any, expected: bytes) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": given}}
     assert parts(assistant(tool_calls=[call])) == (ir.ToolCall(id="c1", name="f", arguments=Raw(expected)),)
 

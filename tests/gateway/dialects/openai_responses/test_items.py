@@ -116,6 +116,13 @@ def test_a_call_carries_its_arguments_and_its_namespace_in_its_name() -> None:
     assert (call.id, call.name, loads(call.arguments)) == ("c1", "crm__f", {"q": 1})
 
 
+def test_the_arguments_of_a_call_may_be_an_object() -> None:
+    """Some servers write them so, and their callers send them back to another model."""
+    (call,) = parts(ask(CALL | {"arguments": {"q": [1]}}))
+    assert isinstance(call, ir.ToolCall)
+    assert loads(call.arguments) == {"q": [1]}
+
+
 def test_a_free_form_call_carries_its_text_as_input() -> None:
     (call,) = parts(ask({"type": "custom_tool_call", "call_id": "c1", "name": "sql", "input": "select 1"}))
     assert isinstance(call, ir.ToolCall)
