@@ -126,6 +126,10 @@ def _is_whole(content: Any) -> bool:
     return _is_number(content) or (isinstance(content, str) and _WHOLE.fullmatch(content) is not None)
 
 
+def _is_int32(content: Any) -> bool:
+    return _is_whole(content) and -(2**31) <= int(content) < 2**31
+
+
 def _is_number(content: Any) -> bool:
     return isinstance(content, int | float) and not isinstance(content, bool) and math.isfinite(content)
 
@@ -138,6 +142,7 @@ _SCALARS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Any]]] = {
     "string": (lambda content: isinstance(content, str), str),
     "bool": (lambda content: isinstance(content, bool), bool),
     "int": (_is_whole, int),
+    "int32": (_is_int32, int),
     "float": (_is_number, float),
     "struct": (lambda content: isinstance(content, dict), dict),
     "value": (lambda _: True, lambda content: content),
@@ -146,6 +151,7 @@ _TYPE_NAMES = {
     "string": "TYPE_STRING",
     "bool": "TYPE_BOOL",
     "int": "TYPE_INT32",
+    "int32": "TYPE_INT32",
     "float": "TYPE_FLOAT",
     "struct": "type.googleapis.com/google.protobuf.Struct",
 }

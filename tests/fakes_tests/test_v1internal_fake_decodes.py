@@ -141,6 +141,7 @@ async def test_all_violations_are_reported_together(client: Client) -> None:
         ),
         (body(GEMINI_3, user({"functionCall": {"args": "{}"}})), "function_call.args' (type.googleapis.com"),
         (body(GEMINI_3, generationConfig={"temperature": "hot"}), 'temperature\' (TYPE_FLOAT), "hot"'),
+        (body(GEMINI_3, generationConfig={"seed": 2**31}), "generation_config.seed' (TYPE_INT32), 2147483648"),
         (body(GEMINI_3, generationConfig={"seed": 1.5}), "generation_config.seed' (TYPE_INT32), 1.5"),
         (body(GEMINI_3, toolConfig={"functionCallingConfig": {"mode": "FORCED"}}), 'Mode), "FORCED"'),
         (body(GEMINI_3) | {"model": 3}, "Invalid value at 'model' (TYPE_STRING), 3"),

@@ -61,6 +61,7 @@ _SAMPLING: Final = {
 _drawn: Final = attrgetter(*_SAMPLING)
 _PENALTIES: Final = frozenset({"presence_penalty", "frequency_penalty"})
 _NOT_CLAUDE: Final = _PENALTIES | {"seed"}
+_SEEDS: Final = 1 << 31  # a seed is an int32 of the proto; what is larger is refused
 _NOT_DRAWN: Final = (None,) * len(_SAMPLING)
 NOT_BESIDE_THINKING: Final = "Claude takes no other than its own while it thinks"
 _LEAST_TOP_P: Final = 0.95  # that Claude takes while it thinks
@@ -443,6 +444,9 @@ class _Writer:
             for name in _PENALTIES & values.keys():
                 del values[name]
                 self._lose(name, "this model has no penalties")
+        if not -_SEEDS <= (seed := int(values.get("seed", 0))) < _SEEDS:
+            values["seed"] = seed % _SEEDS
+            self._lose("seed", "it has 32 bits here: another one stands for it, always the same", "hint")
         return {_SAMPLING[name]: value for name, value in values.items()}
 
     def _logprobs(self, others: int) -> dict[str, object]:

@@ -270,6 +270,17 @@ def test_sampling_is_carried(model: str) -> None:
     assert answer.losses == ()
 
 
+@pytest.mark.parametrize(
+    ("given", "sent_on"),
+    [(2**31 - 1, 2**31 - 1), (-(2**31), -(2**31)), (2**31, 0), (2**32 - 1, 2**31 - 1), (-(2**63), 0), (2**40 + 7, 7)],
+)
+def test_a_seed_has_the_bits_of_the_proto(given: int, sent_on: int) -> None:
+    """OpenAI's have 64, and random ones of 32 without a sign are common; Google refuses them (TYPE_INT32)."""
+    answer = written(sampling=ir.Sampling(seed=given))
+    assert sent(answer)["generationConfig"] == {"seed": sent_on}
+    assert lost(answer, "hint") == (["seed"] if given != sent_on else [])
+
+
 def test_claude_has_no_seed_and_no_penalties() -> None:
     answer = written(model=CLAUDE, sampling=ir.Sampling(seed=0, presence_penalty=1.0, frequency_penalty=0.0, top_k=3))
     assert sent(answer)["generationConfig"] == {"topK": 3}
