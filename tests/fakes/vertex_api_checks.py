@@ -44,6 +44,15 @@ def files_fetched(call: Call) -> None:
             raise invalid(f"Cannot fetch content from the provided URL. Invalid uri at {path}.")
 
 
+def texts_filled(call: Call) -> None:
+    """No text is empty, whoever said it, but for one that carries a signature."""
+    if any(not turns.has_data(part, lenient=False) for _, part in call.parts if part.get("text") == ""):
+        raise invalid(
+            "Unable to submit request because it has an empty text parameter. "
+            f"Add a value to the parameter and try again. {LEARN_MORE}"
+        )
+
+
 # of the Gemini API's checks, those whose place another one takes here
 _INSTEAD: dict[Check, Check] = {
     gemini_config.media_known: turns.media_known,
@@ -76,7 +85,7 @@ def generation(
     )
     contents = request.get("contents") or []
     whole = replace(call, envelope={"request": request | {"contents": _joined(contents)}})
-    for check in (turns.roles_known, files_fetched, *_CHECKS):
+    for check in (turns.roles_known, files_fetched, texts_filled, *_CHECKS):
         check(whole if check in gemini.HISTORY else call)
     return call
 

@@ -144,6 +144,10 @@ def loop(call: Json, result: Json) -> Json:
             {"contents": [{"role": "user", "parts": [{"fileData": {"fileUri": "files/a", "mimeType": "image/png"}}]}]},
             "Cannot fetch content",
         ),
+        (
+            {"contents": [*HI["contents"], {"role": "model", "parts": [{"text": ""}]}, *HI["contents"]]},
+            "it has an empty text parameter",
+        ),
         (HI | {"generationConfig": {"temperature": 3}}, "temperature value of 3"),
         (HI | {"generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW", "thinkingBudget": 1}}}, "together"),
     ],

@@ -1,5 +1,6 @@
 """The further edits where Vertex AI serves a Gemini caller: what the Gemini API takes, and Vertex does not."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Final
@@ -24,6 +25,9 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "toolConfig": "includeServerSideToolInvocations",
 }
 _ID: Final = b'"id"'
+_EMPTY: Final = Raw(b'""')
+_EMPTY_TEXT: Final = re.compile(rb'"text"\s*:\s*""')
+_WORDS: Final = frozenset({"text", "thought"})
 _CALL: Final = ("functionCall", "function_call")
 _RESULT: Final = ("functionResponse", "function_response")
 _CALLS: Final = (*_CALL, *_RESULT)
@@ -48,6 +52,27 @@ def _roles(words: _Words) -> None:
     if any(read(one.get("role", _NULL), _TEXT) in (None, "") for one in given):
         said = [one if read(one.get("role", _NULL), _TEXT) else {**one, "role": _USER} for one in given]
         words.put(_CONTENTS, said)
+
+
+def _filled(words: _Words) -> None:
+    """Leave out empty text: streams end with it, and SDKs put it into their history."""
+    raw = words.fields.get(_CONTENTS, _NULL)
+    if _EMPTY_TEXT.search(bytes(raw)) is None:
+        return
+    given = _several(raw)
+    said = [(one, _several(one.get("parts", _NULL))) for one in given]
+    kept = [(one, parts, [part for part in parts if not _is_empty(part)]) for one, parts in said]
+    left = [
+        one if len(full) == len(parts) else {**one, "parts": Raw(_encode(full))}
+        for one, parts, full in kept
+        if full or not parts
+    ]
+    if left and left != given:
+        words.put(_CONTENTS, left)
+
+
+def _is_empty(part: Mapping[str, Raw]) -> bool:
+    return part.get("text") == _EMPTY and part.keys() <= _WORDS
 
 
 def _results(words: _Words) -> None:
@@ -147,6 +172,7 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
+    RequestEdit(name="empty", why="Vertex refuses text that is empty", apply=_filled),
     RequestEdit(
         name="results", why="Vertex wants the results of a turn's calls in one content, in their order", apply=_results
     ),

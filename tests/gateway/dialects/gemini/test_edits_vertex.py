@@ -27,7 +27,7 @@ def mended(body: Json) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "results", "ids", "services", "unknown"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "empty", "results", "ids", "services", "unknown"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -44,6 +44,31 @@ def test_a_content_without_a_role_is_the_users(contents: Any) -> None:
     body, edits = mended({"contents": contents})
     assert [content["role"] for content in body["contents"]] == ["user"]
     assert edits == ["roles"]
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ([{"role": "model", "parts": [{"text": "a"}, {"text": ""}]}], [{"role": "model", "parts": [{"text": "a"}]}]),
+        ([{"role": "model", "parts": [{"text": ""}]}, TEXT], [TEXT]),
+        ([{"role": "model", "parts": {"text": "", "thought": True}}, TEXT], [TEXT]),
+    ],
+)
+def test_empty_text_is_left_out(said: list[Json], left: list[Json]) -> None:
+    """A stream that was translated ends with it, and google-genai sends each chunk back."""
+    assert mended({"contents": [TEXT, *said]}) == ({"contents": [TEXT, *left]}, ["empty"])
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        [TEXT, {"role": "model", "parts": [{"text": "", "thoughtSignature": "R0VN"}]}, TEXT],
+        [{"role": "user", "parts": [{"text": ""}]}],  # which Vertex judges
+        [TEXT, {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"text": ""}}}]}],
+    ],
+)
+def test_what_is_not_empty_stays(contents: list[Json]) -> None:
+    assert mended({"contents": contents}) == ({"contents": contents}, [])
 
 
 @pytest.mark.parametrize(
