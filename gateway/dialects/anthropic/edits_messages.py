@@ -36,6 +36,7 @@ _NULL: Final = Raw(b"null")
 _EMPTY: Final = Raw(b'""')
 _USER: Final = Raw(b'"user"')
 _MARK: Final = "cache_control"
+_DRAWN: Final = OPENING.encode()
 _CONFIG: Final = "output_config"
 _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK: Final = re.compile(rb't"\s*:\s*(?:"(?:\s|\\[nrt])*"|\[\s*\])')  # `text` or `content`: blanks, or nothing
@@ -59,7 +60,8 @@ def unsealed(words: _Words) -> None:
     Without the thought that the current tool loop began with, Claude does not think by a budget (dialects.md §6).
     """
     refused = "signatures" in words.target.refused
-    own = _searches(words) if b'"encrypted_content"' in _said(words) else frozenset[str]()
+    said = _said(words)
+    own = _searches(words) if b'"encrypted_content"' in said else frozenset[str]()
     gone = False
 
     def mend(block: Fields, path: str) -> Fields | None:
@@ -74,7 +76,7 @@ def unsealed(words: _Words) -> None:
             return None
         return _uncited(block, path, words) if kind == "text" and "citations" in block else block
 
-    if refused or any(mark in _said(words) for mark in (b'thinking"', b'"encrypted_')):
+    if refused or b'thinking"' in said or b'"encrypted_' in said:
         _mend_blocks(words, mend, roles=("assistant",))
     if gone and _kind(words.get("thinking", _FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
         words.drop("thinking")
@@ -180,7 +182,7 @@ def _filled(blocks: Sequence[Fields]) -> list[Fields]:
 
 def shown(words: _Words) -> None:
     """Let the user show the pictures among what the model said, as Claude shows none; words of base64 say nothing."""
-    if OPENING.encode() not in _said(words):
+    if _DRAWN not in _said(words):
         return
     after: list[object] = []
     for place, message in enumerate(words.many("messages")):
