@@ -259,10 +259,11 @@ async def test_counted_requests_stay_counted(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("stopped")
 async def test_limits_can_come_and_go(tmp_path: Path) -> None:
-    async with site(tmp_path, KEYED) as at:
+    toml = f"{KEYED}[usage]\nenabled = false\n"  # a ledger would know of what was asked before
+    async with site(tmp_path, toml) as at:
         codes = [(await at.ask()).status_code]
         for limits in ("[limits]\nrequests_per_day = 1\n", ""):
-            assert await at.becomes(KEYED + limits)
+            assert await at.becomes(toml + limits)
             codes += [(await at.ask()).status_code for _ in range(2)]
     assert codes == [200, 200, 429, 200, 200]
 
