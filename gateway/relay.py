@@ -304,9 +304,6 @@ class _Exchange:
         answering = self._relay.answering(self._context, begun)
         writer: StreamWriter
         if self._context.passed and isinstance(self._dialect, Passing):
-            if answering.request.include_usage:
-                untold = partial(_untold, self._said, begun, self._context)  # a method of its own would be a cycle
-                answering = replace(answering, untold=untold)
             writer = self._dialect.passage(answering)
         else:
             writer = self._dialect.stream_writer(answering)
@@ -439,13 +436,6 @@ class _Exchange:
     def _note(self, error: GatewayError) -> None:
         self._context.error = bare(error)
         self._context.end = "error"
-
-
-def _untold(said: Said, begun: Begun, context: RequestContext) -> ir.Usage | None:
-    """Estimate an answer that has ended well, and whose upstream has counted nothing."""
-    if begun.answer.usage is not None or context.error is not None or not context.finish:
-        return None
-    return said.usage(None, begun.journey.request, whole=True)
 
 
 def _is_quiet(events: Sequence[ir.Event]) -> bool:

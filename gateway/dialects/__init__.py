@@ -13,18 +13,13 @@ from gateway.upstream import ModelInfo
 __all__ = ["Answering", "Dialect", "Passing", "StreamWriter", "Threaded", "WholePassage"]
 
 
-def _none() -> None:
-    return None
-
-
 class Answering(Struct, frozen=True, kw_only=True):
     """What a writer must know besides the events.
 
     `model`: the name to echo. `id`: a random hex string for ids the upstream did not give.
     `created`: Unix seconds. `request_id`: for error bodies. `estimate`: the prompt's tokens, counted locally
     only when asked. `images`: how OpenAI Chat shows images (translate.images_out): markdown | images.
-    `array`: a Gemini stream is one JSON array, not events. `untold`: an estimate of what an answer took that passes
-    and has ended well, where its upstream has counted nothing.
+    `array`: a Gemini stream is one JSON array, not events.
     """
 
     request: ir.Request
@@ -36,7 +31,6 @@ class Answering(Struct, frozen=True, kw_only=True):
     sealed: bool = True
     images: str = "markdown"
     array: bool = False
-    untold: Callable[[], ir.Usage | None] = _none
 
 
 class StreamWriter(Protocol):

@@ -69,7 +69,7 @@ def test_the_tables_are_closed() -> None:
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
             *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
-            *("echo", "uncounted", "counted", "unfilled", "hollow", "numbered", "masked"),
+            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
         ],
         "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
@@ -309,40 +309,6 @@ async def test_the_tokens_that_were_asked_for_stay(tmp_path: Path) -> None:
     assert await stream(tmp_path, FIRST, LAST, COUNTED, DONE, **COUNTING) == FIRST + LAST + COUNTED + DONE
 
 
-LONE = b"".join((FIRST, LAST))
-
-
-@pytest.mark.parametrize("pieces", [(FIRST, LAST, DONE), (FIRST, LAST + DONE), (LONE + DONE,), (LONE, DONE[:-1])])
-@pytest.mark.parametrize("model", ["m", "mine"])
-async def test_who_has_asked_for_tokens_is_told_an_estimate_where_the_upstream_tells_none(
-    tmp_path: Path, pieces: tuple[bytes, ...], model: str
-) -> None:
-    """A2, pitfall 10: exactly one chunk without choices ahead of [DONE], like the others in what all have."""
-    got = await stream(tmp_path, *pieces, model=model, **COUNTING)
-    *chunks, counted = _data(got)
-    assert [json.loads(one)["choices"] == [] for one in chunks] == [False, False]
-    told = json.loads(counted)
-    assert (told["id"], told["model"], told["choices"], got.strip()[-6:]) == ("c", model, [], b"[DONE]")
-    usage = told["usage"]
-    assert min(usage["prompt_tokens"], usage["completion_tokens"]) > 0
-    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
-
-
-async def test_an_estimate_is_told_where_no_mark_ends_the_answer(tmp_path: Path) -> None:
-    *_, counted = _data(await stream(tmp_path, FIRST, LAST, **COUNTING))
-    assert json.loads(counted)["usage"]["completion_tokens"] > 0
-
-
-@pytest.mark.parametrize("asked", [COUNTING, {}])
-async def test_no_estimate_is_told_of_an_answer_that_breaks_off_or_is_counted(tmp_path: Path, asked: Json) -> None:
-    failed = chunk(error={"message": "boom", "type": "server_error"})
-    assert b"usage" not in await stream(tmp_path, FIRST, failed, DONE, **asked)
-    assert b"usage" not in await stream(tmp_path, FIRST, **asked)
-    nought = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    got = await stream(tmp_path, FIRST, LAST, chunk(choices=[], usage=nought), DONE, **asked)
-    assert got.count(b'"usage"') == bool(asked)
-
-
 async def test_a_first_chunk_without_choices_is_left_out(tmp_path: Path) -> None:
     """A10, pitfall 61"""
     filters = chunk(choices=[], prompt_filter_results=[{"prompt_index": 0}])
@@ -353,7 +319,7 @@ async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
     """A11"""
     hollow = chunk(choices=[{"index": 0, "finish_reason": None}])
     half = chunk(choices=[{"index": 0}, {"index": 1, "delta": {"content": "b"}}])
-    got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE)
+    got = await stream(tmp_path, FIRST, hollow, half, LAST, DONE, **COUNTING)
     kept = chunk(choices=[{"index": 1, "delta": {"content": "b"}}])
     assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept + LAST)]
 
@@ -361,7 +327,7 @@ async def test_a_choice_without_a_delta_is_left_out(tmp_path: Path) -> None:
 async def test_an_end_without_a_delta_stays(tmp_path: Path) -> None:
     """A11: Azure's asynchronous filter says so that it has withheld the rest."""
     withheld = {"index": 0, "finish_reason": "content_filter", "content_filter_results": {"hate": {"filtered": True}}}
-    got = await stream(tmp_path, FIRST, chunk(choices=[withheld]), DONE)
+    got = await stream(tmp_path, FIRST, chunk(choices=[withheld]), DONE, **COUNTING)
     kept = chunk(choices=[{**withheld, "delta": {}}])
     assert [json.loads(one) for one in _data(got)] == [json.loads(one) for one in _data(FIRST + kept)]
 
@@ -379,14 +345,14 @@ async def test_the_pieces_of_calls_are_numbered_where_the_upstream_does_not(tmp_
         {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}},
         {"id": "", "type": "function", "function": {"name": "g", "arguments": "{}"}},
     ]
-    got = await stream(tmp_path, FIRST, called(pieces[0]), called(*pieces[1:3]), called(pieces[3]), DONE)
+    got = await stream(tmp_path, FIRST, called(pieces[0]), called(*pieces[1:3]), called(pieces[3]), DONE, **COUNTING)
     calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
     assert calls == [{**piece, "index": index} for piece, index in zip(pieces, (0, 0, 1, 2), strict=True)]
 
 
 async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path) -> None:
     begun = called(*({"index": i, "id": f"c{i}", "function": {"name": "f", "arguments": ""}} for i in range(2)))
-    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), DONE)
+    got = await stream(tmp_path, FIRST, begun, called({"function": {"arguments": "{}"}}), DONE, **COUNTING)
     (piece,) = json.loads(_data(got)[-1])["choices"][0]["delta"]["tool_calls"]
     assert (piece["index"], begun in got) == (1, True)
 
@@ -394,7 +360,7 @@ async def test_a_piece_without_a_number_is_of_the_call_before_it(tmp_path: Path)
 async def test_calls_that_all_have_the_first_number_are_counted(tmp_path: Path) -> None:
     """Pitfall 79"""
     given = [{"index": 0, "id": one, "function": {"name": "f", "arguments": "{}"}} for one in "abc"]
-    got = await stream(tmp_path, FIRST, called(*given[:2]), called(given[2]), DONE)
+    got = await stream(tmp_path, FIRST, called(*given[:2]), called(given[2]), DONE, **COUNTING)
     calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
     assert calls == [{**call, "index": number} for number, call in enumerate(given)]
 
@@ -404,7 +370,7 @@ async def test_calls_that_all_have_the_first_number_keep_their_own_arguments(tmp
     begun = [{"index": 0, "id": one, "type": "function", "function": {"name": "f", "arguments": ""}} for one in "ab"]
     more: list[Json] = [{"index": 0, "function": {"arguments": text}} for text in ('{"x":1}', '{"x":2}')]
     given = [begun[0], more[0], begun[1], more[1]]
-    got = await stream(tmp_path, FIRST, *map(called, given), DONE)
+    got = await stream(tmp_path, FIRST, *map(called, given), DONE, **COUNTING)
     calls = [call for one in _data(got) for call in json.loads(one)["choices"][0]["delta"].get("tool_calls", ())]
     assert calls == [{**call, "index": number} for call, number in zip(given, (0, 0, 1, 1), strict=True)]
 
@@ -437,20 +403,20 @@ async def test_pieces_of_calls_with_numbers_and_no_ids_pass_as_they_came(tmp_pat
         called({"index": 1, "id": "b", "function": {"name": "f"}}, {"index": 0, "function": {"arguments": "{}"}}),
         called({"index": 1, "function": {"arguments": "{}"}}),
     ]
-    assert await stream(tmp_path, FIRST, *pieces, LAST, DONE) == b"".join((FIRST, *pieces, LAST, DONE))
+    assert await stream(tmp_path, FIRST, *pieces, LAST, DONE, **COUNTING) == b"".join((FIRST, *pieces, LAST, DONE))
 
 
 async def test_pieces_of_calls_with_numbers_pass_as_they_came(tmp_path: Path) -> None:
     piece = called(
         {"index": 0, "id": "a", "function": {"name": "f"}}, {"index": 1, "id": "b", "function": {"name": "f"}}
     )
-    assert await stream(tmp_path, FIRST, piece, LAST, DONE) == FIRST + piece + LAST + DONE
+    assert await stream(tmp_path, FIRST, piece, LAST, DONE, **COUNTING) == FIRST + piece + LAST + DONE
 
 
 @pytest.mark.parametrize(("echo", "named"), [("requested", "mine"), ("upstream", "m")])
 async def test_the_caller_reads_its_own_name_of_the_model(tmp_path: Path, echo: str, named: str) -> None:
     over = {"models": {"alias": {"mine": "up/m"}, "echo": echo}}
-    got = await stream(tmp_path, FIRST, b": hm\r\n\r\n", LAST, DONE, model="mine", over=over)
+    got = await stream(tmp_path, FIRST, b": hm\r\n\r\n", LAST, DONE, model="mine", over=over, **COUNTING)
     assert [json.loads(one)["model"] for one in _data(got)] == [named] * 2
     assert b": hm\r\n\r\n" in got
     assert (got == FIRST + b": hm\r\n\r\n" + LAST + DONE) is (echo == "upstream")

@@ -303,11 +303,6 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
         apply=_uncounted,
         wanted=lambda answering: not _has_asked(answering),
     ),
-    ReplyEdit(
-        name="counted",
-        why="the caller has asked for tokens: an estimate, where the upstream tells none",
-        wanted=_has_asked,
-    ),
     ReplyEdit(name="unfilled", why="Azure's first chunk holds no choice, and parsers fail on it", apply=_unfilled),
     ReplyEdit(name="hollow", why="parsers fail on a choice without a delta", apply=_hollow),
     ReplyEdit(
