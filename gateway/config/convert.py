@@ -43,7 +43,7 @@ _Form: TypeAlias = Callable[[Kind, object, KeyPath, Draft], object]
 
 def convert(draft: Draft) -> Config:
     """Read the draft's tables; what is wrong goes to its problems."""
-    if as_tree(draft.tree.get("upstream")) == {}:
+    if draft.tree.get("upstream", ()) in (None, {}):
         del draft.tree["upstream"]  # an empty table configures none, so the demo stays
     _complete_variants(draft)
     config = _table(Config, draft.tree, (), draft)
