@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.edits import pass_on, together
+from gateway.dialects.gemini.edits import pass_on, together, without_empty
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
@@ -29,8 +29,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _SEARCH: Final = ("web_search",)
 _SESSIONS: Final = ("sessionId", "session_id")
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
-_EMPTY, _NO_PARTS = Raw(b'""'), Raw(b"[]")
-_WORDS: Final = frozenset({"text", "thought"})
+_NO_PARTS: Final = Raw(b"[]")
 # Code Assist has the model beside the request, one tier, and keeps no answers.
 _UNKNOWN: Final = frozenset({"model", "serviceTier", "service_tier", "store"})
 
@@ -42,8 +41,7 @@ def _voiced(contents: _Contents) -> _Contents:
 
 def _filled(contents: _Contents) -> _Contents:
     """Leave out empty text: streams end with it, and SDKs put it into their history."""
-    kept = [({**one, "parts": _said(one["parts"])} if _hollow(one) else one) for one in contents]
-    return [one for one in kept if one.get("parts") != _NO_PARTS] or contents
+    return [one for one in map(without_empty, contents) if one.get("parts") != _NO_PARTS] or contents
 
 
 def _alternating(contents: _Contents) -> _Contents:
@@ -93,20 +91,6 @@ def _mended(contents: Raw) -> Raw:
     for mend in _MENDS:
         said = mend(said)
     return contents if said == given else Raw(_encode(said))
-
-
-def _hollow(content: _Fields) -> bool:
-    return bytes(_EMPTY) in bytes(content.get("parts", _NO_PARTS))
-
-
-def _said(parts: Raw) -> Raw:
-    given = _parts(parts)
-    kept = [one for one in given if not _is_empty(_FIELDS.decode(one))]
-    return parts if len(kept) == len(given) else Raw(_encode(kept))
-
-
-def _is_empty(part: _Fields) -> bool:
-    return part.get("text") == _EMPTY and part.keys() <= _WORDS
 
 
 def _parts(parts: Raw) -> list[Raw]:

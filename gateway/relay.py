@@ -60,6 +60,7 @@ _Take = Callable[[list[ir.Event]], bytes | None]  # what is to be sent for these
 
 _HIDDEN: Final = re.compile(rb"[^!-~]")
 _UNPLAIN: Final = re.compile(rb"[^ -~]")
+_KEY: Final = b"idempotency-key"
 _NAMED: Final = 20  # losses, in one refusal
 # What steers an upstream's own API. Its keys, and those that name another account, are not among them.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -468,11 +469,15 @@ def _read(request: ir.Request) -> ir.Request:
 def _kept(headers: Mapping[bytes, bytes], dialect: str) -> dict[str, str]:
     """Give those headers of the caller that go along with its own words."""
     found = {name: headers[name.encode()] for name in _HEADERS.get(dialect, ()) if name.encode() in headers}
-    return {name: _UNPLAIN.sub(b"", value).decode() for name, value in found.items()}
+    return {name: _plain(value) for name, value in found.items()}
 
 
 def _idempotency_key(headers: Mapping[bytes, bytes]) -> str:
-    return _UNPLAIN.sub(b"", headers.get(b"idempotency-key", b"")).decode()
+    return _plain(headers[_KEY]) if _KEY in headers else ""
+
+
+def _plain(value: bytes) -> str:
+    return _UNPLAIN.sub(b"", value).decode()
 
 
 def tell(context: RequestContext, target: Target, losses: tuple[ir.Loss, ...]) -> None:

@@ -14,6 +14,7 @@ from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.shown import OPENING, without_pictures
 
+from .outbound_parts import image
 from .outbound_target import UNLED
 
 __all__ = ["answered", "even", "filled", "headed", "legal", "ordered", "shown", "unmarked", "unsealed"]
@@ -164,9 +165,7 @@ def filled(words: _Words) -> None:
         return message if kept == said else {**message, "content": Raw(_encode(kept))}
 
     if _BLANK.search(_said(words)):
-        after = mended(words.many("messages"), mend)
-        if after is not None:
-            words.put("messages", [one for one in after if one is not None])
+        _mend_messages(words, mend)
 
 
 def _filled(blocks: Sequence[Fields]) -> list[Fields]:
@@ -194,7 +193,8 @@ def shown(words: _Words) -> None:
         words.lose(path, SHOWN_BACK, "change")
         if kept:
             after.append({**message, "content": kept})
-        after.append({"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *map(_picture, pictures)]})
+        images = [{"type": "image", "source": image(one)} for one in pictures]
+        after.append({"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *images]})
     if after != words.many("messages"):
         words.put("messages", after)
 
@@ -213,10 +213,6 @@ def _parted(message: Fields, path: str) -> tuple[list[object], list[ir.Media]]:
     return kept, pictures
 
 
-def _picture(media: ir.Media) -> dict[str, object]:
-    return {"type": "image", "source": {"type": "base64", "media_type": media.media_type, "data": media.data}}
-
-
 def even(words: _Words) -> None:
     """Leave out what a message sets from its turn on, and a message that does nothing else."""
 
@@ -226,9 +222,7 @@ def even(words: _Words) -> None:
         words.lose(f"messages[{place}].{_CONFIG}", _NOT_SET)
         return {name: value for name, value in message.items() if name != _CONFIG} if _given(message) else None
 
-    after = mended(words.many("messages"), mend)
-    if after is not None:
-        words.put("messages", [one for one in after if one is not None])
+    _mend_messages(words, mend)
 
 
 def headed(words: _Words) -> None:
@@ -331,9 +325,7 @@ def ordered(words: _Words) -> None:
     """Put results before all else of a message."""
     if b'"tool_result"' not in _said(words):
         return
-    after = mended(words.many("messages"), lambda _, one: _ordered(one) if _role(one) == "user" else one)
-    if after is not None:
-        words.put("messages", after)
+    _mend_messages(words, lambda _, one: _ordered(one) if _role(one) == "user" else one)
 
 
 def _ordered(message: Fields) -> Fields:
@@ -353,7 +345,12 @@ def _mend_blocks(words: _Words, mend: _Mend, roles: Collection[str] = ("assistan
     def message(place: int, given: Fields) -> Fields | None:
         return _message(given, f"messages[{place}]", mend) if _role(given) in roles else given
 
-    after = mended(words.many("messages"), message)
+    _mend_messages(words, message)
+
+
+def _mend_messages(words: _Words, mend: Callable[[int, Fields], Fields | None]) -> None:
+    """Mend each message, by its place; None leaves it out."""
+    after = mended(words.many("messages"), mend)
     if after is not None:
         words.put("messages", [one for one in after if one is not None])
 

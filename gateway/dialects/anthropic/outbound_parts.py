@@ -13,7 +13,7 @@ from typing import Final
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["EMPTY", "JSON", "Parts", "fetched"]
+__all__ = ["EMPTY", "JSON", "Parts", "fetched", "image"]
 
 JSON = dict[str, object]
 
@@ -42,7 +42,7 @@ class Parts:
         if kind == "image":
             if part.filename is not None:
                 self._lose_name(part)
-            return {"type": "image", "source": _image(part)}
+            return {"type": "image", "source": image(part)}
         if part.media_type == _PDF:
             return {"type": "document", "source": _pdf(part)} | _title(part)
         if kind == "text" or part.media_type == _JSON:
@@ -75,7 +75,8 @@ def _title(media: ir.Media) -> JSON:
     return {"title": media.filename} if media.filename else {}
 
 
-def _image(media: ir.Media) -> JSON:
+def image(media: ir.Media) -> JSON:
+    """Write the source of a picture; raise InvalidRequest for one that Claude does not take."""
     if media.data is None:
         return _address(media)
     if media.media_type not in _IMAGES:

@@ -34,7 +34,7 @@ from .inbound_signatures import opened
 from .inbound_wire import camel
 from .signatures import SENTINEL
 
-__all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "pass_on", "together"]
+__all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "pass_on", "several", "together", "without_empty"]
 
 
 class Own(Struct, frozen=True):
@@ -49,6 +49,7 @@ _Mend = Callable[[Fields, str], Fields | None]  # of one part, with its path; No
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -127,12 +128,12 @@ def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
     if _is_call(part):
         return {**part, name: Raw(_encode(SENTINEL))}
     bare = {one: kept for one, kept in part.items() if one != name}
-    return None if bare.get("text") == _EMPTY and bare.keys() <= _WORDS else bare
+    return None if _is_empty(bare) else bare
 
 
 def _lead(words: _Words) -> None:
     """Put the sentinel on the first call of each step, if it is not signed; SDKs keep a step's chunks in a row."""
-    contents = _several(words.fields.get("contents", _NULL))
+    contents = several(words.fields.get("contents", _NULL))
     called = False
 
     def mend(_: int, content: Fields) -> Fields:
@@ -140,7 +141,7 @@ def _lead(words: _Words) -> None:
         if content.get("role") != _MODEL:
             called = False
             return content
-        parts = _several(content.get("parts", _NULL))
+        parts = several(content.get("parts", _NULL))
         at = None if called else next((place for place, part in enumerate(parts) if _is_call(part)), None)
         if at is None:
             return content
@@ -157,7 +158,7 @@ def _lead(words: _Words) -> None:
 
 
 def _mend_parts(words: _Words, mend: _Mend) -> None:
-    contents = _several(words.fields.get("contents", _NULL))
+    contents = several(words.fields.get("contents", _NULL))
     after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", mend))
     if after is not None:
         words.put("contents", [one for one in after if one is not None])
@@ -165,7 +166,7 @@ def _mend_parts(words: _Words, mend: _Mend) -> None:
 
 def _content(content: Fields, path: str, mend: _Mend) -> Fields | None:
     """Mend the parts of a content; None where none is left."""
-    parts = _several(content.get("parts", _NULL))
+    parts = several(content.get("parts", _NULL))
     after = mended(parts, lambda place, one: mend(one, f"{path}.parts[{place}]"))
     if after is None:
         return content
@@ -188,7 +189,7 @@ def together(contents: Sequence[Fields]) -> list[Fields]:
     for beside, run in groupby(contents, _beside_results):
         said = list(run)
         if beside is not None and len(said) > 1:
-            parts = [part for one in said for part in _several(one["parts"])]
+            parts = [part for one in said for part in several(one["parts"])]
             said = [{**said[0], "parts": Raw(_encode(parts))}]
         joined += said
     return joined
@@ -199,12 +200,27 @@ def _beside_results(content: Fields) -> Fields | None:
     parts = content.get("parts", _NULL)
     if not any(mark in bytes(parts) for mark in RESULTS):
         return None
-    if any([camel(name) for name in part] != ["functionResponse"] for part in _several(parts)):
+    if any([camel(name) for name in part] != ["functionResponse"] for part in several(parts)):
         return None
     return {name: value for name, value in content.items() if name != "parts"}
 
 
-def _several(raw: Raw) -> Sequence[Fields]:
+def without_empty(content: Fields) -> Fields:
+    """Leave out empty text: streams end with it, and SDKs put it into their history."""
+    raw = content.get("parts", _NULL)
+    if bytes(_EMPTY) not in bytes(raw):
+        return content
+    parts = read(raw, _RAWS)
+    given = [raw] if parts is None else parts
+    kept = [part for part in given if not _is_empty(read(part, _FIELDS) or {})]
+    return content if len(kept) == len(given) else {**content, "parts": Raw(_encode(kept))}
+
+
+def _is_empty(part: Fields) -> bool:
+    return part.get("text") == _EMPTY and part.keys() <= _WORDS
+
+
+def several(raw: Raw) -> list[Fields]:
     """Give the elements of a repeated field; a single one may stand without its brackets."""
     many = read(raw, _MANY)
     if many is not None:

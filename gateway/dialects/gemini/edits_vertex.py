@@ -1,6 +1,5 @@
 """The further edits where Vertex AI serves a Gemini caller: what the Gemini API takes, and Vertex does not."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Final
@@ -11,7 +10,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
 
-from .edits import REQUESTS, RESULTS, Own, together
+from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
 from .edits_services import SERVICES
 from .inbound_wire import camel
 
@@ -25,9 +24,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "toolConfig": "includeServerSideToolInvocations",
 }
 _ID: Final = b'"id"'
-_EMPTY: Final = Raw(b'""')
-_EMPTY_TEXT: Final = re.compile(rb'"text"\s*:\s*""')
-_WORDS: Final = frozenset({"text", "thought"})
+_EMPTY, _NO_PARTS = b'""', Raw(b"[]")
 _CALL: Final = ("functionCall", "function_call")
 _RESULT: Final = ("functionResponse", "function_response")
 _CALLS: Final = (*_CALL, *_RESULT)
@@ -35,7 +32,6 @@ _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not know it"
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
 _encode: Final = msgspec.json.Encoder().encode
 
 _Words = Words[Own]
@@ -48,7 +44,7 @@ def _path(words: _Words) -> None:
 
 def _roles(words: _Words) -> None:
     """Say that what is nobody's is the user's."""
-    given = _several(words.fields.get(_CONTENTS, _NULL))
+    given = several(words.fields.get(_CONTENTS, _NULL))
     if any(read(one.get("role", _NULL), _TEXT) in (None, "") for one in given):
         said = [one if read(one.get("role", _NULL), _TEXT) else {**one, "role": _USER} for one in given]
         words.put(_CONTENTS, said)
@@ -57,22 +53,13 @@ def _roles(words: _Words) -> None:
 def _filled(words: _Words) -> None:
     """Leave out empty text: streams end with it, and SDKs put it into their history."""
     raw = words.fields.get(_CONTENTS, _NULL)
-    if _EMPTY_TEXT.search(bytes(raw)) is None:
+    if _EMPTY not in bytes(raw):
         return
-    given = _several(raw)
-    said = [(one, _several(one.get("parts", _NULL))) for one in given]
-    kept = [(one, parts, [part for part in parts if not _is_empty(part)]) for one, parts in said]
-    left = [
-        one if len(full) == len(parts) else {**one, "parts": Raw(_encode(full))}
-        for one, parts, full in kept
-        if full or not parts
-    ]
+    given = several(raw)
+    kept = [(one, without_empty(one)) for one in given]
+    left = [full for one, full in kept if full is one or full["parts"] != _NO_PARTS]
     if left and left != given:
         words.put(_CONTENTS, left)
-
-
-def _is_empty(part: Mapping[str, Raw]) -> bool:
-    return part.get("text") == _EMPTY and part.keys() <= _WORDS
 
 
 def _results(words: _Words) -> None:
@@ -80,7 +67,7 @@ def _results(words: _Words) -> None:
     raw = words.fields.get(_CONTENTS, _NULL)
     if sum(map(bytes(raw).count, RESULTS)) < 2:
         return
-    given = _several(raw)
+    given = several(raw)
     placed = _placed(together(given))
     if placed != given:
         words.put(_CONTENTS, placed)
@@ -91,7 +78,7 @@ def _ids(words: _Words) -> None:
     raw = words.fields.get(_CONTENTS, _NULL)
     if _ID not in bytes(raw):
         return
-    given = _several(raw)
+    given = several(raw)
     bare = [_content(one) for one in given]
     if bare != given:
         words.put(_CONTENTS, bare)
@@ -117,7 +104,7 @@ def _placed(contents: Sequence[Fields]) -> list[Fields]:
     for of_model, run in groupby(contents, lambda one: one.get("role") == _MODEL):
         said = list(run)
         if of_model:
-            parts = [part for one in said for part in _several(one.get("parts", _NULL))]
+            parts = [part for one in said for part in several(one.get("parts", _NULL))]
             called = [_id(part) for part in parts if _is(_CALL, part)]
         placed += said if of_model else [_by_call(one, called) for one in said]
     return placed
@@ -125,7 +112,7 @@ def _placed(contents: Sequence[Fields]) -> list[Fields]:
 
 def _by_call(content: Fields, called: Sequence[str | None]) -> Fields:
     """Sort the results of a content, if their ids tell which calls they are of."""
-    parts = _several(content.get("parts", _NULL))
+    parts = several(content.get("parts", _NULL))
     results = [part for part in parts if _is(_RESULT, part)]
     if len({*called}) < len(called) or not {*map(_id, results)} <= {*called}:
         return content
@@ -145,7 +132,7 @@ def _id(part: Fields) -> str | None:
 
 
 def _content(content: Fields) -> Fields:
-    parts = _several(content.get("parts", _NULL))
+    parts = several(content.get("parts", _NULL))
     bare = [_part(part) for part in parts]
     return content if bare == parts else {**content, "parts": Raw(_encode(bare))}
 
@@ -157,15 +144,6 @@ def _part(part: Mapping[str, Raw]) -> Fields:
 def _without_id(call: Raw) -> Raw:
     fields = read(call, _FIELDS) or {}
     return Raw(_encode({name: value for name, value in fields.items() if name != "id"})) if "id" in fields else call
-
-
-def _several(raw: Raw) -> list[Fields]:
-    """Give the elements of a repeated field; a single one may stand without its brackets."""
-    many = read(raw, _MANY)
-    if many is not None:
-        return many
-    one = read(raw, _FIELDS)
-    return [] if one is None else [one]
 
 
 _TEXT: Final = msgspec.json.Decoder(str)

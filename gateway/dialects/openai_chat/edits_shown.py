@@ -13,7 +13,9 @@ from gateway import ir
 from gateway.dialects.edits import Fields, Words, read
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK
 from gateway.dialects.outbound import OpenAITarget
-from gateway.dialects.shown import OPENING, data_url, without_pictures
+from gateway.dialects.shown import OPENING, without_pictures
+
+from .outbound_parts import image
 
 __all__ = ["shown"]
 
@@ -51,7 +53,7 @@ def _messages(given: list[Raw], words: Words[OpenAITarget]) -> Iterator[object]:
             yield raw
             continue
         words.lose(path, SHOWN_BACK, "change")
-        waiting = [{"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *map(_picture, pictures)]}]
+        waiting = [{"role": "user", "content": [{"type": "text", "text": SHOWN.text}, *map(image, pictures)]}]
         if content or "tool_calls" in message:
             yield {**message, "content": content}
     yield from waiting
@@ -71,7 +73,3 @@ def _parted(content: Raw, path: str) -> tuple[object, list[ir.Media]]:
         if said or not found
     ]
     return kept or None, [one for _, found in apart for one in found]
-
-
-def _picture(media: ir.Media) -> dict[str, object]:
-    return {"type": "image_url", "image_url": {"url": data_url(media.media_type, media.data or "")}}

@@ -91,13 +91,12 @@ class Numbers:
         piece, given = read(raw, _CALL), read(raw, _FIELDS)
         if piece is None or given is None:
             return raw
-        fields = given
         named = piece.function or piece.custom
         said = {one: (one.given, one.called) for one in blocks.calls}
         call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
-        fields = _once(fields, *said.get(call, ("", "")))
+        fields = _once(given, *said.get(call, ("", "")))
         number = _number(call, blocks.calls)
         if number != piece.index:
             self.moved = True

@@ -14,7 +14,7 @@ from typing import Final
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["Parts", "fetched"]
+__all__ = ["Parts", "fetched", "image"]
 
 _Part = dict[str, object]
 
@@ -60,12 +60,13 @@ def fetched(media: ir.Media) -> bool:
     return media.media_type.startswith("image/") and (media.url or "").startswith(_ADDRESSES)
 
 
-def _image(media: ir.Media) -> _Part:
+def image(media: ir.Media) -> _Part:
+    """Write a picture; raise InvalidRequest for an address that is not fetched."""
     url = f"data:{media.media_type};base64,{media.data}" if media.data is not None else media.url or ""
     if media.data is None and not fetched(media):
         raise _refused(media, "this upstream fetches from https addresses only; send the data as base64")
-    image = {"url": url} if media.detail is None else {"url": url, "detail": media.detail}
-    return {"type": "image_url", "image_url": image}
+    address = {"url": url} if media.detail is None else {"url": url, "detail": media.detail}
+    return {"type": "image_url", "image_url": address}
 
 
 def _sound(media: ir.Media) -> _Part:
@@ -104,7 +105,7 @@ def _refused(media: ir.Media, reason: str) -> InvalidRequest:
 
 # by media type, else by its first half
 _WRITERS: Final[dict[str, Callable[[ir.Media], _Part]]] = {
-    "image": _image,
+    "image": image,
     "audio": _sound,
     "video": _video,
     "text": _text,
