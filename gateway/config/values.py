@@ -215,10 +215,11 @@ def _secret(value: object) -> Secret:
 
 
 def _key(value: object) -> Secret:
-    secret = _secret(value)
-    if not secret.reveal().strip():
+    """Take a key without the blanks around it: no header carries them, so nobody could show it."""
+    key = _secret(value).reveal().strip()
+    if not key:
         raise ValueError("is empty")
-    return secret
+    return Secret(key)
 
 
 def _keys(value: object) -> tuple[Secret, ...]:

@@ -64,6 +64,12 @@ def test_the_end_of_a_line_is_no_part_of_what_a_variable_holds(read: Load, end: 
     assert [secret.reveal() for secret in secrets] == [f"of {name}" for name in names]
 
 
+def test_blanks_around_a_key_are_no_part_of_it(read: Load, folder: Path) -> None:
+    (folder / "key").write_text("  sk-of-a-file  \n")
+    keys = read('[auth]\nkeys = ["file:key", "env:A"]', {"A": " sk-of-a-variable "}).config.auth.keys
+    assert [key.reveal() for key in keys] == ["sk-of-a-file", "sk-of-a-variable"]
+
+
 @pytest.mark.parametrize(("text", "place"), STRICT[:3])
 def test_a_line_break_within_a_secret_stops_the_start(problems: Problems, text: str, place: str) -> None:
     assert problems(text, {"A": "a\nb"}) == [f"{place}holds a line break or another control character"]
