@@ -3,8 +3,10 @@
     RateLimit ── admit ──► a Hold ── end ──► what was used takes the place of what was reserved
     relay, … ── reserve ──┘
                  │
-                 ├─► OwnLimits   this process alone; Recall adds what was counted before it began
+                 ├─► OwnLimits   this process alone
                  └─► Together    all processes, in Redis, when store.redis is set
+
+Recall adds to either what was used before it began to count.
 
 While Redis is away each process counts by itself, from nothing but what it has open. Without Redis only one process of
 those that use a data_dir may count; the others refuse to serve whoever has limits.
@@ -65,12 +67,10 @@ class Limiter:
         logger: FilteringBoundLogger | None = None,
         tally: Tally | None = None,
     ) -> None:
-        self.together: Together | None = None
         self._clock = clock or System()
-        if shared is not None:
-            self.together = Together(shared, self._clock, logger, tally)
+        self.together = Together(shared, self._clock, logger, tally) if shared is not None else None
         self._own = OwnLimits(self._clock)
-        self.recall = Recall(self._own, self._clock, logger)
+        self.recall = Recall(self._own, self._clock, logger, self.together)
         self._sole = sole
         self._logger = logger
         self._tally = tally
@@ -127,8 +127,8 @@ class Limiter:
     # a request
 
     def knows(self, plan: Plan) -> bool:
-        """Tell whether what the caller has used before this process began counts, as far as it is to."""
-        return self.together is not None or self.recall.knows(plan)
+        """Tell whether what the caller has used before counts, as far as it is to."""
+        return (self.together is not None and self.together.away) or self.recall.knows(plan)
 
     def admit(self, plan: Plan) -> tuple[Seen, Hold | None]:
         """Count a request in this process and let it in, or neither; raise LimitsNotShared where it may not count."""
@@ -186,15 +186,15 @@ class Limiter:
 
     async def left(self, principal: Principal, defaults: Sequence[Limit] = ()) -> list[Left]:
         """Say what is left of each limit of a caller. `defaults`: the limits that hold for everybody."""
-        plan, now = plan_of(principal.id, (*defaults, *principal.limits)), self._clock.time()
+        plan = plan_of(principal.id, (*defaults, *principal.limits))
+        if not self.knows(plan):
+            await self.recall.read(plan, 0.0)
+        now = self._clock.time()
         if self.together is not None and not self.together.away:
             found = await self.together.look(plan)
             if found is not None:
                 seen, opened = found
                 return left_of(plan, seen.windows, opened, now)
-        if not self.knows(plan):
-            await self.recall.read(plan, 0.0)
-            now = self._clock.time()
         windows = self._own.look((*plan.requests, *plan.amounts))
         return left_of(plan, windows, self._own.open.get(plan.who, 0), now)
 

@@ -1,9 +1,11 @@
-"""What was counted before this process began: the hours, days and months of a caller, read when it first counts here.
+"""What was used before counters began: the hours, days and months of a caller, read when it first counts here.
 
-    first request of a caller ─► Recall ─► the ledger, in a worker thread ─► OwnLimits
+    first request of a caller ─► Recall ─► the ledger, in a worker thread ─► OwnLimits, or Together
                                    └─ it cannot be read, or not soon: the request goes on, and it is added once it can
 
-Only what began before that request is read: all that begins later counts here already.
+Only what began before that request is read: all that begins later counts already. A counter in Redis outlives this
+process: it knows itself since when it counts, and whether some process has added what was before. One that has lost
+everything is told again.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
@@ -21,6 +24,7 @@ from gateway.store.lane import heard
 from gateway.store.own_limits import OwnLimits
 from gateway.store.reports import Sums
 from gateway.store.windows import SECOND, Rule, Span, Taken, spans_of
+from gateway.together import Together
 
 __all__ = ["Past", "Recall"]
 
@@ -39,11 +43,18 @@ class Past(Protocol):
 
 
 class Recall:
-    """`past`: None = there is nothing, and all counts begin here."""
+    """`past`: None = there is nothing, and all counts begin here. `together`: what counts in the place of `own`."""
 
-    def __init__(self, own: OwnLimits, clock: Clock, logger: FilteringBoundLogger | None = None) -> None:
+    def __init__(
+        self,
+        own: OwnLimits,
+        clock: Clock,
+        logger: FilteringBoundLogger | None = None,
+        together: Together | None = None,
+    ) -> None:
         self.past: Past | None = None
         self._own = own
+        self._together = together
         self._clock = clock
         self._logger = logger
         self._known: set[str] = set()  # keys of counters
@@ -51,6 +62,8 @@ class Recall:
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._failing = False
         self._again_at = 0.0
+        if together is not None:
+            together.on_doubt = self.doubt
 
     def start(self) -> None:
         """Begin with nothing that another event loop has begun."""
@@ -62,6 +75,10 @@ class Recall:
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
+
+    def doubt(self) -> None:
+        """Ask again of every caller whether what was before counts."""
+        self._known = set()  # another one: what is being read is of the time before
 
     def knows(self, plan: Plan) -> bool:
         """Tell whether all that lasts of a caller's limits counts what was before."""
@@ -92,18 +109,29 @@ class Recall:
                 self._tell(_WHY_LATE)
 
     async def _read(self, past: Past, who: str, rules: Sequence[Rule]) -> None:
-        now_us = int(self._clock.time() * SECOND)
-        asked = [(rule, number, span) for rule in rules for number, span in spans_of(rule.seconds, now_us)]
-        times = [(begin, max(begin, min(end, self._until[rule.key]))) for rule, _, (begin, end) in asked]
+        known, now_us = self._known, int(self._clock.time() * SECOND)
+        until = [int(self._until[rule.key] * SECOND) for rule in rules]
+        since = until if self._together is None else await self._together.since(who, rules)
+        if since is None:  # each process counts by itself
+            return
+        gaps = [
+            _Gap(rule, number, (begin, max(begin, min(end, moment / SECOND, last / SECOND))), moment)
+            for rule, moment, last in zip(rules, since, until, strict=True)
+            if moment
+            for number, (begin, end) in spans_of(rule.seconds, now_us)
+        ]
         try:
-            found = await past.sums(who, times)
+            found = await past.sums(who, [gap.span for gap in gaps]) if gaps else ()
         except GatewayError as error:
             self._tell(error.message)
             return
-        used = zip(asked, found, strict=True)
-        self._own.recall([Taken(rule, number, _amount(rule, sums)) for (rule, number, _), sums in used])
+        used = [(gap.filled(sums), gap.since) for gap, sums in zip(gaps, found, strict=True)]
+        if self._together is None:
+            self._own.recall([one for one, _ in used])
+        elif used:
+            await self._together.recall(who, used)
         for rule in rules:
-            self._known.add(rule.key)
+            known.add(rule.key)
             del self._until[rule.key]
         if self._failing and self._logger is not None:
             self._logger.info("limits count what was used before, too")
@@ -123,8 +151,17 @@ class Recall:
         self._failing = True
 
 
-def _amount(rule: Rule, sums: Sums) -> int:
-    return _AMOUNTS[rule.name.partition("_")[0]](sums)
+class _Gap(Struct):
+    """What a counter does not know of one of its windows. `since`: when it began, in microseconds."""
+
+    rule: Rule
+    number: int
+    span: Span
+    since: int
+
+    def filled(self, sums: Sums) -> Taken:
+        """Say what it is."""
+        return Taken(self.rule, self.number, _AMOUNTS[self.rule.name.partition("_")[0]](sums))
 
 
 _AMOUNTS: Final[dict[str, Callable[[Sums], int]]] = {

@@ -7,7 +7,7 @@ is away, too, and one that has lost the name has lost what is open here.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -55,18 +55,27 @@ class Shared(Protocol):
         """End a request, and put what was used in the place of what was reserved."""
         ...
 
+    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
+        """Say since when each of these counts, in microseconds, 0 = what was before counts, too."""
+        ...
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
+        """Count what was before counters began, each by the moment at which it did."""
+        ...
+
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         """Say that these requests of these callers are open; give how many of them were not known."""
         ...
 
 
 class Together:
-    """`away`: it did not answer when it was asked last."""
+    """`away`: it did not answer when it was asked last. `on_doubt`: called when it may have lost what was counted."""
 
     def __init__(
         self, shared: Shared, clock: Clock, logger: FilteringBoundLogger | None = None, tally: Tally | None = None
     ) -> None:
         self.away = False
+        self.on_doubt: Callable[[], None] = _nothing
         self._shared = shared
         self._clock = clock
         self._logger = logger
@@ -117,6 +126,14 @@ class Together:
         """Say how all limits of a caller stand, and how many of its requests are open."""
         return await self._asked(self._shared.look(plan.who, (*plan.requests, *plan.amounts)))
 
+    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int] | None:
+        """Say since when each of these counts, in microseconds, 0 = what was before counts, too."""
+        return await self._asked(self._shared.since(who, rules))
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
+        """Count what was before counters began, each by the moment at which it did."""
+        await self._asked(self._shared.recall(who, past))
+
     def enter(self, id_: str, who: str) -> None:
         """Know of a request that is open."""
         if id_:
@@ -162,6 +179,8 @@ class Together:
             try:
                 forgotten = await self._shared.renew(self._itself)
                 now = self._clock.monotonic()
+                if self.away or forgotten:
+                    self.on_doubt()
                 if self.away or forgotten or now >= renew_at:
                     await self._shared.renew(self._ids())
                     renew_at = now + _RENEW_S
@@ -201,3 +220,7 @@ class Together:
     def _tell(self) -> None:
         if self._tally is not None and self._tally.is_open:
             self._tally.values[self._tally.at("limits_shared", live=True)] = float(not self.away)
+
+
+def _nothing() -> None:
+    """Nobody is to be told."""

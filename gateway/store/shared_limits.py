@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from gateway.store.shared_scripts import ADMIT, LOOK, RENEW, RESERVE, SETTLE
+from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
 from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Window
 
 __all__ = ["SharedLimits", "misread"]
@@ -27,7 +27,8 @@ _GIVE_UP_S: Final = 2.0
 _MOST: Final = 200  # questions that go out together
 _FIELDS: Final = 6  # of the answer for each window
 _LOST: Final = (Lost, OSError)
-_NAMES: Final = {script: sha1(script.encode()).hexdigest() for script in (ADMIT, LOOK, RENEW, RESERVE, SETTLE)}  # noqa: S324 - as Redis names them
+_SCRIPTS: Final = (ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE)
+_NAMES: Final = {script: sha1(script.encode()).hexdigest() for script in _SCRIPTS}  # noqa: S324 - as Redis names them
 
 _Word = str | int
 _Answer = list[int]
@@ -121,6 +122,16 @@ class SharedLimits:
         rules = [one.rule for one in used]
         numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount)]
         await self._ask(SETTLE, who, id_, rules, numbers)
+
+    async def since(self, who: str, rules: Sequence[Rule]) -> list[int]:
+        """Say since when each of these counts, in microseconds, 0 = what was before counts, too; see `recall`."""
+        return await self._ask(SINCE, who, "", rules, [rule.seconds for rule in rules])
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
+        """Count what was before counters began, each by the moment at which it did, unless somebody has done so."""
+        rules = [one.rule for one, _ in past]
+        numbers = [number for one, since in past for number in (one.rule.seconds, one.number, one.amount, since)]
+        await self._ask(RECALL, who, "", rules, numbers)
 
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         """Say that these requests of these callers are open; else they are given up when their lease ends.

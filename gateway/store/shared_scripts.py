@@ -1,6 +1,7 @@
 """What Redis does with limits, each in one step. They reckon as `own_limits` does, by the clock of Redis.
 
-    gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before
+    gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before, and
+                                   since when it counts, 0 = what was before counts, too
     gateway:open:{WHO}             ids of open requests, by the end of their lease; of nobody: names of processes
     gateway:reserved:{WHO}         what is reserved for each of them: (counter, seconds, number, amount), packed
 
@@ -10,7 +11,7 @@ a counter for each rule, and with `now` in microseconds, 0 = that of Redis, `id`
 
 from typing import Final
 
-__all__ = ["ADMIT", "LOOK", "RENEW", "RESERVE", "SETTLE"]
+__all__ = ["ADMIT", "LOOK", "RECALL", "RENEW", "RESERVE", "SETTLE", "SINCE"]
 
 _COMMON: Final = """
 local open, reserved, now, id, lease = KEYS[1], KEYS[2], tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
@@ -44,9 +45,10 @@ end
 
 local function look(key, seconds)
   local number, remains, fades = place(seconds)
-  local had = redis.call('HMGET', key, 'n', 'p', 'c')
+  local had = redis.call('HMGET', key, 'n', 'p', 'c', 's')
   local was = tonumber(had[1])
   local window = {key = key, number = number, previous = 0, current = 0, remains = remains, fades = fades}
+  window.since = tonumber(had[4]) or (was and 0 or now)
   if was and was >= number then
     window.number, window.previous, window.current = was, tonumber(had[2]), tonumber(had[3])
   elseif was == number - 1 and fades > 0 then
@@ -62,7 +64,7 @@ local function left(window, amount)
 end
 
 local function keep(window)
-  redis.call('HSET', window.key, 'n', window.number, 'p', window.previous, 'c', window.current)
+  redis.call('HSET', window.key, 'n', window.number, 'p', window.previous, 'c', window.current, 's', window.since)
   redis.call('PEXPIRE', window.key, math.ceil((window.remains + window.fades) / 1000) + 1000)
 end
 
@@ -110,6 +112,38 @@ LOOK: Final = (
 local windows = {}
 for i = 3, #KEYS do windows[#windows + 1] = look(KEYS[i], tonumber(ARGV[i + 1])) end
 return told(1, redis.call('ZCARD', open), windows)
+"""
+)
+
+# seconds of each rule → since when each counter counts, of which those that are not there begin
+SINCE: Final = (
+    _COMMON
+    + """
+local said = {}
+for i = 3, #KEYS do
+  local window = look(KEYS[i], tonumber(ARGV[i + 1]))
+  if window.since == now then keep(window) end
+  said[#said + 1] = window.since
+end
+return said
+"""
+)
+
+# seconds, number, what was counted before, and since when the counter has to count for that to be new to it
+RECALL: Final = (
+    _COMMON
+    + """
+local fresh = {}
+for i = 3, #KEYS do
+  local at = 4 * i - 8
+  local seconds, number, amount, since = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3]
+  if redis.call('HGET', KEYS[i], 's') == since then
+    put(KEYS[i], seconds, number, tonumber(amount))
+    fresh[KEYS[i]] = true
+  end
+end
+for key in pairs(fresh) do redis.call('HSET', key, 's', 0) end
+return {1}
 """
 )
 

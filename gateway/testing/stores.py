@@ -22,6 +22,7 @@ _NOW: Final = 1_800_000_000.0
 _MUCH: Final = 10_000
 _LIMIT: Final = Rule("per_minute", "selftest", 3, 60, "3 requests a minute")
 _TOKENS: Final = Rule("tokens_per_minute", "selftest-tokens", 100, 60, "100 tokens a minute")
+_PAST: Final = Rule("tokens_per_minute", "selftest-past", 100, 60, "100 tokens a minute")
 
 
 async def check_store(make: Callable[[], object]) -> None:
@@ -213,6 +214,18 @@ async def _check_amounts(one: Limits, other: Limits) -> None:
     rule((await other.reserve("dave", [_TOKENS], [80], "d-3")).admitted, "what was not used is not given back")
 
 
+async def _check_past(one: Limits, other: Limits) -> None:
+    (since,) = await one.since("erin", [_PAST])
+    rule(since > 0, "a counter that begins does not say since when it counts")
+    begun, _ = await other.look("erin", [_PAST])
+    past = [(Taken(_PAST, begun.windows[0].number, 40), since)]
+    await one.recall("erin", past)
+    await other.recall("erin", past)
+    seen, _ = await one.look("erin", [_PAST])
+    rule(seen.windows[0].left == 60, f"40 of 100 were used before, told twice, and {seen.windows[0].left} are left")
+    rule(list(await other.since("erin", [_PAST])) == [0], "what was told is asked for again")
+
+
 _CHECKS: Final[dict[type[Any], dict[str, Callable[[Any, Any], Awaitable[None]]]]] = {
     Responses: {
         "what is kept": _check_kept,
@@ -223,5 +236,10 @@ _CHECKS: Final[dict[type[Any], dict[str, Callable[[Any, Any], Awaitable[None]]]]
     Credentials: {"a credential": _check_credential, "a lease": _check_lease, "what is removed": _check_removed},
     Keys: {"a key": _check_key, "a revoked key": _check_revoked},
     Signatures: {"what is signed": _check_signed, "what is signed again": _check_signed_again},
-    Limits: {"requests": _check_requests, "at once": _check_at_once, "amounts": _check_amounts},
+    Limits: {
+        "requests": _check_requests,
+        "at once": _check_at_once,
+        "amounts": _check_amounts,
+        "what was before": _check_past,
+    },
 }

@@ -71,11 +71,12 @@ async def test_the_limits_in_redis_pass(redis: RedisServer) -> None:
 class InMemory:
     """What one process counts by itself, asked as Redis is."""
 
-    def __init__(self, clock: Clock, own: OwnLimits) -> None:
+    def __init__(self, clock: Clock, own: OwnLimits, since: dict[str, int] | None = None) -> None:
         self._own = own
         self._clock = clock
         self._reserved: dict[str, Sequence[Taken]] = {}
         self._inside: dict[str, int] = {}
+        self._since = {} if since is None else since
 
     def start(self) -> None:
         """Nothing to begin."""
@@ -100,14 +101,21 @@ class InMemory:
         if not taken:
             self._own.leave(who)
 
+    async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
+        return [self._since.setdefault(rule.key, int(self._clock.time())) for rule in rules]
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
+        self._own.recall([one for one, since in past if self._since[one.rule.key] == since])
+        self._since |= {one.rule.key: 0 for one, _ in past}
+
     async def renew(self, open_: Mapping[str, Sequence[str]]) -> int:
         return 0
 
 
 async def test_the_limits_in_memory_pass() -> None:
     clock = FakeClock()
-    own = OwnLimits(clock)
-    await check_store(lambda: InMemory(clock, own))
+    own, since = OwnLimits(clock), dict[str, int]()
+    await check_store(lambda: InMemory(clock, own, since))
 
 
 # faults
@@ -186,6 +194,13 @@ class Lavish(InMemory):
         """Say nothing."""
 
 
+class Doubling(InMemory):
+    """Counts what was before as often as it is told."""
+
+    async def recall(self, who: str, past: Sequence[tuple[Taken, int]]) -> None:
+        self._own.recall([one for one, _ in past])
+
+
 class Remembered:
     """Signatures in memory."""
 
@@ -223,6 +238,11 @@ def lavish(_: Path) -> Callable[[], object]:
     return lambda: Lavish(FakeClock(), own)
 
 
+def doubling(_: Path) -> Callable[[], object]:
+    own, clock = OwnLimits(FakeClock()), FakeClock()
+    return lambda: Doubling(clock, own)
+
+
 def apart(file: Path) -> Callable[[], object]:
     numbers = count()
     return lambda: ResponseStore(file.with_name(f"{next(numbers)}.db"), (), **BOUNDS)
@@ -242,6 +262,7 @@ FAULTS: dict[str, tuple[Make, str]] = {
     "a secret that stays": (lambda file: lambda: Held(file, ()), "what is removed: after its removal there is"),
     "alone": (lambda _: lambda: Alone(FakeClock(), OwnLimits(FakeClock())), "requests: 3 a minute"),
     "lavish": (lavish, "amounts: 160 of 100 are given"),
+    "doubling": (doubling, "what was before: 40 of 100 were used before, told twice, and 20 are left"),
     "never empty": (lavish, "at once: who leaves makes no room"),
     "apart in memory": (lambda _: lambda: Remembered({}), "what is signed: another finds {}"),
     "no store": (lambda _: object, "its kind: object has the methods of no kind of store"),
