@@ -62,10 +62,21 @@ class Direct(Upstreams):
 
 
 def places(request: Json) -> list[tuple[str | int, ...]]:
-    """List the places where a change must show; a name that stands there twice is still said by the other."""
+    """List the places where a change must show; what stands there twice is still said by the other."""
     twice = request.get("user") is not None and request.get("user") == request.get("safety_identifier")
     hidden = (*HARMLESS, "user", "safety_identifier") if twice else HARMLESS
-    return [path for path, _ in walk(request) if not path or path[-1] not in hidden]
+    found = [path for path, _ in walk(request) if not path or path[-1] not in hidden]
+    marked = {mark for at, one in enumerate(request.get("messages", [])) for mark in marked_twice(at, one)}
+    return [path for path in found if not any(path[: len(mark)] == mark for mark in marked)]
+
+
+def marked_twice(at: int, message: Json) -> list[tuple[str | int, ...]]:
+    """Give the marks of a message and of its last part, which are the same."""
+    mark, content = message.get("cache_control"), message.get("content")
+    if mark is None or not isinstance(content, list) or not content or content[-1].get("cache_control") != mark:
+        return []
+    own = ("messages", at)
+    return [(*own, "cache_control"), (*own, "content", len(content) - 1, "cache_control")]
 
 
 @pytest.mark.parametrize("target", TARGETS)

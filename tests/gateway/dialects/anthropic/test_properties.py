@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from hypothesis import given
@@ -101,8 +102,9 @@ def _plain(blocks: Sequence[Block]) -> list[Block]:
     return [block for block in bare if block != {"type": "text", "text": ""}]
 
 
-def _citations(blocks: Sequence[Block]) -> list[object]:
-    return [source for block in blocks for source in block.get("citations", [])]
+def _citations(blocks: Sequence[Block]) -> list[Block]:
+    """Collect them, sorted: those of an empty text stand with other words in a whole answer."""
+    return sorted((one for block in blocks for one in block.get("citations", [])), key=itemgetter("url"))
 
 
 def _without_nulls(value: object) -> object:
