@@ -210,12 +210,15 @@ class StreamReader(BlockReader):
             self._tokens += read_logprobs(told.content)
         if choice.delta is not None:
             self._delta(choice.delta, whole=False)
-        if choice.message is not None:
+        if choice.message is not None and not self._heard():  # some servers repeat at the end what they have streamed
             self._delta(choice.message, whole=True)
         if choice.finish_reason:  # some servers write "" into each chunk
             self._finish = choice.finish_reason
             if choice.error is not UNSET and _says(choice.error):
                 self._fail(read_error(200, b'{"error":%b}' % choice.error, {}))
+
+    def _heard(self) -> bool:
+        return bool(self._said or self._refusal or self._blocks.calls)
 
     def _delta(self, delta: Delta, *, whole: bool) -> None:
         if thought := _thought(delta):
@@ -349,7 +352,7 @@ class StreamReader(BlockReader):
             return nameless
         if native in _FAILED:
             return UpstreamUnavailable(f"the upstream ended its answer with {native!r}")
-        if native is None and not (done and (calls or self._said or self._refusal)):
+        if native is None and not (done and self._heard()):
             return cut()
         reason = _FINISHED.get(native or "stop", "stop")
         if reason == "stop" and calls:

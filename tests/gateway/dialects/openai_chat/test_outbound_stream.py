@@ -89,6 +89,28 @@ def test_words_go_out_as_they_come() -> None:
     assert one.feed([chunk({"content": "llo"})]) == [ir.TextDelta("llo")]
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_message_that_repeats_what_was_streamed_says_nothing(beside: bool) -> None:
+    delta: Json = {"role": "assistant", "content": "Hello", "tool_calls": fragment(0, "c1", "f", "{}")["tool_calls"]}
+    choice = {"index": 0, "message": delta, "finish_reason": "stop"}  # MiniMax ends with it, Perplexity has it beside
+    said = [] if beside else [chunk({"content": "Hel"}), chunk({"content": "lo"}), chunk(fragment(0, "c1", "f", "{}"))]
+    last = json.dumps(HEAD | {"choices": [choice | ({"delta": delta} if beside else {})], "usage": USAGE})
+    fold = ir.Fold()
+    fold.feed(read(*said, last))
+    text, call = fold.reply().parts
+    assert isinstance(text, ir.Text)
+    assert text.text == "Hello"
+    assert isinstance(call, ir.ToolCall)
+    assert bytes(call.arguments) == b"{}"
+    assert fold.reply().usage == ir.Usage(input=9, output=3, total=12)
+
+
+def test_a_message_in_the_place_of_a_delta_is_the_answer() -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+    events = read(chunk({"role": "assistant", "content": ""}), json.dumps(HEAD | {"choices": [choice]}))
+    assert events == [STARTED, *words("Hello"), STOP]
+
+
 def test_azures_first_chunk_without_choices_begins_nothing() -> None:
     first = json.dumps({"id": "", "model": "", "created": 0, "choices": [], "prompt_filter_results": [{}]})
     assert read(first, chunk({"content": "ok"}), chunk({}, "stop")) == [STARTED, *words("ok"), STOP]
