@@ -12,9 +12,9 @@ from gateway import ir
 from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
-__all__ = ["BlockReader", "cut"]
+__all__ = ["NO_CALL", "BlockReader", "cut"]
 
-_NO_CALL: Final = "upstream_malformed_tool_call"
+NO_CALL: Final = "upstream_malformed_tool_call"
 _BY_ITSELF: Final = frozenset({"stop", "tool_calls"})  # at a limit, or withheld, a call may be cut
 
 
@@ -64,12 +64,12 @@ class BlockReader:
         """Give the error of an answer that calls a tool without saying which."""
         if all(call.name for call in self._blocks.calls):
             return None
-        return UpstreamMalformed("the upstream called a tool without a name", code=_NO_CALL)
+        return UpstreamMalformed("the upstream called a tool without a name", code=NO_CALL)
 
     def _finished_with(self, usage: ir.Usage | None, ending: ir.Finished) -> None:
         """End what is open, and the answer; it ends ill if what has gone out is no call that could be made."""
         if ending.reason in _BY_ITSELF and any(call.garbled for call in self._blocks.calls):
-            self._fail(UpstreamMalformed("the upstream called a tool with arguments that are no JSON", code=_NO_CALL))
+            self._fail(UpstreamMalformed("the upstream called a tool with arguments that are no JSON", code=NO_CALL))
             return
         self._events += self._blocks.events(ended=True)
         if usage is not None:

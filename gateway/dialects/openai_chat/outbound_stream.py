@@ -18,9 +18,9 @@ from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
-from gateway.dialects.outbound_reader import BlockReader, cut
+from gateway.dialects.outbound_reader import NO_CALL, BlockReader, cut
 from gateway.dialects.shown import picture
-from gateway.errors import GatewayError, InvalidRequest, UpstreamUnavailable
+from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
 
 from .outbound_errors import read_details, read_error, unwrapped
 from .outbound_usage import Tally
@@ -35,10 +35,13 @@ _FINISHED: Final[dict[str, ir.FinishReason]] = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
+    "model_context_window_exceeded": "context_window",
     "content_filter": "content_filter",
+    "sensitive": "content_filter",  # Zhipu's
 }
 # Never a clean end.
-_FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource"})
+_FAILED: Final = frozenset({"error", "abort", "cancelled", "insufficient_system_resource", "network_error"})
+_MALFORMED: Final = "function_call_filter"  # Google's, which adds its own word: `content_filter: SAFETY`
 _DONE: Final = "[DONE]"
 _NOTHING: Final = frozenset({b"null", b"false", b"{}", b"[]", b'""', b"0"})
 _LEGACY: Final = -1  # the index of the older function_call, of which there is one
@@ -350,11 +353,14 @@ class StreamReader(BlockReader):
         native, calls = self._finish, self._blocks.calls
         if (nameless := self._nameless()) is not None:
             return nameless
-        if native in _FAILED:
+        why = (native or "stop").partition(":")[0]
+        if why in _FAILED:
             return UpstreamUnavailable(f"the upstream ended its answer with {native!r}")
+        if why == _MALFORMED:
+            return UpstreamMalformed(f"the upstream ended its answer with {native!r}", code=NO_CALL)
         if native is None and not (done and self._heard()):
             return cut()
-        reason = _FINISHED.get(native or "stop", "stop")
+        reason = _FINISHED.get(why, "stop")
         if reason == "stop" and calls:
             reason = "tool_calls"
         elif reason == "stop" and self._refusal and not self._text:

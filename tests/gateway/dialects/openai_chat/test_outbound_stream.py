@@ -377,7 +377,10 @@ def test_a_call_without_a_name_is_an_error() -> None:
         ("stop", "stop"),
         ("length", "length"),
         ("max_tokens", "length"),
+        ("model_context_window_exceeded", "context_window"),
         ("content_filter", "content_filter"),
+        ("content_filter: PROHIBITED_CONTENT", "content_filter"),  # as Google's compatible API says it
+        ("sensitive", "content_filter"),
         ("tool_calls", "stop"),
         ("eos", "stop"),
         ("end_turn", "stop"),
@@ -396,9 +399,24 @@ def test_a_cut_call_keeps_the_reason() -> None:
     assert events[1:] == [*made("call_a", "f", '{"a":'), ir.Finished(reason="length", native="length")]
 
 
-@pytest.mark.parametrize("native", ["error", "abort"])
+@pytest.mark.parametrize("native", ["error", "abort", "network_error"])
 def test_a_failure_for_a_finish_reason_is_one(native: str) -> None:
     assert isinstance(failed(read(chunk({"content": "x"}), chunk({}, native))), errors.UpstreamUnavailable)
+
+
+def test_a_call_that_google_could_not_read_is_no_clean_end() -> None:
+    native = "function_call_filter: MALFORMED_FUNCTION_CALL"
+    for error in (
+        failed(read(chunk({"role": "assistant"}), chunk({}, native))),
+        failed(whole(choices=[{"index": 0, "finish_reason": native}])),
+    ):
+        assert isinstance(error, errors.UpstreamMalformed)
+        assert (error.code, native in error.message) == ("upstream_malformed_tool_call", True)
+
+
+def test_a_whole_answer_that_is_withheld_needs_no_message() -> None:
+    events = whole(choices=[{"index": 0, "finish_reason": "content_filter: SAFETY"}])
+    assert events == [STARTED, ir.Finished(reason="content_filter", native="content_filter: SAFETY")]
 
 
 def test_done_without_a_finish_reason_completes_what_is_there() -> None:
