@@ -256,8 +256,11 @@ class _Recited(Struct, gc=False, rename="camel"):
     end_index: int | None = None
 
 
-class _Recitation(Struct, gc=False):
+class _Recitation(Struct, gc=False, rename="camel"):
+    """`citations` is the name at Vertex AI and Code Assist, the other one that of the Gemini API."""
+
     citations: list[_Recited] | None = None
+    citation_sources: list[_Recited] | None = None
 
 
 _GROUNDING: Final = msgspec.json.Decoder(_Grounding, strict=False)
@@ -290,7 +293,7 @@ def read_recited(metadata: Raw) -> list[ir.CitationDelta]:
         return []
     return [
         _cite(_Source(one.uri, one.title), _Segment(one.start_index, one.end_index))
-        for one in found.citations or ()
+        for one in found.citations or found.citation_sources or ()
         if one.uri
     ]
 

@@ -333,8 +333,9 @@ def test_odd_sources_harm_nothing(found: object) -> None:
     assert end(read(chunk(text("a"), finish="STOP", groundingMetadata=found))).reason == "stop"
 
 
-def test_recited_works_are_cited() -> None:
-    found = {"citations": [{"startIndex": 0, "endIndex": 16, "uri": "https://book.example"}, {"license": "x"}]}
+@pytest.mark.parametrize("name", ["citations", "citationSources"])  # at Vertex AI and Code Assist; at the Gemini API
+def test_recited_works_are_cited(name: str) -> None:
+    found = {name: [{"startIndex": 0, "endIndex": 16, "uri": "https://book.example"}, {"license": "x"}]}
     events = read(chunk(text("Call me Ishmael.")), chunk(finish="RECITATION", citationMetadata=found))
     assert blocks(events)[0][2] == ir.CitationDelta(url="https://book.example", start=0, end=16)
 
