@@ -27,7 +27,7 @@ Message = dict[str, object]
 _MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[image attached below]"
 _ALONE: Final = "thoughts without an answer are not sent back"
-_ECHOED: Final = re.compile(r"deepseek|kimi")  # they refuse calls that come back without the thoughts before them
+_ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
 
 class Conversation:

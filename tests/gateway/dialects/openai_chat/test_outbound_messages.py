@@ -228,12 +228,13 @@ def test_an_answer_of_nothing_but_thoughts_is_left_out() -> None:
     assert said == [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
 
 
-def test_deepseek_gets_back_the_thoughts_before_a_call() -> None:
+@pytest.mark.parametrize("model", ["deepseek-reasoner", "kimi-k2-thinking", "xiaomi/MiMo-V2.5-Pro"])
+def test_those_that_ask_for_the_thoughts_before_a_call_get_them_back(model: str) -> None:
     turns = (user("a"), assistant(ir.Thinking(text="hm"), call("c1"), places=(("messages[1]",), ())))
-    answer = written(*turns, model="deepseek-reasoner")
+    answer = written(*turns, model=model)
     assert message_of(answer, 1)["reasoning_content"] == "hm"
     assert answer.losses == ()
-    assert "reasoning_content" not in messages(*turns, model="deepseek-reasoner", target={"signatures": False})[1]
+    assert "reasoning_content" not in messages(*turns, model=model, target={"signatures": False})[1]
 
 
 def test_thoughts_without_an_answer_are_told_to_be_lost() -> None:
