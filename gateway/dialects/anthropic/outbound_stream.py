@@ -3,7 +3,7 @@
     message_start ─► Started     content_block_start, _delta, _stop ─► one block
     message_delta, message_stop ─► the end     error ─► Failed
 
-The end comes with `message_stop` and nothing else: a stream that lacks it broke off.
+The end comes with `message_stop`, or where the stream ends behind its reason: one that lacks both broke off.
 """
 
 from collections.abc import Callable, Sequence
@@ -210,6 +210,13 @@ class StreamReader(BlockReader):
         for index in sorted(self._open):
             self._block_ended(Event(index=index))
         self._finished_with(self._tally.usage(), self._finished(native, called=bool(self._blocks.calls)))
+
+    def _close(self) -> None:
+        """Take the end of the stream, which ends an answer well that has said why it ends: some servers say no more."""
+        if self._end.stop_reason is None:
+            super()._close()
+        else:
+            self._message_ended(Event())
 
     def _finished(self, native: str | None, *, called: bool) -> ir.Finished:
         reason = _FINISHED.get(native or "end_turn", "stop")

@@ -306,9 +306,14 @@ def test_pitfall_37_an_error_within_the_stream_keeps_its_class() -> None:
     assert error.message == "Overloaded"
 
 
-@pytest.mark.parametrize("events", [[], [start()], [start(), *words(0, "a")], [start(), *words(0, "a"), end()[0]]])
-def test_pitfall_6_a_stream_without_its_last_event_broke_off(events: list[Json]) -> None:
+@pytest.mark.parametrize("events", [[], [start()], [start(), *words(0, "a")], [start(), *words(0, "a"), end(None)[0]]])
+def test_pitfall_6_a_stream_without_a_reason_and_its_last_event_broke_off(events: list[Json]) -> None:
     assert isinstance(failure(read(*events)), errors.StreamBroken)
+
+
+def test_a_stop_reason_is_enough_of_an_end() -> None:
+    for said in ([*words(0, "a"), *end("max_tokens")], [*called(0, '{"a":1}')[:-1], *end("tool_use")]):
+        assert read(start(), *said[:-1]) == read(start(), *said)
 
 
 def test_an_end_without_anything_is_none() -> None:
