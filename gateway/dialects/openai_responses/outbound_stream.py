@@ -136,17 +136,17 @@ class StreamReader(BlockReader):
     def _added(self, event: Event) -> None:
         self._start(None)
         item = read_item(event.item, _ITEMS)
-        known = self._known(item.id, event.output_index)
-        if known is None or known.done or known.kind != item.type or (known.id and item.id and known.id != item.id):
-            known = self._new(item.type, item.id, event.output_index)
+        known, key = self._known(item.key, event.output_index), item.key
+        if known is None or known.done or known.kind != item.type or (known.id and key and known.id != key):
+            known = self._new(item.type, key, event.output_index)
         self._name(known.output, item)
 
     def _done(self, event: Event) -> None:
         self._start(None)
         item = read_item(event.item, _ITEMS)
-        known = self._known(item.id, event.output_index)
+        known = self._known(item.key, event.output_index)
         if known is None or known.kind != item.type:
-            known = self._new(item.type, item.id, event.output_index)
+            known = self._new(item.type, item.key, event.output_index)
         self._complete(known, item, event.item)
 
     def _complete(self, known: _Seen, item: Item, raw: Raw, *, cut: bool = False) -> None:
@@ -269,7 +269,7 @@ class StreamReader(BlockReader):
             item = read_item(raw, _ITEMS)
             seen = self._match(item, index, left)
             if seen is None:
-                seen = self._new(item.type, item.id, None)
+                seen = self._new(item.type, item.key, None)
             else:
                 left.remove(seen)
             self._complete(seen, item, raw, cut=cut)
@@ -281,7 +281,7 @@ class StreamReader(BlockReader):
         """Find what is already read of an item: by its id, its place, or as the first of its kind."""
         alike = [seen for seen in left if seen.kind == item.type]
         at = self._by_index.get(index)
-        of_id = next((seen for seen in alike if item.id and seen.id == item.id), None)
+        of_id = next((seen for seen in alike if item.key and seen.id == item.key), None)
         return of_id or (at if at in alike else next(iter(alike), None))
 
     def _finished(self, response: Response, *, cut: bool, called: bool) -> ir.Finished:

@@ -58,6 +58,11 @@ class Item(Struct):
     result: str | None = None
     output_format: str | None = None
 
+    @property
+    def key(self) -> str | None:
+        """What events call it by: llama.cpp's calls have no id of their own."""
+        return self.id or self.call_id
+
 
 class InputDetails(Struct):
     cached_tokens: int | None = None

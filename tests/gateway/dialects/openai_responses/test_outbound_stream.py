@@ -188,6 +188,27 @@ def test_arguments_may_come_late(events: list[dict[str, Any]]) -> None:
     assert "".join(one.json for one in found[0][1:] if isinstance(one, ir.ArgumentsDelta)) == '{"a":1}'
 
 
+def test_calls_without_ids_and_places_keep_their_own_arguments() -> None:
+    """As llama.cpp streams them: their events name them by `call_id`, and they are done at the end."""
+    calls = [{"type": "function_call", "call_id": f"fc_{n}", "name": "f", "arguments": f'{{"a":{n}}}'} for n in (1, 2)]
+    begun = [
+        one
+        for call in calls
+        for one in (
+            {"type": "response.output_item.added", "item": call | {"arguments": ""}},
+            {
+                "type": "response.function_call_arguments.delta",
+                "item_id": call["call_id"],
+                "delta": call["arguments"],
+            },
+        )
+    ]
+    ended = [{"type": "response.output_item.done", "item": call} for call in calls]
+    assert blocks(read(created(), *begun, *ended, terminal(output=calls))) == [
+        [called(call_id=f"fc_{n}"), ir.ArgumentsDelta(f'{{"a":{n}}}')] for n in (1, 2)
+    ]
+
+
 def test_call_waits_for_its_name() -> None:
     one = reader()
     feeds = [event("function_call_arguments.delta", delta="{}"), done(0, "function_call", arguments="{}", **CALL)]
