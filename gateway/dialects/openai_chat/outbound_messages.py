@@ -27,6 +27,8 @@ Message = dict[str, object]
 _MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[image attached below]"
 _ALONE: Final = "thoughts without an answer are not sent back"
+_MISTRALS: Final = re.compile(r"[sx]tral")  # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form
+_THEIRS: Final = re.compile(r"[A-Za-z0-9]{9}")
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
 
@@ -50,6 +52,7 @@ class Conversation:
         self._parts = Parts(request.paths, losses)
         self._echoes = signatures and _ECHOED.search(model.lower()) is not None
         self._signs = signatures and "gemini" in model.lower()
+        self._short = _MISTRALS.search(model.lower()) is not None
 
     def messages(self) -> list[Message]:
         """Give all messages, the system's first."""
@@ -113,7 +116,7 @@ class Conversation:
 
     def _call(self, call: ir.ToolCall) -> Message:
         name, arguments = self._names.upstream(call.name), bytes(call.arguments).decode()
-        written: Message = {"id": _call_id(call.id), "type": "function"}
+        written: Message = {"id": self._call_id(call.id), "type": "function"}
         if name in self._custom:
             written |= {"type": "custom", "custom": {"name": name, "input": free_text(arguments)}}
         else:
@@ -123,6 +126,11 @@ class Conversation:
             written["extra_content"] = {"google": {"thought_signature": signature}}
         return written
 
+    def _call_id(self, given: str) -> str:
+        if self._short:
+            return given if _THEIRS.fullmatch(given) else sha256(given.encode()).hexdigest()[:9]
+        return given if len(given) <= _MAX_ID else "call_" + sha256(given.encode()).hexdigest()[:24]
+
     def _results(self, step: Step) -> list[Message]:
         messages: list[Message] = []
         attached: list[Message] = []
@@ -131,7 +139,7 @@ class Conversation:
                 media = [self._parts.write(part) for part in result.parts if isinstance(part, ir.Media)]
                 words = [text_of(result), _BELOW if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
-                messages.append({"role": "tool", "tool_call_id": _call_id(result.id), "content": content})
+                messages.append({"role": "tool", "tool_call_id": self._call_id(result.id), "content": content})
                 attached += media
         return [*messages, {"role": "user", "content": attached}] if attached else messages
 
@@ -145,7 +153,3 @@ class Conversation:
 
 def _joined(parts: Sequence[ir.Part], between: str) -> str:
     return between.join(part.text for part in parts if isinstance(part, ir.Text))
-
-
-def _call_id(given: str) -> str:
-    return given if len(given) <= _MAX_ID else "call_" + sha256(given.encode()).hexdigest()[:24]

@@ -127,6 +127,15 @@ def test_long_ids_are_cut_alike_for_call_and_result() -> None:
     assert len(ident) <= 40
 
 
+@pytest.mark.parametrize("model", ["mistral-large-latest", "mistralai/Devstral-Small-2", "open-mixtral-8x22b"])
+def test_mistrals_get_ids_of_their_own_form(model: str) -> None:
+    turns = assistant(call("toolu_1"), call("D681PevKs")), user(result("toolu_1"), result("D681PevKs"))
+    _, said, *answers = messages(user("go"), *turns, model=model)
+    first, second = (one["id"] for one in said["tool_calls"])
+    assert (len(first), first.isalnum(), second) == (9, True, "D681PevKs")
+    assert [answer["tool_call_id"] for answer in answers] == [first, second]
+
+
 def test_illegal_ids_are_made_legal() -> None:
     said = messages(user("go"), assistant(call("functions.f:0")), user(result("functions.f:0", "ok")))
     ident = said[1]["tool_calls"][0]["id"]
