@@ -27,7 +27,9 @@ Message = dict[str, object]
 _MAX_ID: Final = 40  # OpenAI's limit here
 _BELOW: Final = "[image attached below]"
 _ALONE: Final = "thoughts without an answer are not sent back"
-_MISTRALS: Final = re.compile(r"[sx]tral")  # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form
+# Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
+_MISTRALS: Final = re.compile(r"[sx]tral")
+_NOTED: Final = "OK."
 _THEIRS: Final = re.compile(r"[A-Za-z0-9]{9}")
 _ECHOED: Final = re.compile(r"deepseek|kimi|mimo")  # they refuse calls that come back without the thoughts before them
 
@@ -52,7 +54,7 @@ class Conversation:
         self._parts = Parts(request.paths, losses)
         self._echoes = signatures and _ECHOED.search(model.lower()) is not None
         self._signs = signatures and "gemini" in model.lower()
-        self._short = _MISTRALS.search(model.lower()) is not None
+        self._mistral = _MISTRALS.search(model.lower()) is not None
 
     def messages(self) -> list[Message]:
         """Give all messages, the system's first."""
@@ -60,7 +62,8 @@ class Conversation:
         steps = arrange(map(self._unmarked, request.turns), self._taken, self._losses)
         rules = "\n\n".join(text.text for text in request.system if text.text)
         leading: list[Message] = [{"role": "system", "content": rules}] if rules else []
-        return leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
+        messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]
+        return _answered(messages) if self._mistral else messages
 
     def _taken(self, thought: ir.Thinking) -> bool:
         return self._echoes and thought.signature is None and thought.redacted is None
@@ -127,7 +130,7 @@ class Conversation:
         return written
 
     def _call_id(self, given: str) -> str:
-        if self._short:
+        if self._mistral:
             return given if _THEIRS.fullmatch(given) else sha256(given.encode()).hexdigest()[:9]
         return given if len(given) <= _MAX_ID else "call_" + sha256(given.encode()).hexdigest()[:24]
 
@@ -149,6 +152,16 @@ class Conversation:
         "assistant": _assistant,
         "results": _results,
     }
+
+
+def _answered(messages: Sequence[Message]) -> list[Message]:
+    """Let the model say something behind the results of its calls, before anybody else does."""
+    said: list[Message] = []
+    for message in messages:
+        if said and said[-1]["role"] == "tool" and message["role"] in ("user", "system"):
+            said.append({"role": "assistant", "content": _NOTED})
+        said.append(message)
+    return said
 
 
 def _joined(parts: Sequence[ir.Part], between: str) -> str:

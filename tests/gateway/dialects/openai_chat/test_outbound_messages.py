@@ -136,6 +136,14 @@ def test_mistrals_get_ids_of_their_own_form(model: str) -> None:
     assert [answer["tool_call_id"] for answer in answers] == [first, second]
 
 
+def test_mistrals_answer_results_before_the_user_goes_on() -> None:
+    turns = user("go"), assistant(call("c1")), user(result("c1", "ok"), "and then?")
+    assert [message["role"] for message in messages(*turns)[2:]] == ["tool", "user"]
+    said = messages(*turns, model="mistral-large-latest")[2:]
+    assert [message["role"] for message in said] == ["tool", "assistant", "user"]
+    assert said[1:] == [{"role": "assistant", "content": "OK."}, {"role": "user", "content": "and then?"}]
+
+
 def test_illegal_ids_are_made_legal() -> None:
     said = messages(user("go"), assistant(call("functions.f:0")), user(result("functions.f:0", "ok")))
     ident = said[1]["tool_calls"][0]["id"]
