@@ -55,6 +55,9 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "stream_options": "counting",
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
+    "reasoningeffort": "effort",  # xAI's names
+    "presencepenalty": "drawing",
+    "frequencypenalty": "drawing",
     "reasoning.summary": "summaries",
     "temperature": "drawing",
     "top_p": "drawing",
@@ -71,6 +74,9 @@ _UNKNOWN: Final = (
     "argument supplied: {}",
     "arguments supplied: {}",
     "parameter: {}",
+    "does not support parameter {}",  # xAI
+    "argument not supported: {}",
+    "not supported on this model: {}",
     "unexpected keyword argument {}",
     "unknown field {}",
     "body,{}]",  # pydantic's path
@@ -80,7 +86,7 @@ _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(("reasoning_effort", "reasoning.effort"), "effort_value"),
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "drawing"),
 }
-_REFUSED: Final = ("{} does not support",)
+_REFUSED: Final = ("{} does not support", "invalid {}: only")  # OpenAI; Moonshot
 # An answer may not be so long, and how long it may be: OpenAI and Azure, its Responses, Groq.
 _TOO_LONG: Final = (
     "supports at most",
@@ -107,6 +113,7 @@ CAUSES: Final = Causes(
         *((_BAD, words.format(name), cause) for name, cause in _VALUES.items() for words in _REFUSED),
         *((_BAD, words, "limit") for words in _TOO_LONG),
         (_BAD, "stop is not supported", "stops"),  # by a model; Responses does not know the field at all
+        (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content is not supported", "sealing"),

@@ -89,6 +89,12 @@ def test_published_refusals(name: str) -> None:
         ("Unsupported parameter: 'logprobs' is not supported with this model.", "logprobs"),
         ("Unsupported parameter: 'top_logprobs' is not supported with this model.", "logprobs"),
         ("property 'logprobs' is unsupported", "logprobs"),
+        ("invalid temperature: only 1 is allowed for this model", "drawing"),  # Moonshot
+        ("Model grok-4.20 does not support parameter reasoningEffort.", "effort"),  # xAI
+        ("Argument not supported on this model: reasoning_effort", "effort"),
+        ("Argument not supported on this model: presencePenalty", "drawing"),
+        ("Argument not supported on this model: stop", "stops"),
+        ("Argument not supported: stream_options", "counting"),
         ("property 'stream_options' is unsupported", "counting"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Encrypted content is not supported with this model.", "sealing"),
