@@ -75,6 +75,7 @@ Cause = Literal[
     "drawing_thinking",
     "stops",
     "counting",
+    "identity",
     "summaries",
     "sealing",
     "filtered",

@@ -31,7 +31,7 @@ from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import DRAWING, MaxTokensField, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten
 from gateway.errors import GatewayError, NotFound, PreviousNotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -53,6 +53,7 @@ _COUNTING: Final = "stream_options"
 _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
+    "identity": "this upstream does not know it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
 _EFFORT: Final[frozenset[Cause]] = frozenset({"effort", "effort_value"})
@@ -63,6 +64,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "drawing": tuple(DRAWING),
     "stops": ("stop",),
     "counting": (_COUNTING,),
+    "identity": IDENTITY,
     "summaries": ("reasoning_summary",),
     "sealing": ("reasoning.encrypted_content",),
 }
@@ -232,7 +234,8 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
         refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
         dropped += refused
         said = (name for name in refused if written.body[name] != DRAWING.get(name))
-        losses += tuple(ir.Loss(request.paths.get(name, name), reason, "change") for name in said)
+        severity: ir.Severity = "hint" if cause == "identity" else "change"
+        losses += tuple(ir.Loss(request.paths.get(name, name), reason, severity) for name in said)
     if not dropped:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
+from gateway.dialects.outbound import IDENTITY
 from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
@@ -33,6 +34,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "stops",
     "logprobs",
     "counting",
+    "identity",
     "signatures",
     "summaries",
     "sealing",
@@ -53,6 +55,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "max_completion_tokens": "new_limit",
     "reasoning_content": "thoughts",
     "stream_options": "counting",
+    **dict.fromkeys(IDENTITY, "identity"),
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
     "reasoningeffort": "effort",  # xAI's names
@@ -79,6 +82,7 @@ _UNKNOWN: Final = (
     "not supported on this model: {}",
     "unexpected keyword argument {}",
     "unknown field {}",
+    "key(s) in object: {}",
     "body,{}]",  # pydantic's path
 )
 # Values that a model does not take of a field that it knows.

@@ -96,6 +96,21 @@ async def test_a_server_that_refuses_stream_options_is_asked_without(openai: Ope
     assert ["stream_options" in call.request for call in openai.calls] == [True, False, False]
 
 
+@pytest.mark.parametrize("field", ["prompt_cache_key", "user"])
+async def test_a_server_that_does_not_want_to_know_who_asks_is_asked_without(openai: OpenAISite, field: str) -> None:
+    openai.translate = {"lossy": "strict"}
+    await openai.open()
+    openai.fake.script.push(refusal(f"property '{field}' is unsupported"))
+    who: dict[str, Any] = {"user": "u", "session": "s", "paths": {"user": "user", "session": "prompt_cache_key"}}
+    assert await openai.ask(attempts=1, **who) == "hi"
+    assert await openai.ask(attempts=1, **who) == "hi"
+    assert [{"user", "prompt_cache_key"} & call.request.keys() for call in openai.calls] == [
+        {"user", "prompt_cache_key"},
+        set(),
+        set(),
+    ]
+
+
 async def losses(openai: OpenAISite, **request: Any) -> list[str]:
     begun = await openai.begin(attempts=1, **request)
     begun.answer.close()

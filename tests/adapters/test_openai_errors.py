@@ -96,6 +96,10 @@ def test_published_refusals(name: str) -> None:
         ("Argument not supported on this model: stop", "stops"),
         ("Argument not supported: stream_options", "counting"),
         ("property 'stream_options' is unsupported", "counting"),
+        ("property 'prompt_cache_key' is unsupported", "identity"),  # Groq
+        ("body.prompt_cache_key: property 'body.prompt_cache_key' is unsupported", "identity"),  # Cerebras
+        ("property 'user' is unsupported", "identity"),
+        ("property 'messages.0.user.name' is unsupported", "final"),
         ("The encrypted content gAAA... could not be verified.", "signatures"),
         ("Encrypted content is not supported with this model.", "sealing"),
         ("The encrypted content could not be verified. Reason: organization_id did not match.", "kept"),

@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, IDENTITY, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
 from .edits_shown import shown
@@ -41,6 +41,7 @@ __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 
 _Words = Words[OpenAITarget]
 
+_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY})
 _BOOL: Final = msgspec.json.Decoder(bool)
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
@@ -102,7 +103,7 @@ def _refused(words: _Words) -> None:
             said = words.get(name, _VALUE) != DRAWING.get(name)
             words.drop(name)
             if said:
-                words.lose(name, "this model does not take it", "hint" if name == "reasoning_effort" else "change")
+                words.lose(name, "this model does not take it", "hint" if name in _HINTS else "change")
 
 
 def _count(words: _Words) -> None:
