@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.app import adapters_of
 from gateway.app import check as check_config
+from gateway.cli.credentials_store import stored
 from gateway.cli.credentials_text import plain, table
 from gateway.cli.credentials_work import quiet
 from gateway.cli.login_answer import LISTEN_S, PASTE_S, open_browser, wait
@@ -68,6 +69,8 @@ def log_in(
         transport = Transport(connect_s=loaded.config.timeouts.connect)
         try:
             chosen = _choose(loaded, upstream, adapters)
+            with stored(loaded):  # else the owner agrees in vain
+                pass
             consent, code = await _agreed(loaded, chosen, listen_s, paste_s, browser=browser)
             await chosen.start(transport)
             credential = await chosen.log_in(consent, code, _tell)

@@ -217,13 +217,13 @@ def test_an_account_that_its_owner_must_verify_says_where(place: Place) -> None:
     assert [row.state for row in place.rows()] == ["needs_verification"]
 
 
-def test_a_store_that_cannot_be_written_is_said(place: Place) -> None:
+def test_a_store_that_cannot_be_written_is_said_before_the_owner_agrees(place: Place) -> None:
     place.browser()
     data = place.folder / "data"
     data.write_text("no folder", "utf-8")
-    with place.login() as screen:
-        assert screen.ends() == 1
-    screen.shows("not logged in: the account cannot be kept, so it is not used")
+    done = place.run()
+    assert (done.returncode, done.stderr) == (2, f"{data / 'gateway.db'}: File exists\n")
+    assert calls(place, "auth") == 0
 
 
 def test_several_upstreams_need_a_name(place: Place, run: Run) -> None:
