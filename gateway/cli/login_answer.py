@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from socket import socket
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import click
 
@@ -50,9 +50,9 @@ async def wait(consent: Consent, listener: socket, listen_s: float = LISTEN_S, p
 def code_in(consent: Consent, pasted: str) -> str:
     """Read the address of the last page, or only the code of it; raise ValueError for another text, or LoginFailed."""
     query = (pasted.partition("?")[2] or pasted).partition("#")[0]
-    if "=" in query:
+    if {"code", "error"} & dict(parse_qsl(query)).keys():
         return code_of(consent, query)
-    if "://" in pasted or not _CODE.fullmatch(pasted):
+    if "=" in query or "://" in pasted or not _CODE.fullmatch(pasted):
         raise ValueError("there is no answer in that: paste the whole address of the browser's last page")
     return unquote(pasted)
 

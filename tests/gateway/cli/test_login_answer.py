@@ -15,6 +15,7 @@ from gateway.upstream import Consent, LoginFailed
 pytestmark = pytest.mark.anyio
 
 CONSENT = Consent(url="", state="st-ate", verifier="v", redirect_uri="")
+LINK = "http://localhost:51233/o/oauth2/v2/auth?response_type=code&state=st-ate&prompt=consent"
 ADDRESS = "http://127.0.0.1:51234/oauth2/callback?state=st-ate&code=4%2F0AX-y_z&scope=email"
 
 
@@ -64,7 +65,17 @@ def test_an_address_or_only_its_code_can_be_pasted(pasted: str) -> None:
     assert code_in(CONSENT, pasted) == "4/0AX-y_z"
 
 
-@pytest.mark.parametrize("pasted", ["y", "http://127.0.0.1:51234/oauth2/callback", "no idea what", "4/ÄÖÜ-abc"])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "y",
+        "http://127.0.0.1:51234/oauth2/callback",
+        "no idea what",
+        "4/ÄÖÜ-abc",
+        LINK,
+        "http://localhost:51233/signin/oauth/consent?authuser=0&part=AJi8",
+    ],
+)
 def test_another_text_is_no_answer(pasted: str) -> None:
     with pytest.raises(ValueError, match="paste the whole address"):
         code_in(CONSENT, pasted)
