@@ -95,7 +95,14 @@ def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
     """
     data = decrypted(file.read_bytes(), keys)
     named = _named(data)
-    return read_credentials(decrypted((file.parent / named).read_bytes(), keys) if named else data)
+    if not named:
+        return read_credentials(data)
+    try:
+        return read_credentials(decrypted((file.parent / named).read_bytes(), keys))
+    except OSError as error:
+        raise ValueError(f"its credentials_file, {named}, cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"its credentials_file, {named}: {error}") from None
 
 
 def decrypted(data: bytes, keys: Sequence[str]) -> bytes:

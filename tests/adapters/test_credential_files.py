@@ -125,6 +125,16 @@ def test_the_file_that_settings_name_is_read(tmp_path: Path) -> None:
     assert [one.email for one in load_credentials(tmp_path / "config.json").credentials] == ["a@example.invalid"]
 
 
+def test_what_is_wrong_with_the_file_that_settings_name_is_told_of_it(tmp_path: Path) -> None:
+    settings, accounts = tmp_path / "config.json", tmp_path / "accounts.json"
+    settings.write_text('{"credentials_file": "accounts.json"}')
+    with pytest.raises(ValueError, match=r"^its credentials_file, accounts\.json, cannot be read: No such file"):
+        load_credentials(settings)
+    accounts.write_text("{}")
+    with pytest.raises(ValueError, match=r"^its credentials_file, accounts\.json: holds no refresh_token"):
+        load_credentials(settings)
+
+
 @pytest.mark.parametrize("keys", [[NEW, OLD], [OLD]])
 def test_an_encrypted_file_is_opened_by_any_of_the_keys(tmp_path: Path, keys: list[str]) -> None:
     file = tmp_path / "credentials.json"
