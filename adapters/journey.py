@@ -319,9 +319,13 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     def _mark(self, failure: Failure, rule: Rule) -> None:
         """Let the pool know what the failure says about the credential."""
-        if rule.mark is None or self._lease is None:
+        if self._lease is None:
             return
         pool, credential = self._shared.pool, self._lease.credential
+        if rule.mark is None:
+            if isinstance(failure.error, UpstreamCredential) and not rule.shortage:  # else its login has told it
+                pool.refused(credential, str(failure))
+            return
         if rule.mark == "verify":
             pool.need_verification(credential, failure.link)
         elif rule.mark == "disable":

@@ -342,6 +342,11 @@ class Pool(Generic[_C]):
         if credential.failed(reason):
             self._told(credential, "failing", reason, "")
 
+    def refused(self, credential: _C, reason: str) -> None:
+        """Note that the upstream refused a call with it, which may do others."""
+        if credential.row.last_error != reason:
+            credential.learn(Change(id=credential.id, last_error=reason, last_error_at=self._clock.time()))
+
     def _told(self, credential: _C, event: Event, reason: str, link: str) -> None:
         if event in _SAID:
             fields = {"link": link} if link else {}

@@ -90,6 +90,7 @@ async def test_a_revoked_login_is_disabled_and_the_next_credential_serves(site: 
     assert await site.ask(attempts=1) == "hi"
     assert adapter.state() == "usable: 1 of 2 credentials; 1 disabled"
     assert adapter.credentials[0].reason.startswith("invalid_grant")
+    assert adapter.credentials[0].row.last_error == adapter.credentials[0].reason  # which the page says once
 
 
 async def test_the_only_login_revoked_leaves_no_credential(site: Site) -> None:

@@ -154,6 +154,7 @@ async def test_what_a_key_may_not_do_is_tried_with_the_others_and_held_against_n
         await openai.ask()
     assert openai.seen() == [("key-1", 403), ("key-2", 403)]
     assert adapter.state() == "usable: 2 of 2 credentials"
+    assert ["credential: Forbidden" in (view.last_error or "") for view in adapter.views()] == [True, True]
 
 
 async def test_a_key_without_a_right_is_held_to_what_it_may(openai: OpenAISite) -> None:

@@ -135,6 +135,8 @@ async def test_a_project_that_stays_unknown_is_not_the_callers_404(site: Site) -
 
 async def test_what_is_told_counts_the_credentials_that_were_asked(site: Site) -> None:
     site.fake.projects = set()
-    await site.open(*THREE)
+    adapter = await site.open(*THREE)
     with pytest.raises(NoCredential, match="^none of 2 credentials may do this: the upstream does not know"):
         await site.ask()
+    told = [view.last_error or "" for view in adapter.views()]
+    assert ["does not know the credential's project" in error for error in told] == [True, True, False]
