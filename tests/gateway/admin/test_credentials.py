@@ -260,6 +260,12 @@ async def test_accounts_are_added_where_one_can_log_in(tmp_path: Path) -> None:
     assert re.search(r"redirect URI <code>http://127\.0\.0\.1:\d+/oauth2/callback</code>", page)
 
 
+async def test_an_account_whose_e_mail_is_not_known_is_no_api_key(tmp_path: Path) -> None:
+    said = words(await page_of(made(tmp_path, Accounts(account(account=None)))))
+    assert f"Google account {account().id[:8]}, from login" in said
+    assert "API key" not in said
+
+
 async def test_what_a_login_misses_is_said_instead(tmp_path: Path) -> None:
     upstream = Accounts()
     upstream.missing = "set upstream.google.oauth.client_id"
