@@ -11,6 +11,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.config import Config, ConfigError, Loaded, OtherConfig, Problem, missing_extras
 from gateway.config.problems import class_of, one_line
+from gateway.config.rules import is_redis
 from gateway.limiter import Limiter
 from gateway.registry import import_path, path_of
 from gateway.registry import load as load_plugin
@@ -144,7 +145,7 @@ def missing_parts(loaded: Loaded) -> Iterator[Problem]:
     missing = [*missing_extras(loaded)]
     yield from missing
     url = loaded.config.store.redis.reveal()
-    if url and not missing:
+    if url and not missing and is_redis(url):  # else that is told already
         misread = cast("Callable[[str], str]", import_path(_MISREAD))  # what is loaded by path is not typed
         why = misread(url)
         if why:

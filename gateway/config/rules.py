@@ -25,7 +25,7 @@ from gateway.config.upstreams import (
 from gateway.proxies import misspelt
 from gateway.registry import names
 
-__all__ = ["SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "refuses_bind"]
+__all__ = ["SAMPLE_KEYS", "check_rules", "host_and_port", "is_loopback", "is_redis", "refuses_bind"]
 
 SAMPLE_KEYS: Final = frozenset({"123456", "sk-text", "sk-your-api-key"})
 _SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in SAMPLE_KEYS)
@@ -33,6 +33,7 @@ _SAMPLE_DIGESTS: Final = frozenset(sha256(key.encode()).hexdigest() for key in S
 _CLASS: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _REDIS: Final = ("redis://", "rediss://", "unix://")
+_REDIS_NUMBER: Final = re.compile(r"/?(\d+/?)?")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -131,8 +132,15 @@ def _shared_keys(config: Config, _: Draft) -> Findings:
 def _store(config: Config, _: Draft) -> Findings:
     if not _is_address(config.store.database.reveal(), _POSTGRES):
         yield ("store", "database"), "is no address of the form postgresql://user:password@host:5432/name"
-    if not _is_address(config.store.redis.reveal(), _REDIS):
+    if not is_redis(config.store.redis.reveal()):
         yield ("store", "redis"), "is no address of the form redis://host:6379/0, rediss://… or unix://…"
+
+
+def is_redis(address: str) -> bool:
+    """Whether this may lead to a Redis; its client takes a number that is none for 0, where others may count."""
+    if not _is_address(address, _REDIS):
+        return False
+    return address.startswith("unix:") or _REDIS_NUMBER.fullmatch(urlsplit(address).path) is not None
 
 
 def _is_address(address: str, begins: tuple[str, ...]) -> bool:

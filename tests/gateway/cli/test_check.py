@@ -108,6 +108,13 @@ def test_the_extra_of_a_database_is_missed_as_at_the_start(
     assert (done.code, done.err) == (2, said)
 
 
+def test_a_password_that_is_not_escaped_in_the_address_of_redis_is_not_told(run: Run, write: Write) -> None:
+    write('[store]\nredis = "redis://:aB3/xyz@host:6379/0"\n')
+    done = run("check")
+    said = "gateway.toml:2: store.redis: is no address of the form redis://host:6379/0, rediss://… or unix://…\n"
+    assert (done.code, done.err) == (2, said)
+
+
 def test_no_secret_is_printed(run: Run, write: Write) -> None:
     write('[auth]\nkeys = ["canary-1"]\n[admin]\npassword = "canary-2"\n[upstream.demo]\n')
     assert "canary" not in run("check").out

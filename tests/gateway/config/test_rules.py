@@ -176,7 +176,10 @@ def test_config_can_be_built_by_hand() -> None:
     assert refuses_bind(config) is None
 
 
-@pytest.mark.parametrize("address", ["localhost", "http://localhost:6379", "redis://localhost:six", "redis://h:0"])
+@pytest.mark.parametrize(
+    "address",
+    ["localhost", "http://localhost:6379", "redis://localhost:six", "redis://h:0", "redis://h/one", "redis://h/-1"],
+)
 def test_what_is_no_address_of_redis_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match="store.redis: is no address of the form redis://host:6379/0"):
         load({"store": {"redis": address}}, environ={})
@@ -193,7 +196,9 @@ def test_an_address_of_a_database_is_taken(address: str) -> None:
     assert load({"store": {"database": address}}, environ={}).config.store.database.reveal() == address
 
 
-@pytest.mark.parametrize("address", ["", "redis://localhost", "rediss://:pw@h:6380/2", "unix:///run/redis.sock?db=1"])
+@pytest.mark.parametrize(
+    "address", ["", "redis://localhost", "rediss://:pw@h:6380/2", "redis://h/1/", "unix:///run/redis.sock?db=1"]
+)
 def test_an_address_of_redis_is_taken(address: str) -> None:
     assert load({"store": {"redis": address}}, environ={}).config.store.redis.reveal() == address
 
