@@ -158,6 +158,8 @@ def _url(value: object) -> str:
     try:
         _ = urlsplit(url).port
     except ValueError as error:
+        if "@" in url:  # the error would tell of a password
+            raise ValueError("is not a URL: a / in a user or a password is written %2F") from None
         raise ValueError(f'"{url}" is not a URL: {error}') from None
     return url
 

@@ -27,6 +27,10 @@ TYPOS = [
         'gateway.toml:2: upstream.openai.base_url: "http://localhost:99999/v1" is not a URL: Port out of range 0-65535',
     ),
     (
+        '[upstream.openai]\nbase_url = "http://user:aB3/xyz@h/v1"',
+        "gateway.toml:2: upstream.openai.base_url: is not a URL: a / in a user or a password is written %2F",
+    ),
+    (
         '[upstream.openai]\nbase_url = "http://h/v1?code=S"',
         'gateway.toml:2: upstream.openai.base_url: ends before the "?": calls put their own path behind it',
     ),
