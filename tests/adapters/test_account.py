@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ async def test_a_new_refresh_token_is_written_before_the_access_token_is_used(si
     site.fake.oauth.hold()
     asked = asyncio.create_task(site.ask())
     await site.fake.wait_for("token")
-    with sqlite3.connect(site.folder / "gateway.db", isolation_level=None) as locked:
+    with closing(sqlite3.connect(site.folder / "gateway.db", isolation_level=None)) as locked:
         locked.execute("BEGIN IMMEDIATE")
         site.fake.oauth.release()
         done, _ = await asyncio.wait((asked,), timeout=0.5)
