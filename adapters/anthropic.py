@@ -6,7 +6,8 @@ A server other than Anthropic's may ask for no key: then `base_url` is enough.
 """
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -54,6 +55,7 @@ class _Count(Struct):
 
 
 _COUNT: Final = msgspec.json.Decoder(_Count)
+_DATED: Final = re.compile(r"(claude-[a-z]+-\d+-\d+)-20\d{6}")  # listed so, and served without the date, too
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -133,6 +135,10 @@ class Anthropic(KeyedUpstream):
 
     # the model list
 
+    def renamed(self) -> Mapping[str, str]:
+        """Give the aliases that the service knows of models which it lists with a date: they go up as they are."""
+        return self._list.renamed
+
     async def _try(self, key: Credential) -> None:
         await self._ask("GET", "models?limit=1", key)
 
@@ -149,7 +155,7 @@ class Anthropic(KeyedUpstream):
             if not after:
                 break
         self._backend.learnt.abilities = abilities
-        return Catalogue(models)
+        return Catalogue(models, _aliases(models))
 
     async def _ask(
         self, method: str, path: str, key: Credential, body: bytes | None = None, betas: tuple[str, ...] = ()
@@ -165,6 +171,10 @@ class Anthropic(KeyedUpstream):
         except Failure as failure:
             without_key(failure, secret)
             raise
+
+
+def _aliases(names: Iterable[str]) -> dict[str, str]:
+    return {dated[1]: dated[1] for name in names if (dated := _DATED.fullmatch(name)) is not None}
 
 
 def counted(written: AnthropicWritten) -> dict[str, object]:

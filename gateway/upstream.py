@@ -382,10 +382,10 @@ class Describing(Adapter, Protocol):
 
 @runtime_checkable
 class Renaming(Adapter, Protocol):
-    """An upstream that knows what its retired models are called now."""
+    """An upstream that knows models by more names than it lists: retired ones, aliases."""
 
     def renamed(self) -> Mapping[str, str]:
-        """Give the new names by the old ones, which `models` does not list any more."""
+        """Give by these what the models are asked for as."""
         ...
 
 

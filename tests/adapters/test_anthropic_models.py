@@ -38,6 +38,13 @@ async def test_the_list_says_how_much_a_model_takes(anthropic: AnthropicSite) ->
     assert info.display_name == "Claude Sonnet 4.5"
 
 
+async def test_a_model_that_is_listed_with_its_date_is_known_without_it(anthropic: AnthropicSite) -> None:
+    anthropic.fake.models = ["claude-opus-4-6", "claude-haiku-4-5-20251001", "claude-3-7-sonnet-20250219"]
+    adapter = await anthropic.open(models=[])
+    await adapter.listed()
+    assert adapter.renamed() == {"claude-haiku-4-5": "claude-haiku-4-5"}
+
+
 async def test_configured_models_are_not_asked_for(anthropic: AnthropicSite) -> None:
     adapter = await anthropic.open(models=["mine"])
     assert list(adapter.models()) == ["mine"]

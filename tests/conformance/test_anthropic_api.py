@@ -15,6 +15,7 @@ from tests.conformance.anthropic_api import (
     ClaudeServed,
     before,
     seen_by_a_tool,
+    settings,
 )
 from tests.conformance.openai_api import CALLERS, Said, Wish
 from tests.fakes.anthropic_api import FakeAnthropic
@@ -140,3 +141,15 @@ async def test_an_error_event_after_the_first_word_keeps_its_class(
     response = await sonnet.response(dialect, wish)
     assert response.status_code == (200 if stream else 429)
     assert "rate" in response.text.lower() or "RESOURCE_EXHAUSTED" in response.text
+
+
+@DIALECT
+async def test_a_model_that_is_listed_with_its_date_is_found_without_it(
+    fake_anthropic: FakeAnthropic, tmp_path: Path, dialect: str
+) -> None:
+    own = settings(fake_anthropic, tmp_path, anthropic={"models": []})["upstream"]
+    async with before(fake_anthropic, tmp_path, upstream={**own, "demo": {"type": "demo"}}) as served:
+        while "claude" not in (await served.http.get("/v1/models")).text:
+            pass  # the list is being fetched
+        heard = await served.ask(dialect, "!say a")
+    assert (heard.text, served.sent["model"]) == ("a", OLD)
