@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from gateway.config import Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut
 from gateway.errors import ModelNotFound
 from gateway.listing import is_glob, listing, varied
-from gateway.upstream import Adapter, ModelInfo, Renaming, Target
+from gateway.upstream import Adapter, Describing, ModelInfo, Renaming, Target
 
 __all__ = ["Decision", "Resolution", "Resolver"]
 
@@ -205,13 +205,16 @@ class Resolver:
             target = self._resolve(name, _first).targets[0]
         except (_Unserved, ModelNotFound):
             return None
-        models = target.adapter.models()
+        adapter = target.adapter
+        models = adapter.models()
         info = models.get(target.model) if models else ModelInfo(id=target.model)
+        if info is None and isinstance(adapter, Renaming) and target.model in adapter.renamed():
+            info = adapter.info(target.model) if isinstance(adapter, Describing) else ModelInfo(id=target.model)
         if info is None:
             return None
         for suffix in reversed(target.variants):
             info = varied(info, suffix, self._models.variant[suffix])
-        return target.adapter.name, info
+        return adapter.name, info
 
 
 class _Unserved(Exception):

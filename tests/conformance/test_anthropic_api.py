@@ -153,3 +153,15 @@ async def test_a_model_that_is_listed_with_its_date_is_found_without_it(
             pass  # the list is being fetched
         heard = await served.ask(dialect, "!say a")
     assert (heard.text, served.sent["model"]) == ("a", OLD)
+
+
+async def test_a_model_that_is_listed_with_its_date_is_described_without_it(
+    fake_anthropic: FakeAnthropic, tmp_path: Path
+) -> None:
+    async with before(fake_anthropic, tmp_path, anthropic={"models": []}) as served:
+        while "claude" not in (await served.http.get("/v1/models")).text:
+            pass  # the list is being fetched
+        answer = await served.http.get(f"/v1/models/{OLD}", headers={"anthropic-version": "2023-06-01"})
+        unknown = await served.http.get("/v1/models/claude-nothing-4-5")
+    assert (answer.json()["id"], answer.json()["max_input_tokens"]) == (OLD, 200_000)
+    assert unknown.status_code == 404
