@@ -12,8 +12,10 @@ from functools import partial
 from threading import Thread
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import replace
+
 from gateway.adapters.account import LAST_S, Account
-from gateway.adapters.credential import Happen, Refresh
+from gateway.adapters.credential import SERVING, Happen, Refresh
 from gateway.adapters.failures import Failure
 from gateway.adapters.google_login import Login, LoginNeeded, Minted, has_file, project_given
 from gateway.adapters.google_oauth import RefreshFailed, Tokens
@@ -22,6 +24,7 @@ from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.redact import Secret
 from gateway.transport import Transport
+from gateway.upstream import CredentialView
 
 __all__ = ["DefaultCredential", "without_token"]
 
@@ -60,12 +63,23 @@ class DefaultCredential(Account):
         """Whether it has given a token and there is a project, or a file says that it may."""
         return self._needed is None and (bool(self.project) if self.kind else has_file())
 
+    @property
+    def standing(self) -> str:
+        """Its state; it rests while a person has something to mend."""
+        standing = super().standing
+        return "cooling" if self._lacks and standing in SERVING else standing
+
+    def view(self, upstream: str) -> CredentialView:
+        """Show it to operators."""
+        view = super().view(upstream)
+        return replace(view, reason=view.reason or self._lacks)
+
     def said(self) -> str:
         """Say in a few words how it is."""
         if self._needed is not None:
             return f"no credential: {self._needed.reason}; {_REMEDY}"
-        if self.kind and not self.project:
-            return f"no project: {self._no_project}"
+        if self._lacks:
+            return self._lacks
         if not self.usable:
             return f"no credential: {self.trouble or _ASKED_LATER}"
         return f"usable: {self.kind or 'credentials from a file, not used yet'}"
@@ -106,6 +120,13 @@ class DefaultCredential(Account):
         self.kind, self.quota_project = minted.kind, minted.quota_project
         self._own_project = minted.project
         return Tokens(access_token=minted.token, lifetime_s=minted.lifetime_s)
+
+    @property
+    def _lacks(self) -> str:
+        """What a person must mend, "" for nothing."""
+        if self._needed is not None:
+            return self._needed.reason
+        return f"no project: {self._no_project}" if self.kind and not self.project else ""
 
     @property
     def _no_project(self) -> str:

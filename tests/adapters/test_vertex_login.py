@@ -190,6 +190,8 @@ async def test_without_any_project_the_error_says_what_to_set(vertex: VertexSite
     with pytest.raises(UpstreamCredential, match=r"set upstream\.google\.project or GOOGLE_CLOUD_PROJECT"):
         await vertex.ask()
     assert adapter.state() == "no project: set upstream.google.project or GOOGLE_CLOUD_PROJECT"
+    (credential,) = adapter.views()
+    assert (credential.state, credential.reason) == ("cooling", adapter.state())
     assert not adapter.usable
     assert not vertex.fake.requests
 
@@ -292,6 +294,9 @@ async def test_a_dead_login_is_a_bad_gateway_and_says_what_to_do(
     assert caught.value.message == f"no access token: the login has failed; {REMEDY}"
     assert not adapter.usable
     assert words in adapter.state()
+    (credential,) = adapter.views()
+    assert (credential.state, words in credential.reason) == ("cooling", True)
+    assert adapter.states()["active"] == 0
     assert not vertex.fake.requests
 
 
@@ -315,6 +320,8 @@ async def test_a_new_login_holds_without_a_restart(vertex: VertexSite) -> None:
     await vertex.clock.advance(2)
     assert await vertex.ask() == "hi"
     assert adapter.state() == "usable: a service account"
+    (credential,) = adapter.views()
+    assert (credential.state, credential.reason) == ("active", "")
 
 
 async def test_a_token_endpoint_that_is_down_is_waited_for(vertex: VertexSite) -> None:
