@@ -105,6 +105,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "drawing",
         "drawing_thinking",
         "stops",
+        "parallel",
         "counting",
         "identity",
         "summaries",

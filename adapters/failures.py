@@ -74,6 +74,7 @@ Cause = Literal[
     "drawing",
     "drawing_thinking",
     "stops",
+    "parallel",
     "counting",
     "identity",
     "summaries",

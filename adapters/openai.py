@@ -31,7 +31,7 @@ from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DEFAULTS, DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten
 from gateway.errors import GatewayError, NotFound, PreviousNotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -53,6 +53,7 @@ _COUNTING: Final = "stream_options"
 _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
+    "parallel": "this model takes no such option",
     "identity": "this upstream does not know it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
@@ -63,6 +64,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "effort_value": ("reasoning_effort",),
     "drawing": tuple(DRAWING),
     "stops": ("stop",),
+    "parallel": ("parallel_tool_calls",),
     "counting": (_COUNTING,),
     "identity": IDENTITY,
     "summaries": ("reasoning_summary",),
@@ -233,7 +235,7 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
     for cause, reason in _NOT_TAKEN.items():
         refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
         dropped += refused
-        said = (name for name in refused if written.body[name] != DRAWING.get(name))
+        said = (name for name in refused if written.body[name] != DEFAULTS.get(name))
         severity: ir.Severity = "hint" if cause == "identity" else "change"
         losses += tuple(ir.Loss(request.paths.get(name, name), reason, severity) for name in said)
     if not dropped:

@@ -9,13 +9,15 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
-__all__ = ["DRAWING", "IDENTITY", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
+__all__ = ["DEFAULTS", "DRAWING", "IDENTITY", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+# Values that are no loss where the field is refused.
+DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):

@@ -86,6 +86,7 @@ def test_published_refusals(name: str) -> None:
         ("Unsupported value: 'temperature' does not support 0.2 with this model.", "drawing"),
         ("Unsupported parameter: 'top_p' is not supported with this model.", "drawing"),
         ("Unsupported parameter: 'stop' is not supported with this model.", "stops"),
+        ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.", "parallel"),
         ("Unsupported parameter: 'logprobs' is not supported with this model.", "logprobs"),
         ("Unsupported parameter: 'top_logprobs' is not supported with this model.", "logprobs"),
         ("property 'logprobs' is unsupported", "logprobs"),

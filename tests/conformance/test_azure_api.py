@@ -96,6 +96,23 @@ async def test_a_deployment_that_refuses_the_limit_is_asked_once_more(dated: Ope
     assert statuses(dated) == [400, 200]
 
 
+NO_PARALLEL: dict[str, Json] = {
+    "openai-chat": {"parallel_tool_calls": False},
+    "openai-responses": {"parallel_tool_calls": False},
+    "anthropic": {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+}
+
+
+@pytest.mark.parametrize("dialect", NO_PARALLEL)
+async def test_a_deployment_that_refuses_to_be_told_of_parallel_calls_is_asked_without(
+    dated: OpenAIServed, dialect: str
+) -> None:
+    for _ in range(2):
+        heard = await dated.ask(dialect, "!tool f {}", tools=("f",), more=NO_PARALLEL[dialect], model="azure/thinker")
+        assert [one.name for one in heard.calls] == ["f"]
+    assert statuses(dated)[-3:] == [400, 200, 200]
+
+
 # prompts that are stopped, errors
 
 

@@ -421,6 +421,8 @@ def _reasoning_rules(asked: Asked) -> None:
     for name in _WITHOUT_REASONING:
         if body.get(name):
             raise unsupported_parameter(name)
+    if "parallel_tool_calls" in body and not model.parallel:
+        raise unsupported_parameter("parallel_tool_calls")
     for name, default in _FIXED.items():
         if body.get(name) not in (None, default):
             raise unsupported_value(name, body[name], f"Only the default ({default}) value is supported.")

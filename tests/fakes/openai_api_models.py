@@ -14,7 +14,7 @@ __all__ = ["SERVED", "Model", "describe", "listed", "served"]
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What one model takes; `efforts` is empty where there is no reasoning."""
+    """What one model takes; `efforts` is empty where there is no reasoning. `parallel`: the option of Chat."""
 
     name: str = ""
     use: str = "answers"
@@ -23,6 +23,7 @@ class Model:
     sees: bool = True
     hears: bool = False
     chat: bool = True
+    parallel: bool = True
 
     @property
     def reasons(self) -> bool:
@@ -30,7 +31,7 @@ class Model:
         return bool(self.efforts)
 
 
-_O = Model(max_output=100_000, efforts=("low", "medium", "high"))
+_O = Model(max_output=100_000, efforts=("low", "medium", "high"), parallel=False)
 _GPT_5 = Model(max_output=128_000, efforts=("minimal", "low", "medium", "high"))
 
 # the first pattern that fits

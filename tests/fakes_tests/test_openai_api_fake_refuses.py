@@ -256,6 +256,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         chat(max_tokens=10, max_completion_tokens=10),
         "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
     ),
+    "parallel calls of a reasoning model": (
+        chat(model=O4, tools=[function("f")], parallel_tool_calls=True),
+        "Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
+    ),
     "max_tokens of a reasoning model": (
         chat(model=O4, max_tokens=10),
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",

@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import DRAWING, IDENTITY, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DEFAULTS, IDENTITY, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
 from .edits_shown import shown
@@ -100,7 +100,7 @@ def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
         if words.has(name):
-            said = words.get(name, _VALUE) != DRAWING.get(name)
+            said = words.get(name, _VALUE) != DEFAULTS.get(name)
             words.drop(name)
             if said:
                 words.lose(name, "this model does not take it", "hint" if name in _HINTS else "change")

@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.outbound import DRAWING, IDENTITY, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DEFAULTS, IDENTITY, OpenAITarget, OpenAIWritten
 from gateway.dialects.place import is_null
 
 from .answer import ITEM_ID
@@ -95,7 +95,7 @@ def _refused(words: _Words) -> None:
         elif name == _SEALED:
             _unseal(words)
         elif words.has(name):
-            said = words.get(name, _VALUE) != DRAWING.get(name)
+            said = words.get(name, _VALUE) != DEFAULTS.get(name)
             words.drop(name)
             if said:
                 words.lose(name, _REFUSED, "hint" if name in IDENTITY else "change")
