@@ -106,6 +106,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "drawing_thinking",
         "stops",
         "parallel",
+        "verbosity",
         "counting",
         "identity",
         "summaries",

@@ -75,6 +75,7 @@ Cause = Literal[
     "drawing_thinking",
     "stops",
     "parallel",
+    "verbosity",
     "counting",
     "identity",
     "summaries",

@@ -54,6 +54,7 @@ _NOT_TAKEN: Final[Mapping[Cause, str]] = {
     "drawing": "this model takes no other than its own",
     "stops": "this model takes no stop sequences",
     "parallel": "this model takes no such option",
+    "verbosity": "this model takes no other than its own",
     "identity": "this upstream does not know it",
 }
 _SEALED: Final[frozenset[Cause]] = frozenset({"signatures", "kept", "sealing"})
@@ -65,6 +66,7 @@ _LEFT_OUT: Final[Mapping[Cause, tuple[str, ...]]] = {
     "drawing": tuple(DRAWING),
     "stops": ("stop",),
     "parallel": ("parallel_tool_calls",),
+    "verbosity": ("verbosity",),
     "counting": (_COUNTING,),
     "identity": IDENTITY,
     "summaries": ("reasoning_summary",),

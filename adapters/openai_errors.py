@@ -33,6 +33,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "drawing",
     "stops",
     "parallel",
+    "verbosity",
     "logprobs",
     "counting",
     "identity",
@@ -50,6 +51,7 @@ RULES: Final[Rules] = {
 _400: Final = frozenset({400})
 _BAD: Final = frozenset({400, 422})
 _GONE: Final = frozenset({400, 404})
+_VERBOSITY: Final = ("verbosity", "text.verbosity")
 # Fields that some server or model does not know, and how a refusal says so, in lower case and without quotation marks.
 _FIELDS: Final[Mapping[str, Cause]] = {
     "max_tokens": "old_limit",
@@ -57,6 +59,7 @@ _FIELDS: Final[Mapping[str, Cause]] = {
     "reasoning_content": "thoughts",
     "stream_options": "counting",
     "parallel_tool_calls": "parallel",
+    **dict.fromkeys(_VERBOSITY, "verbosity"),
     **dict.fromkeys(IDENTITY, "identity"),
     "reasoning_effort": "effort",
     "reasoning.effort": "effort",
@@ -90,6 +93,7 @@ _UNKNOWN: Final = (
 # Values that a model does not take of a field that it knows.
 _VALUES: Final[Mapping[str, Cause]] = {
     **dict.fromkeys(("reasoning_effort", "reasoning.effort"), "effort_value"),
+    **dict.fromkeys(_VERBOSITY, "verbosity"),
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "drawing"),
 }
 _REFUSED: Final = ("{} does not support", "invalid {}: only")  # OpenAI; Moonshot

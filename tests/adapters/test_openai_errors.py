@@ -87,6 +87,8 @@ def test_published_refusals(name: str) -> None:
         ("Unsupported parameter: 'top_p' is not supported with this model.", "drawing"),
         ("Unsupported parameter: 'stop' is not supported with this model.", "stops"),
         ("Unsupported parameter: 'parallel_tool_calls' is not supported with this model.", "parallel"),
+        ("Unsupported value: 'verbosity' does not support 'low' with this model. Supported values are:…", "verbosity"),
+        ("`text.verbosity` is not supported", "verbosity"),  # Baseten
         ("Unsupported parameter: 'logprobs' is not supported with this model.", "logprobs"),
         ("Unsupported parameter: 'top_logprobs' is not supported with this model.", "logprobs"),
         ("property 'logprobs' is unsupported", "logprobs"),

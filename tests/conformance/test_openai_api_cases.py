@@ -91,6 +91,18 @@ async def test_no_parallel_use_is_no_parallel_calls(fake_openai: FakeOpenAI, tmp
         assert (served.sent["parallel_tool_calls"], served.sent["tool_choice"]) == (False, "auto")
 
 
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize(("path", "asked"), [(CHAT, {"verbosity": "low"}), (RESPONSES, {"text": {"verbosity": "low"}})])
+async def test_a_model_that_refuses_a_verbosity_is_asked_without(
+    fake_openai: FakeOpenAI, tmp_path: Path, api: str, path: str, asked: Json
+) -> None:
+    async with before(fake_openai, tmp_path, api) as served:
+        answers = [await served.post(path, "hi", model="gpt-4.1", **asked) for _ in range(2)]
+        assert [one.status_code for one in answers] == [200, 200]
+        assert [call.status for call in served.calls] == [400, 200, 200]
+        assert "verbosity" not in json.dumps(served.sent)
+
+
 async def test_parallel_calls_are_not_spoken_of_without_tools(chat: OpenAIServed) -> None:
     """B14"""
     response = await chat.post(CHAT, "hi", parallel_tool_calls=False)

@@ -431,6 +431,12 @@ def _reasoning_rules(asked: Asked) -> None:
         raise unsupported_value("reasoning_effort", effort, f"Supported values are: {listing(list(model.efforts))}.")
 
 
+def _verbosity(asked: Asked) -> None:
+    wanted = asked.body.get("verbosity")
+    if wanted not in (None, "medium") and not asked.model.verbose:
+        raise unsupported_value("verbosity", wanted, "Supported values are: 'medium'.")
+
+
 def _of_models(*checks: Callable[[Asked], None]) -> Callable[[Asked], None]:
     def check(asked: Asked) -> None:
         if not asked.plain:
@@ -456,5 +462,5 @@ _CHECKS: tuple[Callable[[Asked], None], ...] = (
     _format_usable,
     _stream_options,
     _logprobs,
-    _of_models(_reasoning_rules, _output_in_range, _seen_and_heard),
+    _of_models(_reasoning_rules, _verbosity, _output_in_range, _seen_and_heard),
 )

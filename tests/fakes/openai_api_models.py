@@ -14,7 +14,10 @@ __all__ = ["SERVED", "Model", "describe", "listed", "served"]
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What one model takes; `efforts` is empty where there is no reasoning. `parallel`: the option of Chat."""
+    """What one model takes; `efforts` is empty where there is no reasoning.
+
+    `parallel`: the option of Chat. `verbose`: more than one `verbosity`.
+    """
 
     name: str = ""
     use: str = "answers"
@@ -24,6 +27,7 @@ class Model:
     hears: bool = False
     chat: bool = True
     parallel: bool = True
+    verbose: bool = False
 
     @property
     def reasons(self) -> bool:
@@ -32,7 +36,7 @@ class Model:
 
 
 _O = Model(max_output=100_000, efforts=("low", "medium", "high"), parallel=False)
-_GPT_5 = Model(max_output=128_000, efforts=("minimal", "low", "medium", "high"))
+_GPT_5 = Model(max_output=128_000, efforts=("minimal", "low", "medium", "high"), verbose=True)
 
 # the first pattern that fits
 _FACTS: tuple[tuple[str, Model], ...] = (

@@ -234,6 +234,12 @@ def _reasoning_rules(wanted: Wanted) -> None:
         raise unsupported_value("reasoning.effort", effort, f"Supported values are: {listing(list(model.efforts))}.")
 
 
+def _verbosity(wanted: Wanted) -> None:
+    given = (wanted.body.get("text") or {}).get("verbosity")
+    if given not in (None, "medium") and not wanted.model.verbose:
+        raise unsupported_value("text.verbosity", given, "Supported values are: 'medium'.")
+
+
 def _output_in_range(wanted: Wanted) -> None:
     limit, most = wanted.body.get("max_output_tokens"), wanted.model.max_output
     if limit is not None and limit > most:
@@ -274,5 +280,6 @@ _CHECKS: tuple[Callable[[Wanted], None], ...] = (
     _format_usable,
     _stream_options,
     _reasoning_rules,
+    _verbosity,
     _output_in_range,
 )

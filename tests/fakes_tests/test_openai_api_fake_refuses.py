@@ -256,6 +256,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         chat(max_tokens=10, max_completion_tokens=10),
         "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
     ),
+    "brief words of a model that has one verbosity": (
+        chat(verbosity="low"),
+        "Unsupported value: 'verbosity' does not support 'low' with this model. Supported values are: 'medium'.",
+    ),
     "parallel calls of a reasoning model": (
         chat(model=O4, tools=[function("f")], parallel_tool_calls=True),
         "Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",

@@ -119,6 +119,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         responses(model=GPT_5, temperature=0.5),
         "Unsupported parameter: 'temperature' is not supported with this model.",
     ),
+    "verbosity": (
+        responses(text={"verbosity": "low"}),
+        "Unsupported value: 'text.verbosity' does not support 'low' with this model. Supported values are: 'medium'.",
+    ),
     "stop": (responses(stop=["x"]), "Unknown parameter: 'stop'."),
     "few tokens": (
         responses(max_output_tokens=15),

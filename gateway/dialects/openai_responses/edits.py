@@ -58,8 +58,12 @@ _SAID: Final = frozenset({"message", "function_call", "custom_tool_call"})  # wh
 _PREVIOUS: Final = "previous_response_id"
 _REFUSED: Final = "this model does not take it"
 _ELSEWHERE: Final = "only the account that had this thought can read it"
-# what is refused: where it stands in the member `reasoning`
-_OF_REASONING: Final = {"reasoning_effort": "effort", "reasoning_summary": "summary"}
+# what is refused: the member in which it stands, and its name there
+_WITHIN: Final = {
+    "reasoning_effort": (_REASONING, "effort"),
+    "reasoning_summary": (_REASONING, "summary"),
+    "verbosity": ("text", "verbosity"),
+}
 
 
 def _defaults(words: _Words) -> None:
@@ -90,8 +94,8 @@ def _history(words: _Words) -> None:
 def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
-        if name in _OF_REASONING:
-            _unreason(words, _OF_REASONING[name])
+        if name in _WITHIN:
+            _drop_within(words, *_WITHIN[name])
         elif name == _SEALED:
             _unseal(words)
         elif words.has(name):
@@ -101,16 +105,16 @@ def _refused(words: _Words) -> None:
                 words.lose(name, _REFUSED, "hint" if name in IDENTITY else "change")
 
 
-def _unreason(words: _Words, name: str) -> None:
-    given = words.get(_REASONING, _FIELDS)
+def _drop_within(words: _Words, member: str, name: str) -> None:
+    given = words.get(member, _FIELDS)
     if given is None or name not in given:
         return
-    words.lose(f"{_REASONING}.{name}", _REFUSED)
+    words.lose(f"{member}.{name}", _REFUSED)
     kept = {one: value for one, value in given.items() if one != name}
     if kept:
-        words.put(_REASONING, kept)
+        words.put(member, kept)
     else:
-        words.drop(_REASONING)
+        words.drop(member)
 
 
 def _unseal(words: _Words) -> None:

@@ -207,7 +207,12 @@ class _Writer:
         held = output.kind != "text" and not self.words
         fields: JSON = {"format": self._format(output)} if held else {}
         verbosity = self.request.extras.get("verbosity")
-        return fields if verbosity is None else fields | {"verbosity": verbosity}
+        if verbosity is None:
+            return fields
+        if "verbosity" in self.target.refused:
+            self._lose("verbosity", "this model takes no other than its own", "change")
+            return fields
+        return fields | {"verbosity": verbosity}
 
     def _format(self, output: ir.Output) -> JSON:
         if output.schema is None:
