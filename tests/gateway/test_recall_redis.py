@@ -11,7 +11,7 @@ from gateway.app import lifespan
 from gateway.clock import System
 from gateway.config import parse_limits
 from gateway.context import Principal
-from gateway.errors import StoreUnavailable
+from gateway.errors import InternalError
 from gateway.limiter import Limiter
 from gateway.plans import Plan, plan_of
 from gateway.store.reports import Sums
@@ -41,7 +41,7 @@ class Past:
         self.asked.append(spans)
         await asyncio.sleep(0)
         if self.fails:
-            raise StoreUnavailable("no disk")
+            raise InternalError("no disk")
         return [Sums(requests=3, input_tokens=30, output_tokens=10, usd=0.5)] * len(spans)
 
 
