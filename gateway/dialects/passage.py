@@ -41,16 +41,11 @@ def _as_it_is(events: bytes, _answering: Answering) -> bytes:
     return events
 
 
-def _heard(_events: bytes) -> bool:
-    return True
-
-
 class Passage:
     """The writer of one answer.
 
     `skim` tells quickly that no edit has anything to do with whole events, `screen` that none has with one event's
     data. `trim` does to whole events what an edit would do to each of them, where that can be done to the bytes.
-    `hears` tells whether callers take what an upstream says of its error for one.
     """
 
     def __init__(
@@ -61,7 +56,6 @@ class Passage:
         screen: Callable[[bytes, Answering], bool] = _any,
         skim: Callable[[bytes, Answering], bool] = _any,
         trim: Callable[[bytes, Answering], bytes] = _as_it_is,
-        hears: Callable[[bytes], bool] = _heard,
     ) -> None:
         self._answering = answering
         edits = [edit for edit in table if edit.wanted(answering)]
@@ -70,7 +64,6 @@ class Passage:
         self._screen = screen
         self._skim = skim
         self._trim = trim
-        self._hears = hears
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
         self._begun = self._ended = False
@@ -79,7 +72,7 @@ class Passage:
     # streams
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
-        """Give what passes of these events, and the error that the upstream has not told itself, or told nobody."""
+        """Give what passes of these events, and the error that the upstream has not told itself."""
         out: list[bytes] = []
         for event in events:
             if isinstance(event, ir.Passed):
@@ -87,7 +80,7 @@ class Passage:
             elif isinstance(event, ir.Finished):
                 self._ended = True
             elif isinstance(event, ir.Failed):
-                out.append(self._failed(event, b"".join(out)))
+                out.append(self._failed(event))
         return b"".join(out)
 
     def close(self, error: GatewayError | None = None) -> bytes:
@@ -102,10 +95,10 @@ class Passage:
         """Write the error that ends the stream."""
         return self._write_error(error)
 
-    def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
+    def _failed(self, failed: ir.Failed) -> bytes:
         if self._ended:
             return b""
-        if failed.told and self._hears(b"".join((passed, *self._rest))):
+        if failed.told:
             self._ended = True
             return b""
         return self.close(failed.error)

@@ -1,7 +1,6 @@
 """Anthropic Messages, as a caller's dialect."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from gateway import ir
@@ -12,7 +11,7 @@ from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .answer import encode
-from .edits import REPLIES, hears, screen
+from .edits import REPLIES, screen
 from .errors import write_error
 from .models import write_model, write_models
 from .request import read_request, read_unread
@@ -38,8 +37,7 @@ class Anthropic:
 
     def passage(self, answering: Answering) -> Passage:
         """Make the writer of an answer that passes."""
-        write_error = partial(broken, request_id=answering.request_id)
-        return Passage(answering, REPLIES, write_error, screen, screen, hears=hears)
+        return Passage(answering, REPLIES, lambda error: broken(error, answering.request_id), screen, screen)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""
