@@ -31,7 +31,7 @@ from gateway.adapters.pool import Pool
 from gateway.adapters.pooled import KeyedUpstream
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
-from gateway.dialects.outbound import DEFAULTS, DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten, lost_with
 from gateway.errors import GatewayError, NotFound, PreviousNotFound
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -237,9 +237,8 @@ def _without(written: OpenAIWritten, request: ir.Request, causes: frozenset[Caus
     for cause, reason in _NOT_TAKEN.items():
         refused = tuple(name for name in _LEFT_OUT[cause] if cause in causes and name in written.body)
         dropped += refused
-        said = (name for name in refused if written.body[name] != DEFAULTS.get(name))
-        severity: ir.Severity = "hint" if cause == "identity" else "change"
-        losses += tuple(ir.Loss(request.paths.get(name, name), reason, severity) for name in said)
+        lost = ((name, lost_with(name, written.body[name])) for name in refused)
+        losses += tuple(ir.Loss(request.paths.get(name, name), reason, how) for name, how in lost if how is not None)
     if not dropped:
         return written
     body = {name: value for name, value in written.body.items() if name not in dropped}

@@ -9,15 +9,24 @@ from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.upstream import Edit
 
-__all__ = ["DEFAULTS", "DRAWING", "IDENTITY", "MaxTokensField", "OpenAITarget", "OpenAIWritten", "emulated", "latest"]
+__all__ = [
+    "DRAWING",
+    "IDENTITY",
+    "MaxTokensField",
+    "OpenAITarget",
+    "OpenAIWritten",
+    "emulated",
+    "latest",
+    "lost_with",
+]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
 
 IDENTITY: Final = ("user", "safety_identifier", "prompt_cache_key")  # who asks, and in what conversation
 # How an answer is drawn, with the values that say nothing.
 DRAWING: Final[Mapping[str, float]] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
-# Values that are no loss where the field is refused.
-DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
+_DEFAULTS: Final[Mapping[str, float]] = {**DRAWING, "parallel_tool_calls": True}
+_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY})
 
 
 class OpenAITarget(Struct, frozen=True, kw_only=True):
@@ -64,6 +73,13 @@ class OpenAIWritten(Struct, frozen=True, kw_only=True):
     losses: tuple[ir.Loss, ...] = ()
     native: Raw | None = None
     edits: tuple[Edit, ...] = ()
+
+
+def lost_with(name: str, value: object) -> ir.Severity | None:
+    """Say how much is lost where a field that was refused is left out, None where its value says nothing."""
+    if value == _DEFAULTS.get(name):
+        return None
+    return "hint" if name in _HINTS else "change"
 
 
 def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:

@@ -1,7 +1,7 @@
 """What was used before Redis counted, or before it lost what it counted, counts there once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,13 +11,11 @@ from gateway.app import lifespan
 from gateway.clock import System
 from gateway.config import parse_limits
 from gateway.context import Principal
-from gateway.errors import InternalError
 from gateway.limiter import Limiter
-from gateway.plans import Plan, plan_of
-from gateway.store.reports import Sums
-from gateway.store.shared_limits import SharedLimits
-from gateway.store.windows import Span
-from tests.gateway.test_limiter import PRICE, question
+from gateway.plans import plan_of
+from tests.gateway.test_limiter import CHAT, PRICE, question
+from tests.gateway.test_limiter_redis import becomes, process
+from tests.gateway.test_recall import Past
 from tests.middleware.asgi import call, scope_of
 from tests.patience import patient
 from tests.redis_server import RedisServer
@@ -27,33 +25,13 @@ pytestmark = pytest.mark.anyio
 
 LIMITS = {"requests_per_month": 100, "tokens_per_month": 1000}
 PLAN = plan_of("alice", parse_limits(LIMITS))
-CHAT = "/v1/chat/completions"
-
-
-class Past:
-    """A ledger in which alice has three requests of 40 tokens in all."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.fails = fails
-        self.asked: list[Sequence[Span]] = []
-
-    async def sums(self, key_id: str, spans: Sequence[Span]) -> Sequence[Sums]:
-        self.asked.append(spans)
-        await asyncio.sleep(0)
-        if self.fails:
-            raise InternalError("no disk")
-        return [Sums(requests=3, input_tokens=30, output_tokens=10, usd=0.5)] * len(spans)
 
 
 @asynccontextmanager
-async def process(redis: RedisServer, past: Past) -> AsyncIterator[Limiter]:
-    limiter = Limiter(shared=SharedLimits(redis.url, give_up_s=patient(0.3)))
-    limiter.recall.past = past
-    limiter.start()
-    try:
+async def knowing(redis: RedisServer, past: Past) -> AsyncIterator[Limiter]:
+    async with process(redis) as limiter:
+        limiter.recall.past = past
         yield limiter
-    finally:
-        await limiter.stop()
 
 
 async def left(limiter: Limiter) -> list[float]:
@@ -61,11 +39,11 @@ async def left(limiter: Limiter) -> list[float]:
     return [one.left for one in found]
 
 
-async def asks(limiter: Limiter, plan: Plan = PLAN) -> None:
+async def asks(limiter: Limiter) -> None:
     """Make a request of no tokens, as the middleware does."""
-    if not limiter.knows(plan):
-        await limiter.recall.read(plan, 0.0)
-    _, hold = await limiter.admit_shared(plan)
+    if not limiter.knows(PLAN):
+        await limiter.recall.read(PLAN, 0.0)
+    _, hold = await limiter.admit_shared(PLAN)
     assert hold is not None
     await limiter.reserve(hold, [0])
     ending = limiter.end(hold, [0])
@@ -73,7 +51,7 @@ async def asks(limiter: Limiter, plan: Plan = PLAN) -> None:
     await ending
 
 
-async def becomes(limiter: Limiter, expected: list[float]) -> None:
+async def leaves(limiter: Limiter, expected: list[float]) -> None:
     async with asyncio.timeout(patient(5)):
         while await left(limiter) != expected:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.02)
@@ -81,16 +59,16 @@ async def becomes(limiter: Limiter, expected: list[float]) -> None:
 
 async def test_several_that_begin_at_once_count_it_once(redis: RedisServer) -> None:
     past = Past()
-    async with process(redis, past) as one, process(redis, past) as two:
+    async with knowing(redis, past) as one, knowing(redis, past) as two:
         await asyncio.gather(*[asks(limiter) for limiter in (one, two) for _ in range(5)])
         assert await left(one) == await left(two) == [100 - 3 - 10, 1000 - 40]
 
 
 async def test_a_redis_that_remembers_is_not_told_again(redis: RedisServer) -> None:
-    async with process(redis, Past()) as first:
+    async with knowing(redis, Past()) as first:
         await asks(first)
     later = Past()
-    async with process(redis, later) as limiter:
+    async with knowing(redis, later) as limiter:
         await asks(limiter)
         assert await left(limiter) == [95, 960]
     assert later.asked == []
@@ -98,28 +76,28 @@ async def test_a_redis_that_remembers_is_not_told_again(redis: RedisServer) -> N
 
 async def test_a_redis_that_has_lost_everything_is_told_again(redis: RedisServer) -> None:
     past = Past()
-    async with process(redis, past) as limiter:
+    async with knowing(redis, past) as limiter:
         await asks(limiter)
         redis.do("FLUSHALL")
         await asks(limiter)  # nobody has noticed yet
-        await becomes(limiter, [96, 960])
+        await leaves(limiter, [96, 960])
     seconds, microseconds = redis.do("TIME")
     ((_, until),) = set(past.asked[-1])
     assert until <= int(seconds) + int(microseconds) / 1e6
 
 
 async def test_what_one_process_cannot_read_another_adds(redis: RedisServer) -> None:
-    async with process(redis, Past(fails=True)) as limiter:
+    async with knowing(redis, Past(failures=9)) as limiter:
         await asks(limiter)
         assert await left(limiter) == [99, 1000]
-    async with process(redis, Past()) as limiter:
+    async with knowing(redis, Past()) as limiter:
         await asks(limiter)
         assert await left(limiter) == [95, 960]
 
 
 async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> None:
     past = Past()
-    async with process(redis, past) as limiter:
+    async with knowing(redis, past) as limiter:
         redis.stop()
         try:
             await limiter.recall.read(PLAN, 0.0)
@@ -129,9 +107,7 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> 
         finally:
             redis.start()
         assert past.asked == []
-        async with asyncio.timeout(patient(5)):
-            while not limiter.is_shared:  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.02)
+        await becomes(limiter, shared=True)
         assert await left(limiter) == [97, 960]
 
 

@@ -75,7 +75,6 @@ class InMemory:
         self._own = own
         self._clock = clock
         self._reserved: dict[str, Sequence[Taken]] = {}
-        self._inside: dict[str, int] = {}
         self._since = {} if since is None else since
 
     def start(self) -> None:

@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
     take_model,
 )
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound import DEFAULTS, IDENTITY, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 
 from .edits_shown import shown
@@ -41,7 +41,6 @@ __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 
 _Words = Words[OpenAITarget]
 
-_HINTS: Final = frozenset({"reasoning_effort", *IDENTITY})
 _BOOL: Final = msgspec.json.Decoder(bool)
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
@@ -100,10 +99,10 @@ def _refused(words: _Words) -> None:
     """Leave out what this upstream or model has refused before."""
     for name in words.target.refused:
         if words.has(name):
-            said = words.get(name, _VALUE) != DEFAULTS.get(name)
+            severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
-            if said:
-                words.lose(name, "this model does not take it", "hint" if name in _HINTS else "change")
+            if severity is not None:
+                words.lose(name, "this model does not take it", severity)
 
 
 def _count(words: _Words) -> None:

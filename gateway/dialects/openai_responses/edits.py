@@ -30,7 +30,7 @@ from gateway.dialects.edits import (
 )
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.outbound import DEFAULTS, IDENTITY, OpenAITarget, OpenAIWritten
+from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
 
 from .answer import ITEM_ID
@@ -99,10 +99,10 @@ def _refused(words: _Words) -> None:
         elif name == _SEALED:
             _unseal(words)
         elif words.has(name):
-            said = words.get(name, _VALUE) != DEFAULTS.get(name)
+            severity = lost_with(name, words.get(name, _VALUE))
             words.drop(name)
-            if said:
-                words.lose(name, _REFUSED, "hint" if name in IDENTITY else "change")
+            if severity is not None:
+                words.lose(name, _REFUSED, severity)
 
 
 def _drop_within(words: _Words, member: str, name: str) -> None:
