@@ -31,6 +31,7 @@
         ├── NotImplementedHere       501
         ├── NoCredential             503  a pool without a usable credential
         ├── LimitsNotShared          503  several processes, and a key with limits that they cannot count together
+        ├── StoreUnavailable         503  what is kept cannot be read or written
         ├── Draining                 503  shutting down
         └── Cancelled                503  an operator has ended the request
 
@@ -61,6 +62,7 @@ __all__ = [
     "RateLimited",
     "RequestTimeout",
     "ServiceError",
+    "StoreUnavailable",
     "StreamBroken",
     "TokensLimited",
     "Unauthenticated",
@@ -317,6 +319,13 @@ class LimitsNotShared(ServiceError):
 
     status = 503
     code = "limits_not_shared"
+
+
+class StoreUnavailable(ServiceError):
+    """What the gateway keeps cannot be read or written now; its log says why."""
+
+    status = 503
+    code = "store_unavailable"
 
 
 class Draining(ServiceError):

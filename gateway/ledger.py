@@ -23,7 +23,7 @@ from gateway.clock import Clock, System
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.enduring import endure
-from gateway.errors import InternalError
+from gateway.errors import StoreUnavailable
 from gateway.prices import Prices
 from gateway.registry import import_path
 from gateway.routes import COUNTED
@@ -143,13 +143,13 @@ class Ledger:
     async def report(
         self, by: Grouping, since: float | None, until: float | None, *, key_id: str = "", only: Only = _NO_FILTER
     ) -> Report:
-        """Sum up all that has ended on this host, and what others have taken in; raise InternalError."""
+        """Sum up all that has ended on this host, and what others have taken in; raise StoreUnavailable."""
         if not self._is_there:
             return Report(by=by, since=since, until=until, rows=[], total=Sums())
         return await self._asked(lambda store: store.report(by, since, until, key_id, only))
 
     async def series(self, since: float, until: float, step_s: int, *, only: Only = _NO_FILTER) -> list[Point]:
-        """Sum them up by steps of time, without those in which there was none; raise InternalError."""
+        """Sum them up by steps of time, without those in which there was none; raise StoreUnavailable."""
         return await self._asked(lambda store: store.series(since, until, step_s, only)) if self._is_there else []
 
     async def rows(
@@ -161,13 +161,13 @@ class Ledger:
         only: Only = _NO_FILTER,
         after: tuple[float, str] | None = None,
     ) -> list[Ended]:
-        """Give the newest requests, newest first; `after`: (started_at, id) of one; raise InternalError."""
+        """Give the newest requests, newest first; `after`: (started_at, id) of one; raise StoreUnavailable."""
         if not self._is_there:
             return []
         return await self._asked(lambda store: store.rows(since, until, limit, only, after))
 
     async def sums(self, key_id: str, spans: Sequence[Span]) -> list[Sums]:
-        """Sum up the use of one key in each of these times; raise InternalError, also where not all can be taken in."""
+        """Sum up the use of one key in each of these times; raise StoreUnavailable also where not all is taken in."""
         if not self._is_there:
             return [Sums()] * len(spans)
         self.journal.settle()
@@ -177,7 +177,7 @@ class Ledger:
             )
         except _PROBLEMS as error:
             self._tell(error)
-            raise InternalError(_UNREAD) from None
+            raise StoreUnavailable(_UNREAD) from None
 
     async def _asked(self, what: "Callable[[UsageStore], _T]") -> _T:
         """Fill, and ask in the same worker thread; what takes nothing, such as a replica, may still be read."""
@@ -195,7 +195,7 @@ class Ledger:
             found, problem = await self._lanes.ask(work)
         except _PROBLEMS as error:
             self._tell(error)
-            raise InternalError(_UNREAD) from None
+            raise StoreUnavailable(_UNREAD) from None
         if problem is not None:
             self._tell(problem)
         return found

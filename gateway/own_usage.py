@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.config import write_limits
 from gateway.context import Principal, attach
-from gateway.errors import GatewayError, InternalError, MethodNotAllowed
+from gateway.errors import GatewayError, MethodNotAllowed, StoreUnavailable
 from gateway.middleware.auth import Auth
 from gateway.plans import Left
 from gateway.refusal import refuse
@@ -72,7 +72,7 @@ class OwnUsage:
         for name, since in (("today", today), ("this_month", today.replace(day=1))):
             try:
                 report = await ledger.report("key", since.timestamp(), None, key_id=principal.id)
-            except InternalError:  # it has told the operator
+            except StoreUnavailable:  # it has told the operator
                 return None
             used[name] = {field: value for field, value in asdict(report.total).items() if field != "name"}
         return used

@@ -27,10 +27,10 @@ from gateway.dialects import Dialect, Threaded
 from gateway.dialects.openai_responses.answer import ITEM_ID
 from gateway.errors import (
     ContextTooLong,
-    InternalError,
     InvalidRequest,
     NotFound,
     PreviousNotFound,
+    StoreUnavailable,
     UpstreamMalformed,
 )
 from gateway.input_items import item_of, write_items
@@ -284,7 +284,7 @@ class Threads:
             if kept is None:  # deleted, and so it stays
                 return True
             return is_making(kept) and await self._settled(kept, response)
-        except InternalError:  # it is told
+        except StoreUnavailable:  # it is told
             return True
 
     async def settle(self, kept: StoredResponse, response: bytes) -> bool:
@@ -298,11 +298,11 @@ class Threads:
             raise UpstreamMalformed("the upstream's answer is no response") from None
         try:
             return await self._settled(kept, response)
-        except InternalError:  # it is told; who asks next may have more luck
+        except StoreUnavailable:  # it is told; who asks next may have more luck
             return False
 
     async def _settled(self, kept: StoredResponse, response: bytes) -> bool:
-        """Keep it, and tell whether nobody had; raise InternalError."""
+        """Keep it, and tell whether nobody had; raise StoreUnavailable."""
         settled = await self._ask(lambda store, now: store.settle(kept, response, now))
         if settled is False:
             self._logger.warning(_LARGE, id=kept.id)
@@ -426,7 +426,7 @@ class Threads:
             return await self._lanes.ask(partial(what, store, self._clock.time()))
         except (StoreFailed, KeyProblem, TimeoutError) as error:
             self._tell(error)
-            raise InternalError("the kept responses cannot be read; the gateway's log says why") from None
+            raise StoreUnavailable("the kept responses cannot be read; the gateway's log says why") from None
 
     async def _opened(self) -> "ResponseStore":
         """Open the store, once for all who wait; whoever leaves does not stop it."""

@@ -23,7 +23,7 @@ from gateway.admin.visit import Visit
 from gateway.admin.wording import iso
 from gateway.config import LIMIT_KEYS, NewKey, read_new_key
 from gateway.config.sources import Text
-from gateway.errors import Conflict, InternalError, InvalidRequest, NotFound, UnsupportedMediaType
+from gateway.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable, UnsupportedMediaType
 from gateway.keyring import Keyring, KeyRow
 from gateway.services import Services
 from gateway.store.stored import KeyProblem, StoreFailed
@@ -117,10 +117,10 @@ class CallerKeys:
         await self.revoke(name, _by(visit))
         return Response(status_code=204)
 
-    def _failed(self, error: Exception) -> InternalError:
+    def _failed(self, error: Exception) -> StoreUnavailable:
         reason = f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
         self._logger.error("the keys cannot be written", reason=reason)
-        return InternalError(_FAILS)
+        return StoreUnavailable(_FAILS)
 
 
 def plain(row: KeyRow, secret: str = "") -> dict[str, object]:

@@ -18,7 +18,7 @@ from starlette.types import Message
 from gateway.app import create_app
 from gateway.background import Background
 from gateway.context import Principal, attach
-from gateway.errors import InternalError
+from gateway.errors import StoreUnavailable
 from gateway.keys import digest_of, id_of
 from tests.conformance.openai_api import OpenAIServed, before, settings
 from tests.fakes.openai_api import FakeOpenAI
@@ -180,7 +180,7 @@ async def test_what_is_deleted_while_it_streams_stays_so(served: OpenAIServed) -
 
 async def test_whose_end_cannot_be_kept_is_counted(served: OpenAIServed, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(*_: object) -> None:
-        raise InternalError("the disk is full")
+        raise StoreUnavailable("the disk is full")
 
     async with streaming(served) as (_, lines):
         monkeypatch.setattr(served.gateway.threads, "_ask", failing)

@@ -52,6 +52,7 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.NotImplementedHere: (501, 501, "not_implemented", "api_error"),
     errors.NoCredential: (503, 503, "no_credential", "overloaded_error"),
     errors.LimitsNotShared: (503, 503, "limits_not_shared", "overloaded_error"),
+    errors.StoreUnavailable: (503, 503, "store_unavailable", "overloaded_error"),
     errors.Draining: (503, 503, "draining", "overloaded_error"),
     errors.Cancelled: (503, 503, "cancelled", "overloaded_error"),
 }

@@ -14,7 +14,7 @@ from structlog.testing import LogCapture
 
 from gateway.app import lifespan
 from gateway.config import parse_limits
-from gateway.errors import InternalError
+from gateway.errors import StoreUnavailable
 from gateway.plans import Plan, plan_of
 from gateway.recall import Recall
 from gateway.store.own_limits import OwnLimits
@@ -106,7 +106,7 @@ class Past:
     async def sums(self, key_id: str, spans: Sequence[Span]) -> Sequence[Sums]:
         self.asked.append(spans)
         if len(self.asked) <= self.failures:
-            raise InternalError("no disk")
+            raise StoreUnavailable("no disk")
         return [USED] * len(spans)
 
 

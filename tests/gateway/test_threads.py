@@ -358,8 +358,8 @@ async def test_a_file_that_cannot_be_read_is_an_error_of_the_gateway(tmp_path: P
     async with talking(tmp_path) as caller:
         alice = caller()
         answer = await alice.say("hi")
-        assert (await alice.get(answer["id"])).status_code == 500
-        assert (await alice.post("more", answer["id"])).status_code == 500
+        assert (await alice.get(answer["id"])).status_code == 503
+        assert (await alice.post("more", answer["id"])).status_code == 503
         (tmp_path / "gateway.db").rmdir()
         answer = await alice.say("hi")
         assert (await alice.get(answer["id"])).status_code == 200

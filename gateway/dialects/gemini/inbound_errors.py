@@ -26,6 +26,7 @@ _STATUS: Final[Mapping[type[GatewayError], str]] = {
     errors.UpstreamTimeout: "DEADLINE_EXCEEDED",
     errors.NoCredential: "UNAVAILABLE",
     errors.LimitsNotShared: "UNAVAILABLE",
+    errors.StoreUnavailable: "UNAVAILABLE",
     errors.Draining: "UNAVAILABLE",
     errors.Cancelled: "UNAVAILABLE",
     errors.NotImplementedHere: "UNIMPLEMENTED",

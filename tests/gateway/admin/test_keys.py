@@ -208,7 +208,7 @@ async def test_a_store_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     async with operator(tmp_path) as http:
         answer = await http.post("/admin/keys", json={"name": "bob"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (
-        500,
+        503,
         "the keys cannot be written now; the gateway's log says why",
     )
 
