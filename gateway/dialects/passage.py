@@ -41,11 +41,16 @@ def _as_it_is(events: bytes, _answering: Answering) -> bytes:
     return events
 
 
+def _heard(_events: bytes) -> bool:
+    return True
+
+
 class Passage:
     """The writer of one answer.
 
     `skim` tells quickly that no edit has anything to do with whole events, `screen` that none has with one event's
     data. `trim` does to whole events what an edit would do to each of them, where that can be done to the bytes.
+    `hears` tells whether callers take what an upstream says of its error for one.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Passage:
         screen: Callable[[bytes, Answering], bool] = _any,
         skim: Callable[[bytes, Answering], bool] = _any,
         trim: Callable[[bytes, Answering], bytes] = _as_it_is,
+        hears: Callable[[bytes], bool] = _heard,
     ) -> None:
         self._answering = answering
         edits = [edit for edit in table if edit.wanted(answering)]
@@ -64,6 +70,7 @@ class Passage:
         self._screen = screen
         self._skim = skim
         self._trim = trim
+        self._hears = hears
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
         self._begun = self._ended = False
@@ -72,7 +79,7 @@ class Passage:
     # streams
 
     def feed(self, events: Sequence[ir.Event]) -> bytes:
-        """Give what passes of these events, and the error that the upstream has not told itself."""
+        """Give what passes of these events, and the error that the upstream has not told itself, or told nobody."""
         out: list[bytes] = []
         for event in events:
             if isinstance(event, ir.Passed):
@@ -80,7 +87,7 @@ class Passage:
             elif isinstance(event, ir.Finished):
                 self._ended = True
             elif isinstance(event, ir.Failed):
-                out.append(self._failed(event))
+                out.append(self._failed(event, b"".join(out)))
         return b"".join(out)
 
     def close(self, error: GatewayError | None = None) -> bytes:
@@ -95,10 +102,10 @@ class Passage:
         """Write the error that ends the stream."""
         return self._write_error(error)
 
-    def _failed(self, failed: ir.Failed) -> bytes:
+    def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
         if self._ended:
             return b""
-        if failed.told:
+        if failed.told and self._hears(b"".join((passed, *self._rest))):
             self._ended = True
             return b""
         return self.close(failed.error)

@@ -480,6 +480,25 @@ async def test_an_error_event_of_the_upstream_passes_and_nothing_follows(same: P
     assert digest(response.content) == digest(b"".join((*pieces, told)))
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'data: {"error":{"code":503,"message":"Away","status":"UNAVAILABLE"}}\n\n',  # Vertex AI's, before Claude
+        b'data: {"error":{"message":"Away","type":"overloaded_error"}}',
+        b'data: {"type":"error","error":{"type":"overloaded_error","message":"Away"}}\r\n\r\n',
+    ],
+)
+async def test_an_error_without_its_name_is_told_again_to_callers_who_pass_over_it(tmp_path: Path, told: bytes) -> None:
+    pieces = STREAMS["anthropic"][: CUT["anthropic"]]
+    async with passing("anthropic", tmp_path) as one:
+        one.raw.says(*pieces, told)
+        response = await one.post(asking("anthropic", stream=True))
+    name, data = response.text.removesuffix("\n\n").split("\n")[-2:]
+    assert response.content.startswith(b"".join(pieces))
+    assert name == "event: error"
+    assert json.loads(data.removeprefix("data: "))["error"] == {"type": "overloaded_error", "message": "Away"}
+
+
 async def test_an_error_in_the_first_event_is_a_status(same: Passed) -> None:
     told = {
         "openai-chat": b'data: {"error":{"message":"Slow down","type":"requests","code":"rate_limit_exceeded"}}\n\n',

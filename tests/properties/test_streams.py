@@ -9,6 +9,7 @@ import json
 import re
 
 import pytest
+from anthropic._streaming import SSEDecoder
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -107,5 +108,8 @@ def test_t5_a_passage_ends_once(dialect: DialectName, data: st.DataObject, to: A
         assert ends(dialect, said + end if dialect == "gemini" and to.array else end, to)[-1:] == [False]
     elif dialect == "gemini" and isinstance(last, ir.Finished) and (last.reason, last.native) == ("tool_calls", None):
         assert ends(dialect, said + end if to.array else end, to) == [True]
+    elif dialect == "anthropic" and isinstance(last, ir.Failed):
+        said = passed(PASSING[dialect], batches, to)
+        assert "error" in [event.event for event in SSEDecoder().iter_bytes(iter([said]))]  # none else is heard
     else:
         assert sent.endswith(end) or end in (b"]", b"[]")

@@ -1,6 +1,7 @@
 """Anthropic Messages, as a caller's dialect."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from gateway import ir
@@ -11,7 +12,7 @@ from gateway.routes import Route
 from gateway.upstream import ModelInfo
 
 from .answer import encode
-from .edits import REPLIES, screen
+from .edits import REPLIES, hears, screen
 from .errors import write_error
 from .models import write_model, write_models
 from .request import read_request, read_unread
@@ -37,7 +38,8 @@ class Anthropic:
 
     def passage(self, answering: Answering) -> Passage:
         """Make the writer of an answer that passes."""
-        return Passage(answering, REPLIES, lambda error: broken(error, answering.request_id), screen, screen)
+        write_error = partial(broken, request_id=answering.request_id)
+        return Passage(answering, REPLIES, write_error, screen, screen, hears=hears)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

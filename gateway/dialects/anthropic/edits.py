@@ -4,6 +4,7 @@ All else of a request and of its answer passes byte for byte. What is mended in 
 `edits_messages`.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -39,7 +40,7 @@ from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
 from .outbound_thinking import Thinking
 
-__all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "pass_through", "screen"]
+__all__ = ["ENVELOPE", "REPLIES", "TABLE", "Own", "hears", "pass_through", "screen"]
 
 
 class Own(Struct, frozen=True, kw_only=True):
@@ -202,12 +203,18 @@ ENVELOPE: Final = Edit(
     why="Vertex has the version and the betas in the body, and the model in the path",
     on="request",
 )
+_ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
 TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES))
 
 
 def screen(data: bytes, _: Answering) -> bool:
     """Tell whether an edit may have to do with an event."""
     return b"message_start" in data or b'"error"' in data
+
+
+def hears(events: bytes) -> bool:
+    """Tell whether an error among events has the name by which callers know it: what has none they pass over."""
+    return _ERROR.search(events) is not None
 
 
 def pass_through(request: ir.Request, body: Raw, target: Own) -> AnthropicWritten:
