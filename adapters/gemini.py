@@ -148,9 +148,8 @@ class GeminiAPI(KeyedUpstream):
     async def _count(self, request: ir.Request) -> int | None:
         native = request.native if request.native is not None and request.native.dialect == "gemini" else None
         lacks = self._backend.lacks.of(request.model)
-        prompt = (
-            self._write(replace(request, native=None), lacks).body if native is None else _FIELDS.decode(native.body)
-        )
+        written = self._write(request if native is not None else replace(request, native=None), lacks)
+        prompt = written.body if written.native is None else _FIELDS.decode(written.native)
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
         path = f"{model_path(request.model)}:countTokens"

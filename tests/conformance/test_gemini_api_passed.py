@@ -124,12 +124,17 @@ async def test_the_chunks_of_a_stream_are_googles_own(google: Served) -> None:
 
 @FORM
 @pytest.mark.parametrize("model", [GEMINI_2, GEMINI_3])
-async def test_a_tool_loop_goes_round_with_its_signatures(google: Served, form: Streaming, model: str) -> None:
+@pytest.mark.parametrize("role", ["user", "function"])
+async def test_a_tool_loop_goes_round_with_its_signatures(
+    google: Served, form: Streaming, model: str, role: str
+) -> None:
+    """Semantic Kernel and others have an older role for results."""
     directed = '!think hm\n!tool f {"a": 1}\n!then\n!say done'
     asked: dict[str, Any] = {"tools": tools("f"), "model": model, **THOUGHTS}
     first = said(await ask(google, directed, form=form, **asked), form)
     assert (first.thoughts, [call["name"] for call in first.calls]) == ("hm", ["f"])
     result = user({"functionResponse": {**_id(first.calls[0]), "name": "f", "response": {"output": "x"}}})
+    result["role"] = role
     parts = [part for part in first.parts if part != {"text": ""}]
     second = await ask(google, directed, {"role": "model", "parts": parts}, result, form=form, **asked)
     assert said(second, form).text == "done"
@@ -221,9 +226,10 @@ async def test_a_file_that_is_another_keys_is_explained(fake_gemini: FakeGemini,
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-async def test_tokens_are_counted_by_google(google: Served, wrapped: bool) -> None:
+@pytest.mark.parametrize("role", ["user", "function"])
+async def test_tokens_are_counted_by_google(google: Served, wrapped: bool, role: str) -> None:
     """I5"""
-    request = {"contents": [user("one two three")]}
+    request = {"contents": [{**user("one two three"), "role": role}]}
     whole = request | {"systemInstruction": {"parts": [{"text": "Be brief."}]}, "model": f"models/{GEMINI_3}"}
     body = {"generateContentRequest": whole} if wrapped else request
     response = await google.http.post(f"/v1beta/models/{GEMINI_3}:countTokens", json=body)

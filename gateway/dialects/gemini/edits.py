@@ -59,7 +59,8 @@ _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL: Final = "functionCall"
 RESULTS: Final = (b'"functionResponse"', b'"function_response"')
-_MODEL: Final = Raw(b'"model"')
+_USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
+_OLDER: Final = (Raw(b'"function"'), Raw(b'"tool"'))  # words for the user who gives results
 _EMPTY: Final = Raw(b'""')
 _WORDS: Final = frozenset({"text", "thought"})
 _REFUSED: Final = "the upstream refuses it"
@@ -87,6 +88,17 @@ def _defaults(words: _Words) -> None:
     missing = {one: value for one, value in filled.items() if value is not None and one not in given}
     if missing:
         words.put(name, {**config, **missing})
+
+
+def _speaker(words: _Words) -> None:
+    """Call the user so: newer models refuse the older words for who gives results, and all take this one."""
+    raw = words.fields.get("contents", _NULL)
+    given = bytes(raw)
+    if not any(bytes(word) in given for word in _OLDER):
+        return
+    after = mended(several(raw), lambda _, one: {**one, "role": _USER} if one.get("role") in _OLDER else one)
+    if after is not None:
+        words.put("contents", after)
 
 
 def _own(words: _Words) -> None:
@@ -232,6 +244,7 @@ def several(raw: Raw) -> list[Fields]:
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the model of the path holds, as this upstream calls it", apply=_model),
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
+    RequestEdit(name="speaker", why="newer models refuse `function` and `tool` as roles of results", apply=_speaker),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
     RequestEdit(name="refused", why="this upstream has refused the signatures of the conversation", apply=_refused),
 )

@@ -62,6 +62,15 @@ def test_a_null_of_the_caller_is_filled_in() -> None:
     assert body["generationConfig"] == {"temperature": 0.5, "maxOutputTokens": 5}
 
 
+@pytest.mark.parametrize("role", ["function", "tool"])
+def test_older_words_for_who_gives_results_are_the_user(role: str) -> None:
+    said = {"role": role, "parts": [{"functionResponse": {"name": "f", "response": {"role": role}}}]}
+    body, edits = passed({"contents": [*TEXT["contents"], said]}, ir.Sampling())
+    assert body == {"contents": [*TEXT["contents"], {**said, "role": "user"}]}
+    assert edits == ["speaker"]
+    assert passed({"contents": [{**said, "role": "user"}]}, ir.Sampling())[1] == []
+
+
 SIGNED = "EkBGQUtF"
 SENTINEL = "skip_thought_signature_validator"
 
