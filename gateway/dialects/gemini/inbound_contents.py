@@ -3,7 +3,7 @@
     content ─► turn    part ─► text, thought, media, call, result; what only Gemini knows stays whole
 
 Calls and results may come without ids: a call is then named by its place, and a result finds the first call of its
-name that has none yet.
+name that has none yet, or the call at its own place where no call has its name.
 """
 
 import re
@@ -78,22 +78,32 @@ class _Calls:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str | None], deque[_Waiting]] = {}  # by what a result may call it
+        self._made: list[_Waiting | None] = []  # in their order; None has an id of its own
+        self._taken = 0
         self._model = False
 
     def turn(self, *, model: bool) -> None:
         """Begin a turn: what an earlier one of the model left waiting has got no result."""
         if model and not self._model:
             self._waiting.clear()
+            self._made.clear()
+            self._taken = 0
         self._model = model
 
     def add(self, call_id: str, name: str, *, ours: bool) -> None:
         """Note a call."""
         call = _Waiting(call_id)
+        self._made.append(call if ours else None)
         for key in (("id", call_id), ("named", name), ("without id", name))[: 3 if ours else 2]:
             self._waiting.setdefault(key, deque()).append(call)
 
     def take(self, call_id: str | None, name: str | None) -> str | None:
-        """Give the id of the call that a result belongs to: by its id, else by its name, a call without one first."""
+        """Give the id of the call that a result belongs to: by its id, else by its name, a call without one first.
+
+        Semantic Kernel writes a name otherwise in results than in calls; without ids their order tells.
+        """
+        beside = self._made[self._taken] if self._taken < len(self._made) else None
+        self._taken += 1
         for key in (("id", call_id), ("without id", name), ("named", name))[: 2 if call_id else 3]:
             calls = self._waiting.get(key)
             while calls:
@@ -101,7 +111,10 @@ class _Calls:
                 if not call.answered:
                     call.answered = True
                     return call.id
-        return None
+        if call_id or ("named", name) in self._waiting or beside is None or beside.answered:
+            return None
+        beside.answered = True
+        return beside.id
 
 
 class _Said:

@@ -200,6 +200,18 @@ def test_a_result_without_an_id_belongs_to_the_call_of_its_name() -> None:
     assert ids([{"text": "hi"}], calls, [result("g"), result("f")])[2] == ("user", ["b", "a"])
 
 
+def test_a_result_whose_name_no_call_has_belongs_to_the_call_at_its_place() -> None:
+    """Semantic Kernel calls `Plugin-f`, and gives the result of `Plugin__f`."""
+    calls = [{"functionCall": {"name": name}} for name in ("a-f", "a-g", "b")]
+    results = [result("a__f"), result("a__g"), result("b")]
+    assert ids([{"text": "hi"}], calls, results)[2] == ("user", ["call_1_0", "call_1_1", "call_1_2"])
+
+
+def test_a_result_too_many_is_no_call_s() -> None:
+    found = ["call_1_0", "call_2_1", "call_2_2"]
+    assert ids([{"text": "hi"}], [CALL], [result(), result(), result("g")])[2] == ("user", found)
+
+
 def test_a_result_with_an_id_finds_a_call_that_has_none() -> None:
     assert ids([{"text": "hi"}], [CALL], [result(id="x")])[1:] == [
         ("assistant", ["call_1_0"]),
