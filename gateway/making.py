@@ -18,10 +18,10 @@ from gateway.attempts import Policy, walk
 from gateway.context import RequestContext
 from gateway.dialects.openai_making import broken, renamed
 from gateway.dialects.passage import Passage
-from gateway.errors import GatewayError, NotFound, UpstreamMalformed
+from gateway.errors import GatewayError, UpstreamMalformed
 from gateway.frames import bare
 from gateway.grace import Watchdog
-from gateway.middleware.model_map import may_reach
+from gateway.middleware.model_map import misled
 from gateway.refusal import dialect_of
 from gateway.relay import Relay, of_variants, refuse_losses, tell
 from gateway.routes import Operation
@@ -86,13 +86,8 @@ class Makings:
         able = tuple(target for target in context.targets if maker(target.adapter) is not None)
         if able:
             return able
-        asked = dict.fromkeys(target.adapter.name for target in context.targets)
-        named = ", ".join(f"{name!r} (type {self._config.upstream[name].type})" for name in asked)
         makers = [name for name, adapter in self._services.adapters.items() if maker(adapter) is not None]
-        others = [repr(name) for name in makers if may_reach(context.principal, name)]
-        hint = f"; {', '.join(others)} may serve it: write UPSTREAM/model" if others else ""
-        way = f"{context.requested_model[:100]!r} leads to upstream {named}"
-        raise NotFound(f"{way}, which has no {what}{hint}", param="model")
+        raise misled(context, self._services, context.targets, what, makers)
 
     async def _begin(self, context: RequestContext, targets: Sequence[Target]) -> _Begun:
         if context.reserve is not None:

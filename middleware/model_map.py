@@ -1,6 +1,6 @@
 """Find out where the request goes: the name the caller wrote → upstreams and their own names, in order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import ClassVar, Self
 
@@ -9,13 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import ir
 from gateway.context import Principal, RequestContext, attach
-from gateway.errors import GatewayError, ModelNotFound, PermissionDenied
+from gateway.errors import GatewayError, ModelNotFound, NotFound, PermissionDenied
 from gateway.refusal import refuse
 from gateway.resolution import Resolution
 from gateway.services import Services
 from gateway.upstream import Target
 
-__all__ = ["ModelMap", "may_reach", "may_use"]
+__all__ = ["ModelMap", "may_reach", "may_use", "misled"]
 
 
 class ModelMap:
@@ -90,6 +90,18 @@ class ModelMap:
 def may_reach(principal: Principal, upstream: str) -> bool:
     """Tell whether an upstream may answer this key."""
     return not principal.upstreams or upstream in principal.upstreams
+
+
+def misled(
+    context: RequestContext, services: Services, asked: Iterable[Target], what: str, able: Iterable[str]
+) -> NotFound:
+    """Say that a model leads to upstreams that have not what is asked for, and which ones have."""
+    names = dict.fromkeys(target.adapter.name for target in asked)
+    named = ", ".join(f"{name!r} (type {services.loaded.config.upstream[name].type})" for name in names)
+    others = ", ".join(repr(name) for name in able if may_reach(context.principal, name))
+    hint = f"; {others} may serve it: write UPSTREAM/model" if others else ""
+    way = f"{context.requested_model[:100]!r} leads to upstream {named}"
+    return NotFound(f"{way}, which has no {what}{hint}", param="model")
 
 
 def may_use(principal: Principal, name: str) -> bool:

@@ -140,7 +140,10 @@ async def test_another_upstream_that_lists_the_model_first_does_not_hide_it(
         absent = await http.post("/v1beta/models/veo:predictLongRunning", json={})
     assert "not supported for embedContent" in served.json()["error"]["message"]
     assert (absent.status_code, len(fake_gemini.requests)) == (404, 1)
-    assert "no upstream here has" in absent.json()["error"]["message"]
+    assert absent.json()["error"]["message"] == (
+        "'veo' leads to upstream 'other' (type v1internal), which has no native calls of Gemini's; "
+        "'google' may serve it: write UPSTREAM/model"
+    )
 
 
 async def test_a_tuned_model_is_the_upstreams_that_can_have_one(fake_gemini: FakeGemini, tmp_path: Path) -> None:
