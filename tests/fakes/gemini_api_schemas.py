@@ -19,6 +19,7 @@ __all__ = ["keywords_known", "parameters_are_objects", "references_alone", "refe
 KEYWORD = re.compile(
     r"type|format|title|description|default|items|minItems|maxItems|uniqueItems|enum|properties|required"
     r"|minProperties|maxProperties|additionalProperties|minimum|maximum|minLength|maxLength|pattern|anyOf|oneOf"
+    r"|propertyOrdering"  # not JSON Schema's, but named beside these words in the SDK
     r"|\$ref|\$defs|\$schema"  # the last one in the declarations of Google's own CLI
 )
 BESIDE_REF = frozenset({"$ref", "description", "default"})

@@ -42,6 +42,7 @@ DEFINED: Any = {
         "default": {"type": "integer", "enum": [1, 2], "default": 1},
     },
     "required": ["one"],
+    "propertyOrdering": ["one", "many", "either", "default"],
     "additionalProperties": False,
     "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}},
 }
