@@ -111,7 +111,7 @@ class _Calls:
                 if not call.answered:
                     call.answered = True
                     return call.id
-        if call_id or ("named", name) in self._waiting or beside is None or beside.answered:
+        if call_id or not name or ("named", name) in self._waiting or beside is None or beside.answered:
             return None
         beside.answered = True
         return beside.id
