@@ -33,6 +33,7 @@ from gateway.upstream import Edit
 from .inbound_signatures import opened
 from .inbound_wire import camel
 from .signatures import SENTINEL
+from .thinking import is_latest
 
 __all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "pass_on", "several", "together", "without_empty"]
 
@@ -169,6 +170,27 @@ def _lead(words: _Words) -> None:
         words.put("contents", after)
 
 
+def _alone(words: _Words) -> None:
+    """Let what stands beside the results of calls follow them."""
+    raw = words.fields.get("contents", _NULL)
+    if not is_latest(words.target.model) or not any(mark in bytes(raw) for mark in RESULTS):
+        return
+    given = several(raw)
+    after = [one for content in given for one in _apart(content)]
+    if len(after) > len(given):
+        words.put("contents", after)
+
+
+def _apart(content: Fields) -> list[Fields]:
+    """Part a content into the results in it, and the rest."""
+    parts = several(content.get("parts", _NULL))
+    results = [part for part in parts if "functionResponse" in map(camel, part)]
+    if not results or len(results) == len(parts):
+        return [content]
+    rest = [part for part in parts if part not in results]
+    return [{**content, "parts": Raw(_encode(some))} for some in (results, rest)]
+
+
 def _mend_parts(words: _Words, mend: _Mend) -> None:
     contents = several(words.fields.get("contents", _NULL))
     after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", mend))
@@ -247,6 +269,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="speaker", why="newer models refuse `function` and `tool` as roles of results", apply=_speaker),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
     RequestEdit(name="refused", why="this upstream has refused the signatures of the conversation", apply=_refused),
+    RequestEdit(name="alone", why="Gemini 3 wants the results of calls alone in their content", apply=_alone),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing(echo_model("modelVersion")),)
 FRAMING: Final = Edit(

@@ -23,7 +23,7 @@ from .leftover import RESOLUTIONS, told
 from .names import NameMap
 from .schema import Cleaned, Profile, SchemaCache, light, response_schema
 from .signatures import Replay
-from .thinking import Conflict, Plan, generation_of, plan
+from .thinking import Conflict, Plan, is_latest, plan
 from .vertex import suited
 
 __all__ = [
@@ -142,7 +142,7 @@ class _Writer:
         self.target = target
         self.claude = target.family == "claude"
         self.image = "image" in target.model
-        self.latest = target.family == "gemini" and (generation_of(target.model) or (3, 0)) >= (3, 0)
+        self.latest = target.family == "gemini" and is_latest(target.model)
         self.public = target.surface != "v1internal"
         self.losses: list[ir.Loss] = []
         if request.extras:

@@ -21,6 +21,7 @@ __all__ = [
     "Generation",
     "Plan",
     "generation_of",
+    "is_latest",
     "level_of",
     "nearest",
     "plain",
@@ -29,6 +30,8 @@ __all__ = [
 
 Conflict = Literal["clamp", "raise", "drop"]
 Generation = tuple[int, int]
+
+_LATEST: Final[Generation] = (3, 0)
 
 _T = TypeVar("_T")
 
@@ -111,7 +114,7 @@ def plan(
         lost = () if reasoning.mode in ("unset", "off") else (_loss("this model takes no thinking option", "hint"),)
         return Plan(max_tokens=max_tokens, losses=lost)
     config: dict[str, object] = {"includeThoughts": reasoning.mode != "off" and shown is not False}
-    if generation and generation < (3, 0):
+    if generation and generation < _LATEST:
         return _budgeted(config, reasoning, max_tokens, _first(_RANGES, model))
     level = level_of(reasoning) if reasoning.mode != "auto" else None
     if level is None or generation is None or _LEVEL_IN_NAME.search(model):
@@ -127,6 +130,11 @@ def generation_of(model: str) -> Generation | None:
     """Read a Gemini model's generation off its name; None when it does not say."""
     found = _GENERATION.search(model)
     return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def is_latest(model: str) -> bool:
+    """Tell whether a Gemini model is of the third generation or later; one that does not say is."""
+    return (generation_of(model) or _LATEST) >= _LATEST
 
 
 def plain(reasoning: ir.Reasoning) -> ir.Reasoning:

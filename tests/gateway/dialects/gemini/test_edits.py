@@ -117,3 +117,28 @@ def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is
     body, edits = passed({"contents": [empty, model({**call, "thoughtSignature": sealed})]}, ir.Sampling())
     assert body == {"contents": [empty, model({**call, "thoughtSignature": "c2ln"})]}
     assert edits == ["own"]
+
+
+RESULT: Json = {"functionResponse": {"name": "f", "response": {"output": "1"}}}
+SHOWN: Json = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+
+
+def told(model: str, *parts: Json) -> list[Json]:
+    """Give the contents in which these parts of the user's go on."""
+    body = Raw(json.dumps({"contents": [{"role": "user", "parts": parts}]}).encode())
+    return list(json.loads(bytes(pass_on(ir.Request(model=model, turns=()), body).body))["contents"])
+
+
+def test_what_stands_beside_results_follows_them() -> None:
+    """As the AI SDK shows pictures of tools, where a name does not begin with gemini-3."""
+    assert told(MODEL, SHOWN, RESULT, {"text": "seen"}, RESULT) == [
+        {"role": "user", "parts": [RESULT, RESULT]},
+        {"role": "user", "parts": [SHOWN, {"text": "seen"}]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"), [("gemini-2.5-pro", [RESULT, SHOWN]), (MODEL, [RESULT, RESULT]), (MODEL, [SHOWN])]
+)
+def test_what_a_model_takes_in_one_content_stays_in_it(model: str, parts: list[Json]) -> None:
+    assert told(model, *parts) == [{"role": "user", "parts": parts}]

@@ -11,18 +11,18 @@ from gateway.dialects.gemini.edits_vertex import TABLE, pass_on
 
 Json = dict[str, Any]
 
-REQUEST = ir.Request(model="gemini-3-flash-preview", turns=())
+MODEL, BEFORE = "gemini-3-flash-preview", "gemini-2.5-flash"
 TEXT: Json = {"role": "user", "parts": [{"text": "hi"}]}
 
 
-def passed(body: str) -> tuple[bytes, list[str]]:
+def passed(body: str, model: str = MODEL) -> tuple[bytes, list[str]]:
     """Give the body as it goes on, and the names of the edits."""
-    taken = pass_on(REQUEST, Raw(body.encode()))
+    taken = pass_on(ir.Request(model=model, turns=()), Raw(body.encode()))
     return bytes(taken.body), [edit.name for edit in taken.edits]
 
 
-def mended(body: Json) -> tuple[Json, list[str]]:
-    given, edits = passed(json.dumps(body))
+def mended(body: Json, model: str = MODEL) -> tuple[Json, list[str]]:
+    given, edits = passed(json.dumps(body), model)
     return json.loads(given), edits
 
 
@@ -99,7 +99,7 @@ def test_results_of_one_turns_calls_are_in_one_content() -> None:
     both = {"role": "user", "parts": [one, two]}
     assert body["contents"] == [TEXT, calls, both, apart[2], calls, both]
     assert edits == ["results"]
-    assert mended({"contents": [TEXT, calls, both, {"role": "user", "parts": [two, words]}]})[1] == []
+    assert mended({"contents": [TEXT, calls, both, {"role": "user", "parts": [two, words]}]}, BEFORE)[1] == []
 
 
 def test_results_that_differ_in_more_than_their_parts_stay_apart() -> None:
@@ -145,7 +145,7 @@ def test_results_stand_in_the_order_of_their_calls_before_the_ids_go(said: list[
 def test_what_stands_beside_results_keeps_its_place() -> None:
     words = {"text": "and"}
     said = user(result("b", 2, "g"), words, result("a", 1))
-    body, _ = mended({"contents": [TEXT, model(call("a"), call("b", "g")), said]})
+    body, _ = mended({"contents": [TEXT, model(call("a"), call("b", "g")), said]}, BEFORE)
     assert body["contents"][-1] == user(result(None, 1), words, result(None, 2, "g"))
 
 
