@@ -24,7 +24,7 @@ __all__ = ["address_of", "connect", "local_address"]
 
 _ANY: Final = "anything"  # while the gateway has no keys; clients want one
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
-_NOWHERE: Final = Place(url="", key="", model="", small="", models=(), chosen=True)
+_NOWHERE: Final = Place(url="", key="", model="", small="", models={}, chosen=True)
 _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
 
 
@@ -141,7 +141,8 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     quiet = replace(found.config, log=replace(found.config.log, level="critical"))
     gateway = import_module("gateway.app").Gateway(replace(found, config=quiet, read_only=True))
     resolver: Resolver = gateway.services.resolver
-    names = tuple(resolver.listing())
+    listed = resolver.listing()
+    names = tuple(listed)
     if model is not None and not _serves(resolver, model):
         click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
     main = model or (client.knows if _serves(resolver, client.knows) else next(iter(names), "demo"))
@@ -150,7 +151,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
         key=key or _key(found),
         model=main,
         small=_small(names, main),
-        models=names if main in names else (main, *names),
+        models=listed if main in listed else {main: resolver.describe(main), **listed},
         chosen=main != client.knows,
     )
 

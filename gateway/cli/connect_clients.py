@@ -3,19 +3,26 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from gateway.cli.connect_files import Settings, Values
 from gateway.config import ConfigError, Problem
 
+if TYPE_CHECKING:
+    from gateway.upstream import ModelInfo
+
 __all__ = ["CLIENTS", "Client", "Homeless", "Place"]
 
 _VARIABLE: Final = "GATEWAY_KEY"
 _CODEX: Final = ("model_providers", "gateway")
 _OPENCODE: Final = ("provider", "gateway")
-_AS_IT_IS: Final[Mapping[str, object]] = {}
+# of what it does not know, opencode thinks that it reads text alone, and keeps pictures from it
+_SEEING: Final[Mapping[str, object]] = {
+    "attachment": True,
+    "modalities": {"input": ["text", "image"], "output": ["text"]},
+}
 _CLAUDE_CODE: Final = {"API_TIMEOUT_MS": "3000000", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
@@ -26,15 +33,16 @@ class Homeless(ConfigError):
 class Place(Struct, frozen=True, kw_only=True):
     """Where the gateway is, a key that it takes, and the models that a client shall use.
 
-    `url`: without a path. `small`: for a client's side work. `models`: all names that callers can use. `chosen`:
-    whether the caller named the model; else one is only set where a client's own would lead nowhere.
+    `url`: without a path. `small`: for a client's side work. `models`: all names that callers can use, and what is
+    known of them. `chosen`: whether the caller named the model; else one is only set where a client's own would lead
+    nowhere.
     """
 
     url: str
     key: str
     model: str
     small: str
-    models: tuple[str, ...]
+    models: Mapping[str, "ModelInfo | None"]
     chosen: bool
 
 
@@ -126,7 +134,7 @@ def _opencode(place: Place) -> tuple[Settings, ...]:
         "npm": "@ai-sdk/openai-compatible",
         "name": "gateway",
         "options": {"baseURL": f"{place.url}/v1", "apiKey": place.key},
-        "models": dict.fromkeys(place.models, _AS_IT_IS),
+        "models": {name: _opencode_model(info) for name, info in place.models.items()},
     }
     values: Values = {
         _OPENCODE: provider,
@@ -134,6 +142,13 @@ def _opencode(place: Place) -> tuple[Settings, ...]:
         ("small_model",): f"gateway/{place.small}",
     }
     return (Settings(file=home / "opencode" / "opencode.json", form="json", values=values),)
+
+
+def _opencode_model(info: "ModelInfo | None") -> Mapping[str, object]:
+    """Tell the limits, too: without them opencode never shortens a conversation by itself."""
+    if info is None or info.max_input is None or info.max_output is None:
+        return _SEEING
+    return {**_SEEING, "limit": {"context": info.max_input, "output": info.max_output}}
 
 
 def _no_variables(_: Place) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ __all__ = ["clients"]
 _OWN_FOLDER: Final = "openai"  # its file is that of any program in the folder where one happens to be
 _URL: Final = "http://gateway.invalid"
 _KEY: Final = "the-key"
-_PLACE: Final = Place(url=_URL, key=_KEY, model="m", small="m", models=(), chosen=True)
+_PLACE: Final = Place(url=_URL, key=_KEY, model="m", small="m", models={}, chosen=True)
 _Path = tuple[str, ...]
 
 

@@ -436,3 +436,12 @@ def test_a_user_without_a_home_is_told_to_name_it(run: Run, client: str) -> None
 @pytest.mark.usefixtures("homeless")
 def test_a_user_without_a_home_has_no_clients_to_examine(run: Run) -> None:
     assert "client" not in run("doctor").out
+
+
+def test_opencode_is_told_what_its_models_read_and_hold(run: Run, write: Callable[[str], Path]) -> None:
+    write(CONFIG + '[upstream.openai]\ntype = "openai"\napi_key = "sk-x"\nmodels = ["gpt-4.1"]')
+    (one,) = json.loads(run("connect", "opencode", "--json").out)["files"]
+    models = json.loads(one["text"])["provider"]["gateway"]["models"]
+    seeing = {"attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]}}
+    limit = {"context": 1_047_576, "output": 32_768}
+    assert (models["demo"], models["gpt-4.1"]) == (seeing, seeing | {"limit": limit})
