@@ -225,6 +225,20 @@ async def test_a_file_that_is_another_keys_is_explained(fake_gemini: FakeGemini,
 # counts
 
 
+@FORM
+async def test_results_of_parallel_calls_may_come_apart(google: Served, form: Streaming) -> None:
+    """As LangChain.js gives them, each with what it shows."""
+    directed = '!tool f {"a": 1}\n!tool f {"a": 2}\n!then\n!say done'
+    asked: dict[str, Any] = {"tools": tools("f"), "model": GEMINI_3}
+    first = said(await ask(google, directed, form=form, **asked), form)
+    results = [{"functionResponse": {**_id(one), "name": "f", "response": {"output": "x"}}} for one in first.calls]
+    shown = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    apart = [user(one, shown) for one in results]
+    parts = [part for part in first.parts if part != {"text": ""}]
+    second = await ask(google, directed, {"role": "model", "parts": parts}, *apart, form=form, **asked)
+    assert said(second, form).text == "done"
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("role", ["user", "function"])
 async def test_tokens_are_counted_by_google(google: Served, wrapped: bool, role: str) -> None:

@@ -77,8 +77,8 @@ def test_the_tables_are_closed() -> None:
             *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
-            *("model", "defaults", "own", "refused", "echo", "framing", "end"),
-            *("path", "roles", "empty", "results", "ids", "services", "unknown"),
+            *("model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
+            *("path", "roles", "empty", "order", "ids", "services", "unknown"),
         ],
     }
     assert all(edit.why for table in TABLES.values() for edit in table)

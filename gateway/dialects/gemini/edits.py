@@ -171,14 +171,30 @@ def _lead(words: _Words) -> None:
 
 
 def _alone(words: _Words) -> None:
-    """Let what stands beside the results of calls follow them."""
+    """Let what stands beside the results of calls follow all results of the turn."""
     raw = words.fields.get("contents", _NULL)
     if not is_latest(words.target.model) or not any(mark in bytes(raw) for mark in RESULTS):
         return
     given = several(raw)
-    after = [one for content in given for one in _apart(content)]
-    if len(after) > len(given):
-        words.put("contents", after)
+    parted = [one for content in given for one in _apart(content)]
+    if len(parted) > len(given):
+        turns = groupby(parted, lambda one: one.get("role") == _MODEL)
+        words.put("contents", [one for _, run in turns for one in sorted(run, key=_follows)])
+
+
+def _follows(content: Fields) -> bool:
+    return _beside_results(content) is None
+
+
+def _results(words: _Words) -> None:
+    """Put the results of one turn's calls into one content."""
+    raw = words.fields.get("contents", _NULL)
+    if sum(map(bytes(raw).count, RESULTS)) < 2:
+        return
+    given = several(raw)
+    joined = together(given)
+    if len(joined) < len(given):
+        words.put("contents", joined)
 
 
 def _apart(content: Fields) -> list[Fields]:
@@ -270,6 +286,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=_own),
     RequestEdit(name="refused", why="this upstream has refused the signatures of the conversation", apply=_refused),
     RequestEdit(name="alone", why="Gemini 3 wants the results of calls alone in their content", apply=_alone),
+    RequestEdit(name="results", why="Google wants the results of a turn's calls in one content", apply=_results),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing(echo_model("modelVersion")),)
 FRAMING: Final = Edit(

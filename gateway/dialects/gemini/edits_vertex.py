@@ -62,13 +62,13 @@ def _filled(words: _Words) -> None:
         words.put(_CONTENTS, left)
 
 
-def _results(words: _Words) -> None:
-    """Put the results of one turn's calls into one content, in the order of the calls."""
+def _order(words: _Words) -> None:
+    """Give the results of one turn's calls the order of the calls."""
     raw = words.fields.get(_CONTENTS, _NULL)
     if sum(map(bytes(raw).count, RESULTS)) < 2:
         return
     given = several(raw)
-    placed = _placed(together(given))
+    placed = _placed(together(given))  # those that have their role by now, too
     if placed != given:
         words.put(_CONTENTS, placed)
 
@@ -151,9 +151,7 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),
     RequestEdit(name="empty", why="Vertex refuses text that is empty", apply=_filled),
-    RequestEdit(
-        name="results", why="Vertex wants the results of a turn's calls in one content, in their order", apply=_results
-    ),
+    RequestEdit(name="order", why="Vertex knows no ids, and tells results by the order of their calls", apply=_order),
     RequestEdit(name="ids", why="Vertex knows no ids of calls, and refuses them", apply=_ids),
     SERVICES,
     RequestEdit(name="unknown", why="Vertex refuses what the Gemini API alone knows", apply=_unknown),

@@ -120,6 +120,7 @@ def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is
 
 
 RESULT: Json = {"functionResponse": {"name": "f", "response": {"output": "1"}}}
+CALLED: Json = {"functionCall": {"name": "f", "args": {}}}
 SHOWN: Json = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
 
 
@@ -142,3 +143,11 @@ def test_what_stands_beside_results_follows_them() -> None:
 )
 def test_what_a_model_takes_in_one_content_stays_in_it(model: str, parts: list[Json]) -> None:
     assert told(model, *parts) == [{"role": "user", "parts": parts}]
+
+
+def test_results_of_one_turns_calls_are_in_one_content() -> None:
+    """LangChain.js gives each its own; with what a tool shows beside them, too."""
+    apart = [{"role": "user", "parts": parts} for parts in ([RESULT, SHOWN], [RESULT, SHOWN])]
+    body, edits = passed({"contents": [*TEXT["contents"], model(*[CALLED] * 2), *apart]}, ir.Sampling())
+    assert [one["parts"] for one in body["contents"][2:]] == [[RESULT, RESULT], [SHOWN], [SHOWN]]
+    assert edits == ["alone", "results"]

@@ -27,7 +27,7 @@ def mended(body: Json, model: str = MODEL) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "empty", "results", "ids", "services", "unknown"]
+    assert [edit.name for edit in TABLE] == ["path", "roles", "empty", "order", "ids", "services", "unknown"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -139,7 +139,14 @@ def test_results_stand_in_the_order_of_their_calls_before_the_ids_go(said: list[
         user(result(None, 1), result(None, 2)),
         user(result(None, 3), result(None, 4)),
     ]
-    assert edits == ["results", "ids"]
+    assert edits[-2:] == ["order", "ids"]
+
+
+def test_a_result_that_has_nobodys_name_joins_the_users() -> None:
+    said = [{"parts": [result(None, 1)]}, user(result(None, 2))]
+    body, edits = mended({"contents": [TEXT, model(call(None), call(None)), *said]})
+    assert body["contents"][2:] == [user(result(None, 1), result(None, 2))]
+    assert edits == ["roles", "order"]
 
 
 def test_what_stands_beside_results_keeps_its_place() -> None:
@@ -163,7 +170,7 @@ def test_results_that_name_no_call_of_their_own_stay_where_they_are(calls: list[
     body, edits = mended({"contents": [TEXT, model(*calls), user(*results)]})
     given = [part["functionResponse"]["response"] for part in results]
     assert [part["functionResponse"]["response"] for part in body["contents"][-1]["parts"]] == given
-    assert "results" not in edits
+    assert "order" not in edits
 
 
 @pytest.mark.parametrize(
