@@ -46,6 +46,7 @@ from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use, misled
 from gateway.relay import Relay, of_variants, refuse_losses, tell_losses
+from gateway.routes import native_of
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
 from gateway.upstream import (
@@ -238,19 +239,19 @@ class NativeCalls:
         if names and not made:
             ways += self._others(model, ways)
         if not ways:
-            raise self._nowhere(context, model)
+            raise self._nowhere(context, model, path)
         found = [self._about(context, way) for way in ways if may_reach(context.principal, way.adapter.name)]
         if not found:
             others = ", ".join(dict.fromkeys(repr(way.adapter.name) for way in ways))
             raise PermissionDenied(f"this API key may not use upstream {others}, which would serve this")
         return [way for way in found if way.adapter.usable] or found[:1] if chain or names else found[:1]
 
-    def _nowhere(self, context: RequestContext, model: str) -> GatewayError:
+    def _nowhere(self, context: RequestContext, model: str, path: str) -> GatewayError:
         able = [name for name, one in self._services.adapters.items() if isinstance(one, ModelForwarding)]
         if not model or model.startswith(_TUNED) or not able:
             return context.route.error or NotFound("no upstream here serves this")
         asked = self._services.resolver.resolve(model, context.principal.upstreams).targets
-        return misled(context, self._services, asked, "native calls of Gemini's", able)
+        return misled(context, self._services, asked, native_of(path) or "native calls of Gemini's", able)
 
     def _made(self, names: Sequence[str], model: str) -> list[_Way]:
         """Give the upstream through which one of these was made here."""

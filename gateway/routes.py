@@ -37,6 +37,7 @@ __all__ = [
     "Streaming",
     "is_dialect_path",
     "match",
+    "native_of",
 ]
 
 DialectName = Literal["openai-chat", "openai-responses", "anthropic", "gemini"]
@@ -282,9 +283,14 @@ def _called(path: str) -> str:
 
 def _reason(path: str) -> str:
     """Say why a native call of Gemini is not served."""
-    last = path.rpartition(":")[2] if ":" in path else _VERSION.sub("", path, count=1)
-    found = next((what for start, what in _ABSENT if last.startswith(start)), None)
+    found = native_of(path)
     return f": no upstream here has Gemini's {found}" if found else ""
+
+
+def native_of(path: str) -> str:
+    """Say what a native call of Gemini asks for, "" = nothing that is known."""
+    last = path.rpartition(":")[2] if ":" in path else _VERSION.sub("", path, count=1)
+    return next((what for start, what in _ABSENT if last.startswith(start)), "")
 
 
 def _has_google_key(headers: Mapping[bytes, bytes], query: bytes) -> bool:

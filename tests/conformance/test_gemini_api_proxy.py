@@ -141,7 +141,7 @@ async def test_another_upstream_that_lists_the_model_first_does_not_hide_it(
     assert "not supported for embedContent" in served.json()["error"]["message"]
     assert (absent.status_code, len(fake_gemini.requests)) == (404, 1)
     assert absent.json()["error"]["message"] == (
-        "'veo' leads to upstream 'other' (type v1internal), which has no native calls of Gemini's; "
+        "'veo' leads to upstream 'other' (type v1internal), which has no image and video generation by predict; "
         "'google' may serve it: write UPSTREAM/model"
     )
 
