@@ -35,7 +35,7 @@ _UNKNOWN: Final = frozenset({"model", "serviceTier", "service_tier", "store"})
 
 
 def _voiced(contents: _Contents) -> _Contents:
-    """Give each content a role: it may be left out, and there are two older words for the user."""
+    """Give each content a role: it may be left out."""
     return [one if one.get("role") in (_USER, _MODEL) else {**one, "role": _USER} for one in contents]
 
 

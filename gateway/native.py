@@ -247,7 +247,7 @@ class NativeCalls:
         return [way for way in found if way.adapter.usable] or found[:1] if chain or names else found[:1]
 
     def _nowhere(self, context: RequestContext, model: str, path: str) -> GatewayError:
-        able = [name for name, one in self._services.adapters.items() if isinstance(one, ModelForwarding)]
+        able = [adapter.name for adapter in self._of_models()]
         if not model or model.startswith(_TUNED) or not able:
             return context.route.error or NotFound("no upstream here serves this")
         asked = self._services.resolver.resolve(model, context.principal.upstreams).targets
@@ -265,6 +265,9 @@ class NativeCalls:
 
     def _keeping(self) -> list[Remembering]:
         return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, Remembering)]
+
+    def _of_models(self) -> list[ModelForwarding]:
+        return [adapter for adapter in self._services.adapters.values() if isinstance(adapter, ModelForwarding)]
 
     def _chain(self, model: str, principal: Principal) -> Iterator[_Way]:
         """Give the upstreams that the rules lead a model to."""
@@ -287,8 +290,7 @@ class NativeCalls:
     def _any(self, model: str) -> Iterator[_Way]:
         """Give the upstreams that may serve what no rule leads to one that can, the first one first."""
         if model and not model.startswith(_TUNED):
-            of_models = (one for one in self._services.adapters.values() if isinstance(one, ModelForwarding))
-            yield from (_Way(one, model) for one in of_models if model in one.models())
+            yield from (_Way(one, model) for one in self._of_models() if model in one.models())
             return
         default = self._services.adapters.get(self._services.loaded.config.models.default_upstream)
         if isinstance(default, Forwarding):

@@ -1,7 +1,7 @@
 """`gateway connect`: lead a client to this gateway, and back again."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -142,15 +142,14 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     gateway = import_module("gateway.app").Gateway(replace(found, config=quiet, read_only=True))
     resolver: Resolver = gateway.services.resolver
     listed = resolver.listing()
-    names = tuple(listed)
     if model is not None and not _serves(resolver, model):
         click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
-    main = model or (client.knows if _serves(resolver, client.knows) else next(iter(names), "demo"))
+    main = model or (client.knows if _serves(resolver, client.knows) else next(iter(listed), "demo"))
     return Place(
         url=(url or address_of(found)).rstrip("/").removesuffix("/v1"),
         key=key or _key(found),
         model=main,
-        small=_small(names, main),
+        small=_small(listed, main),
         models=listed if main in listed else {main: resolver.describe(main), **listed},
         chosen=main != client.knows,
     )
@@ -163,7 +162,7 @@ def _serves(resolver: "Resolver", name: str) -> bool:
         return False
 
 
-def _small(names: tuple[str, ...], main: str) -> str:
+def _small(names: Collection[str], main: str) -> str:
     """Choose a quick model for side work, of the same make if there is one."""
     make = main.partition("-")[0]
     quick = [name for word in _SMALL for name in names if word in name]

@@ -58,7 +58,7 @@ _NULL: Final = Raw(b"null")
 _CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
-_CALL: Final = "functionCall"
+_CALL, _RESULT = "functionCall", "functionResponse"
 RESULTS: Final = (b'"functionResponse"', b'"function_response"')
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _OLDER: Final = (Raw(b'"function"'), Raw(b'"tool"'))  # words for the user who gives results
@@ -200,10 +200,10 @@ def _results(words: _Words) -> None:
 def _apart(content: Fields) -> list[Fields]:
     """Part a content into the results in it, and the rest."""
     parts = several(content.get("parts", _NULL))
-    results = [part for part in parts if "functionResponse" in map(camel, part)]
+    results = [part for part in parts if _RESULT in map(camel, part)]
     if not results or len(results) == len(parts):
         return [content]
-    rest = [part for part in parts if part not in results]
+    rest = [part for part in parts if _RESULT not in map(camel, part)]
     return [{**content, "parts": Raw(_encode(some))} for some in (results, rest)]
 
 
@@ -250,7 +250,7 @@ def _beside_results(content: Fields) -> Fields | None:
     parts = content.get("parts", _NULL)
     if not any(mark in bytes(parts) for mark in RESULTS):
         return None
-    if any([camel(name) for name in part] != ["functionResponse"] for part in several(parts)):
+    if any([camel(name) for name in part] != [_RESULT] for part in several(parts)):
         return None
     return {name: value for name, value in content.items() if name != "parts"}
 
