@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.clients.claude_code import ClaudeCode, tool_results
-from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
 from tests.processes import Program
@@ -34,18 +33,6 @@ PICTURE = """!tool Read {"file_path": "WORK/dot.png"}
 NO_FILE = """!tool Read {"file_path": "WORK/nowhere.txt"}
 !then
 !say there is none"""
-
-
-@pytest.fixture(scope="module")
-def fake() -> Iterator[Google]:
-    with served.google() as google:
-        yield google
-
-
-@pytest.fixture(scope="module")
-def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Google) -> Iterator[Program]:
-    with served.gateway(programs, tmp_path_factory.mktemp("gateway"), fake) as program:
-        yield program
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
 from tests.packaging.wheel import ROOT
@@ -96,15 +95,8 @@ class Codex:
 
 
 @pytest.fixture(scope="module")
-def fake() -> Iterator[Google]:
-    with served.google() as google:
-        yield google
-
-
-@pytest.fixture(scope="module")
-def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Google) -> Iterator[Program]:
-    with served.gateway(programs, tmp_path_factory.mktemp("gateway"), fake, ALIAS) as program:
-        yield program
+def more() -> str:
+    return ALIAS
 
 
 @pytest.fixture

@@ -83,18 +83,6 @@ class GeminiCLI:
         }
 
 
-@pytest.fixture(scope="module")
-def fake() -> Iterator[Google]:
-    with served.google() as google:
-        yield google
-
-
-@pytest.fixture(scope="module")
-def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Google) -> Iterator[Program]:
-    with served.gateway(programs, tmp_path_factory.mktemp("gateway"), fake) as program:
-        yield program
-
-
 @pytest.fixture
 def google(fake: Google) -> Google:
     fake.reset()

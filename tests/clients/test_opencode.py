@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.packaging import served
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.served import KEY, Google
 from tests.packaging.wheel import ROOT
@@ -47,15 +45,8 @@ TASK = """!think a note is a file
 
 
 @pytest.fixture(scope="module")
-def fake() -> Iterator[Google]:
-    with served.google() as google:
-        yield google
-
-
-@pytest.fixture(scope="module")
-def gateway(programs: Path, tmp_path_factory: pytest.TempPathFactory, fake: Google) -> Iterator[Program]:
-    with served.gateway(programs, tmp_path_factory.mktemp("gateway"), fake, ALIAS) as program:
-        yield program
+def more() -> str:
+    return ALIAS
 
 
 def run(gateway: Program, node_modules: Path, folder: Path, package: str) -> list[dict[str, Any]]:
