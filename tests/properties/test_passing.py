@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.json import Decoder
 
+from gateway.dialects.tables import TABLES
 from gateway.errors import CallerError
 from gateway.routes import DialectName
 from gateway.upstream import Passing
@@ -30,7 +31,7 @@ SAME: Final[list[tuple[DialectName, str]]] = [
     ("gemini", "gemini Gemini 3"),
     ("gemini", "vertex Gemini 3"),
 ]
-# The members that an edit may have written otherwise.
+# The members that an edit may have written otherwise: every edit of a request, but for those that NEVER says.
 MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
     "openai-chat": {
         "model": frozenset({"model"}),
@@ -38,7 +39,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
         "limit": frozenset({"max_tokens", "max_completion_tokens"}),
         "usage": frozenset({"stream_options"}),
         "parallel": frozenset({"parallel_tool_calls"}),
-        "own": frozenset({"messages"}),
+        **dict.fromkeys(("own", "shown"), frozenset({"messages"})),
     },
     "openai-responses": {"model": frozenset({"model"}), "own": frozenset({"input"})},
     "anthropic": {
@@ -48,15 +49,19 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
         "own": frozenset(
             {"messages", "thinking"}
         ),  # which goes off where the thoughts that have to come first are dropped
-        **dict.fromkeys(("marks", "ids", "results", "order"), frozenset({"messages"})),
+        **dict.fromkeys(("blank", "shown", "marks", "ids", "results", "order"), frozenset({"messages"})),
     },
     "gemini": {
         **dict.fromkeys(("model", "path"), frozenset({"model"})),
-        **dict.fromkeys(("own", "roles", "ids", "results"), frozenset({"contents"})),
+        **dict.fromkeys(
+            ("speaker", "own", "alone", "results", "roles", "empty", "order", "ids"), frozenset({"contents"})
+        ),
         "services": frozenset({"tools", "toolConfig", "tool_config"}),
         "unknown": frozenset({"store", "generationConfig", "generation_config", "toolConfig", "tool_config"}),
     },
 }
+# What this test has none of: [defaults], fields that were refused before, answers that are kept, Claude on Vertex AI.
+NEVER: Final = {"defaults", "refused", "history", "envelope"}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,13 @@ def bodies(draw: st.DrawFn, dialect: DialectName, model: str) -> bytes:
     indent = draw(st.sampled_from([None, 1]))
     text = json.dumps(request, ensure_ascii=draw(st.booleans()), indent=indent, separators=separators)
     return text.replace("0.5", draw(st.sampled_from(["0.5", "5e-1", "0.50"]))).encode()
+
+
+def test_each_edit_says_which_members_it_writes() -> None:
+    told = {dialect: {edit.name for edit in table if edit.on == "request"} for dialect, table in TABLES.items()}
+    assert {dialect: names - NEVER for dialect, names in told.items()} == {
+        dialect: {*edits} for dialect, edits in MEMBERS.items()
+    }
 
 
 @pytest.mark.parametrize(("dialect", "target"), SAME)
