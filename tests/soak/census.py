@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import sys
@@ -23,7 +24,8 @@ PATH = "/soak/census"
 class Counted(Struct):
     """What one worker has. `tasks`: by the name of what runs, without the one that answers; `idle`: connections.
 
-    `blocks`: pieces of memory that Python objects hold, without those that nobody can reach.
+    `blocks`: pieces of memory that Python objects hold, without those that nobody can reach; objects above 512 bytes,
+    and what C libraries hold, are no such pieces: `heap_mb` of malloc's memory is in use for them.
     """
 
     pid: int
@@ -32,6 +34,7 @@ class Counted(Struct):
     answers: int
     idle: int
     blocks: int
+    heap_mb: float
 
 
 class Census:
@@ -59,8 +62,30 @@ def _counted(scope: Scope) -> Counted:
         answers=gateway.transport.open_responses,
         idle=sum(map(len, connector._conns.values())),
         blocks=sys.getallocatedblocks(),
+        heap_mb=_heap_mb(),
     )
 
 
 def _named(task: asyncio.Task[object]) -> str:
     return getattr(task.get_coro(), "__qualname__", "?")
+
+
+class _Heap(ctypes.Structure):
+    """`struct mallinfo2` of glibc 2.33 and later: bytes in use are `hblkhd`, for large pieces, and `uordblks`."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+_read_heap = ctypes.CDLL(None).mallinfo2
+_read_heap.restype = _Heap
+
+
+def _heap_mb() -> float:
+    found = _read_heap()
+    return float(found.uordblks + found.hblkhd) / 1e6

@@ -32,6 +32,7 @@ class Look(Struct):
     leases: int
     answers: int
     blocks: int = 0
+    heap_mb: float = 0
 
 
 class Standing(Struct):
@@ -62,7 +63,8 @@ async def look(program: Program) -> dict[int, Look]:
                 found[counted.pid] = counted
             await asyncio.sleep(0.005)  # so that it is not always the same one who comes first
     return {
-        pid: Look(one.tasks, _files(pid) - one.idle, one.leases, one.answers, one.blocks) for pid, one in found.items()
+        pid: Look(one.tasks, _files(pid) - one.idle, one.leases, one.answers, one.blocks, one.heap_mb)
+        for pid, one in found.items()
     }
 
 

@@ -57,8 +57,9 @@ def report(found: Found, options: Options) -> list[Line]:
         Line(f"memory <= {MOST_MB_PER_HOUR:g} MB/h", grown or "not sampled", [*slopes(lines)]),
         Line(
             f"objects <= {MOST_BLOCKS} blocks more",
-            "; ".join(f"{name} {blocks:+}" for name, blocks in more.items()) or "not looked at",
-            [*held(more)] if any(lines.values()) else [],
+            "; ".join(f"{name} {blocks:+}, and {mb:+.1f} MB of malloc's" for name, (blocks, mb) in more.items())
+            or "not looked at",
+            [*held({name: blocks for name, (blocks, _) in more.items()})] if any(lines.values()) else [],
         ),
     ]
 
@@ -73,11 +74,11 @@ def _files(standing: Standing) -> list[int]:
     return [one.files for group in standing.workers.values() for one in group.values()]
 
 
-def _grown(found: Found) -> dict[str, int]:
-    """Say how many blocks more the workers hold than after the warm-up, of those whose memory is judged."""
+def _grown(found: Found) -> dict[str, tuple[int, float]]:
+    """Say how many blocks and MB more the workers hold than after the warm-up, of those whose memory is judged."""
     before, after = found.before.workers.get("a", {}), found.after.workers.get("a", {})
     return {
-        f"worker {pid} of a": one.blocks - before[pid].blocks
+        f"worker {pid} of a": (one.blocks - before[pid].blocks, one.heap_mb - before[pid].heap_mb)
         for pid, one in after.items()
         if pid in before and pid in found.samples
     }

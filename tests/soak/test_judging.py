@@ -121,10 +121,11 @@ def test_only_a_run_that_is_long_enough_is_judged_by_its_objects() -> None:
     grown = Found(
         samples={1: _samples(0)},
         before=Standing({"a": {1: IDLE}}),
-        after=Standing({"a": {1: replace(IDLE, blocks=MOST_BLOCKS + 1), 2: replace(IDLE, blocks=500_000)}}),
+        after=Standing({"a": {1: replace(IDLE, blocks=MOST_BLOCKS + 1, heap_mb=2.5), 2: replace(IDLE, blocks=10**6)}}),
     )
     (line,) = (line for line in report(grown, Options()) if line.findings)
     assert line.what.startswith("objects")
+    assert line.figure == "worker 1 of a +10001, and +2.5 MB of malloc's"
     grown.samples[1] = grown.samples[1][:5]
     assert not [line for line in report(grown, Options()) if line.findings]
 
