@@ -197,10 +197,10 @@ class UpstreamAnswer:
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
         body = sound(body)
-        events = self._reader.feed_whole(body.removeprefix(BOM_UTF8))
+        events = self._reader.feed_whole(body.lstrip(_BLANK))  # a mark of the encoding may stand behind empty lines
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)
-            self._explain(events[-1], [body.removeprefix(BOM_UTF8)])
+            self._explain(events[-1], [body.lstrip(_BLANK)])
             self.close()
         return [ir.Passed(body), *events] if self._passes else events
 

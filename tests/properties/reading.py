@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import asyncio
+import atexit
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, TypeVar, cast
+from typing import Final, cast
 
 from hypothesis import strategies as st
 from msgspec.json import decode
@@ -31,10 +33,12 @@ from .upstreams.framing import Sound
 
 __all__ = ["UPSTREAMS", "Upstream", "are_sound", "flat", "fold", "read", "read_whole"]
 
-_T = TypeVar("_T")
+_LOOP: Final = asyncio.new_event_loop()  # what comes behind the end of an answer is waited for by the clock
 _NAMES: Final = NameMap([])
 _SALT: Final = "salt"
 _ANSWER: Final = "answer"  # a call of it is an answer in the form that was asked for
+
+atexit.register(_LOOP.close)
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def _is_object(arguments: str) -> bool:
 def _batches(answer: UpstreamAnswer) -> Iterator[list[ir.Event]]:
     while True:
         try:
-            events = _now(answer.read())
+            events = _LOOP.run_until_complete(_read(answer))
         except GatewayError as error:
             yield [ir.Failed(error)]
             return
@@ -212,10 +216,5 @@ def _batches(answer: UpstreamAnswer) -> Iterator[list[ir.Event]]:
         yield events
 
 
-def _now(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run what never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return cast(_T, end.value)
-    raise AssertionError("it waits")
+async def _read(answer: UpstreamAnswer) -> list[ir.Event] | None:
+    return await answer.read()

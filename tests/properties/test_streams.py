@@ -38,6 +38,20 @@ def test_t4_any_cut_gives_the_same_bytes(upstream: DialectName, data: st.DataObj
         assert write_whole(codec, pieces, to) == write_whole(codec, joined, to)
 
 
+@UPSTREAM
+def test_t4_a_document_behind_a_late_mark_of_the_encoding_is_the_same_in_pieces(upstream: DialectName) -> None:
+    sent = b'\n\xef\xbb\xbf{"a'
+    pieces, joined = (flat(read(upstream, network)) for network in ([sent[:1], sent[1:]], [sent]))
+    assert str(pieces) == str(joined)
+    assert "\ufeff" not in str(joined)
+
+
+def test_t4_what_comes_behind_the_end_of_an_answer_may_be_a_read_of_its_own() -> None:
+    end = b'data: {"candidates": [{"finishReason": "SAFETY"}], "usageMetadata": {"candidatesTokenCount": 1}}\n\n'
+    pieces, joined = (flat(read("gemini", network)) for network in ([end, b"data: [DONE]\n\n"], [end]))
+    assert pieces == joined
+
+
 @SAME
 @EXAMPLES
 @given(data=st.data(), to=answerings())
