@@ -82,7 +82,8 @@ def test_an_answer_to_another_login_is_told_and_the_right_one_awaited(place: Pla
         with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(foreign):
             pass
         assert refused.value.code == 400
-        assert b"this answer belongs to another login" in refused.value.read()
+        with refused.value as answer:
+            assert b"this answer belongs to another login" in answer.read()
         screen.types(f"{foreign}\n")
         screen.shows("this answer belongs to another login: use the newest link, or begin again")
         assert calls(place, "token") == 0
