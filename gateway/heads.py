@@ -115,11 +115,18 @@ class BoundedHeads(HttpToolsProtocol):
         self.unanswered: deque[RequestResponseCycle] = deque()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every request that its caller has left."""
+        """Tell every request that its caller has left, and let go of them.
+
+        What holds itself in a circle waits for the collector, and each connection would, with its last request.
+        """
         super().connection_lost(exc)
         for cycle in self.unanswered:
-            cycle.disconnected = True
+            cycle.disconnected = True  # it sends nothing any more, and so does not ask for what goes here
             cycle.message_event.set()
+        self.unanswered.clear()
+        self.pipeline.clear()
+        self.flow = FlowControl(self.transport)
+        self.cycle = None  # type: ignore[assignment] # as uvicorn begins
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; behind what was refused nothing is read."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import re
 import socket
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -24,6 +26,7 @@ from gateway.middleware import protocol
 from gateway.streaming import Client
 from tests.conformance.raw import PATHS
 from tests.faults.callers import Caller, calling, request
+from tests.patience import patient
 from tests.scripted import Scripted, app_of, say
 from tests.serving import Serving, serve
 
@@ -341,6 +344,40 @@ async def test_the_answers_to_it_have_no_more_of_it_read() -> None:
             one.got += await one.reader.read(65536)
             most = max(most, len(only(server).pipeline))
     assert most <= MOST
+
+
+# memory
+
+ENDINGS = {
+    "after an answer": [GET % b"whole"],
+    "before an answer": [WAITS],
+    "before several answers": [WAITS + BEHIND + BEHIND],
+    "where the caller knows no chunks": [b"GET /whole HTTP/1.0\r\n\r\n"],
+    "within a body that nobody waits for": [request("/early", b"{", length=1_000_000)],
+    "within a head": [HALF],
+    "where it is no HTTP": [b"\x16\x03\x01 hello\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("asked", ENDINGS.values(), ids=ENDINGS)
+async def test_nothing_of_a_connection_waits_for_the_collector(asked: list[bytes]) -> None:
+    """What does is held with the last request and its body: those of a thousand connections were."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving() as (url, server, _):
+            async with calling(url) as one:
+                await until_open(server, 1)
+                served = weakref.ref(only(server))
+                for piece in asked:
+                    one.say(piece)
+                await until_read(url)
+            await until_open(server, 0)
+            async with asyncio.timeout(patient(10)):
+                while served() is not None:  # noqa: ASYNC110 - a request may be under way still
+                    await asyncio.sleep(0.002)
+    finally:
+        gc.enable()
 
 
 # HTTP/1.0
