@@ -361,7 +361,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("asked", ENDINGS.values(), ids=ENDINGS)
 async def test_nothing_of_a_connection_waits_for_the_collector(asked: list[bytes]) -> None:
-    """What does is held with the last request and its body: those of a thousand connections were."""
+    """What does is held with the last request and its body: those of some hundred connections were."""
     gc.collect()
     gc.disable()
     try:

@@ -217,4 +217,5 @@ def _batches(answer: UpstreamAnswer) -> Iterator[list[ir.Event]]:
 
 
 async def _read(answer: UpstreamAnswer) -> list[ir.Event] | None:
+    """Read in a coroutine of the tests: what `tests.stalls` allows a step of the gateway is not for such answers."""
     return await answer.read()
