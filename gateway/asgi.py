@@ -4,9 +4,9 @@ import sys
 
 from starlette.applications import Starlette
 
-from gateway.app import create_app
+import gateway
 from gateway.config import ConfigError
-from gateway.memory import one_heap, settle
+from gateway.memory import begin, settle
 
 __all__ = ["app"]
 
@@ -14,9 +14,9 @@ _FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that end
 
 
 def _made() -> Starlette:
-    one_heap()
+    begin()
     try:
-        made = create_app()
+        made = gateway.create_app()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(_FAILED_START) from None

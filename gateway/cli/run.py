@@ -13,6 +13,7 @@ from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
 from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, refuses_bind
 from gateway.config.values import LEVELS, OLD_LEVELS
+from gateway.memory import begin
 
 if TYPE_CHECKING:
     from gateway.store.stored_keys import StoredKey
@@ -105,6 +106,7 @@ def _stored(found: Loaded, workers: int) -> "Sequence[StoredKey]":
 
 
 def _serve(config: Loaded, workers: int) -> None:
+    begin()
     serve, refuses = import_module("gateway.cli.serve").serve, partial(_refuses, workers, config)
     newest = import_module("gateway.cli.newest").NewestConfig(config, refuses)
 

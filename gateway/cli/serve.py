@@ -21,7 +21,7 @@ from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_a
 from gateway.generations import Generations
 from gateway.limiter import NotAlone
 from gateway.logs import Forward
-from gateway.memory import one_heap, settle
+from gateway.memory import settle
 from gateway.server import Server
 from gateway.store.folder import unusable
 from gateway.upstream import Reaching
@@ -40,7 +40,6 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     `workers`: how many the banner names, 0 = another process prints it. `leash`: see `gateway.server`. `refuses`: says
     why a configuration cannot be taken later.
     """
-    one_heap()
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
     gateway.shares = workers != 1

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, Table, bindparam, delete, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, literal_column, select, update
 
 from gateway.ir import MOST_TOKENS
 from gateway.store.database import Database
-from gateway.store.driven import driven
+from gateway.store.driven import driven, insert
 from gateway.store.journal import MAKING, OPENING, REFUSED, SUFFIX, WHOLE, Ended, Line, Opened, read_line
 from gateway.store.locks import lock
 from gateway.store.rows import storable
@@ -42,10 +41,6 @@ _AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (512, 128, 32, 8, 2, 1
 _NUL: Final = rb"\u0000"  # as JSON has it; a name that has half a character was mended when it was written
 _COUNTS: Final = ("input", "cached", "cache_write", "output", "reasoning")
 _counts: Final = attrgetter(*_COUNTS)
-_INSERTS: Final[Mapping[str, Callable[[Table], postgresql.Insert | sqlite.Insert]]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 _OF_ONE: Final = journals.c.name == bindparam("journal")
 _READ: Final = select(journals.c.read).where(_OF_ONE)
 _ADVANCE: Final = update(journals).where(_OF_ONE, journals.c.read == bindparam("before")).values(read=bindparam("to"))
@@ -123,7 +118,7 @@ class Filling:
     def _advance(self, connection: Connection, name: str, read: int | None, to: int) -> bool:
         """Note how far a journal is read; False when another process has read on meanwhile."""
         if read is None:
-            begin = _insert(connection, journals).values(name=name, read=to)
+            begin = insert(journals, connection.dialect.name).values(name=name, read=to)
             return connection.scalar(begin.on_conflict_do_nothing().returning(journals.c.name)) is not None
         return connection.execute(_ADVANCE, {"journal": name, "before": read, "to": to}).rowcount == 1
 
@@ -180,10 +175,6 @@ def _bounded(line: Ended) -> Ended:
     return replace(line, **{name: min(getattr(line, name), MOST_TOKENS) for name in _COUNTS})
 
 
-def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return _INSERTS[connection.dialect.name](table)
-
-
 def _write(connection: Connection, rows: Sequence[Ended]) -> int:
     """Write rows; one that was thought to be killed gives way to how it ended."""
     dialect, begin = connection.dialect.name, 0
@@ -201,7 +192,7 @@ def _write(connection: Connection, rows: Sequence[Ended]) -> int:
 @cache
 def _puts(dialect: str, size: int) -> tuple[str, Callable[[Ended], tuple[object, ...]]]:
     """Give the statement that writes so many rows, and what takes the values of one."""
-    put = _INSERTS[dialect](usage)
+    put = insert(usage, dialect)
     others = {column.name: column for column in put.excluded if not column.primary_key}
     killed = usage.c.end == literal_column(f"'{KILLED}'")
     put = put.on_conflict_do_update(index_elements=[usage.c.id], set_=others, where=killed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -159,3 +161,19 @@ def test_a_host_whose_clock_is_wrong_drops_nothing_of_what_others_keep(postgres_
     store.drop(now + 3650 * DAY_S)
     assert [row.id for row in store.rows(None, None, 10)] == ["0"]
     store.close()
+
+
+def test_a_file_of_sqlite_loads_nothing_of_postgresql(tmp_path: Path) -> None:
+    row = Ended(id="1", started_at=NOON, total_s=1.0, key="alice", key_id="k1", dialect="anthropic", end="done")
+    code = f"""
+import sys
+from pathlib import Path
+from gateway.store.journal import Ended
+from gateway.store.usage import UsageStore
+folder = Path({str(tmp_path)!r})
+store = UsageStore(folder / "gateway.db", folder / "journal", keep_days=30)
+store.fill()
+print(store.report("key", None, None).total.requests, "sqlalchemy.dialects.postgresql" in sys.modules)
+"""
+    write(tmp_path / "journal", "1", [row])
+    assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1 False\n"
