@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from gateway.adapters.credential import Credential, Happen, Refresh
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.once import Shared, alone
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.known import Change, StoredCredential, StoredTokens

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.tokens import Tokens
 from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.keeper import Keeper

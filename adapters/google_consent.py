@@ -15,7 +15,8 @@ from msgspec import Struct
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import WebApplicationClient
 
-from gateway.adapters.google_oauth import RefreshFailed, Tokens, ask
+from gateway.adapters.google_oauth import ask
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.config import OAuthConfig
 from gateway.transport import Transport
 from gateway.upstream import Consent, LoginFailed

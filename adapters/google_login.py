@@ -24,8 +24,8 @@ from google.auth.exceptions import TransportError as GoogleTransportError
 from google.auth.transport import Request
 from msgspec import Struct
 
-from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.google_request import LoopRequest
+from gateway.adapters.tokens import RefreshFailed
 
 __all__ = ["Login", "LoginNeeded", "Minted", "adopt", "has_file", "project_given"]
 

@@ -5,22 +5,19 @@ oauthlib writes and reads the messages, the gateway's own transport carries them
 
 from typing import Final
 
-from msgspec import Struct
 from oauthlib.oauth2 import MissingTokenError, OAuth2Error, WebApplicationClient
 
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.config import OAuthConfig
-from gateway.dialects.gemini.errors import mask
 from gateway.transport import Transport, TransportError, Whole
 
-__all__ = ["GOOGLE_TOKEN_URL", "GOOGLE_USERINFO_URL", "RefreshFailed", "Tokens", "ask", "refresh"]
+__all__ = ["GOOGLE_TOKEN_URL", "ask", "refresh"]
 
 GOOGLE_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address, no secret
-GOOGLE_USERINFO_URL: Final = "https://www.googleapis.com/oauth2/v2/userinfo"
 
 _HEADERS: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _TIMEOUT_S: Final = 30.0
 _MAX_BYTES: Final = 256 * 1024
-_MAX_REASON: Final = 300
 _UNKNOWN_LIFETIME_S: Final = 60.0  # expires_in is missing, 0 or negative
 _LONGEST_S: Final = 366 * 86_400.0  # what lasts for longer has no date
 # RFC 6749 5.2; what else is said may be another answer next time
@@ -28,33 +25,6 @@ _REVOKED: Final = "invalid_grant"
 _NOT_OURS: Final = frozenset({"invalid_client", "unauthorized_client"})
 _HOLDS_NONE: Final = "the token endpoint's answer ({}) holds no token"
 _REMEDY: Final = "give oauth the client_id and the client_secret that the account was logged in with"
-
-
-class Tokens(Struct, frozen=True):
-    """What the endpoint gave. `refresh_token` None: the old one stays; `id_token`, `scopes`: of a login, if it says."""
-
-    access_token: str
-    lifetime_s: float
-    refresh_token: str | None = None
-    id_token: str = ""
-    scopes: frozenset[str] = frozenset()
-
-    def __repr__(self) -> str:
-        return f"Tokens(lifetime_s={self.lifetime_s})"
-
-
-class RefreshFailed(Exception):
-    """No new token. `reason` begins with the OAuth error's name; `told`: what callers learn of it.
-
-    `revoked`: only a new login helps; `misconfigured`: the account is not to blame, the OAuth client is not its own.
-    """
-
-    def __init__(self, reason: str, *, told: str = "", revoked: bool = False, misconfigured: bool = False) -> None:
-        self.reason = mask(reason)[:_MAX_REASON]
-        self.told = told or self.reason
-        super().__init__(self.reason)
-        self.revoked = revoked
-        self.misconfigured = misconfigured
 
 
 async def refresh(transport: Transport, oauth: OAuthConfig, refresh_token: str) -> Tokens:

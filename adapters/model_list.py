@@ -9,7 +9,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.failures import Failure
-from gateway.adapters.google_oauth import RefreshFailed
+from gateway.adapters.tokens import RefreshFailed
 from gateway.clock import Clock
 from gateway.store.credentials import StoredModels
 from gateway.store.keeper import Keeper

@@ -9,18 +9,17 @@ What is disabled, waits for its owner, rests for the model, or shall keep what i
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from gateway.adapters import google_oauth
 from gateway.adapters.credential import SERVING, Credential
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.shortage import counted, number, out_of_use
 from gateway.adapters.strategies import Session, no_session, strategy_of
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
 from gateway.config import OAuthConfig, PoolConfig
 from gateway.errors import GatewayError, NoCredential, UpstreamCredential, UpstreamRateLimited, UpstreamUnavailable
@@ -34,6 +33,7 @@ __all__ = ["Lease", "Pool"]
 
 _C = TypeVar("_C", bound=Credential)
 _Admit = Callable[[StoredCredential], _C | None]
+_Renew = Callable[[Transport, OAuthConfig, str], Awaitable[Tokens]]
 
 _USES_S: Final = 5.0  # how long uses are only counted in memory
 _ADDED: Final = frozenset({"import", "login"})
@@ -65,8 +65,8 @@ class Lease(Struct, Generic[_C], eq=False):
 class Pool(Generic[_C]):
     """The credentials of one upstream. `leases`: how many are lent now.
 
-    `oauth`: the client that accounts get their tokens by; None: the credentials are API keys. `admit`: makes the
-    credential of a row that came while the gateway ran; None: not one of these.
+    `oauth`: the client that accounts get their tokens by, and `renew` how; None: the credentials are API keys. `admit`:
+    makes the credential of a row that came while the gateway ran; None: not one of these.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Pool(Generic[_C]):
         keeper: Keeper,
         logger: FilteringBoundLogger,
         admit: _Admit[_C] = lambda _: None,
+        renew: _Renew | None = None,
     ) -> None:
         self.name = name
         self.leases = 0
@@ -89,6 +90,7 @@ class Pool(Generic[_C]):
         self._keeper = keeper
         self._logger = logger
         self._admit = admit
+        self._renew = renew
         self.count: Count = uncounted
         self._transport: Transport | None = None
         self._strategy = strategy_of(config)
@@ -371,4 +373,5 @@ class Pool(Generic[_C]):
     async def _refresh(self, refresh_token: str) -> Tokens:
         assert self._transport is not None, "the pool is used before start"
         assert self.oauth is not None, "an API key is not refreshed"
-        return await google_oauth.refresh(self._transport, self.oauth, refresh_token)
+        assert self._renew is not None, "an API key is not refreshed"
+        return await self._renew(self._transport, self.oauth, refresh_token)

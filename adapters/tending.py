@@ -18,8 +18,8 @@ from structlog.typing import FilteringBoundLogger
 from gateway.adapters.account import Account
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.pool import Pool
+from gateway.adapters.tokens import RefreshFailed
 from gateway.clock import Clock
 from gateway.config import PoolConfig
 from gateway.store.keeper import Keeper

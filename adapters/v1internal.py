@@ -16,10 +16,10 @@ from gateway import ir
 from gateway.adapters.account import Account
 from gateway.adapters.amendments import without
 from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pooled import PooledUpstream
 from gateway.adapters.tending import Probe, ProbeName
+from gateway.adapters.tokens import RefreshFailed
 from gateway.adapters.v1internal_control import Control, Tell, countable
 from gateway.adapters.v1internal_envelope import Envelope, headers_of
 from gateway.adapters.v1internal_errors import RULES, read_failure

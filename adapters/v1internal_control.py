@@ -13,7 +13,6 @@ from msgspec import Struct, field
 
 from gateway.adapters.exchange import fetch
 from gateway.adapters.failures import Failure
-from gateway.adapters.google_oauth import GOOGLE_USERINFO_URL
 from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.clock import Clock
 from gateway.dialects.gemini.errors import mask
@@ -35,6 +34,7 @@ _METADATA: Final = {  # the values for clients that are none of Google's
     "pluginType": "PLUGIN_UNSPECIFIED",
 }
 _OPERATION: Final = re.compile(r"[\w-]+(?:/[\w.-]+)+", re.ASCII)
+_USERINFO_URL: Final = "https://www.googleapis.com/oauth2/v2/userinfo"
 _FREE_TIER: Final = "free-tier"
 _REFUSALS: Final = frozenset({400, 403, 404, 412})
 
@@ -102,7 +102,7 @@ class Control:
         self._bases = bases
         self._headers = headers
         self._clock = clock
-        self._userinfo_url = userinfo_url or GOOGLE_USERINFO_URL
+        self._userinfo_url = userinfo_url or _USERINFO_URL
 
     async def discover(self, transport: Transport, token: str, tell: Tell = silent) -> tuple[str, str]:
         """Find the project that Google made for an account, onboarding it if need be.

@@ -14,8 +14,8 @@ from gateway.adapters import google_consent
 from gateway.adapters.account import Account
 from gateway.adapters.credential import credential_id
 from gateway.adapters.failures import Failure
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.pool import Pool
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.adapters.v1internal_control import Control, Tell
 from gateway.adapters.v1internal_projects import Projects
 from gateway.clock import Clock

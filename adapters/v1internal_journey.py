@@ -11,8 +11,8 @@ from gateway.adapters.amendments import Draft, Write
 from gateway.adapters.amendments import Written as AnyWritten
 from gateway.adapters.failures import Failure, Renew, Rule
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
-from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.journey import Backend, PoolCalls
+from gateway.adapters.tokens import RefreshFailed
 from gateway.adapters.v1internal_envelope import Envelope, session_id
 from gateway.adapters.v1internal_projects import Projects
 from gateway.dialects.gemini.request import Written

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.adapters.account import Account
 from gateway.adapters.credential import credential_id
 from gateway.adapters.credential_files import Imported, load_credentials
+from gateway.adapters.google_oauth import refresh
 from gateway.adapters.keeping import Kept, reopen, store_of
 from gateway.adapters.pool import Pool
 from gateway.adapters.taking_in import ids_given, take_in
@@ -74,6 +75,7 @@ def set_up(
         keeper=kept.keeper,
         logger=logger,
         admit=make,
+        renew=refresh,
     )
     return pool, kept
 

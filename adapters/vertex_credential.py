@@ -18,8 +18,8 @@ from gateway.adapters.account import LAST_S, Account
 from gateway.adapters.credential import SERVING, Happen, Refresh
 from gateway.adapters.failures import Failure
 from gateway.adapters.google_login import Login, LoginNeeded, Minted, has_file, project_given
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.google_request import LoopRequest
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.redact import Secret

@@ -8,8 +8,8 @@ from msgspec import Raw
 from gateway.adapters.amendments import Write
 from gateway.adapters.failures import Failure, Renew
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
-from gateway.adapters.google_oauth import RefreshFailed
 from gateway.adapters.journey import Backend, PoolJourney
+from gateway.adapters.tokens import RefreshFailed
 from gateway.adapters.vertex_credential import DefaultCredential, without_token
 from gateway.adapters.vertex_errors import OPERATORS
 from gateway.adapters.vertex_place import Place

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.adapters.account import Account
 from gateway.adapters.credential import Credential
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
 from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.app import adapters_of, check
 from gateway.config import Loaded, load
 from gateway.config.sources import as_tree

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gateway.adapters.account import Account
+from gateway.adapters.google_oauth import refresh
 from gateway.adapters.pool import Pool
 from gateway.config import LogConfig, OAuthConfig, PoolConfig
 from gateway.logs import logger_of
@@ -106,4 +107,5 @@ def pool_of(
         keeper=keeper or Notes(),
         logger=logger_of(LogConfig(level=level, format="json")),
         admit=lambda row: Account(Secret(row.refresh_token), clock, set(), row),
+        renew=refresh,
     )

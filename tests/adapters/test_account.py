@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.adapters.account import Account
-from gateway.adapters.google_oauth import RefreshFailed, Tokens
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.errors import NoCredential
 from gateway.redact import Secret
 from gateway.store.credentials import CredentialStore

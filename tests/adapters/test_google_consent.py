@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from gateway.adapters.google_consent import SCOPES, begin, trade
-from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.tokens import Tokens
 from gateway.config import OAuthConfig
 from gateway.redact import Secret
 from gateway.redirect import code_of

@@ -1,11 +1,15 @@
 """What the token endpoint is asked, and what its answers mean."""
 
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
 
-from gateway.adapters.google_oauth import RefreshFailed, Tokens, refresh
+from gateway.adapters.google_oauth import refresh
+from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.config import OAuthConfig
 from gateway.redact import Secret
 from gateway.transport import Transport
@@ -126,3 +130,13 @@ async def test_an_endpoint_that_repeats_what_is_secret_is_not_repeated(
 
 def test_tokens_do_not_show_themselves() -> None:
     assert "ya29" not in repr(Tokens("ya29.x", 1, "1//y"))
+
+
+def test_a_gateway_of_api_keys_loads_nothing_of_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, gateway\n"
+        "gateway.create_app({'upstream': {'keys': {'type': 'gemini', 'api_key': 'k', 'models': ['m']}}})\n"
+        "print('oauthlib' in sys.modules)"
+    )
+    done = run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

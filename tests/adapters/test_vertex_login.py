@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.adapters.google_login import has_file
-from gateway.adapters.google_oauth import Tokens
+from gateway.adapters.tokens import Tokens
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.clock import System
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
