@@ -87,7 +87,7 @@ class Passage:
             elif isinstance(event, ir.Finished):
                 self._ended = True
             elif isinstance(event, ir.Failed):
-                out.append(self._failed(event, b"".join(out)))
+                out = [self._failed(event, b"".join(out))]
         return b"".join(out)
 
     def close(self, error: GatewayError | None = None) -> bytes:
@@ -103,12 +103,13 @@ class Passage:
         return self._write_error(error)
 
     def _failed(self, failed: ir.Failed, passed: bytes) -> bytes:
+        """Give what passes, and the error behind it where it is not told there."""
         if self._ended:
-            return b""
+            return passed
         if failed.told and self._hears(b"".join((passed, *self._rest))):
             self._ended = True
-            return b""
-        return self.close(failed.error)
+            return passed
+        return passed + self.close(failed.error)
 
     def _passed(self, data: bytes) -> bytes:
         if self._line_feed is not None and data:
