@@ -1,7 +1,6 @@
 """The names that a caller can use, for the model lists and for suggestions."""
 
 from collections.abc import Callable, Container, Iterable
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -9,8 +8,6 @@ from gateway.config import ModelsConfig, VariantConfig, allows
 from gateway.upstream import Adapter, ModelInfo
 
 __all__ = ["is_glob", "listing", "varied"]
-
-_ANSWERS: Final = "generateContent"  # what only embeds or draws does nothing that a suffix changes
 
 Find = Callable[[str], tuple[str, ModelInfo] | None]
 
@@ -52,9 +49,10 @@ def is_glob(name: str) -> bool:
 
 
 def _variants(models: ModelsConfig, bases: dict[str, ModelInfo], listed: Container[str]) -> dict[str, ModelInfo]:
+    # what only embeds or draws does nothing that a suffix changes
     return {
         base + suffix: varied(info, suffix, variant)
         for base, info in bases.items()
         for suffix, variant in models.variant.items()
-        if allows(variant, base) and base + suffix not in listed and (not info.methods or _ANSWERS in info.methods)
+        if allows(variant, base) and base + suffix not in listed and info.answers
     }

@@ -57,6 +57,7 @@ __all__ = [
 ]
 
 TRAIL_S: Final = 1.0  # after the end of an answer, for what the upstream still says and for its closing
+_ANSWERS: Final = "generateContent"
 BY_HAND: Final = "an operator took it out of use"  # why a credential is disabled, then
 
 
@@ -72,6 +73,11 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     thinking: bool | None = None
     methods: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers; what only embeds or draws does not."""
+        return not self.methods or _ANSWERS in self.methods
 
 
 class Call(Struct, frozen=True, kw_only=True):

@@ -141,7 +141,7 @@ def _place(found: Loaded, client: Client, url: str | None, key: str | None, mode
     quiet = replace(found.config, log=replace(found.config.log, level="critical"))
     gateway = import_module("gateway.app").Gateway(replace(found, config=quiet, read_only=True))
     resolver: Resolver = gateway.services.resolver
-    listed = resolver.listing()
+    listed = {name: info for name, info in resolver.listing().items() if info.answers}
     if model is not None and not _serves(resolver, model):
         click.echo(f"{model} leads nowhere here; `gateway models` lists the names that do", err=True)
     main = model or (client.knows if _serves(resolver, client.knows) else next(iter(listed), "demo"))

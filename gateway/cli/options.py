@@ -86,6 +86,8 @@ def loaded(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[
 
 def read(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
     """Load the configuration; raise ConfigError when it cannot be used."""
+    if config is not None and no_config:
+        raise click.UsageError("choose one: --config or --no-config")
     key = click.get_current_context().meta.get(_KEY)
     overrides = {**(flags or {}), **({"store.encryption_key": key} if key else {})}
     found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=overrides, besides=_besides)

@@ -173,5 +173,8 @@ def _from(sources: Iterable[Source]) -> str:
 
 
 def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:
-    model = next(iter(gateway.services.resolver.listing()), "YOUR_MODEL")  # nobody has listed any yet
+    serving = [name for name, adapter in gateway.adapters.items() if adapter.usable]
+    resolver = gateway.services.resolver
+    answering = (name for name, info in resolver.listing().items() if info.answers)
+    model = next((name for name in answering if resolver.leads_to(name, serving)), "YOUR_MODEL")  # none is listed yet
     return curl(address, model, "YOUR_KEY" if keyed else "")

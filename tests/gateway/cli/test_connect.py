@@ -445,3 +445,13 @@ def test_opencode_is_told_what_its_models_read_and_hold(run: Run, write: Callabl
     seeing = {"attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]}}
     limit = {"context": 1_047_576, "output": 32_768}
     assert (models["demo"], models["gpt-4.1"]) == (seeing, seeing | {"limit": limit})
+
+
+def test_a_client_is_told_of_no_model_that_only_embeds_or_draws(run: Run, write: Callable[[str], Path]) -> None:
+    models = '["dall-e-3", "text-embedding-3-small", "gpt-4.1"]'
+    write(f'[models]\nlist_variants = false\n[upstream.openai]\napi_key = "sk-x"\nmodels = {models}')
+    said = json.loads(run("connect", "opencode", "--json").out)
+    written = json.loads(said["files"][0]["text"])
+    assert list(written["provider"]["gateway"]["models"]) == ["gpt-4.1"]
+    assert said["model"] == "gpt-4.1"
+    assert {written["model"], written["small_model"]} == {"gateway/gpt-4.1"}

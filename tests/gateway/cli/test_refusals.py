@@ -30,6 +30,14 @@ def test_a_named_file_that_is_missing_is_exit_2(run: Run, command: tuple[str, ..
     assert (done.code, done.err) == (2, "nowhere.toml: there is no such file\n")
 
 
+@pytest.mark.parametrize("command", [("check",), ("explain", "demo"), ("connect", "openai")])
+def test_a_named_file_beside_no_config_is_exit_2(run: Run, write: Write, command: tuple[str, ...]) -> None:
+    write("[upstream.demo]")
+    done = run(*command, "--no-config", "-c", "gateway.toml")
+    assert (done.code, done.out) == (2, "")
+    assert "choose one: --config or --no-config" in done.err
+
+
 def test_gateway_config_names_a_file_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_CONFIG", "nowhere.toml")
     assert (run().code, run().err) == (2, "nowhere.toml: there is no such file\n")

@@ -90,6 +90,18 @@ def test_the_curl_line_invents_no_model(folder: Path) -> None:
         assert '"model": "YOUR_MODEL"' in curl_line(program)
 
 
+def test_the_curl_line_asks_for_a_model_that_can_be_answered_now(folder: Path) -> None:
+    """The first upstream has no account yet, and the first model of the next one only embeds."""
+    toml = """
+        [upstream.antigravity]
+        [upstream.openai]
+        api_key = "sk-1"
+        models = ["text-embedding-3-small", "gpt-4.1"]
+    """
+    with gateway(folder, toml=toml, **OAUTH) as program:
+        assert '"model": "gpt-4.1"' in curl_line(program)
+
+
 def test_the_banner_names_the_variable_that_gave_a_key(folder: Path) -> None:
     with gateway(folder, ANTHROPIC_AUTH_TOKEN="sk-a", API_KEYS="sk-b,sk-c") as program:
         assert program.says("keys:").strip() == "keys: 3, from API_KEYS, ANTHROPIC_AUTH_TOKEN"
