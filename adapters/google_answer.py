@@ -17,6 +17,8 @@ __all__ = ["GoogleAnswer", "reader_of"]
 class GoogleAnswer(UpstreamAnswer):
     """Reads an answer under status 200; Google's errors have a code or a status. `whole`: it passes as it came."""
 
+    _overlooks = False  # an end that is no clean one is an error for Google's callers, too
+
     def __init__(
         self,
         response: Response,

@@ -531,6 +531,26 @@ async def test_what_the_meter_cannot_read_breaks_no_stream(same: Passed) -> None
     assert digest(response.content) == digest(b"".join(pieces))
 
 
+GARBLED = {
+    "openai-chat": b'{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{'
+    b'"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f",'
+    b'"arguments":"{a: 1"}}]},"finish_reason":"tool_calls"}],'
+    b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}',
+    "openai-responses": b'{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"m","output":['
+    b'{"id":"fc_1","type":"function_call","call_id":"a","name":"f","arguments":"{a: 1","status":"completed"}],'
+    b'"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}',
+}
+
+
+@pytest.mark.parametrize("dialect", GARBLED)
+async def test_arguments_that_are_no_json_pass_as_in_a_stream(tmp_path: Path, dialect: str) -> None:
+    async with passing(dialect, tmp_path) as one:
+        one.raw.says(GARBLED[dialect], kind=JSON)
+        response = await one.post(asking(dialect))
+    assert (response.status_code, digest(response.content)) == (200, digest(GARBLED[dialect]))
+    assert len(one.raw.asked) == 1
+
+
 async def test_a_caller_who_leaves_ends_the_upstream_call(same: Passed) -> None:
     same.raw.says(*STREAMS[same.dialect][: CUT[same.dialect]], 30.0)
     body = asking(same.dialect, stream=True)
