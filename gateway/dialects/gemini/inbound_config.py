@@ -1,6 +1,7 @@
 """Read `generationConfig`: sampling, form of the answer, thinking."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Final
 
 from msgspec import UNSET, Raw, Struct
@@ -20,6 +21,7 @@ _SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
 _MODALITIES: Final = frozenset({"TEXT", "IMAGE", "AUDIO", "MODALITY_UNSPECIFIED"})
 _LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
 _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
+_FLOATS: Final = ("temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty")
 _UNSAID: Final = frozenset({"", "THINKING_LEVEL_UNSPECIFIED"})
 # Fields that are not carried, and change the answer.
 _CHANGES: Final = frozenset(
@@ -78,6 +80,9 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
 
 
 def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
+    for name in _FLOATS:  # proto JSON knows "NaN" and "Infinity", too
+        if not isfinite(getattr(config, name) or 0):
+            raise place.refuse("is no finite number", wire.camel(name))
     if config.top_k is not None and not config.top_k.is_integer():
         place.lose("topK", "cut to a whole number", "hint")
     if config.logprobs and not config.response_logprobs:
