@@ -83,8 +83,9 @@ def refuses_bind(config: Config, *, stored_keys: bool = False) -> str | None:
     )
 
 
-def _keys(_: Config, draft: Draft) -> Findings:
+def _keys(config: Config, draft: Draft) -> Findings:
     names: list[object] = []
+    numbered = {f"key-{index + 1}": index for index in range(len(config.auth.keys))}  # as `gateway.keys` calls them
     for index, item in enumerate(as_list(draft.tree.get("key")) or []):
         table, path = as_tree(item) or {}, ("key", index)
         name = table.get("name")
@@ -92,6 +93,8 @@ def _keys(_: Config, draft: Draft) -> Findings:
             yield (*path, "name"), "is empty"
         elif taken := own_name(name):
             yield (*path, "name"), taken
+        elif isinstance(name, str) and name in numbered:
+            yield (*path, "name"), f'"{name}" stands for auth.keys[{numbered[name]}]; choose another name'
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" stands above'
         names.append(name)

@@ -8,6 +8,7 @@ from gateway.admin.playground import OPERATOR
 from gateway.config import AzureConfig, DemoConfig, V1InternalConfig, load
 from gateway.config.problems import did_you_mean
 from gateway.context import ANONYMOUS, Principal
+from gateway.keys import indexed
 from tests.gateway.config.conftest import Problems
 
 TYPOS = [
@@ -279,6 +280,14 @@ def test_two_keys_of_one_name_are_refused(problems: Problems) -> None:
 def test_a_key_cannot_have_a_name_of_the_gateways_own(problems: Problems, principal: Principal) -> None:
     (problem,) = problems(f'[[key]]\nname = "{principal.name}"\nsecret = "s"')
     assert problem.startswith(f'gateway.toml:2: key[0].name: "{principal.name}" stands for ')
+
+
+def test_a_key_cannot_have_the_name_of_one_of_auth_keys(problems: Problems) -> None:
+    """Both would be one in the logs and in the ledger."""
+    second = list(indexed(["s", "t"]).values())[1][0].name
+    message = f'key[0].name: "{second}" stands for auth.keys[1]; choose another name'
+    text = f'[auth]\nkeys = ["s", "t"]\n[[key]]\nname = "{second}"\nsecret = "u"'
+    assert problems(text) == [f"gateway.toml:4: {message}"]
 
 
 def test_the_upstreams_of_a_key_are_configured(problems: Problems) -> None:
