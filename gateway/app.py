@@ -25,9 +25,9 @@ from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
 from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load
 from gateway.config.problems import one_line
-from gateway.context import attach, has_body, route_path
+from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
-from gateway.errors import Draining, GatewayError, InternalError, MethodNotAllowed
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed
 from gateway.fetching import Fetcher
 from gateway.generations import Generations
 from gateway.keyring import Keyring
@@ -80,7 +80,6 @@ __all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespa
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
-_RETRY_AFTER_DRAIN_S = 5
 _READING: Final = ("GET", "HEAD")
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
@@ -495,9 +494,6 @@ class Outermost:
         if ledger is not None:
             context.on_last += (partial(ledger.refuse, context),)
         try:
-            if services.draining and own is None:
-                context.rest = receive if has_body(context.headers) else None
-                raise Draining("the gateway is shutting down; try again", retry_after=_RETRY_AFTER_DRAIN_S)
             context.admitted = self._is_open
             await (own or self._pipeline)(scope, receive, send)
             if context.status is None and context.end != "client_closed" and not await _has_left(receive):

@@ -15,12 +15,14 @@ from starlette.types import ASGIApp
 
 from gateway.config import Config, ConfigError, KeyPath, Loaded, PipelineConfig, Problem
 from gateway.config.problems import class_of, did_you_mean, one_line
+from gateway.gate import Gate
 from gateway.registry import load, names, path_of
 from gateway.services import Services
 
 __all__ = ["REQUIRED", "Middleware", "Unusable", "build", "misordered", "propose", "resolve", "violations"]
 
 REQUIRED = ("protocol", "model_map")
+_WATCHING = ("request_id", "access_log", "metrics")  # they see what the gate refuses, too
 _ORDER: KeyPath = ("pipeline", "order")
 _DEFAULT = PipelineConfig().order
 _NAMED = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
@@ -213,13 +215,17 @@ def propose(order: Mapping[str, type]) -> list[str]:
 def build(app: ASGIApp, services: Services, order: Mapping[str, type] | None = None) -> ASGIApp:
     """Wrap `app` in the configured middlewares, or in some of them, the first outermost; raise ConfigError."""
     loaded = services.loaded
-    for name, cls in reversed([*(resolve(loaded.config) if order is None else order).items()]):
+    order = resolve(loaded.config) if order is None else order
+    gate = next((name for name in reversed([*order]) if name in _WATCHING), None)
+    for name, cls in reversed([*order.items()]):
+        if name == gate:
+            app = Gate(app, services)
         configured = getattr(cls, "configured", None)
         if configured is not None and name not in loaded.config.middleware:
             app = configured(app, services)
         else:
             app = _made(name, cls, app, loaded)
-    return app
+    return app if gate is not None else Gate(app, services)
 
 
 def _made(name: str, cls: type, app: ASGIApp, loaded: Loaded) -> ASGIApp:

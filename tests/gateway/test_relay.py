@@ -222,6 +222,28 @@ async def test_a_draining_gateway_refuses_new_work() -> None:
     assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
 
 
+async def test_what_a_draining_gateway_refuses_is_named_logged_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    app = app_of(Scripted(say("Hello")), config={"log": {"level": "info"}})
+    async with running(app) as client:
+        gateway_of(app).drain()
+        refused = await client.post(PATHS["openai-chat"], json=body(), headers={"x-request-id": "mine"})
+        metrics = (await client.get("/metrics")).text
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [refused.headers[name] for name in ("x-request-id", "request-id")] == ["mine", "mine"]
+    lines = [(line["request_id"], line["error"]) for line in logged if line["event"] == "request"]
+    assert lines == [("mine", "Draining")]
+    assert 'status="503"' in metrics
+
+
+async def test_a_pipeline_that_names_and_counts_nothing_is_drained_too() -> None:
+    order = ["auth", "protocol", "model_map"]
+    app = app_of(Scripted(say("Hello")), config={"pipeline": {"order": order}})
+    async with running(app) as client:
+        gateway_of(app).drain()
+        refused = await client.post(PATHS["openai-chat"], json=body())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+
+
 async def test_a_draining_gateway_takes_the_body_in_before_it_refuses() -> None:
     app = app_of(Scripted(say("Hello")))
     pieces = [b"ab", b"cd"]
