@@ -7,7 +7,7 @@ A call that nobody answered gets a result that says so, unless the conversation 
 Where the model has shown a picture beside it, it does not end so: the user shows that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.gemini.executed import executed
-from gateway.dialects.gemini.history import NOT_OURS, SHOWN, SHOWN_BACK, answers, orphan, unique
+from gateway.dialects.gemini.history import EMPTY, NOT_OURS, SHOWN, SHOWN_BACK, answers, orphan, unique
 
 __all__ = ["Step", "Taken", "arrange"]
 
@@ -48,10 +48,11 @@ class _Said(Struct, frozen=True):
     turn: tuple[Role, int]
 
 
-def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> list[Step]:
+def arrange(turns: Sequence[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> list[Step]:
     """Order the turns, mend what is missing, make the call ids legal and unique; `taken`: whether a thought goes back.
 
-    Empty texts are left out; all signatures but those of thoughts too, which are told.
+    Empty texts are left out; all signatures but those of thoughts too, which are told. Where the user has the last
+    word, and it is empty, the model is not to go on with its own.
     """
     said = [one for number, turn in enumerate(turns) for one in _kept(turn, number, taken, losses)]
     used: dict[str, int] = {}
@@ -64,7 +65,13 @@ def arrange(turns: Iterable[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
         shown: tuple[ir.Part, ...] = (SHOWN, *pictures) if pictures else ()
         given = (_spoken(model, calls), Step("results", results), Step("user", shown))
         steps += [step for step in (*given, *_others(words)) if step.parts]
+    if steps and steps[-1].role == "assistant" and turns[-1].role == "user" and not _calls(steps[-1]):
+        steps.append(Step("user", (EMPTY,)))
     return steps
+
+
+def _calls(step: Step) -> bool:
+    return any(isinstance(part, ir.ToolCall) for part in step.parts)
 
 
 def _kept(turn: ir.Turn, number: int, taken: Taken, losses: list[ir.Loss]) -> Iterator[_Said]:

@@ -23,6 +23,7 @@ from .signatures import NOT_OURS, Replay
 
 __all__ = [
     "CONTINUED",
+    "EMPTY",
     "GO_ON",
     "NOT_OURS",
     "SHOWN",
@@ -43,6 +44,7 @@ __all__ = [
 
 _REMINDED: Final = "there are no instructions within a conversation here: the user says it"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
+EMPTY: Final = ir.Text(text="(empty)")
 GO_ON: Final = ir.Text(text="Continue from where you stopped.")
 SHOWN: Final = ir.Text(text="[shown by the assistant:]")
 SHOWN_BACK: Final = "pictures of an answer go back as the user's"
@@ -91,8 +93,11 @@ class _Group(Struct):
     parts: list[ir.Part]
 
 
-def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[Step]:
-    """Order the turns, mend what is missing, make the call ids legal and unique; [] when there is nothing in them."""
+def arrange(turns: Sequence[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[Step]:
+    """Order the turns, mend what is missing, make the call ids legal and unique; [] when there is nothing in them.
+
+    Where the user has the last word, and it is empty, the model is not to go on with its own.
+    """
     groups = _groups(turns, replay, losses)
     if replay.family == "claude":
         groups = _handed_over(groups, losses)
@@ -101,6 +106,8 @@ def arrange(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
     if groups[0].model:
         groups.insert(0, _Group(model=False, parts=[CONTINUED]))
     steps = list(_steps(groups, replay, losses))
+    if steps[-1].role == "model" and turns[-1].role == "user":
+        steps.append(Step("user", (EMPTY,)))
     if replay.family == "claude" and steps[-1].role == "model":
         losses.append(ir.Loss("messages", "Claude refuses an answer begun by the caller: asked to go on", "change"))
         steps.append(Step("user", (GO_ON,)))

@@ -59,7 +59,7 @@ class Conversation:
     def messages(self) -> list[Message]:
         """Give all messages, the system's first."""
         request = self._request
-        steps = arrange(map(self._unmarked, request.turns), self._taken, self._losses)
+        steps = arrange([*map(self._unmarked, request.turns)], self._taken, self._losses)
         rules = "\n\n".join(text.text for text in request.system if text.text)
         leading: list[Message] = [{"role": "system", "content": rules}] if rules else []
         messages = leading + [message for step in steps for message in self._WRITERS[step.role](self, step)]

@@ -51,7 +51,7 @@ class ItemWriter:
         self._content = content
         self._losses = losses
 
-    def write(self, turns: Iterable[ir.Turn], *, trusted: bool) -> list[Item]:
+    def write(self, turns: Sequence[ir.Turn], *, trusted: bool) -> list[Item]:
         """Write all items."""
         steps = arrange(turns, lambda thought: _replayed(thought, trusted=trusted), self._losses)
         return [item for step in steps for item in self._step(step)]

@@ -179,6 +179,16 @@ def test_history_that_begins_with_the_model_gets_a_user_turn(model: str) -> None
     assert shape(assistant("a"), user("u"), model=model)[0] == "user:(conversation continues)"
 
 
+@FAMILIES
+def test_an_empty_last_word_of_the_user_is_still_one(model: str) -> None:
+    assert shape(user("a"), assistant("b"), user(""), model=model) == ["user:a", "model:b", "user:(empty)"]
+
+
+@FAMILIES
+def test_an_empty_last_word_adds_nothing_to_the_result_of_a_call(model: str) -> None:
+    assert shape(user("a"), assistant(call("c1", "f")), user(""), model=model)[-1] == "user:r(c1)"
+
+
 def test_claude_is_asked_to_go_on_instead_of_a_prefill() -> None:
     answer = written(user("u"), assistant("The answer is"), model=CLAUDE)
     assert sent(answer)["contents"][-1] == {"role": "user", "parts": [{"text": "Continue from where you stopped."}]}

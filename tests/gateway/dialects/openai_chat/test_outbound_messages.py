@@ -41,6 +41,14 @@ def test_an_instruction_within_the_conversation_keeps_its_place() -> None:
     assert roles == ["user", "assistant", "system", "user"]
 
 
+def test_an_empty_last_word_of_the_user_is_still_one() -> None:
+    assert messages(user("a"), assistant("b"), user(""))[-1] == {"role": "user", "content": "(empty)"}
+
+
+def test_an_empty_last_word_answers_no_call() -> None:
+    assert messages(user("a"), assistant(call("c1")), user(""))[-1]["role"] == "assistant"
+
+
 def test_results_follow_their_calls_in_call_order() -> None:
     turns = (
         user("go"),
