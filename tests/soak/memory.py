@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Slope", "rss_mb", "slope_of"]
+__all__ = ["Mapped", "Slope", "growth", "mapped_mb", "rss_mb", "slope_of"]
 
 BLOCKS = 10
 QUANTILE = 2.306  # of Student's t for ten blocks, two of whose freedoms the line has
 HOUR_S = 3600
 LEAST_S = 240  # what fills up in the first minutes would be a line, too
 Sample = tuple[float, float]  # seconds, MB
+Mapped = tuple[float, Mapping[str, float]]  # seconds, MB of each mapping
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,28 @@ def rss_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     found = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(found.split()[1]) * 1024 / 1e6
+
+
+def mapped_mb(pid: int) -> Mapping[str, float]:
+    """Give the resident memory of a process by what is mapped: "[heap]", "anonymous" or a file's name."""
+    found = Counter[str]()
+    name = ""
+    for line in Path(f"/proc/{pid}/smaps").read_text("utf-8", "replace").splitlines():
+        words = line.split(maxsplit=5)
+        if not words[0].endswith(":"):  # the head of a mapping: addresses, rights, offset, device, inode, path
+            name = Path(words[5]).name if len(words) > 5 else "anonymous"
+        elif words[0] == "Rss:":
+            found[name] += int(words[1]) * 1024
+    return {name: size / 1e6 for name, size in found.items()}
+
+
+def growth(taken: Sequence[Mapped], warm_s: float) -> dict[str, float]:
+    """Give by how many MB each mapping has grown since the warm-up, the most first."""
+    late = [sizes for at, sizes in taken if at - taken[0][0] >= warm_s]
+    if not late:
+        return {}
+    grown = {name: late[-1].get(name, 0) - late[0].get(name, 0) for name in {**late[0], **late[-1]}}
+    return dict(sorted(grown.items(), key=lambda item: -item[1]))
 
 
 def slope_of(samples: Sequence[Sample], warm_s: float) -> Slope | None:

@@ -9,7 +9,7 @@ from tests.soak.callers import Seen
 from tests.soak.faults import Done
 from tests.soak.judging import SPARE_FDS, Row
 from tests.soak.looking import Standing
-from tests.soak.memory import Sample
+from tests.soak.memory import Mapped, Sample
 
 __all__ = ["Found", "Options"]
 
@@ -42,6 +42,7 @@ class Found:
     sums: dict[str, int] = field(default_factory=dict[str, int])  # of `gateway usage --json`
     done: Done = field(default_factory=Done)
     samples: dict[int, list[Sample]] = field(default_factory=dict[int, list[Sample]])  # by pid
+    mapped: dict[int, list[Mapped]] = field(default_factory=dict[int, list[Mapped]])  # by pid, too
     before: Standing = field(default_factory=Standing)
     after: Standing = field(default_factory=Standing)
     left: list[str] = field(default_factory=list[str])  # what there was more of than before, at the last look

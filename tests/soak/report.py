@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from tests.soak.judging import MOST_BLOCKS, MOST_MB_PER_HOUR, held, hung, ledger, slopes
 from tests.soak.looking import Standing
-from tests.soak.memory import Slope, slope_of
+from tests.soak.memory import Slope, growth, slope_of
 from tests.soak.noted import Found, Options
 
 __all__ = ["Line", "report", "table"]
 
 WARM = 1 / 3  # of the time, before memory is measured
 SHOWN = 5
+LEAST_MB = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def report(found: Found, options: Options) -> list[Line]:
     workers = [one for group in found.after.workers.values() for one in group.values()]
     before, after = _files(found.before), _files(found.after)
     lines = {f"worker {pid} of a": slope_of(taken, options.seconds * WARM) for pid, taken in found.samples.items()}
-    grown = "; ".join(f"{name} {_said(line)}" for name, line in lines.items())
+    grown = "; ".join(f"{name} {_said(line)}" for name, line in lines.items()) + _mappings(found, options)
     more = _grown(found)
     faults = ", ".join(f"{count} {what}" for what, count in sorted(found.done.counts.items()))
     broken = [f"gateway {name} ended with {code}" for name, code in found.codes.items() if code]
@@ -68,6 +69,16 @@ def _said(line: Slope | None) -> str:
     if line is None:
         return "sampled too shortly"
     return f"{line}{', too short to be sure' if line.margin > MOST_MB_PER_HOUR else ''}"
+
+
+def _mappings(found: Found, options: Options) -> str:
+    """Say where the growth of each worker is."""
+    said = list[str]()
+    for pid, taken in found.mapped.items():
+        most = [*growth(taken, options.seconds * WARM).items()][:SHOWN]
+        where = ", ".join(f"{name} {mb:+.1f}" for name, mb in most if mb > LEAST_MB)
+        said += [f"{pid}: MB of {where}"] if where else []
+    return "".join(f"; {one}" for one in said)
 
 
 def _files(standing: Standing) -> list[int]:

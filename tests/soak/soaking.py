@@ -26,7 +26,7 @@ from tests.soak.callers import DEADLINE_S, ask, call
 from tests.soak.faults import Fault, befall, planned
 from tests.soak.idle import hold_all
 from tests.soak.looking import Standing, busy, extra, standing
-from tests.soak.memory import rss_mb
+from tests.soak.memory import mapped_mb, rss_mb
 from tests.soak.noted import Found, Options
 from tests.soak.site import KEYS, Patience, Site, site
 
@@ -34,6 +34,7 @@ __all__ = ["soak"]
 
 SETTLE_S = 90.0  # a lease of the dead ends after 30, what a gateway gives up on earlier
 LOOK_S = 0.5
+MAPPED = 12  # samples between two looks at what is mapped
 SILENT_S = 120.0  # longer than the run are the upstreams of idle streams waited for
 KEEPALIVE_S = 15.0
 CHANGING = ("timestamp", "time", "ts", "request_id", "level")
@@ -96,7 +97,10 @@ async def _watch(running: Site, found: Found, seconds: float) -> None:
     pids = sorted(workers(running.gateways["a"]))
     while True:
         for pid in pids:
-            found.samples.setdefault(pid, []).append((time.monotonic(), rss_mb(pid)))
+            taken = found.samples.setdefault(pid, [])
+            taken.append((time.monotonic(), rss_mb(pid)))
+            if len(taken) % MAPPED == 1:
+                found.mapped.setdefault(pid, []).append((time.monotonic(), mapped_mb(pid)))
         await asyncio.to_thread(running.collect, found.calls)
         await asyncio.sleep(min(5.0, seconds / 100))
 

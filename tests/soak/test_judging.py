@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 
 import pytest
@@ -12,7 +13,7 @@ from tests.soak.callers import Seen
 from tests.soak.faults import planned
 from tests.soak.judging import MOST_BLOCKS, Row, held, hung, leaked, ledger, slopes
 from tests.soak.looking import Look, Standing, extra
-from tests.soak.memory import Sample, slope_of
+from tests.soak.memory import Sample, growth, mapped_mb, rss_mb, slope_of
 from tests.soak.noted import Found, Options
 from tests.soak.report import Line, report, table
 
@@ -128,6 +129,13 @@ def test_only_a_run_that_is_long_enough_is_judged_by_its_objects() -> None:
     assert line.figure == "worker 1 of a +10001, and +2.5 MB of malloc's"
     grown.samples[1] = grown.samples[1][:5]
     assert not [line for line in report(grown, Options()) if line.findings]
+
+
+def test_growth_is_told_by_what_is_mapped() -> None:
+    assert abs(sum(mapped_mb(os.getpid()).values()) - rss_mb(os.getpid())) < 3  # the kernel counts a process roughly
+    taken = [(0.0, {"[heap]": 1.0}), (60.0, {"[heap]": 9.0, "a.so": 2.0}), (120.0, {"[heap]": 9.5, "anonymous": 1.0})]
+    assert growth(taken, 60) == {"anonymous": 1.0, "[heap]": 0.5, "a.so": -2.0}
+    assert growth([], 60) == {}
 
 
 def test_too_few_samples_make_no_slope() -> None:
