@@ -118,6 +118,7 @@ class StreamReader:
         self._open: ir.BlockKind | None = None
         self._texts = 0
         self._call_ids: set[str] = set()
+        self._continues = False  # the last call; its pieces are their caller's
         self._before: frozenset[str] | None = None  # ids of the conversation so far
         self._finish: str | None = None
         self._finish_message: str | None = None
@@ -297,9 +298,11 @@ class StreamReader:
     def _call(self, call: Call, signature: str | None) -> None:
         if self._call_ids and not self._options.parallel:
             return
+        continued, self._continues = self._continues, self._options.native and call.will_continue is True
         if not call.name:
-            code = _MALFORMED["MALFORMED_FUNCTION_CALL"]
-            self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
+            if not continued:
+                code = _MALFORMED["MALFORMED_FUNCTION_CALL"]
+                self._fail(UpstreamMalformed("the upstream called a tool without a name", code=code))
             return
         if call.name == self._options.answer:
             self._answer(call)

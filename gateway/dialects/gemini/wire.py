@@ -50,12 +50,16 @@ class File(Struct, gc=False, rename="camel"):
     mime_type: str | None = None
 
 
-class Call(Struct, gc=False):
-    """A tool call; `args` comes whole, as an object, or not at all."""
+class Call(Struct, gc=False, rename="camel"):
+    """A tool call; `args` comes whole, as an object, or not at all.
+
+    Who asks Vertex AI for `streamFunctionCallArguments` gets them in nameless pieces, as long as it will continue.
+    """
 
     name: str | None = None
     args: Raw | UnsetType = UNSET
     id: str | None = None
+    will_continue: bool | None = None
 
 
 class Code(Struct, gc=False):

@@ -65,3 +65,30 @@ def test_an_error_that_is_none_is_not_told() -> None:
     """google-genai takes whatever begins with `error` for one."""
     sent = ['{"error":null}', '{ "error" : {}, "candidates":[]}', '{"candidates":[],"error":null}']
     assert told(reader(native=True).feed(sent)) == [b'{"candidates":[],"error":null}']
+
+
+PIECES = [
+    {"name": "f", "id": "c1", "willContinue": True},
+    {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Ber", "willContinue": True}], "willContinue": True},
+    {"partialArgs": [{"jsonPath": "$.city", "stringValue": "lin"}], "willContinue": True},
+    {},
+]
+
+
+def test_a_call_in_pieces_passes_and_is_one() -> None:
+    one = reader(native=True)
+    sent = [payload(chunk({"functionCall": piece})) for piece in PIECES]
+    events = one.feed([*sent, payload(chunk(text(""), finish="STOP"))]) + one.close()
+    assert len(told(events)) == len(PIECES) + 1
+    assert [event.id for event in events if isinstance(event, ir.BlockStarted)] == ["c1"]
+    assert events[-1] == ir.Finished(reason="tool_calls", native="STOP")
+
+
+def test_a_piece_of_no_call_breaks_the_answer() -> None:
+    sent = [payload(chunk({"functionCall": piece})) for piece in (*PIECES, {})]
+    assert isinstance(reader(native=True).feed(sent)[-1], ir.Failed)
+
+
+def test_pieces_break_the_answer_of_a_caller_who_cannot_read_them() -> None:
+    sent = [payload(chunk({"functionCall": piece})) for piece in PIECES]
+    assert isinstance(reader().feed(sent)[-1], ir.Failed)
