@@ -176,9 +176,10 @@ class UpstreamAnswer:
         """Tell the upstream's own failure from that of the reader: what passes does not end for the latter."""
         failed = events[-1]
         assert isinstance(failed, ir.Failed)
+        ours = isinstance(failed.error, UpstreamMalformed) and not isinstance(failed.error, StreamBroken)
         if told:
             events[-1] = ir.Failed(failed.error, told=True)
-        elif not isinstance(failed.error, StreamBroken) and (self._begun or ir.begins(events)):
+        elif ours and (self._begun or ir.begins(events)):
             del events[-1]
             self._blind = True
 

@@ -531,6 +531,16 @@ async def test_what_the_meter_cannot_read_breaks_no_stream(same: Passed) -> None
     assert digest(response.content) == digest(b"".join(pieces))
 
 
+async def test_an_answer_that_ends_with_an_error_has_no_good_end(tmp_path: Path) -> None:
+    said = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"error"}]}\n\n'
+    async with passing("openai-chat", tmp_path) as one:
+        one.raw.says(said, b"data: [DONE]\n\n")
+        response = await one.post(asking("openai-chat", stream=True))
+    *told, last, end = response.content.split(b"\n\n")
+    assert (told, end) == ([said.strip()], b"")
+    assert json.loads(last.removeprefix(b"data: "))["error"]["message"] == "the upstream ended its answer with 'error'"
+
+
 GARBLED = {
     "openai-chat": b'{"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{'
     b'"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f",'
