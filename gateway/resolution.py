@@ -28,6 +28,7 @@ Pick = Callable[[Sequence[str], Sequence[float]], str]
 Suffixes = tuple[str, ...]
 
 _MOST_DECISIONS = 32
+_LONGEST = 512  # no model's name is longer; headers, logs and what is remembered of models hold it
 _DATE = re.compile(r"[-@]20\d{6}$")
 
 
@@ -73,6 +74,9 @@ class Resolver:
         return any(target.adapter.name in among for target in targets)
 
     def _resolve(self, name: str, pick: Pick, among: Collection[str] = ()) -> Resolution:
+        if len(name) > _LONGEST:
+            message = f"the model {name[:100]!r}… is not served here: a name has at most {_LONGEST} characters"
+            raise ModelNotFound(message, param="model")
         walk = _Walk(name.removeprefix("models/"), pick, among)
         targets = self._from_alias(walk.asked, (), walk)
         return Resolution(targets, tuple(walk.decisions))

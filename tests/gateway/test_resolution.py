@@ -89,6 +89,16 @@ def test_family_wins_over_an_upstreams_alias() -> None:
     assert labels(rules, "claude-haiku") == ["openai/gpt-4.1"]
 
 
+@pytest.mark.parametrize("name", ["m" * 513, "openai/" + "m" * 506])
+def test_a_name_that_is_too_long_leads_nowhere(name: str) -> None:
+    """It would stand in headers and logs, and be remembered, as long as a body may be."""
+    rules = resolver({"default_upstream": "openai"})
+    with pytest.raises(ModelNotFound, match="at most 512 characters"):
+        rules.resolve(name)
+    assert rules.describe(name) is None
+    assert labels(rules, name[:512])
+
+
 def test_an_unknown_name_goes_to_the_default_upstream() -> None:
     assert labels(resolver({"default_upstream": "openai"}), "o9-mini") == ["openai/o9-mini"]
 
