@@ -165,7 +165,7 @@ class Resolver:
 
     def _from_rules(self, name: str, walk: "_Walk") -> tuple[Target, ...]:
         for word, rule in self._models.family.items():
-            if word in name.lower():
+            if word.lower() in name.lower():
                 return self._follow(name, rule, ("models", "family", word), walk)
         for upstream, aliases in self._aliases.items():
             found = _lookup(aliases, name) or _lookup(aliases, _undated(name))

@@ -22,6 +22,7 @@ Tables: TypeAlias = Mapping[KeyPath, Mapping[str, ModelRule]]
 
 _ALIAS: Final[KeyPath] = ("models", "alias")
 _FAMILY: Final[KeyPath] = ("models", "family")
+_CUT: Final = "models/"
 
 _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "v1internal": ("claude-*", "gemini-*", "gpt-oss-*"),
@@ -46,6 +47,9 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
         hint = did_you_mean(upstream, names)
         yield ("models", "default_upstream"), f'upstream "{upstream}" is not configured{hint}'
     for path, rule in rules.items():
+        asked = str(path[-1]).removeprefix(_CUT)
+        if asked != path[-1] and path[:-1] != _FAMILY:
+            yield path, f'never holds, for "{_CUT}" is cut from what callers ask for: write "{asked}"'
         for index, target in enumerate(rule.targets):
             head, slash, _ = target.partition("/")
             if slash and head not in names and not _listed(config, target):
@@ -113,7 +117,7 @@ def _next(config: Config, tables: Tables, name: str) -> KeyPath | None:
         return None
     for path, table in tables.items():
         if path == _FAMILY:
-            met = next((word for word in table if word in name.lower()), None)
+            met = next((word for word in table if word.lower() in name.lower()), None)
         elif path == _ALIAS:
             met = name if name in table else None
         else:

@@ -84,6 +84,10 @@ def test_a_family_word_holds_only_for_unlisted_names() -> None:
     assert labels(rules, "claude-sonnet-4-5") == ["antigravity/claude-sonnet-4-5"]
 
 
+def test_a_family_word_holds_however_it_is_written() -> None:
+    assert labels(resolver({"family": {"Haiku": "gpt-4.1"}}), "my-HAIKU-3") == ["openai/gpt-4.1"]
+
+
 def test_family_wins_over_an_upstreams_alias() -> None:
     rules = resolver({"family": {"haiku": "gpt-4.1"}}, alias={"*haiku*": "gemini-2.5-flash"})
     assert labels(rules, "claude-haiku") == ["openai/gpt-4.1"]

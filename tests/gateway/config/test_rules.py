@@ -101,6 +101,14 @@ def test_a_slash_in_a_listed_model_name_is_no_upstream(read: Load) -> None:
     assert read(text).config.models.alias["x"].targets == ("meta/llama",)
 
 
+@pytest.mark.parametrize("table", ["models.alias", "upstream.demo.alias"])
+def test_an_alias_that_no_name_can_meet_is_refused(problems: Problems, table: str) -> None:
+    """The model lists would show it, and whoever asks for it would be led elsewhere."""
+    message = f'{table}."models/mine": never holds, for "models/" is cut from what callers ask for: write "mine"'
+    text = f'[upstream.demo]\ntype = "demo"\n[{table}]\n"models/mine" = "demo"'
+    assert problems(text) == [f"gateway.toml:4: {message}"]
+
+
 @pytest.mark.parametrize("table", ["models.family", "upstream.openai.alias"])
 def test_every_kind_of_model_rule_needs_a_configured_upstream(problems: Problems, table: str) -> None:
     text = f'[upstream.openai]\napi_key = "k"\n[{table}]\nx = "azure/gpt-4o"'
