@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +16,8 @@ from gateway.services import Services
 from gateway.upstream import Target
 
 __all__ = ["ModelMap", "may_reach", "may_use", "misled"]
+
+_CUT: Final = "models/"
 
 
 class ModelMap:
@@ -59,7 +61,7 @@ class ModelMap:
         await self.app(scope, receive, send)
 
     def _map(self, context: RequestContext, request: ir.Request) -> None:
-        name = request.model.removeprefix("models/")
+        name = request.model.removeprefix(_CUT)
         if context.principal.models and not may_use(context.principal, name):
             raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
         if self._models:
@@ -106,4 +108,5 @@ def misled(
 
 def may_use(principal: Principal, name: str) -> bool:
     """Tell whether a key's list of models, as the caller writes them, has this one."""
-    return not principal.models or any(fnmatchcase(name, glob) for glob in principal.models)
+    globs = [glob.removeprefix(_CUT) for glob in principal.models]  # as callers of Gemini may write them, too
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)

@@ -48,7 +48,10 @@ async def test_an_unknown_model_is_404_with_suggestions() -> None:
     assert "did you mean claude-sonnet-4-5" in outcome.json["error"]["message"]
 
 
-@pytest.mark.parametrize(("globs", "status"), [((), 200), (("demo",), 200), (("d*",), 200), (("claude-*",), 403)])
+@pytest.mark.parametrize(
+    ("globs", "status"),
+    [((), 200), (("demo",), 200), (("d*",), 200), (("models/d*",), 200), (("claude-*",), 403)],
+)
 @pytest.mark.parametrize("model", ["demo", "models/demo"])
 async def test_a_key_may_use_the_models_on_its_list(globs: tuple[str, ...], status: int, model: str) -> None:
     assert (await ask(Inner(reads=False), model, Principal(name="a", id="a", models=globs))).status == status
