@@ -57,7 +57,7 @@ class _DefaultRun(click.Group):
 @click.group(cls=_DefaultRun, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gateway")
 def _gateway() -> None:
-    """An LLM gateway: one address for OpenAI and Anthropic clients, any upstream behind it."""
+    """An LLM gateway: one address for OpenAI, Anthropic and Gemini clients, any upstream behind it."""
 
 
 _COMMANDS = (
