@@ -350,7 +350,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     def _wait(self, failure: Failure, rule: Rule) -> Step | None:
         """Pause when nothing else is left: until a cool-down ends, or a moment before the same way again."""
         retry, pool = self._shared.retry, self._shared.pool
-        if rule.waits:
+        if rule.shortage:  # also behind one that is out of use: the others may rest
             rest_s = pool.rest_s(self._model, self._only)
             tried_all = self._tries >= max(retry.attempts, len(pool.credentials))
             return None if tried_all or rest_s > retry.max_wait else Step(wait_s=rest_s)

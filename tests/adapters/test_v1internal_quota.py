@@ -6,6 +6,7 @@ import json
 import pytest
 
 from gateway.errors import (
+    NoCredential,
     UpstreamRateLimited,
 )
 from gateway.store.known import Change
@@ -209,6 +210,22 @@ async def test_a_wait_within_retry_max_wait_is_taken_when_nothing_else_is_left(s
     await site.open(pool={"cooldown": {"max": 8}})
     site.fail("429_rate_limit_minutes")
     assert await site.ask_over_pauses() == "hi"
+
+
+@pytest.mark.parametrize("error", ["401_unauthenticated", "403_validation_required"])
+async def test_the_rest_of_one_is_waited_for_where_the_last_one_goes_out_of_use(site: Site, error: str) -> None:
+    await site.open("rt-1", "rt-2", pool={"cooldown": {"max": 8}})
+    site.fail("429_rate_limit_minutes", token="rt-1")
+    site.fail(error, token="rt-2", times=99)
+    assert await site.ask_over_pauses() == "hi"
+    assert site.seen()[-1][1:] == ("rt-1", 200)
+
+
+async def test_nothing_is_waited_for_where_all_are_out_of_use(site: Site) -> None:
+    await site.open("rt-1", "rt-2")
+    site.fail("401_unauthenticated", times=99)
+    with pytest.raises(NoCredential):
+        await site.ask()
 
 
 async def test_a_pool_that_was_walked_is_not_walked_again(site: Site) -> None:
