@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway import ir
 from gateway.config import PriceConfig
+from gateway.store.reports import USD_DECIMALS
 
 __all__ = ["Price", "Prices"]
 
@@ -34,7 +35,8 @@ class Price(Struct, frozen=True):
         """Give what this use costs; input includes cached, output includes reasoning."""
         cached = min(usage.cache_read, usage.input)
         fresh = usage.input - cached
-        return (fresh * self.input + cached * self.cached + usage.output * self.output) / _MILLION
+        cost = (fresh * self.input + cached * self.cached + usage.output * self.output) / _MILLION
+        return round(cost, USD_DECIMALS)
 
 
 class Prices:

@@ -17,7 +17,7 @@ from gateway.admin.writing import Writing
 from gateway.errors import GatewayError
 from gateway.periods import read_moment
 from gateway.services import Services
-from gateway.store.reports import Point
+from gateway.store.reports import Point, rounded
 from gateway.upstream import Pooling
 
 __all__ = ["Overview"]
@@ -91,6 +91,6 @@ def _summed(points: list[Point]) -> Point:
         errors=sum(point.errors for point in points),
         input_tokens=sum(point.input_tokens for point in points),
         output_tokens=sum(point.output_tokens for point in points),
-        usd=sum(prices) if prices else None,
+        usd=rounded(sum(prices)) if prices else None,
         unpriced=sum(point.unpriced for point in points),
     )

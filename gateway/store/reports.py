@@ -5,7 +5,9 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-__all__ = ["BY", "By", "Grouping", "Only", "Point", "Report", "Sums", "total"]
+__all__ = ["BY", "USD_DECIMALS", "By", "Grouping", "Only", "Point", "Report", "Sums", "rounded", "total"]
+
+USD_DECIMALS: Final = 12  # a token of the cheapest model is 1,000 of the last; what floats add is below
 
 By = Literal["key", "credential", "model", "upstream", "day"]
 Grouping = Literal[By, "key_id"]  # by which a page tells keys apart that had the same name
@@ -60,6 +62,11 @@ class Report(Struct, frozen=True, kw_only=True):
     total: Sums
 
 
+def rounded(usd: float | None) -> float | None:
+    """Give a sum of money without what floats add to it."""
+    return usd if usd is None else round(usd, USD_DECIMALS)
+
+
 def total(rows: Iterable[Sums]) -> Sums:
     """Add them up."""
     listed = list(rows)
@@ -71,7 +78,7 @@ def total(rows: Iterable[Sums]) -> Sums:
         cached_tokens=sum(row.cached_tokens for row in listed),
         output_tokens=sum(row.output_tokens for row in listed),
         reasoning_tokens=sum(row.reasoning_tokens for row in listed),
-        usd=sum(prices) if prices else None,
+        usd=rounded(sum(prices)) if prices else None,
         estimated=sum(row.estimated for row in listed),
         unpriced=sum(row.unpriced for row in listed),
     )

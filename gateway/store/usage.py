@@ -26,7 +26,7 @@ from sqlalchemy import (
 from gateway.store.database import Database, put
 from gateway.store.filling import KILLED, Filling
 from gateway.store.journal import Ended
-from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
+from gateway.store.reports import Grouping, Only, Point, Report, Sums, rounded, total
 from gateway.store.tables import credentials, leases, usage
 
 __all__ = ["UsageStore"]
@@ -136,7 +136,7 @@ class UsageStore:
             at = _step(step_s, connection.dialect.name).label("at")
             query = select(at, *_OF_POINTS).where(*_began(since, until, "", only)).group_by(at).order_by(at)
             found = connection.execute(query).mappings().all()
-        return [msgspec.convert({**row}, Point) for row in found]
+        return [msgspec.convert({**row, "usd": rounded(row["usd"])}, Point) for row in found]
 
     def rows(
         self,
@@ -159,7 +159,8 @@ class UsageStore:
     def _sums(self, by: Grouping, which: Sequence[ColumnElement[bool]]) -> list[Sums]:
         with self._database.reading() as connection:
             found = connection.execute(_grouped(by, which, connection.dialect.name)).mappings().all()
-        return [msgspec.convert({**row, "name": row["name"] or None}, Sums) for row in found]
+        tidy = ({**row, "name": row["name"] or None, "usd": rounded(row["usd"])} for row in found)
+        return [msgspec.convert(row, Sums) for row in tidy]
 
 
 def _began(since: float | None, until: float | None, key_id: str, only: Only = _NO_FILTER) -> list[ColumnElement[bool]]:

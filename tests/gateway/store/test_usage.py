@@ -177,3 +177,12 @@ print(store.report("key", None, None).total.requests, "sqlalchemy.dialects.postg
 """
     write(tmp_path / "journal", "1", [row])
     assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1 False\n"
+
+
+def test_sums_of_money_are_as_people_write_them(store: UsageStore, tmp_path: Path) -> None:
+    """In floats 0.1 and 0.2 are 0.30000000000000004."""
+    fill(store, tmp_path, {"usd": 0.1}, {"usd": 0.2}, {"usd": 0.1, "key": "bob"}, {"usd": 0.2, "key": "eve"})
+    report = store.report("key", None, None)
+    assert [row.usd for row in report.rows] == [0.3, 0.2, 0.1]
+    assert report.total.usd == 0.6
+    assert [point.usd for point in store.series(NOON, NOON + 60, 60)] == [0.6]
