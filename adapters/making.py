@@ -68,11 +68,12 @@ async def whole_of(response: Response) -> bytes:
 
 
 class Whole:
-    """An answer that is complete; `events`: it is a stream nevertheless."""
+    """An answer that is complete; `events`: it is a stream nevertheless. `credential`: see Lending."""
 
     status: int = 200
 
-    def __init__(self, body: bytes, usage: ir.Usage | None, *, events: bool = False) -> None:
+    def __init__(self, body: bytes, usage: ir.Usage | None, *, events: bool = False, credential: str = "") -> None:
+        self.credential = credential
         self.whole = None if events else body
         self.headers = ((b"content-type", _EVENTS if events else _JSON),)
         self.usage = usage

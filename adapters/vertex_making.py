@@ -78,7 +78,8 @@ async def embed_native(call: NativeCall, backend: VertexBackend) -> NativeAnswer
     items = read_items(body, verb)
 
     def tell(embedded: Sequence[Embedded]) -> Whole:
-        return Whole(write_embeddings(verb, all_vectors(embedded, len(items)), counted(embedded)), None)
+        document = write_embeddings(verb, all_vectors(embedded, len(items)), counted(embedded))
+        return Whole(document, None, credential=making.credential)
 
     asked = Call(request=ir.Request(model=call.model, turns=()), request_id="", principal=call.principal)
     making = VertexMaking(asked, _plan(call.model, items, tell), backend)

@@ -31,7 +31,7 @@ from gateway.errors import (
 )
 from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
-from gateway.upstream import Answer, Journey, Step, Target
+from gateway.upstream import Answer, Journey, Step, Target, credential_of
 
 __all__ = ["ENDS", "Begun", "Policy", "Tried", "begin", "walk"]
 
@@ -46,7 +46,7 @@ class _Way(Protocol):
 _W = TypeVar("_W", bound=_Way)
 _T = TypeVar("_T")
 Tried = Callable[[Target, GatewayError | None], None]
-Failed = Callable[[GatewayError], None]
+Failed = Callable[[GatewayError, str], None]  # with the credential of the call
 
 EMPTY_RETRIES = 2
 ENDS = (ir.Finished, ir.Failed)  # nothing follows them
@@ -91,7 +91,7 @@ def begin(
     *,
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
-    failed: Failed = lambda _: None,
+    failed: Failed = lambda _, __: None,
 ) -> Coroutine[Any, Any, Begun]:
     """Try the members of a chain in turn until one begins to answer.
 
@@ -110,7 +110,7 @@ async def walk(
     *,
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
-    failed: Failed = lambda _: None,
+    failed: Failed = lambda _, __: None,
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
 
@@ -243,7 +243,7 @@ class _Member(Generic[_W, _T]):
             retrying.iter_state.reset()  # it holds what holds it
 
     def _again(self, error: GatewayError) -> bool:
-        self._fails(bare(error))
+        self._fails(bare(error), credential_of(self._journey))
         if isinstance(error, EmptyAnswer):
             self._empty += 1
             if self._empty > EMPTY_RETRIES:

@@ -17,9 +17,11 @@ from gateway.adapters.credential import credential_id
 from gateway.redact import Secret
 from tests.conformance.making import DRAW, EMBED, standing
 from tests.conformance.raw import passing
+from tests.conformance.vertex_api import logged_in
 from tests.fakes.gemini_api import FakeGemini
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal import FakeV1Internal
+from tests.fakes.vertex_api import FakeVertex
 from tests.patience import patient
 from tests.redis_server import RedisServer
 
@@ -135,6 +137,31 @@ async def test_a_refusal_that_nobody_here_reads_names_who_was_refused(
     assert (await gemini.post(path, json={})).status_code == 400
     row = await entered(tmp_path)
     assert (row["credential"], row["end"], row["status"]) == (credential_id(Secret(KEY)), "error", 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "model"), [("/v1/chat/completions", "gpt-4.1"), (EMBED, "text-embedding-3-small")], ids=["words", "vector"]
+)
+async def test_who_was_asked_in_vain_is_named(
+    openai: httpx.AsyncClient, fake_openai: FakeOpenAI, tmp_path: Path, path: str, model: str
+) -> None:
+    fake_openai.fail("429_quota", times=9)
+    body = {"model": model, "input": "hello", **WORDS}
+    assert (await openai.post(path, json=body)).status_code == 429
+    row = await entered(tmp_path)
+    assert (row["credential"], row["end"], row["status"]) == (credential_id(Secret(KEY)), "error", 429)
+
+
+async def test_vectors_of_vertex_in_geminis_words(
+    fake_vertex: FakeVertex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged_in(fake_vertex, tmp_path, monkeypatch)
+    body = {"content": {"parts": [{"text": "hello"}]}}
+    async with standing(tmp_path, {"vertex": {"type": "vertex", "base_url": fake_vertex.url}}) as client:
+        assert (await client.post("/v1beta/models/gemini-embedding-001:embedContent", json=body)).status_code == 200
+        row = await entered(tmp_path)
+    assert row["credential"]
+    assert (row["end"], row["estimated"]) == ("done", 0)
 
 
 async def test_an_account_is_named_by_its_e_mail(fake_v1internal: FakeV1Internal, tmp_path: Path) -> None:
