@@ -243,13 +243,14 @@ class _Member(Generic[_W, _T]):
             retrying.iter_state.reset()  # it holds what holds it
 
     def _again(self, error: GatewayError) -> bool:
-        self._fails(bare(error), credential_of(self._journey))
         if isinstance(error, EmptyAnswer):
             self._empty += 1
             if self._empty > EMPTY_RETRIES:
+                self._fails(bare(error), credential_of(self._journey))
                 return False
         self._failed = error
         step = self._journey.after(error)
+        self._fails(bare(error), credential_of(self._journey))  # by now the journey has told its cause
         end = step if isinstance(step, GatewayError) else self._end(step, error)
         if end is None:
             return True

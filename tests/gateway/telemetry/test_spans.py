@@ -126,6 +126,14 @@ async def test_each_call_has_a_span_and_those_in_vain_say_why(tmp_path: Path) ->
     assert [span.status.code for span in (*calls(sink), server(sink))] == [2, 2, 0, 0]
 
 
+async def test_a_call_in_vain_has_the_reason_of_its_request(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
+    fake_openai.fail("429_quota", times=9)
+    async with receiver() as sink, before(fake_openai, tmp_path, "chat", metrics={"otlp": sink.url}) as served:
+        await served.ask("openai-chat")
+    said = [attributes(span.attributes)[error_attributes.ERROR_TYPE] for span in (*calls(sink), server(sink))]
+    assert set(said) == {"quota"}
+
+
 async def test_the_span_of_a_request_names_who_was_asked_in_vain(tmp_path: Path) -> None:
     sink = await asked(tmp_path, Scripted([UpstreamUnavailable("down")], name="one"), model="x")
     said = attributes(server(sink).attributes)
