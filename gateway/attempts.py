@@ -243,20 +243,25 @@ class _Member(Generic[_W, _T]):
             retrying.iter_state.reset()  # it holds what holds it
 
     def _again(self, error: GatewayError) -> bool:
-        if isinstance(error, EmptyAnswer):
-            self._empty += 1
-            if self._empty > EMPTY_RETRIES:
-                self._fails(bare(error), credential_of(self._journey))
-                return False
-        self._failed = error
-        step = self._journey.after(error)
+        step = self._after(error)
         self._fails(bare(error), credential_of(self._journey))  # by now the journey has told its cause
+        if step is None:
+            return False
         end = step if isinstance(step, GatewayError) else self._end(step, error)
         if end is None:
             return True
         if isinstance(error, EmptyAnswer):
             return False
         raise end
+
+    def _after(self, error: GatewayError) -> Step | GatewayError | None:
+        """Ask the journey where to go from here; None when enough answers were empty."""
+        if isinstance(error, EmptyAnswer):
+            self._empty += 1
+            if self._empty > EMPTY_RETRIES:
+                return None
+        self._failed = error
+        return self._journey.after(error)
 
     def _end(self, step: Step, error: GatewayError) -> GatewayError | None:
         """Give the error to answer with where a step is not to be taken."""

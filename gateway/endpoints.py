@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from gateway.background import BACKGROUND, Background
+from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound, PreviousNotFound
 from gateway.ir.estimate import estimate
@@ -122,7 +123,7 @@ class Endpoints:
         return [(name, info) for name, info in listing.items() if self._may_ask(principal, name)]
 
     def _model(self, context: RequestContext) -> tuple[str, ModelInfo]:
-        name = context.route.model.removeprefix("models/")
+        name = context.route.model.removeprefix(FOLDER)
         info = self._services.resolver.describe(name)
         if info is None or not self._may_ask(context.principal, name):
             known = [listed for listed, _ in self._listed(context.principal)]

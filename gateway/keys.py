@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import TypeAlias
 
-from gateway.config import Config
+from gateway.config import Config, numbered
 from gateway.context import Principal
 
 __all__ = ["Key", "Keys", "digest_of", "end_of", "id_of", "indexed", "keys_of"]
@@ -79,7 +79,7 @@ def indexed(keys: Mapping[str, Key] | Mapping[str, str] | Sequence[str]) -> dict
     """Index texts, each with a name or not, and what is indexed already; raise TypeError or ValueError."""
     if isinstance(keys, str):
         raise TypeError("keys: one text is neither a list of keys nor a name for each")
-    named = keys if isinstance(keys, Mapping) else {f"key-{number}": key for number, key in enumerate(keys, 1)}
+    named = keys if isinstance(keys, Mapping) else numbered(keys)
     found: dict[str, Key] = {}
     for name, key in named.items():
         if not key:

@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
 from gateway.arrival import SILENCE_S, Pace
+from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, route_path
 from gateway.dialects.gemini.counted import read_counted
 from gateway.dialects.gemini.errors import header_wait, read_details
@@ -278,7 +279,7 @@ class NativeCalls:
 
     def _about(self, context: RequestContext, way: _Way) -> _Way:
         """Add an upstream's own name of a model that stands in the body alone, where the rules lead to it."""
-        named = context.requested_model.removeprefix("models/")
+        named = context.requested_model.removeprefix(FOLDER)
         if way.model or not named:
             return way
         with suppress(ModelNotFound):
@@ -411,7 +412,7 @@ def _own_host(scope: Scope) -> str:
 
 def _check(principal: Principal, model: str, path: str) -> None:
     """Hold a key to its models; a call that names none may still be about one."""
-    if model and not may_use(principal, model.removeprefix("models/")):
+    if model and not may_use(principal, model.removeprefix(FOLDER)):
         raise PermissionDenied(f"this API key may not use the model {model[:100]!r}", param="model")
     if principal.models and not model and not _FILES.match(path):
         raise PermissionDenied("this API key is held to its models, and this call names none")

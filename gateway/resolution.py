@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.config import Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut
+from gateway.config import FOLDER, Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut, family_of
 from gateway.errors import ModelNotFound
 from gateway.listing import is_glob, listing, varied
 from gateway.upstream import Adapter, Describing, ModelInfo, Renaming, Target
@@ -77,7 +77,7 @@ class Resolver:
         if len(name) > _LONGEST:
             message = f"the model {name[:100]!r}… is not served here: a name has at most {_LONGEST} characters"
             raise ModelNotFound(message, param="model")
-        walk = _Walk(name.removeprefix("models/"), pick, among)
+        walk = _Walk(name.removeprefix(FOLDER), pick, among)
         targets = self._from_alias(walk.asked, (), walk)
         return Resolution(targets, tuple(walk.decisions))
 
@@ -164,9 +164,9 @@ class Resolver:
         return None
 
     def _from_rules(self, name: str, walk: "_Walk") -> tuple[Target, ...]:
-        for word, rule in self._models.family.items():
-            if word.lower() in name.lower():
-                return self._follow(name, rule, ("models", "family", word), walk)
+        families = self._models.family
+        if (word := family_of(families, name)) is not None:
+            return self._follow(name, families[word], ("models", "family", word), walk)
         for upstream, aliases in self._aliases.items():
             found = _lookup(aliases, name) or _lookup(aliases, _undated(name))
             if found is not None:
@@ -199,7 +199,7 @@ class Resolver:
 
     def describe(self, name: str) -> ModelInfo | None:
         """Describe a name that a caller can use, as far as anything is known of it; None for any other."""
-        bare = name.removeprefix("models/")
+        bare = name.removeprefix(FOLDER)
         found = self._find(bare)
         return self.listing().get(bare) or (found[1] if found is not None else None)
 

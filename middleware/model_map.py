@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import ir
+from gateway.config import FOLDER
 from gateway.context import Principal, RequestContext, attach
 from gateway.errors import GatewayError, ModelNotFound, NotFound, PermissionDenied
 from gateway.refusal import refuse
@@ -16,8 +17,6 @@ from gateway.services import Services
 from gateway.upstream import Target
 
 __all__ = ["ModelMap", "may_reach", "may_use", "misled"]
-
-_CUT: Final = "models/"
 
 
 class ModelMap:
@@ -61,7 +60,7 @@ class ModelMap:
         await self.app(scope, receive, send)
 
     def _map(self, context: RequestContext, request: ir.Request) -> None:
-        name = request.model.removeprefix(_CUT)
+        name = request.model.removeprefix(FOLDER)
         if context.principal.models and not may_use(context.principal, name):
             raise PermissionDenied(f"this API key may not use the model {name[:100]!r}", param="model")
         if self._models:
@@ -108,5 +107,5 @@ def misled(
 
 def may_use(principal: Principal, name: str) -> bool:
     """Tell whether a key's list of models, as the caller writes them, has this one."""
-    globs = [glob.removeprefix(_CUT) for glob in principal.models]  # as callers of Gemini may write them, too
-    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+    globs = principal.models  # Gemini's callers may write theirs in the folder, too
+    return not globs or any(fnmatchcase(name, glob.removeprefix(FOLDER)) for glob in globs)

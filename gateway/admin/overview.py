@@ -17,7 +17,7 @@ from gateway.admin.writing import Writing
 from gateway.errors import GatewayError
 from gateway.periods import read_moment
 from gateway.services import Services
-from gateway.store.reports import Point, rounded
+from gateway.store.reports import Point, spent
 from gateway.upstream import Pooling
 
 __all__ = ["Overview"]
@@ -84,13 +84,12 @@ class Overview:
 
 
 def _summed(points: list[Point]) -> Point:
-    prices = [point.usd for point in points if point.usd is not None]
     return Point(
         at=points[0].at,
         requests=sum(point.requests for point in points),
         errors=sum(point.errors for point in points),
         input_tokens=sum(point.input_tokens for point in points),
         output_tokens=sum(point.output_tokens for point in points),
-        usd=rounded(sum(prices)) if prices else None,
+        usd=spent(point.usd for point in points),
         unpriced=sum(point.unpriced for point in points),
     )

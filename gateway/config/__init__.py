@@ -9,7 +9,8 @@ from gateway.config.extras import missing_extras
 from gateway.config.hidden import secrets_of
 from gateway.config.limits import LIMIT_KEYS, Limit, parse_limits, write_limits
 from gateway.config.load import Loaded, load
-from gateway.config.newkey import NewKey, read_new_key
+from gateway.config.modelrules import FOLDER, family_of
+from gateway.config.newkey import NewKey, numbered, read_new_key
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.rules import SAMPLE_KEYS, host_and_port, is_loopback, refuses_bind
 from gateway.config.schema import (
@@ -60,6 +61,7 @@ from gateway.redact import Secret
 
 __all__ = [
     "EVERY_S",
+    "FOLDER",
     "LIMIT_KEYS",
     "NEEDS_RESTART",
     "NOT_IN_EFFECT",
@@ -117,11 +119,13 @@ __all__ = [
     "allows",
     "cut",
     "dotted",
+    "family_of",
     "files_of",
     "host_and_port",
     "is_loopback",
     "load",
     "missing_extras",
+    "numbered",
     "parse_limits",
     "read_again",
     "read_new_key",

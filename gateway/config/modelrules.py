@@ -5,7 +5,7 @@ the way. Lists that are fetched later are not known here, so an upstream without
 serves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
@@ -16,13 +16,14 @@ from gateway.config.upstreams import DemoConfig, OpenAIConfig, UpstreamConfig
 from gateway.config.values import ModelRule
 from gateway.config.variants import cut
 
-__all__ = ["check_models"]
+__all__ = ["FOLDER", "check_models", "family_of"]
+
+FOLDER: Final = "models/"  # before a name it is ignored; Google's clients write it
 
 Tables: TypeAlias = Mapping[KeyPath, Mapping[str, ModelRule]]
 
 _ALIAS: Final[KeyPath] = ("models", "alias")
 _FAMILY: Final[KeyPath] = ("models", "family")
-_CUT: Final = "models/"
 
 _SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "v1internal": ("claude-*", "gemini-*", "gpt-oss-*"),
@@ -47,9 +48,9 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
         hint = did_you_mean(upstream, names)
         yield ("models", "default_upstream"), f'upstream "{upstream}" is not configured{hint}'
     for path, rule in rules.items():
-        asked = str(path[-1]).removeprefix(_CUT)
+        asked = str(path[-1]).removeprefix(FOLDER)
         if asked != path[-1] and path[:-1] != _FAMILY:
-            yield path, f'never holds, for "{_CUT}" is cut from what callers ask for: write "{asked}"'
+            yield path, f'never holds, for "{FOLDER}" is cut from what callers ask for: write "{asked}"'
         for index, target in enumerate(rule.targets):
             head, slash, _ = target.partition("/")
             if slash and head not in names and not _listed(config, target):
@@ -117,7 +118,7 @@ def _next(config: Config, tables: Tables, name: str) -> KeyPath | None:
         return None
     for path, table in tables.items():
         if path == _FAMILY:
-            met = next((word for word in table if word.lower() in name.lower()), None)
+            met = family_of(table, name)
         elif path == _ALIAS:
             met = name if name in table else None
         else:
@@ -125,6 +126,12 @@ def _next(config: Config, tables: Tables, name: str) -> KeyPath | None:
         if met is not None:
             return (*path, met)
     return None
+
+
+def family_of(words: Iterable[str], name: str) -> str | None:
+    """Give the first word that a name contains, however both are written."""
+    lower = name.lower()
+    return next((word for word in words if word.lower() in lower), None)
 
 
 def _match(rules: Mapping[str, ModelRule], name: str) -> str | None:

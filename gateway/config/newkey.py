@@ -1,9 +1,9 @@
 """What an operator says of a key that is to be made, in the words of [[key]]."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -12,7 +12,9 @@ from gateway.config.limits import Limits
 from gateway.config.problems import did_you_mean
 from gateway.config.values import Expires
 
-__all__ = ["NewKey", "own_name", "read_new_key"]
+__all__ = ["NewKey", "numbered", "own_name", "read_new_key"]
+
+_T = TypeVar("_T")
 
 _LONGEST: Final = 64
 _NAME: Final = re.compile(r"\w(?:[\w .@+-]*[\w.@+-])?")  # it stands in paths, in logs and on pages
@@ -37,6 +39,11 @@ def read_new_key(table: Mapping[str, object], upstreams: Collection[str], now: f
     if problems:
         raise ValueError("; ".join(problems))
     return new
+
+
+def numbered(keys: Sequence[_T]) -> dict[str, _T]:
+    """Name keys that have none, as those of auth.keys."""
+    return {f"key-{number}": key for number, key in enumerate(keys, 1)}
 
 
 def own_name(name: object) -> str:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.config.modelrules import check_models
-from gateway.config.newkey import own_name
+from gateway.config.newkey import numbered, own_name
 from gateway.config.problems import did_you_mean
 from gateway.config.schema import Config, PipelineConfig
 from gateway.config.sources import Draft, KeyPath, as_list, as_tree
@@ -85,7 +85,7 @@ def refuses_bind(config: Config, *, stored_keys: bool = False) -> str | None:
 
 def _keys(config: Config, draft: Draft) -> Findings:
     names: list[object] = []
-    numbered = {f"key-{index + 1}": index for index in range(len(config.auth.keys))}  # as `gateway.keys` calls them
+    given = numbered(range(len(config.auth.keys)))
     for index, item in enumerate(as_list(draft.tree.get("key")) or []):
         table, path = as_tree(item) or {}, ("key", index)
         name = table.get("name")
@@ -93,8 +93,8 @@ def _keys(config: Config, draft: Draft) -> Findings:
             yield (*path, "name"), "is empty"
         elif taken := own_name(name):
             yield (*path, "name"), taken
-        elif isinstance(name, str) and name in numbered:
-            yield (*path, "name"), f'"{name}" stands for auth.keys[{numbered[name]}]; choose another name'
+        elif isinstance(name, str) and name in given:
+            yield (*path, "name"), f'"{name}" stands for auth.keys[{given[name]}]; choose another name'
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" stands above'
         names.append(name)

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-__all__ = ["BY", "USD_DECIMALS", "By", "Grouping", "Only", "Point", "Report", "Sums", "rounded", "total"]
+__all__ = ["BY", "USD_DECIMALS", "By", "Grouping", "Only", "Point", "Report", "Sums", "rounded", "spent", "total"]
 
 USD_DECIMALS: Final = 12  # a token of the cheapest model is 1,000 of the last; what floats add is below
 
@@ -67,10 +67,15 @@ def rounded(usd: float | None) -> float | None:
     return usd if usd is None else round(usd, USD_DECIMALS)
 
 
+def spent(costs: Iterable[float | None]) -> float | None:
+    """Add up what is known of costs; None where nothing is."""
+    known = [usd for usd in costs if usd is not None]
+    return rounded(sum(known)) if known else None
+
+
 def total(rows: Iterable[Sums]) -> Sums:
     """Add them up."""
     listed = list(rows)
-    prices = [row.usd for row in listed if row.usd is not None]
     return Sums(
         requests=sum(row.requests for row in listed),
         errors=sum(row.errors for row in listed),
@@ -78,7 +83,7 @@ def total(rows: Iterable[Sums]) -> Sums:
         cached_tokens=sum(row.cached_tokens for row in listed),
         output_tokens=sum(row.output_tokens for row in listed),
         reasoning_tokens=sum(row.reasoning_tokens for row in listed),
-        usd=rounded(sum(prices)) if prices else None,
+        usd=spent(row.usd for row in listed),
         estimated=sum(row.estimated for row in listed),
         unpriced=sum(row.unpriced for row in listed),
     )

@@ -66,7 +66,7 @@ def run(program: str, first: str) -> str:
 
 
 @glibc
-def test_threads_share_begin() -> None:
+def test_threads_share_one_heap() -> None:
     assert run(HEAPS, "begin()").count("<heap nr=") < run(HEAPS, "").count("<heap nr=")
 
 

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.history import CONTINUED, GO_ON, NOT_OURS, answers, ranks, reminder, with_blank
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, answers, ranks, reminder, with_blank
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
 from .outbound_marks import Marks
-from .outbound_parts import EMPTY, JSON, Parts
+from .outbound_parts import JSON, Parts
 from .outbound_target import AnthropicTarget
 
 __all__ = ["REDACTED", "Conversation", "leads_with_thoughts"]
@@ -170,7 +170,7 @@ class Conversation:
         parts = [part for part in result.parts if not (result.is_error and isinstance(part, ir.Media))]
         content = [block for part in parts if (block := self._given(part)) is not None]
         if result.is_error:
-            return written | {"content": content or [_words(EMPTY)], "is_error": True}
+            return written | {"content": content or [_words(EMPTY.text)], "is_error": True}
         return written | {"content": content} if content else written
 
     # assistant
@@ -193,7 +193,7 @@ class Conversation:
         if isinstance(last, Raw):
             return  # a service of the upstream was at work, and goes on
         if self._request.turns[-1].role == "user":
-            self._say("user", [_words(EMPTY)])
+            self._say("user", [_words(EMPTY.text)])
         elif thinks or self._target.adaptive:
             self._lose(_PREFILLED, severity="change")
             self._say("user", [_words(GO_ON.text)])

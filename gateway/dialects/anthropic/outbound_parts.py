@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.gemini.history import EMPTY
 from gateway.errors import InvalidRequest
 
-__all__ = ["EMPTY", "JSON", "Parts", "fetched", "image"]
+__all__ = ["JSON", "Parts", "fetched", "image"]
 
 JSON = dict[str, object]
 
-EMPTY: Final = "(empty)"
 
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
@@ -59,7 +59,7 @@ class Parts:
         if not words.strip():
             if media.filename is not None:
                 self._lose_name(media)
-            return {"type": "text", "text": EMPTY}
+            return {"type": "text", "text": EMPTY.text}
         source = {"type": "text", "media_type": "text/plain", "data": words}
         return {"type": "document", "source": source} | _title(media)
 
