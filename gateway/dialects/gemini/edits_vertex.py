@@ -12,6 +12,7 @@ from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, r
 
 from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
 from .edits_services import SERVICES
+from .history import EMPTY
 from .inbound_wire import camel
 
 __all__ = ["TABLE", "pass_on"]
@@ -33,6 +34,7 @@ _NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not know it"
 _FIELDS: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
+_SAID_NOTHING: Final = Raw(_encode([{"text": EMPTY.text}]))
 
 _Words = Words[Own]
 
@@ -51,13 +53,18 @@ def _roles(words: _Words) -> None:
 
 
 def _filled(words: _Words) -> None:
-    """Leave out empty text: streams end with it, and SDKs put it into their history."""
+    """Leave out empty text: streams end with it, and SDKs put it into their history.
+
+    Where the user has the last word, and it is empty, the model is not to go on with its own.
+    """
     raw = words.fields.get(_CONTENTS, _NULL)
     if _EMPTY not in bytes(raw):
         return
     given = several(raw)
     kept = [(one, without_empty(one)) for one in given]
     left = [full for one, full in kept if full is one or full["parts"] != _NO_PARTS]
+    if left and left[-1].get("role") == _MODEL != given[-1].get("role"):
+        left.append({**given[-1], "parts": _SAID_NOTHING})
     if left and left != given:
         words.put(_CONTENTS, left)
 

@@ -171,16 +171,19 @@ class Conversation:
         self._calls = _Calls()
 
     def turns(self, contents: Raw, place: Place) -> tuple[ir.Turn, ...]:
-        """Read all turns; those without parts are left out."""
+        """Read all turns; those without parts are left out, but for the user's last word behind the model's."""
         said: list[_Said] = []
+        last: _Role = "user"
         for at, raw in wire.items(contents, place):
-            self._content(raw, at, said)
+            last = self._content(raw, at, said)
         if not said:
             raise place.refuse("holds nothing that a model could read")
+        if last == "user" and said[-1].role == "assistant":
+            said.append(_Said(last))
         return tuple(one.turn() for one in said)
 
-    def _content(self, raw: Raw, place: Place, turns: list[_Said]) -> None:
-        """Add what a content says; chats of SDKs keep each chunk of an answer as one of the model's."""
+    def _content(self, raw: Raw, place: Place, turns: list[_Said]) -> _Role:
+        """Add what a content says, and tell whose it is; chats of SDKs keep each chunk of an answer as one."""
         content, rest = wire.message(raw, wire.CONTENT, place)
         place.lose_unknown(rest, ())
         role = _ROLES.get(content.role or "")
@@ -200,6 +203,7 @@ class Conversation:
             turns.append(_Said(role))
         for part, at in parts:
             turns[-1].add(part, at)
+        return role
 
     def _part(self, raw: Raw, place: Place, role: _Role) -> ir.Part | None:
         """Read a part; None where it says nothing."""

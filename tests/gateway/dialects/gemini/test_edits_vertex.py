@@ -59,6 +59,15 @@ def test_empty_text_is_left_out(said: list[Json], left: list[Json]) -> None:
     assert mended({"contents": [TEXT, *said]}) == ({"contents": [TEXT, *left]}, ["empty"])
 
 
+@pytest.mark.parametrize("empty", [{"role": "user", "parts": [{"text": ""}]}, {"parts": {"text": ""}}])
+def test_an_empty_last_word_of_the_users_is_said_to_be_empty(empty: Json) -> None:
+    """Without it the model would go on with its own answer."""
+    said = [TEXT, {"role": "model", "parts": [{"text": "a"}]}]
+    body, edits = mended({"contents": [*said, empty]})
+    assert body == {"contents": [*said, {"role": "user", "parts": [{"text": "(empty)"}]}]}
+    assert "empty" in edits
+
+
 @pytest.mark.parametrize(
     "contents",
     [

@@ -91,6 +91,12 @@ def test_a_signature_may_stand_alone() -> None:
     assert part({"thoughtSignature": "QUJD"}) == ir.Text(text="", signature=ir.Signature(None, "QUJD"))
 
 
+@pytest.mark.parametrize("empty", [[{"text": ""}], []])
+def test_an_empty_last_word_of_the_users_is_a_turn(empty: Any) -> None:
+    """Without it the model would go on with its own answer."""
+    assert contents([{"text": "a"}], [{"text": "b"}], empty)[-1] == ir.Turn(role="user", parts=())
+
+
 def test_empty_text_is_nothing() -> None:
     assert contents([{"text": "hi"}, {"text": ""}])[0].parts == (HI,)
 
