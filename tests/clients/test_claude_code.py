@@ -30,6 +30,15 @@ TWO_ROUNDS = """Write a note, then read it.
 PICTURE = """!tool Read {"file_path": "WORK/dot.png"}
 !then
 !say a dot"""
+DOCUMENT = """!tool Read {"file_path": "WORK/page.pdf"}
+!then
+!say a page"""
+HELPED = """!tool Agent {"description": "Count", "subagent_type": "general-purpose", "prompt": "!say counted"}
+!then
+!say it is on its way"""
+STRUCTURED = """!tool StructuredOutput {"colour": "red"}
+!then
+!say unused"""
 NO_FILE = """!tool Read {"file_path": "WORK/nowhere.txt"}
 !then
 !say there is none"""
@@ -97,11 +106,40 @@ def test_picture_that_a_tool_read_reaches_the_model(claude_code: ClaudeCode, acc
 
 
 @MODELS
+def test_document_that_a_tool_read_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    (claude_code.work / "page.pdf").write_bytes(b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n")
+    assert claude_code.run(DOCUMENT, ANTHROPIC_MODEL=model)[-1]["result"] == "a page"
+    assert "application/pdf" in str(accepting.generated[-1]["contents"][-1])
+
+
+@MODELS
 def test_failure_of_a_tool_reaches_the_model(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
     events = claude_code.run(NO_FILE, ANTHROPIC_MODEL=model)
     assert [result["is_error"] for result in tool_results(events)] == [True]
     assert events[-1]["result"] == "there is none"
     assert "does not exist" in str(accepting.generated[-1]["contents"][-1])
+
+
+@MODELS
+def test_conversation_goes_on_in_another_run(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    claude_code.run(TWO_ROUNDS, ANTHROPIC_MODEL=model)
+    assert claude_code.run("!say and more", "--continue", ANTHROPIC_MODEL=model)[-1]["result"] == "and more"
+    assert "written by a tool" in str(accepting.generated[-1]["contents"])
+
+
+@MODELS
+def test_agent_that_it_starts_is_answered_beside_it(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    events = claude_code.run(HELPED, ANTHROPIC_MODEL=model)
+    helped = [event["message"]["content"] for event in events if event.get("parent_tool_use_id")]
+    assert "counted" in str(helped)
+    assert events[-1]["result"] == "it is on its way"
+
+
+@MODELS
+def test_answer_of_a_schema(claude_code: ClaudeCode, accepting: Google, model: str) -> None:
+    schema = '{"type": "object", "properties": {"colour": {"type": "string"}}, "required": ["colour"]}'
+    events = claude_code.run(STRUCTURED, "--json-schema", schema, ANTHROPIC_MODEL=model)
+    assert events[-1]["structured_output"] == {"colour": "red"}
 
 
 @MODELS
