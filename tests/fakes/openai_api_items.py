@@ -244,5 +244,5 @@ FIELDS: dict[str, Shape] = {
     "top_logprobs": optional(integer(0, 20)),
     "top_p": optional(number(0, 1)),
     "truncation": optional(word("auto", "disabled")),
-    "user": words,
+    "user": optional(words),  # LlamaIndex sends null
 }
