@@ -108,6 +108,14 @@ def _host(config: Config, _: Draft) -> Findings:
         yield ("server", "host"), f"{config.server.host!r} is no name or address of a host"
 
 
+def _shut(config: Config, draft: Draft) -> Findings:
+    if not config.server.max_body:
+        yield ("server", "max_body"), "lets no request in that has a body"
+    named = (as_tree(draft.tree.get("auth")) or {}).get("accept")
+    if not config.auth.accept and not as_list(named):  # else what stands there is wrong already
+        yield ("auth", "accept"), "names no place where a key may stand"
+
+
 def _sample_keys(config: Config, _: Draft) -> Findings:
     if is_loopback(config.server.host):
         return
@@ -256,6 +264,7 @@ def _models(config: Config, draft: Draft) -> Findings:
 
 _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _host,
+    _shut,
     _keys,
     _sample_keys,
     _shared_keys,

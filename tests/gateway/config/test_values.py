@@ -22,7 +22,7 @@ from gateway.config.limits import LIMIT_KEYS
     ],
 )
 def test_sizes_are_bytes(text: object, size: int) -> None:
-    assert load({"server": {"max_body": text}}, environ={}).config.server.max_body == size
+    assert load({"responses": {"max": text}}, environ={}).config.responses.max == size
 
 
 def test_limits_keep_their_order() -> None:
