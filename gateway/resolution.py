@@ -114,6 +114,8 @@ class Resolver:
     def _from_upstream(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")
         if slash and upstream in self._adapters:
+            if not rest:
+                raise _Unserved(name, walk.asked)
             walk.note(name, name, ("upstream", upstream))
             return (self._at(self._adapters[upstream], rest, walk),)
         target = _listed(name, name, self._all, walk) or self._from_older_name(name, walk)

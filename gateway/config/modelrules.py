@@ -52,14 +52,13 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
         if asked != path[-1] and path[:-1] != _FAMILY:
             yield path, f'never holds, for "{FOLDER}" is cut from what callers ask for: write "{asked}"'
         for index, target in enumerate(rule.targets):
-            head, slash, _ = target.partition("/")
-            if slash and head not in names and not _listed(config, target):
-                step: str | int = target if rule.weights else index
+            head, slash, rest = target.partition("/")
+            step: str | int = target if rule.weights else index
+            if slash and head in names and not rest:
+                yield (*path, step), f'"{target}" names no model of upstream "{head}"'
+            elif slash and head not in names and not _listed(config, target):
                 hint = did_you_mean(head, names)
-                yield (
-                    (*path, step),
-                    f'"{target}" leads to upstream "{head}", which is not configured{hint}',
-                )
+                yield (*path, step), f'"{target}" leads to upstream "{head}", which is not configured{hint}'
     yield from _loops(config, names, tables, rules)
 
 

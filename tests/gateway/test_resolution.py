@@ -103,6 +103,12 @@ def test_a_name_that_is_too_long_leads_nowhere(name: str) -> None:
     assert labels(rules, name[:512])
 
 
+@pytest.mark.parametrize("models", [{}, {"default_upstream": "openai"}])
+def test_an_upstreams_name_alone_names_no_model(models: dict[str, Any]) -> None:
+    with pytest.raises(ModelNotFound, match=r"the model 'openai/' is not served here"):
+        resolver(models).resolve("openai/")
+
+
 def test_an_unknown_name_goes_to_the_default_upstream() -> None:
     assert labels(resolver({"default_upstream": "openai"}), "o9-mini") == ["openai/o9-mini"]
 

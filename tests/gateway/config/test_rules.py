@@ -117,6 +117,12 @@ def test_every_kind_of_model_rule_needs_a_configured_upstream(problems: Problems
     ]
 
 
+def test_a_model_rule_names_a_model_of_its_upstream(problems: Problems) -> None:
+    assert problems('[models.alias]\nx = "demo/"') == [
+        'gateway.toml:2: models.alias.x[0]: "demo/" names no model of upstream "demo"'
+    ]
+
+
 def test_each_member_of_a_chain_and_of_weights_is_checked(problems: Problems) -> None:
     text = '[models.alias]\na = ["demo/demo", "x/1"]\nb = { "demo/demo" = 1, "y/1" = 2 }'
     assert [line.split(": ")[1] for line in problems(text)] == ["models.alias.a[1]", 'models.alias.b."y/1"']
