@@ -201,7 +201,7 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
             return {answer.status_code for answer in answers} == {503}
 
         wait_until(refused)
-        assert {answer.status_code for answer in heard} <= {401, 503}
+        assert {answer.status_code for answer in heard} <= {401, 429, 503}  # too many were unknown, but none is served
         assert heard[-1].json()["error"]["code"] == "limits_not_shared"
         assert WHY in heard[-1].json()["error"]["message"]
         used = httpx.get(f"{program.url}/usage", headers={"x-api-key": key}, timeout=20).json()["usage"]
