@@ -204,7 +204,8 @@ ENVELOPE: Final = Edit(
     on="request",
 )
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
-TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES))
+ENDING: Final = Edit(name="end", why="not every server ends its streams with message_stop", on="reply")
+TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES, ENDING))
 
 
 def screen(data: bytes, _: Answering) -> bool:
