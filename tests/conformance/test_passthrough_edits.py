@@ -133,6 +133,9 @@ def test_the_tables_are_closed() -> None:
         (CHAT | {"parallel_tool_calls": False}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
         (CHAT | {"parallel_tool_calls": False, "tools": []}, None, {}, ["parallel"], {"parallel_tool_calls": None}),
         (CHAT | {"parallel_tool_calls": False, "tools": [TOOL]}, None, {}, [], {}),
+        (CHAT | {"tool_choice": "auto"}, None, {}, ["parallel"], {"tool_choice": None}),
+        (CHAT | {"tool_choice": "required", "tools": []}, None, {}, ["parallel"], {"tool_choice": None}),
+        (CHAT | {"tool_choice": "none", "tools": [TOOL]}, None, {}, [], {}),
     ],
 )
 def test_an_edit_of_a_chat_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:

@@ -38,7 +38,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
         "stream": frozenset({"stream"}),
         "limit": frozenset({"max_tokens", "max_completion_tokens"}),
         "usage": frozenset({"stream_options"}),
-        "parallel": frozenset({"parallel_tool_calls"}),
+        "parallel": frozenset({"parallel_tool_calls", "tool_choice"}),
         **dict.fromkeys(("own", "shown"), frozenset({"messages"})),
     },
     "openai-responses": {"model": frozenset({"model"}), "own": frozenset({"input"})},

@@ -55,7 +55,7 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _DRAWN: Final = ("temperature", "top_p")
 _OPTIONS: Final = "stream_options"
 _USAGE: Final = "include_usage"
-_PARALLEL: Final = "parallel_tool_calls"
+_AROUND: Final = ("tool_choice", "parallel_tool_calls")
 _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
@@ -116,10 +116,13 @@ def _count(words: _Words) -> None:
 
 
 def _parallel(words: _Words) -> None:
-    """Leave out a word on parallel calls where there are no tools."""
-    if words.has(_PARALLEL) and words.fields.get("tools", _NULL) in _NO_TOOLS:
-        words.drop(_PARALLEL)
-        words.lose(_PARALLEL, "there are no tools")
+    """Leave out what is said about tools where there are none."""
+    if not words.has(*_AROUND) or words.fields.get("tools", _NULL) not in _NO_TOOLS:
+        return
+    for name in _AROUND:
+        if words.has(name):
+            words.drop(name)
+            words.lose(name, "there are no tools")
 
 
 def _own(words: _Words) -> None:
@@ -292,7 +295,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
     RequestEdit(name="usage", why="a stream tells its tokens only when it is asked", apply=_count),
-    RequestEdit(name="parallel", why="OpenAI refuses parallel_tool_calls without tools", apply=_parallel),
+    RequestEdit(name="parallel", why="OpenAI refuses it, and tool_choice, without tools", apply=_parallel),
     RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
     RequestEdit(name="shown", why="pictures of another model's are no words: the user shows them", apply=shown),
 )
