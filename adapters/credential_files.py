@@ -4,6 +4,7 @@
 {"refresh_token", …}      one account: authorized_user, or as several command line tools keep it
 {"antigravity_refresh_token", "antigravity_project_id", …}      one account among settings
 {"credentials_file", …}      settings that name the file beside them
+{"server", "auth_keys", …}      the same settings: without a name they mean credentials1.json
 {"user@example.com": {"refresh_token", …}, …}      accounts by e-mail
 [{"refresh_token", …}, …]
 
@@ -11,7 +12,7 @@ Each of them may be one Fernet token, as a whole.
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -27,6 +28,7 @@ __all__ = [
     "Imported",
     "ImportedCredential",
     "decrypted",
+    "file_of",
     "load_credentials",
     "read_credentials",
     "write_credentials",
@@ -85,6 +87,8 @@ class _Client(Struct):
 _DECODER: Final = msgspec.json.Decoder()
 _SINGLE: Final = "antigravity_refresh_token"
 _SINGLES_PROJECT: Final = "antigravity_project_id"
+_SETTINGS: Final = frozenset({"server", "auth_keys"})
+_DEFAULT_FILE: Final = "credentials1.json"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
 
 
@@ -94,7 +98,7 @@ def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
     `keys` open an encrypted one.
     """
     data = decrypted(file.read_bytes(), keys)
-    named = _named(data)
+    named = _named(data, file.parent)
     if not named:
         return read_credentials(data)
     try:
@@ -103,6 +107,14 @@ def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
         raise ValueError(f"its credentials_file, {named}, cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"its credentials_file, {named}: {error}") from None
+
+
+def file_of(settings: Mapping[str, Any], folder: Path) -> str:
+    """Name the file that holds the accounts of settings in a folder, "" for none."""
+    named = settings.get("credentials_file")
+    if named is None and not _SETTINGS.isdisjoint(settings) and (folder / _DEFAULT_FILE).is_file():
+        return _DEFAULT_FILE
+    return named if isinstance(named, str) else ""
 
 
 def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
@@ -189,15 +201,14 @@ def _client(content: object, entries: list[dict[str, Any]]) -> _Client:
         raise ValueError(f"oauth_config: {error}") from None
 
 
-def _named(data: bytes) -> str:
-    """Name the file of accounts that settings without accounts name, "" for none."""
+def _named(data: bytes, folder: Path) -> str:
+    """Name the file that holds the accounts of settings without any, "" for none."""
     try:
         content = _DECODER.decode(data)
     except (ValueError, RecursionError):
         return ""
     table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
-    named = table.get("credentials_file")
-    return named if isinstance(named, str) and not table.get("projects") and _SINGLE not in table else ""
+    return "" if table.get("projects") or _SINGLE in table else file_of(table, folder)
 
 
 # writing

@@ -15,6 +15,7 @@ from gateway.adapters.credential_files import (
     Imported,
     ImportedCredential,
     decrypted,
+    file_of,
     read_credentials,
 )
 from gateway.adapters.google_oauth import GOOGLE_TOKEN_URL
@@ -109,15 +110,15 @@ def _client(imported: Imported) -> Iterator[tuple[KeyPath, object]]:
 
 
 def _settings(file: Path, text: str, table: Tree, label: str, keys: Sequence[str]) -> Iterator[Old]:
-    """Read settings, the accounts among them, and the file of accounts that they name."""
+    """Read settings, the accounts among them, and the file that holds the others."""
     replaced = read_settings(table, label)
     imported = _read(text, label) if table.get("projects") else Imported(credentials=())
     fates = [*_beside(imported)]
     if as_list(table.get("projects")) == []:
         fates.append(Fate(old="projects", word="is empty"))
-    named = table.get("credentials_file")
-    beside = file.parent / named if isinstance(named, str) and named else None
-    if named is not None:
+    named = file_of(table, file.parent)
+    beside = file.parent / named if named else None
+    if table.get("credentials_file") is not None:
         fates.append(Fate(old="credentials_file", word=_said_of(beside)))
     yield Old(
         label=label,
@@ -125,7 +126,7 @@ def _settings(file: Path, text: str, table: Tree, label: str, keys: Sequence[str
         credentials=(*imported.credentials, *_single(table, label)),
     )
     if beside is not None and beside.is_file():
-        yield from read_old(beside, str(named), keys)
+        yield from read_old(beside, named, keys)
 
 
 def _said_of(file: Path | None) -> str:

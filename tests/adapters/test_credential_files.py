@@ -125,6 +125,14 @@ def test_the_file_that_settings_name_is_read(tmp_path: Path) -> None:
     assert [one.email for one in load_credentials(tmp_path / "config.json").credentials] == ["a@example.invalid"]
 
 
+def test_settings_that_name_no_file_mean_credentials1(tmp_path: Path) -> None:
+    (tmp_path / "credentials1.json").write_text('{"a@example.invalid": {"refresh_token": "rt-1"}}')
+    (tmp_path / "config.json").write_text('{"auth_keys": ["k1"]}')
+    (tmp_path / "other.json").write_text('{"b@example.invalid": {"refresh_token": "rt-2"}}')
+    assert [one.email for one in load_credentials(tmp_path / "config.json").credentials] == ["a@example.invalid"]
+    assert [one.email for one in load_credentials(tmp_path / "other.json").credentials] == ["b@example.invalid"]
+
+
 def test_what_is_wrong_with_the_file_that_settings_name_is_told_of_it(tmp_path: Path) -> None:
     settings, accounts = tmp_path / "config.json", tmp_path / "accounts.json"
     settings.write_text('{"credentials_file": "accounts.json"}')

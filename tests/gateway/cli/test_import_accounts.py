@@ -136,6 +136,14 @@ def test_the_file_that_a_config_json_names(take: Any, folder: Path) -> None:
     assert set(accounts(folder)) == {"1//a", "1//b"}
 
 
+@pytest.mark.parametrize("settings", [{"auth_keys": ["k1"]}, {"server": {"port": 8889}, "credentials_file": None}])
+def test_the_file_that_a_config_json_means_without_a_name(take: Any, folder: Path, settings: dict[str, object]) -> None:
+    (folder / "credentials1.json").write_text(json.dumps(BY_EMAIL))
+    said = take(settings, name="config.json")
+    assert said["a@example.org"].startswith("taken into the store: ")
+    assert set(accounts(folder)) == {"1//a", "1//b"}
+
+
 def test_an_encrypted_file_needs_its_key(run: Run, folder: Path) -> None:
     key = Fernet.generate_key()
     (folder / "credentials.json").write_bytes(Fernet(key).encrypt(json.dumps(BY_EMAIL).encode()))
