@@ -170,6 +170,8 @@ class _Reader:
         elif old not in _TAKEN_ELSEWHERE:
             hint = did_you_mean(old, (*_SETTINGS, *_KEYS, *_TAKEN_ELSEWHERE))
             self.fates.append(Fate(old=old, word=f"not known here{hint}"))
+        elif old == "antigravity_refresh_token" and not value:
+            self.fates.append(Fate(old=old, word="is empty, so it gives no account"))
         elif old == "antigravity_project_id":
             word = "the project of that account" if settings.get("antigravity_refresh_token") else _LONELY
             self.fates.append(Fate(old=old, word=word if value else "is empty: the project is discovered"))

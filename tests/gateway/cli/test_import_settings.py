@@ -165,6 +165,11 @@ def test_every_setting_of_a_config_json_has_a_line(run: Run, old: Old) -> None:
     assert {name.partition(".")[0] for name in said} == {*NESTED, "colour", "min_credential", "host"}
 
 
+def test_an_empty_refresh_token_is_said_to_give_no_account(run: Run, old: Old) -> None:
+    said = rows(run("import", "--json", str(old(FLAT | {"antigravity_refresh_token": ""}))))
+    assert said["antigravity_refresh_token"]["word"] == "is empty, so it gives no account"
+
+
 def test_all_that_is_taken_is_in_effect(run: Run, old: Old) -> None:
     said = rows(run("import", "--json", str(old(NESTED))))
     assert said["usage_logging.interval_sec"]["became"] == "usage.log_every = 30"
