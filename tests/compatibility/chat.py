@@ -174,6 +174,7 @@ TOOLS: Final = (
     *hold(chat(tools=TWO, tool_choice=_ALLOWED), "tool_choice.allowed_tools.tools", others=([WEATHER],)),
     *hold(chat(tools=[function()], parallel_tool_calls=False), "parallel_tool_calls"),
     *hold(chat(parallel_tool_calls=False), "parallel_tool_calls (without tools)"),
+    *hold(chat(tool_choice="auto"), "tool_choice (without tools)"),
     *hold(old(), "functions"),
     *hold(old(function_call={"name": "weather"}), "function_call", "function_call.name", others=("sum",)),
     *hold(chat(web_search_options={}), "web_search_options"),

@@ -55,7 +55,8 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _DRAWN: Final = ("temperature", "top_p")
 _OPTIONS: Final = "stream_options"
 _USAGE: Final = "include_usage"
-_AROUND: Final = ("tool_choice", "parallel_tool_calls")
+_CHOICE, _PARALLEL = "tool_choice", "parallel_tool_calls"
+_FREE: Final = (Raw(b'"auto"'), Raw(b'"none"'))  # choices that a request without tools keeps
 _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
@@ -117,10 +118,11 @@ def _count(words: _Words) -> None:
 
 def _parallel(words: _Words) -> None:
     """Leave out what is said about tools where there are none."""
-    if not words.has(*_AROUND) or words.fields.get("tools", _NULL) not in _NO_TOOLS:
+    fields = words.fields
+    if (_CHOICE not in fields and _PARALLEL not in fields) or fields.get("tools", _NULL) not in _NO_TOOLS:
         return
-    for name in _AROUND:
-        if words.has(name):
+    for name in (_CHOICE, _PARALLEL):
+        if words.has(name) and (name == _PARALLEL or fields[name] in _FREE):
             words.drop(name)
             words.lose(name, "there are no tools")
 
