@@ -173,18 +173,20 @@ class Forward:
         """
         backend, model = self._backend, self._call.model
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
-        rule = backend.rules[failure.cause]
+        names = bool(self._names())
+        # in words that are not known, a 403 may be about what the call names
+        mark = None if failure.cause == "forbidden" and names else backend.rules[failure.cause].mark
         self._count_failure(credential, failure)
-        self._sought = self._sought or (refused.status in _GONE and self._owner is None and bool(self._names()))
-        if rule.mark is None and not self._sought:
+        self._sought = self._sought or (refused.status in _GONE and self._owner is None and names)
+        if mark is None and not self._sought:
             return False
-        if rule.mark == "disable":
+        if mark == "disable":
             backend.disable(credential, failure)
-        elif rule.mark is not None:
+        elif mark is not None:
             backend.pool.cool(credential, model, failure.wait_s)
         if isinstance(self._call.body, bytes) and self._owner is None and backend.pool.has(model, besides=self._used):
             return True
-        if rule.mark == "disable":
+        if mark == "disable":
             raise backend.pool.shortage(model, self._owner) or failure.error
         return False
 

@@ -123,6 +123,14 @@ async def test_what_nobody_has_is_refused_as_the_last_one_does(tmp_path: Path) -
     assert (len(one.asked), len(two.asked)) == (1, 1)
 
 
+async def test_a_refusal_of_what_a_call_names_is_not_held_against_the_key(tmp_path: Path) -> None:
+    """Also in words that nobody knows: who names somebody else's file would take the key from all."""
+    async with upstreams() as (one, _), gateway(tmp_path, one, models={}) as http:
+        one.refuses, one.status = 1, 403
+        assert (await http.get("/v1beta/files/f")).status_code == 403
+        assert (await http.post("/v1beta/models/veo:predictLongRunning", json={})).status_code == 200
+
+
 async def test_what_names_nothing_is_the_first_ones_alone(tmp_path: Path) -> None:
     async with upstreams() as (one, two), gateway(tmp_path, one, two) as http:
         assert (await http.get("/v1beta/batches")).status_code == 404
