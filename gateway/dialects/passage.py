@@ -9,7 +9,7 @@ the middle of one. Comments, names of events and their order stay as they came.
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -20,7 +20,7 @@ from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import json_line, sound
 
-__all__ = ["EndMark", "Passage", "payloads"]
+__all__ = ["Passage", "payloads"]
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
@@ -45,20 +45,12 @@ def _heard(_events: bytes) -> bool:
     return True
 
 
-class EndMark(NamedTuple):
-    """The last event of a dialect's streams, and the sign by which it is known."""
-
-    sign: bytes
-    event: bytes
-
-
 class Passage:
     """The writer of one answer.
 
     `skim` tells quickly that no edit has anything to do with whole events, `screen` that none has with one event's
     data. `trim` does to whole events what an edit would do to each of them, where that can be done to the bytes.
-    `hears` tells whether callers take what an upstream says of its error for one. `mark` ends a complete stream that
-    its upstream has left without one.
+    `hears` tells whether callers take what an upstream says of its error for one.
     """
 
     def __init__(
@@ -70,7 +62,6 @@ class Passage:
         skim: Callable[[bytes, Answering], bool] = _any,
         trim: Callable[[bytes, Answering], bytes] = _as_it_is,
         hears: Callable[[bytes], bool] = _heard,
-        mark: EndMark | None = None,
     ) -> None:
         self._answering = answering
         edits = [edit for edit in table if edit.wanted(answering)]
@@ -80,9 +71,6 @@ class Passage:
         self._skim = skim
         self._trim = trim
         self._hears = hears
-        self._mark = mark
-        self._before = b""  # what passed last
-        self._missing = b""  # the mark, when the answer has ended without it
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
         self._begun = self._ended = False
@@ -98,30 +86,17 @@ class Passage:
                 out.append(self._passed(event.data))
             elif isinstance(event, ir.Finished):
                 self._ended = True
-                self._missing = self._unmarked(event, out)
             elif isinstance(event, ir.Failed):
                 out = [self._failed(event, b"".join(out))]
-        self._before = b"".join(out)
-        return self._before
+        return b"".join(out)
 
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream: with what is left of it, or with the error; an answer without a finish is one too."""
         rest, self._rest = self._rest, []
         if self._ended:
-            mark, self._missing = b"" if error else self._missing, b""
-            return b"".join((*rest, b"\n\n" if rest and mark else b"", mark))
+            return b"".join(rest)
         self._ended = True
         return self._broken(error or StreamBroken("the upstream's answer ended before it was complete"))
-
-    def _unmarked(self, end: ir.Finished, passed: Sequence[bytes]) -> bytes:
-        """Give the mark where it has not come: an answer ends with it, or with its body behind a reason.
-
-        The end of a line may be read a moment after it has passed: a line feed could have followed.
-        """
-        if self._mark is None or end.native is None:
-            return b""
-        last = (self._before, *passed, *self._rest)
-        return b"" if any(self._mark.sign in data for data in last) else self._mark.event
 
     def _broken(self, error: GatewayError) -> bytes:
         """Write the error that ends the stream."""

@@ -69,12 +69,12 @@ def test_the_tables_are_closed() -> None:
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
             *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
-            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked", "end"),
+            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
         ],
         "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
             *("model", "own", "blank", "shown", "defaults", "refused", "budget", "unforced", "marks"),
-            *("ids", "results", "order", "envelope", "echo", "masked", "end"),
+            *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
             *("model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
@@ -438,18 +438,6 @@ async def test_an_event_that_is_written_anew_keeps_its_other_lines(tmp_path: Pat
     assert expected.replace(b'\n"delta', b'"delta').replace(b"\r\n", b"\n") in got.replace(b"\r\n", b"\n").replace(
         b',\n"delta', b',"delta'
     )
-
-
-@pytest.mark.parametrize("said", [LAST, LAST[:-1], LAST[:-2], LAST + COUNTED, LAST + b": bye\n\n"])
-async def test_a_chat_stream_ends_with_its_mark_where_the_server_has_left_it_out(tmp_path: Path, said: bytes) -> None:
-    got = await stream(tmp_path, FIRST, said, **COUNTING)
-    assert got.startswith(FIRST + said)
-    assert (_data(got), got.endswith(b"\n\n" + DONE), got.count(DONE)) == (_data(FIRST + said), True, 1)
-
-
-@pytest.mark.parametrize("said", [(DONE, b": bye\n\n"), (DONE[:-1],), (DONE[:9], DONE[9:]), (DONE, DONE)])
-async def test_a_chat_stream_that_has_its_mark_gets_no_other(tmp_path: Path, said: tuple[bytes, ...]) -> None:
-    assert await stream(tmp_path, FIRST, LAST, *said, **COUNTING) == FIRST + LAST + b"".join(said)
 
 
 async def test_no_secret_of_the_operators_passes_in_an_error(tmp_path: Path) -> None:
@@ -1030,15 +1018,6 @@ async def test_a_message_has_the_callers_name_of_the_model(tmp_path: Path) -> No
     assert began == json.loads(_data(start)[0]) | {
         "message": json.loads(_data(start)[0])["message"] | {"model": "mine"}
     }
-
-
-async def test_a_message_ends_with_message_stop_where_the_server_has_left_it_out(tmp_path: Path) -> None:
-    whole = b"".join(STREAMS["anthropic"])
-    said = whole[: whole.index(b"event: message_stop")]
-    async with passing("anthropic", tmp_path) as same:
-        same.raw.says(said)
-        response = await same.post(json.dumps(MESSAGES | {"stream": True}).encode())
-    assert digest(response.content) == digest(whole)
 
 
 # configuration

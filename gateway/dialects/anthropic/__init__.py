@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering, StreamWriter
-from gateway.dialects.passage import EndMark, Passage
+from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.routes import Route
 from gateway.upstream import ModelInfo
@@ -20,8 +20,6 @@ from .stream import Stream, broken
 from .whole import write_whole
 
 __all__ = ["Anthropic"]
-
-_MARK: Final = EndMark(b"message_stop", b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
 
 
 class Anthropic:
@@ -41,7 +39,7 @@ class Anthropic:
     def passage(self, answering: Answering) -> Passage:
         """Make the writer of an answer that passes."""
         write_error = partial(broken, request_id=answering.request_id)
-        return Passage(answering, REPLIES, write_error, screen, screen, hears=hears, mark=_MARK)
+        return Passage(answering, REPLIES, write_error, screen, screen, hears=hears)
 
     def stream_writer(self, answering: Answering) -> StreamWriter:
         """Make the writer of one streamed answer."""

@@ -204,8 +204,7 @@ ENVELOPE: Final = Edit(
     on="request",
 )
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
-ENDING: Final = Edit(name="end", why="not every server ends its streams with message_stop", on="reply")
-TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES, ENDING))
+TABLE: Final = table_of((*REQUESTS, ENVELOPE, *REPLIES))
 
 
 def screen(data: bytes, _: Answering) -> bool:

@@ -32,7 +32,6 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
-from gateway.upstream import Edit
 
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
@@ -318,8 +317,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-ENDING: Final = Edit(name="end", why="not every server ends its streams with [DONE]", on="reply")
-TABLE: Final = table_of((*REQUESTS, *REPLIES, ENDING))
+TABLE: Final = table_of((*REQUESTS, *REPLIES))
 
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.passage import EndMark, Passage
+from gateway.dialects.passage import Passage
 
 from .edits import REPLIES, screen, skim, trim
 from .numbering import PIECES, Numbers
@@ -17,7 +17,6 @@ from .stream import broken
 
 __all__ = ["ChatPassage"]
 
-_MARK: Final = EndMark(b"[DONE]", b"data: [DONE]\n\n")
 _GOOD_END: Final = re.compile(rb"data:[ ]?\[DONE\]\s*\Z")
 
 
@@ -25,7 +24,7 @@ class ChatPassage(Passage):
     """The writer of one answer."""
 
     def __init__(self, answering: Answering) -> None:
-        super().__init__(answering, REPLIES, broken, screen, skim, trim, mark=_MARK)
+        super().__init__(answering, REPLIES, broken, screen, skim, trim)
         numbers = next(apply for apply, _ in self._edits if isinstance(apply, Numbers))
         self._screen = partial(_tells, numbers)  # a method of its own would be a cycle
 
