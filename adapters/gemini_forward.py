@@ -173,11 +173,11 @@ class Forward:
         """
         backend, model = self._backend, self._call.model
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
-        names = bool(self._names())
+        names = refused.status in _GONE and bool(self._names())
         # in words that are not known, a 403 may be about what the call names
         mark = None if failure.cause == "forbidden" and names else backend.rules[failure.cause].mark
         self._count_failure(credential, failure)
-        self._sought = self._sought or (refused.status in _GONE and self._owner is None and names)
+        self._sought = self._sought or (names and self._owner is None)
         if mark is None and not self._sought:
             return False
         if mark == "disable":

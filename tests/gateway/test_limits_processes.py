@@ -25,6 +25,7 @@ CHAT = "/v1/chat/completions"
 GUNICORN: Sequence[str | Path] = [PROGRAMS / "gunicorn", "-k", "asgi", "-b", "127.0.0.1:0", "gateway.asgi:app"]
 LIMITED = "[server]\ndrain = 1\n[limits]\nrequests_per_day = 9\n"
 WHY = "they cannot count together without store.redis"
+LOCKED_OUT = "too many failed attempts from this address"
 
 
 def ask(program: Program, text: str = "Hello", key: str = "any", **fields: object) -> httpx.Response:
@@ -201,7 +202,8 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
             return {answer.status_code for answer in answers} == {503}
 
         wait_until(refused)
-        assert {answer.status_code for answer in heard} <= {401, 429, 503}  # too many were unknown, but none is served
+        told = [answer for answer in heard if LOCKED_OUT not in answer.text]  # on a slow machine many are unknown
+        assert {answer.status_code for answer in told} <= {401, 503}
         assert heard[-1].json()["error"]["code"] == "limits_not_shared"
         assert WHY in heard[-1].json()["error"]["message"]
         used = httpx.get(f"{program.url}/usage", headers={"x-api-key": key}, timeout=20).json()["usage"]

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import pytest
 
 from gateway.app import lifespan
@@ -120,5 +119,5 @@ async def test_a_budget_outlives_the_move_to_redis(redis: RedisServer, tmp_path:
         app = app_of(Scripted(say("Hello")), config={**config, "store": store}, clock=System())
         async with lifespan(app):
             said.append((await call(app, scope_of(CHAT), [question(max_tokens=5)])).status)
-        await anyio.sleep(2 * APART_S)
+        await asyncio.sleep(2 * APART_S)
     assert said == [200, 200, 429]

@@ -36,6 +36,7 @@ from gateway.dialects.place import is_null
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
 from .outbound_errors import unnamed
+from .tools import NO_TOOLS
 
 __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 
@@ -60,7 +61,7 @@ _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_THERE: Final = "this upstream does not take back what it has not said itself"
-_NO_TOOLS: Final = (Raw(b"[]"), _NULL)
+_TOOLLESS: Final = (Raw(b"[]"), _NULL)
 _EMPTY: Final = Raw(b"{}")
 
 
@@ -118,12 +119,12 @@ def _count(words: _Words) -> None:
 def _parallel(words: _Words) -> None:
     """Leave out what is said about tools where there are none."""
     fields = words.fields
-    if (_CHOICE not in fields and _PARALLEL not in fields) or fields.get("tools", _NULL) not in _NO_TOOLS:
+    if (_CHOICE not in fields and _PARALLEL not in fields) or fields.get("tools", _NULL) not in _TOOLLESS:
         return
-    for name in (_CHOICE, _PARALLEL):
-        if words.has(name) and (name == _PARALLEL or fields[name] in _FREE):
+    for name, idle in ((_CHOICE, fields.get(_CHOICE) in _FREE), (_PARALLEL, words.has(_PARALLEL))):
+        if idle:
             words.drop(name)
-            words.lose(name, "there are no tools")
+            words.lose(name, NO_TOOLS)
 
 
 def _own(words: _Words) -> None:
