@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from gateway.config.replaced import NESTED
 from gateway.redact import MASK
 
 __all__ = [
@@ -87,7 +88,6 @@ class _Client(Struct):
 _DECODER: Final = msgspec.json.Decoder()
 _SINGLE: Final = "antigravity_refresh_token"
 _SINGLES_PROJECT: Final = "antigravity_project_id"
-_SETTINGS: Final = frozenset({"server", "auth_keys"})
 _DEFAULT_FILE: Final = "credentials1.json"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
 
@@ -112,7 +112,7 @@ def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
 def file_of(settings: Mapping[str, Any], folder: Path) -> str:
     """Name the file that holds the accounts of settings in a folder, "" for none."""
     named = settings.get("credentials_file")
-    if named is None and not _SETTINGS.isdisjoint(settings) and (folder / _DEFAULT_FILE).is_file():
+    if named is None and not NESTED.isdisjoint(settings) and (folder / _DEFAULT_FILE).is_file():
         return _DEFAULT_FILE
     return named if isinstance(named, str) else ""
 

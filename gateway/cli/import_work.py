@@ -183,4 +183,4 @@ def _row(fate: Fate, old: Old, path: KeyPath, fitted: Fitted, idle: Mapping[str,
     name = dotted(_in(upstream, key))
     value = MASK if fitted.hides(said) else shown([said] if key == AUTH_KEYS else said)
     reason = idle.get(name, "")
-    return Row(old=fate.old, became=f"{name} = {value}", word=f"not in effect yet: {reason}" if reason else "")
+    return Row(old=fate.old, became=f"{name} = {value}", word=f"not in effect yet: {reason}" if reason else fate.word)

@@ -135,7 +135,9 @@ def _draft(source: str | PathLike[str] | Mapping[str, object] | None, file: Path
     except tomllib.TOMLDecodeError as error:
         found = _LINE.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
-        message = f"not TOML: {_LINE.sub('', str(error)).strip()}"
+        old = text.lstrip().startswith("{") or file.name.endswith(".env")
+        hint = f"; `gateway import {label}` makes a gateway.toml of an earlier proxy's file" if old else ""
+        message = f"not TOML: {_LINE.sub('', str(error)).strip()}{hint}"
         raise ConfigError([Problem(label, line, message)]) from None
     except RecursionError:
         raise ConfigError([Problem(label, None, _DEEP)]) from None

@@ -16,24 +16,27 @@ from gateway.config.references import resolve_references
 from gateway.config.schema import Config
 from gateway.config.seeds import SEEDS, apply_seeds
 from gateway.config.shape import fields_of
-from gateway.config.sources import Draft, KeyPath, Source, Text, Tree, as_list, as_tree
+from gateway.config.sources import Draft, KeyPath, Source, Text, Tree, as_list, as_tree, dotted
 from gateway.config.variables import Variables
 from gateway.redact import Secret
 
-__all__ = ["ANTIGRAVITY", "Fate", "Replaced", "read_dotenv", "read_settings", "value_at"]
+__all__ = ["ANTIGRAVITY", "NESTED", "Fate", "Replaced", "read_dotenv", "read_settings", "value_at"]
 
 ANTIGRAVITY: Final = ("upstream", "antigravity")
+NESTED: Final = frozenset({"server", "auth_keys"})  # settings of that proxy's config.json, and of no other's
 
 _POOL: Final = (*ANTIGRAVITY, "pool")
 _OAUTH: Final = (*ANTIGRAVITY, "oauth")
 _AUTH_KEYS: Final = ("auth", "keys")
+_PORT: Final = ("server", "port")
+_NESTED_PORT: Final = 8889  # what that proxy listens on unless told otherwise
 _SETTINGS: Final[Mapping[str, KeyPath]] = {
     "antigravity_host": ("server", "host"),
-    "antigravity_port": ("server", "port"),
+    "antigravity_port": _PORT,
     "host": ("server", "host"),
-    "port": ("server", "port"),
+    "port": _PORT,
     "server.host": ("server", "host"),
-    "server.port": ("server", "port"),
+    "server.port": _PORT,
     "public_url": ("server", "public_url"),
     "log_level": ("log", "level"),
     "oauth_config.client_id": (*_OAUTH, "client_id"),
@@ -68,7 +71,7 @@ _UNUSED: Final[Mapping[str, str]] = {
 
 
 class Fate(Struct, frozen=True, kw_only=True):
-    """What became of an old setting: `paths` of gateway.toml, or a `word` on what else happened or why nothing did.
+    """What became of an old setting: `paths` of gateway.toml; a `word` on how or what else happened or why nothing did.
 
     `stays`: the value of a variable that stays one, since others than the gateway read it.
     """
@@ -107,6 +110,8 @@ def read_settings(settings: Tree, label: str) -> Replaced:
     for old, value in _flat(settings):
         reader.take(old, value, settings)
     reader.put_keys()
+    if not NESTED.isdisjoint(settings):
+        reader.keep(_PORT, _NESTED_PORT)
     return Replaced(_values(draft, label), tuple(reader.fates))
 
 
@@ -186,6 +191,14 @@ class _Reader:
             for index, old in enumerate(keys.values()):
                 self._draft.sources[*_AUTH_KEYS, index] = self._source(old)
                 self.fates.append(Fate(old=old, paths=((*_AUTH_KEYS, index),)))
+
+    def keep(self, path: KeyPath, default: object) -> None:
+        """Go on with that proxy's own default where no setting says otherwise."""
+        if path not in self._said:
+            name = dotted(path)
+            self.fates = [fate for fate in self.fates if fate.old != name]
+            self._draft.put(path, default, self._source(name))
+            self.fates.append(Fate(old=name, paths=(path,), word="not given: the default there"))
 
     def _take_keys(self, old: str, value: object) -> None:
         items = as_list(value)

@@ -110,6 +110,24 @@ def test_the_nested_config_json(run: Run, old: Old, folder: Path) -> None:
     assert (upstream.pool.min_credentials, upstream.pool.project_ids) == (2, {"a@example.org": "proj-a"})
 
 
+@pytest.mark.parametrize("settings", [{"auth_keys": ["k1"]}, {"server": {"port": None}}])
+def test_the_nested_config_json_without_a_port_goes_on_at_its_own(
+    run: Run, old: Old, folder: Path, settings: dict[str, object]
+) -> None:
+    said = rows(run("import", "--json", str(old(settings))))
+    assert said["server.port"] == {
+        "old": "server.port",
+        "became": "server.port = 8889",
+        "word": "not given: the default there",
+    }
+    assert config(folder).server.port == 8889
+
+
+def test_other_settings_without_a_port_get_the_gateways(run: Run, old: Old, folder: Path) -> None:
+    run("import", str(old({"antigravity_api_key": "sk-a"})))
+    assert config(folder).server.port == 8045
+
+
 def test_the_variables(run: Run, old: Old, folder: Path) -> None:
     assert run("import", str(old(DOTENV, ".env"))).code == 0
     found = config(folder)

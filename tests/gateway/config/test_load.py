@@ -89,6 +89,17 @@ def test_a_byte_order_mark_is_skipped(folder: Path) -> None:
 def test_a_syntax_error_has_its_line(problems: Problems, text: str, line: int) -> None:
     [problem] = problems(text)
     assert problem.startswith(f"gateway.toml:{line}: not TOML: ")
+    assert "gateway import" not in problem
+
+
+@pytest.mark.parametrize(("name", "text"), [("config.json", '{"server": {}}'), ("old/.env", "HOST=0.0.0.0")])
+def test_an_earlier_proxys_file_is_shown_the_way(folder: Path, name: str, text: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(name, environ={})
+    [problem] = caught.value.problems
+    assert problem.message.endswith(f"; `gateway import {name}` makes a gateway.toml of an earlier proxy's file")
 
 
 @pytest.mark.parametrize(
