@@ -92,17 +92,17 @@ _DEFAULT_FILE: Final = "credentials1.json"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
 
 
-def load_credentials(file: Path, keys: Sequence[str] = ()) -> Imported:
+def load_credentials(file: Path, keys: Sequence[str] = (), *, empty: bool = False) -> Imported:
     """Read a file, or the one that it names; raise OSError, or ValueError with what is wrong.
 
-    `keys` open an encrypted one.
+    `keys` open an encrypted one. `empty`: its list may hold nobody yet.
     """
     data = decrypted(file.read_bytes(), keys)
     named = _named(data, file.parent)
     if not named:
-        return read_credentials(data)
+        return read_credentials(data, empty=empty)
     try:
-        return read_credentials(decrypted((file.parent / named).read_bytes(), keys))
+        return read_credentials(decrypted((file.parent / named).read_bytes(), keys), empty=empty)
     except OSError as error:
         raise ValueError(f"its credentials_file, {named}, cannot be read: {error.strerror}") from None
     except ValueError as error:
@@ -132,7 +132,7 @@ def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
         raise ValueError("is encrypted, and the key given is none: 32 bytes in URL-safe base64") from None
 
 
-def read_credentials(data: bytes) -> Imported:
+def read_credentials(data: bytes, *, empty: bool = False) -> Imported:
     """Read a file of any known shape; ValueError says what is wrong, without what is secret."""
     try:
         content = _DECODER.decode(data)
@@ -140,7 +140,7 @@ def read_credentials(data: bytes) -> Imported:
         raise ValueError("is not JSON") from None
     entries = list(_entries(content))
     found = [_credential(entry, where) for entry, where in entries]
-    if not found:
+    if not found and not (empty and _lists(content)):
         raise ValueError("holds no refresh_token")
     client = _client(content, [entry for entry, _ in entries])
     return Imported(
@@ -167,6 +167,11 @@ def _entries(content: object) -> Iterator[tuple[dict[str, Any], str]]:
             for name, entry in table.items():
                 if isinstance(entry, dict) and "refresh_token" in entry:
                     yield {"email": name, **cast(dict[str, Any], entry)}, name
+
+
+def _lists(content: object) -> bool:
+    """Tell whether a file has a list of accounts."""
+    return isinstance(content, list) or (isinstance(content, dict) and "projects" in content)
 
 
 def _listed(entries: list[object], where: str) -> Iterator[tuple[dict[str, Any], str]]:

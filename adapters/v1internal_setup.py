@@ -86,7 +86,7 @@ def _imported(name: str, config: V1InternalConfig, loaded: Loaded) -> Imported:
     file = loaded.resolve(config.pool.import_)
     keys = [key.reveal() for key in loaded.config.store.encryption_key]
     try:
-        return load_credentials(file, keys)
+        return load_credentials(file, keys, empty=True)
     except OSError as error:
         reason = f"{file} cannot be read: {error.strerror}"
     except ValueError as error:

@@ -20,6 +20,7 @@ from gateway.adapters.credential_files import (
 )
 from gateway.adapters.v1internal import V1Internal
 from gateway.config import ConfigError
+from gateway.errors import NoCredential
 from tests.adapters.site import Site
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -292,7 +293,19 @@ async def test_what_the_store_knows_beats_the_file(site: Site) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read: No such file"), ("{", "is not JSON")])
+@pytest.mark.parametrize("content", [{"projects": []}, []])
+async def test_a_list_without_anybody_yet_starts_without_a_credential(site: Site, content: object) -> None:
+    upstream = await site.open(pool={"refresh_tokens": [], "import": str(write(site, content))})
+    assert not upstream.usable
+    with pytest.raises(NoCredential):
+        await site.ask()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "cannot be read: No such file"), ("{", "is not JSON"), ("{}", "holds no refresh_token")],
+)
 async def test_a_file_that_cannot_be_used_stops_the_start(site: Site, content: str | None, reason: str) -> None:
     file = site.folder.parent / "tokens.json"
     if content is not None:
