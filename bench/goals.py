@@ -99,8 +99,9 @@ def times(value: float) -> str:
 
 
 def part(value: float) -> str:
-    """Write a ratio to a peer."""
-    return f"1/{1 / value:.1f}".removesuffix(".0")
+    """Write a ratio to a peer, exactly enough to tell a miss from a hit."""
+    share = 1 / value
+    return f"1/{share:.{2 if share < 10 else 1}f}".rstrip("0").removesuffix(".")
 
 
 def unit(name: str, digits: int, sign: str = "") -> Callable[[float], str]:
