@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import current_task, get_running_loop
-from typing import Final, Protocol, Self
+from threading import get_ident
+from typing import Any, Final, Protocol, Self
 
 from gateway.histogram import SHORTEST_S, observe
 
@@ -24,19 +25,34 @@ class Lasting(Protocol):
 class Grace:
     """Begins what lasts longer than `delay_s`, in the order it came, with one timer of the event loop for all."""
 
-    __slots__ = ("_delay", "_loop", "_timer", "_waiting")
+    __slots__ = ("_delay", "_thread", "_timer", "_waiting", "loop")
 
     def __init__(self, delay_s: float = GRACE_S) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._delay = delay_s
         self._waiting: dict[Lasting, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    def here(self) -> asyncio.Task[Any]:
+        """Give the task that runs; its event loop is `loop` from then on.
+
+        Python 3.11 asks the system, at each question for the loop, whether this is still the same process. The last one
+        is asked instead: where another runs now, it has no task in this thread.
+        """
+        if self._thread == get_ident():
+            task = current_task(self.loop)
+            if task is not None:
+                return task
+        self.loop, self._thread, self._timer = get_running_loop(), get_ident(), None
+        task = current_task(self.loop)
+        assert task is not None
+        return task
 
     def add(self, lasting: Lasting, loop: asyncio.AbstractEventLoop, now: float) -> None:
-        """Begin it after the delay, if it is not discarded before."""
+        """Begin it on the loop that `here` has found, after the delay, if it is not discarded before."""
         self._waiting[lasting] = now + self._delay
-        if self._timer is None or self._loop is not loop:
-            self._loop = loop
+        if self._timer is None:
             self._timer = loop.call_later(self._delay, self._look)
 
     def discard(self, lasting: Lasting) -> bool:
@@ -44,12 +60,13 @@ class Grace:
         return self._waiting.pop(lasting, None) is not None
 
     def _look(self) -> None:
-        assert self._loop is not None
+        loop = self.loop
+        assert loop is not None
         self._timer = None
-        now = self._loop.time()
+        now = loop.time()
         for lasting, due in tuple(self._waiting.items()):
             if due > now:
-                self._timer = self._loop.call_at(due, self._look)
+                self._timer = loop.call_at(due, self._look)
                 break
             del self._waiting[lasting]
             lasting.begin()
@@ -106,11 +123,10 @@ class Watchdog:
         self._handle = self._loop.call_at(self._last + self._limit, self._look)
 
     def __enter__(self) -> Self:
-        self._loop = loop = get_running_loop()
+        grace = self._grace or Grace()
+        self._task = task = grace.here()
+        self._loop = loop = task.get_loop()
         self._time = loop.time
-        task = current_task(loop)
-        assert task is not None
-        self._task = task
         self._cancelling = task.cancelling()
         self._last = now = loop.time()
         if self._grace is None:

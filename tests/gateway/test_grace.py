@@ -1,6 +1,8 @@
 """Timers and tasks are begun for what lasts, in order, once, and on the loop that runs now."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,7 +25,7 @@ class Thing:
 
 
 def add(grace: Grace, *things: Thing) -> None:
-    loop = asyncio.get_running_loop()
+    loop = grace.here().get_loop()
     for thing in things:
         grace.add(thing, loop, loop.time())
 
@@ -81,6 +83,21 @@ def test_a_new_loop_gets_a_timer_of_its_own() -> None:
     asyncio.run(leave_waiting())
     asyncio.run(wait())
     assert "begun" in begun
+
+
+def test_each_thread_finds_its_own_task() -> None:
+    grace = Grace()
+    both = threading.Barrier(2, timeout=10)
+
+    async def look() -> bool:
+        task = asyncio.current_task()
+        both.wait()  # both loops run a task now
+        found = [grace.here() is task for _ in range(100)]
+        both.wait()
+        return all(found)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(threads.map(lambda _: asyncio.run(look()), range(2)))
 
 
 @pytest.mark.parametrize("limit_s", [GRACE_S / 4, GRACE_S * 2])

@@ -38,11 +38,11 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "chat-v1internal": Limit(10800, 870),
-    "chat-gemini": Limit(10400, 870),
-    "anthropic-gemini": Limit(10050, 850),
+    "chat-v1internal": Limit(10850, 870),
+    "chat-gemini": Limit(10450, 870),
+    "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(15250, 1070),
-    "chat-anthropic": Limit(12300, 910),
+    "chat-anthropic": Limit(12350, 910),
     "anthropic-anthropic": Limit(11100, 985),
     "chat-chat": Limit(11150, 1085),
 }
