@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.config import EVERY_S, Again, Config, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
 from gateway.scopes import decline, in_origin_form
 
-__all__ = ["Generation", "Generations", "mended", "refused", "warn"]
+__all__ = ["Generation", "Generations", "refused", "same", "warn"]
 
 _G = TypeVar("_G", bound="Generation")
 
@@ -207,10 +207,7 @@ class Generations(Generic[_G]):
                     warn(again, old.logger)
                 changed = again.changed(old.loaded)
                 if not changed:
-                    if self._refused:
-                        mended(old.logger)
-                    else:
-                        old.logger.debug("the configuration is the same")
+                    same(old.logger, refused=self._refused)
                     self._refused = False
                     return True
                 new = await asyncio.to_thread(self._make, again.loaded, old)
@@ -276,9 +273,9 @@ def refused(error: ConfigError, logger: FilteringBoundLogger) -> None:
     logger.error("the configuration is refused; the one before stays in use", problems=[*map(str, error.problems)])
 
 
-def mended(logger: FilteringBoundLogger) -> None:
-    """Say that what was refused reads as the configuration in use again, as after an edit that was taken back."""
-    logger.info("the configuration is as it is in use again")
+def same(logger: FilteringBoundLogger, *, refused: bool) -> None:
+    """Say that what was read is the configuration in use. `refused`: what was read before it was not, as a bad edit."""
+    logger.info("the configuration is as it is in use again" if refused else "the configuration is the same")
 
 
 def warn(again: Again, logger: FilteringBoundLogger) -> None:

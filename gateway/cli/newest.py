@@ -4,7 +4,7 @@ import signal
 
 from gateway.app import check
 from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of, read_again
-from gateway.generations import mended, refused, warn
+from gateway.generations import refused, same, warn
 from gateway.logs import logger_for
 
 __all__ = ["NewestConfig"]
@@ -45,7 +45,7 @@ class NewestConfig:
             return False
         warn(again, logger)
         changed, self.loaded = again.changed(self.loaded), again.loaded
-        if self._refused and not changed:
-            mended(logger)
+        if not changed:
+            same(logger, refused=self._refused)
         self._refused = False
         return bool(changed)

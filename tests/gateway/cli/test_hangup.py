@@ -89,6 +89,17 @@ def test_an_edit_is_noticed(folder: Path, edit: Callable[[Path, str], None]) -> 
         assert [ask(program, key) for key in ("sk-a", "sk-b")] == [401, 200]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_signal_without_a_change_is_answered_once(folder: Path, count: int) -> None:
+    with gateway(folder, "--workers", str(count), toml=keyed("sk-a")) as program:
+        assert ask(program, "sk-a") == 200
+        program.process.send_signal(signal.SIGHUP)
+        program.says("the configuration is the same")
+        program.process.terminate()
+        assert program.ends() == 0
+    assert program.output.count("the configuration is the same") == 1
+
+
 def test_flags_and_variables_go_on_to_count(folder: Path) -> None:
     with gateway(folder, "--api-key", "sk-flag", toml=KEEPALIVE, GATEWAY_RETRY__ATTEMPTS="1") as program:
         assert ask(program, "sk-flag") == 200
