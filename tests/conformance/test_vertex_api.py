@@ -110,6 +110,13 @@ async def test_a_dead_login_is_no_fault_of_the_callers(
     assert "gcloud auth application-default login" in response.text
 
 
+async def test_where_not_to_search_is_told_to_gemini(any_vertex: VertexServed) -> None:
+    tool = {"type": "web_search_20250305", "name": "web_search", "blocked_domains": ["a.example"]}
+    heard = await any_vertex.ask("anthropic", "!say a", more={"tools": [tool]})
+    assert heard.text == "a"
+    assert any_vertex.sent["tools"] == [{"googleSearch": {"excludeDomains": ["a.example"]}}]
+
+
 # what goes to Claude in its own form here
 
 

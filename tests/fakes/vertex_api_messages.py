@@ -40,6 +40,7 @@ _MESSAGES: dict[str, dict[str, str]] = {
     "FunctionCall": _less("FunctionCall", _ID),
     "FunctionResponse": _less("FunctionResponse", {"id", "willContinue"}),
     "Tool": _less("Tool", {"fileSearch", "mcpServers"}) | {"retrieval": "struct", "enterpriseWebSearch": "struct"},
+    "GoogleSearch": _less("GoogleSearch", ()) | {"excludeDomains": "[]string", "blockingConfidence": "string"},
     "ToolConfig": _less("ToolConfig", _NO_SERVER_SIDE),
     "GenerationConfig": _less("GenerationConfig", {"enableEnhancedCivicAnswers"})
     | {"audioTimestamp": "bool", "routingConfig": "struct", "modelConfig": "struct"},

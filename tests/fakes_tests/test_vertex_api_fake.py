@@ -132,6 +132,7 @@ def loop(call: Json, result: Json) -> Json:
         ),
         (HI | {"toolConfig": {"includeServerSideToolInvocations": True}}, "includeServerSideToolInvocations"),
         (HI | {"tools": [{"fileSearch": {}}]}, 'Unknown name "fileSearch"'),
+        (HI | {"tools": [{"googleSearch": {"includedDomains": ["a"]}}]}, 'Unknown name "includedDomains"'),
         (
             HI | {"tools": [{"functionDeclarations": [{"name": "f"}]}, {"googleSearch": {}}]},
             "Multiple tools are supported only when they are all search tools",
@@ -160,7 +161,11 @@ async def test_a_body_that_vertex_does_not_take_is_refused(fake_vertex: FakeVert
 
 async def test_what_vertex_alone_takes_is_taken(fake_vertex: FakeVertex) -> None:
     file = {"fileData": {"fileUri": "gs://b/a.png", "mimeType": "image/png"}}
-    body = {"contents": [{"role": "user", "parts": [file, {"text": "hi"}]}], "labels": {"team": "a"}}
+    body = {
+        "contents": [{"role": "user", "parts": [file, {"text": "hi"}]}],
+        "labels": {"team": "a"},
+        "tools": [{"googleSearch": {"excludeDomains": ["a.example"]}}],
+    }
     assert (await post(fake_vertex, model(), body))[0] == 200
 
 
