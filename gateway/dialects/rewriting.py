@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from gateway.dialects.gemini.schema_facets import is_object
 from gateway.errors import InvalidRequest
 
-__all__ = ["decoded", "rewriting"]
+__all__ = ["decoded", "is_of_objects", "rewriting"]
 
 _SCHEMAS: Final = 1024  # of one kind that are remembered
 
@@ -36,3 +37,9 @@ def decoded(schema: bytes) -> object:
         return msgspec.json.decode(schema)
     except msgspec.ValidationError:  # such as 1e400
         raise InvalidRequest("a number in a JSON Schema is out of range") from None
+
+
+def is_of_objects(schema: bytes) -> bool:
+    """Tell whether a schema says at its root that it is an object; raise as `decoded`."""
+    root = decoded(schema)
+    return is_object(root) and root.get("type") == "object"

@@ -9,7 +9,6 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
@@ -27,6 +26,7 @@ from gateway.dialects.gemini.request import (
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
+from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
@@ -68,12 +68,6 @@ class AnthropicWritten(Struct, frozen=True, kw_only=True):
     native: Raw | None = None
     edits: tuple[Edit, ...] = ()
     losses: tuple[ir.Loss, ...] = ()
-
-
-class _Root(Struct):
-    """What a schema says of its root."""
-
-    type: object = None
 
 
 def write_request(request: ir.Request, target: AnthropicTarget) -> AnthropicWritten:
@@ -189,7 +183,7 @@ class _Writer:
         schema = self.request.output.schema
         if schema is None or thinking.budgeted or forced(self.request) or self.names.known(ANSWER):
             return False
-        return msgspec.json.decode(schema, type=_Root, strict=False).type == "object"
+        return is_of_objects(schema)
 
     # tools
 

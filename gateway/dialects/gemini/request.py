@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Final, Literal
 
-import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
 from gateway.dialects.logprobs import asked
-from gateway.dialects.rewriting import decoded
+from gateway.dialects.rewriting import decoded, is_of_objects
 from gateway.dialects.services import carried
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
@@ -99,12 +98,6 @@ class GeminiTarget(Struct, frozen=True, kw_only=True):
     thinking_conflict: Conflict = "clamp"
     signatures: bool = True
     schemas: SchemaCache | None = None
-
-
-class _Root(Struct):
-    """What a schema says of its root."""
-
-    type: object = None
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -274,7 +267,7 @@ class _Writer:
         if thinking.thinks or self._forced() or self.names.known(ANSWER):
             return False
         schema = self.request.output.schema
-        return schema is not None and msgspec.json.decode(schema, type=_Root, strict=False).type == "object"
+        return schema is not None and is_of_objects(schema)
 
     def _in_words(self) -> bool:
         """Tell whether JSON can only be asked for in words."""

@@ -8,16 +8,14 @@ import re
 from hashlib import sha256
 from typing import Final
 
-import msgspec
-
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import IN_WORDS, json_instruction
-from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.logprobs import asked
 from gateway.dialects.marks import uncarried
 from gateway.dialects.outbound import DRAWING, OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
+from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
 from .outbound_messages import Conversation, Message
@@ -238,10 +236,7 @@ def in_words(request: ir.Request, abilities: Abilities) -> str:
     schema = request.output.schema
     if schema is None or request.dialect in OPENAI or abilities.efforts is None:
         return ""
-    root = msgspec.json.decode(mended(schema))
-    if is_object(root) and root.get("type") == "object":
-        return ""
-    return json_instruction(schema)
+    return "" if is_of_objects(mended(schema)) else json_instruction(schema)
 
 
 def names_of(request: ir.Request) -> set[str]:

@@ -11,6 +11,7 @@ from gateway.dialects.anthropic.outbound_schema import parameters as claude_para
 from gateway.dialects.anthropic.outbound_schema import strict
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.outbound_schema import mended, parameters
+from gateway.dialects.rewriting import is_of_objects
 from gateway.errors import InvalidRequest
 
 ARRAY: dict[str, Any] = {"type": "array"}
@@ -130,11 +131,13 @@ def test_older_drafts_are_said_in_the_words_of_the_newest(given: Any, expected: 
 
 
 @pytest.mark.parametrize("number", ["1e400", "9" * 5000])
-@pytest.mark.parametrize("write", [mended, parameters, claude_parameters, strict, SchemaCache().light_raw])
-def test_number_that_nothing_holds_is_refused(write: Callable[[Raw], object], number: str) -> None:
-    schema = Raw(f'{{"type":"object","properties":{{"a":{{"type":"number","maximum":{number}}}}}}}'.encode())
+@pytest.mark.parametrize("schema", ['{"type":"object","properties":{"a":{"type":"number","maximum":@}}}', '{"type":@}'])
+@pytest.mark.parametrize(
+    "write", [mended, parameters, claude_parameters, strict, is_of_objects, SchemaCache().light_raw]
+)
+def test_number_that_nothing_holds_is_refused(write: Callable[[Raw], object], schema: str, number: str) -> None:
     with pytest.raises(InvalidRequest, match="out of range"):
-        write(schema)
+        write(Raw(schema.replace("@", number).encode()))
 
 
 @pytest.mark.parametrize("write", [parameters, claude_parameters])
