@@ -60,18 +60,14 @@ def arrange(turns: Sequence[ir.Turn], taken: Taken, losses: list[ir.Loss]) -> li
     for model, others in _runs(said):
         calls = [(one.part, unique(one.part.id, used)) for one in model if isinstance(one.part, ir.ToolCall)]
         pictures = tuple(one.part for one in model if isinstance(one.part, ir.Media))
-        results, words = _results(calls, others, losses) if others or pictures else ((), [])
+        results, words = _results(calls, others, losses)
         losses += [ir.Loss(one.path or "messages", SHOWN_BACK, "change") for one in pictures]
         shown: tuple[ir.Part, ...] = (SHOWN, *pictures) if pictures else ()
         given = (_spoken(model, calls), Step("results", results), Step("user", shown))
         steps += [step for step in (*given, *_others(words)) if step.parts]
-    if steps and steps[-1].role == "assistant" and turns[-1].role == "user" and not _calls(steps[-1]):
+    if steps and steps[-1].role == "assistant" and turns[-1].role == "user":
         steps.append(Step("user", (EMPTY,)))
     return steps
-
-
-def _calls(step: Step) -> bool:
-    return any(isinstance(part, ir.ToolCall) for part in step.parts)
 
 
 def _kept(turn: ir.Turn, number: int, taken: Taken, losses: list[ir.Loss]) -> Iterator[_Said]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, answers, ranks, reminder, with_blank
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, ranks, reminder, with_blank
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
@@ -65,7 +65,7 @@ class Conversation:
 
     def messages(self, *, thinks: bool) -> list[Message]:
         """Give all messages, [] when there is nothing in them; `thinks`: whether the model is told to."""
-        for step in self._steps():
+        for step in arrange(self._request.turns, self._taken, self._losses):
             self._WRITERS[step.role](self, step)
         self._place_rules(alone=True)
         self._end(thinks=thinks)
@@ -73,14 +73,6 @@ class Conversation:
         if messages and messages[0]["role"] != "user":
             messages.insert(0, {"role": "user", "content": [_words(CONTINUED.text)]})
         return messages
-
-    def _steps(self) -> list[Step]:
-        steps = arrange(self._request.turns, self._taken, self._losses)
-        if steps and steps[-1].role == "assistant":
-            calls = [(part, part.id) for part in steps[-1].parts if isinstance(part, ir.ToolCall)]
-            results, _ = answers(calls, (), self._losses)
-            steps += [Step("results", results)] if results else []
-        return steps
 
     def _taken(self, thought: ir.Thinking) -> bool:
         if not self._thoughts:

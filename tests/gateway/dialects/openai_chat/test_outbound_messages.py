@@ -1,6 +1,7 @@
 """The messages for a Chat upstream."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -45,8 +46,12 @@ def test_an_empty_last_word_of_the_user_is_still_one() -> None:
     assert messages(user("a"), assistant("b"), user(""))[-1] == {"role": "user", "content": "(empty)"}
 
 
-def test_an_empty_last_word_answers_no_call() -> None:
-    assert messages(user("a"), assistant(call("c1")), user(""))[-1]["role"] == "assistant"
+@pytest.mark.parametrize("behind", [(), (user(""),)], ids=["nothing", "an empty word"])
+def test_a_call_that_the_conversation_ends_with_was_interrupted(behind: Sequence[ir.Turn]) -> None:
+    """Without a result OpenAI refuses it, as it does any other call."""
+    last = messages(user("a"), assistant(call("c1")), *behind)[-1]
+    assert (last["role"], last["tool_call_id"]) == ("tool", "c1")
+    assert "interrupted" in last["content"]
 
 
 def test_results_follow_their_calls_in_call_order() -> None:
