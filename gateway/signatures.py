@@ -272,7 +272,8 @@ class _Signed:
         block = self._block
         if block is None:
             return
-        if block.kind == "tool_call" and block.id:
+        # one of words stands behind the call: their start was in a read that is not looked at
+        if block.kind == "tool_call" and block.id and signature.kind == "f":
             self._found[block.id] = replace(self._found.get(block.id, Kept()), signature=signature)
         elif block.kind == "thinking" and self._wants_thoughts:
             self._thoughts.append(ir.Thinking(text="".join(self._words), signature=signature))

@@ -109,6 +109,14 @@ async def test_the_signature_of_a_call_comes_back_by_its_id() -> None:
     assert parts(memory.recall("alice", asking(call("c2")), GEMINI)) == (call("c2"),)
 
 
+async def test_what_signs_words_behind_a_call_does_not_take_its_place() -> None:
+    memory, words = SignatureMemory(FakeClock()), ir.Signature("gemini", "V09SRFM=")
+    begun: list[ir.Event] = [ir.BlockStarted(kind="text"), ir.TextDelta("so")]
+    signed: list[ir.Event] = [ir.SignatureDelta(words), ir.BlockEnded()]
+    await heard(memory, GEMINI, of_gemini(), begun, signed)
+    assert parts(memory.recall("alice", asking(call()), GEMINI)) == (call(signature=SIGNED),)
+
+
 async def test_an_id_that_comes_again_stands_for_its_last_call() -> None:
     memory = SignatureMemory(FakeClock())
     await heard(memory, GEMINI, of_gemini())
