@@ -94,7 +94,7 @@ def _table(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
         name: _value(inner, table[key], (*path, key), draft) for key, (name, inner) in fields.items() if key in table
     }
     missing = [key for key in required_keys(struct) if key not in table]
-    for key in missing:
+    for key in [key for key in missing if (*path, key) not in draft.told]:
         unset = draft.unset.get((*path, key))
         draft.report(path, f"{key} is required" + (f", but {unset}" if unset else ""))
     given = {name: item for name, item in values.items() if item is not _FAILED}
@@ -107,7 +107,8 @@ def _member(members: tuple[type[Struct], ...], table: Tree, path: KeyPath, draft
     types = {tag_of(member): member for member in members}
     name = table.get("type", TYPE_OF_NAME.get(str(path[-1])))
     if name is None:
-        draft.report(path, f"type is required: one of {', '.join(types)}")
+        if (*path, "type") not in draft.told:
+            draft.report(path, f"type is required: one of {', '.join(types)}")
     elif not isinstance(name, str):
         draft.report((*path, "type"), f"expected a string, got {kind_of(name)}")
     elif name in types:

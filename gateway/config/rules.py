@@ -98,7 +98,8 @@ def _keys(config: Config, draft: Draft) -> Findings:
         elif name is not None and name in names:
             yield (*path, "name"), f'a key named "{name}" stands above'
         names.append(name)
-        if ("sha256" in table) == ("secret" in table) and (*path, "secret") not in draft.unset:  # which is told already
+        both, neither = {"sha256", "secret"} <= table.keys(), table.keys().isdisjoint({"sha256", "secret"})
+        if both or (neither and draft.told.isdisjoint({(*path, "sha256"), (*path, "secret")})):
             unset = draft.unset.get((*path, "sha256"))
             yield path, "needs exactly one of sha256 and secret" + (f", but {unset}" if unset else "")
 
@@ -184,8 +185,8 @@ def _upstreams(config: Config, draft: Draft) -> Findings:
         pooled = isinstance(upstream, GeminiConfig | OpenAIConfig | AzureConfig | AnthropicConfig)
         if pooled and "pool" in table and not _is_list(table.get("api_key")):
             yield ("upstream", name, "pool"), "needs an api_key that is a list"
-        unset = ("upstream", name, "api_key") in draft.unset
-        if isinstance(upstream, AzureConfig) and not upstream.api_key and not unset:
+        told = any(path[:3] == ("upstream", name, "api_key") for path in draft.told)
+        if isinstance(upstream, AzureConfig) and not upstream.api_key and not told:
             yield ("upstream", name), "api_key is required"
 
 

@@ -47,13 +47,17 @@ class Text(str):
 
 
 class Draft:
-    """The configuration while it is read: the values, who gave each, and what is wrong so far."""
+    """The configuration while it is read: the values, who gave each, and what is wrong so far.
+
+    `told` are the paths of what is wrong: a value that could not be read is not missing as well.
+    """
 
     def __init__(self, tree: Tree, label: str, lines: Mapping[KeyPath, int | None]) -> None:
         self.tree = tree
         self.label = label
         self.sources: dict[KeyPath, Source] = {path: Source("file", label, line) for path, line in lines.items()}
         self.problems: list[Problem] = []
+        self.told: set[KeyPath] = set()
         self.unset: dict[KeyPath, str] = {}
 
     def put(self, path: KeyPath, value: object, source: Source) -> None:
@@ -94,6 +98,7 @@ class Draft:
         """Note what is wrong with a key."""
         text = f"{dotted(path)}: {message}" if path else message
         self.problems.append(self.source(path).problem(text))
+        self.told.add(path)
 
 
 def as_tree(value: object) -> Tree | None:

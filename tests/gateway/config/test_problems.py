@@ -189,6 +189,25 @@ def test_a_broken_upstream_does_not_spoil_the_rules_that_name_it(problems: Probl
 
 
 @pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('[upstream.azure]\napi_key = "k"\nendpoint = "{}"', "upstream.azure.endpoint"),
+        ('[[key]]\nsecret = "s"\nname = "{}"', "key[0].name"),
+        ('[[key]]\nname = "n"\nsecret = "{}"', "key[0].secret"),
+        ('[[key]]\nname = "n"\nsha256 = "{}"', "key[0].sha256"),
+        ('[middleware.m]\noptions = {{}}\nuse = "{}"', "middleware.m.use"),
+        ('[upstream.mine]\nmodels = []\ntype = "{}"', "upstream.mine.type"),
+    ],
+)
+@pytest.mark.parametrize("reference", ["file:none", "env:EMPTY"])
+def test_a_needed_value_that_cannot_be_read_is_one_mistake(
+    problems: Problems, text: str, place: str, reference: str
+) -> None:
+    (said,) = problems(text.format(reference), {"EMPTY": ""})
+    assert said.startswith(f"gateway.toml:3: {place}: ")
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("server = 3", "server: expected a table, got an integer"),

@@ -217,9 +217,19 @@ def test_an_address_of_redis_is_taken(address: str) -> None:
     assert load({"store": {"redis": address}}, environ={}).config.store.redis.reveal() == address
 
 
-def test_azure_needs_a_key(problems: Problems) -> None:
-    text = '[upstream.azure]\nendpoint = "https://a.example"'
+@pytest.mark.parametrize("given", ["", "api_key = []"])
+def test_azure_needs_a_key(problems: Problems, given: str) -> None:
+    text = f'[upstream.azure]\nendpoint = "https://a.example"\n{given}'
     assert problems(text) == ["gateway.toml:1: upstream.azure: api_key is required"]
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [("5", "api_key"), ('""', "api_key"), ('"file:none"', "api_key"), ('["env:NONE"]', "api_key[0]")],
+)
+def test_a_wrong_key_of_azure_is_one_mistake(problems: Problems, given: str, place: str) -> None:
+    (said,) = problems(f'[upstream.azure]\nendpoint = "https://a.example"\napi_key = {given}')
+    assert said.startswith(f"gateway.toml:3: upstream.azure.{place}: ")
 
 
 @pytest.mark.parametrize("place", ["server.data_dir", "record.dir", "upstream.gemini.pool.import"])
