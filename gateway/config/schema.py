@@ -10,6 +10,7 @@ from msgspec.structs import force_setattr
 from gateway.config.limits import Limits
 from gateway.config.upstreams import DemoConfig, UpstreamConfig
 from gateway.config.values import (
+    Amount,
     Base,
     Count,
     Digest,
@@ -186,7 +187,7 @@ def _thinking() -> dict[str, ThinkingRule]:
 class DefaultsConfig(Struct, frozen=True, kw_only=True):
     """Filled in where the client left them out; None = nothing is injected."""
 
-    temperature: Annotated[float, Meta(ge=0)] | None = None
+    temperature: Amount | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Positive | None = None
     max_tokens: Positive | None = None
@@ -241,9 +242,9 @@ class ResponsesConfig(Struct, frozen=True, kw_only=True):
 class PriceConfig(Struct, frozen=True, kw_only=True):
     """USD per million tokens. `cached` None = as `input`."""
 
-    input: Seconds = 0.0
-    cached: Seconds | None = None
-    output: Seconds = 0.0
+    input: Amount = 0.0
+    cached: Amount | None = None
+    output: Amount = 0.0
 
 
 class UsageConfig(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from gateway.redact import Secret
 __all__ = [
     "LEVELS",
     "OLD_LEVELS",
+    "Amount",
     "Base",
     "Count",
     "Digest",
@@ -113,11 +114,15 @@ def number(value: object) -> float:
     return amount
 
 
-def _seconds(value: object) -> float:
-    seconds = number(value)
-    if seconds < 0:
+def _amount(value: object) -> float:
+    amount = number(value)
+    if amount < 0:
         raise ValueError("is negative")
-    return seconds
+    return amount
+
+
+def _seconds(value: object) -> float:
+    return _amount(value)
 
 
 def _some(value: object) -> float:
@@ -257,6 +262,7 @@ def _expires(value: object) -> datetime:
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+Amount: TypeAlias = Annotated[float, Reader(_amount)]
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Seconds: TypeAlias = Annotated[float, Reader(_seconds)]
 Some: TypeAlias = Annotated[float, Reader(_some)]

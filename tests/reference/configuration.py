@@ -60,6 +60,7 @@ _WORDS: Final[dict[Kind, str]] = {
     kinds.Digest: "64 hexadecimal digits",
     kinds.Rule: "model, list of models, or table of weights",
     kinds.Expires: "date or time",
+    kinds.Amount: "number from 0",
     kinds.Count: "integer from 0",
     kinds.Positive: "integer from 1",
     kinds.Fraction: "number from 0 to 1",

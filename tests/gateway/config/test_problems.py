@@ -223,6 +223,8 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ("[server]\ndrain = inf", "server.drain: is not a finite number"),
         (f"[server]\ndrain = 1{'0' * 400}", "server.drain: is not a finite number"),
         ("[server]\ndrain = true", "server.drain: expected a number, got true or false"),
+        ("[defaults]\ntemperature = inf", "defaults.temperature: is not a finite number"),
+        ("[defaults]\ntemperature = -0.1", "defaults.temperature: is negative"),
         ("[timeouts]\nconnect = 0", "timeouts.connect: must be above 0"),
         ("[retry]\nattempts = 0", "retry.attempts: must be >= 1, got 0"),
         ('[auth]\nkeys = "sk-1"', "auth.keys: expected a list, got a string"),
