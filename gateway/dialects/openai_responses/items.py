@@ -55,6 +55,7 @@ _HOSTED: Final[dict[str, _Speaker]] = {
     "tool_search_call": "assistant",
     "web_search_call": "assistant",
 }
+_PICTURES: Final = ("png", "jpeg", "webp", "gif")  # that a model can be shown; SVG is none
 _REFUSED: Final = {
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
     "compaction_trigger": "conversations are not compacted here; ask for a summary",
@@ -227,13 +228,13 @@ class Conversation:
             self._say("assistant", ir.Thinking(text=text, signature=signature), place.path)
 
     def picture(self, kind: str, raw: Raw, place: Place) -> None:
-        """Read a picture that was drawn; one that came to nothing stays as it is."""
+        """Read a picture that was drawn; one that came to nothing, or that is a drawing in words, stays as it is."""
         drawn = read_known(raw, wire.PICTURE, place)
-        if not drawn.result:
+        form = drawn.output_format or "png"
+        if not drawn.result or form not in _PICTURES:
             self._keep(kind, raw, place, "assistant")
             return
-        media_type = f"image/{drawn.output_format}" if drawn.output_format else None
-        shown = media(media_type, data=drawn.result, path=f"{place.path}.result", otherwise="image/png")
+        shown = media(data=drawn.result, path=f"{place.path}.result", otherwise=f"image/{form}")
         self._say("assistant", shown)
 
     def more_tools(self, _: str, raw: Raw, place: Place) -> None:

@@ -232,6 +232,21 @@ def test_a_drawn_picture_is_a_picture() -> None:
     ]
 
 
+def test_the_first_bytes_of_a_drawn_picture_tell_its_type() -> None:
+    item = {"type": "image_generation_call", "id": "ig_1", "result": PNG, "output_format": "webp"}
+    assert parts(ask(item)) == [ir.Media(media_type="image/png", data=PNG, path="input[0].result")]
+    (told,) = parts(ask({**item, "result": "AAAA"}))
+    assert isinstance(told, ir.Media)
+    assert told.media_type == "image/webp"
+
+
+def test_a_drawing_that_is_no_picture_to_a_model_stays_whole() -> None:
+    item = {"type": "image_generation_call", "id": "ig_1", "result": "PHN2Zy8+", "output_format": "svg"}
+    (kept,) = parts(ask(item))
+    assert isinstance(kept, ir.Opaque)
+    assert kept.kind == "image_generation_call"
+
+
 @pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])
 def test_tools_that_join_are_declared(kind: str) -> None:
     request = ask(user(), {"type": kind, "tools": [F]}, tools=[F | {"name": "g"}])
