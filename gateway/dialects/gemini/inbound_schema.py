@@ -28,6 +28,8 @@ _NUMBERS: Final = frozenset(
 _NUMBER: Final[msgspec.json.Decoder[int | float]] = msgspec.json.Decoder(int | float)
 _RENAMED: Final = {"ref": "$ref", "defs": "$defs", "example": "examples"}
 _READ_APART: Final = frozenset({"nullable", "propertyOrdering"})
+_LISTS: Final = frozenset({"anyOf", "enum", "required"})
+_VALUES: Final = frozenset({"default", "example"})  # null is a value there
 _NO_TYPE: Final = "type_unspecified"
 
 
@@ -42,7 +44,7 @@ def json_schema(schema: object) -> object:
     """Convert a schema with all that is within it."""
     if not is_object(schema):
         return schema
-    given = {camel(key): value for key, value in schema.items()}
+    given = {name: value for key, value in schema.items() if _is_said(name := camel(key), value)}
     node: _Node = {
         _RENAMED.get(key, key): _CONVERT.get(key, _same)(value)
         for key, value in given.items()
@@ -54,6 +56,11 @@ def json_schema(schema: object) -> object:
         _allow_null(node)
     _order(node, given.get("propertyOrdering"))
     return node
+
+
+def _is_said(name: str, value: object) -> bool:
+    """Tell whether a field is given: in proto JSON null is as good as absent, and a list that is empty, too."""
+    return name in _VALUES or not (value is None or (name in _LISTS and value == []))
 
 
 def _allow_null(node: _Node) -> None:

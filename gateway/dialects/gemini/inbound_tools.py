@@ -92,7 +92,8 @@ def _read(raw: Raw, place: Place) -> Iterator[ir.Tool]:
             for inner, declaration in wire.items(value, at):
                 yield _function(declaration, inner)
         elif kind in _REFUSED:
-            raise at.refuse(_REFUSED[kind])
+            if any(wire.items(value, at)):
+                raise at.refuse(_REFUSED[kind])
         else:
             builtin = _BUILTIN.get(kind, kind)
             options = list[ir.Option]()

@@ -340,6 +340,16 @@ def test_a_schema_of_the_proto_is_json_schema(given: Any, schema: Any) -> None:
     assert json_schema(given) == schema
 
 
+def test_what_is_null_or_empty_in_a_schema_of_the_proto_is_not_said() -> None:
+    unsaid = dict.fromkeys(("ref", "title", "description", "min_items", "properties", "items", "defs", "format"))
+    empty = {name: list[str]() for name in ("any_of", "enum", "required", "property_ordering")}
+    assert json_schema({"type": "STRING", **unsaid, **empty, "default": None}) == {"type": "string", "default": None}
+
+
+def test_no_servers_of_tools_are_no_servers() -> None:
+    assert [tool.name for tool in ask(tools=[{**functions({"name": "f"})[0], "mcpServers": []}]).tools] == ["f"]
+
+
 def test_names_of_properties_stay_as_they_are() -> None:
     names = ("any_of", "type", "nullable", "min_items", "propertyOrdering")
     given = {"type": "OBJECT", "properties": {name: {"type": "STRING"} for name in names}, "required": ["any_of"]}
