@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from gateway.adapters.exchange import fetch
 from gateway.adapters.failures import Failure
@@ -37,6 +37,8 @@ _OPERATION: Final = re.compile(r"[\w-]+(?:/[\w.-]+)+", re.ASCII)
 _USERINFO_URL: Final = "https://www.googleapis.com/oauth2/v2/userinfo"
 _FREE_TIER: Final = "free-tier"
 _REFUSALS: Final = frozenset({400, 403, 404, 412})
+_UNCOUNTED: Final = frozenset({"thought", "thoughtSignature", "thought_signature"})
+_PART: Final = msgspec.json.Decoder(dict[str, object])
 
 
 class _Tier(Struct, rename="camel"):
@@ -251,6 +253,8 @@ def countable(contents: object) -> list[dict[str, object]]:
     ]
 
 
-def _plain(part: dict[str, object]) -> dict[str, object]:
-    plain = {name: value for name, value in part.items() if name not in ("thought", "thoughtSignature")}
+def _plain(part: dict[str, object] | Raw) -> dict[str, object]:
+    """Give a part without what is not counted; one that Gemini alone knows is still as its caller wrote it."""
+    given = _PART.decode(part) if isinstance(part, Raw) else part
+    plain = {name: value for name, value in given.items() if name not in _UNCOUNTED}
     return {} if plain == {"text": ""} else plain

@@ -60,6 +60,20 @@ def test_thoughts_become_plain_text_and_bare_signatures_nothing() -> None:
     assert countable(contents) == [{"role": "model", "parts": [{"text": "hm"}]}]
 
 
+async def test_a_conversation_with_code_that_ran_at_google_is_countable(site: Site) -> None:
+    adapter = await site.open()
+    code = msgspec.Raw(b'{"executableCode":{"language":"PYTHON","code":"1"},"thought_signature":"EkBGQUtF"}')
+    ran = ir.Opaque(dialect="gemini", kind="executableCode", value=code, path="contents[1].parts[0]")
+    turns = (
+        ir.Turn(role="user", parts=(ir.Text(text="go"),)),
+        ir.Turn(role="assistant", parts=(ran, ir.Text(text="1"))),
+        ir.Turn(role="user", parts=(ir.Text(text="on"),)),
+    )
+    request = msgspec.structs.replace(asking("x").request, turns=turns)
+    assert await adapter.count(msgspec.structs.replace(asking("x"), request=request))
+    assert b"thought" not in site.fake.calls("countTokens")[0].raw
+
+
 @pytest.mark.parametrize("error", ["500_internal", "401_unauthenticated", "429_bare", "reset"])
 async def test_a_failure_leaves_the_count_to_the_estimate(site: Site, error: str) -> None:
     adapter = await site.open()
