@@ -8,8 +8,9 @@
 
 Recall adds to either what was used before it began to count.
 
-While Redis is away each process counts by itself, from nothing but what it has open. Without Redis only one process of
-those that use a data_dir may count; the others refuse to serve whoever has limits.
+While Redis is away each process counts by itself, from nothing but what it has open; what was used of hours, days and
+months is added there when it is back. Without Redis only one process of those that use a data_dir may count; the others
+refuse to serve whoever has limits.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from gateway.recall import Recall
 from gateway.store.own_limits import OwnLimits
 from gateway.store.sole import Sole
 from gateway.store.tally import Tally
-from gateway.store.windows import Seen, Taken
+from gateway.store.windows import SECOND, Seen, Taken
 from gateway.together import Shared, Together
 
 __all__ = ["Hold", "Limiter", "NotAlone"]
@@ -147,13 +148,18 @@ class Limiter:
         """Count it in Redis, if that answers."""
         hold = Hold(plan, new_id() if plan.holds else "")
         together = self.together
-        seen = await together.admit(plan, hold.id) if together is not None and not together.away else None
-        if seen is None:
+        if together is None or together.away:
+            seen, let_in = self.admit(plan)
+            if let_in is not None:
+                self._miss(plan, [Taken(window.rule, window.number, 1, self._now_us()) for window in seen.windows])
+            return seen, let_in
+        answer = await together.admit(plan, hold.id)
+        if answer is None:  # Redis may have counted it
             return self.admit(plan)
-        if not seen.admitted:
-            return seen, None
+        if not answer.admitted:
+            return answer, None
         self._own.enter(plan.who)
-        return seen, hold
+        return answer, hold
 
     async def reserve(self, hold: Hold, needs: Sequence[int]) -> Seen:
         """Take what a request may need of each limit on tokens and money, or nothing."""
@@ -165,6 +171,9 @@ class Limiter:
                 return seen
         seen = self._own.reserve(plan.who, plan.amounts, needs)
         hold.own = seen.taken
+        if self.together is not None:
+            now_us = self._now_us()
+            hold.own = tuple(Taken(one.rule, one.number, one.amount, now_us) for one in seen.taken)
         return seen
 
     def end(self, hold: Hold, used: Sequence[int]) -> "asyncio.Task[None] | None":
@@ -179,6 +188,8 @@ class Limiter:
         self._own.leave(who)
         if hold.own:
             self._own.settle(who, hold.own, used)
+            own = zip(hold.own, used, strict=True)
+            self._miss(hold.plan, [Taken(one.rule, one.number, amount, one.at_us) for one, amount in own])
         if self.together is None or not hold.id:
             return None
         pairs = zip(hold.shared, used, strict=True) if hold.shared else ()
@@ -197,6 +208,15 @@ class Limiter:
                 return left_of(plan, seen.windows, opened, now)
         windows = self._own.look((*plan.requests, *plan.amounts))
         return left_of(plan, windows, self._own.open.get(plan.who, 0), now)
+
+    def _miss(self, plan: Plan, used: Sequence[Taken]) -> None:
+        """Have Redis told later of what it has not counted: hours, days and months outlive its absence."""
+        if self.together is not None:
+            self.together.miss(plan.who, [one for one in used if one.amount and one.rule in plan.lasting])
+
+    def _now_us(self) -> int:
+        """Give the time of what a counter in Redis may read in the ledger; 0 where there is none."""
+        return int(self._clock.time() * SECOND) if self.recall.past is not None else 0
 
     def refused(self, name: str) -> None:
         """Count a refusal by the limit of this name."""

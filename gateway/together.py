@@ -1,15 +1,16 @@
 """What all processes count together, as long as Redis is there; what is asked while it is away gets None.
 
-Then it is asked twice a second until it answers. It is told again what is open here, and what has ended meanwhile.
-What it is asked is to keep a name of this process: one that can no longer write (its memory is full, it is a replica)
-is away, too, and one that has lost the name has lost what is open here.
+Then it is asked twice a second until it answers. It is told again what is open here, what has ended meanwhile, and what
+was used of hours, days and months. What it is asked is to keep a name of this process: one that can no longer write
+(its memory is full, it is a replica) is away, too, and one that has lost the name has lost what is open here.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
@@ -83,6 +84,7 @@ class Together:
         self._itself: Mapping[str, Sequence[str]] = {"": (new_id(),)}  # this process, of no caller
         self._open: dict[str, str] = {}  # ids of requests, and whose they are
         self._late: dict[str, tuple[str, Sequence[Taken]]] = {}
+        self._missed: dict[tuple[str, str, int], Taken] = {}  # by caller, counter and window
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
 
@@ -149,6 +151,13 @@ class Together:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def miss(self, who: str, used: Iterable[Taken]) -> None:
+        """Note what was used of limits that count here alone; Redis hears of it at the next look."""
+        for one in used:
+            place = who, one.rule.key, one.number
+            before = self._missed.get(place)
+            self._missed[place] = one if before is None else replace(one, amount=before.amount + one.amount)
+
     async def _settle(self, id_: str, who: str, used: Sequence[Taken]) -> None:
         if not self.away:
             try:
@@ -184,8 +193,8 @@ class Together:
                 if self.away or forgotten or now >= renew_at:
                     await self._shared.renew(self._ids())
                     renew_at = now + _RENEW_S
+                await self._settle_late()
                 if self.away:
-                    await self._settle_late()
                     self._return()
             except Away as error:
                 self._leave(error)
@@ -203,6 +212,14 @@ class Together:
             id_, (who, used) = next(iter(self._late.items()))
             await self._shared.settle(who, used, id_)
             self._late.pop(id_, None)
+        while self._missed:
+            place, missed = next(iter(self._missed.items()))
+            del self._missed[place]  # what comes meanwhile is told by itself
+            try:
+                await self._shared.settle(place[0], (missed,), "")
+            except Away:
+                self.miss(place[0], (missed,))
+                raise
 
     def _leave(self, error: Away) -> None:
         if not self.away:

@@ -120,7 +120,7 @@ class SharedLimits:
     async def settle(self, who: str, used: Sequence[Taken], id_: str) -> None:
         """End a request: give its place back, and put what was used in the place of what was reserved."""
         rules = [one.rule for one in used]
-        numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount)]
+        numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount, one.at_us)]
         await self._ask(SETTLE, who, id_, rules, numbers)
 
     async def since(self, who: str, rules: Sequence[Rule]) -> list[int]:

@@ -198,7 +198,8 @@ return told(1, 0, windows, taken)
 """
 )
 
-# seconds, number and what was used of each rule, the others used nothing; number 0 = of now
+# seconds, number, what was used, and when, of each rule, the others used nothing; number 0 = of now, when 0 = any time:
+# else a counter that has begun later, and does not know what was before, will read it
 SETTLE: Final = (
     _COMMON
     + """
@@ -207,13 +208,13 @@ if packed then
   for _, one in ipairs(cmsgpack.unpack(packed)) do held[one[1]] = one end
 end
 for i = 3, #KEYS do
-  local at = 3 * i - 5
+  local at = 4 * i - 8
   local seconds, number, used = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local one = held[KEYS[i]]
+  local one, when = held[KEYS[i]], tonumber(ARGV[at + 3])
   if one then
     put(KEYS[i], seconds, one[3], used - one[4])
     held[KEYS[i]] = nil
-  elseif used > 0 then
+  elseif used > 0 and (when == 0 or when >= look(KEYS[i], seconds).since) then
     put(KEYS[i], seconds, number > 0 and number or place(seconds), used)
   end
 end

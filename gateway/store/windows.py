@@ -91,11 +91,15 @@ class Window(Struct):
 
 
 class Taken(Struct, frozen=True):
-    """What is reserved for one request: how much of a rule, in the window of which number."""
+    """What is reserved for one request: how much of a rule, in the window of which number.
+
+    `at_us`: when it was used, where a counter that has begun since then is told of it by the ledger; 0 = by nobody.
+    """
 
     rule: Rule
     number: int
     amount: int
+    at_us: int = 0
 
 
 class Seen(Struct, frozen=True):

@@ -236,6 +236,33 @@ async def test_what_ends_while_redis_is_away_is_settled_when_it_is_back(redis: R
         assert await tokens_left(limiter) == 960
 
 
+async def test_what_begins_while_redis_is_away_counts_there_when_it_is_back(redis: RedisServer) -> None:
+    limits = {"requests_per_day": 100, "requests_per_minute": 100, "tokens_per_day": 1000}
+    plan = plan_of("alice", parse_limits(limits))
+    async with process(redis) as limiter:
+        await ended(limiter, await admitted(limiter, plan))
+        redis.freeze()
+        try:
+            await becomes(limiter, shared=False)
+            for used in (40, 2):
+                _, hold = await limiter.admit_shared(plan)
+                assert hold is not None
+                await limiter.reserve(hold, [700])
+                await ended(limiter, hold, used=used)
+            _, open_ = await limiter.admit_shared(plan)
+            assert open_ is not None
+            await limiter.reserve(open_, [100])
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        await ended(limiter, open_, used=3)
+        async with asyncio.timeout(patient(5)):
+            while await tokens_left(limiter) != 955:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.05)
+        found = await limiter.left(Principal(name="alice", id="alice"), parse_limits(limits))
+        assert [one.left for one in found] == [96, 99, 955]
+
+
 async def test_what_is_open_counts_in_a_redis_that_has_lost_everything(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         hold = await admitted(limiter)

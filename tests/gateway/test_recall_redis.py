@@ -112,6 +112,30 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> 
         assert await left(limiter) == [97, 960]
 
 
+async def test_what_the_ledger_tells_of_an_absence_counts_once(redis: RedisServer) -> None:
+    async with knowing(redis, Past()) as limiter:
+        redis.stop()
+        try:
+            await becomes(limiter, shared=False)
+            await asks(limiter)
+        finally:
+            redis.start()
+        await becomes(limiter, shared=True)
+        assert await left(limiter) == [97, 960]
+
+
+async def test_what_no_ledger_tells_of_an_absence_counts(redis: RedisServer) -> None:
+    async with process(redis) as limiter:
+        redis.stop()
+        try:
+            await becomes(limiter, shared=False)
+            await asks(limiter)
+        finally:
+            redis.start()
+        await becomes(limiter, shared=True)
+        assert await left(limiter) == [99, 1000]
+
+
 async def test_a_budget_outlives_the_move_to_redis(redis: RedisServer, tmp_path: Path) -> None:
     said = list[int]()
     for store in ({}, {"redis": redis.url}, {"redis": redis.url}):
