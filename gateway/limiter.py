@@ -29,7 +29,7 @@ from gateway.recall import Recall
 from gateway.store.own_limits import OwnLimits
 from gateway.store.sole import Sole
 from gateway.store.tally import Tally
-from gateway.store.windows import SECOND, Seen, Taken
+from gateway.store.windows import SECOND, Away, Seen, Taken, Unheard
 from gateway.together import Shared, Together
 
 __all__ = ["Hold", "Limiter", "NotAlone"]
@@ -147,15 +147,12 @@ class Limiter:
     async def admit_shared(self, plan: Plan) -> tuple[Seen, Hold | None]:
         """Count it in Redis, if that answers."""
         hold = Hold(plan, new_id() if plan.holds else "")
-        together = self.together
-        if together is None or together.away:
+        answer = await self.together.admit(plan, hold.id) if self.together is not None else Away()
+        if isinstance(answer, Away):
             seen, let_in = self.admit(plan)
-            if let_in is not None:
+            if let_in is not None and isinstance(answer, Unheard):
                 self._miss(plan, [Taken(window.rule, window.number, 1, self._now_us()) for window in seen.windows])
             return seen, let_in
-        answer = await together.admit(plan, hold.id)
-        if answer is None:  # Redis may have counted it
-            return self.admit(plan)
         if not answer.admitted:
             return answer, None
         self._own.enter(plan.who)

@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.context import new_id
 from gateway.plans import Plan
 from gateway.store.tally import Tally
-from gateway.store.windows import Away, Rule, Seen, Taken
+from gateway.store.windows import Away, Rule, Seen, Taken, Unheard
 
 __all__ = ["Shared", "Together"]
 
@@ -107,16 +107,20 @@ class Together:
 
     # a request
 
-    async def admit(self, plan: Plan, id_: str) -> Seen | None:
+    async def admit(self, plan: Plan, id_: str) -> Seen | Away:
         """Count a request and let it in, or neither; with an id it is open from then on."""
+        if self.away:
+            return Unheard()
         try:
-            seen = await self._asked(self._shared.admit(plan.who, plan.requests, plan.at_once, id_))
+            seen = await self._shared.admit(plan.who, plan.requests, plan.at_once, id_)
+        except Away as error:
+            self._leave(error)
+            self._keep(id_, plan.who, ())  # it may have been heard
+            return error
         except BaseException:  # its caller has left, and nobody knows what Redis has done
             self.end(id_, plan.who, ())
             raise
-        if seen is None:
-            self._keep(id_, plan.who, ())  # it may have been heard
-        elif seen.admitted:
+        if seen.admitted:
             self.enter(id_, plan.who)
         return seen
 

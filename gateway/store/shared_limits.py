@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from gateway.store.shared_scripts import ADMIT, LOOK, RECALL, RENEW, RESERVE, SETTLE, SINCE
-from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Window
+from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard, Window
 
 __all__ = ["SharedLimits", "misread"]
 
@@ -179,8 +179,9 @@ class SharedLimits:
 
     def _refuse(self, batch: list[_Question], reason: str) -> None:
         """Tell all who wait: what comes after a failure would fare no better."""
-        everybody, self._waiting = batch + self._waiting, []
-        _hand_out(everybody, [Away(reason)] * len(everybody))
+        waiting, self._waiting = self._waiting, []
+        _hand_out(batch, [Away(reason)] * len(batch))
+        _hand_out(waiting, [Unheard(reason)] * len(waiting))
 
 
 def misread(url: str) -> str:

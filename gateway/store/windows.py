@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["SECOND", "Away", "Rule", "Seen", "Span", "Taken", "Window", "Windows", "place_of", "spans_of"]
+__all__ = ["SECOND", "Away", "Rule", "Seen", "Span", "Taken", "Unheard", "Window", "Windows", "place_of", "spans_of"]
 
 SECOND: Final = 1_000_000  # in microseconds
 _DAY: Final = 86_400 * SECOND
@@ -20,7 +20,11 @@ Span: TypeAlias = tuple[float, float]  # from when until before when, Unix secon
 
 
 class Away(Exception):
-    """What all processes count together cannot be asked now; the message says why."""
+    """What all processes count together cannot be asked now; the message says why. It may have heard the question."""
+
+
+class Unheard(Away):
+    """It was not asked, and so has counted nothing."""
 
 
 class Rule(Struct, frozen=True):

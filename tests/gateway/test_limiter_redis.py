@@ -263,6 +263,23 @@ async def test_what_begins_while_redis_is_away_counts_there_when_it_is_back(redi
         assert [one.left for one in found] == [96, 99, 955]
 
 
+async def test_what_waits_to_be_asked_when_redis_falls_silent_counts_there_once(redis: RedisServer) -> None:
+    plan = plan_of("alice", parse_limits({"requests_per_day": 100}))
+    async with process(redis) as limiter:
+        await admitted(limiter, plan)
+        redis.freeze()
+        try:
+            asking = [asyncio.create_task(limiter.admit_shared(plan))]  # it is on its way, and may be heard
+            await asyncio.sleep(0.05)
+            asking += [asyncio.create_task(limiter.admit_shared(plan)) for _ in range(5)]
+            await asyncio.gather(*asking)
+        finally:
+            redis.thaw()
+        await becomes(limiter, shared=True)
+        seen, _ = await together(limiter)._shared.look("alice", plan.requests)
+        assert seen.windows[0].left in (100 - 6, 100 - 7)
+
+
 async def test_what_is_open_counts_in_a_redis_that_has_lost_everything(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         hold = await admitted(limiter)
