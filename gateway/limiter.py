@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
@@ -51,8 +52,8 @@ class Hold(Struct, eq=False):
 
     plan: Plan
     id: str = ""
-    own: tuple[Taken, ...] = ()
-    shared: tuple[Taken, ...] = ()
+    own: Sequence[Taken] = ()
+    shared: Sequence[Taken] = ()
     ended: bool = False
 
 
@@ -151,7 +152,7 @@ class Limiter:
         if isinstance(answer, Away):
             seen, let_in = self.admit(plan)
             if let_in is not None and isinstance(answer, Unheard):
-                self._miss(plan, [Taken(window.rule, window.number, 1, self._now_us()) for window in seen.windows])
+                self._miss(plan, self._timed(plan, [Taken(one.rule, one.number, 1) for one in seen.windows]))
             return seen, let_in
         if not answer.admitted:
             return answer, None
@@ -164,13 +165,10 @@ class Limiter:
         if self.together is not None and not self.together.away:
             seen = await self.together.reserve(plan, needs, hold.id)
             if seen is not None:
-                hold.shared = seen.taken if seen.admitted else ()
+                hold.shared = self._timed(plan, seen.taken) if seen.admitted else ()
                 return seen
         seen = self._own.reserve(plan.who, plan.amounts, needs)
-        hold.own = seen.taken
-        if self.together is not None:
-            now_us = self._now_us()
-            hold.own = tuple(Taken(one.rule, one.number, one.amount, now_us) for one in seen.taken)
+        hold.own = self._timed(plan, seen.taken)
         return seen
 
     def end(self, hold: Hold, used: Sequence[int]) -> "asyncio.Task[None] | None":
@@ -190,7 +188,8 @@ class Limiter:
         if self.together is None or not hold.id:
             return None
         pairs = zip(hold.shared, used, strict=True) if hold.shared else ()
-        return self.together.end(hold.id, who, [Taken(one.rule, one.number, amount) for one, amount in pairs])
+        settled = [Taken(one.rule, one.number, amount, one.at_us) for one, amount in pairs]
+        return self.together.end(hold.id, who, settled)
 
     async def left(self, principal: Principal, defaults: Sequence[Limit] = ()) -> list[Left]:
         """Say what is left of each limit of a caller. `defaults`: the limits that hold for everybody."""
@@ -211,9 +210,12 @@ class Limiter:
         if self.together is not None:
             self.together.miss(plan.who, [one for one in used if one.amount and one.rule in plan.lasting])
 
-    def _now_us(self) -> int:
-        """Give the time of what a counter in Redis may read in the ledger; 0 where there is none."""
-        return int(self._clock.time() * SECOND) if self.recall.past is not None else 0
+    def _timed(self, plan: Plan, taken: Sequence[Taken]) -> Sequence[Taken]:
+        """Note when it is taken, where a counter that begins later in Redis will read of it in the ledger."""
+        if self.together is None or self.recall.past is None or not plan.lasting:
+            return taken
+        now_us = int(self._clock.time() * SECOND)
+        return [replace(one, at_us=now_us) if one.rule in plan.lasting else one for one in taken]
 
     def refused(self, name: str) -> None:
         """Count a refusal by the limit of this name."""

@@ -124,6 +124,19 @@ async def test_what_the_ledger_tells_of_an_absence_counts_once(redis: RedisServe
         assert await left(limiter) == [97, 960]
 
 
+async def test_what_is_open_when_redis_loses_everything_counts_once(redis: RedisServer) -> None:
+    async with knowing(redis, Past()) as limiter:
+        await limiter.recall.read(PLAN, 0.0)
+        _, hold = await limiter.admit_shared(PLAN)
+        assert hold is not None
+        await limiter.reserve(hold, [700])
+        redis.do("FLUSHALL")
+        ending = limiter.end(hold, [7])  # of what the ledger tells then
+        assert ending is not None
+        await ending
+        await leaves(limiter, [97, 960])
+
+
 async def test_what_no_ledger_tells_of_an_absence_counts(redis: RedisServer) -> None:
     async with process(redis) as limiter:
         redis.stop()
