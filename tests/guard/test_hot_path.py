@@ -27,7 +27,7 @@ from gateway.config import load
 from tests.guard.counting import Scripted, ask, instructions
 
 KEY = "sk-guard-0123456789abcdef"
-TIMES = 25  # what the loop does besides may fall into one of them; a slow machine has more of it in each
+TIMES = 60  # what the loop does besides may fall into one of them; a slow machine has more of it in each
 
 
 class Limit(NamedTuple):
