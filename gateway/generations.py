@@ -207,7 +207,7 @@ class Generations(Generic[_G]):
                     warn(again, old.logger)
                 changed = again.changed(old.loaded)
                 if not changed:
-                    same(old.logger, refused=self._refused)
+                    same(old.logger, again=self._refused)
                     self._refused = False
                     return True
                 new = await asyncio.to_thread(self._make, again.loaded, old)
@@ -273,9 +273,9 @@ def refused(error: ConfigError, logger: FilteringBoundLogger) -> None:
     logger.error("the configuration is refused; the one before stays in use", problems=[*map(str, error.problems)])
 
 
-def same(logger: FilteringBoundLogger, *, refused: bool) -> None:
-    """Say that what was read is the configuration in use. `refused`: what was read before it was not, as a bad edit."""
-    logger.info("the configuration is as it is in use again" if refused else "the configuration is the same")
+def same(logger: FilteringBoundLogger, *, again: bool) -> None:
+    """Say that what was read is the configuration in use; `again`: what was read before was refused, as a bad edit."""
+    logger.info("the configuration is as it is in use again" if again else "the configuration is the same")
 
 
 def warn(again: Again, logger: FilteringBoundLogger) -> None:

@@ -14,7 +14,7 @@ refuse to serve whoever has limits.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -183,13 +183,10 @@ class Limiter:
         self._own.leave(who)
         if hold.own:
             self._own.settle(who, hold.own, used)
-            own = zip(hold.own, used, strict=True)
-            self._miss(hold.plan, [Taken(one.rule, one.number, amount, one.at_us) for one, amount in own])
+            self._miss(hold.plan, _spent(hold.own, used))
         if self.together is None or not hold.id:
             return None
-        pairs = zip(hold.shared, used, strict=True) if hold.shared else ()
-        settled = [Taken(one.rule, one.number, amount, one.at_us) for one, amount in pairs]
-        return self.together.end(hold.id, who, settled)
+        return self.together.end(hold.id, who, [*_spent(hold.shared, used)])
 
     async def left(self, principal: Principal, defaults: Sequence[Limit] = ()) -> list[Left]:
         """Say what is left of each limit of a caller. `defaults`: the limits that hold for everybody."""
@@ -205,7 +202,7 @@ class Limiter:
         windows = self._own.look((*plan.requests, *plan.amounts))
         return left_of(plan, windows, self._own.open.get(plan.who, 0), now)
 
-    def _miss(self, plan: Plan, used: Sequence[Taken]) -> None:
+    def _miss(self, plan: Plan, used: Iterable[Taken]) -> None:
         """Have Redis told later of what it has not counted: hours, days and months outlive its absence."""
         if self.together is not None:
             self.together.miss(plan.who, [one for one in used if one.amount and one.rule in plan.lasting])
@@ -236,3 +233,9 @@ class Limiter:
         if self._sole.problem and self._logger is not None:
             self._logger.warning("nobody knows whether other processes count limits", reason=self._sole.problem)
         return self._may_count
+
+
+def _spent(taken: Sequence[Taken], used: Sequence[int]) -> Iterator[Taken]:
+    """Say what was used of what was taken; where nothing was, nothing."""
+    if taken:
+        yield from (replace(one, amount=amount) for one, amount in zip(taken, used, strict=True))

@@ -1,4 +1,4 @@
-"""What all processes count together, as long as Redis is there; what is asked while it is away gets None.
+"""What all processes count together, as long as Redis is there; what is asked while it is away is not answered.
 
 Then it is asked twice a second until it answers. It is told again what is open here, what has ended meanwhile, and what
 was used of hours, days and months. What it is asked is to keep a name of this process: one that can no longer write
@@ -108,7 +108,7 @@ class Together:
     # a request
 
     async def admit(self, plan: Plan, id_: str) -> Seen | Away:
-        """Count a request and let it in, or neither; with an id it is open from then on."""
+        """Count a request and let it in, or neither; with an id it is open from then on. Away: it is not known here."""
         if self.away:
             return Unheard()
         try:
@@ -211,7 +211,7 @@ class Together:
         return ids
 
     async def _settle_late(self) -> None:
-        """Settle what has ended while it was away, and what ends meanwhile."""
+        """Settle what has ended while it was away, and what ends meanwhile; tell what it has not counted."""
         while self._late:
             id_, (who, used) = next(iter(self._late.items()))
             await self._shared.settle(who, used, id_)

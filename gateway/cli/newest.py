@@ -46,6 +46,6 @@ class NewestConfig:
         warn(again, logger)
         changed, self.loaded = again.changed(self.loaded), again.loaded
         if not changed:
-            same(logger, refused=self._refused)
+            same(logger, again=self._refused)
         self._refused = False
         return bool(changed)

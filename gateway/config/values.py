@@ -121,10 +121,6 @@ def _amount(value: object) -> float:
     return amount
 
 
-def _seconds(value: object) -> float:
-    return _amount(value)
-
-
 def _some(value: object) -> float:
     amount = number(value)
     if amount <= 0:
@@ -264,7 +260,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Amount: TypeAlias = Annotated[float, Reader(_amount)]
 Fraction: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
-Seconds: TypeAlias = Annotated[float, Reader(_seconds)]
+Seconds: TypeAlias = Annotated[float, Reader(_amount), "seconds"]  # which tells it from an amount
 Some: TypeAlias = Annotated[float, Reader(_some)]
 Size: TypeAlias = Annotated[int, Reader(_size)]
 Base: TypeAlias = Annotated[str, Reader(_base)]

@@ -12,9 +12,10 @@ from msgspec import Raw
 from gateway import ir
 from gateway.errors import InvalidRequest
 
-__all__ = ["MAX_DEPTH", "arguments", "decode", "is_whole", "media", "wrapped"]
+__all__ = ["IMAGES", "MAX_DEPTH", "arguments", "decode", "is_whole", "media", "wrapped"]
 
 MAX_DEPTH: Final = 200
+IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})  # that every model is shown
 
 _T = TypeVar("_T")
 
@@ -29,7 +30,6 @@ _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`
 _SHRINK: Final = bytes.maketrans(b"[]ntrbfu/", b"{}xxxxxxx")  # what may follow a backslash must not vanish
 _IRRELEVANT: Final = bytes(set(range(256)) - set(b'{}[]"\\ntrbfu/'))
 
-_IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _SAME: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "application/x-pdf": "application/pdf"}
 _MAGIC: Final = (  # the first bytes of a file, as they look in base64
     ("/9j/", "image/jpeg"),
@@ -245,7 +245,7 @@ def _normal(media_type: str) -> str:
 
 def _allowed(media_type: str, path: str) -> str:
     kind = _normal(media_type)
-    if kind in _IMAGES or kind == "application/pdf" or kind.startswith("audio/"):
+    if kind in IMAGES or kind == "application/pdf" or kind.startswith("audio/"):
         return kind
     raise InvalidRequest(
         f"{path}: media type {kind or 'unknown'!r} is not supported; use JPEG, PNG, GIF, WebP, PDF or audio",

@@ -133,7 +133,7 @@ ITEMS: Final = (
     *hold(items(_PATCH, _PATCHED, tools=[function("apply_patch")]), "input[].operation", others=({"type": "x"},)),
     *hold(items(_PATCH, _PATCHED, tools=[function("apply_patch")]), "input[apply_patch_call_output]"),
     *hold(items(GO, _DRAWN), "input[image_generation_call]", "input[image_generation_call].result"),
-    *hold(items(GO, _DRAWN), "input[].output_format", idle="the first bytes tell"),
+    *hold(items(GO, _DRAWN), "input[].output_format"),
     *hold(items(_JOINED), "input[additional_tools]"),
     *hold(items(_JOINED), "input[additional_tools].tools", others=([],)),
     *hold(items(_JOINED), "input[additional_tools].role", idle="its tools are declared from the beginning"),

@@ -52,6 +52,17 @@ async def asks(limiter: Limiter) -> None:
     await ending
 
 
+async def asks_alone(limiter: Limiter, redis: RedisServer) -> None:
+    """Make a request while Redis is away; it has lost everything when it is back."""
+    redis.stop()
+    try:
+        await becomes(limiter, shared=False)
+        await asks(limiter)
+    finally:
+        redis.start()
+    await becomes(limiter, shared=True)
+
+
 async def leaves(limiter: Limiter, expected: list[float]) -> None:
     async with asyncio.timeout(patient(5)):
         while await left(limiter) != expected:  # noqa: ASYNC110 - there is no event for it
@@ -114,13 +125,7 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> 
 
 async def test_what_the_ledger_tells_of_an_absence_counts_once(redis: RedisServer) -> None:
     async with knowing(redis, Past()) as limiter:
-        redis.stop()
-        try:
-            await becomes(limiter, shared=False)
-            await asks(limiter)
-        finally:
-            redis.start()
-        await becomes(limiter, shared=True)
+        await asks_alone(limiter, redis)
         assert await left(limiter) == [97, 960]
 
 
@@ -139,13 +144,7 @@ async def test_what_is_open_when_redis_loses_everything_counts_once(redis: Redis
 
 async def test_what_no_ledger_tells_of_an_absence_counts(redis: RedisServer) -> None:
     async with process(redis) as limiter:
-        redis.stop()
-        try:
-            await becomes(limiter, shared=False)
-            await asks(limiter)
-        finally:
-            redis.start()
-        await becomes(limiter, shared=True)
+        await asks_alone(limiter, redis)
         assert await left(limiter) == [99, 1000]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.content import IMAGES
 from gateway.dialects.gemini.history import EMPTY
 from gateway.errors import InvalidRequest
 
@@ -19,7 +20,6 @@ __all__ = ["JSON", "Parts", "fetched", "image"]
 JSON = dict[str, object]
 
 
-_IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
 _JSON: Final = "application/json"
 _HTTPS: Final = "https://"
@@ -79,7 +79,7 @@ def image(media: ir.Media) -> JSON:
     """Write the source of a picture; raise InvalidRequest for one that Claude does not take."""
     if media.data is None:
         return _address(media)
-    if media.media_type not in _IMAGES:
+    if media.media_type not in IMAGES:
         raise _refused(media, f"Claude takes JPEG, PNG, GIF and WebP, not {media.media_type!r}")
     return {"type": "base64", "media_type": media.media_type, "data": media.data}
 

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
+from gateway.dialects.content import IMAGES
 from gateway.errors import InvalidRequest
 
 from .executed import executed
@@ -56,7 +57,7 @@ _THOUGHTS_FIRST: Final[dict[type, int]] = {ir.Thinking: 0, ir.ToolCall: 2}
 
 _PLAIN: Final = "text/plain"  # all text is that for Claude
 _WORDS: Final = re.compile(r"text/.+|application/json")
-_CLAUDE_MEDIA: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", _PLAIN})
+_CLAUDE_MEDIA: Final = IMAGES | {"application/pdf", _PLAIN}
 _MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
     "gemini": re.compile(r"(?:image|audio|video|text)/.+|application/(?:pdf|json)"),
     "claude": re.compile("|".join(map(re.escape, sorted(_CLAUDE_MEDIA)))),

@@ -16,7 +16,7 @@ from msgspec import Raw, UnsetType
 from msgspec.json import Decoder
 
 from gateway import ir
-from gateway.dialects.content import arguments, media, wrapped
+from gateway.dialects.content import IMAGES, arguments, media, wrapped
 from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
@@ -55,7 +55,6 @@ _HOSTED: Final[dict[str, _Speaker]] = {
     "tool_search_call": "assistant",
     "web_search_call": "assistant",
 }
-_PICTURES: Final = ("png", "jpeg", "webp", "gif")  # that a model can be shown; SVG is none
 _REFUSED: Final = {
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
     "compaction_trigger": "conversations are not compacted here; ask for a summary",
@@ -230,11 +229,11 @@ class Conversation:
     def picture(self, kind: str, raw: Raw, place: Place) -> None:
         """Read a picture that was drawn; one that came to nothing, or that is a drawing in words, stays as it is."""
         drawn = read_known(raw, wire.PICTURE, place)
-        form = drawn.output_format or "png"
-        if not drawn.result or form not in _PICTURES:
+        media_type = f"image/{drawn.output_format or 'png'}"
+        if not drawn.result or media_type not in IMAGES:
             self._keep(kind, raw, place, "assistant")
             return
-        shown = media(data=drawn.result, path=f"{place.path}.result", otherwise=f"image/{form}")
+        shown = media(data=drawn.result, path=f"{place.path}.result", otherwise=media_type)
         self._say("assistant", shown)
 
     def more_tools(self, _: str, raw: Raw, place: Place) -> None:
