@@ -1,4 +1,4 @@
-"""The way to upstream servers, and the only file that knows the HTTP client.
+"""The way to upstream servers; only this file and the one of connections know the HTTP client.
 
 aiohttp's defaults suit a browser, not a gateway that carries many accounts; `Transport` turns them off.
 Whatever goes wrong underneath leaves here as one of five errors:
@@ -13,27 +13,32 @@ Whatever goes wrong underneath leaves here as one of five errors:
 
 import asyncio
 import io
-import os
 import re
-import select
-import socket
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from gateway.forward import UnusableProxy, proxies, proxy_of
+from gateway.connections import (
+    NEVER_ADDED,
+    PARSING,
+    Answer,
+    Closed,
+    Connections,
+    ForbiddenAddress,
+    NoTunnel,
+    Request,
+    reason,
+    refused,
+)
+from gateway.forward import proxies, proxy_of
 from gateway.frames import bare
-from gateway.lively import lively
 from gateway.redact import conceal, credentials_in
 from gateway.tap import TAP, Heard
 
@@ -51,44 +56,24 @@ __all__ = [
 
 MAX_WHOLE_BYTES: Final = 8 * 1024 * 1024
 
-_READ_BUFFER_BYTES: Final = 64 * 1024  # aiohttp stops reading the socket at twice this
-_MAX_HEAD_BYTES: Final = 64 * 1024  # of a line; policies and cookies that nobody asked for reach 8 KB
-_MAX_HEADERS: Final = 256  # a proxy that repeats those of its own upstream has more than 128
-_KEEPALIVE_S: Final = 60.0
 _REST_S: Final = 0.02  # for the end of a body behind that of its answer; who sends on is left within 50 ms
-_LARGE_BODY_BYTES: Final = 1024 * 1024  # above this aiohttp wants a file, to write it in pieces
+_LARGE_BODY_BYTES: Final = 1024 * 1024  # above this it is written in pieces, for which aiohttp wants a file
 _PIECE_BYTES: Final = 256 * 1024  # the most that one read of a compressed body gives
 _FREE_BYTES: Final = 8 * 1024 * 1024  # inflated bytes that need no justification
 _MAX_RATIO: Final = 200  # of inflated to compressed bytes beyond that; JSON reaches 20, a bomb 1,000
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PLAIN: Final = ("", "identity")
-_CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
-_LOOKS: Final = WeakKeyDictionary[ResponseHandler, Callable[[int], list[tuple[int, int]]]]()  # made once a connection
 _CONNECTIONS: Final = 2  # that are tried behind one that was closed
-_LOOKUPS: Final = 8  # names of strangers that are resolved at a time
 _PROXY_REFUSES: Final = 407  # no upstream says so
 
-_NEVER_ADDED: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _NOT_A_URL: Final = re.compile(r"[^\x21-\x7e]")
-
-
-class _NoTunnel(aiohttp.ClientError):
-    """The proxy did not answer CONNECT, so that the upstream has heard of nothing."""
-
 
 # ValueError: a header or URL that must not be written. ClientHttpProxyError: the proxy refused the tunnel.
 _NOT_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
-    _NoTunnel,
+    NoTunnel,
     ValueError,
-)
-# what aiohttp's own words would name with a URL; in the order in which they are looked for
-_SAID: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (aiohttp.ServerDisconnectedError, "before an answer"),
-    (aiohttp.ClientResponseError, "what it said is no HTTP"),
-    (aiohttp.ClientPayloadError, "before the end of its answer"),
-    (zlib.error, "it is not compressed as it says"),
 )
 
 
@@ -151,23 +136,13 @@ class Transport:
         self._connect_s = connect_s
         self._open: set[Response] = set()
         self._left: set[Response] = set()
+        self._connections = Connections(connect_s, allows, trusts)
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=0,
-                keepalive_timeout=_KEEPALIVE_S,
-                resolver=_Guarded(allows) if allows is not None else None,
-                use_dns_cache=allows is None,
-                ssl=trusts if trusts is not None else True,
-                socket_factory=lively,
-            ),
-            request_class=_Request,
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
+            connector=self._connections,
+            request_class=Request,
+            timeout=self._connections.timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            read_bufsize=_READ_BUFFER_BYTES,
-            max_line_size=_MAX_HEAD_BYTES,
-            max_field_size=_MAX_HEAD_BYTES,
-            max_headers=_MAX_HEADERS,
+            **PARSING,
         )
 
     @property
@@ -215,24 +190,27 @@ class Transport:
                 _check(target, self._allows)
             raw = await self._ask(method, target, headers, body if pieces is None else pieces)
         except _NOT_SENT as error:
-            kind = Forbidden if isinstance(getattr(error, "os_error", None), _ForbiddenAddress) else ConnectFailed
-            raise kind(_reason(error)) from None
-        except (aiohttp.ClientError, OSError) as error:
+            kind = Forbidden if isinstance(getattr(error, "os_error", None), ForbiddenAddress) else ConnectFailed
+            raise kind(reason(error)) from None
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             if pieces is not None and pieces.error is not None:
                 raise pieces.error from None
-            raise Broken(_reason(error), before_response=True) from None
+            raise Broken(reason(error), before_response=True) from None
         if raw.status == _PROXY_REFUSES:
             raw.close()
-            raise ConnectFailed(_refused(raw.status))
+            raise ConnectFailed(refused(raw.status))
         return Response(raw, self._open, self._left, headers)
 
     async def _ask(
         self, method: str, target: URL, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes] | None
-    ) -> aiohttp.ClientResponse:
+    ) -> aiohttp.ClientResponse | Answer:
         """Send a request on a connection that its server has not closed while it was idle."""
         left = _CONNECTIONS
+        whole = body if method == "POST" and isinstance(body, bytes) and self._goes_whole(target, body) else None
         while True:
             try:
+                if whole is not None:
+                    return await self._connections.post(target, headers, whole)
                 return await self._session.request(
                     method,
                     target,
@@ -240,10 +218,10 @@ class Transport:
                     data=_payload(body),
                     allow_redirects=False,
                     # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
-                    skip_auto_headers=None if headers.keys() >= _NEVER_ADDED else _NEVER_ADDED,
+                    skip_auto_headers=None if headers.keys() >= NEVER_ADDED else NEVER_ADDED,
                     proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
                 )
-            except _Closed:
+            except Closed:
                 if not left:
                     raise
                 left -= 1
@@ -252,6 +230,11 @@ class Transport:
                 where = f"{target.host}:{target.port}"
                 words = f"no connection to {where} within {self._connect_s:g} s (timeouts.connect)"
                 raise ConnectFailed(words) from None
+
+    def _goes_whole(self, target: URL, body: bytes) -> bool:
+        """Tell whether a body needs neither pieces, nor a proxy, nor a user of its server."""
+        named = target.raw_user is not None or target.raw_password is not None
+        return len(body) <= _LARGE_BODY_BYTES and not self._proxies and not named
 
     async def fetch(
         self,
@@ -280,96 +263,6 @@ class Transport:
         for response in (*self._open, *self._left):
             response.close()
         await self._session.close()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells the end of a proxy from that of the upstream behind it, and waits for nobody to drop a connection."""
-
-    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
-        if should_close:  # closing waits until the other side has read all that was written, and its leave of TLS
-            protocol.abort()
-        super()._release(key, protocol, should_close=should_close)
-
-    async def _create_proxy_connection(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 (aiohttp's)
-        try:
-            return await super()._create_proxy_connection(req, traces, timeout)
-        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientResponseError) as error:
-            raise _NoTunnel(f"the proxy gives no tunnel: {_reason(error)}") from None
-
-
-class _Closed(aiohttp.ServerDisconnectedError):
-    """A connection was closed, or became of no use, before anything of a request was written."""
-
-
-class _Request(aiohttp.ClientRequest):
-    """Is not written to a connection that was closed while it was idle: only before that it is sure to be unheard.
-
-    Nor to one on which something came meanwhile, such as the 408 of a server that is about to close it, or what belongs
-    to the answer before: it would be taken for the answer to this one.
-    """
-
-    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Write it."""
-        protocol = conn.protocol
-        if _CLOSED and protocol is not None and _is_closed(protocol):
-            raise _Closed
-        if protocol is not None and protocol.should_close:
-            raise _Closed
-        return await super().send(conn)
-
-
-def _is_closed(protocol: ResponseHandler) -> bool:
-    """Tell whether the other host has said that nothing follows, also where the event loop has not seen it yet."""
-    looks = _LOOKS.get(protocol)
-    if looks is None:
-        if protocol.transport is None:
-            return False
-        looking = select.poll()
-        looking.register(protocol.transport.get_extra_info("socket").fileno(), _CLOSED)
-        looks = _LOOKS[protocol] = looking.poll
-    return bool(looks(0))
-
-
-class _ForbiddenAddress(OSError):
-    """A name has an address that is not allowed."""
-
-
-class _Guarded(AbstractResolver):
-    """Gives the addresses of a name if every one of them is allowed.
-
-    It has threads of its own: whoever writes the names may have one whose servers never answer, and the few threads of
-    the event loop resolve those of the upstreams, too.
-    """
-
-    def __init__(self, allows: Callable[[str], bool]) -> None:
-        self._allows = allows
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve a name."""
-        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=kind,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, proto, _, address in await asyncio.get_running_loop().run_in_executor(self._threads, ask)
-        ]
-        if not all(self._allows(one["host"]) for one in found):
-            raise _ForbiddenAddress(None, "its address is not a public one")
-        return found
-
-    async def close(self) -> None:
-        """Wait for no name any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _check(target: URL, allows: Callable[[str], bool]) -> None:
@@ -401,7 +294,7 @@ class Response:
 
     def __init__(
         self,
-        raw: aiohttp.ClientResponse,
+        raw: aiohttp.ClientResponse | Answer,
         open_responses: "set[Response]",
         left: "set[Response]",
         sent: Mapping[str, str],
@@ -439,7 +332,7 @@ class Response:
             data = await (content.readany() if self._inflater is None else self._inflated())
         except (aiohttp.ClientError, OSError, RuntimeError, zlib.error) as error:
             self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
-            raise Broken(_reason(bare(error))) from None  # aiohttp keeps the error where this frame leads to
+            raise Broken(reason(bare(error))) from None  # aiohttp keeps the error where this frame leads to
         except TransportError:
             self.close()
             raise
@@ -455,7 +348,7 @@ class Response:
         """
         pieces: list[bytes] = []
         size = 0
-        while data := await self.read():
+        while not self.ended and (data := await self.read()):
             size += len(data)
             if size > limit:
                 self.close()
@@ -598,30 +491,3 @@ class _Pieces(AsyncIterable[bytes]):
         except Exception as error:
             self.error = error
             raise
-
-
-def _reason(error: Exception) -> str:
-    """Say what failed without what was sent: aiohttp's own words and `__cause__` hold URLs and headers."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        proxy = "the proxy " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
-        return f"no connection to {proxy}{error.host}:{error.port}: {_words(error.os_error)}"
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _refused(error.status)
-    if isinstance(error, UnusableProxy | _NoTunnel):
-        return str(error)
-    if isinstance(error, ValueError):
-        return "the URL or a header of the request holds what must not be sent"
-    if isinstance(error, OSError) and error.errno:
-        return f"{type(error).__name__}: {_words(error)}"
-    return next((words for kind, words in _SAID if isinstance(error, kind)), type(error).__name__)
-
-
-def _refused(status: int) -> str:
-    return f"the proxy refuses with {status}"
-
-
-def _words(error: OSError) -> str:
-    """Give the system's words, in whose place event loops put addresses; TLS and name resolution have their own."""
-    if isinstance(error, ssl.SSLError) or not error.errno or error.errno < 0:
-        return error.strerror or str(error) or "it hangs up"  # in the middle of a TLS handshake, say
-    return os.strerror(error.errno)

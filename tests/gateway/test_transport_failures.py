@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.transport import Broken, ConnectFailed, Transport, TransportError, _reason
+from gateway.connections import reason
+from gateway.transport import Broken, ConnectFailed, Transport, TransportError
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
@@ -242,7 +243,7 @@ async def test_failure_repeats_nothing_of_the_request(transport: Transport, answ
 
 def test_reason_of_a_failed_upload_leaves_out_the_url() -> None:
     error = aiohttp.ClientOSError(errno.EPIPE, "Can not write request body for https://host/?key=secret")
-    assert _reason(error) == "ClientOSError: Broken pipe"
+    assert reason(error) == "ClientOSError: Broken pipe"
 
 
 async def test_cancelled_send_closes_the_connection_at_once(transport: Transport) -> None:
