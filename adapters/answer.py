@@ -21,6 +21,7 @@ _BLANK: Final = BOM_UTF8 + b" \t\r\n"
 _PAYLOAD: Final = msgspec.json.Decoder()
 _LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
+_EVENTS: Final = (b"data:", b"event:", b"id:", b":")  # and no document so
 
 
 class Reader(Protocol):
@@ -54,8 +55,8 @@ class UpstreamAnswer:
 
     `is_error`: whether a payload is one of the upstream's own errors. `done`: the reader wants to see `[DONE]`.
     `streams`: what the caller waits for, if it speaks the upstream's dialect: then the answer passes as it comes, and
-    the reader gets a copy. An answer of the other kind is only read. It is a document where its content type or its
-    first byte says so: error pages and JSON come labelled as event streams, too.
+    the reader gets a copy. An answer of the other kind is only read. Its first bytes say whether it is a document, and
+    its content type where they do not: either comes labelled as the other one.
     """
 
     _overlooks = True  # what our reader finds fault with in a whole answer that passes
@@ -100,8 +101,10 @@ class UpstreamAnswer:
         try:
             if self._reader.finished and self._decoder.between:
                 return await self._trail()
-            data = b"" if self._whole else await self._response.read()
-            if self._whole or (not self._seen and self._is_document(data)):
+            data = await self._response.read()
+            if not self._seen:
+                self._look_at(data)
+            if self._whole:
                 return self._closed(data + await self._response.read_all(_MAX_WHOLE_BYTES))
             return self._events(data)
         except TransportError as error:
@@ -164,13 +167,14 @@ class UpstreamAnswer:
         self._whole = whole
         self._passes = self._streams is not None and self._streams is not whole
 
-    def _is_document(self, data: bytes) -> bool:
-        """Tell whether the first thing that comes is no event stream."""
+    def _look_at(self, data: bytes) -> None:
+        """See by the first thing that comes what it is."""
         lead = data.lstrip(_BLANK)
         self._seen = bool(lead)
         if lead.startswith(_DOCUMENTS):
             self._take_for(whole=True)
-        return self._whole
+        elif lead.startswith(_EVENTS):
+            self._take_for(whole=False)
 
     def _see(self, events: list[ir.Event], *, told: bool) -> None:
         """Tell the upstream's own failure from that of the reader: what passes does not end for the latter."""

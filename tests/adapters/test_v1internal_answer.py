@@ -75,6 +75,8 @@ def texts(events: list[ir.Event]) -> str:
     [
         ("text/event-stream", b"data: " + CHUNK + b"\r\n\r\n"),
         ("text/event-stream", b"data: " + CHUNK),
+        ("application/json", b"\n: hello\n\ndata: " + CHUNK + b"\n\n"),
+        ("text/html", b"data: " + CHUNK + b"\n\n"),
         ("application/json; charset=utf-8", CHUNK),
         ("application/json", b"[" + CHUNK + b"]"),
     ],

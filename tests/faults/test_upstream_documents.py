@@ -73,6 +73,21 @@ async def test_row_09_an_array_of_googles_chunks_is_an_answer(site: Site, kind: 
         assert (heard.text, heard.finish, heard.error) == ("one two three", ENDS[dialect][0], None)
 
 
+@KIND
+@pytest.mark.parametrize("label", [JSON, LABELS["html"]], ids=["json", "html"])
+async def test_row_09_events_that_come_as_a_document_are_an_answer(site: Site, kind: str, label: bytes) -> None:
+    async def fault(call: Call) -> None:
+        await call.begin(label)
+        await call.say(*await call.frames())
+        await call.end()
+
+    at = site.at(kind)
+    at.server.always = fault
+    for dialect in DIALECTS:
+        heard = await at.hear(dialect)
+        assert (heard.text, heard.finish, heard.error) == ("one two three", ENDS[dialect][0], None)
+
+
 def array(label: bytes) -> Any:
     """Send all chunks or events as one array, with keys in front of them."""
 
