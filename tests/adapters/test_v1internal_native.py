@@ -41,6 +41,35 @@ def test_what_code_assist_does_not_know_is_left_out_and_told(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (
+            b'{"topK":1.0,"responseFormat":[{"text":{"mimeType":"APPLICATION_JSON","schema":{ }}}]}',
+            b'{"topK":1.0,"responseMimeType":"application/json","responseJsonSchema":{ }}',
+        ),
+        (
+            b'{"response_mime_type":"text/plain","response_format":{"text":{"mime_type":"application/json"}}}',
+            b'{"responseMimeType":"application/json"}',
+        ),
+        (b'{"topK":1.0,"responseFormat":null}', b'{"topK":1.0}'),
+        (b'{"topK": 1.0}', b'{"topK": 1.0}'),
+    ],
+)
+def test_the_form_of_an_answer_goes_up_by_its_older_names(given: bytes, written: bytes) -> None:
+    assert sent(b'{"generationConfig":%b,"contents":%b}' % (given, CONTENTS)) == (
+        b'{"generationConfig":%b,"contents":%b}' % (written, CONTENTS)
+    )
+
+
+def test_the_form_of_a_picture_stays_behind_and_is_told() -> None:
+    written = passed(b'{"generationConfig":{"responseFormat":[{"image":{}}]},"contents":%b}' % CONTENTS)
+    assert b"responseFormat" not in bytes(written.native)
+    assert [(loss.path, loss.severity) for loss in written.losses] == [
+        ("generationConfig.responseFormat[0].image", "change")
+    ]
+
+
+@pytest.mark.parametrize(
     ("contents", "mended"),
     [
         (b'[{"parts":[ 1 ]}]', b'[{"parts":[ 1 ],"role":"user"}]'),

@@ -13,7 +13,7 @@ from gateway.dialects.place import Place
 from . import inbound_wire as wire
 from .inbound_schema import schema_of
 
-__all__ = ["Options", "read_config"]
+__all__ = ["Options", "Text", "read_config", "text_of"]
 
 _JSON: Final = "application/json"
 _FORM: Final = "responseMimeType"
@@ -51,12 +51,17 @@ class Options(Struct, frozen=True, kw_only=True):
     schema: str = _SCHEMAS[0]
 
 
-class _Text(Struct, frozen=True):
+class Text(Struct, frozen=True):
     """What `responseFormat` says of words, and where: `at`, below generationConfig."""
 
     given: wire.TextFormat
     place: Place
     at: str
+
+    @property
+    def form(self) -> str:
+        """The type of the answer as the older field has it: APPLICATION_JSON is application/json."""
+        return (self.given.mime_type or "").lower().replace("_", "/", 1)
 
 
 def read_config(raw: wire.Maybe, place: Place) -> Options:
@@ -66,7 +71,7 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
     config, rest = wire.message(raw, wire.CONFIG, place)
     for name in rest:
         place.lose(name, "not carried", "change" if name in _CHANGES else "hint")
-    text = None if config.response_format is UNSET else _text(config.response_format, place)
+    text = None if config.response_format is UNSET else text_of(config.response_format, place)
     output = _output(config, place) if text is None else _newer(text, config, place)
     return Options(
         sampling=_sampling(config, place),
@@ -121,9 +126,9 @@ def _formed(form: str, field: str, schemas: Mapping[str, wire.Maybe], place: Pla
     return ir.Output(kind="schema", schema=schema_of(schema, place, name, googles=name == "responseSchema"))
 
 
-def _text(formats: Raw, place: Place) -> _Text | None:
+def text_of(formats: Raw, place: Place) -> Text | None:
     """Find what is said of words; of pictures, sound and films nothing is carried."""
-    found: _Text | None = None
+    found: Text | None = None
     for at, raw in wire.items(formats, place.at("responseFormat")):
         for kind, value in wire.fields_of(raw, at).items():
             if kind != "text" or found is not None:
@@ -133,11 +138,11 @@ def _text(formats: Raw, place: Place) -> _Text | None:
             given, rest = wire.message(value, wire.TEXT_FORMAT, inner)
             inner.lose_unknown(rest, ())
             if given.mime_type or given.schema is not UNSET:
-                found = _Text(given, inner, inner.path.removeprefix(f"{place.path}."))
+                found = Text(given, inner, inner.path.removeprefix(f"{place.path}."))
     return found
 
 
-def _newer(text: _Text, config: wire.Config, place: Place) -> ir.Output:
+def _newer(text: Text, config: wire.Config, place: Place) -> ir.Output:
     """Read what `responseFormat` says: it holds, whatever the older fields beside it say."""
     older = {
         _FORM: config.response_mime_type is not None,
@@ -146,8 +151,7 @@ def _newer(text: _Text, config: wire.Config, place: Place) -> ir.Output:
     }
     for name in (name for name, given in older.items() if given):
         place.lose(name, "responseFormat says it already")
-    form = (text.given.mime_type or "").lower().replace("_", "/", 1)  # APPLICATION_JSON is application/json
-    return _formed(form, "mimeType", {"schema": text.given.schema}, text.place)
+    return _formed(text.form, "mimeType", {"schema": text.given.schema}, text.place)
 
 
 def _modalities(config: wire.Config, place: Place) -> tuple[str, ...]:

@@ -1,0 +1,46 @@
+"""The further edit on Code Assist, which has only the older fields for the form of an answer."""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from gateway.dialects.edits import Fields, RequestEdit, Words
+from gateway.dialects.place import Place, is_null
+
+from .edits import CONFIG, Own
+from .inbound_config import text_of
+from .inbound_wire import camel
+
+__all__ = ["FORMAT"]
+
+_FIELDS: Final = msgspec.json.Decoder(Fields)
+_encode: Final = msgspec.json.Encoder().encode
+
+_NEWER: Final = "responseFormat"
+_FORM, _SCHEMA = "responseMimeType", "responseJsonSchema"
+_OLDER: Final = frozenset({_FORM, _SCHEMA, "responseSchema"})
+_JSON: Final = "application/json"
+
+
+def _format(words: Words[Own]) -> None:
+    """Say in the older fields what `responseFormat` says of words; it holds, whatever they say beside it."""
+    name = next((one for one in CONFIG if words.has(one)), CONFIG[0])
+    config = words.get(name, _FIELDS) or {}
+    given = next((one for one in config if camel(one) == _NEWER), None)
+    if given is None:
+        return
+    place = Place(name, words.losses)
+    text = None if is_null(config[given]) else text_of(config[given], place)
+    kept = {one: value for one, value in config.items() if one != given}
+    if text is not None:
+        kept = {one: value for one, value in kept.items() if camel(one) not in _OLDER}
+        kept[_FORM] = Raw(_encode(text.form))
+        if text.form == _JSON and text.given.schema is not UNSET:
+            kept[_SCHEMA] = text.given.schema
+    words.put(name, kept)
+
+
+FORMAT: Final[RequestEdit[Own]] = RequestEdit(
+    name="format", why="Code Assist does not know responseFormat, but its older names", apply=_format
+)
