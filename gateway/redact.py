@@ -81,6 +81,7 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 _COMPILED: Final = tuple((words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _PATTERNS)
 _MASKED: Final = rf"\g<1>{MASK}"
 _ESCAPE: Final = r"(?:\\{1,4})"
+_BACKSLASH: Final = r"\\(?:\\(?:\\\\)?)?"  # itself, in JSON, in JSON within JSON; one more is tried at each place
 _UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")  # in an address: whoever writes them writes them so
 _SHORTEST: Final = 4  # a shorter secret would shred every line
 _SHORTEST_SHOWN: Final = 8  # and one of a local server, such as "none", the JSON of an answer
@@ -159,7 +160,8 @@ def _ways(character: str) -> str:
     quoted = quote(character, safe="", errors="replace")
     units = character.encode("utf-16-be", "surrogatepass").hex()
     in_json = "".join(rf"{_ESCAPE}u{units[at : at + 4]}" for at in range(0, len(units), 4))
-    return rf"(?:{_ESCAPE}?{re.escape(character)}|(?i:{quoted}|{in_json}))"
+    plain = _BACKSLASH if character == "\\" else rf"{_ESCAPE}?{re.escape(character)}"
+    return rf"(?:{plain}|(?i:{quoted}|{in_json}))"
 
 
 def _bytes(value: str) -> bytes:
