@@ -61,12 +61,23 @@ def test_the_form_of_an_answer_goes_up_by_its_older_names(given: bytes, written:
     )
 
 
-def test_the_form_of_a_picture_stays_behind_and_is_told() -> None:
-    written = passed(b'{"generationConfig":{"responseFormat":[{"image":{}}]},"contents":%b}' % CONTENTS)
-    assert b"responseFormat" not in bytes(written.native)
-    assert [(loss.path, loss.severity) for loss in written.losses] == [
-        ("generationConfig.responseFormat[0].image", "change")
-    ]
+@pytest.mark.parametrize(
+    ("given", "lost", "severity"),
+    [
+        (b'{"responseFormat":[{"image":{}}]}', "responseFormat[0].image", "change"),
+        (b'{"responseFormat":[{"text":{"schema":{}}}]}', "responseFormat[0].text.schema", "change"),
+        (
+            b'{"responseSchema":{},"responseMimeType":null,"responseFormat":{"text":{"mimeType":"text/plain"}}}',
+            "responseSchema",
+            "hint",
+        ),
+    ],
+)
+def test_what_the_older_names_cannot_say_stays_behind_and_is_told(given: bytes, lost: str, severity: str) -> None:
+    written = passed(b'{"generationConfig":%b,"contents":%b}' % (given, CONTENTS))
+    sent_up = bytes(written.native)
+    assert not any(name in sent_up for name in (b"responseFormat", b"chema", b"null", b'""'))
+    assert [(loss.path, loss.severity) for loss in written.losses] == [(f"generationConfig.{lost}", severity)]
 
 
 @pytest.mark.parametrize(

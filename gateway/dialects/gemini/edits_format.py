@@ -9,7 +9,7 @@ from gateway.dialects.edits import Fields, RequestEdit, Words
 from gateway.dialects.place import Place, is_null
 
 from .edits import CONFIG, Own
-from .inbound_config import text_of
+from .inbound_config import Text, text_of
 from .inbound_wire import camel
 
 __all__ = ["FORMAT"]
@@ -34,11 +34,22 @@ def _format(words: Words[Own]) -> None:
     text = None if is_null(config[given]) else text_of(config[given], place)
     kept = {one: value for one, value in config.items() if one != given}
     if text is not None:
-        kept = {one: value for one, value in kept.items() if camel(one) not in _OLDER}
-        kept[_FORM] = Raw(_encode(text.form))
-        if text.form == _JSON and text.given.schema is not UNSET:
-            kept[_SCHEMA] = text.given.schema
+        for one in [one for one in kept if camel(one) in _OLDER]:
+            if not is_null(kept.pop(one)):
+                place.lose(camel(one), "responseFormat says it already")
+        kept |= _older(text)
     words.put(name, kept)
+
+
+def _older(text: Text) -> Fields:
+    """Say it in the older fields, which have a schema of JSON alone."""
+    said = {_FORM: Raw(_encode(text.form))} if text.form else {}
+    if text.given.schema is not UNSET:
+        if text.form == _JSON:
+            said[_SCHEMA] = text.given.schema
+        else:
+            text.place.lose("schema", f"only read with {_JSON}", "change")
+    return said
 
 
 FORMAT: Final[RequestEdit[Own]] = RequestEdit(
