@@ -78,7 +78,7 @@ def test_the_tables_are_closed() -> None:
         ],
         "gemini": [
             *("model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
-            *("path", "roles", "empty", "order", "ids", "services", "unknown"),
+            *("path", "roles", "empty", "order", "ids", "services", "unknown", "format"),
         ],
     }
     assert all(edit.why for table in TABLES.values() for edit in table)
