@@ -81,7 +81,8 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 _COMPILED: Final = tuple((words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _PATTERNS)
 _MASKED: Final = rf"\g<1>{MASK}"
 _ESCAPE: Final = r"(?:\\{1,4})"
-_BACKSLASH: Final = r"\\(?:\\(?:\\\\)?)?"  # itself, in JSON, in JSON within JSON; one more is tried at each place
+# itself, in JSON, in JSON within JSON: each further way would be tried at every backslash of a text
+_BACKSLASH: Final = r"\\(?:\\(?:\\\\)?)?"
 _UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")  # in an address: whoever writes them writes them so
 _SHORTEST: Final = 4  # a shorter secret would shred every line
 _SHORTEST_SHOWN: Final = 8  # and one of a local server, such as "none", the JSON of an answer

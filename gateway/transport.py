@@ -217,8 +217,7 @@ class Transport:
                     headers=headers,
                     data=_payload(body),
                     allow_redirects=False,
-                    # there is nothing to add where all of them are given, and to skip one costs as much as ten to send
-                    skip_auto_headers=None if headers.keys() >= NEVER_ADDED else NEVER_ADDED,
+                    skip_auto_headers=NEVER_ADDED,
                     proxy=proxy_of(self._proxies, target.scheme, target.host) if self._proxies else None,
                 )
             except Closed:

@@ -35,7 +35,7 @@ from .inbound_wire import camel
 from .signatures import SENTINEL
 from .thinking import is_latest
 
-__all__ = ["CONFIG", "REPLIES", "RESULTS", "TABLE", "Own", "pass_on", "several", "together", "without_empty"]
+__all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "config_of", "pass_on", "several", "together", "without_empty"]
 
 
 class Own(Struct, frozen=True):
@@ -55,7 +55,7 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
-CONFIG: Final = ("generationConfig", "generation_config")
+_CONFIG: Final = ("generationConfig", "generation_config")
 _SIGNATURES: Final = ("thoughtSignature", "thought_signature")
 _MARKS: Final = tuple(f'"{name}"'.encode() for name in _SIGNATURES)
 _CALL, _RESULT = "functionCall", "functionResponse"
@@ -74,6 +74,12 @@ def _model(words: _Words) -> None:
         words.put("model", wanted)
 
 
+def config_of(words: _Words) -> tuple[str, Fields]:
+    """Give the name that the caller has for generationConfig, and what is in it."""
+    name = next((one for one in _CONFIG if words.has(one)), _CONFIG[0])
+    return name, words.get(name, _FIELDS) or {}
+
+
 def _defaults(words: _Words) -> None:
     """Fill in what [defaults] has and the caller left out."""
     sampling = words.request.sampling
@@ -83,8 +89,7 @@ def _defaults(words: _Words) -> None:
         "topK": sampling.top_k,
         "maxOutputTokens": sampling.max_tokens,
     }
-    name = next((one for one in CONFIG if words.has(one)), CONFIG[0])
-    config = words.get(name, _FIELDS) or {}
+    name, config = config_of(words)
     given = {camel(one) for one, value in config.items() if not is_null(value)}
     missing = {one: value for one, value in filled.items() if value is not None and one not in given}
     if missing:

@@ -8,25 +8,22 @@ from msgspec import UNSET, Raw
 from gateway.dialects.edits import Fields, RequestEdit, Words
 from gateway.dialects.place import Place, is_null
 
-from .edits import CONFIG, Own
-from .inbound_config import Text, text_of
+from .edits import Own, config_of
+from .inbound_config import FORM, JSON, SCHEMAS, Text, text_of
 from .inbound_wire import camel
 
 __all__ = ["FORMAT"]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
 
 _NEWER: Final = "responseFormat"
-_FORM, _SCHEMA = "responseMimeType", "responseJsonSchema"
-_OLDER: Final = frozenset({_FORM, _SCHEMA, "responseSchema"})
-_JSON: Final = "application/json"
+_OLDER: Final = frozenset({FORM, *SCHEMAS})
+_SCHEMA: Final = SCHEMAS[1]  # of JSON, as the newer field has it
 
 
 def _format(words: Words[Own]) -> None:
     """Say in the older fields what `responseFormat` says of words; it holds, whatever they say beside it."""
-    name = next((one for one in CONFIG if words.has(one)), CONFIG[0])
-    config = words.get(name, _FIELDS) or {}
+    name, config = config_of(words)
     given = next((one for one in config if camel(one) == _NEWER), None)
     if given is None:
         return
@@ -43,12 +40,12 @@ def _format(words: Words[Own]) -> None:
 
 def _older(text: Text) -> Fields:
     """Say it in the older fields, which have a schema of JSON alone."""
-    said = {_FORM: Raw(_encode(text.form))} if text.form else {}
+    said = {FORM: Raw(_encode(text.form))} if text.form else {}
     if text.given.schema is not UNSET:
-        if text.form == _JSON:
+        if text.form == JSON:
             said[_SCHEMA] = text.given.schema
         else:
-            text.place.lose("schema", f"only read with {_JSON}", "change")
+            text.place.lose("schema", f"only read with {JSON}", "change")
     return said
 
 

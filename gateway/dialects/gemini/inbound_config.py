@@ -13,11 +13,11 @@ from gateway.dialects.place import Place
 from . import inbound_wire as wire
 from .inbound_schema import schema_of
 
-__all__ = ["Options", "Text", "read_config", "text_of"]
+__all__ = ["FORM", "JSON", "SCHEMAS", "Options", "Text", "read_config", "text_of"]
 
-_JSON: Final = "application/json"
-_FORM: Final = "responseMimeType"
-_SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
+JSON: Final = "application/json"
+FORM: Final = "responseMimeType"
+SCHEMAS: Final = ("responseSchema", "responseJsonSchema")
 _MODALITIES: Final = frozenset({"TEXT", "IMAGE", "AUDIO", "MODALITY_UNSPECIFIED"})
 _LEVELS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh"})
 _DETAILS: Final = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high"}
@@ -47,8 +47,8 @@ class Options(Struct, frozen=True, kw_only=True):
     reasoning: ir.Reasoning = ir.Reasoning(visible=False)
     detail: str | None = None
     only: ir.Loss | None = None
-    form: str = _FORM
-    schema: str = _SCHEMAS[0]
+    form: str = FORM
+    schema: str = SCHEMAS[0]
 
 
 class Text(Struct, frozen=True):
@@ -79,8 +79,8 @@ def read_config(raw: wire.Maybe, place: Place) -> Options:
         reasoning=_reasoning(config.thinking_config, place.at("thinkingConfig")),
         detail=_detail(config, place),
         only=_sound(config, place),
-        form=_FORM if text is None else f"{text.at}.mimeType",
-        schema=_SCHEMAS[config.response_json_schema is not UNSET] if text is None else f"{text.at}.schema",
+        form=FORM if text is None else f"{text.at}.mimeType",
+        schema=SCHEMAS[config.response_json_schema is not UNSET] if text is None else f"{text.at}.schema",
     )
 
 
@@ -108,17 +108,17 @@ def _sampling(config: wire.Config, place: Place) -> ir.Sampling:
 
 def _output(config: wire.Config, place: Place) -> ir.Output:
     schemas = {"responseJsonSchema": config.response_json_schema, "responseSchema": config.response_schema}
-    return _formed(config.response_mime_type or "", _FORM, schemas, place)
+    return _formed(config.response_mime_type or "", FORM, schemas, place)
 
 
 def _formed(form: str, field: str, schemas: Mapping[str, wire.Maybe], place: Place) -> ir.Output:
     """Read the form of the answer, of whose type `field` tells."""
-    if form not in ("", "text/plain", _JSON):
+    if form not in ("", "text/plain", JSON):
         place.lose(field, "answers are text or JSON", "change")
     given = {name: schema for name, schema in schemas.items() if schema is not UNSET}
-    for name in [*given][form == _JSON :]:
-        place.lose(name, "not read beside responseJsonSchema" if form == _JSON else f"only read with {_JSON}", "change")
-    if form != _JSON:
+    for name in [*given][form == JSON :]:
+        place.lose(name, "not read beside responseJsonSchema" if form == JSON else f"only read with {JSON}", "change")
+    if form != JSON:
         return ir.Output()
     if not given:
         return ir.Output(kind="json")
@@ -145,7 +145,7 @@ def text_of(formats: Raw, place: Place) -> Text | None:
 def _newer(text: Text, config: wire.Config, place: Place) -> ir.Output:
     """Read what `responseFormat` says: it holds, whatever the older fields beside it say."""
     older = {
-        _FORM: config.response_mime_type is not None,
+        FORM: config.response_mime_type is not None,
         "responseJsonSchema": config.response_json_schema is not UNSET,
         "responseSchema": config.response_schema is not UNSET,
     }
