@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -15,13 +14,6 @@ pytestmark = pytest.mark.anyio
 
 SMALL, LARGE = b"{}", b"x" * (1024 * 1024 + 1)
 both = pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Transport]:
-    made = Transport()
-    yield made
-    await made.close()
 
 
 @both

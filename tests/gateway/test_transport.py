@@ -16,16 +16,6 @@ from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, say
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    made = Transport()
-    yield made
-    await made.close()
-
-
 # The request
 
 

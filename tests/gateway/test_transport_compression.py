@@ -2,7 +2,6 @@
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,16 +9,6 @@ from gateway.transport import Broken, TooLarge, Transport
 from tests.gateway.wire import Answer, pieces_of, post, saying, upstream
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    made = Transport()
-    yield made
-    await made.close()
 
 
 def body_of(data: bytes, encoding: str) -> Answer:

@@ -6,7 +6,6 @@ import socket
 import ssl
 import sys
 import traceback
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,16 +21,6 @@ from gateway.transport import Broken, ConnectFailed, Transport, TransportError
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    made = Transport()
-    yield made
-    await made.close()
 
 
 # Failures
