@@ -32,18 +32,19 @@ class Used:
 
 def used() -> list[Used]:
     """Collect the patterns of all modules: those that names hold, alone or in tables, and those written in place."""
-    found: dict[int, Used] = {}
+    named: dict[int, Used] = {}  # by the pattern, which its name keeps: the id of what is gone is given to another
+    in_place: list[Used] = []
     for module in _modules():
         tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
         for name, value in vars(module).items():
             for pattern in _inside(value):
-                one = found.setdefault(id(pattern), Used(f"{module.__name__}.{name}", pattern))
+                one = named.setdefault(id(pattern), Used(f"{module.__name__}.{name}", pattern))
                 one.ways |= _called(tree, name)
         for node in _written(tree):
             pattern = re.compile(ast.literal_eval(node.args[0]))
             way = node.func.attr if isinstance(node.func, ast.Attribute) else "search"
-            found[id(node)] = Used(f"{module.__name__}:{node.lineno}", pattern, {way})
-    return list(found.values())
+            in_place.append(Used(f"{module.__name__}:{node.lineno}", pattern, {way}))
+    return [*named.values(), *in_place]
 
 
 def in_sources() -> Iterator[tuple[str, ast.Call]]:
