@@ -371,7 +371,7 @@ def _function_response(result: ir.ToolResult, names: NameMap, replay: Replay) ->
         response: object = {"error": text}
     else:
         response = Raw(text.encode()) if _is_object(text) else {"output": text}
-    name = names.upstream(result.name or result.id)
+    name = names.upstream(result.id if result.name is None else result.name)
     written: dict[str, object] = {**_id(result.id), "name": name, "response": response}
     if replay.latest and (media := _media(result)):
         written["parts"] = [_inline(inner, replay.family) for inner in media]

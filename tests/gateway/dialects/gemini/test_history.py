@@ -174,6 +174,11 @@ def test_illegal_id_is_the_same_on_both_sides() -> None:
     assert call_id.startswith("functions_Bash_0_")
 
 
+def test_call_without_a_name_and_its_result_go_by_one() -> None:
+    _, (_, calls), (_, results) = contents(user("u"), assistant(call("c1", "")), user(result("c1")))
+    assert results[0]["functionResponse"]["name"] == calls[0]["functionCall"]["name"] != ""
+
+
 @FAMILIES
 def test_history_that_begins_with_the_model_gets_a_user_turn(model: str) -> None:
     assert shape(assistant("a"), user("u"), model=model)[0] == "user:(conversation continues)"
