@@ -28,16 +28,10 @@ def options(port: int) -> list[tuple[int, ...]]:
     ]
 
 
-async def test_an_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    transport = Transport()
-    try:
-        async with upstream(saying(OK)) as server:
-            await post(transport, server.url)
-            assert options(int(server.url.rpartition(":")[2])) == [ASKS]
-    finally:
-        await transport.close()
+async def test_an_upstream(transport: Transport) -> None:
+    async with upstream(saying(OK)) as server:
+        await post(transport, server.url)
+        assert options(int(server.url.rpartition(":")[2])) == [ASKS]
 
 
 @pytest.mark.parametrize(

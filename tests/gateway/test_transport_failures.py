@@ -276,8 +276,7 @@ async def test_cancelled_read_can_be_tried_again(transport: Transport) -> None:
         response.close()
 
 
-async def test_closing_the_transport_ends_what_is_open() -> None:
-    transport = Transport()
+async def test_closing_the_transport_ends_what_is_open(transport: Transport) -> None:
     async with upstream(saying(CHUNKED)) as server:
         response = await post(transport, server.url)
         reading = asyncio.create_task(response.read())
