@@ -8,11 +8,16 @@ from gateway.transport import Transport
 
 
 @pytest.fixture
-async def transport(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transport]:
-    """Give a transport that no proxy of this machine's leads astray."""
+def unproxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no proxy of this machine's lead a transport astray."""
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+async def transport(unproxied: None) -> AsyncIterator[Transport]:
+    """Give one of the defaults, which goes straight to its upstream."""
     made = Transport()
     yield made
     await made.close()

@@ -92,7 +92,7 @@ async def test_server_that_hangs_up_in_the_handshake(transport: Transport) -> No
             await post(transport, f"https://127.0.0.1:{port}")
 
 
-async def test_handshake_that_never_ends_is_a_failed_connect() -> None:
+async def test_handshake_that_never_ends_is_a_failed_connect(unproxied: None) -> None:
     transport = Transport(connect_s=0.05)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -17,10 +17,7 @@ LEFT_S = 5  # where the kernel, and TLS, wait 30
 
 
 @pytest.fixture
-async def transport(monkeypatch: pytest.MonkeyPatch, certificates: tuple[Path, Path]) -> AsyncIterator[Transport]:
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+async def transport(unproxied: None, certificates: tuple[Path, Path]) -> AsyncIterator[Transport]:
     made = Transport(trusts=ssl.create_default_context(cafile=str(certificates[0])))
     yield made
     await made.close()
