@@ -296,8 +296,9 @@ class Gateway:
         config = self.loaded.config
         if "rate_limit" not in config.pipeline.order:
             return
-        if self.claims and (config.limits or self.keyring.limited):
-            await self.limiter.claim(min(config.server.drain, _PATIENCE_S))
+        limited = self.keyring.limited
+        if self.claims and (config.limits or limited):
+            await self.limiter.claim(min(config.server.drain, _PATIENCE_S), limited)
         elif self.shares:
             self.limiter.join()
 

@@ -35,9 +35,9 @@ class Keys:
         return len(self._by_digest)
 
     @property
-    def limited(self) -> bool:
-        """Whether any has limits of its own."""
-        return any(principal.limits for principal, _ in self._by_digest.values())
+    def limited(self) -> Sequence[str]:
+        """Name those that have limits of their own."""
+        return [principal.name for principal, _ in self._by_digest.values() if principal.limits]
 
     def find(self, digest: str) -> Key | None:
         """Give the key with this hash, in a time that tells nothing of the others."""

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock, System
-from gateway.config import Limit
+from gateway.config import Limit, of_keys
 from gateway.context import Principal, new_id
 from gateway.errors import LimitsNotShared
 from gateway.plans import Left, Plan, left_of, plan_of
@@ -37,6 +37,7 @@ __all__ = ["Hold", "Limiter", "NotAlone"]
 
 _CLAIM_S: Final = 1.0  # between two looks whether this process may count
 _POLL_S: Final = 0.5
+_REMEDY: Final = "set store.redis, or run one process"
 _WHY: Final = "another process with this data_dir may count limits, and they cannot count together without store.redis"
 
 
@@ -91,16 +92,25 @@ class Limiter:
 
     # life
 
-    async def claim(self, patience_s: float) -> None:
-        """Make sure that this process may count; wait so long for one that ends, else raise NotAlone."""
+    async def claim(self, patience_s: float, limited: Sequence[str] = ()) -> None:
+        """Make sure that this process may count; wait so long for one that ends, else raise NotAlone.
+
+        `limited`: the keys that have limits.
+        """
         waited = 0.0
         while not (self._may_count or self._claimed()):
             if not waited and self._logger is not None:
                 self._logger.warning("waiting for another process to end", reason=_WHY, seconds=patience_s)
             if waited >= patience_s:
-                raise NotAlone(f"{_WHY}; set store.redis, or run one process")
+                raise NotAlone(f"{_WHY}; {_REMEDY}{of_keys(limited)}")
             await self._clock.sleep(_POLL_S)
             waited += _POLL_S
+
+    def hindrance(self) -> str:
+        """Say why no request of a key with limits would be served, and what to do; "" = it would be."""
+        if self._may_count or self._claimed():
+            return ""
+        return f"{_WHY}, so a key with limits would not be served; {_REMEDY}"
 
     def join(self) -> None:
         """Let other processes know of this one, though it has nothing to count yet."""

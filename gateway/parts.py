@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from structlog.typing import FilteringBoundLogger
@@ -19,7 +20,7 @@ from gateway.signatures import LIMIT_BYTES, SIZE, TTL_S
 from gateway.store.cipher import Cipher
 from gateway.store.sole import Sole
 from gateway.store.stored import KeyProblem
-from gateway.store.tally import Tally
+from gateway.store.tally import Tally, processes
 from gateway.together import Shared
 from gateway.upstream import Adapter, ModelInfo
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adapters_of",
+    "apart",
     "books",
     "counts_in_redis",
     "is_one_of",
@@ -193,7 +195,20 @@ def books(config: Config) -> tuple[object, ...]:
 
 def tally_of(loaded: Loaded) -> Tally:
     """Make what is counted for the metrics."""
-    return Tally(loaded.resolve(loaded.config.server.data_dir) / "metrics", _group(loaded))
+    return Tally(_metrics(loaded), _group(loaded))
+
+
+def apart(loaded: Loaded) -> int:
+    """Tell how many processes run, as their metrics tell, that would have to count limits together and cannot."""
+    config = loaded.config
+    if config.store.redis or "rate_limit" not in config.pipeline.order:
+        return 0
+    found = processes(_metrics(loaded))
+    return found if found > 1 else 0
+
+
+def _metrics(loaded: Loaded) -> Path:
+    return loaded.resolve(loaded.config.server.data_dir) / "metrics"
 
 
 def _group(loaded: Loaded) -> str:

@@ -61,6 +61,7 @@ class CallerKeys:
 
     def __init__(self, services: Services) -> None:
         assert services.keyring is not None, "an app has its keys"
+        self._services = services
         self._keyring: Keyring = services.keyring
         self._upstreams = services.adapters.keys()
         self._clock = services.clock
@@ -81,6 +82,8 @@ class CallerKeys:
             new = read_new_key(table, self._upstreams, self._clock.time())
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
+        if new.limits and (why := self._hindrance()):
+            raise InvalidRequest(f"limits: {why}")
         row, secret = await self._made(new)
         self._logger.info("key made", name=row.name, prefix=row.prefix, scopes=[*row.scopes], by=by)
         return row, secret
@@ -96,6 +99,11 @@ class CallerKeys:
         except _PROBLEMS as error:
             raise self._failed(error) from None
         self._logger.info("key revoked", name=name, by=by)
+
+    def _hindrance(self) -> str:
+        """Say why limits cannot be counted here, "" = they can."""
+        limiter, order = self._services.limiter, self._services.loaded.config.pipeline.order
+        return limiter.hindrance() if limiter is not None and "rate_limit" in order else ""
 
     async def _made(self, new: NewKey) -> tuple[KeyRow, str]:
         try:

@@ -43,6 +43,8 @@ def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **s
         made: dict[str, object] = _work("make", found, said)
     except ConfigError as error:
         raise stop(error) from None
+    if warning := _work("unserved", found, said):
+        click.echo(warning, err=True)
     try:
         _tell(made, as_json=as_json)
     except OSError:

@@ -16,11 +16,12 @@ from gateway.config.problems import did_you_mean
 from gateway.config.sources import Text
 from gateway.key_rows import KeyRow, config_rows, minted, row_of
 from gateway.keyring import file_of, store_of
+from gateway.parts import apart
 from gateway.store.keys import KeyStore
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.stored_keys import KeyExists, StoredKey
 
-__all__ = ["make", "plain", "revoke", "rows", "stored", "table"]
+__all__ = ["make", "plain", "revoke", "rows", "stored", "table", "unserved"]
 
 _ENCRYPTION_KEY: Final[KeyPath] = ("store", "encryption_key")
 _HEAD: Final = ("NAME", "KEY", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "SOURCE")
@@ -49,6 +50,17 @@ def make(loaded: Loaded, said: Mapping[str, Any]) -> dict[str, object]:
         except KeyExists:
             raise _refused(f'a key named "{new.name}" is there; revoke it, or choose another name') from None
     return plain_row(row_of(key), text)
+
+
+def unserved(loaded: Loaded, said: Mapping[str, Any]) -> str:
+    """Say that no request of the key that was made will be served as things are, and what to do; "" = who knows."""
+    running = apart(loaded) if said["limits"] else 0
+    if not running:
+        return ""
+    return (
+        f"warning: {running} processes run with this server.data_dir, and they cannot count limits together without "
+        "store.redis, so they serve no request of this key; set store.redis, or run one process"
+    )
 
 
 def rows(loaded: Loaded) -> Sequence[KeyRow]:

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
-from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, refuses_bind
+from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, of_keys, refuses_bind
 from gateway.config.values import LEVELS, OLD_LEVELS
 from gateway.memory import begin
 
@@ -88,10 +88,11 @@ def _refuses_bind(found: Loaded, config: Config) -> str | None:
 
 def _refuses_workers(config: Config, workers: int, stored: "Sequence[StoredKey]" = ()) -> str | None:
     """Say why several processes would not do what is configured, or what keys that were made at run time ask for."""
-    limited = config.limits or any(key.limits for key in config.key) or any(key.limits for key in stored)
-    if workers == 1 or not limited or config.store.redis.reveal():
+    limited = [key.name for key in config.key if key.limits] + [key.name for key in stored if key.limits]
+    if workers == 1 or not (config.limits or limited) or config.store.redis.reveal():
         return None
-    return f"--workers {workers}: workers cannot count together without store.redis, so limits allow one worker only"
+    why = "workers cannot count together without store.redis, so limits allow one worker only"
+    return f"--workers {workers}: {why}{of_keys(limited)}"
 
 
 def _stored(found: Loaded, workers: int) -> "Sequence[StoredKey]":

@@ -7,7 +7,7 @@ from gateway.config.edits import EVERY_S, Edits, files_of
 from gateway.config.effect import NOT_IN_EFFECT
 from gateway.config.extras import missing_extras
 from gateway.config.hidden import secrets_of
-from gateway.config.limits import LIMIT_KEYS, Limit, parse_limits, write_limits
+from gateway.config.limits import LIMIT_KEYS, Limit, of_keys, parse_limits, write_limits
 from gateway.config.load import Loaded, load
 from gateway.config.modelrules import FOLDER, family_of
 from gateway.config.newkey import NewKey, numbered, read_new_key
@@ -126,6 +126,7 @@ __all__ = [
     "load",
     "missing_extras",
     "numbered",
+    "of_keys",
     "parse_limits",
     "read_again",
     "read_new_key",

@@ -1,6 +1,6 @@
 """Limits: `{requests_per_minute = 60, usd_per_month = 50.0, concurrent = 4}`, in order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from gateway.config.problems import did_you_mean
 from gateway.config.sources import as_tree
 from gateway.config.values import Reader, kind_of, number
 
-__all__ = ["LIMIT_KEYS", "Limit", "Limits", "parse_limits", "write_limits"]
+__all__ = ["LIMIT_KEYS", "Limit", "Limits", "of_keys", "parse_limits", "write_limits"]
 
 Resource: TypeAlias = Literal["requests", "tokens", "usd", "concurrent"]
 Window: TypeAlias = Literal["second", "minute", "hour", "day", "month"]
@@ -48,6 +48,11 @@ def parse_limits(value: object) -> tuple[Limit, ...]:
 def write_limits(limits: Iterable[Limit]) -> dict[str, float]:
     """Write the table that `parse_limits` reads."""
     return {limit.key: limit.amount for limit in limits}
+
+
+def of_keys(names: Sequence[str]) -> str:
+    """Name the keys that have limits, at the end of what says why these cannot be counted."""
+    return f"; keys that have limits: {', '.join(names)} (`gateway keys list` says where they stand)" if names else ""
 
 
 def _limit(key: str, value: object) -> Limit:

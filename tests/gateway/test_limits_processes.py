@@ -158,7 +158,8 @@ def test_several_workers_do_not_start_with_a_key_that_has_limits(tmp_path: Path)
     with gateway(tmp_path, "--workers", "2") as program:
         assert program.ends() == 2
     why = "workers cannot count together without store.redis, so limits allow one worker only"
-    assert program.output == f"--workers 2: {why}\n"
+    whose = "keys that have limits: alice (`gateway keys list` says where they stand)"
+    assert program.output == f"--workers 2: {why}; {whose}\n"
     with gateway(tmp_path) as program:
         assert ask(program).status_code == 401
 
@@ -182,6 +183,14 @@ def test_gunicorn_with_two_workers_stops(tmp_path: Path) -> None:
     with running([*GUNICORN, "-w", "2"], tmp_path, environment(tmp_path)) as program:
         assert program.ends(20) == 3
     assert WHY in program.output
+
+
+def test_a_second_process_names_the_keys_that_stop_it(tmp_path: Path) -> None:
+    assert new_key(tmp_path, "alice", "--limit", "requests_per_minute=5")
+    assert new_key(tmp_path, "bob")
+    with gateway(tmp_path, toml="[server]\ndrain = 0\n"), gateway(tmp_path) as second:
+        assert second.ends() == 2
+    assert "keys that have limits: alice (`gateway keys list`" in second.output
 
 
 def test_gunicorn_with_one_worker_serves(tmp_path: Path) -> None:
@@ -211,12 +220,48 @@ def test_a_key_with_limits_made_later_is_not_served_by_several(tmp_path: Path) -
         assert ask(program, key="sk-free").status_code == 200
 
 
+def test_several_make_no_key_with_limits(tmp_path: Path) -> None:
+    toml = '[[key]]\nname = "chief"\nsecret = "sk-chief"\nscopes = ["admin"]\n'
+    asked: dict[str, object] = {"name": "bob", "limits": {"requests_per_day": 5}}
+    with gateway(tmp_path, "--workers", "2", toml=toml) as program:
+        wait_until(lambda: gauge(program, "workers") == 2)
+
+        def make(body: dict[str, object]) -> httpx.Response:
+            return httpx.post(f"{program.url}/admin/keys", json=body, headers={"x-api-key": "sk-chief"}, timeout=20)
+
+        answers = [make(asked) for _ in range(4)]
+        assert {answer.status_code for answer in answers} == {400}
+        said = answers[0].json()["error"]["message"]
+        assert said.startswith("limits: another process with this data_dir may count limits")
+        assert said.endswith("would not be served; set store.redis, or run one process")
+        assert make({"name": "bob"}).status_code == 201
+
+
+def test_who_makes_one_beside_several_is_warned(tmp_path: Path) -> None:
+    with gateway(tmp_path, "--workers", "2") as program:
+        wait_until(lambda: gauge(program, "workers") == 2)
+        limited = made(tmp_path, "bob", "--limit", "requests_per_day=5")
+        free = made(tmp_path, "free")
+    assert WHY.replace("count", "count limits", 1) in limited.stderr
+    assert limited.stderr.startswith("warning: 2 processes run with this server.data_dir")
+    assert free.stderr == ""
+
+
+def test_who_makes_one_beside_one_process_is_not_warned(tmp_path: Path) -> None:
+    with gateway(tmp_path) as program:
+        wait_until(lambda: gauge(program, "workers") == 1)
+        assert made(tmp_path, "bob", "--limit", "requests_per_day=5").stderr == ""
+
+
 def new_key(folder: Path, *words: str) -> str:
     """Make a key at run time, and give its text."""
-    command: Sequence[str | Path] = [PROGRAMS / "gateway", "keys", "new", *words, "--json"]
-    made = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
-    text: str = json.loads(made.stdout)["secret"]
+    text: str = json.loads(made(folder, *words).stdout)["secret"]
     return text
+
+
+def made(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command: Sequence[str | Path] = [PROGRAMS / "gateway", "keys", "new", *words, "--json"]
+    return subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True, text=True)
 
 
 @LINUX
