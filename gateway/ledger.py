@@ -274,7 +274,9 @@ class Ledger:
     def _opened(self) -> "UsageStore":
         if self._store is None:
             make = cast("type[UsageStore]", import_path(_STORE))  # what is loaded by path is not typed
-            self._store = make(self._file, self._folder, self._keys, url=self._url, keep_days=self._keep_days)
+            self._store = make(
+                self._file, self._folder, self._keys, url=self._url, keep_days=self._keep_days, now=self._clock.time
+            )
         return self._store
 
     # what goes wrong

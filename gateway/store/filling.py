@@ -51,12 +51,22 @@ class _Gone(Exception):
 
 
 class Filling:
-    """Fills one database from the journals in a folder. `chunk_bytes`: how much of one in a transaction."""
+    """Fills one database from the journals in a folder.
 
-    def __init__(self, database: Database, folder: Path, chunk_bytes: int = _CHUNK_BYTES) -> None:
+    `chunk_bytes`: how much of one in a transaction; `now`: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        chunk_bytes: int = _CHUNK_BYTES,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._database = database
         self._folder = folder
         self._chunk_bytes = chunk_bytes
+        self._now = now
         self._read: dict[str, int] = {}  # by this process; others may have read on
 
     def fill(self) -> int:
@@ -129,12 +139,18 @@ class Filling:
             return 0
         if opened:
             with self._database.writing(None) as connection:
-                _write(connection, [Ended(**asdict(line), end=KILLED, estimated=True) for line in opened.values()])
+                found_at = self._now()  # while nobody else writes: a summary counts it that begins after this one
+                _write(connection, [_killed(line, found_at) for line in opened.values()])
         path.unlink()
         with self._database.writing(None) as connection:
             connection.execute(delete(journals).where(_OF_ONE), {"journal": path.name})
         self._read.pop(path.name, None)
         return len(opened)
+
+
+def _killed(line: Line, found_at: float) -> Ended:
+    """Close what nobody has: it ends when that is found, for a summary of the time before is said already."""
+    return Ended(**asdict(line), end=KILLED, estimated=True, total_s=max(0.0, found_at - line.started_at))
 
 
 def _is_whole(file: FileIO) -> bool:

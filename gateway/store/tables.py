@@ -173,7 +173,7 @@ usage: Final = Table(
     Column("estimated", Boolean, nullable=False),  # the tokens are not the upstream's own count
     Column("usd", Float),  # None = no price is known
     Column("first_byte_s", Float),
-    Column("total_s", Float),  # None = killed
+    Column("total_s", Float),  # of one that was killed, until that was found
 )
 Index("usage_by_time", usage.c.started_at)
 Index("usage_by_key", usage.c.key_id, usage.c.started_at)

@@ -3,7 +3,8 @@
 Blocking: call it from a worker thread. Times are Unix seconds; everything raises StoreFailed or KeyProblem.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,18 +67,30 @@ _OF_POINTS: Final = (
     func.sum(usage.c.usd).label("usd"),
     func.sum(case((_COST_UNKNOWN, 1), else_=0)).label("unpriced"),
     func.avg(usage.c.first_byte_s).label("first_byte_s"),
-    func.avg(usage.c.total_s).label("total_s"),
+    func.avg(case((usage.c.end != KILLED, usage.c.total_s))).label("total_s"),
 )
 _NO_FILTER: Final[Only] = {}
 
 
 class UsageStore:
-    """The ledger of every host that shares a database. `folder`: the journals of this one; `keep_days`: 0 = nothing."""
+    """The ledger of every host that shares a database.
 
-    def __init__(self, file: Path, folder: Path, keys: Sequence[str] = (), *, url: str = "", keep_days: int) -> None:
+    `folder`: the journals of this one; `keep_days`: 0 = nothing; `now`: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        folder: Path,
+        keys: Sequence[str] = (),
+        *,
+        url: str = "",
+        keep_days: int,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._keep_s = keep_days * _DAY_S
         self._database = Database(file, keys, url=url)
-        self._filling = Filling(self._database, folder)
+        self._filling = Filling(self._database, folder, now=now)
 
     def open(self) -> None:
         """Make the database if there is none, and see that the keys fit."""
@@ -154,7 +167,7 @@ class UsageStore:
         query = select(usage).where(*where).order_by(usage.c.started_at.desc(), usage.c.id)
         with self._database.reading() as connection:
             found = connection.execute(query.limit(limit)).mappings().all()
-        return [Ended(**row) for row in found]
+        return [Ended(**{**row, "total_s": None} if row["end"] == KILLED else row) for row in found]
 
     def _sums(self, by: Grouping, which: Sequence[ColumnElement[bool]]) -> list[Sums]:
         with self._database.reading() as connection:
@@ -171,7 +184,7 @@ def _began(since: float | None, until: float | None, key_id: str, only: Only = _
 
 
 def _ended_at() -> ColumnElement[float]:
-    return usage.c.started_at + func.coalesce(usage.c.total_s, 0.0)
+    return usage.c.started_at + func.coalesce(usage.c.total_s, 0.0)  # null: an older version's, of one that was killed
 
 
 def _grouped(by: Grouping, which: Sequence[ColumnElement[bool]], dialect: str) -> Select[*tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from io import FileIO
@@ -34,10 +35,10 @@ def filling(place: Place) -> Iterator[Make]:
     """Make what another process would fill with."""
     with ExitStack() as stack:
 
-        def make(folder: Path, chunk_bytes: int = 1 << 18) -> Filling:
+        def make(folder: Path, chunk_bytes: int = 1 << 18, now: Callable[[], float] = time.time) -> Filling:
             database = Database(place.file, url=place.url)
             stack.callback(database.close)
-            return Filling(database, folder, chunk_bytes)
+            return Filling(database, folder, chunk_bytes, now)
 
         yield make
 
@@ -113,10 +114,10 @@ def test_a_journal_that_says_it_is_whole_is_not_searched_for_what_is_open(
 
 def test_a_killed_request_is_an_estimate_without_a_price(place: Place, filling: Make, tmp_path: Path) -> None:
     write(tmp_path / "journal", "1", [opened("a")])
-    filling(tmp_path / "journal").fill()
+    filling(tmp_path / "journal", now=lambda: 8.5).fill()
     columns = 'status, input, output, estimated, usd, total_s, "key", started_at'
     assert [tuple(row) for row in place.do(f"SELECT {columns} FROM usage")] == [
-        (0, 0, 0, True, None, None, "alice", 1.0)
+        (0, 0, 0, True, None, 7.5, "alice", 1.0)
     ]
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.store.turns import Done, take_turn
 from gateway.store.usage import UsageStore
 from tests.gateway.store.places import Place
+from tests.gateway.store.test_filling import write
+from tests.gateway.store.test_journal import opened
 from tests.gateway.store.test_usage import DAY_S, NOON, fill
 
 EVERY_S = 300.0
@@ -58,6 +62,24 @@ def test_the_next_line_begins_where_the_last_one_ended(store: UsageStore, tmp_pa
         assert done.sums is not None
         assert ([row.requests for row in done.sums], done.seconds) == ([1], seconds)
     assert take(store, tmp_path, NOON + 640) == Done()  # another process comes a little later
+
+
+def test_what_a_killed_process_had_open_since_before_the_last_line_is_in_the_next_one(
+    place: Place, tmp_path: Path
+) -> None:
+    now = NOON
+    with closing(UsageStore(place.file, tmp_path / "journal", url=place.url, keep_days=30, now=lambda: now)) as store:
+        fill(store, tmp_path, {})
+        lines = [take(store, tmp_path, NOON + 300)]
+        write(tmp_path / "journal", "2", [replace(opened("killed"), started_at=NOON + 10)])
+        now = NOON + 400
+        assert store.fill() == 1  # for a report
+        lines += [take(store, tmp_path, NOON + at) for at in (600, 900)]
+        assert [done and [(row.requests, row.errors) for row in done.sums or ()] for done in lines] == [
+            [(1, 0)], [(1, 1)], [],
+        ]  # fmt: skip
+        assert [(row.id, row.total_s) for row in store.rows(None, None, 10)] == [("killed", None), ("0", 1.0)]
+        assert [point.total_s for point in store.series(NOON, NOON + 60, 60)] == [1.0]
 
 
 def test_a_clock_that_was_set_back_holds_up_neither_lines_nor_what_is_dropped(
