@@ -172,7 +172,8 @@ class Auth:
         found = self._find(given)
         if found is None:
             raise self._stranger(given, scope, open_here=right is not None)
-        context.principal = self._let_in(found, right)
+        context.principal, _ = found  # so that the log names whom it refuses
+        self._let_in(found, right)
 
     def admit(self, given: str | None, right: Right) -> Principal:
         """Say whose key this is; raise what one is refused with that is unknown, or has not this right."""
@@ -201,9 +202,8 @@ class Auth:
         keys = self._keys
         found = keys.find(digest_of(given)) if given is not None else self._vouched(scope)
         if found is not None:
-            principal = _usable(found, "chat")
-            keys.used.add(principal.id)
-            return principal
+            context.principal, _ = found  # so that the log names whom it refuses
+            return self._let_in(found, "chat")
         if self._anonymous == "always" and (given is None or not keys):
             return ANONYMOUS
         if self._anonymous == "loopback" and not keys and is_local(scope, context.headers):

@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Any
 
 import pytest
@@ -6,9 +7,10 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import CapturingLogger
 
 from gateway import ir
-from gateway.context import attach
+from gateway.context import Principal, attach
 from gateway.errors import UpstreamTimeout
-from gateway.middleware import AccessLog, RequestId
+from gateway.keys import Key, Keys, digest_of
+from gateway.middleware import AccessLog, Auth, RequestId
 from gateway.refusal import refuse
 from gateway.upstream import Target
 from tests.clocks import FakeClock
@@ -36,6 +38,19 @@ async def test_one_line_says_who_asked_what_and_how_it_ended() -> None:
     assert wanted.items() <= line.items()
     assert line["ms"] >= line["first_byte_ms"] >= 0
     assert line["request_id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "name"), [("gone", 401, "gone"), ("other", 403, "other"), ("sk-unknown", 401, "anonymous")]
+)
+async def test_it_names_the_key_that_is_refused(key: str, status: int, name: str) -> None:
+    known: dict[str, Key] = {
+        digest_of("gone"): (Principal(name="gone", id="g"), date(2020, 1, 1)),
+        digest_of("other"): (Principal(name="other", id="o", scopes=frozenset({"metrics"})), None),
+    }
+    keys = Keys(known)
+    line = await line_of(Auth(Inner(), keys), scope_of(headers={"x-api-key": key}))
+    assert (line["status"], line["key"], line["end"], keys.used) == (status, name, "error", set())
 
 
 async def test_it_says_from_where_and_in_which_dialect_was_asked() -> None:
