@@ -33,7 +33,7 @@ from gateway.middleware.auth import PLACES
 from gateway.recording import FORMAT, Answer, Call, Head, Member, Pieces, Recording, Request, pack
 from gateway.redact import Hider, credentials_in
 from gateway.tap import TAP, Heard, Tap
-from gateway.upstream import Target
+from gateway.upstream import Pooling, Target
 
 __all__ = ["Recorder"]
 
@@ -100,7 +100,7 @@ class Recorder:
             await self.app(scope, sides.receive, sides.send)
         finally:
             TAP.reset(before)
-            if sides.tap.calls or context.upstream:  # what was refused before has nothing to be replayed
+            if sides.tap.calls or _asked(context):  # what was refused before has nothing to be replayed
                 await in_thread(self._write, sides, context)
             sides.tap.close()
 
@@ -224,9 +224,15 @@ class _Sides:
             headers=hide.headers(self._reply_headers),
             pieces=hide.pieces(self._said),
             end=context.end or "done",
-            upstream=context.upstream,
+            upstream=_asked(context),
             cut=self._said_bytes - sum(len(data) for _, data in self._said),
         )
+
+
+def _asked(context: RequestContext) -> str:
+    """Name who has answered, else who failed last, or was left, without a call of which the tap would have heard."""
+    tried = context.tried
+    return context.upstream or (tried.label if tried is not None and not isinstance(tried.adapter, Pooling) else "")
 
 
 def _calls(calls: Sequence[Heard], hide: _Masking) -> Iterator[Call]:

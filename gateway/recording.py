@@ -105,7 +105,10 @@ class Call(Struct, frozen=True, kw_only=True, tag_field="part", tag="call"):
 
 
 class Answer(Struct, frozen=True, kw_only=True, tag_field="part", tag="answer"):
-    """What the caller got. `status` None: nothing. `end`: as the log says it."""
+    """What the caller got. `status` None: nothing. `end`: as the log says it.
+
+    `upstream`: who gave it; one without a network of its own also where it failed.
+    """
 
     status: int | None
     headers: dict[str, str]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from starlette.applications import Starlette
+from starlette.types import Message
 
 from gateway.app import create_app, lifespan
 from gateway.recording import Recording, joined, pack
@@ -280,6 +281,43 @@ async def test_a_member_of_a_chain_that_failed_by_itself_fails_again(
     replayed = await replay(recording)
     assert differences(recording, replayed) == []
     assert replayed.status == answer.status
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("text", "status"), [("!error 429 7", 429), ("!error 500", 500)])
+async def test_a_demo_that_fails_before_its_first_word_fails_again(
+    tmp_path: Path, text: str, status: int, stream: bool, path: str
+) -> None:
+    answer = await ask(app_with(tmp_path), text, path, stream=stream)
+    assert answer.status == status
+    recording = read(tmp_path)
+    assert (recording.calls, recording.answer.upstream) == ((), "demo/demo")
+    replayed = await replay(recording)
+    assert differences(recording, replayed) == []
+    assert (replayed.status, replayed.body) == (status, answer.body)
+
+
+async def test_a_demo_that_was_left_before_its_first_word_is_recorded(tmp_path: Path) -> None:
+    app, heard = app_with(tmp_path, timeouts={"keepalive": 0.05}), asyncio.Event()
+    body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "!slow 60"}], "stream": True})
+    asked: list[Message] = [{"type": "http.request", "body": body.encode()}]
+
+    async def receive() -> Message:
+        if not asked:
+            await heard.wait()
+        return asked.pop() if asked else {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        heard.set()  # a sign of life
+
+    async with lifespan(app):
+        await app(scope_of(CHAT), receive, send)
+    recording = read(tmp_path)
+    assert (recording.calls, recording.answer.upstream, recording.answer.end) == ((), "demo/demo", "client_closed")
+    replayed = await replay(recording)
+    assert replayed.status == 200
+    assert differences(recording, replayed) == []
 
 
 @pytest.mark.parametrize(
