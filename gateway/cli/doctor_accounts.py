@@ -12,7 +12,7 @@ __all__ = ["credentials", "store"]
 
 _REMEDIES: Final[Mapping[str, str]] = {
     "suspected": "look at its last error in `gateway credentials list`; the next answer heals it",
-    "cooling": "wait until then, or add accounts: `gateway login`",
+    "cooling": "wait until then{or_more}",
     "needs_verification": "its owner goes on at the link in `gateway credentials list`",
 }
 _REVOKED: Final = "invalid_grant"
@@ -53,26 +53,35 @@ def _upstream(loaded: Loaded, name: str, views: Sequence[CredentialView]) -> Ite
     if not views:
         yield problem(check, "there are none", "gateway login" if accounts else f"give upstream.{name}.api_key")
         return
-    pool = getattr(loaded.config.upstream[name], "pool", PoolConfig())
+    pool, more = getattr(loaded.config.upstream[name], "pool", PoolConfig()), _more(loaded, name)
     said = f"{usable} of {len(views)} can be used"
     if not usable:
         yield problem(check, said, "mend one of them, or add another")
     elif usable < pool.min_credentials:
-        fix = f"add accounts: `gateway login`; or lower upstream.{name}.pool.min_credentials"
+        fix = f"{more}; or lower upstream.{name}.pool.min_credentials"
         yield warning(check, f"{said}, fewer than min_credentials ({pool.min_credentials})", fix)
     else:
         yield ok(check, said)
     for view in views:
-        yield from _credential(check, view, accounts=accounts)
+        yield from _credential(check, view, f", or {more}" if more else "", accounts=accounts)
 
 
-def _credential(check: str, view: CredentialView, *, accounts: bool) -> Iterator[Finding]:
+def _more(loaded: Loaded, name: str) -> str:
+    """Say how an upstream gets more credentials; "" = it has one alone."""
+    upstream = loaded.config.upstream[name]
+    if isinstance(upstream, V1InternalConfig):
+        return "add accounts: `gateway login`"
+    return f"add a key to upstream.{name}.api_key" if hasattr(upstream, "api_key") else ""
+
+
+def _credential(check: str, view: CredentialView, or_more: str, *, accounts: bool) -> Iterator[Finding]:
     label = f"{view.id[:8]}{f' ({view.account})' if view.account else ''} is {view.state}"
     if is_paused(view):
         yield warning(check, f"{label}: {view.reason}", "mend that; it is tried again by itself")
     elif view.state in _REMEDIES:
         resting = ", ".join(view.cooling) if view.state == "cooling" else view.reason
-        yield warning(check, f"{label}: {resting or view.last_error or 'no reason is known'}", _REMEDIES[view.state])
+        fix = _REMEDIES[view.state].format(or_more=or_more)
+        yield warning(check, f"{label}: {resting or view.last_error or 'no reason is known'}", fix)
     elif view.state == "disabled":
         yield warning(check, f"{label}: {view.reason}", _remedy(view, accounts=accounts))
     elif view.last_error:

@@ -17,10 +17,12 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.cli.doctor_accounts import credentials as examine_credentials
 from gateway.cli.doctor_local import folder as examine_folder
 from gateway.cli.doctor_local import python, settings
 from gateway.cli.exposed import secret_files
 from gateway.config import NOT_IN_EFFECT, load
+from gateway.upstream import CredentialView, Pooling
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.cli.conftest import Run, antigravity
 from tests.ports import free_port
@@ -498,6 +500,61 @@ async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake
     assert (few["level"], few["message"]) == ("warning", "1 of 2 can be used, fewer than min_credentials (2)")
     assert (revoked["level"], " is disabled: invalid_grant" in revoked["message"]) == ("warning", True)
     assert revoked["fix"] == "log the account in again: gateway login --upstream google"
+
+
+class Resting:
+    """A pool of two, of which one rests."""
+
+    def __init__(self, upstream: str) -> None:
+        self.shown = [
+            CredentialView(
+                id=state,
+                upstream=upstream,
+                account=None,
+                project=None,
+                project_source="",
+                source="config",
+                state=state,
+                reason="",
+                link="",
+                enabled=True,
+                token_expires_at=None,
+                cooling=cooling,
+                quota={},
+                uses=0,
+                last_used_at=None,
+                last_error=None,
+            )
+            for state, cooling in (("active", dict[str, float]()), ("cooling", {"m": 1e10}))
+        ]
+
+    def views(self) -> Sequence[CredentialView]:
+        return self.shown
+
+    async def check(self, id_: str) -> CredentialView:
+        return next(one for one in self.shown if one.id == id_)
+
+
+@pytest.mark.parametrize(
+    ("table", "more"),
+    [
+        ({"type": "openai", "api_key": ["k-1", "k-2"]}, "add a key to upstream.mine.api_key"),
+        ({"type": "v1internal"}, "add accounts: `gateway login`"),
+    ],
+)
+async def test_a_pool_is_made_larger_as_it_was_made(table: dict[str, object], more: str) -> None:
+    loaded = load({"upstream": {"mine": {**table, "pool": {"min_credentials": 3}}}}, environ={}, dotenv=False)
+    found = await examine_credentials(loaded, {"mine": cast("Pooling", Resting("mine"))})
+    assert [one.fix for one in found] == [
+        f"{more}; or lower upstream.mine.pool.min_credentials",
+        f"wait until then, or {more}",
+    ]
+
+
+async def test_one_that_is_alone_is_waited_for() -> None:
+    loaded = load({"upstream": {"mine": {"type": "vertex"}}}, environ={}, dotenv=False)
+    found = await examine_credentials(loaded, {"mine": cast("Pooling", Resting("mine"))})
+    assert [one.fix for one in found] == ["", "wait until then"]
 
 
 async def test_an_oauth_client_that_google_does_not_know_is_a_problem(
