@@ -60,13 +60,11 @@ def _complete_variants(draft: Draft) -> None:
             tables[suffix] = {**{key: value for key, value in defaults.items() if value}, **written}
 
 
-def read_table(struct: type[_S], table: Tree) -> _S:
-    """Read one table that is in no file; raise ValueError with all that is wrong."""
+def read_table(struct: type[_S], table: Tree) -> tuple[_S | None, list[str]]:
+    """Read one table that is in no file; give all that is wrong, too. None: a key that it must have is."""
     draft = Draft({}, "", {})
     made = _table(struct, table, (), draft)
-    if draft.problems or not isinstance(made, struct):
-        raise ValueError("; ".join(problem.message for problem in draft.problems))
-    return made
+    return made if isinstance(made, struct) else None, [problem.message for problem in draft.problems]
 
 
 def _value(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:

@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 
 _LONGEST: Final = 64
 _NAME: Final = re.compile(r"\w(?:[\w .@+-]*[\w.@+-])?")  # it stands in paths, in logs and on pages
+_ANY: Final = "any"  # in the place of a name
 _OWN: Final = {"admin": "what operators ask through the page", "anonymous": "whoever asks without a key"}
 
 
@@ -34,9 +35,14 @@ class NewKey(Struct, frozen=True, kw_only=True):
 
 def read_new_key(table: Mapping[str, object], upstreams: Collection[str], now: float) -> NewKey:
     """Read it; raise ValueError with all that is wrong. `upstreams`: those that are configured; `now`: Unix seconds."""
-    new = read_table(NewKey, {name: value for name, value in table.items() if value is not None})
-    problems = [*_problems(new, upstreams, datetime.fromtimestamp(now, UTC))]
-    if problems:
+    given = {name: value for name, value in table.items() if value is not None}
+    new, problems = read_table(NewKey, given)
+    other = new or read_table(NewKey, {**given, "name": _ANY})[0]  # what else is wrong where the name is
+    if other is not None:
+        problems += _problems(
+            other, upstreams, datetime.fromtimestamp(now, UTC), scoped=bool(given.get("scopes", True))
+        )
+    if new is None or problems:
         raise ValueError("; ".join(problems))
     return new
 
@@ -52,13 +58,14 @@ def own_name(name: object) -> str:
     return f'"{name}" stands for {meant}; choose another name' if meant else ""
 
 
-def _problems(new: NewKey, upstreams: Collection[str], now: datetime) -> "list[str]":
+def _problems(new: NewKey, upstreams: Collection[str], now: datetime, *, scoped: bool) -> "list[str]":
+    """Say what of it cannot be; `scoped`: scopes are given, if only such as there are not."""
     found: list[str] = []
     if len(new.name) > _LONGEST or not _NAME.fullmatch(new.name):
         found.append(f"name: a name has at most {_LONGEST} letters, digits, spaces and any of _ . @ + - inside")
     if taken := own_name(new.name):
         found.append(f"name: {taken}")
-    if not new.scopes:
+    if not scoped:
         found.append("scopes: a key without any may do nothing")
     if new.expires is not None and new.expires <= now:
         found.append(f"expires: {new.expires:%Y-%m-%d %H:%M} UTC is over")

@@ -127,6 +127,24 @@ async def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert answer.json()["error"]["message"].count(";") == 3  # two that are wrong, one missing, one hint
 
 
+async def test_a_name_that_cannot_be_is_said_with_the_rest(tmp_path: Path) -> None:
+    name = "name: a name has at most 64 letters, digits, spaces and any of _ . @ + - inside"
+    limit = "limits.requests_per_minute: requests_per_minute is not a whole number"
+    given = {"name": "b/ob", "limits": {"requests_per_minute": 1.5}}
+    more = {"scopes": ["root"], "upstreams": ["dmo"]}
+    form = {"name": "b/ob", "requests_per_minute": "1.5"}
+    async with operator(tmp_path) as http:
+        answers = [
+            await http.post("/admin/keys", json=given),
+            await http.post("/admin/keys", data=form),
+            await http.post("/admin/keys", json=given | more | {"name": 7}),
+        ]
+    said = [answer.json()["error"]["message"] for answer in answers]
+    scope, upstream = 'scopes[0]: "root" is none of chat, admin, metrics', "upstreams: 'dmo' is not configured"
+    assert said[:2] == [f"{limit}; {name}"] * 2
+    assert sorted(said[2].split("; ")) == [limit, "name: expected a string, got an integer", scope, upstream]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [

@@ -89,6 +89,14 @@ def test_what_cannot_be_is_exit_2(run: Run, write: Write, words: list[str], mess
     assert not Path("data").exists()
 
 
+def test_all_that_cannot_be_is_said_at_once(run: Run) -> None:
+    refused = run("keys", "new", "b/ob", "--limit", "requests_per_minute=1.5", "--scopes", "x")
+    (said,) = refused.err.splitlines()
+    assert [part.partition(":")[0] for part in said.removeprefix("keys: ").split("; ")] == [
+        "scopes[0]", "limits.requests_per_minute", "name",
+    ]  # fmt: skip
+
+
 def test_the_list_shows_both_sources_and_no_text(run: Run, write: Write) -> None:
     write(TOML)
     text = run("keys", "new", "alice", "--models", "demo", "--limit", "concurrent=2").out.strip()
