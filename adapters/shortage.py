@@ -5,13 +5,13 @@
 A caller learns no more than the counts and the earliest time, in UTC; another day stands with its date.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from gateway.adapters.credential import SERVING, Credential
+from gateway.periods import whole_minute
 from gateway.store.states import State
 
 __all__ = ["counted", "number", "out_of_use", "until"]
@@ -60,6 +60,6 @@ def number(count: int) -> str:
 
 def until(seconds: float, now: float) -> str:
     """Say when so many seconds have passed: the first whole minute after that."""
-    moment = datetime.fromtimestamp(math.ceil(round(now + seconds) / 60) * 60, UTC)
+    moment = datetime.fromtimestamp(whole_minute(now + seconds), UTC)
     today = datetime.fromtimestamp(now, UTC).date()
     return moment.strftime("%H:%M UTC" if moment.date() == today else "%Y-%m-%d %H:%M UTC")

@@ -3,11 +3,12 @@
 What is before 1970 means its begin, and what is after the year 9999 its end: nothing happened before or will after.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["WAYS", "read_moment"]
+__all__ = ["WAYS", "read_moment", "whole_minute"]
 
 WAYS: Final = "a day such as 2026-11-30, a time such as 2026-11-30T12:00:00Z, or how long ago, such as 7d, 12h or 30m"
 _AGO: Final = re.compile(r"(\d{1,6})([dhm])")
@@ -30,3 +31,8 @@ def read_moment(text: str, now: float, *, end: bool = False) -> float:
         return min(max(moment.timestamp(), 0.0), _LAST)
     except (ValueError, OverflowError):
         raise ValueError(f"{text[:40]!r} is no moment: {WAYS}") from None
+
+
+def whole_minute(moment: float) -> float:
+    """Give the first whole minute at which what lasts until a moment is over; both are Unix seconds."""
+    return min(math.ceil(round(moment) / 60) * 60.0, _LAST)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.periods import whole_minute
+
 __all__ = ["amount", "held", "iso", "money", "percent", "seconds", "span", "utc", "words"]
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -14,8 +16,9 @@ def iso(time: float) -> str:
 
 
 def utc(time: float, now: float) -> str:
-    """Write Unix seconds for people; the day only where it is another one."""
-    then, today = datetime.fromtimestamp(time, UTC), datetime.fromtimestamp(now, UTC)
+    """Write Unix seconds for people, to the minute by which it is then; the day only where it is another one."""
+    then = datetime.fromtimestamp(whole_minute(time) if time > now else time, UTC)
+    today = datetime.fromtimestamp(now, UTC)
     day = f"{then.day} {then:%b} " if then.date() != today.date() else ""
     year = f"{then.year} " if then.year != today.year else ""
     return f"{year}{day}{then:%H:%M} UTC"

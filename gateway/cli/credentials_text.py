@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 
 from gateway.admin.credentials import row_of
 from gateway.legible import legible
+from gateway.periods import whole_minute
 from gateway.redact import redact
 from gateway.upstream import CredentialView
 
@@ -90,9 +91,11 @@ def _besides(view: CredentialView, now: float) -> Iterator[str]:
 
 
 def _when(at: float, now: float) -> str:
-    """Say a moment by this machine's clock; the day, where it is another one."""
+    """Say a moment by this machine's clock; the day and no seconds, where it is another one."""
     moment, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone()
-    return moment.strftime("%H:%M:%S" if moment.date() == today.date() else "%Y-%m-%d %H:%M")
+    if moment.date() == today.date():
+        return f"{moment:%H:%M:%S}"
+    return f"{datetime.fromtimestamp(whole_minute(at) if at > now else at).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _ago(at: float | None, now: float) -> str:

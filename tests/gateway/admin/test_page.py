@@ -9,6 +9,7 @@ from subprocess import run
 
 import pytest
 
+from gateway.adapters.shortage import until
 from gateway.admin.wording import iso, percent, span, utc
 from gateway.app import lifespan
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, log_in, made, visiting
@@ -164,11 +165,23 @@ def test_a_duration_has_at_most_two_units(seconds: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("time", "words"),
-    [(1_800_003_600, "09:00 UTC"), (1_800_086_400, "16 Jan 08:00 UTC"), (1_832_000_000, "2028 20 Jan 16:53 UTC")],
+    [
+        (1_800_003_600, "09:00 UTC"),
+        (1_800_086_400, "16 Jan 08:00 UTC"),
+        (1_832_000_000, "2028 20 Jan 16:54 UTC"),
+        (1_799_999_999, "07:59 UTC"),
+        (1_800_003_651, "09:01 UTC"),
+        (253_402_300_799, "9999 31 Dec 23:59 UTC"),
+    ],
 )
 def test_a_moment_has_its_day_where_it_is_not_today(time: float, words: str) -> None:
     assert utc(time, 1_800_000_000) == words
     assert iso(1_800_000_000.99) == "2027-01-15T08:00:00Z"
+
+
+@pytest.mark.parametrize("seconds", [1.0, 29.0, 3651.0, 4200.0])
+def test_a_pool_and_its_credential_rest_until_the_same_minute(seconds: float) -> None:
+    assert until(seconds, 1_800_000_000) == utc(1_800_000_000 + seconds, 1_800_000_000)
 
 
 @pytest.mark.parametrize(
