@@ -191,6 +191,14 @@ async def test_a_key_that_its_caller_repeats_is_not_recorded(tmp_path: Path) -> 
     assert "I am ***" in str(read(tmp_path).request.body)
 
 
+async def test_tokens_that_are_estimated_of_a_masked_prompt_differ(tmp_path: Path) -> None:
+    await ask(app_with(tmp_path), f"my key is {KEY}")
+    recording = read(tmp_path)
+    (said,) = differences(recording, await replay(recording))
+    assert said.startswith("body, at byte ")
+    assert "prompt_tokens" in said
+
+
 async def test_of_long_bodies_the_beginning_is_recorded_and_how_much_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_openai: FakeOpenAI
 ) -> None:
