@@ -60,7 +60,7 @@ _FINISHED: Final[dict[str, ir.FinishReason]] = {
     "IMAGE_PROHIBITED_CONTENT": "content_filter",
     "IMAGE_RECITATION": "content_filter",
 }
-# Never a clean end, unless a complete call came before.
+# Never a clean end, whatever came before: a call of the same answer may be missing.
 _MALFORMED: Final = {
     "MALFORMED_FUNCTION_CALL": "upstream_malformed_tool_call",
     "UNEXPECTED_TOOL_CALL": "upstream_unexpected_tool_call",
@@ -423,19 +423,20 @@ class StreamReader:
     def _ending(self) -> ir.Finished | GatewayError:
         native = self._finish
         # a call comes whole, so a tool turn may end without a reason; not where an event got lost, perhaps another call
-        if (self._call_ids or self._answered) and (native is not None or not self.skipped):
-            return ir.Finished(reason="tool_calls" if self._call_ids else "stop", native=native)
-        if native is None:
+        if native is None and (self.skipped or not (self._call_ids or self._answered)):
             return self._unfinished()
-        reason = _FINISHED.get(native)
+        said = "STOP" if native is None else native
+        reason = _FINISHED.get(said)
+        if reason is None and said not in _MALFORMED and self._visible:  # OTHER, LANGUAGE, … and names not known yet
+            reason = "stop"
+        if reason == "stop" and self._call_ids:
+            reason = "tool_calls"
         if reason is not None:
             words = self._finish_message if reason == "content_filter" else None
             return ir.Finished(reason=reason, native=native, explanation=words)
-        if native not in _MALFORMED and self._visible:  # OTHER, LANGUAGE, NO_IMAGE, … and names not known yet
-            return ir.Finished(reason="stop", native=native)
         why = f": {mask(self._finish_message)}" if self._finish_message else ", and did not say why"
-        code = _MALFORMED.get(native, "upstream_malformed")
-        return UpstreamMalformed(f"the upstream ended its answer with {mask(native)}{why}", code=code)
+        code = _MALFORMED.get(said, "upstream_malformed")
+        return UpstreamMalformed(f"the upstream ended its answer with {mask(said)}{why}", code=code)
 
     def _unfinished(self) -> ir.Finished | GatewayError:
         blocked = self._blocked

@@ -84,10 +84,23 @@ def test_unclear_end_without_anything_said_is_an_error(native: str) -> None:
     assert error.code == "upstream_malformed"
 
 
-@pytest.mark.parametrize("native", [*CLEAN, *MALFORMED, *UNCLEAR])
-def test_complete_call_makes_any_end_a_tool_turn(native: str) -> None:
+@pytest.mark.parametrize("native", ["STOP", *UNCLEAR])
+def test_complete_call_makes_a_sound_end_a_tool_turn(native: str) -> None:
     finished = end(read(chunk(function()), chunk(text("")), chunk(finish=native)))
     assert (finished.reason, finished.native) == ("tool_calls", native)
+
+
+@pytest.mark.parametrize(("native", "reason"), [item for item in CLEAN.items() if item[0] != "STOP"])
+def test_answer_that_was_cut_after_a_call_says_so(native: str, reason: str) -> None:
+    finished = end(read(chunk(function()), chunk(text("and then I wou"), finish=native)))
+    assert (finished.reason, finished.native) == (reason, native)
+
+
+@pytest.mark.parametrize(("native", "code"), MALFORMED.items())
+def test_malformed_end_after_a_call_is_an_error(native: str, code: str) -> None:
+    error = end(read(chunk(function()), chunk(finish=native)))
+    assert type(error) is UpstreamMalformed
+    assert error.code == code
 
 
 def test_complete_call_needs_no_finish_reason() -> None:
