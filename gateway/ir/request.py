@@ -207,6 +207,10 @@ class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     parallel: bool | None = None
 
+    def leaves_out(self, tool: str) -> bool:
+        """Tell whether it is narrowed to others than this one."""
+        return bool(self.names) and self.mode in ("auto", "required") and tool not in self.names
+
 
 class Sampling(Struct, gc=False, frozen=True, kw_only=True):
     """How the answer is drawn. `max_tokens` counts thoughts too.

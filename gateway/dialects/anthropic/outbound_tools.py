@@ -90,9 +90,7 @@ class _Writer:
 
     def _left_out(self, tool: ir.Tool) -> bool:
         """Tell whether a choice narrowed to some of the tools leaves this one out: the others are not declared."""
-        choice = self._choice
-        narrowed = choice is not None and choice.mode in ("auto", "required") and bool(choice.names)
-        if choice is None or not narrowed or tool.builtin is not None or tool.name in choice.names:
+        if self._choice is None or not self._choice.leaves_out(tool.name):
             return False
         self._lose(tool.path, "the choice leaves it out")
         return True

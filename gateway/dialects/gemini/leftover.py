@@ -23,17 +23,24 @@ RESOLUTIONS: Final = {
 
 _JSON_SCHEMA: Final = "response_format.json_schema"
 _NO_FUNCTIONS: Final = "there are no functions to call"
+_SERVED: Final = "a service of the upstream is called as the model sees fit"
 _UNSAID: Final = frozenset({None, "auto"})
 
 _Body = Mapping[str, object]
 
 
 def told(
-    request: ir.Request, body: _Body, losses: Iterable[ir.Loss], media: Iterable[ir.Media], *, public: bool
+    request: ir.Request,
+    body: _Body,
+    losses: Iterable[ir.Loss],
+    media: Iterable[ir.Media],
+    *,
+    declares: bool,
+    public: bool,
 ) -> tuple[ir.Loss, ...]:
     """Give all losses of a written request: the writer's own, and what is left over.
 
-    `media`: all of the request. `public`: whether it goes to the Gemini API.
+    `media`: all of the request. `declares`: whether it has functions. `public`: whether it goes to the Gemini API.
     """
     found = [*losses, *uncarried(request)]
     config = body.get("generationConfig")
@@ -47,8 +54,8 @@ def told(
         found += _identity(request, public=public)
     if request.tools:
         found += _tools(request)
-    if request.tool_choice is not None and (not body.get("toolConfig") or not _has_functions(request)):
-        found += _choice(request.tool_choice)
+    if request.tool_choice is not None and (not body.get("toolConfig") or not declares):
+        found += _choice(request.tool_choice, serves="tools" in body and "toolConfig" not in body)
     if request.output.kind != "text":
         found += _output(request.output)
     for one in media:
@@ -97,23 +104,18 @@ def _identity(request: ir.Request, *, public: bool) -> Iterator[ir.Loss]:
 
 
 def _tools(request: ir.Request) -> Iterator[ir.Loss]:
-    choice = request.tool_choice
-    allowed = choice.names if choice is not None and choice.mode == "auto" else ()
     for tool in request.tools:
         if tool.strict:
             yield _hint(f"{tool.path}.{tool.schema_path.rpartition('.')[0]}.strict".replace("..", "."), "not enforced")
         yield from emulated(tool)
-        if allowed and tool.builtin is None and tool.name not in allowed:
-            yield _hint(tool.path, "the choice leaves it out")
 
 
-def _has_functions(request: ir.Request) -> bool:
-    return any(tool.builtin is None for tool in request.tools)
-
-
-def _choice(choice: ir.ToolChoice) -> Iterator[ir.Loss]:
-    """Without functions there is nothing to choose from."""
-    yield _hint("tool_choice", _NO_FUNCTIONS)
+def _choice(choice: ir.ToolChoice, *, serves: bool) -> Iterator[ir.Loss]:
+    """Without functions there is nothing to choose from; a service, if there is one, cannot be chosen."""
+    if serves and choice.mode in ("required", "named"):
+        yield ir.Loss("tool_choice", _SERVED, "change")
+    elif choice.mode != "none":
+        yield _hint("tool_choice", _NO_FUNCTIONS)
     if choice.parallel is not None:
         yield _hint("parallel_tool_calls", _NO_FUNCTIONS)
 

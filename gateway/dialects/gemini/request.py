@@ -142,6 +142,7 @@ class _Writer:
             self.losses += [unknown(name, value) for name, value in request.extras.items()]
         self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
         self.functions = _functions(request) if request.tools else []
+        self.services = _services(request) if request.tools else []
         self.media, called = _found(request.turns)
         self.names = NameMap(_declared(request) | called if request.tools else called)
         self.placeholders: dict[str, Cleaned] = {}
@@ -168,7 +169,7 @@ class _Writer:
             parallel=not self.functions or self._parallel(),
             answer=self.answer,
             candidates=self.request.sampling.n or 1,
-            losses=told(self.request, body, self.losses, self.media, public=self.public),
+            losses=told(self.request, body, self.losses, self.media, declares=bool(self.functions), public=self.public),
             image_model=self.image,
         )
 
@@ -305,20 +306,23 @@ class _Writer:
             body["toolConfig"] = config
 
     def _tools(self) -> list[dict[str, object]]:
-        builtin = [tool for tool in self.request.tools if tool.builtin is not None]
         if self.image:
             for tool in self.request.tools:
                 self._lose(tool.path, "a drawing model takes no tools")
             return []
+        if len(self.functions) + len(self.services) < len(self.request.tools):
+            for tool in self.request.tools:
+                if tool not in (self.functions if tool.builtin is None else self.services):
+                    self._lose(tool.path, "the choice leaves it out", "hint")
         functions = [self._declare(tool) for tool in self.functions]
         functions += [self._declare_answer()] if self.answer else []
         declared: list[dict[str, object]] = [{"functionDeclarations": functions}] if functions else []
         if functions and not self._combines():
-            for tool in builtin:
+            for tool in self.services:
                 self._lose(tool.path, f"{tool.builtin} cannot stand beside functions")
             return declared
         hosted: list[dict[str, object]] = [
-            {name: self._options(tool)} for tool in builtin if (name := self._hosted(tool))
+            {name: self._options(tool)} for tool in self.services if (name := self._hosted(tool))
         ]
         return declared + hosted
 
@@ -370,7 +374,7 @@ class _Writer:
             return {}
         calling = self._calling(thinking)
         config: dict[str, object] = {"functionCallingConfig": calling} if calling else {}
-        if self._combines() and any(tool.builtin in _BUILTIN for tool in self.request.tools):
+        if self._combines() and any(tool.builtin in _BUILTIN for tool in self.services):
             config["includeServerSideToolInvocations"] = True
         return config
 
@@ -378,16 +382,20 @@ class _Writer:
         choice = self.request.tool_choice
         if choice is None and not self.claude:
             return {}
-        mode = "auto" if choice is None else choice.mode
-        calling: dict[str, object] = {"mode": _MODES[mode]}
-        if self.claude and mode == "auto":
-            calling["mode"] = "VALIDATED"
-        elif self.claude and thinking.thinks and self._forced():
+        free: dict[str, object] = {"mode": "VALIDATED" if self.claude else "AUTO"}
+        if choice is None or choice.mode == "auto":
+            return free
+        if self.claude and thinking.thinks and self._forced():
             self._lose("tool_choice", "Claude cannot be made to call a tool while it thinks")
-            calling["mode"] = "VALIDATED"
-        elif choice and choice.names and self._forced():
-            calling["allowedFunctionNames"] = [self.names.upstream(name) for name in choice.names]
-        return calling
+            return free
+        calling: dict[str, object] = {"mode": _MODES[choice.mode]}
+        if not choice.names or choice.mode == "none":
+            return calling
+        declared = {tool.name for tool in self.functions}
+        chosen = [self.names.upstream(name) for name in choice.names if name in declared]
+        if len(chosen) < len(choice.names):
+            self._lose("tool_choice", "only functions can be chosen")
+        return calling | {"allowedFunctionNames": chosen} if chosen else free
 
     def _calling_answer(self) -> dict[str, object]:
         """Let nothing but a call be the answer: of the tool that stands for it, or of one of the caller's."""
@@ -508,10 +516,22 @@ def unknown(name: str, value: Raw) -> ir.Loss:
 
 
 def _functions(request: ir.Request) -> list[ir.Tool]:
-    """List the functions to declare; a choice narrowed to some of them, but free, declares only those."""
+    """List the functions to declare; a forced choice of some of them has a field of its own, a free one has none."""
+    functions = [tool for tool in request.tools if tool.builtin is None]
     choice = request.tool_choice
-    allowed = choice.names if choice and choice.mode == "auto" else ()
-    return [tool for tool in request.tools if tool.builtin is None and (not allowed or tool.name in allowed)]
+    if choice is None or not choice.names:
+        return functions
+    chosen = [tool for tool in functions if not choice.leaves_out(tool.name)]
+    return functions if choice.mode == "required" and chosen else chosen
+
+
+def _services(request: ir.Request) -> list[ir.Tool]:
+    """List the services of the upstream that may be used: no field but that of a service forbids it."""
+    choice = request.tool_choice
+    services = [tool for tool in request.tools if tool.builtin is not None]
+    if choice is None:
+        return services
+    return [tool for tool in services if choice.mode != "none" and not choice.leaves_out(tool.name)]
 
 
 def _declared(request: ir.Request) -> set[str]:

@@ -53,12 +53,12 @@ class _Writer:
         self._losses = losses
         self._paths = request.paths
         self._model = request.model
-        self._builtin = [tool for tool in request.tools if tool.builtin is not None]
         functions = [tool for tool in request.tools if tool.builtin is None]
         declared = {tool.name for tool in functions}
         self._choice = request.tool_choice
         self._chosen = [name for name in request.tool_choice.names if name in declared] if request.tool_choice else []
         self._functions = functions if self._may_all_stand() else self._narrowed(functions)
+        self._builtin = self._narrowed([tool for tool in request.tools if tool.builtin is not None])
 
     def write(self) -> Tools:
         fields: dict[str, object] = {}
@@ -74,15 +74,20 @@ class _Writer:
         self._losses.append(ir.Loss(self._paths.get(path, path), reason, severity))
 
     def _may_all_stand(self) -> bool:
-        """Tell whether a choice narrowed to some of the tools, if it is, can be said without hiding the others."""
-        narrowed = self._choice is not None and self._choice.mode in ("auto", "required") and bool(self._chosen)
-        return self._abilities.subsets or not narrowed
+        """Tell whether a choice narrowed to some of the functions, if it is, can be said without hiding the others."""
+        return self._abilities.subsets and bool(self._chosen)
 
-    def _narrowed(self, functions: list[ir.Tool]) -> list[ir.Tool]:
-        for tool in functions:
-            if tool.name not in self._chosen:
+    def _narrowed(self, tools: list[ir.Tool]) -> list[ir.Tool]:
+        choice = self._choice
+        if choice is None:
+            return tools
+        kept = list[ir.Tool]()
+        for tool in tools:
+            if choice.leaves_out(tool.name) or (tool.builtin is not None and choice.mode == "none"):
                 self._lose(tool.path, "the choice leaves it out")
-        return [tool for tool in functions if tool.name in self._chosen]
+            else:
+                kept.append(tool)
+        return kept
 
     def _tool(self, tool: ir.Tool) -> dict[str, object]:
         written: dict[str, object] = {"name": self._names.upstream(tool.name)}
@@ -121,7 +126,9 @@ class _Writer:
         if choice is None:
             return {}
         if not self._functions:
-            self._lose("tool_choice", _NO_FUNCTIONS)
+            forced = bool(self._builtin) and choice.mode in ("required", "named")
+            if choice.mode != "none":
+                self._lose("tool_choice", _NO_FUNCTIONS, "change" if forced else "hint")
             if choice.parallel is not None:
                 self._lose("parallel_tool_calls", _NO_FUNCTIONS)  # refused without tools
             return {}

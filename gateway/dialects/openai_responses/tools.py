@@ -15,6 +15,7 @@ from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form,
 from gateway.dialects.openai_chat.wire import Custom, given
 from gateway.dialects.place import ANY, Place
 from gateway.dialects.services import FILTERS, RESPONSES, read_option
+from gateway.errors import UndeclaredTool
 
 from . import wire
 
@@ -30,7 +31,6 @@ _LEFT_OUT: Final[dict[str, tuple[str, ir.Severity]]] = {
     "image_generation": ("pictures are not drawn by a tool here", "change"),
     "file_search": ("files kept at OpenAI cannot be searched from here", "change"),
 }
-_HOSTED: Final = "a service of the upstream is called as the model sees fit"
 
 
 def flat_name(namespace: str | None, name: str) -> str:
@@ -49,8 +49,8 @@ def read_tools(tools: Iterable[Raw], place: Place) -> Iterator[ir.Tool]:
             yield _tool(raw, kind, at)
         elif kind in _LEFT_OUT:
             at.lose("", *_LEFT_OUT[kind])
-        elif kind.startswith(_SEARCH) or kind == _CODE:
-            yield _service(raw, kind, at)
+        elif builtin := _builtin(kind):
+            yield _service(raw, builtin, at)
         else:
             raise at.refuse(f"tools of type {kind!r} are not available here", "type")
 
@@ -84,8 +84,7 @@ def _tool(raw: Raw, kind: str, place: Place) -> ir.Tool:
     )
 
 
-def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
-    builtin = "code_execution" if kind == _CODE else _SEARCH
+def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:
     options = list[ir.Option]()
     for key, value in place.fields(raw).items():
         if key == "type" or not given(value):
@@ -100,6 +99,13 @@ def _service(raw: Raw, kind: str, place: Place) -> ir.Tool:
         else:
             place.lose(key, f"not carried with {builtin}")
     return ir.Tool(name=builtin, builtin=builtin, options=tuple(options), path=place.path)
+
+
+def _builtin(kind: str) -> str | None:
+    """Give the service that a tool of this type asks for."""
+    if kind == _CODE:
+        return "code_execution"
+    return _SEARCH if kind == _SEARCH or kind.startswith(f"{_SEARCH}_") else None
 
 
 def _filters(raw: Raw, place: Place) -> Iterator[ir.Option]:
@@ -141,20 +147,27 @@ def _choice(choice: wire.Choice | str | None, tools: Iterable[ir.Tool], place: P
 def _allowed(choice: wire.Choice, tools: Iterable[ir.Tool], place: Place) -> ir.ToolChoice:
     if choice.tools is None:
         raise place.refuse("required, but missing", "tools")
-    names = [
-        name for i, one in enumerate(choice.tools) for name in _names(one, tools, place.at("tools").item(i), "hint")
-    ]
-    return ir.ToolChoice(mode=choice.mode or "auto", names=tuple(dict.fromkeys(names)))
+    at = place.at("tools")
+    names = [name for i, one in enumerate(choice.tools) for name in _names(one, tools, at.item(i), "hint")]
+    if names:
+        return ir.ToolChoice(mode=choice.mode or "auto", names=tuple(dict.fromkeys(names)))
+    if choice.mode == "required":
+        at.lose("", "none of them is here to be called", "change")
+    return ir.ToolChoice(mode="none")
 
 
 def _names(choice: wire.Named, tools: Iterable[ir.Tool], place: Place, severity: ir.Severity) -> tuple[str, ...]:
-    """Give the tools that an entry stands for; none for a service."""
+    """Give the tools that an entry stands for; none for what is not here."""
     kind, name = choice.type, choice.name
     if choice.server_label is not None:
         place.lose("server_label", f"not read in a choice of type {kind}")
-    if kind in _LEFT_OUT or kind.startswith(_SEARCH) or kind == _CODE:
-        place.lose("", _HOSTED, severity)
+    if kind in _LEFT_OUT:
+        place.lose("", _LEFT_OUT[kind][0], severity)
         return ()
+    if builtin := _builtin(kind):
+        if all(tool.name != builtin for tool in tools):
+            raise place.refuse(f"{kind} is not among the tools", "type", UndeclaredTool)
+        return (builtin,)
     if kind == "namespace":
         return tuple(tool.name for tool in tools if tool.namespace and tool.namespace[0] == name) or (f"{name}__*",)
     if kind in ("function", "custom") and name is None:

@@ -149,7 +149,7 @@ RESPONSES: dict[str, Json] = {
         tool_choice={"type": "allowed_tools", "mode": "required", "tools": [SUM]},
     ),
     "a free choice of some": response(
-        tools=[function(), function("sum")],
+        tools=[function(), function("sum"), {"type": "web_search"}],
         tool_choice={"type": "allowed_tools", "mode": "auto", "tools": [SUM, {"type": "web_search"}]},
     ),
     "tools left over": response(tool_choice="auto", parallel_tool_calls=True),

@@ -175,6 +175,20 @@ def test_a_service_that_is_not_there_cannot() -> None:
     assert ("tool_choice", "change") in lost(answer)
 
 
+@pytest.mark.parametrize(
+    ("wish", "names", "told"),
+    [
+        (choice("required", "web_search"), ["web_search"], {"type": "any"}),
+        (choice("auto", "web_search"), ["web_search"], {"type": "auto"}),
+        (choice("required", "f"), ["f"], {"type": "any"}),
+    ],
+)
+def test_a_choice_of_some_leaves_functions_and_services_out(wish: ir.ToolChoice, names: list[str], told: Json) -> None:
+    answer = written(tools=(F, SEARCH), tool_choice=wish)
+    assert [tool["name"] for tool in tools(answer)] == names
+    assert answer.body["tool_choice"] == told
+
+
 def test_a_choice_without_tools_is_left_out() -> None:
     answer = written(tool_choice=choice("auto", parallel=False), paths={"parallel_tool_calls": "tool_choice.x"})
     assert "tool_choice" not in answer.body

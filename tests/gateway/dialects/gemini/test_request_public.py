@@ -96,6 +96,35 @@ def test_the_flag_and_a_choice_go_together() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("choice", "tools", "config", "told"),
+    [
+        # no field forces a service, or forbids it
+        (("named", "web_search"), ["f", "googleSearch"], {"mode": "AUTO"}, ["tool_choice"]),
+        (("none",), ["f"], {"mode": "NONE"}, []),
+        (("auto", "web_search"), ["googleSearch"], None, []),
+        (("required", "web_search"), ["googleSearch"], None, ["tool_choice"]),
+        (("auto", "f"), ["f"], {"mode": "AUTO"}, []),
+        (("required", "f"), ["f"], {"mode": "ANY", "allowedFunctionNames": ["f"]}, []),
+        (
+            ("required", "f", "web_search"),
+            ["f", "googleSearch"],
+            {"mode": "ANY", "allowedFunctionNames": ["f"]},
+            ["tool_choice"],
+        ),
+    ],
+)
+def test_a_choice_among_functions_and_services(
+    choice: tuple[Any, ...], tools: list[str], config: object, told: list[str]
+) -> None:
+    written = public(tools=(tool(), SEARCH), tool_choice=ir.ToolChoice(mode=choice[0], names=choice[1:]))
+    declared = sent(written)["tools"]
+    found = [(kind, value) for one in declared for kind, value in one.items()]
+    assert [value[0]["name"] if kind == "functionDeclarations" else kind for kind, value in found] == tools
+    assert sent(written).get("toolConfig", {}).get("functionCallingConfig") == config
+    assert lost(written, "change") == told
+
+
 def test_services_give_way_to_functions_before_gemini_3() -> None:
     written = public(tools=(tool(), SEARCH), model=GEMINI_2)
     assert [next(iter(one)) for one in sent(written)["tools"]] == ["functionDeclarations"]

@@ -166,6 +166,25 @@ def test_a_subset_is_all_that_other_servers_see() -> None:
     assert lost(answer) == [("tools[0]", "hint")]
 
 
+@pytest.mark.parametrize("mode", ["auto", "required"])
+@pytest.mark.parametrize("model", [GPT, OTHER])
+def test_a_choice_of_a_service_leaves_the_functions_out(mode: Any, model: str) -> None:
+    search = ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
+    choice = ir.ToolChoice(mode=mode, names=("web_search",))
+    answer = written(tools=(function(), search), tool_choice=choice, model=model)
+    assert not {"tools", "tool_choice"} & answer.body.keys()
+    assert answer.body["web_search_options"] == {}
+    assert lost(answer) == [("tools[0]", "hint"), ("tool_choice", "change" if mode == "required" else "hint")]
+
+
+@pytest.mark.parametrize("choice", [ir.ToolChoice(mode="none"), ir.ToolChoice(mode="auto", names=("f",))])
+def test_a_service_that_may_not_be_called_is_left_out(choice: ir.ToolChoice) -> None:
+    search = ir.Tool(name="web_search", builtin="web_search", path="web_search_options")
+    answer = written(tools=(function(), search), tool_choice=choice)
+    assert "web_search_options" not in answer.body
+    assert lost(answer) == [("web_search_options", "hint")]
+
+
 def test_no_parallel_calls_is_said_beside_auto() -> None:
     answer = body(tools=(function(),), tool_choice=ir.ToolChoice(mode="auto", parallel=False))
     assert (answer["tool_choice"], answer["parallel_tool_calls"]) == ("auto", False)

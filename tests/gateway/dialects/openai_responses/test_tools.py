@@ -151,17 +151,33 @@ def test_a_choice_is_read(choice: Any, expected: ir.ToolChoice) -> None:
     assert ask(tools=tools, tool_choice=choice).tool_choice == expected
 
 
-@pytest.mark.parametrize("kind", ["web_search_preview", "image_generation", "code_interpreter"])
-def test_a_service_cannot_be_forced(kind: str) -> None:
-    request = ask(tools=[F], tool_choice={"type": kind})
+def test_a_service_is_chosen_by_its_name() -> None:
+    request = ask(tools=[F, SEARCH], tool_choice={"type": "web_search_preview"})
+    assert request.tool_choice == ir.ToolChoice(mode="named", names=("web_search",))
+    assert lost(request) == []
+
+
+def test_a_service_that_is_left_out_cannot_be_chosen() -> None:
+    request = ask(tools=[F], tool_choice={"type": "image_generation"})
     assert (request.tool_choice, lost(request)) == (None, [("tool_choice", "change")])
 
 
-def test_services_among_the_allowed_are_told() -> None:
-    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [SEARCH, {"type": "function", "name": "f"}]}
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_services_are_among_the_allowed(mode: Any) -> None:
+    allowed = {"type": "allowed_tools", "mode": mode, "tools": [SEARCH, {"type": "function", "name": "f"}]}
     request = ask(tools=[F, SEARCH], tool_choice=allowed)
-    assert request.tool_choice == ir.ToolChoice(mode="auto", names=("f",))
-    assert lost(request) == [("tool_choice.tools[0]", "hint")]
+    assert request.tool_choice == ir.ToolChoice(mode=mode, names=("web_search", "f"))
+    assert lost(request) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("auto", []), ("required", [("tool_choice.tools", "change")])], ids=["auto", "required"]
+)
+def test_when_nothing_that_is_allowed_is_here_nothing_may_be_called(mode: str, told: list[tuple[str, str]]) -> None:
+    drawing = {"type": "image_generation"}
+    request = ask(tools=[F, drawing], tool_choice={"type": "allowed_tools", "mode": mode, "tools": [drawing]})
+    assert request.tool_choice == ir.ToolChoice(mode="none")
+    assert lost(request) == [("tools[1]", "change"), ("tool_choice.tools[0]", "hint"), *told]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +187,8 @@ def test_services_among_the_allowed_are_told() -> None:
         ({"type": "function", "name": "g"}, "tool_choice"),
         ({"type": "function"}, "tool_choice.name"),
         ({"type": "mcp", "server_label": "s"}, "tool_choice"),
+        ({"type": "web_search_preview"}, "tool_choice.type"),
+        ({"type": "allowed_tools", "tools": [{"type": "code_interpreter"}]}, "tool_choice.tools[0].type"),
         ({"type": "allowed_tools", "mode": "auto"}, "tool_choice.tools"),
         ({"type": "allowed_tools", "tools": [{"type": "namespace", "name": "n"}]}, "tool_choice"),
         ({"type": "allowed_tools", "tools": [{"type": "function"}]}, "tool_choice.tools[0].name"),
