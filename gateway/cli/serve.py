@@ -163,6 +163,8 @@ def _keys(gateway: Gateway) -> str:
     loaded, count = gateway.loaded, len(gateway.keyring)
     if not gateway.keyring:
         return f"0, anonymous access: {loaded.config.auth.allow_anonymous}"
+    if not count:
+        return "none that lets anybody in; `gateway keys new NAME` makes one"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]
     return f"{count}{_from(sources)}"
 

@@ -199,7 +199,11 @@ def mended(items: Sequence[_T], mend: Callable[[int, _T], _R]) -> list[_R] | Non
 def echoing(apply: Callable[[Fields, Answering], Fields]) -> ReplyEdit:
     """Make the edit that writes the caller's name of the model, of a function that writes it into one event."""
     return ReplyEdit(
-        name="echo", why="models.echo: the caller reads its own name", apply=apply, wanted=renamed, whole=True
+        name="echo",
+        why="models.echo: the caller reads its own name, where the upstream was asked for another one",
+        apply=apply,
+        wanted=renamed,
+        whole=True,
     )
 
 

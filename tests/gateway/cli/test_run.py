@@ -84,6 +84,15 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
     assert "sk-1" not in program.output
 
 
+def test_the_banner_says_that_the_last_key_is_revoked(folder: Path) -> None:
+    for words in (["new", "first"], ["revoke", "first"]):
+        said = subprocess.run([PROGRAMS / "gateway", "keys", *words], cwd=folder, env=environment(folder), check=False)
+        assert said.returncode == 0
+    with gateway(folder) as program:
+        assert program.says("keys:").strip() == "keys: none that lets anybody in; `gateway keys new NAME` makes one"
+        assert ask(program).status_code == 401
+
+
 def test_the_curl_line_invents_no_model(folder: Path) -> None:
     toml = '[upstream.local]\ntype = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n'
     with gateway(folder, toml=toml) as program:
