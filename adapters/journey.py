@@ -327,7 +327,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
                 pool.refused(credential, str(failure))
             return
         if rule.mark == "verify":
-            pool.need_verification(credential, failure.link)
+            pool.need_verification(credential, failure)
         elif rule.mark == "disable":
             self._shared.disable(credential, failure)
         else:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import SERVING, Credential
+from gateway.adapters.failures import Failure
 from gateway.adapters.shortage import counted, number, out_of_use
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.adapters.tokens import RefreshFailed, Tokens
@@ -35,6 +36,7 @@ _C = TypeVar("_C", bound=Credential)
 _Admit = Callable[[StoredCredential], _C | None]
 _Renew = Callable[[Transport, OAuthConfig, str], Awaitable[Tokens]]
 
+_UNVERIFIED: Final = "the account must be verified"
 _USES_S: Final = 5.0  # how long uses are only counted in memory
 _ADDED: Final = frozenset({"import", "login"})
 _OPERATOR: Final = "this gateway's operator must act"
@@ -330,9 +332,15 @@ class Pool(Generic[_C]):
         """Use a credential no more."""
         self.happen(credential, event, reason)
 
-    def need_verification(self, credential: _C, link: str | None) -> None:
+    def need_verification(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more until its owner has acted."""
-        self.happen(credential, "unverified", "the account must be verified", link or "")
+        refused = failure.status is not None  # else an answer has said it of the account
+        reason = f"{_UNVERIFIED}: {failure.error.message}" if refused else _UNVERIFIED
+        self.happen(credential, "unverified", reason, failure.link or "")
+
+    def hears_when_verified(self, credential: _C) -> bool:
+        """Tell whether the upstream's answers will say that the owner has acted: where they have said that one must."""
+        return credential.state == "needs_verification" and credential.reason == _UNVERIFIED
 
     def served(self, credential: _C) -> None:
         """Note that a request got its answer."""
@@ -352,13 +360,15 @@ class Pool(Generic[_C]):
     def _told(self, credential: _C, event: Event, reason: str, link: str) -> None:
         if event in _SAID:
             fields = {"link": link} if link else {}
-            remedy = {"hint": self._remedy(credential, event)} if credential.state == "disabled" else {}
+            remedy = {} if credential.state in SERVING else {"hint": self._remedy(credential, event)}
             self._tell(credential, _SAID[event], reason=reason, **fields, **remedy)
 
     def _tell(self, credential: _C, event: str, **fields: Any) -> None:
         self._logger.warning(event, upstream=self.name, credential=credential.label, **fields)
 
     def _remedy(self, credential: _C, event: Event) -> str:
+        if event == "unverified":
+            return f"when its owner has verified it: gateway credentials enable {credential.label}"
         if self.oauth is None:
             return f"give upstream.{self.name}.api_key another key"
         if event == "revoked":

@@ -140,8 +140,9 @@ class Tending(Generic[_C]):
     def _questions(self, credential: _C) -> tuple[ProbeName, ...]:
         if credential.state == "disabled":
             return ()
-        if credential.state == "needs_verification":  # only there the upstream says whether it still is so
-            return ("project",) if "project" in self._chosen else ()
+        if credential.state == "needs_verification":
+            asks = "project" in self._chosen and self._pool.hears_when_verified(credential)
+            return ("project",) if asks else ()
         if "models" in self._chosen and credential.id not in self._listed:
             return ("models",)  # with what is left of each
         return self._chosen
@@ -168,9 +169,9 @@ class Tending(Generic[_C]):
             self._failed(name, credential, failure)
             return False
         credential.learn(learnt)
-        # of all answers only this one says whether the owner must still act
         was = credential.state
-        verified = name == "project" and was == "needs_verification"
+        # of all answers only this one says whether the owner must still act; it may say nothing while calls are refused
+        verified = name == "project" and self._pool.hears_when_verified(credential)
         self._pool.happen(credential, "verified" if verified else "probed")
         if credential.state != was:
             fields = {"upstream": self._pool.name, "credential": credential.label, "state": credential.state}
@@ -180,7 +181,7 @@ class Tending(Generic[_C]):
     def _failed(self, name: ProbeName, credential: _C, failure: Failure) -> None:
         reason = f"{name}: {failure}"
         if failure.cause == "verification":
-            self._pool.need_verification(credential, failure.link)
+            self._pool.need_verification(credential, failure)
         elif failure.cause not in _INNOCENT:
             self._pool.happen(credential, "probe_failed", reason)
         credential.learn(Change(id=credential.id, last_error=reason, last_error_at=self._clock.time()))

@@ -129,7 +129,7 @@ class Joining:
             project = await self._projects.of(account, await self._pool.token(account), transport, tell)
         except Failure as failure:
             if failure.cause == "verification":
-                self._pool.need_verification(account, failure.link)
+                self._pool.need_verification(account, failure)
                 await tell(f"its owner must verify the account first: {failure.link or 'see its mail'}")
             else:
                 await tell(f"no project yet: {failure.error.message}")

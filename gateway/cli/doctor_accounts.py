@@ -13,7 +13,7 @@ __all__ = ["credentials", "store"]
 _REMEDIES: Final[Mapping[str, str]] = {
     "suspected": "look at its last error in `gateway credentials list`; the next answer heals it",
     "cooling": "wait until then{or_more}",
-    "needs_verification": "its owner goes on at the link in `gateway credentials list`",
+    "needs_verification": "its owner goes on at the link in `gateway credentials list`, then `… enable`",
 }
 _REVOKED: Final = "invalid_grant"
 

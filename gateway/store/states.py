@@ -19,7 +19,7 @@ State = Literal["active", "suspected", "needs_verification", "disabled"]
 Event = Literal[
     "served",  # a request got its answer
     "probed",  # a question beside the requests got its answer
-    "verified",  # the upstream no longer wants the owner to act
+    "verified",  # the upstream had asked for its owner, and no longer does
     "probe_failed",
     "failing",  # several requests in a row ended with a server's failure
     "limited",  # 429: it rests for a model
@@ -50,8 +50,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
         "stopped": "disabled",
         "enabled": "active",
     },
-    "needs_verification": {
-        "served": "active",
+    "needs_verification": {  # an answer that had begun before lifts nothing
         "verified": "suspected",
         "revoked": "disabled",
         "refused": "disabled",

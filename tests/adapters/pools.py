@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gateway.adapters.account import Account
+from gateway.adapters.failures import Failure
 from gateway.adapters.google_oauth import refresh
 from gateway.adapters.pool import Pool
 from gateway.config import LogConfig, OAuthConfig, PoolConfig
+from gateway.errors import UpstreamCredential
 from gateway.logs import logger_of
 from gateway.redact import Secret
 from gateway.store.keeper import Keeper
@@ -81,6 +83,11 @@ class Member(Notes):
 
     async def remove(self, id_: str) -> None:
         self._hub.put(StoredCredential(id=id_, source="login", state="disabled", removed=True), self)
+
+
+def verification(link: str | None = None, *, refused: bool = True) -> Failure:
+    """Make what says that an account must be verified: a refused call, or an answer about the account."""
+    return Failure(UpstreamCredential("verify it"), "verification", status=403 if refused else None, link=link)
 
 
 def account(name: str, clock: FakeClock) -> Account:

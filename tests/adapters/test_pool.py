@@ -11,7 +11,7 @@ from gateway.adapters.pool import Lease, Pool
 from gateway.config import CooldownConfig, OAuthConfig
 from gateway.errors import NoCredential, UpstreamRateLimited, UpstreamUnavailable
 from gateway.store.known import Change, Quota, StoredCredential
-from tests.adapters.pools import Notes, pool_of
+from tests.adapters.pools import Notes, pool_of, verification
 from tests.clocks import FakeClock
 
 M = "gemini-3-flash"
@@ -75,7 +75,7 @@ def test_mixed_models_starve_no_credential() -> None:
 def test_what_is_disabled_or_to_be_verified_is_not_lent() -> None:
     pool = pool_of(3, FakeClock())
     pool.disable(pool.credentials[0], "invalid_grant: gone")
-    pool.need_verification(pool.credentials[1], "https://example.invalid/verify")
+    pool.need_verification(pool.credentials[1], verification("https://example.invalid/verify"))
     assert turns(pool, 5) == [2] * 5
 
 
@@ -129,7 +129,7 @@ def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:
     pool = pool_of(3, FakeClock())
     for credential, reason in zip(pool.credentials[:2], ("invalid_grant: a", "invalid_grant: b"), strict=True):
         pool.disable(credential, reason)
-    pool.need_verification(pool.credentials[2], "https://accounts.example.invalid/?fake=1")
+    pool.need_verification(pool.credentials[2], verification("https://accounts.example.invalid/?fake=1"))
     shortage = pool.shortage(M)
     assert isinstance(shortage, NoCredential)
     assert shortage.message == "3 credentials: 1 needs verification, 2 disabled; this gateway's operator must act"
@@ -213,7 +213,7 @@ def test_the_truth_names_every_kind_of_rest_and_the_earliest_end() -> None:
     pool.cool(two, M, 23_520)
     three.learn(Change(id=three.id, quota={M: Quota(0.05, wall + 9000, wall)}))
     pool.cool(four, M, 90_000)
-    pool.need_verification(five, "https://accounts.example.invalid")
+    pool.need_verification(five, verification("https://accounts.example.invalid"))
     pool.happen(six, "stopped", "bob@example.invalid has left")
     shortage = pool.shortage(M)
     assert isinstance(shortage, UpstreamRateLimited)

@@ -13,7 +13,7 @@ from gateway.adapters.account import Account
 from gateway.adapters.pool import Lease, Pool
 from gateway.config import PoolConfig
 from gateway.store.known import Change, Quota
-from tests.adapters.pools import pool_of
+from tests.adapters.pools import pool_of, verification
 from tests.clocks import FakeClock
 
 M = "gemini-3-flash"
@@ -58,7 +58,7 @@ def test_every_strategy_respects_states_rests_floors_and_those_already_tried(str
     for number in range(20):
         place(pool, number)  # whoever's turn it is, it may be one of those
     pool.disable(pool.credentials[0], "refused")
-    pool.need_verification(pool.credentials[1], None)
+    pool.need_verification(pool.credentials[1], verification())
     pool.cool(pool.credentials[2], M, 60)
     fill(pool, 3, 0.05)
     pool.happen(pool.credentials[4], "probe_failed", "500")

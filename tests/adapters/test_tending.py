@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NoCredential
 from gateway.store.known import StoredCredential
 from tests.adapters.site import MODEL, GeminiSite, Site
 from tests.fakes.gemini_api import FakeGemini
@@ -227,6 +227,21 @@ async def test_an_account_is_asked_for_its_project_until_its_owner_has_verified_
     assert (account.state, account.link) == ("suspected", "")
     assert await site.ask() == "hi"
     assert account.state == "active"
+
+
+async def test_an_account_that_is_refused_until_it_is_verified_is_left_alone(site: Site) -> None:
+    """No answer besides says anything of it, so that none would keep requests from being refused again."""
+    adapter = await site.open(pool=health("models", "project", interval=4))
+    await passes(site, 2)
+    site.fail("403_validation_required")
+    with pytest.raises(NoCredential):
+        await site.ask()
+    before = len(site.fake.requests)
+    await passes(site, 60)
+    with pytest.raises(NoCredential):
+        await site.ask()
+    assert len(site.fake.requests) == before
+    assert adapter.views()[0].link == "https://accounts.example.invalid/signin/continue?fake=1"
 
 
 async def test_the_project_of_an_account_is_learnt(site: Site) -> None:

@@ -12,6 +12,7 @@ from tests.adapters.site import Site
 
 pytestmark = pytest.mark.anyio
 
+VERIFY = "https://accounts.example.invalid/signin/continue?fake=1"
 THREE = ("rt-1", "rt-2", "rt-3")
 
 
@@ -72,10 +73,37 @@ async def test_an_account_to_be_verified_is_left_until_its_owner_has_acted(site:
         assert await site.ask() == "hi"
     assert [token for _, token, _ in site.seen()] == ["rt-1", "rt-2", "rt-2", "rt-2", "rt-2"]
     first = adapter.credentials[0]
-    assert (first.state, first.link) == (
-        "needs_verification",
-        "https://accounts.example.invalid/signin/continue?fake=1",
-    )
+    assert (first.state, first.link) == ("needs_verification", VERIFY)
+
+
+async def test_an_account_that_is_refused_until_it_is_verified_is_lifted_by_its_operator_only(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the upstream says of the account is as it always was."""
+    site.level = "warning"
+    adapter = await site.open()
+    (account,) = adapter.credentials
+    site.fail("403_validation_required")
+    with pytest.raises(NoCredential):
+        await site.ask()
+    view = await adapter.check(account.id)
+    assert (view.state, view.link) == ("needs_verification", VERIFY)
+    assert view.reason.startswith("the account must be verified: the upstream refuses the gateway's credential: ")
+    hint = f"when its owner has verified it: gateway credentials enable {account.label}"
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["hint"] for line in lines if line["event"] == "a credential must be verified by its owner"] == [hint]
+    await adapter.enable(account.id)
+    assert await site.ask() == "hi"
+
+
+async def test_an_answer_that_had_begun_lifts_no_verification(site: Site) -> None:
+    adapter = await site.open()
+    begun = await site.begin()
+    site.fail("403_validation_required")
+    with pytest.raises(NoCredential):
+        await site.ask()
+    begun.journey.done(None)
+    assert adapter.credentials[0].state == "needs_verification"
 
 
 async def test_a_disabled_service_is_answered_by_finding_the_project_again(site: Site) -> None:

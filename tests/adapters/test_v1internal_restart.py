@@ -56,7 +56,7 @@ async def test_a_wrong_oauth_client_is_forgiven_by_a_restart(site: Site) -> None
     assert await site.ask() == "hi"
 
 
-async def test_an_account_to_be_verified_waits_over_a_restart_until_the_upstream_says_so(site: Site) -> None:
+async def test_an_account_to_be_verified_waits_over_a_restart_until_it_is_enabled(site: Site) -> None:
     await site.open()
     site.fail("403_validation_required")
     with pytest.raises(NoCredential, match="1 credential: 1 needs verification"):
@@ -64,7 +64,8 @@ async def test_an_account_to_be_verified_waits_over_a_restart_until_the_upstream
     adapter = await site.open()
     with pytest.raises(NoCredential, match="1 credential: 1 needs verification"):
         await site.ask()
-    assert (await adapter.check(adapter.credentials[0].id)).state == "active"
+    assert (await adapter.check(adapter.credentials[0].id)).state == "needs_verification"
+    assert (await adapter.enable(adapter.credentials[0].id)).state == "active"
     assert await site.ask() == "hi"
 
 

@@ -198,7 +198,12 @@ async def test_what_an_upstream_said_is_no_markup(tmp_path: Path) -> None:
 
 
 async def test_the_buttons_fit_the_state_and_the_source(tmp_path: Path) -> None:
-    upstream = Accounts(account(1), account(2, enabled=False, state="disabled"), account(3, source="config"))
+    upstream = Accounts(
+        account(1),
+        account(2, enabled=False, state="disabled"),
+        account(3, source="config"),
+        account(4, source="config", state="needs_verification"),
+    )
     page = await page_of(made(tmp_path, upstream))
     buttons = re.findall(r'aria-label="(\w[\w ]*): (person\d)', page)
     assert buttons == [
@@ -210,6 +215,9 @@ async def test_the_buttons_fit_the_state_and_the_source(tmp_path: Path) -> None:
         ("Remove for good", "person2"),
         ("Check", "person3"),
         ("Disable", "person3"),
+        ("Check", "person4"),
+        ("Enable", "person4"),
+        ("Disable", "person4"),
     ]
 
 
