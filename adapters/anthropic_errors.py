@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
 from gateway.errors import (
     GatewayError,
@@ -147,6 +147,7 @@ class _Event(Struct):
 _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
+@of_service
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     details = read_details(body)

@@ -4,6 +4,7 @@ status, body ─► the upstream's own reader ─► Failure(cause) ─► its r
 """
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
-from gateway.dialects.gemini.errors import Details
+from gateway.dialects.gemini.errors import Details, read_details
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
 from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
 
@@ -28,6 +29,7 @@ __all__ = [
     "Rule",
     "Rules",
     "cause_of",
+    "of_service",
     "own_words",
     "quota_wait",
     "unreachable",
@@ -216,6 +218,8 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 _OWN: Final = frozenset({"type", "code", "param", "status"})
 _DETAILS: Final = "details"
 _DAY_S: Final = 86_400.0
+_DENIED: Final = (401, 403)
+_BAD_GATEWAY: Final = 502
 _UNQUOTED: Final = str.maketrans("", "", "`'\"")
 
 
@@ -238,6 +242,26 @@ class Causes(Struct, frozen=True):
             if code in statuses and words in said:
                 return cause
         return self.statuses.get(code) or ("server" if code >= 500 else "final")
+
+
+def of_service(read: ReadFailure) -> ReadFailure:
+    """Let a reader read what the service itself refuses; a page is of a proxy before it, which knows no credential."""
+
+    def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+        page = body.removeprefix(BOM_UTF8).lstrip()
+        if status not in _DENIED or not _is_page(page, headers):
+            return read(status, body, headers, now)
+        words = f"the upstream failed: a page came in place of an answer (status {status}), as of a proxy or a firewall"
+        said = read_details(page).message
+        return Failure(UpstreamUnavailable(f"{words}: {said}" if said else words), "server", status=_BAD_GATEWAY)
+
+    return read_failure
+
+
+def _is_page(body: bytes, headers: Mapping[str, str]) -> bool:
+    begins = body[:1]
+    kinds = (value for name, value in headers.items() if name.lower() == "content-type")
+    return begins == b"<" or (begins not in (b"", b"{", b"[") and any("text/html" in kind.lower() for kind in kinds))
 
 
 def own_words(body: bytes) -> dict[str, object]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
@@ -58,6 +58,7 @@ _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
 }
 
 
+@of_service
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     details = read_details(body)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules
+from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules, of_service
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY
 from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
@@ -163,6 +163,7 @@ def reader(causes: Causes, address: str) -> ReadFailure:
     `address`: what to say where nothing is at the address.
     """
 
+    @of_service
     def read(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
         body = _within(body) or body
         details = read_details(body)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, REFUSED
-from gateway.adapters.failures import COMMON, STATUSES, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.failures import COMMON, STATUSES, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import UpstreamCredential, UpstreamRateLimited
 
@@ -69,6 +69,7 @@ _CAUSES: Final = Causes(
 )
 
 
+@of_service
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     details = read_details(body)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.adapters.amendments import AMENDED, REFUSED, SCHEMAS
-from gateway.adapters.failures import COMMON, STATUSES, Cause, Causes, Failure, Rule, Rules, quota_wait
+from gateway.adapters.failures import COMMON, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service, quota_wait
 from gateway.dialects.gemini.errors import Details, read_details, read_error
 from gateway.errors import GatewayError, ModelNotFound, UpstreamCredential
 
@@ -70,6 +70,7 @@ _HINTS: Final[Mapping[Cause, str]] = {
 }
 
 
+@of_service
 def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read an error answer, or the payload of an error event under status 200."""
     details = read_details(body)

@@ -123,7 +123,8 @@ def test_a_retry_after_header_is_a_delay() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"\xff\xfe", b"[" * 50_000])
 def test_a_refusal_that_cannot_be_read_goes_by_its_status(body: bytes) -> None:
     assert read_failure(502, body, {}, NOW).cause == "server"
-    assert read_failure(401, body, {}, NOW).cause == "token"
+    is_page = body.startswith(b"<")  # of a proxy
+    assert read_failure(401, body, {}, NOW).cause == ("server" if is_page else "token")
 
 
 def test_an_error_event_goes_by_its_own_code() -> None:

@@ -151,3 +151,24 @@ async def test_row_11_an_encoding_that_nobody_asked_for_is_refused(site: Site, k
         error = CALLERS[dialect].whole(answer.body).error
         assert error is not None
         assert (answer.status, repr(encoding) in error["message"]) == (502, True)
+
+
+@KIND
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"403 Forbidden"])
+async def test_row_15_a_page_under_401_or_403_says_nothing_of_the_credential(
+    site: Site, kind: str, status: bytes
+) -> None:
+    """A proxy or a firewall has written it; what the upstream itself refuses is JSON."""
+    at = site.at(kind)
+
+    async def fault(call: Call) -> None:
+        head = b"HTTP/1.1 %b\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n"
+        await call.write(head % (status, len(PAGE)) + PAGE)
+
+    at.server.always = fault
+    answer = await at.answer("anthropic")
+    assert (answer.status, (await site.line(answer))["error"]) == (502, "UpstreamUnavailable")
+    assert f"a page came in place of an answer (status {status[:3].decode()})" in answer.body.decode()
+    assert not any(key.encode() in answer.body for key in KEYS)
+    at.server.always = None
+    assert (await at.hear("anthropic")).text == "one two three"
