@@ -61,6 +61,7 @@ class Credential:
         self._trial_at = 0.0
         self._uses = 0  # since they were told to the keeper
         self._until: dict[str, float] = {}  # by the monotonic clock, which never jumps
+        self._limits: dict[str, str] = {}  # why, in the upstream's words
         self._short: dict[str, float] = {}  # models of which too little is left, by the wall clock
         self._may_serve = False
         self._hold(StoredCredential(id=self.id), self.row)
@@ -148,6 +149,10 @@ class Credential:
         if model in self._short:
             rest_s = max(rest_s, self._short[model] - self._clock.time())
         return rest_s if rest_s > EARLY_S else 0.0
+
+    def limit(self, model: str) -> str:
+        """Give the words with which the upstream keeps it from serving a model, "" where none are known."""
+        return self._limits.get(model, "")
 
     def rests_s(self, model: str) -> float:
         """Give the seconds for which it cannot serve a model, for whatever reason; 0 for none."""
@@ -269,17 +274,20 @@ class Credential:
         self.trouble, self.ours, self._paused_until = "", False, 0.0
 
     def _apply(self, change: Change) -> None:
-        self._hold(self.row, changed(self.row, change, self._clock.time()))
+        self._hold(self.row, changed(self.row, change, self._clock.time()), change.last_error)
 
-    def _hold(self, before: StoredCredential, row: StoredCredential) -> None:
-        """Take over a row, with what the hot path needs of it; a longer rest stays."""
+    def _hold(self, before: StoredCredential, row: StoredCredential, error: str = "") -> None:
+        """Take over a row, with what the hot path needs of it; a longer rest stays. `error`: what has just come."""
         now, wall = self._clock.monotonic(), self._clock.time()
         self.row = row
         rests = {model: until for model, until in self._until.items() if until > now}
-        for model, until in row.cooling.items():
-            if until > wall and until != before.cooling.get(model):
-                rests[model] = max(rests.get(model, 0.0), now + min(until - wall, self._longest_s))
+        news = {model for model, until in row.cooling.items() if until > wall and until != before.cooling.get(model)}
+        for model in news:
+            rests[model] = max(rests.get(model, 0.0), now + min(row.cooling[model] - wall, self._longest_s))
         self._until = rests
+        error = error or (row.last_error if row.last_error_at > before.last_error_at else "")
+        known = {model: said for model, said in self._limits.items() if model not in news}
+        self._limits = {model: known.get(model) or error for model in rests}  # another process may tell the rest first
         self._short = {
             model: self._short_until(quota) for model, quota in row.quota.items() if quota.remaining <= self._floor
         }

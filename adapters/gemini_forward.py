@@ -183,7 +183,7 @@ class Forward:
         if mark == "disable":
             backend.disable(credential, failure)
         elif mark is not None:
-            backend.pool.cool(credential, model, failure.wait_s)
+            backend.pool.cool(credential, model, failure.wait_s, error=failure.error)
         if isinstance(self._call.body, bytes) and self._owner is None and backend.pool.has(model, besides=self._used):
             return True
         if mark == "disable":

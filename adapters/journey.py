@@ -332,8 +332,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
             self._shared.disable(credential, failure)
         else:
             at_most_s = _BRIEFLY_S if rule.mark == "cool_briefly" else math.inf
-            said = failure.error.message
-            pool.cool(credential, self._model, failure.wait_s, at_most_s=at_most_s, spent=rule.spent, reason=said)
+            wait_s, error = failure.wait_s, failure.error
+            pool.cool(credential, self._model, wait_s, at_most_s=at_most_s, spent=rule.spent, error=error)
         self._leave()
 
     def _shortly(self, failure: Failure, rule: Rule) -> Step | None:
@@ -371,6 +371,8 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         error = failure.error
         shortage = self._shared.pool.shortage(self._model, self._only) if rule.shortage else None
         if shortage is not None:
+            if shortage.status == error.status:
+                shortage.own = error.own
             return shortage
         if isinstance(error, UpstreamCredential) and rule.mark is None and len(self._shared.pool.credentials) > 1:
             return NoCredential(f"none of {number(len(self._used))} may do this: {error.message}")

@@ -88,7 +88,7 @@ def _learnt(backend: OpenAIBackend, credential: Credential, failure: Failure) ->
     if mark == "disable":
         backend.disable(credential, failure)
     elif mark is not None:
-        backend.pool.cool(credential, "", failure.wait_s)
+        backend.pool.cool(credential, "", failure.wait_s, error=failure.error)
     return failure.error
 
 

@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import SERVING, Credential
 from gateway.adapters.failures import Failure
-from gateway.adapters.shortage import counted, number, out_of_use
+from gateway.adapters.shortage import SPENT, all_spent, counted, number, out_of_use, said, told
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
@@ -209,8 +209,10 @@ class Pool(Generic[_C]):
             return self._none(asked, model)
         serving = [one for one in asked if one.state in SERVING]
         words = self._counted(asked, model)
-        if any(one.cools_s(model) for one in serving):
-            return UpstreamRateLimited(words, retry_after=rest_s)
+        limits = [one.limit(model) for one in serving if one.cools_s(model)]
+        if limits:
+            code = SPENT if all_spent(limits) else None
+            return UpstreamRateLimited("; ".join([words, *told(limits)]), code=code, retry_after=rest_s)
         troubled = next((one for one in serving if one.trouble), serving[0])
         if troubled.ours:
             return NoCredential(f"{words}; {troubled.trouble}; {_OPERATOR}", retry_after=rest_s)
@@ -307,12 +309,16 @@ class Pool(Generic[_C]):
         *,
         at_most_s: float = math.inf,
         spent: bool = False,
-        reason: str = "",
+        error: GatewayError | None = None,
     ) -> None:
-        """Let a credential rest for a model, within the configured bounds. `spent`: nothing is left until then."""
+        """Let a credential rest for a model, within the configured bounds.
+
+        `spent`: nothing is left until then. `error`: what the upstream says.
+        """
         bounds, wall = self.config.cooldown, self._clock.time()
         seconds = max(bounds.min, min(bounds.unknown if wait_s is None else wait_s, bounds.max, at_most_s))
         quota = {model: Quota.of(0.0, wall + wait_s, wall)} if spent and wait_s is not None else {}
+        reason = said(error) if error is not None else ""
         error_at = wall if reason else 0.0
         cooling = {model: wall + seconds}
         is_news = seconds > credential.cools_s(model) + 1  # many requests may learn it at once
@@ -321,7 +327,8 @@ class Pool(Generic[_C]):
         )
         if is_news:
             self.count("cooldowns_begun", self.name)
-            self._tell(credential, "a credential cools down", model=model, seconds=round(seconds))
+            fields = {"reason": reason} if reason else {}
+            self._tell(credential, "a credential cools down", model=model, seconds=round(seconds), **fields)
 
     def happen(self, credential: _C, event: Event, reason: str = "", link: str = "") -> None:
         """Let a credential learn of an event, and tell the operator of what they must know."""

@@ -1,8 +1,9 @@
 """What people are told about a pool: how many of its credentials can serve, and what keeps the others from it.
 
-    6 credentials: 4 cooling until 14:32 UTC, 1 needs verification, 1 disabled
+    6 credentials: 4 cooling until 14:32 UTC, 1 needs verification, 1 disabled; Rate limit reached for …
 
-A caller learns no more than the counts and the earliest time, in UTC; another day stands with its date.
+A caller learns the counts, the earliest time, in UTC (another day stands with its date), and what the upstream said of
+the limits, which names no account.
 """
 
 from collections import Counter
@@ -11,11 +12,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.adapters.credential import SERVING, Credential
+from gateway.errors import GatewayError
 from gateway.periods import whole_minute
 from gateway.store.states import State
 
-__all__ = ["counted", "number", "out_of_use", "until"]
+__all__ = ["SPENT", "all_spent", "counted", "number", "out_of_use", "said", "told", "until"]
 
+SPENT: Final = "insufficient_quota"
+_REASONS: Final = 3
+_LONGEST: Final = 300
 _CLOSED: Final[Mapping[State, tuple[str, str]]] = {  # of one, of several
     "needs_verification": ("needs verification", "need verification"),
     "disabled": ("disabled", "disabled"),
@@ -51,6 +56,23 @@ def _closed_by(credential: Credential) -> str:
     if credential.state == "needs_verification":
         return "must be verified by the owner"
     return f"paused: {credential.trouble}" if credential.trouble else "not asked yet"
+
+
+def said(error: GatewayError) -> str:
+    """Give an upstream's words for a limit as they are kept: for a used-up quota with their code."""
+    return f"{SPENT}: {error.message}" if error.code == SPENT else error.message
+
+
+def all_spent(limits: Sequence[str]) -> bool:
+    """Tell whether all of these words are for used-up quotas."""
+    return all(words.startswith(SPENT) for words in limits)
+
+
+def told(limits: Sequence[str]) -> list[str]:
+    """Choose some of the words for limits, each once and in short."""
+    found = [*filter(None, dict.fromkeys(limits))]
+    short = [words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…" for words in found[:_REASONS]]
+    return [*short, "…"] if len(found) > _REASONS else short
 
 
 def number(count: int) -> str:

@@ -215,6 +215,9 @@ async def test_a_used_up_quota_is_told_by_its_code(openai: OpenAISite) -> None:
         await openai.ask()
     assert caught.value.code == "insufficient_quota"
     assert caught.value.retry_after == 60  # as long as they rest
+    with pytest.raises(UpstreamRateLimited, match="You exceeded your current quota") as again:
+        await openai.ask()
+    assert (again.value.code, len(openai.calls)) == ("insufficient_quota", 1)
 
 
 # the upstream's own troubles

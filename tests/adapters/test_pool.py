@@ -51,7 +51,7 @@ async def test_the_last_error_of_a_credential_is_the_newest() -> None:
     (one,) = pool.credentials
     one.happen("probe_failed", "models: 500")
     await clock.advance(5)
-    pool.cool(one, M, 60, reason="used up")
+    pool.cool(one, M, 60, error=UpstreamRateLimited("used up"))
     assert one.view("google").last_error == "used up"
 
 
@@ -123,6 +123,86 @@ def test_the_shortest_rest_is_what_a_caller_waits_for() -> None:
     assert isinstance(shortage, UpstreamRateLimited)
     assert shortage.retry_after == 41
     assert shortage.message == "3 credentials: 3 cooling until 08:01 UTC"
+
+
+def test_why_they_cool_is_told_each_reason_once_and_in_short() -> None:
+    pool = pool_of(7, FakeClock())
+    for credential, words in zip(pool.credentials, ("one", "two", "one", "x" * 500, "four", "five", ""), strict=True):
+        pool.cool(credential, M, 60, error=UpstreamRateLimited(words))
+    pool.cool(pool.credentials[0], "another", 60, error=UpstreamRateLimited("of another model"))
+    pool.happen(pool.credentials[1], "probe_failed", "models: 500")
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.message == f"7 credentials: 7 cooling until 08:01 UTC; one; two; {'x' * 299}…; …"
+    assert shortage.code == "rate_limit_exceeded"
+
+
+@pytest.mark.anyio
+async def test_why_one_cooled_is_forgotten_with_its_rest() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock)
+    pool.cool(pool.credentials[0], M, 60, error=UpstreamRateLimited("first"))
+    await clock.advance(61)
+    pool.cool(pool.credentials[0], M, 60)
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.message == "1 credential: 1 cooling until 08:03 UTC"
+
+
+def test_what_less_is_left_of_than_shall_be_kept_has_no_words_of_the_upstream() -> None:
+    clock = FakeClock()
+    pool = pool_of(1, clock, quota_floor=0.1)
+    (one,) = pool.credentials
+    pool.happen(one, "probe_failed", "models: 500")
+    one.learn(Change(id=one.id, quota={M: Quota(0.05, clock.time() + 60, clock.time())}))
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.message == "1 credential: 1 cooling until 08:01 UTC"
+
+
+def test_the_code_of_a_used_up_quota_stays_where_it_keeps_all() -> None:
+    pool = pool_of(3, FakeClock())
+    for credential in pool.credentials[:2]:
+        pool.cool(credential, M, 60, error=UpstreamRateLimited("no money", code="insufficient_quota"))
+    pool.happen(pool.credentials[2], "stopped")
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert (shortage.code, shortage.status) == ("insufficient_quota", 429)
+    assert shortage.message.endswith(", 1 disabled; insufficient_quota: no money")
+    pool.happen(pool.credentials[2], "enabled")
+    pool.cool(pool.credentials[2], M, 60, error=UpstreamRateLimited("too fast"))
+    shortage = pool.shortage(M)
+    assert shortage is not None
+    assert shortage.code == "rate_limit_exceeded"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("heard_first", [False, True])
+async def test_another_process_knows_why_one_cools(heard_first: bool) -> None:
+    clock = FakeClock()
+    here, there = pool_of(1, clock), pool_of(1, clock)
+    here.happen(here.credentials[0], "probe_failed", "models: 500")
+    there.take(here.credentials[0].row)
+    await clock.advance(1)
+    here.cool(here.credentials[0], M, 60, error=UpstreamRateLimited("no money", code="insufficient_quota"))
+    row = here.credentials[0].row
+    if heard_first:  # over Redis, without words
+        there.take(replace(there.credentials[0].row, cooling=row.cooling))
+    there.take(row)
+    shortage = there.shortage(M)
+    assert shortage is not None
+    assert (shortage.message.partition("; ")[2], shortage.code) == (
+        "insufficient_quota: no money",
+        "insufficient_quota",
+    )
+
+
+def test_why_one_cools_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    pool = pool_of(1, FakeClock(), level="debug")
+    pool.cool(pool.credentials[0], M, 60, error=UpstreamRateLimited("too fast"))
+    (line,) = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "a credential cools down"
+    assert json.loads(line)["reason"] == "too fast"
 
 
 def test_a_pool_of_which_all_are_disabled_has_no_credential() -> None:

@@ -71,7 +71,9 @@ async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) 
     site.fail("429_rate_limit_minutes", times=2)
     with pytest.raises(UpstreamRateLimited) as caught:
         await site.ask()
-    assert caught.value.message == "3 credentials: 2 cooling until 08:02 UTC, 1 disabled"
+    counts, _, reason = caught.value.message.partition("; ")
+    assert counts == "3 credentials: 2 cooling until 08:02 UTC, 1 disabled"
+    assert reason.startswith("You have exhausted your capacity on this model.")
 
 
 @pytest.mark.parametrize("lost", ["invalid_grant", "unauthorized_client", "no project"])

@@ -341,6 +341,20 @@ SPENT = json.dumps({"error": {"message": "no", "type": "insufficient_quota", "co
 NO_LIMIT = json.dumps({"error": {"message": "Unsupported parameter: 'max_tokens' is not supported."}}).encode()
 
 
+LIMITED = json.dumps(
+    {"error": {"message": "no tokens", "type": "tokens", "param": None, "code": "rate_limit_exceeded"}}
+).encode()
+
+
+async def test_a_limit_in_tokens_is_told_as_one_although_the_pool_has_none_left(tmp_path: Path) -> None:
+    async with passing("openai-chat", tmp_path) as same:
+        same.raw.says(LIMITED, status=429, kind=JSON)
+        response = await same.post(asking("openai-chat"))
+    error = response.json()["error"]
+    assert (response.status_code, error["type"], error["code"]) == (429, "tokens", "rate_limit_exceeded")
+    assert error["message"].endswith("; no tokens")
+
+
 def keys(same: Passed) -> list[str | None]:
     return [call.headers.get("idempotency-key") for call in same.raw.asked]
 
