@@ -83,6 +83,7 @@ Cause = Literal[
     "summaries",
     "sealing",
     "filtered",
+    "oversized",
     "adaptive",
     "budget",
     "stopping",

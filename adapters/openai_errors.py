@@ -44,6 +44,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
 RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
+    "oversized": Rule(),
     # another key may be of the account that keeps it, or has sealed it
     "kept": Rule(renew=("body",), others=math.inf, always=True),
 }
@@ -128,6 +129,7 @@ CAUSES: Final = Causes(
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
+        (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used
         (_GONE, "items are not persisted when", "kept"),
         (_GONE, "response with id", "kept"),
         (_400, "incorrect api key", "key"),
@@ -180,6 +182,8 @@ def reader(causes: Causes, address: str) -> ReadFailure:
             error, cause = UpstreamUnavailable(f"{address}: {details.message or f'status {code}'}"), "address"
         elif cause == "location":
             error = UpstreamUnavailable(f"{_LOCATION}: {details.message}")
+        elif cause == "oversized":
+            error.retry_after, error.headers = None, {"x-should-retry": "false"}
         return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.code)
 
     return read

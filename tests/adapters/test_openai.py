@@ -220,6 +220,17 @@ async def test_a_used_up_quota_is_told_by_its_code(openai: OpenAISite) -> None:
     assert (again.value.code, len(openai.calls)) == ("insufficient_quota", 1)
 
 
+async def test_a_request_that_no_minute_has_room_for_is_the_callers_and_lets_no_key_rest(openai: OpenAISite) -> None:
+    adapter = await openai.open("key-1", "key-2")
+    openai.fail("429_too_large")
+    with pytest.raises(UpstreamRateLimited, match=r"^Request too large for gpt-4\.1 .*Requested 45000") as caught:
+        await openai.ask()
+    assert (caught.value.retry_after, caught.value.headers) == (None, {"x-should-retry": "false"})
+    assert len(openai.calls) == 1
+    assert adapter.states()["cooling"] == 0
+    assert await openai.ask("less") == "less"
+
+
 # the upstream's own troubles
 
 

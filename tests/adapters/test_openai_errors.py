@@ -37,6 +37,7 @@ MEANT: dict[str, tuple[Cause, type[GatewayError], float | None]] = {
     "403_model": ("missing", ModelNotFound, None),
     "429_requests": ("rate_limit", UpstreamRateLimited, 20),
     "429_tokens": ("rate_limit", UpstreamRateLimited, 7.24),
+    "429_too_large": ("oversized", UpstreamRateLimited, None),
     "429_day": ("rate_limit", UpstreamRateLimited, 432),
     "429_quota": ("quota", UpstreamRateLimited, None),
     "429_bare": ("rate_limit", UpstreamRateLimited, None),

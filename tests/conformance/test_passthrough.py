@@ -355,6 +355,20 @@ async def test_a_limit_in_tokens_is_told_as_one_although_the_pool_has_none_left(
     assert error["message"].endswith("; no tokens")
 
 
+async def test_what_is_too_large_for_the_limit_of_one_model_goes_to_the_next_member_of_a_chain(tmp_path: Path) -> None:
+    too_large = LIMITED.replace(b"no tokens", b"Request too large for m on tokens per min (TPM): Limit 3, Requested 4")
+    models = {"alias": {"mine": ["up/m", "up/other"]}}
+    async with passing("openai-chat", tmp_path, models=models, table={"api_key": ["one", "two"]}) as same:
+        same.raw.says(too_large, status=429, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        same.raw.says(too_large, status=429, kind=JSON)
+        response = await same.post(asking("openai-chat").replace(b'"m"', b'"mine"'))
+        assert (response.status_code, len(same.raw.asked)) == (200, 2)
+        response = await same.post(asking("openai-chat"))
+    assert (response.status_code, response.json()["error"]["type"], len(same.raw.asked)) == (429, "tokens", 3)
+    assert response.headers["x-should-retry"] == "false"
+
+
 def keys(same: Passed) -> list[str | None]:
     return [call.headers.get("idempotency-key") for call in same.raw.asked]
 

@@ -203,6 +203,16 @@ NAMED: dict[str, Callable[[str], OpenAIRefusal]] = {
         x_ratelimit_remaining_tokens="500",
         x_ratelimit_reset_tokens="7.24s",
     ),
+    "429_too_large": _said(
+        429,
+        "Request too large for {model} in organization org-fake on tokens per min (TPM): Limit 30000, Requested 45000. "
+        f"The input or output tokens must be reduced in order to run successfully. {LIMITS}",
+        "tokens",
+        "rate_limit_exceeded",
+        x_ratelimit_limit_tokens="30000",
+        x_ratelimit_remaining_tokens="30000",
+        x_ratelimit_reset_tokens="0s",
+    ),
     "429_day": _said(
         429,
         "Rate limit reached for {model} in organization org-fake on requests per day (RPD): Limit 200, Used 200, "
