@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 import gateway
 from gateway.config import ConfigError
-from gateway.memory import begin, settle
+from gateway.memory import begin, settle, tidy
 
 __all__ = ["app"]
 
@@ -20,7 +20,7 @@ def _made() -> Starlette:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(_FAILED_START) from None
-    made.state.generations.settle = settle
+    made.state.generations.settle, made.state.generations.tidy = settle, tidy
     return made
 
 

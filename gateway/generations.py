@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
 from gateway.config import EVERY_S, Again, Config, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
+from gateway.memory import TIDY_S
 from gateway.scopes import decline, in_origin_form
 
 __all__ = ["Generation", "Generations", "refused", "same", "warn"]
@@ -63,7 +64,8 @@ class Generation(Protocol):
 class Generations(Generic[_G]):
     """ASGI app. `make`: makes the successor of a generation, in a worker thread; raises ConfigError.
 
-    `settle`: called when start-up, or a change of generations, is over. `told`: hears which one is the newest.
+    `settle`: called when start-up, or a change of generations, is over. `tidy`: called now and then, in a worker
+    thread. `told`: hears which one is the newest.
     """
 
     def __init__(self, first: _G, make: Callable[[Loaded, _G], _G], life: ASGIApp, told: Callable[[_G], None]) -> None:
@@ -72,6 +74,7 @@ class Generations(Generic[_G]):
         self.warns = True  # of keys that wait for a restart; else somebody else does
         self.refuses: Refuses = _refuses_nothing
         self.settle: Callable[[], None] | None = None
+        self.tidy: Callable[[], None] | None = None
         self._make = make
         self._life = life
         self._told = told
@@ -136,6 +139,8 @@ class Generations(Generic[_G]):
                     raise
                 if watches and self.watches:
                     self._watch()
+                if watches and self.tidy is not None:
+                    self._begin(self._tidy(self.tidy))
                 if self.settle is not None:
                     self.settle()
             self._users += 1
@@ -244,6 +249,11 @@ class Generations(Generic[_G]):
             del self._leaving[old]
         if self.settle is not None:
             self.settle()
+
+    async def _tidy(self, tidy: Callable[[], None]) -> None:
+        while True:
+            await self.current.clock.sleep(TIDY_S)
+            await asyncio.to_thread(tidy)
 
     # files
 

@@ -21,7 +21,7 @@ from gateway.config import ConfigError, Loaded, Problem, Refuses, Source, host_a
 from gateway.generations import Generations
 from gateway.limiter import NotAlone
 from gateway.logs import Forward
-from gateway.memory import settle
+from gateway.memory import settle, tidy
 from gateway.server import Server
 from gateway.store.folder import unusable
 from gateway.upstream import Reaching
@@ -45,7 +45,7 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     gateway.shares = workers != 1
     gateway.claims = leash is None  # a worker in the place of one that was killed must not end all for a newer key
     generations: Generations[Gateway] = app.state.generations
-    generations.settle = settle
+    generations.settle, generations.tidy = settle, tidy
     generations.refuses = refuses
     generations.watches = generations.warns = leash is None  # else the parent does
     logging.getLogger().addHandler(Forward(gateway.newest.bound))

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from gateway.app import Gateway, assemble, create_app
 from gateway.config import EVERY_S, load
 from gateway.generations import Generations
+from gateway.memory import TIDY_S
 from gateway.signatures import Kept
 from gateway.transport import Transport
 from tests.clocks import FakeClock
@@ -409,6 +410,18 @@ async def test_an_edited_file_is_noticed_when_it_is_left_alone(tmp_path: Path) -
             await clock.advance(EVERY_S)
             await asyncio.sleep(0.01)  # a look is taken in a thread
         assert generations.current.loaded.config.auth.keys[0].reveal() == "sk-b"
+
+
+async def test_a_process_of_its_own_is_tidied_while_it_lives(tmp_path: Path) -> None:
+    clock, file, tidied = FakeClock(), tmp_path / "gateway.toml", threading.Semaphore(0)
+    file.write_text(KEYED)
+    app = assemble(Gateway(load(file, environ={}), clock=clock))
+    app.state.generations.tidy = tidied.release
+    async with serve(app):
+        for _ in range(2):
+            assert not tidied.acquire(blocking=False)
+            await clock.advance(TIDY_S)
+            assert await asyncio.to_thread(tidied.acquire, timeout=10)
 
 
 async def test_an_app_whose_life_nobody_ends_does_not_look(tmp_path: Path) -> None:

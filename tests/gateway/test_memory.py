@@ -42,6 +42,21 @@ del body
 print((resident() - before) >> 20)
 """
 
+BURST = """
+import os
+from pathlib import Path
+from gateway.memory import begin, tidy
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+begin()
+before = resident()
+answers = [bytearray(1 << 14) for _ in range(4_000)]
+lasting = answers[::40]
+del answers
+{first}
+print((resident() - before) >> 20)
+"""
+
 OLD = """
 import gc, sys
 from collections import deque
@@ -73,6 +88,12 @@ def test_threads_share_one_heap() -> None:
 @glibc
 def test_what_a_large_body_took_is_given_back() -> None:
     assert int(run(KEPT, "begin()")) < int(run(KEPT, "")) - 10
+
+
+@glibc
+def test_what_a_burst_took_is_given_back() -> None:
+    """Of 64 MB one part in 40 stays in use, so that the end of the heap does."""
+    assert int(run(BURST, "tidy()")) < int(run(BURST, "")) - 40
 
 
 def test_cycles_that_have_lived_are_found_however_much_start_up_made() -> None:

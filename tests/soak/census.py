@@ -15,13 +15,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import gateway.middleware.exposition  # noqa: F401 - loaded when /metrics is first asked for: chance decides when and where
-from gateway.ir import Signature
-from gateway.signatures import SIZE, TTL_S, Kept, SignatureMemory
 
 __all__ = ["PATH", "Census", "Counted"]
 
 PATH = "/soak/census"
-SIGNATURE = 400  # characters
 
 
 class Counted(Struct):
@@ -55,7 +52,6 @@ class Census:
 
 def _counted(scope: Scope) -> Counted:
     gateway = scope["app"].state.gateway
-    _fill(gateway.relay.memory)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     connector = gateway.transport._session.connector
     gc.collect()
@@ -68,14 +64,6 @@ def _counted(scope: Scope) -> Counted:
         blocks=sys.getallocatedblocks(),
         heap_mb=_heap_mb(),
     )
-
-
-def _fill(memory: SignatureMemory) -> None:
-    """Fill what keeps the signatures of two hours: each one more then takes the place of another, as it does later."""
-    for number in range(SIZE - len(memory)):
-        call = f"filled-{number}"
-        kept = Kept(signature=Signature("gemini", call.rjust(SIGNATURE, "x"), "f"))
-        memory._put(("filled", call), kept, SIGNATURE, TTL_S)
 
 
 def _named(task: asyncio.Task[object]) -> str:
