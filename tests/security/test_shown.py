@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from gateway.store.journal import Ended
 from gateway.store.reports import Report, Sums
 from gateway.testing import Finding
 from gateway.testing import Report as Outcome
-from gateway.upstream import CredentialView
+from tests.gateway.admin.accounts import account
 from tests.gateway.cli.conftest import Run, folder, run
 from tests.gateway.store.test_filling import write
 
@@ -41,24 +42,8 @@ def of_models(said: str) -> str:
 
 
 def of_credentials(said: str) -> str:
-    view = CredentialView(
-        id="1234567890",
-        upstream="google",
-        account=said,
-        project=said,
-        project_source=said,
-        source="login",
-        state="cooling",
-        reason=said,
-        link="",
-        enabled=True,
-        token_expires_at=None,
-        cooling={said: 0.0},
-        quota={said: (0.5, None)},
-        uses=1,
-        last_used_at=None,
-        last_error=said,
-    )
+    names: dict[str, Any] = dict.fromkeys(("account", "project", "project_source", "reason", "last_error"), said)
+    view = account(state="cooling", cooling={said: 0.0}, quota={said: (0.5, None)}, uses=1, **names)
     return credentials([view])
 
 

@@ -22,8 +22,8 @@ from gateway.cli.doctor_local import folder as examine_folder
 from gateway.cli.doctor_local import python, settings
 from gateway.cli.exposed import secret_files
 from gateway.config import NOT_IN_EFFECT, load
-from gateway.upstream import CredentialView, Pooling
 from tests.fakes.v1internal import FakeV1Internal
+from tests.gateway.admin.accounts import Accounts, account
 from tests.gateway.cli.conftest import Run, antigravity
 from tests.ports import free_port
 from tests.postgres_server import PostgresServer
@@ -502,37 +502,10 @@ async def test_a_revoked_one_is_to_log_in_again(examine: Any, write: Write, fake
     assert revoked["fix"] == "log the account in again: gateway login --upstream google"
 
 
-class Resting:
-    """A pool of two, of which one rests."""
-
-    def __init__(self, upstream: str) -> None:
-        self.shown = [
-            CredentialView(
-                id=state,
-                upstream=upstream,
-                account=None,
-                project=None,
-                project_source="",
-                source="config",
-                state=state,
-                reason="",
-                link="",
-                enabled=True,
-                token_expires_at=None,
-                cooling=cooling,
-                quota={},
-                uses=0,
-                last_used_at=None,
-                last_error=None,
-            )
-            for state, cooling in (("active", dict[str, float]()), ("cooling", {"m": 1e10}))
-        ]
-
-    def views(self) -> Sequence[CredentialView]:
-        return self.shown
-
-    async def check(self, id_: str) -> CredentialView:
-        return next(one for one in self.shown if one.id == id_)
+def resting() -> Accounts:
+    """Make a pool of two, of which one rests."""
+    of: dict[str, Any] = {"upstream": "mine", "account": None}
+    return Accounts(account(1, **of), account(2, state="cooling", cooling={"m": 1e10}, **of))
 
 
 @pytest.mark.parametrize(
@@ -544,7 +517,7 @@ class Resting:
 )
 async def test_a_pool_is_made_larger_as_it_was_made(table: dict[str, object], more: str) -> None:
     loaded = load({"upstream": {"mine": {**table, "pool": {"min_credentials": 3}}}}, environ={}, dotenv=False)
-    found = await examine_credentials(loaded, {"mine": cast("Pooling", Resting("mine"))})
+    found = await examine_credentials(loaded, {"mine": resting()})
     assert [one.fix for one in found] == [
         f"{more}; or lower upstream.mine.pool.min_credentials",
         f"wait until then, or {more}",
@@ -553,7 +526,7 @@ async def test_a_pool_is_made_larger_as_it_was_made(table: dict[str, object], mo
 
 async def test_one_that_is_alone_is_waited_for() -> None:
     loaded = load({"upstream": {"mine": {"type": "vertex"}}}, environ={}, dotenv=False)
-    found = await examine_credentials(loaded, {"mine": cast("Pooling", Resting("mine"))})
+    found = await examine_credentials(loaded, {"mine": resting()})
     assert [one.fix for one in found] == ["", "wait until then"]
 
 
