@@ -188,8 +188,10 @@ def test_gunicorn_with_two_workers_stops(tmp_path: Path) -> None:
 def test_a_second_process_names_the_keys_that_stop_it(tmp_path: Path) -> None:
     assert new_key(tmp_path, "alice", "--limit", "requests_per_minute=5")
     assert new_key(tmp_path, "bob")
-    with gateway(tmp_path, toml="[server]\ndrain = 0\n"), gateway(tmp_path) as second:
-        assert second.ends() == 2
+    with gateway(tmp_path, toml="[server]\ndrain = 0\n") as program:
+        assert ask(program).status_code == 401  # it holds the place before the other asks for it
+        with gateway(tmp_path) as second:
+            assert second.ends() == 2
     assert "keys that have limits: alice (`gateway keys list`" in second.output
 
 
