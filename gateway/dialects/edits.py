@@ -4,7 +4,8 @@
     reply   ─► its events, as they are in the stream ─► the same ─► the same bytes, or one event written anew
 
 What no edit is about is not looked at. An object that is written anew keeps its other values byte for byte, in their
-order; of a name that stands in it twice the last value counts, as for any reader.
+order; of a name that stands in it twice the last value counts. Not every reader takes that one, so a request with
+such a name is always written anew: what was checked here is what the upstream reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "DAMAGED",
     "FOREIGN",
     "FOREIGN_THOUGHTS",
+    "ONCE",
     "UNREADABLE",
     "Applied",
     "Edit",
@@ -38,6 +40,7 @@ __all__ = [
     "mended",
     "read",
     "renamed",
+    "repeats",
     "table_of",
     "take_model",
 ]
@@ -54,6 +57,7 @@ _MANY: Final = msgspec.json.Decoder(list[Fields])
 _encode: Final = msgspec.json.Encoder().encode
 _TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = Raw(b"null")
+_QUOTE: Final = b'"'
 
 # why a signature does not go on
 DAMAGED: Final = "the signature is damaged"
@@ -119,6 +123,12 @@ class RequestEdit(Edit, Generic[_Target], frozen=True, kw_only=True):
     apply: Callable[[Words[_Target]], None]
 
 
+ONCE: Final = Edit(
+    name="once",
+    why="of a name that stands twice the last value was checked; the upstream may read the first",
+    on="request",
+)
+
 Applied = Callable[[Fields, Answering], Fields | None]
 
 
@@ -152,13 +162,24 @@ class Edited(Struct, frozen=True):
 def edited(request: ir.Request, body: Raw, target: _Target, table: Sequence[RequestEdit[_Target]]) -> Edited:
     """Take a caller's own words for one upstream."""
     words = Words(_FIELDS.decode(body), request, target)
-    applied: list[Edit] = []
+    applied: list[Edit] = [ONCE] if repeats(body, words.fields) else []
     for edit in table:
         words.changed = False
         edit.apply(words)
         if words.changed:
             applied += table_of((edit,))
     return Edited(Raw(_encode(words.fields)) if applied else body, tuple(applied), tuple(words.losses))
+
+
+def repeats(body: Raw, fields: Fields) -> bool:
+    """Tell whether a name stands twice in an object that was decoded to these members, or holds a quotation mark.
+
+    As little as can stand around members is two braces, and two quotation marks, a colon and a comma for each. Where
+    there is more, it may be white space: then the quotation marks are counted.
+    """
+    if len(body) <= sum(map(len, (*fields, *fields.values())), 4 * len(fields) + 1):
+        return False
+    return bytes(body).count(_QUOTE) - b"".join(fields.values()).count(_QUOTE) > 2 * len(fields)
 
 
 def table_of(edits: Iterable[Edit]) -> tuple[Edit, ...]:

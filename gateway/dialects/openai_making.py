@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.content import decode
+from gateway.dialects.edits import repeats
 from gateway.dialects.openai_chat.errors import write_error
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed
 from gateway.sse import event, json_line
@@ -46,12 +47,11 @@ def _named(raw: Raw) -> str:
 def renamed(document: bytes, model: str, *, added: bool = False) -> bytes:
     """Put another name of the model into a JSON object that has one, or none and it is to be `added`.
 
-    A document that needs no change stays byte for byte as it is.
+    A document that needs no change stays byte for byte as it is; one in which a name stands twice is written anew.
     """
     fields, name = _FIELDS.decode(document), Raw(_encode(model))
-    if ("model" not in fields and not added) or fields.get("model") == name:
-        return document
-    return _encode(fields | {"model": name})
+    after = fields | {"model": name} if added or "model" in fields else fields
+    return document if after == fields and not repeats(Raw(document), fields) else _encode(after)
 
 
 def check_answer(document: bytes) -> None:

@@ -68,16 +68,16 @@ def test_the_tables_are_closed() -> None:
     """Another edit needs a name here, a reason, a test and the documentation."""
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
-            *("model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
+            *("once", "model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
             *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
         ],
-        "openai-responses": ["model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
+        "openai-responses": ["once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
-            *("model", "own", "blank", "shown", "defaults", "refused", "budget", "unforced", "marks"),
+            *("once", "model", "own", "blank", "shown", "defaults", "refused", "budget", "unforced", "marks"),
             *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
-            *("model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
+            *("once", "model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
             *("path", "roles", "empty", "order", "ids", "services", "unknown", "format"),
         ],
     }

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Fields, read
+from gateway.dialects.edits import Fields, read, repeats
 
 from .inbound_wire import camel
 
@@ -22,22 +22,24 @@ _WITHIN: Final = frozenset({"batch", "inputConfig", "request", "requests"})
 _FOLDER: Final = "models/"
 _TUNED: Final = "tunedModels/"
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
+_MANY: Final = msgspec.json.Decoder(list[Raw])
 _NAME: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def named_as(body: bytes, model: str) -> bytes:
     """Let the model that a body names, wherever it does, be this one; all else stays as it came."""
-    fields = read(Raw(body), _FIELDS)
+    given = Raw(body)
+    after = _object(given, model)
+    return body if after is given else bytes(after)
+
+
+def _object(raw: Raw, model: str) -> Raw:
+    fields = read(raw, _FIELDS)
     if fields is None:
-        return body
-    after = _named(fields, model)
-    return body if after == fields else _encode(after)
-
-
-def _named(fields: Fields, model: str) -> Fields:
-    return {field: _value(field, value, model) for field, value in fields.items()}
+        return raw
+    after = {field: _value(field, value, model) for field, value in fields.items()}
+    return raw if after == fields and not repeats(raw, fields) else Raw(_encode(after))
 
 
 def _value(field: str, value: Raw, model: str) -> Raw:
@@ -45,9 +47,11 @@ def _value(field: str, value: Raw, model: str) -> Raw:
         return _name(value, model)
     if camel(field) not in _WITHIN:
         return value
-    one, several = read(value, _FIELDS), read(value, _MANY) or []
-    after = [_named(each, model) for each in several] if one is None else _named(one, model)
-    return value if after in (one, several) else Raw(_encode(after))
+    several = read(value, _MANY)
+    if several is None:
+        return _object(value, model)
+    after = [_object(each, model) for each in several]
+    return value if after == several else Raw(_encode(after))
 
 
 def _name(value: Raw, model: str) -> Raw:

@@ -14,6 +14,7 @@ from gateway.dialects import Answering
 from gateway.dialects.edits import (
     DAMAGED,
     FOREIGN,
+    ONCE,
     Fields,
     ReplyEdit,
     RequestEdit,
@@ -130,7 +131,7 @@ def _parallel(words: _Words) -> None:
 def _own(words: _Words) -> None:
     """Take out what this gateway hung on messages that another upstream made."""
     given = bytes(words.fields.get("messages", _NULL))
-    if not any(mark in given for mark in _MARKS):
+    if not any(map(given.__contains__, _MARKS)):
         return
     messages = read(Raw(given), _RAWS) or []
     after = mended(messages, lambda place, one: _message(one, f"messages[{place}]", words))
@@ -318,7 +319,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-TABLE: Final = table_of((*REQUESTS, *REPLIES))
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES))
 
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:

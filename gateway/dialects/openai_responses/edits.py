@@ -13,6 +13,7 @@ from gateway.dialects import Answering
 from gateway.dialects.edits import (
     DAMAGED,
     FOREIGN_THOUGHTS,
+    ONCE,
     UNREADABLE,
     Fields,
     ReplyEdit,
@@ -227,7 +228,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(_mask),
 )
-TABLE: Final = table_of((*REQUESTS, *REPLIES))
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES))
 
 
 def screen(data: bytes, _: Answering) -> bool:
