@@ -14,7 +14,7 @@ Each of them may be one Fernet token, as a whole.
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -58,9 +58,13 @@ class ImportedCredential(Struct, frozen=True, kw_only=True):
 
 
 class Imported(Struct, frozen=True, kw_only=True):
-    """What a file holds: accounts, and the OAuth client that they belong to, where it says."""
+    """What a file holds: accounts, and the OAuth client that they belong to, where it says.
+
+    `others`: what stands among the accounts of a map and is none, by its name, with the reason.
+    """
 
     credentials: tuple[ImportedCredential, ...]
+    others: Mapping[str, str] = {}
     client_id: str = ""
     client_secret: str = ""
     token_url: str = ""
@@ -90,6 +94,8 @@ _SINGLE: Final = "antigravity_refresh_token"
 _SINGLES_PROJECT: Final = "antigravity_project_id"
 _DEFAULT_FILE: Final = "credentials1.json"
 _READ: Final = frozenset((*_Account.__struct_fields__, *_Client.__struct_fields__))
+_CLIENT: Final = "oauth_config"
+_ABOUT_CLIENT: Final = frozenset((_CLIENT, *_Client.__struct_fields__))
 
 
 def load_credentials(file: Path, keys: Sequence[str] = (), *, empty: bool = False) -> Imported:
@@ -145,6 +151,7 @@ def read_credentials(data: bytes, *, empty: bool = False) -> Imported:
     client = _client(content, [entry for entry, _ in entries])
     return Imported(
         credentials=tuple(found),
+        others=_others(content),
         client_id=client.client_id or "",
         client_secret=client.client_secret or "",
         token_url=client.token_url or client.token_uri or "",
@@ -165,8 +172,24 @@ def _entries(content: object) -> Iterator[tuple[dict[str, Any], str]]:
             yield {"refresh_token": table[_SINGLE], "project_id": table.get(_SINGLES_PROJECT)}, _SINGLE
         else:
             for name, entry in table.items():
-                if isinstance(entry, dict) and "refresh_token" in entry:
-                    yield {"email": name, **cast(dict[str, Any], entry)}, name
+                if _is_account(entry):
+                    yield {"email": name, **entry}, name
+
+
+def _is_account(entry: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(entry, dict) and "refresh_token" in entry
+
+
+def _others(content: object) -> dict[str, str]:
+    """Say why what stands in a map of accounts is none, but for what is said of their client."""
+    table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
+    if isinstance(table.get("projects"), list) or "refresh_token" in table or table.get(_SINGLE):
+        return {}  # no map
+    return {
+        name: "has no refresh_token" if isinstance(entry, dict) else "is no account"
+        for name, entry in table.items()
+        if not _is_account(entry) and name not in _ABOUT_CLIENT
+    }
 
 
 def _lists(content: object) -> bool:
@@ -199,11 +222,11 @@ def _credential(entry: dict[str, Any], where: str) -> ImportedCredential:
 def _client(content: object, entries: list[dict[str, Any]]) -> _Client:
     """Read the OAuth client: of the file, else of the first account that names one."""
     table = cast(dict[str, Any], content) if isinstance(content, dict) else {}
-    given = table.get("oauth_config") or next((one for one in (table, *entries) if one.get("client_id")), table)
+    given = table.get(_CLIENT) or next((one for one in (table, *entries) if one.get("client_id")), table)
     try:
         return msgspec.convert(given, _Client)
     except msgspec.ValidationError as error:
-        raise ValueError(f"oauth_config: {error}") from None
+        raise ValueError(f"{_CLIENT}: {error}") from None
 
 
 def _named(data: bytes, folder: Path) -> str:

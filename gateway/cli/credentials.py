@@ -115,7 +115,8 @@ def import_(found: Loaded, file: Path, upstream: str | None, as_json: bool) -> N
     """Take the accounts of a credentials file into the store; the file is only read.
 
     An account is known by the hash of its refresh token, then by its e-mail, and what the store knows stays. One that
-    was removed comes back. `gateway import` takes the settings of the other program along.
+    was removed comes back. What is no account is named, exit 1. `gateway import` takes the settings of the other
+    program along.
     """
     taken: Taken = import_module("gateway.cli.credentials_files").import_(found, upstream, file)
     for note in taken.notes:
@@ -123,6 +124,10 @@ def import_(found: Loaded, file: Path, upstream: str | None, as_json: bool) -> N
     rows = [{"old": fate.old, "word": fate.word} for fate in taken.fates]
     lines = (f"{fate.old}: {fate.word}" for fate in taken.fates)
     click.echo(msgspec.json.encode({"upstream": taken.upstream, "accounts": rows}) if as_json else "\n".join(lines))
+    for name, reason in taken.others.items():
+        click.echo(f"{name} was not taken: it {reason}", err=True)
+    if taken.others:
+        raise SystemExit(1)
 
 
 @_command("export")

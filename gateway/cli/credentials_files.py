@@ -27,10 +27,11 @@ _OTHER: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """What became of the accounts of a file. `notes`: what its reader should know besides."""
+    """What became of the accounts of a file. `others`: what was not taken, with why. `notes`: what to know besides."""
 
     upstream: str
     fates: Sequence[Fate]
+    others: Mapping[str, str]
     notes: Sequence[str]
 
 
@@ -40,7 +41,7 @@ def import_(loaded: Loaded, upstream: str | None, file: Path) -> Taken:
     imported = _read(file, loaded)
     with stored(loaded) as store:
         fates = take_in(store, name, imported.credentials, configured=ids_given(config), by_hand=True)
-    return Taken(upstream=name, fates=fates, notes=[*_notes(name, config, imported)])
+    return Taken(upstream=name, fates=fates, others=imported.others, notes=[*_notes(name, config, imported)])
 
 
 def export(loaded: Loaded, upstream: str | None, secrets: bool) -> bytes:

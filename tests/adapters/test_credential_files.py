@@ -90,6 +90,21 @@ def test_an_e_mail_map_gives_the_e_mails() -> None:
     assert read({"a@example.invalid": {"refresh_token": "rt-1"}}).credentials[0].email == "a@example.invalid"
 
 
+def test_what_is_no_account_in_a_map_is_named_with_why() -> None:
+    account, client = {"refresh_token": "rt-1"}, {"oauth_config": {"client_id": "c"}, "token_uri": "https://t"}
+    imported = read({**client, "a@example.invalid": account, "b@example.invalid": {"token": "x"}, "version": 2})
+    assert len(imported.credentials) == 1
+    assert imported.others == {"b@example.invalid": "has no refresh_token", "version": "is no account"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TOKENS, {"refresh_token": "rt-1", "note": {}}, {"antigravity_refresh_token": "rt-1", "antigravity_port": 1}],
+)
+def test_only_a_map_has_others_than_accounts(content: object) -> None:
+    assert read(content).others == {}
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -345,6 +345,14 @@ def test_every_shape_is_imported(command: Run, write: Write, folder: Path, name:
     assert file.read_bytes() == before
 
 
+def test_what_is_no_account_is_named_and_the_others_are_taken(command: Run, write: Write, folder: Path) -> None:
+    write(ACCOUNTS)
+    file = write_tokens(folder, {"one@example.org": {"refresh_token": "1//one"}, "two@example.org": {"token": "t"}})
+    done = command("credentials", "import", file)
+    assert (done.code, done.err) == (1, "two@example.org was not taken: it has no refresh_token\n")
+    assert id_of("1//one") in listed(command)
+
+
 def test_an_encrypted_file_is_imported_with_the_stores_key(command: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS)
     key = Fernet.generate_key()
