@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
-from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.openai_chat.outbound_usage import Tally as ChatTally
@@ -75,7 +74,7 @@ def _said(body: bytes) -> Sequence[bytes | str]:
 def _add(counted: _Counted, own: Tally, chat: ChatTally) -> None:
     """Take what one answer or event tells; reports are cumulative in each of these forms."""
     if (report := counted.usage_metadata) is not None:
-        own.add(_read_alone(report))
+        own.add(report)
     within = read_part(counted.interaction, _INTERACTION)
     for usage in (counted.usage, within.usage if within is not None else UNSET):
         told = read_part(usage, _INTERACTED)
@@ -83,12 +82,6 @@ def _add(counted: _Counted, own: Tally, chat: ChatTally) -> None:
             chat.add(usage)
         else:
             own.add(_in_own_words(told))
-
-
-def _read_alone(report: UsageMetadata) -> UsageMetadata:
-    """Let a total that stands alone be that of the prompt."""
-    total = report.total_token_count
-    return replace(report, prompt_token_count=total) if report == UsageMetadata(total_token_count=total) else report
 
 
 def _in_own_words(told: _Interacted) -> UsageMetadata:

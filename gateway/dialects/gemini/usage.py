@@ -43,7 +43,7 @@ class Tally:
     def usage(self) -> ir.Usage | None:
         """Give the counts, None before the first: input with cached and tool-use tokens, output with thoughts."""
         if self._counted is None and self._told:
-            input_tokens = self._prompt + self._tool_use
+            input_tokens = (self._prompt or self._unsaid()) + self._tool_use
             output = self._output(input_tokens)
             self._counted = ir.Usage(
                 input=input_tokens,
@@ -53,6 +53,10 @@ class Tally:
                 total=max(self._total, input_tokens + output) if self._total else None,
             )
         return self._counted
+
+    def _unsaid(self) -> int:
+        # the same sum tells the prompt: what is cached has a total alone
+        return max(self._total - self._tool_use - self._candidates - self._thoughts, 0)
 
     def _output(self, input_tokens: int) -> int:
         # total = prompt + toolUsePrompt + candidates + thoughts; but some servers count the thoughts among the

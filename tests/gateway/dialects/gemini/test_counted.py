@@ -26,6 +26,7 @@ INTERACTED = {
     "total_tokens": 160,
     "input_tokens_by_modality": [{"modality": "text", "tokens": 90}],
 }
+PARTS = {"promptTokenCount": 50, "candidatesTokenCount": 20, "totalTokenCount": 70}
 BY_CHAT = ir.Usage(input=90, output=60, cache_read=60, reasoning=40, total=150)
 BY_INTERACTION = ir.Usage(input=100, output=60, cache_read=60, reasoning=40, total=160)
 
@@ -66,6 +67,11 @@ def test_a_whole_answer_tells_what_it_took(answer: object, usage: ir.Usage | Non
         ([{"event_type": "interaction.status_update", "usage": INTERACTED}], BY_INTERACTION),
         ([{"event_type": "step.stop", "step_usage": INTERACTED}], None),  # of one step of several
         ([{"choices": []}], None),
+        ([{"usageMetadata": {"totalTokenCount": 9}}], ir.Usage(input=9, total=9)),
+        (
+            [{"usageMetadata": {"totalTokenCount": 70}}, {"usageMetadata": PARTS}],
+            ir.Usage(input=50, output=20, total=70),
+        ),
     ],
 )
 @pytest.mark.parametrize("line", ["\n", "\r\n"])

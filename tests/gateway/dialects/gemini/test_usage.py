@@ -53,6 +53,12 @@ USAGE = [
     # thoughts only: candidates are missing
     (report(prompt=60, thoughts=1024, total=1084), ir.Usage(input=60, output=1024, reasoning=1024, total=1084)),
     (report(prompt=60, total=100), ir.Usage(input=60, output=40, total=100)),
+    # the prompt is missing: it is what the others leave of the total
+    (report(total=9), ir.Usage(input=9, total=9)),
+    (report(candidates=20, total=70), ir.Usage(input=50, output=20, total=70)),
+    (report(candidates=20, thoughts=5, total=75), ir.Usage(input=50, output=25, reasoning=5, total=75)),
+    (report(tools=30, candidates=20, total=70), ir.Usage(input=50, output=20, total=70)),
+    (report(candidates=20), ir.Usage(output=20)),
     (report(prompt=13, total=13), ir.Usage(input=13, total=13)),
     (report(prompt=5, candidates=2), ir.Usage(input=5, output=2)),
     (report(prompt=5, candidates=-2, cached=9, total=-1), ir.Usage(input=5, cache_read=5)),
@@ -76,6 +82,15 @@ def test_report_without_numbers_takes_nothing_away(later: dict[str, Any]) -> Non
 def test_reports_are_cumulative() -> None:
     first, last = report(prompt=12, candidates=1, total=13), report(prompt=12, candidates=5, total=17)
     assert counted(first, last) == ir.Usage(input=12, output=5, total=17)
+
+
+@pytest.mark.parametrize("total", [50, 60, 70])
+@pytest.mark.parametrize(
+    "later",
+    [[report(prompt=50, candidates=20, total=70)], [report(prompt=50), report(candidates=20), report(total=70)]],
+)
+def test_a_total_alone_counts_nothing_twice_once_its_parts_are_told(total: int, later: list[dict[str, Any]]) -> None:
+    assert counted(report(total=total), *later) == ir.Usage(input=50, output=20, total=70)
 
 
 def test_usage_is_told_once_at_the_end() -> None:
