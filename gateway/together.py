@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.context import new_id
 from gateway.plans import Plan
 from gateway.store.tally import Tally
-from gateway.store.windows import Away, Rule, Seen, Taken, Unheard
+from gateway.store.windows import SECOND, Away, Rule, Seen, Taken, Unheard
 
 __all__ = ["Shared", "Together"]
 
@@ -25,6 +25,7 @@ _T = TypeVar("_T")
 
 _TICK_S: Final = 0.5
 _RENEW_S: Final = 10.0
+_APART_US: Final = 60 * SECOND
 _LATE: Final = 10_000  # requests that ended while Redis was away
 _ENDING_S: Final = 2.0
 
@@ -84,7 +85,7 @@ class Together:
         self._itself: Mapping[str, Sequence[str]] = {"": (new_id(),)}  # this process, of no caller
         self._open: dict[str, str] = {}  # ids of requests, and whose they are
         self._late: dict[str, tuple[str, Sequence[Taken]]] = {}
-        self._missed: dict[tuple[str, str, int], Taken] = {}  # by caller, counter and window
+        self._missed: dict[tuple[str, str, int, int], Taken] = {}  # by caller, counter, window and minute
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
 
@@ -156,11 +157,17 @@ class Together:
         return task
 
     def miss(self, who: str, used: Iterable[Taken]) -> None:
-        """Note what was used of limits that count here alone; Redis hears of it at the next look."""
+        """Note what was used of limits that count here alone; Redis hears of it at the next look.
+
+        What a counter that has begun meanwhile reads of in the ledger is not for it, so no more than the use of a
+        minute is told as one, by the moment of the first.
+        """
         for one in used:
-            place = who, one.rule.key, one.number
+            place = who, one.rule.key, one.number, one.at_us // _APART_US
             before = self._missed.get(place)
-            self._missed[place] = one if before is None else replace(one, amount=before.amount + one.amount)
+            if before is not None:
+                one = replace(one, amount=before.amount + one.amount, at_us=min(before.at_us, one.at_us))  # noqa: PLW2901
+            self._missed[place] = one
 
     async def _settle(self, id_: str, who: str, used: Sequence[Taken]) -> None:
         if not self.away:
