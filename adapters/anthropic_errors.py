@@ -186,7 +186,7 @@ def _code(body: bytes) -> str:
 def _whose(error: GatewayError, cause: Cause, said: str, reason: str) -> tuple[GatewayError, Cause]:
     """Keep from the caller what is not the caller's to mend."""
     if cause == "quota" and not isinstance(error, UpstreamRateLimited):
-        return UpstreamRateLimited(said, code="insufficient_quota", retry_after=error.retry_after), cause
+        return UpstreamRateLimited(said, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after), cause
     if cause in _OURS and not isinstance(error, UpstreamCredential):
         return UpstreamCredential(f"{_OURS[cause]}: {said}"), cause
     if cause == "location":

@@ -59,7 +59,7 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
     failure = _read(status, body, headers, now)
     if failure.cause == "quota":  # a 403 where the free tier is used up
         words, wait_s = failure.error.message, failure.wait_s
-        failure.error = UpstreamRateLimited(words, code="insufficient_quota", retry_after=wait_s)
+        failure.error = UpstreamRateLimited(words, code=UpstreamRateLimited.SPENT, retry_after=wait_s)
     if failure.cause == "filtered":
         stopped = _stopped(body)
         if stopped:

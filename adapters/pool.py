@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import SERVING, Credential
 from gateway.adapters.failures import Failure
-from gateway.adapters.shortage import SPENT, all_spent, counted, number, out_of_use, said, told
+from gateway.adapters.shortage import all_spent, counted, number, out_of_use, said, told
 from gateway.adapters.strategies import Session, no_session, strategy_of
 from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
@@ -211,7 +211,7 @@ class Pool(Generic[_C]):
         words = self._counted(asked, model)
         limits = [one.limit(model) for one in serving if one.cools_s(model)]
         if limits:
-            code = SPENT if all_spent(limits) else None
+            code = UpstreamRateLimited.SPENT if all_spent(limits) else None
             return UpstreamRateLimited("; ".join([words, *told(limits)]), code=code, retry_after=rest_s)
         troubled = next((one for one in serving if one.trouble), serving[0])
         if troubled.ours:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.adapters.credential import SERVING, Credential
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UpstreamRateLimited
 from gateway.periods import whole_minute
 from gateway.store.states import State
 
-__all__ = ["SPENT", "all_spent", "counted", "number", "out_of_use", "said", "told", "until"]
+__all__ = ["all_spent", "counted", "number", "out_of_use", "said", "told", "until"]
 
-SPENT: Final = "insufficient_quota"
+_SPENT: Final = UpstreamRateLimited.SPENT
 _REASONS: Final = 3
 _LONGEST: Final = 300
 _CLOSED: Final[Mapping[State, tuple[str, str]]] = {  # of one, of several
@@ -60,12 +60,12 @@ def _closed_by(credential: Credential) -> str:
 
 def said(error: GatewayError) -> str:
     """Give an upstream's words for a limit as they are kept: for a used-up quota with their code."""
-    return f"{SPENT}: {error.message}" if error.code == SPENT else error.message
+    return f"{_SPENT}: {error.message}" if error.code == _SPENT else error.message
 
 
 def all_spent(limits: Sequence[str]) -> bool:
     """Tell whether all of these words are for used-up quotas."""
-    return all(words.startswith(SPENT) for words in limits)
+    return all(words.startswith(_SPENT) for words in limits)
 
 
 def told(limits: Sequence[str]) -> list[str]:

@@ -38,7 +38,7 @@
 The class says the cause; `gateway.dialects` says how each dialect spells it.
 """
 
-from typing import Self
+from typing import ClassVar, Self
 
 __all__ = [
     "BodyTooLarge",
@@ -245,6 +245,7 @@ class UpstreamRejected(UpstreamError):
 class UpstreamRateLimited(UpstreamError):
     """The upstream's quota is used up for every credential that could serve."""
 
+    SPENT: ClassVar[str] = "insufficient_quota"  # the code where no wait helps
     status = 429
     code = "rate_limit_exceeded"
 

@@ -72,7 +72,7 @@ def read_error(status: int, body: bytes, headers: Mapping[str, str], *, now: flo
     error = common.read_error(code, body, headers, now=now)
     words = details.message.lower()
     if _UNPAID in words:
-        error = UpstreamRateLimited(details.message, code="insufficient_quota", retry_after=error.retry_after)
+        error = UpstreamRateLimited(details.message, code=UpstreamRateLimited.SPENT, retry_after=error.retry_after)
     elif code == 400 and any(one in words for one in _TOO_LONG):
         error = ContextTooLong(details.message)
     if error.retry_after is None and now is not None and isinstance(error, UpstreamRateLimited):

@@ -21,8 +21,7 @@ _TYPES: Final[dict[type, str]] = {  # the nearest class of the error's own line 
 # A 401 or 403 would make the caller doubt its own key, which is not the one that was refused.
 _OUR_FAULT: Final = (errors.UpstreamError, errors.ServiceError)
 _CALLERS_STATUSES: Final = (401, 403)
-_QUOTA: Final = "insufficient_quota"  # its own type, too: it is no limit on requests, and waiting does not help
-
+_SPENT: Final = errors.UpstreamRateLimited.SPENT  # its own type, too: it is no limit on requests
 
 _OWN: Final = {"type", "param", "code"}
 _TOO_LONG: Final = "This model's maximum context length is"  # programs that cut the prompt then look for these words
@@ -35,7 +34,7 @@ def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
     if status in _CALLERS_STATUSES and isinstance(error, _OUR_FAULT):
         status = 502
     kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
-    kind = _QUOTA if error.code == _QUOTA else kind
+    kind = _SPENT if error.code == _SPENT else kind
     said: dict[str, object] = {"message": _message(error), "type": kind, "param": error.param, "code": error.code}
     return status, _encode({"error": said | {name: error.own[name] for name in _OWN & error.own.keys()}})
 

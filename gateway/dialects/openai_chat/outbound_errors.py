@@ -248,7 +248,7 @@ def _cause(status: int, details: Details) -> _Cause:
 def _code(cause: _Cause, status: int, details: Details) -> str | None:
     """Give the code that a caller is told: where it says more than the class of the error."""
     if cause is errors.UpstreamRateLimited and (status == 402 or details.code in _QUOTAS):
-        return "insufficient_quota"
+        return errors.UpstreamRateLimited.SPENT
     if cause is errors.UpstreamRejected and _WORD.fullmatch(details.code):
         return details.code
     return None
