@@ -73,6 +73,7 @@ class Book:
             usd=None if unknown else self._usd(context, upstream, model),
             first_byte_s=None if context.first_byte is None else context.first_byte - started,
             total_s=self._clock.monotonic() - started,
+            request_id=opened.request_id,
         )
         self.journal.end(ended, entry.file)
         self._news()
@@ -96,6 +97,7 @@ class Book:
             asked=_asked(context),
             upstream=target.adapter.name if target is not None else "",
             model=_short(target.model) if target is not None else "",
+            request_id=context.request_id,
         )
 
 

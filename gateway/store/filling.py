@@ -34,7 +34,7 @@ __all__ = ["KILLED", "Filling"]
 KILLED: Final = "killed"
 _CHUNK_BYTES: Final = 1 << 20  # longer than any line; others can write after some 10 ms
 _STALE_S: Final = 60.0
-_TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end")
+_TEXTS: Final = ("key", "key_id", "credential", "dialect", "upstream", "asked", "model", "end", "request_id")
 # rows of one statement: SQLite's driver gives up the interpreter's lock for each, and to have it back takes a while
 # beside a busy event loop; that of PostgreSQL sends many at once by itself
 _AT_ONCE: Final[Mapping[str, Sequence[int]]] = {"sqlite": (512, 128, 32, 8, 2, 1), "postgresql": (1,)}

@@ -57,6 +57,7 @@ class Opened(Struct, frozen=True, kw_only=True, tag_field="is", tag="open", omit
     upstream: str = ""
     asked: str = ""
     model: str = ""
+    request_id: str = ""
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag_field="is", tag="end", omit_defaults=True):
@@ -82,6 +83,7 @@ class Ended(Struct, frozen=True, kw_only=True, tag_field="is", tag="end", omit_d
     usd: float | None = None
     first_byte_s: float | None = None
     total_s: float | None = None
+    request_id: str = ""
 
 
 Line = Opened | Ended

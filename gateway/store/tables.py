@@ -36,7 +36,7 @@ __all__ = [
     "usage",
 ]
 
-HEAD: Final = "0003"  # the newest migration
+HEAD: Final = "0004"  # the newest migration
 
 metadata: Final = MetaData()
 
@@ -174,6 +174,7 @@ usage: Final = Table(
     Column("usd", Float),  # None = no price is known
     Column("first_byte_s", Float),
     Column("total_s", Float),  # of one that was killed, until that was found
+    Column("request_id", Text, nullable=False),  # x-request-id, as the log has it; "" = an older version's row
 )
 Index("usage_by_time", usage.c.started_at)
 Index("usage_by_key", usage.c.key_id, usage.c.started_at)

@@ -110,6 +110,17 @@ async def test_the_csv_has_each_request_and_no_formula(tmp_path: Path, monkeypat
     assert [row["started_at"] for row in rows] == sorted((row["started_at"] for row in rows), reverse=True)
 
 
+async def test_a_row_has_the_id_by_which_the_log_knows_the_request(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        body = {"model": "demo", "messages": [{"role": "user", "content": "!error 500"}]}
+        failed = await http.post("/v1/chat/completions", json=body, headers={"x-request-id": "my-request-7"})
+        table = (await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)).text
+        page = (await http.get("/admin/usage", auth=ADMIN)).text
+    assert failed.headers["x-request-id"] == "my-request-7"
+    assert [row["request_id"] for row in csv.DictReader(table.splitlines())] == ["my-request-7"]
+    assert "<code>my-request-7</code>" in page
+
+
 async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
     async with visiting(made(tmp_path, usage={"enabled": False})) as http:
         usage, overview = await http.get("/admin/usage", auth=ADMIN), await http.get("/", auth=ADMIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, MetaData, Table, text
 
 from gateway.store import engines
 from gateway.store.credentials import KeyProblem, StoredModels, StoreFailed
@@ -23,6 +25,7 @@ from gateway.store.known import StoredCredential
 from gateway.store.migrating import FOLDER, upgrade
 from gateway.store.responses import ResponseStore
 from gateway.store.tables import HEAD, create, metadata
+from gateway.store.usage import UsageStore
 from tests.gateway.store.places import Place, key
 
 NOW = 1_800_000_000.0
@@ -242,6 +245,40 @@ def test_an_older_database_of_postgres_is_read_without_being_changed(postgres_ur
     assert place.content() == before
     assert place.opened().load("google") == MIGRATED
     place.close()
+
+
+@pytest.fixture
+def before_request_ids(place: Place, engine: Engine) -> Place:
+    """Make a database of the time before the ledger had the ids of requests, with a row."""
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        row = {
+            **dict.fromkeys(("key", "key_id", "credential", "dialect", "upstream", "asked", "model"), "x"),
+            **dict.fromkeys(("status", "input", "cached", "cache_write", "output", "reasoning"), 1),
+        }
+        reflected = Table("usage", MetaData(), autoload_with=connection)
+        connection.execute(reflected.insert().values(id="old", started_at=NOW, end="done", estimated=False, **row))
+    return place
+
+
+def test_a_row_from_before_requests_ids_were_kept_has_none(before_request_ids: Place, tmp_path: Path) -> None:
+    store = UsageStore(before_request_ids.file, tmp_path / "journals", url=before_request_ids.url, keep_days=1)
+    (tmp_path / "journals").mkdir()
+    new = {"id": "new", "started_at": NOW + 1, "key": "", "key_id": "", "dialect": "", "end": "done"}
+    lines = [{"is": "end", **new, "request_id": "r1"}, {"is": "end", **new, "id": "older", "started_at": NOW - 1}]
+    (tmp_path / "journals" / "1.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    store.fill()
+    rows = store.rows(None, None, 9)
+    store.close()
+    assert {row.id: row.request_id for row in rows} == {"new": "r1", "old": "", "older": ""}
+
+
+def test_a_database_from_before_is_read_without_being_changed(before_request_ids: Place) -> None:
+    assert before_request_ids.store(read_only=True).load("google") == {}
+    assert before_request_ids.do("SELECT version_num FROM alembic_version") == [("0003",)]
 
 
 def test_tables_of_a_newer_version_are_left_alone(place: Place) -> None:
