@@ -8,8 +8,12 @@ from functools import cache
 
 import httpx._transports.default as transports
 import pytest
-from httpx import create_ssl_context
+from httpx import Timeout, create_ssl_context
 from hypothesis import HealthCheck, settings
+
+from tests.patience import patient
+
+GENEROUS_S = 5.0  # httpx's own; what waits for less means it
 
 gc.disable()  # a third of the time of the collection goes into looking for cycles in what stays
 
@@ -35,6 +39,22 @@ def one_context() -> Iterator[None]:
     """Have the clients of httpx share what they trust: each would read 140 root certificates in 20 ms."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transports, "create_ssl_context", cache(create_ssl_context))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_clients() -> Iterator[None]:
+    """Have the clients of httpx wait longer where the machine is busy: no test means these five or twenty seconds."""
+    given = Timeout.as_dict
+
+    def scaled(timeout: Timeout) -> dict[str, float | None]:
+        return {
+            name: seconds if seconds is None or seconds < GENEROUS_S else patient(seconds)
+            for name, seconds in given(timeout).items()
+        }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Timeout, "as_dict", scaled)
         yield
 
 
