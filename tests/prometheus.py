@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import patient
 from tests.ports import free_port
 
 __all__ = ["Prometheus", "prometheus", "promtool", "tool"]
@@ -52,7 +53,7 @@ class Prometheus:
 
     def wait(self, query: str) -> str:
         """Wait until a query has a value, and give the first one."""
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + patient(WAIT_S)
         while time.monotonic() < until:
             try:
                 result = self.ask(query)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.docs.examples import BLOCKS
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment, gateway
 
 MODULE = """
@@ -74,7 +75,9 @@ def refused(folder: Path, toml: str) -> str:
     (folder / "gateway.toml").write_text(toml)
     variables = environment(folder) | {"PYTHONPATH": str(folder / "site")}
     command = [str(PROGRAMS / "gateway"), "check"]
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, timeout=patient(60), check=False
+    )
     assert done.returncode == 2
     return done.stderr
 

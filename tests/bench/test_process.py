@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.process import ROOT, children, cpu_s, machine_cpu_s, most_rss_mb, pinned, rss_mb
+from tests.patience import patient
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and the CPU clocks of other processes")
 
@@ -68,7 +69,7 @@ def test_a_run_that_is_told_to_end_ends_what_it_started(tmp_path: Path) -> None:
         started = int(starter.stdout.readline())
         assert started in children(starter.pid)
         starter.terminate()
-        assert starter.wait(60) == 128 + signal.SIGTERM
+        assert starter.wait(patient(60)) == 128 + signal.SIGTERM
     assert rss_mb(started) == 0
 
 

@@ -17,6 +17,7 @@ from tests.deploy.proxies import DEPLOY
 from tests.exposed import Numbers
 from tests.gateway.cli.test_workers import LINUX, wait_until
 from tests.gateway.test_server import ENDS, ERRORS, KEEPALIVE, streaming
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, running
 
 pytestmark = LINUX
@@ -93,7 +94,9 @@ def test_an_app_that_is_no_gateway_is_told_so(tmp_path: Path) -> None:
     file = DEPLOY / "gunicorn.conf.py"
     command: list[str | Path] = [PROGRAMS / "gunicorn", "-c", file, "-b", "127.0.0.1:0", "-w", "1", "host:app"]
     variables = environment(tmp_path)
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=patient(60), check=False
+    )
     assert (done.returncode, "drains gateways alone" in done.stderr, "Traceback" in done.stderr) == (3, True, False)
 
 

@@ -21,6 +21,7 @@ from dockerfile_parse import DockerfileParser
 from gateway.config import Config
 from tests.packaging.fixtures import WHEEL
 from tests.packaging.wheel import Built
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment, gateway, running
 
 ROOT = Path(__file__).parents[2]
@@ -139,7 +140,7 @@ def check(folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
         env=environment(folder) | given,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=patient(20),
         check=False,
     )
 

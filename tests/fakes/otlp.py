@@ -22,6 +22,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.patience import patient
+
 __all__ = ["Receiver", "attributes", "receiver"]
 
 PROTOBUF = "application/x-protobuf"
@@ -46,7 +48,7 @@ class Receiver:
         """Wait for calls until something is so."""
         while not is_so():
             self._called = asyncio.Event()
-            await asyncio.wait_for(self._called.wait(), WAIT_S)
+            await asyncio.wait_for(self._called.wait(), patient(WAIT_S))
 
     def points(self, name: str) -> list[tuple[dict[str, Any], HistogramDataPoint]]:
         """Give what was sent last of a metric, with its attributes."""

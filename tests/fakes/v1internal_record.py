@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
+from tests.patience import patient
+
 WAIT_S = 5.0
 
 
@@ -123,6 +125,6 @@ class Log:
 
     async def until(self, reached: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
         """Wait for a state of the log."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(patient(timeout_s)):
             while not reached():
                 await self.changed.wait()

@@ -12,6 +12,7 @@ from tests.fakes import google_browser
 from tests.fakes.google_browser import visit
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes_tests.google_login import ASKED, USER
+from tests.patience import patient
 
 OPENS = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 
@@ -34,6 +35,6 @@ def test_a_program_opens_it_by_the_variable_browser(
 ) -> None:
     browser = f"{sys.executable} {google_browser.__file__} --account {USER} {option} %s"
     environment = {"BROWSER": browser, "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", OPENS, url], env=environment, check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", OPENS, url], env=environment, check=True, timeout=patient(20))
     assert len(threaded_v1internal.oauth.codes) == codes
     assert not threaded_v1internal.consent.pending

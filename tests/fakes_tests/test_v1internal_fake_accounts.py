@@ -17,6 +17,7 @@ from tests.fakes.google_browser import press
 from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes_tests.google_login import CLIENT
 from tests.fakes_tests.v1internal_bodies import GEMINI_3, Client, Json, body
+from tests.patience import patient
 from tests.processes import running
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,7 @@ async def test_faults_may_name_an_account(client: Client, two: FakeV1Internal) -
 def ask(url: str, path: str, sent: Any = None) -> Any:
     """Ask a fake from outside, as another process does."""
     data = None if sent is None else json.dumps(sent).encode()
-    with urlopen(Request(url + path, data, {"Authorization": "Bearer key"}), timeout=20) as response:
+    with urlopen(Request(url + path, data, {"Authorization": "Bearer key"}), timeout=patient(20)) as response:
         text = response.read()
     return json.loads(text) if text else None
 
@@ -111,7 +112,7 @@ def test_a_held_fake_in_a_thread_is_released_over_its_page(threaded_v1internal: 
             assert process.poll() is None
             time.sleep(0.01)  # the fake is in another thread
         ask(threaded_v1internal.url, "/_release", {})
-        assert process.wait(20) == 0
+        assert process.wait(patient(20)) == 0
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_the_program_keeps_the_record_of_token_calls(program: str) -> None:
     ask(program, "/_add", {"refresh_token": "rt-9", "email": "nine@example.invalid"})
     ask(program, "/_oauth", {"rotate": True})
     form = b"client_id=i&client_secret=s&grant_type=refresh_token&refresh_token=rt-9"
-    with urlopen(f"{program}/token", form, timeout=20) as response:
+    with urlopen(f"{program}/token", form, timeout=patient(20)) as response:
         assert json.load(response)["refresh_token"] == "rt-9~1"
     (call,) = ask(program, "/_token_calls")
     assert (call["email"], call["grant"], call["status"]) == ("nine@example.invalid", "refresh_token", 200)

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.patience import patient
+
 __all__ = ["Caller", "calling", "request"]
 
 _WAIT_S = 30  # that no machine needs
@@ -38,14 +40,14 @@ class Caller:
     async def until(self, word: bytes) -> None:
         """Read until a word has come."""
         while word not in self.got:
-            async with asyncio.timeout(_WAIT_S):
+            async with asyncio.timeout(patient(_WAIT_S)):
                 piece = await self.reader.read(65536)
             assert piece, f"it ended without {word!r}: {self.got[-500:]!r}"
             self.got += piece
 
     async def closed(self) -> None:
         """Read until the other side closes, in whatever way."""
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(patient(_WAIT_S)):
             try:
                 while piece := await self.reader.read(65536):
                     self.got += piece

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.server import EVENTS, Call, FaultServer, listening
+from tests.patience import patient
 
 __all__ = ["COUNT", "Streams", "complete", "hundred", "toml"]
 
@@ -41,7 +42,7 @@ class Streams:
     async def open(self, url: str) -> None:
         """Begin them, and wait until each caller has the first half of its answer."""
         self._tasks = [asyncio.create_task(self._ask(url)) for _ in range(COUNT)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             while len(self.halves) < COUNT:
                 assert not self.broken
                 await asyncio.sleep(0.01)
@@ -58,7 +59,7 @@ class Streams:
 
     async def ended(self) -> None:
         """Wait for their ends."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             await asyncio.gather(*self._tasks)
 
     async def _answer(self, call: Call) -> None:

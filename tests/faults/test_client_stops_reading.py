@@ -23,6 +23,7 @@ from tests.faults.callers import calling, request
 from tests.faults.server import EVENTS, Call, FaultServer, listening
 from tests.faults.wires import before, place_of
 from tests.gateway.cli.test_workers import LINUX
+from tests.patience import patient
 from tests.processes import Program, gateway
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ class Flooding:
 
     async def full(self) -> None:
         """Wait until the upstream has to wait, too."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             before = -1
             while self.said < SAID or self.said != before:
                 before = self.said
@@ -102,7 +103,7 @@ async def stop_reading(flooding: Flooding, kind: str, dialect: str, *, until_ful
         if until_full:
             await flooding.full()
         grown = flooding.resident_kb - before
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         await server.calls[0].gone.wait()
     return grown
 

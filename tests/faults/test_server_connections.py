@@ -101,7 +101,7 @@ def only(server: Serving) -> Connection:
 
 
 async def until_open(server: Serving, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         while len(server.server_state.connections) != count:  # noqa: ASYNC110 - sockets tell nobody
             await asyncio.sleep(0.002)
 
@@ -220,7 +220,7 @@ async def test_who_still_sends_a_body_reads_the_answer_to_the_end_of_the_connect
         one.say(asks.replace(b"HTTP/1.1", b"HTTP/1.0", 1) if why == "old" else asks)
         await one.until(b"said")
         one.say(rest)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await one.writer.drain()
         await one.closed()
         assert one.writer.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
@@ -285,14 +285,14 @@ async def test_who_has_asked_for_more_and_leaves_is_noticed(asked: list[bytes]) 
             for piece in asked:
                 one.say(piece)
                 await until_read(url)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await inner.left.wait()
         await until_open(server, 0)
     assert set(inner.asked) == {"/waits", "/"}
 
 
 async def answered(one: Caller, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         while one.got.count(b"said") < count:
             one.got += await one.reader.read(65536)
 
@@ -325,7 +325,7 @@ async def test_only_some_of_it_is_read_before_its_turn(ahead: bytes) -> None:
         await one.until(b"half")
         connection = only(server)
         one.say(ahead)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             while not connection.flow.read_paused:  # noqa: ASYNC110 - a flag
                 await asyncio.sleep(0.002)
         await until_read(url)
@@ -421,7 +421,7 @@ async def test_who_is_told_to_go_on_knows_what_that_means() -> None:
 async def test_the_one_that_has_brought_nothing_for_longest_goes() -> None:
     async with serving(most=3) as (url, server, _), calling(url) as one, calling(url) as two:
         one.say(request("/body", b"{" * 10_000, length=1_000_000))  # it brings something
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             while not list(only_waiting(server))[-1].unanswered:  # noqa: ASYNC110 - sockets tell nobody
                 await asyncio.sleep(0.002)
         async with calling(url), calling(url):
@@ -438,7 +438,7 @@ def only_waiting(server: Serving) -> dict[Connection, None]:
 async def test_those_that_are_served_stay_and_are_not_counted() -> None:
     async with serving(most=1) as (url, server, _), calling(url) as one:
         one.say(GET % b"slow")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             while not server.server_state.tasks:  # noqa: ASYNC110 - sockets tell nobody
                 await asyncio.sleep(0.002)
         async with calling(url) as two, calling(url):
@@ -452,7 +452,7 @@ async def test_those_that_are_served_stay_and_are_not_counted() -> None:
 async def test_a_caller_that_reads_no_more_is_left() -> None:
     async with serving(unread_s=SHORT_S) as (url, server, inner), calling(url, limit=1) as one:
         one.say(GET % b"endless")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await inner.left.wait()
         await until_open(server, 0)
 
@@ -464,7 +464,7 @@ async def test_a_whole_answer_that_nobody_reads_is_left_too() -> None:
         await until_open(server, 1)
         connection = only(server)
         connection.transport.write(PIECE * 500)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             while not connection.flow.write_paused:  # noqa: ASYNC110 - a flag
                 await asyncio.sleep(0.002)
         connection.timeout_keep_alive_handler()
@@ -474,7 +474,7 @@ async def test_a_whole_answer_that_nobody_reads_is_left_too() -> None:
 async def test_one_who_reads_slowly_is_not() -> None:
     async with serving() as (url, server, _), calling(url, limit=1) as one:
         one.say(GET % b"endless")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             await until_open(server, 1)
             connection = only(server)
             while not connection.flow.write_paused:  # noqa: ASYNC110 - a flag

@@ -13,6 +13,7 @@ import pytest
 from tests.deploy.proxies import DEPLOY
 from tests.faults.streams import COUNT, complete, hundred, toml
 from tests.gateway.cli.test_workers import LINUX, alive, workers
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
 pytestmark = [LINUX, pytest.mark.anyio]
@@ -22,7 +23,7 @@ AT_ONCE_S = 0.9  # less than the second for which the listener stays
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         while not reached():  # noqa: ASYNC110 - processes tell nobody
             await asyncio.sleep(0.02)
 

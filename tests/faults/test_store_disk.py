@@ -19,6 +19,7 @@ import pytest
 from tests.exposed import Numbers
 from tests.fakes.openai_api import FakeOpenAI
 from tests.faults.failing import NUMBERS
+from tests.patience import patient
 from tests.processes import Program, environment, running
 
 pytestmark = [
@@ -78,7 +79,7 @@ def rows(folder: Path) -> int:
 
 
 async def until_written(folder: Path, count: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         while rows(folder) < count:  # noqa: ASYNC110 - the file tells nobody
             await asyncio.sleep(0.05)
 
@@ -90,7 +91,7 @@ async def failures(program: Program, part: str) -> float:
 
 
 async def until_failed(program: Program) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         for part in PARTS:
             while not await failures(program, part):  # noqa: ASYNC110 - numbers tell nobody
                 await asyncio.sleep(0.05)
@@ -136,5 +137,5 @@ async def test_a_database_that_is_locked_stops_no_request(tmp_path: Path, fake: 
                 await asyncio.sleep(0.1)
             other.execute("ROLLBACK")
         await until_written(tmp_path, asked)
-    assert sorted(taken)[len(taken) // 2] < 1
+    assert sorted(taken)[len(taken) // 2] < patient(1)
     assert rows(tmp_path) == asked

@@ -18,6 +18,7 @@ from tests.fakes.v1internal import FakeV1Internal
 from tests.fakes.v1internal_oauth import oauth_error
 from tests.fleet.mirror import MODES, mirror
 from tests.fleet.planted import CANARIES, Evidence, basic, found, toml_of
+from tests.patience import patient
 from tests.postgres_server import PostgresServer
 from tests.processes import PROGRAMS, Program, environment, gateway
 from tests.redis_server import RedisServer
@@ -220,7 +221,7 @@ class Site:
                 env=environment(self.folder),
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=patient(60),
                 check=False,
             )
             self.evidence.add(f"command {' '.join(words)}", done.stdout + done.stderr)

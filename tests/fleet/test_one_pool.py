@@ -50,7 +50,7 @@ def ready(program: Program) -> bool:
 def commanded(folder: Path, *words: str) -> str:
     command = [str(PROGRAMS / "gateway"), *words]
     done = subprocess.run(
-        command, cwd=folder, env=environment(folder), check=False, capture_output=True, text=True, timeout=60
+        command, cwd=folder, env=environment(folder), check=False, capture_output=True, text=True, timeout=patient(60)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

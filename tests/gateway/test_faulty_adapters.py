@@ -17,6 +17,7 @@ from gateway.generations import Generations
 from gateway.registry import Group
 from gateway.transport import Transport
 from tests.clocks import FakeClock
+from tests.patience import patient
 from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
@@ -161,7 +162,7 @@ async def test_edits_are_noticed_after_one_that_neither_begins_nor_ends(
     app = assemble(Gateway(load(file, environ={}), clock=clock))
     generations: Generations[Gateway] = app.state.generations
     said = ""
-    async with serve(app), asyncio.timeout(20):
+    async with serve(app), asyncio.timeout(patient(20)):
         before = generations.current
         file.write_text(DEMO + ACME)
         while "the configuration before stays in use" not in said or "no attribute 'session'" not in said:

@@ -29,6 +29,7 @@ from tests.exposed import Numbers
 from tests.fakes.openai_api import FakeOpenAI
 from tests.gateway.admin.accounts import ADMIN, HTML, log_in
 from tests.middleware.asgi import call, scope_of
+from tests.patience import patient
 from tests.scripted import Scripted, say
 from tests.serving import serve
 
@@ -421,7 +422,7 @@ async def test_a_process_of_its_own_is_tidied_while_it_lives(tmp_path: Path) -> 
         for _ in range(2):
             assert not tidied.acquire(blocking=False)
             await clock.advance(TIDY_S)
-            assert await asyncio.to_thread(tidied.acquire, timeout=10)
+            assert await asyncio.to_thread(tidied.acquire, timeout=patient(10))
 
 
 async def test_an_app_whose_life_nobody_ends_does_not_look(tmp_path: Path) -> None:
@@ -479,7 +480,7 @@ async def test_a_hundred_changes_leave_nothing_behind(tmp_path: Path, fake_opena
                 counts.append(present())
         before, first = counts
         allowed = {kind: count + 2 for kind, count in first.items()} | {"Gateway": before["Gateway"]}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patient(30)
         while more := {kind: count for kind, count in present().items() if count > allowed.get(kind, 2)}:
             assert time.monotonic() < deadline, (more, allowed)
             await asyncio.sleep(0.1)  # what the last ones leave is closed in threads

@@ -34,7 +34,7 @@ async def test_what_lasts_is_begun_once() -> None:
     begun: list[str] = []
     grace, thing = Grace(), Thing(begun)
     add(grace, thing)
-    await asyncio.wait_for(thing.began.wait(), 5)
+    await asyncio.wait_for(thing.began.wait(), patient(5))
     assert begun == ["thing"]
     assert not grace.discard(thing)
 
@@ -44,7 +44,7 @@ async def test_what_ends_before_is_not_begun() -> None:
     grace, short, later = Grace(), Thing(begun, "short"), Thing(begun, "later")
     add(grace, short, later)
     assert grace.discard(short)
-    await asyncio.wait_for(later.began.wait(), 5)
+    await asyncio.wait_for(later.began.wait(), patient(5))
     assert begun == ["later"]
 
 
@@ -54,7 +54,7 @@ async def test_first_come_first_begun() -> None:
     add(grace, one)
     await asyncio.sleep(GRACE_S / 4)
     add(grace, two)
-    await asyncio.wait_for(two.began.wait(), 5)
+    await asyncio.wait_for(two.began.wait(), patient(5))
     assert begun == ["one", "two"]
 
 
@@ -62,9 +62,9 @@ async def test_it_begins_again_after_a_pause() -> None:
     begun: list[str] = []
     grace, one, two = Grace(), Thing(begun, "one"), Thing(begun, "two")
     add(grace, one)
-    await asyncio.wait_for(one.began.wait(), 5)
+    await asyncio.wait_for(one.began.wait(), patient(5))
     add(grace, two)
-    await asyncio.wait_for(two.began.wait(), 5)
+    await asyncio.wait_for(two.began.wait(), patient(5))
     assert begun == ["one", "two"]
 
 
@@ -78,7 +78,7 @@ def test_a_new_loop_gets_a_timer_of_its_own() -> None:
     async def wait() -> None:
         thing = Thing(begun, "begun")
         add(grace, thing)
-        await asyncio.wait_for(thing.began.wait(), 5)
+        await asyncio.wait_for(thing.began.wait(), patient(5))
 
     asyncio.run(leave_waiting())
     asyncio.run(wait())
@@ -87,7 +87,7 @@ def test_a_new_loop_gets_a_timer_of_its_own() -> None:
 
 def test_each_thread_finds_its_own_task() -> None:
     grace = Grace()
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=patient(10))
 
     async def look() -> bool:
         task = asyncio.current_task()

@@ -83,7 +83,7 @@ def to_each_worker(program: Program) -> Generator[list[HTTPConnection]]:
         deadline = time.monotonic() + patient(60)
         while len(chosen) < WORKERS:
             assert time.monotonic() < deadline, f"only {len(chosen)} workers answer"
-            some = [HTTPConnection(host.hostname or "", host.port, timeout=20) for _ in range(8)]
+            some = [HTTPConnection(host.hostname or "", host.port, timeout=patient(20)) for _ in range(8)]
             for connection in some:
                 opened.callback(connection.close)
                 connection.request("GET", "/health")

@@ -10,6 +10,7 @@ import pytest
 
 import gateway.lending
 from gateway.lending import in_thread
+from tests.patience import patient
 
 
 class Lent:
@@ -33,7 +34,7 @@ def lent(monkeypatch: pytest.MonkeyPatch) -> Lent:
 
 
 def waits_for(event: threading.Event) -> Callable[[], bool]:
-    return lambda: event.wait(20)
+    return lambda: event.wait(patient(20))
 
 
 async def test_what_it_gives_and_raises_is_the_works() -> None:
@@ -80,7 +81,7 @@ async def test_short_work_does_without(lent: Lent) -> None:
 async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> None:
     done = threading.Event()
     waiter = asyncio.create_task(in_thread(waits_for(done)))
-    await asyncio.to_thread(lent.enough.wait, 20)
+    await asyncio.to_thread(lent.enough.wait, patient(20))
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     times = lent.times

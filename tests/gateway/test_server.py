@@ -45,7 +45,7 @@ def asking(program: Program, question: dict[str, Any]) -> Iterator[socket.socket
     url, sent = httpx.URL(program.url), json.dumps(question).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {url.netloc.decode()}\r\ncontent-length: {len(sent)}\r\n"
     with socket.create_connection((url.host, url.port)) as connection:
-        connection.settimeout(20)
+        connection.settimeout(patient(20))
         connection.sendall(f"{head}expect: 100-continue\r\nconnection: close\r\n\r\n".encode())
         assert connection.recv(1024).startswith(b"HTTP/1.1 100")
         connection.sendall(sent)
@@ -151,7 +151,7 @@ def test_nobody_is_kept_on_a_connection_to_a_gateway_that_ends(tmp_path: Path) -
         httpx.Client(base_url=program.url) as busy,
         socket.create_connection(("127.0.0.1", httpx.URL(program.url).port)) as idle,
     ):
-        idle.settimeout(20)
+        idle.settimeout(patient(20))
         idle.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         answer = b""
         while not answer.endswith(b'{"status":"ok"}'):

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.transport import ConnectFailed, FirstByteTimeout, TooLarge, Transport
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -217,7 +218,7 @@ async def test_a_name_of_a_stranger_that_is_never_resolved_keeps_no_other_from_b
     try:
         while not begun.is_set():  # noqa: ASYNC110 - threads tell no loop
             await asyncio.sleep(0.002)
-        async with asyncio.timeout(20), upstream(saying(OK)) as server:
+        async with asyncio.timeout(patient(20)), upstream(saying(OK)) as server:
             await post(transport, server.url.replace("127.0.0.1", "localhost"))
     finally:
         ended.set()
@@ -360,7 +361,7 @@ async def test_close_before_the_end_drops_the_connection(transport: Transport) -
         response.close()
         response.close()
         assert transport.open_responses == 0
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(patient(0.5)):
             await server.left.wait()
 
 

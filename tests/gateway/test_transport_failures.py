@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from gateway.connections import reason
 from gateway.transport import Broken, ConnectFailed, Transport, TransportError
 from tests.gateway.wire import CHUNKED, OK, Answer, ending, post, resetting, saying, silence, upstream
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -242,7 +243,7 @@ async def test_cancelled_send_closes_the_connection_at_once(transport: Transport
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(patient(0.5)):
             await server.left.wait()
     assert transport.open_responses == 0
 
@@ -254,7 +255,7 @@ async def test_cancelled_upload_closes_the_connection_at_once(transport: Transpo
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(patient(0.5)):
             await server.left.wait()
     assert len(server.requests) == 0
 

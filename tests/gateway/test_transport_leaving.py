@@ -10,10 +10,11 @@ import pytest
 
 from gateway.transport import Transport
 from tests.gateway.wire import CHUNKED, OK, Answer, Upstream, connections, deaf, post, saying, upstream
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
-LEFT_S = 5  # where the kernel, and TLS, wait 30
+LEFT_S, NEVER_S = 5, 25  # where the kernel, and TLS, wait 30
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def connected(server: Upstream) -> list[socket.socket]:
 
 
 async def all_gone(server: Upstream) -> None:
-    async with asyncio.timeout(LEFT_S):
+    async with asyncio.timeout(min(patient(LEFT_S), NEVER_S)):
         while connected(server):  # noqa: ASYNC110 - sockets tell nobody
             await asyncio.sleep(0.001)
 

@@ -15,6 +15,7 @@ import pytest
 from gateway.dialects.content import MAX_DEPTH
 from gateway.heads import MAX_HEAD_BYTES
 from gateway.testing import GRAMMARS
+from tests.patience import patient
 from tests.processes import Program, gateway
 from tests.security.wires import exchange
 
@@ -129,7 +130,7 @@ def test_at_a_path_of_no_dialect_it_is_plain(program: Program) -> None:
 def test_a_head_that_comes_in_two_reads_is_measured_as_one(program: Program) -> None:
     sent = lined(MAX_HEAD_BYTES + 256)
     address = urlsplit(program.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patient(30)) as connection:
         connection.sendall(sent[:1000])
         # an answer to another connection: by then what was sent on this one has been read
         assert httpx.get(f"{program.url}/health").status_code == 200
@@ -149,7 +150,7 @@ FIELD = b"x: " + b"a" * 1000 + b"\r\n"
 def test_what_is_no_body_has_the_bound_of_a_head(program: Program, begins: bytes, goes_on: bytes) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + END
     address = urlsplit(program.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patient(30)) as connection:
         connection.sendall(head + begins)
         with suppress(ConnectionError):  # it is closed before these 64 MB have gone
             for _ in range(64):
@@ -160,7 +161,7 @@ def test_what_is_no_body_has_the_bound_of_a_head(program: Program, begins: bytes
 def test_a_head_without_end_is_not_taken(program: Program) -> None:
     """The kernel holds some of it; the gateway ends the connection long before these 64 MB have gone."""
     address = urlsplit(program.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patient(30)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nx: ")
         with pytest.raises(ConnectionError):
             for _ in range(64):
@@ -187,7 +188,7 @@ def test_a_body_over_32_mb_in_chunks_is_413(program: Program) -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
     chunk = b"%x\r\n%b\r\n" % (MEGABYTE, b" " * MEGABYTE)
     address = urlsplit(program.url)
-    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patient(60)) as connection:
         connection.sendall(head + END)
         for _ in range(32):
             connection.sendall(chunk)

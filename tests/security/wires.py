@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.patience import patient
+
 __all__ = ["ANSWER", "WHOLE", "Upstream", "exchange", "listening"]
 
 PATIENCE_S = 30
@@ -27,7 +29,7 @@ def exchange(url: str, *pieces: bytes) -> bytes:
     """Send these bytes, and give all that comes until the server closes the connection."""
     address = urlsplit(url)
     came: list[bytes] = []
-    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patient(PATIENCE_S)) as connection:
         with suppress(ConnectionError):  # it may close before all is sent
             for piece in pieces:
                 connection.sendall(piece)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.cli import main
+from tests.patience import patient
 from tests.ports import free_port
 from tests.processes import PROGRAMS, environment, gateway
 
@@ -152,7 +153,7 @@ def test_a_reader_who_leaves_gets_no_traceback(tmp_path: Path) -> None:
         program.stdout.readline()
         program.stdout.close()
         assert program.stderr.read() == ""
-        assert program.wait(30) == 1
+        assert program.wait(patient(30)) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.testing import GRAMMARS, Broken
 from gateway.testing.grammar_sse import frames, letter
+from tests.patience import patient
 from tests.processes import environment
 
 CHUNK: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
@@ -177,6 +178,6 @@ print([name for name in sys.modules if name.partition(".")[0] in ("tests", "pyte
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=patient(60),
     )
     assert (done.stdout, done.stderr) == ("[]\n[]\n", "")

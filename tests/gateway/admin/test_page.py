@@ -14,6 +14,7 @@ from gateway.admin.wording import iso, percent, span, utc
 from gateway.app import lifespan
 from tests.gateway.admin.accounts import ADMIN, Accounts, account, log_in, made, visiting
 from tests.middleware.asgi import call, scope_of
+from tests.patience import patient
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +148,7 @@ async def test_the_health_is_only_read(tmp_path: Path, path: str) -> None:
 
 def test_nothing_is_loaded_before_a_page_is_asked_for() -> None:
     code = "import sys, gateway; gateway.create_app({}); print(*{'jinja2', 'sqlalchemy'} & sys.modules.keys())"
-    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=patient(30))
     assert done.stdout.strip() == ""
 
 

@@ -16,6 +16,7 @@ from gateway.store.credentials import CredentialStore
 from gateway.store.known import StoredCredential
 from tests.fakes.google_browser import press
 from tests.fakes.v1internal import FakeV1Internal
+from tests.patience import patient
 from tests.processes import PROGRAMS, environment
 from tests.terminal import Screen, terminal
 
@@ -75,7 +76,7 @@ class Place:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=patient(30),
             check=False,
         )
 

@@ -269,7 +269,7 @@ def test_nothing_in_time_is_said(place: Place) -> None:
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=patient(5)) as response:
             found: int = response.status
     except urllib.error.HTTPError as error:
         error.close()

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +59,9 @@ def test_the_curl_line_is_answered(folder: Path) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None and "CI" not in os.environ, reason="this machine has no curl")
 def test_the_curl_line_works_in_a_shell(folder: Path) -> None:
     with gateway(folder) as program:
-        done = subprocess.run(["/bin/sh", "-c", curl_line(program)], capture_output=True, check=True, timeout=20)
+        done = subprocess.run(
+            ["/bin/sh", "-c", curl_line(program)], capture_output=True, check=True, timeout=patient(20)
+        )
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "Hello"
 
 
@@ -177,7 +180,7 @@ def test_a_command_ends_as_ever_where_a_stream_is_closed(folder: Path, command: 
             env=given,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         ).returncode
         for how in ("", closed)
