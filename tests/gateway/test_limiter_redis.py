@@ -92,6 +92,7 @@ async def test_two_processes_have_one_limit_on_open_answers(redis: RedisServer) 
         await admitted(two)
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_all_windows_count_or_none_does(redis: RedisServer) -> None:
     plan = plan_of("alice", parse_limits({"requests_per_minute": 1, "requests_per_day": 9}))
     async with process(redis) as limiter:
@@ -236,6 +237,7 @@ async def test_what_ends_while_redis_is_away_is_settled_when_it_is_back(redis: R
         assert await tokens_left(limiter) == 960
 
 
+@pytest.mark.usefixtures("within_a_minute")
 async def test_what_begins_while_redis_is_away_counts_there_when_it_is_back(redis: RedisServer) -> None:
     limits = {"requests_per_day": 100, "requests_per_minute": 100, "tokens_per_day": 1000}
     plan = plan_of("alice", parse_limits(limits))
