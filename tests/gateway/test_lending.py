@@ -72,10 +72,18 @@ async def test_it_stands_still_less_and_less_often_while_the_work_hears_nothing(
     assert (sum(delays[1:160]) > 1.0, delays[199] > 0.05) == (True, True)
 
 
-async def test_short_work_does_without(lent: Lent) -> None:
+async def test_short_work_does_without(lent: Lent, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), list[tuple[float, asyncio.TimerHandle]]()
+    later = loop.call_later
+
+    def never(delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        timers.append((delay, later(600, call)))
+        return timers[-1][1]
+
+    monkeypatch.setattr(loop, "call_later", never)  # on a busy machine no work is short
     await in_thread(int)
-    await asyncio.sleep(0.05)
-    assert lent.times == 0
+    ((delay, timer),) = timers
+    assert (delay, timer.cancelled(), lent.times) == (0.01, True, 0)
 
 
 async def test_it_stands_still_no_more_when_the_waiter_has_left(lent: Lent) -> None:
