@@ -1,6 +1,7 @@
-"""Slow callers, as a program: `python -m tests.faults.slow HOST PORT KIND RATE SECONDS`, in a process of its own.
+"""Slow callers, as a program of its own: `python -m tests.faults.slow HOST PORT KIND RATE SECONDS [STAY]`.
 
-It opens RATE connections a second for so many SECONDS, says half of what each has to say, and then a byte a second.
+It opens RATE connections a second for so many SECONDS, says half of what each has to say, and then a byte a second,
+for STAY seconds more.
 When it has as many open as the machine lets it, the oldest goes. It prints how many it opened, and how many have been
 closed by the other side.
 """
@@ -73,12 +74,12 @@ class Slow:
             self._open.append(one)
 
 
-def main(host: str, port: str, kind: str, rate: str, seconds: str) -> None:
+def main(host: str, port: str, kind: str, rate: str, seconds: str, stay: str = "0") -> None:
     slow = Slow((host, int(port)), KINDS[kind])
     began = time.monotonic()
     dripped = 0
-    while (passed := time.monotonic() - began) < float(seconds):
-        slow.connect(int(passed * int(rate)))
+    while (passed := time.monotonic() - began) < float(seconds) + float(stay):
+        slow.connect(int(min(passed, float(seconds)) * int(rate)))
         if passed > dripped + 1:
             dripped += 1
             slow.drip()
