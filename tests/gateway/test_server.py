@@ -57,7 +57,7 @@ def refuses_connections(program: Program) -> bool:
         httpx.get(f"{program.url}/health")
     except httpx.ConnectError:
         return True
-    except (httpx.ReadError, httpx.RemoteProtocolError):  # the listener closed before it was accepted or read
+    except httpx.TransportError:  # the listener closed before it was accepted or read
         return False
     return False
 
@@ -145,8 +145,14 @@ def test_the_listener_closes_after_the_notice(tmp_path: Path) -> None:
 
 def test_nobody_is_kept_on_a_connection_to_a_gateway_that_ends(tmp_path: Path) -> None:
     """Behind a balancer of connections each try would be refused again, by the same process."""
+    refused = next(filter(None, (refused_at_the_end(tmp_path) for _ in range(TRIES))))
+    assert (refused.status_code, refused.headers.get("connection")) == (503, "close")
+
+
+def refused_at_the_end(folder: Path) -> httpx.Response | None:
+    """Give what a kept connection hears, or nothing where the machine let the listener's time go by."""
     with (
-        gateway(tmp_path, toml=KEEPALIVE) as program,
+        gateway(folder, toml=KEEPALIVE) as program,
         streaming(program, "openai-chat", "!slow 60"),
         httpx.Client(base_url=program.url) as busy,
         socket.create_connection(("127.0.0.1", httpx.URL(program.url).port)) as idle,
@@ -157,10 +163,14 @@ def test_nobody_is_kept_on_a_connection_to_a_gateway_that_ends(tmp_path: Path) -
         while not answer.endswith(b'{"status":"ok"}'):
             answer += idle.recv(65536)
         assert "connection" not in busy.post(PATHS["openai-chat"], json=body("Hello", stream=False)).headers
-        stop(program)
-        refused = busy.post(PATHS["openai-chat"], json=body("Hello", stream=False))
-        assert (refused.status_code, refused.headers.get("connection")) == (503, "close")
+        told, refused = stop(program), None
+        try:
+            refused = busy.post(PATHS["openai-chat"], json=body("Hello", stream=False))
+        except httpx.TransportError:
+            if time.monotonic() - told < NOTICE_S:
+                raise
         assert idle.recv(65536) == b""  # and not only when the stream ends
+    return refused
 
 
 @DIALECTS
