@@ -10,9 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.exposed import Numbers
 from tests.gateway.cli.test_workers import LINUX, wait_until, workers
 from tests.gateway.test_metrics_processes import GUNICORN
 from tests.gateway.test_server import ENDS, ERRORS, KEEPALIVE, body, stop
+from tests.patience import patient
 from tests.ports import free_port
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.terminal import terminal
@@ -135,13 +137,14 @@ def test_a_bad_file_is_said_once_though_it_is_noticed_twice(folder: Path) -> Non
 
 
 def test_an_old_stream_may_end_while_the_gateway_drains(folder: Path) -> None:
+    lasting, toml = f"!slow {max(3, patient(0.6)):.0f}", f"{KEEPALIVE}[server]\ndrain = 600\n"  # beyond the change
     with (
-        gateway(folder, toml=KEEPALIVE) as program,
-        httpx.stream("POST", f"{program.url}/v1/messages", json=body("!slow 3"), timeout=20) as old,
+        gateway(folder, toml=toml) as program,
+        httpx.stream("POST", f"{program.url}/v1/messages", json=body(lasting), timeout=20) as old,
     ):
         lines = old.iter_lines()
         assert next(lines)
-        hang_up(program, folder, f"{KEEPALIVE}[retry]\nattempts = 2\n")
+        hang_up(program, folder, f"{toml}[retry]\nattempts = 2\n")
         assert '"open_requests":1' in program.says(CHANGED)
         stop(program)
         assert ENDS["anthropic"] in list(lines)
@@ -222,7 +225,8 @@ def test_it_ends_with_its_terminal(folder: Path, words: list[str]) -> None:
     file = folder / "log"
     (folder / "gateway.toml").write_text('[log]\nfile = "log"\n')
     with terminal([PROGRAMS / "gateway", "--port", "0", *words], folder, environment(folder)) as screen:
-        screen.shows("gateway 0")
+        url = screen.shows(r"gateway 0\S* on (\S+)")[1]
+        wait_until(lambda: Numbers(httpx.get(f"{url}/metrics", timeout=20).text).get("workers") == (2 if words else 1))
         screen.hangs_up()
         assert screen.ends() == 0
     assert file.read_text().count('"event":"draining"') == (2 if words else 1)
