@@ -278,7 +278,8 @@ async def test_redis_that_comes_back_is_used_within_a_second(place: Place, redis
         redis.stop()
         await until(lambda: one._notices is not None and one._notices._away)
         redis.start()
-        await asyncio.sleep(1.0)
+        async with asyncio.timeout(patient(1.0)):
+            await listening(one, other, redis=redis)
         slow.gate.clear()
         one.later(COOL)
         seen = Seen(other)
