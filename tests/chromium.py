@@ -26,6 +26,7 @@ from tests.patience import patient
 __all__ = ["BrowserContext", "Page"]
 
 WAIT_S = 10.0
+LAUNCH_MS = 30_000.0  # as Playwright has it
 MOST_S = 100.0  # less than a test may take: what never comes is named
 OPTIONS = (
     "--no-sandbox",
@@ -53,14 +54,15 @@ async def browser(anyio_backend_name: str, tmp_path: Path) -> AsyncIterator[Brow
     assert anyio_backend_name == "asyncio"
     home = tmp_path / "chromium"
     home.mkdir()
+    wait_ms = 1000 * min(patient(WAIT_S), MOST_S)
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             home / "user",
             executable_path=_program(),
             args=OPTIONS,
+            timeout=max(wait_ms, LAUNCH_MS),
             env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"},
         )
-        wait_ms = 1000 * min(patient(WAIT_S), MOST_S)
         context.set_default_timeout(wait_ms)
         expect.set_options(timeout=wait_ms)
         try:

@@ -120,7 +120,7 @@ async def test_a_request_that_runs_is_seen_and_cancelled(page: Page, url: str) -
     answers: list[str] = []
 
     async def stream(http: httpx.AsyncClient) -> None:
-        answers.append((await ask(http, url, "!slow 30\nHello", stream=True)).text)
+        answers.append((await ask(http, url, "!slow 600\nHello", stream=True)).text)
 
     async with httpx.AsyncClient(timeout=30) as http, anyio.create_task_group() as tasks:
         tasks.start_soon(stream, http)
@@ -225,7 +225,7 @@ async def test_every_dialect_can_be_played(page: Page, url: str, dialect: str, p
 
 async def test_a_play_can_be_stopped(page: Page, url: str) -> None:
     await enter(page, url, "/admin/playground%3Fmodel=demo")
-    await page.get_by_label("Prompt").fill("!slow 30\nHello")
+    await page.get_by_label("Prompt").fill("!slow 600\nHello")
     await page.get_by_role("button", name="Send").click()
     stop, send = page.get_by_role("button", name="Stop"), page.get_by_role("button", name="Send")
     await expect(stop).to_be_visible()
