@@ -55,6 +55,7 @@ def test_files_with_secrets_that_others_can_read_are_told_at_the_start(tmp_path:
             file.chmod(0o644 if open_to_all else 0o600)
         with gateway(tmp_path, HOME=str(tmp_path)) as program:
             assert httpx.get(f"{program.url}/health", timeout=30).status_code == 200
+            program.says("curl http")  # which ends what it says at the start
             told = [file.name for file in files if f"{file} holds" in program.output]
             assert program.output.count("others can read it: chmod 600") == len(told)
         assert told == ([file.name for file in files] if open_to_all else [])
