@@ -6,7 +6,6 @@ import pytest
 
 from gateway.clock import System
 from gateway.testing.clock import FakeClock
-
 from tests.patience import patient
 
 __all__ = ["FakeClock", "day_is_over_in", "minute_is_over_in", "stopped"]
