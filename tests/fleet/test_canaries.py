@@ -23,6 +23,8 @@ from tests.postgres_server import PostgresServer
 from tests.processes import PROGRAMS, Program, environment, gateway
 from tests.redis_server import RedisServer
 
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("canaries")]  # much is asked, once for all tests
+
 STREAMED = ("400", "stream", "late", "401")
 HTML = {"accept": "text/html"}
 FORM = re.compile(r'name="csrf" value="([^"]+)"')
