@@ -70,6 +70,7 @@ def kill_one(
     time.sleep(moment_s)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    place.until_alone()
     said = b""
     while piece := os.read(read, 65536):
         said += piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from msgspec import Struct
 from gateway.store.credentials import CredentialStore
 from gateway.store.keys import KeyStore
 from gateway.store.known import Quota, StoredCredential
+from tests.patience import patient
 
 __all__ = ["BOTH", "ROW", "Place", "key"]
 
@@ -87,6 +89,14 @@ class Place(Struct, frozen=True):
             rows = cursor.fetchall() if cursor.description else []
             connection.commit()
             return rows
+
+    def until_alone(self) -> None:
+        """Wait until the database has done with a process that was killed: what it was told last may be under way."""
+        others = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        until = time.monotonic() + patient(20)
+        while self.url and self.do(others):
+            assert time.monotonic() < until, "somebody is still connected"
+            time.sleep(0.002)
 
     def content(self) -> bytes:
         """Give all that is there, byte by byte."""
