@@ -228,5 +228,6 @@ def test_bare_host_without_lifespan_is_started_by_its_first_request(programs: Pa
     with running(uvicorn(programs, "host:app", "--lifespan", "off"), tmp_path) as program:
         answers = [said(ask(f"{program.url}/ai")) for _ in range(2)]
         assert answers == ["Hello, host"] * 2
+        program.says("started by the first request")
         assert program.output.count("started by the first request") == 1
         assert httpx.get(f"{program.url}/other").status_code == 204

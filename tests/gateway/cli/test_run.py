@@ -196,6 +196,7 @@ def test_a_data_dir_that_cannot_be_written_is_told_at_the_start(folder: Path, pl
         said = "server.data_dir cannot be written; what it should keep stays in memory"
         why = f"{folder / 'file'}: Not a directory"
         assert program.says(f"  warning: {said}: {why}")
+        program.says(f'"{said}"')
         (line,) = (json.loads(line) for line in program.lines if line.startswith("{") and f'"{said}"' in line)
         assert (line["level"], line["reason"]) == ("warning", why)
 
