@@ -225,7 +225,7 @@ def databases(database: Place) -> Iterator[list[Database]]:
         one.close()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(histories(), st.data())
 def test_any_cut_and_any_order_of_fillers_takes_each_line_once(
     database: Place,
