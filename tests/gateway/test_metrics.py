@@ -230,7 +230,7 @@ async def test_a_pool_says_why_it_was_tried_again_and_what_became_of_its_credent
 
 
 async def test_a_sign_of_life_is_no_first_byte(tmp_path: Path) -> None:
-    upstream = Scripted([0.3, *say("Hello")])
+    upstream = Scripted([max(0.3, patient(0.05)), *say("Hello")])  # for a sign of life
     made = app_of(upstream, config={"server": {"data_dir": str(tmp_path)}, "timeouts": {"keepalive": 0.05}})
     async with talking(made) as http:
         answer = await http.post("/v1/chat/completions", json={**CHAT, "stream": True})
