@@ -18,6 +18,7 @@ from tests.exposed import Numbers
 from tests.gateway.cli.test_workers import LINUX, wait_until
 from tests.gateway.cli.test_workers import workers as workers_of
 from tests.gateway.test_server import KEEPALIVE, streaming
+from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 from tests.redis_server import RedisServer
 
@@ -106,7 +107,9 @@ def test_four_workers_let_no_more_in_at_once(tmp_path: Path, redis: RedisServer)
 
 
 def test_four_workers_reserve_no_more_than_there_is(tmp_path: Path, redis: RedisServer) -> None:
-    with workers(tmp_path, redis, f"{KEEPALIVE}[limits]\ntokens_per_day = 1000\n") as program:
+    """Who is refused behind a sign of life has a 200, too."""
+    late = f"[timeouts]\nkeepalive = {min(patient(0.2), 15)}\n"
+    with workers(tmp_path, redis, f"{late}[limits]\ntokens_per_day = 1000\n") as program:
         assert hold_all(program, body("!slow 60", max_tokens=190), 24) == {200: 5, 429: 19}
 
 
