@@ -28,8 +28,9 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Make]:
-    """Make hosts, and part them from Redis at the end."""
+async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
+    """Make hosts, and part them from Redis at the end; none gives it up because the machine is busy."""
+    monkeypatch.setattr("gateway.store.signatures._GIVE_UP_S", patient(2))
     async with AsyncExitStack() as stack:
 
         async def made(url: str, *keys: str, clock: Any = None, patience_s: float = PATIENT, **over: Any) -> Any:
