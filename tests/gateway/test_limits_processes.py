@@ -101,6 +101,7 @@ def test_four_workers_admit_what_is_allowed_to_the_one(tmp_path: Path, redis: Re
 
 def test_four_workers_let_no_more_in_at_once(tmp_path: Path, redis: RedisServer) -> None:
     with workers(tmp_path, redis, f"{KEEPALIVE}[limits]\nconcurrent = 3\n") as program:
+        wait_until(lambda: gauge(program, "limits_shared") == 4)
         assert hold_all(program, body("!slow 60"), 24) == {200: 3, 429: 21}
         wait_until(lambda: ask(program).status_code == 200)
         assert [ask(program).status_code for _ in range(8)] == [200] * 8  # each place is free before its answer ends
@@ -110,6 +111,7 @@ def test_four_workers_reserve_no_more_than_there_is(tmp_path: Path, redis: Redis
     """Who is refused behind a sign of life has a 200, too."""
     late = f"[timeouts]\nkeepalive = {min(patient(0.2), 15)}\n"
     with workers(tmp_path, redis, f"{late}[limits]\ntokens_per_day = 1000\n") as program:
+        wait_until(lambda: gauge(program, "limits_shared") == 4)
         assert hold_all(program, body("!slow 60", max_tokens=190), 24) == {200: 5, 429: 19}
 
 
