@@ -3,7 +3,8 @@
     bytes ─► whole events ─► what the table of reply edits is about, written anew ─► bytes
 
 Events go out whole: parsers exist that keep nothing between two reads, and after a cut our own error must not end up in
-the middle of one. Comments, names of events and their order stay as they came.
+the middle of one. Comments, names of events and their order stay as they came. What some clients take for the end of a
+line is escaped, which is the same in JSON.
 """
 
 import re
@@ -122,7 +123,7 @@ class Passage:
             whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
-        whole = sound(whole)
+        whole = sound(whole, lines=True)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)

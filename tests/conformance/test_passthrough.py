@@ -32,7 +32,7 @@ STREAMS = {
             b'data: {"id":"c1", "object":"chat.completion.chunk","created":1,"model":"m",'
             b'"choices":[{"index":0,"delta":{"role":"assistant","content":"h\xc3'
         ),
-        b'\xa9 \xe2\x80\xa8"},"finish_reason":null}],"usage":null,"extra":1.50}\r\n\r\n: ping\r\n\r\n',
+        b'\xa9 \xe2\x80\x94"},"finish_reason":null}],"usage":null,"extra":1.50}\r\n\r\n: ping\r\n\r\n',
         (
             b'event: x\nid: 7\ndata:{"choices":[{"delta":{"content":"b"},"index":0}],\ndata: "x":1}\n\n'
             b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -164,6 +164,15 @@ async def test_it_does_not_matter_how_a_stream_is_cut(same: Passed, size: int) -
     same.raw.says(*(data[at : at + size] for at in range(0, len(data), size)))
     response = await same.post(asking(same.dialect, stream=True))
     assert digest(response.content) == digest(data)
+
+
+async def test_what_readers_of_streams_take_for_the_end_of_a_line_is_escaped(same: Passed) -> None:
+    """Pitfall 62; in JSON both are the same."""
+    data, separators = b"".join(STREAMS[same.dialect]), ("\u2028", "\u2029", "\u0085")
+    same.raw.says(data.replace("é".encode(), "é".join(separators).encode()))
+    response = await same.post(asking(same.dialect, stream=True))
+    escaped = "é".join(f"\\u{ord(one):04x}" for one in separators)
+    assert digest(response.content) == digest(data.replace("é".encode(), escaped.encode()))
 
 
 async def test_a_whole_answer_passes_byte_for_byte_both_ways(same: Passed) -> None:
