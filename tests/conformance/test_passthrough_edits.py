@@ -73,7 +73,7 @@ def test_the_tables_are_closed() -> None:
         ],
         "openai-responses": ["once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
-            *("once", "model", "own", "blank", "shown", "defaults", "refused", "budget", "unforced", "marks"),
+            *("once", "model", "own", "blank", "shown", "defaults", "refused", "budget", "drawing", "unforced", "marks"),
             *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
@@ -865,12 +865,25 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
         ),
         (MESSAGES, Own(model="m", sampling=False), {"sampling": ir.Sampling(temperature=0.5)}, [], {}),
         (MESSAGES | {"temperature": 0.3}, Own(model="m", refused={"drawing"}), {}, ["refused"], {"temperature": None}),
+        # 15: Claude, and what else has refused it
+        *(
+            (
+                DRAWN | {"model": own.model, "max_tokens": 3000, "thinking": thinking, "top_p": 0.97},
+                own,
+                {},
+                ["drawing"],
+                {"temperature": None, "top_k": None},
+            )
+            for thinking in (THINKS, {"type": "adaptive"})
+            for own in (Own(model="claude-sonnet-4-6"), Own(model="m", refused={"drawing_thinking"}))
+        ),
+        (DRAWN | {"max_tokens": 3000, "thinking": THINKS}, Own(model="m"), {}, [], {}),
         (
-            DRAWN | {"max_tokens": 3000, "thinking": THINKS, "top_p": 0.97},
-            Own(model="m", refused={"drawing_thinking"}),
+            DRAWN | {"model": "claude-sonnet-4-6", "thinking": {"type": "disabled"}},
+            Own(model="claude-sonnet-4-6"),
             {},
-            ["refused"],
-            {"temperature": None, "top_k": None},
+            [],
+            {},
         ),
         (DRAWN | {"top_p": 0.5}, Own(model="m", refused={"drawing_thinking"}), {}, [], {}),
         # what another model behind the name has refused

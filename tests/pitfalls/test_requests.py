@@ -120,6 +120,7 @@ async def test_pitfall_15_no_temperature_goes_with_thoughts(at: At, dialect: str
     assert told.text == "ok"
     assert at.sent["thinking"]["type"] == "enabled"
     assert at.sent.get("temperature", 1) == 1
+    assert len(at.calls) == 1
 
 
 @pytest.mark.parametrize("drawn", [{"temperature": 0.3}, {"top_p": 0.3}, {"top_k": 5}])

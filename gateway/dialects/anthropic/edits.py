@@ -145,12 +145,19 @@ def _refused(words: _Words) -> None:
         loosened(words)
     if "drawing" in refused:
         _undrawn(words, _DRAWING, _DRAWN)
-    elif "drawing_thinking" in refused and _thinks(words):
-        given = {name: words.get(name, _NUMBER) for name in _DRAWING}
-        apart = [name for name, value in given.items() if value is not None and not beside_thinking(name, value)]
-        _undrawn(words, apart, NOT_BESIDE_THINKING)
     if "both" in refused and words.has("temperature"):
         _undrawn(words, ("top_p",), _DRAWN)
+
+
+def _untuned(words: _Words) -> None:
+    """Leave out what Claude does not take while it thinks: other models behind this dialect may."""
+    if _THINKING not in words.fields or not words.has(*_DRAWING) or not _thinks(words):
+        return
+    if "drawing_thinking" not in words.target.refused and ir.family_of(words.target.model) != "claude":
+        return
+    given = {name: words.get(name, _NUMBER) for name in _DRAWING}
+    apart = [name for name, value in given.items() if value is not None and not beside_thinking(name, value)]
+    _undrawn(words, apart, NOT_BESIDE_THINKING)
 
 
 def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
@@ -189,6 +196,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
     RequestEdit(name="budget", why="translate.thinking_conflict: a budget below max_tokens", apply=_fitted),
+    RequestEdit(name="drawing", why="Claude refuses temperature and its like while it thinks", apply=_untuned),
     RequestEdit(name="unforced", why="Anthropic refuses a forced tool together with thinking", apply=_unforced),
     RequestEdit(name="marks", why="Anthropic refuses cache_control on thoughts", apply=unmarked),
     RequestEdit(name="ids", why="Anthropic takes tool ids of letters, digits, _ and - only", apply=legal),
