@@ -73,7 +73,8 @@ def test_the_tables_are_closed() -> None:
         ],
         "openai-responses": ["once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
         "anthropic": [
-            *("once", "model", "own", "blank", "shown", "defaults", "refused", "budget", "drawing", "unforced", "marks"),
+            *("once", "model", "own", "head", "blank", "shown", "defaults", "refused"),
+            *("budget", "drawing", "unforced", "marks"),
             *("ids", "results", "order", "envelope", "echo", "masked"),
         ],
         "gemini": [
@@ -710,6 +711,15 @@ def thought(signature: str, **fields: Any) -> Json:
         ([USER, turn("assistant", text("w"), {"type": "text", "text": None}), turn("user", text(" "))], None, None, 0),
         ([USER, turn("assistant", use()), turn("user", result(content=""))], None, None, 0),
         ([USER, turn("assistant", "no block"), turn("user", text(""))], None, None, 0),  # which Anthropic judges
+        # an answer begun
+        ([USER, turn("assistant", WORDS, text("So:\n "))], [USER, turn("assistant", WORDS, text("So:"))], "blank", 0),
+        (
+            [USER, {"role": "assistant", "content": "So: "}],
+            [USER, {"role": "assistant", "content": "So:"}],
+            "blank",
+            0,
+        ),
+        ([USER, turn("assistant", text("So: ")), USER], None, None, 0),
         # what another model drew, as callers of this dialect are shown it
         (
             [USER, turn("assistant", text(f"Here: {DRAWN_PICTURE}"), use()), turn("user", result()), USER],
@@ -776,6 +786,20 @@ def thought(signature: str, **fields: Any) -> Json:
             "results",
             0,
         ),
+        # 85
+        (
+            [turn("assistant", use()), turn("user", result(content="old"), WORDS, result())],
+            [turn("assistant", use()), turn("user", result(), WORDS)],
+            "results, order",
+            1,
+        ),
+        (
+            [turn("assistant", use()), turn("user", result(content="old")), turn("user", result()), SAID],
+            [turn("assistant", use()), turn("user", result()), SAID],
+            "results",
+            1,
+        ),
+        ([SAID, turn("user", result()), turn("assistant", use()), turn("user", result())], None, None, 0),
         # 47
         (
             [turn("assistant", use()), turn("user", WORDS, result())],
@@ -970,6 +994,26 @@ def test_a_mend_of_a_conversation(given: list[Json], kept: list[Json] | None, ed
                 ],
             },
         ),
+        # 13: ahead of the conversation Anthropic takes no instructions as a message
+        (
+            MESSAGES | {"system": "be", "messages": [RULE, RULES, USER, SAID, RULE]},
+            None,
+            {},
+            ["head"],
+            {
+                "system": [text("be"), text("a rule"), text("b"), text("c")],
+                "messages": [USER, SAID, RULE],
+            },
+        ),
+        (
+            MESSAGES | {"messages": [{"role": "system", "content": ""}, USER]},
+            None,
+            {},
+            ["head"],
+            {"messages": [USER]},
+        ),
+        (MESSAGES | {"messages": [RULE]}, None, {}, [], {}),
+        (MESSAGES | {"messages": [RULE | {"output_config": {"effort": "low"}}, USER]}, None, {}, [], {}),
     ],
 )
 def test_an_edit_of_a_messages_request(body: Json, target: Any, fields: Any, edits: list[str], changed: Json) -> None:

@@ -374,6 +374,15 @@ async def test_pitfall_85_of_two_results_for_one_call_the_last_goes(at: At, dial
     assert ("old" in sent, "new" in sent) == (False, True)
 
 
+@each(*CLAUDES)
+async def test_pitfall_85_so_it_is_where_the_request_passes(at: At) -> None:
+    at.push("!say ok")
+    response = await at.response("anthropic", tools=["f"], more={FIELDS["anthropic"]: TWICE["anthropic"]})
+    assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1")
+    sent = text_of(at.turns)
+    assert ("old" in sent, "new" in sent) == (False, True)
+
+
 @each("v1internal", "vertex")
 async def test_a_gemini_callers_results_in_contents_of_their_own_answer_the_calls_before_them(at: At) -> None:
     """LangChain.js sends them so, and the Gemini API takes them."""

@@ -70,6 +70,23 @@ async def test_pitfall_13_what_the_developer_says_first_is_the_system_prompt(at:
     assert "be brief" not in json.dumps(at.turns)
 
 
+@each(*CLAUDES)
+async def test_pitfall_13_what_an_anthropic_caller_s_system_says_first_too(at: At) -> None:
+    at.push("!say ok")
+    response = await at.messages({"role": "system", "content": "be brief"}, user("one"))
+    assert response.json()["content"][0]["text"] == "ok"
+    assert "be brief" in json.dumps(at.sent["system"])
+    assert ([turn["role"] for turn in at.turns], len(at.calls)) == (["user"], 1)
+
+
+@each(*CLAUDES)
+async def test_an_answer_that_the_caller_has_begun_ends_in_no_blank(at: At) -> None:
+    """Dialects.md §5.4."""
+    at.push("!say ok")
+    assert (await at.messages(user("one"), {"role": "assistant", "content": "So: "})).status_code == 200
+    assert at.turns[-1] == {"role": "assistant", "content": "So:"}
+
+
 REASONING = ("gpt-5", "o4-mini")
 
 

@@ -45,6 +45,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
     "anthropic": {
         "model": frozenset({"model"}),
         "budget": frozenset({"thinking", "max_tokens"}),
+        "head": frozenset({"messages", "system"}),
         "drawing": frozenset({"temperature", "top_p", "top_k"}),
         "unforced": frozenset({"tool_choice"}),
         "own": frozenset(

@@ -35,7 +35,7 @@ from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.upstream import Edit
 
-from .edits_messages import answered, even, filled, headed, legal, ordered, shown, unmarked, unsealed
+from .edits_messages import answered, even, filled, headed, led, legal, ordered, shown, unmarked, unsealed
 from .edits_refused import loosened, rethought, shortened
 from .outbound_request import AnthropicWritten
 from .outbound_target import NO_THINKING
@@ -191,7 +191,8 @@ def _echo(fields: Fields, answering: Answering) -> Fields:
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
-    RequestEdit(name="blank", why="Anthropic refuses words of the model's that are blank", apply=filled),
+    RequestEdit(name="head", why="Anthropic takes instructions ahead of a conversation in `system` only", apply=led),
+    RequestEdit(name="blank", why="Anthropic refuses blank words of the model's, also at the end", apply=filled),
     RequestEdit(name="shown", why="pictures of another model's are no words, and Claude shows none", apply=shown),
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
@@ -200,7 +201,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="unforced", why="Anthropic refuses a forced tool together with thinking", apply=_unforced),
     RequestEdit(name="marks", why="Anthropic refuses cache_control on thoughts", apply=unmarked),
     RequestEdit(name="ids", why="Anthropic takes tool ids of letters, digits, _ and - only", apply=legal),
-    RequestEdit(name="results", why="Anthropic wants a result for each call, directly after it", apply=answered),
+    RequestEdit(name="results", why="Anthropic wants one result for each call, directly after it", apply=answered),
     RequestEdit(name="order", why="Anthropic wants tool results before all else of a message", apply=ordered),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (

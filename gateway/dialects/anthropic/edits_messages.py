@@ -10,14 +10,14 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
-from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK, reminder
+from gateway.dialects.gemini.history import ANSWERED_LATER, SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .outbound_parts import image
 from .outbound_target import UNLED
 
-__all__ = ["answered", "even", "filled", "headed", "legal", "ordered", "shown", "unmarked", "unsealed"]
+__all__ = ["answered", "even", "filled", "headed", "led", "legal", "ordered", "shown", "unmarked", "unsealed"]
 
 
 class _Target(Protocol):
@@ -41,10 +41,13 @@ _DRAWN: Final = OPENING.encode()
 _CONFIG: Final = "output_config"
 _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK: Final = re.compile(rb't"\s*:\s*(?:"(?:\s|\\[nrt])*"|\[\s*\])')  # `text` or `content`: blanks, or nothing
+_BLANK_END: Final = re.compile(rb'(?:\s|\\[nrt])"\s*[,}]')
+_END: Final = 300  # bytes of a conversation, in which its last words end
 _THOUGHTS: Final = {"thinking": "signature", "redacted_thinking": "data"}  # block: where it is signed
 _IDS: Final = {"tool_use": "id", "tool_result": "tool_use_id"}
 _FOUND: Final = "web_search_tool_result"
 _SEARCHED: Final = "server_tool_use"
+_ANSWERED: Final = re.compile(rb'"tool_use_id"\s*:\s*("[^"]*")')
 _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
 _UNSIGNED: Final = "it is not signed; Anthropic takes back only what is signed"
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
@@ -148,7 +151,8 @@ def unmarked(words: _Words) -> None:
 def filled(words: _Words) -> None:
     """Put blanks that the model said to the words before them, and leave out a message of nothing else.
 
-    Other models say them apart, and an answer of theirs that is empty is one empty text here.
+    Other models say them apart, and an answer of theirs that is empty is one empty text here. An answer that the caller
+    has begun loses the blanks that it ends with.
     """
 
     def mend(_: int, message: Fields) -> Fields | None:
@@ -164,8 +168,25 @@ def filled(words: _Words) -> None:
             return None
         return message if kept == said else {**message, "content": Raw(_encode(kept))}
 
-    if _BLANK.search(_said(words)):
+    said = _said(words)
+    if _BLANK.search(said):
         _mend_messages(words, mend)
+    if _BLANK_END.search(said[-_END:]):
+        _ended(words)
+
+
+def _ended(words: _Words) -> None:
+    """Take the blanks off the end of the last message, which is the model's."""
+    *others, last = words.many("messages") or [{}]
+    blocks = _blocks(last)
+    if _role(last) != "assistant" or (blocks and _kind(blocks[-1]) != "text"):
+        return
+    text = _name(blocks[-1], "text") if blocks else _name(last, "content")
+    if text == text.rstrip():
+        return
+    kept = Raw(_encode(text.rstrip()))
+    content = Raw(_encode([*blocks[:-1], {**blocks[-1], "text": kept}])) if blocks else kept
+    words.put("messages", [*others, {**last, "content": content}])
 
 
 def _filled(blocks: Sequence[Fields]) -> list[Fields]:
@@ -225,6 +246,19 @@ def even(words: _Words) -> None:
     _mend_messages(words, mend)
 
 
+def led(words: _Words) -> None:
+    """Put instructions ahead of the conversation where Anthropic takes them: it refuses them as its first messages."""
+    if b'"system"' not in _said(words):
+        return
+    messages = words.many("messages")
+    leading = list(takewhile(lambda one: _role(one) == "system" and _CONFIG not in one, messages))
+    if not leading or len(leading) == len(messages):
+        return
+    if rules := [block for one in leading for block in _given(one)]:
+        words.put("system", [*_system(words), *rules])
+    words.put("messages", messages[len(leading) :])
+
+
 def headed(words: _Words) -> None:
     """Put instructions within the conversation ahead of it; the user says those that follow an answer."""
     if b'"system"' not in _said(words):
@@ -242,9 +276,13 @@ def headed(words: _Words) -> None:
             head += _given(message)
             words.lose(f"messages[{place}]", _AHEAD)
     if head:
-        words.put("system", [*_given({"content": words.fields.get("system", _NULL)}), *head])
+        words.put("system", [*_system(words), *head])
     if kept != words.many("messages"):
         words.put("messages", kept)
+
+
+def _system(words: _Words) -> Sequence[object]:
+    return _given({"content": words.fields.get("system", _NULL)})
 
 
 def legal(words: _Words) -> None:
@@ -260,13 +298,14 @@ def legal(words: _Words) -> None:
 
 
 def answered(words: _Words) -> None:
-    """Put a result directly after each call that has none, unless the call is the last word.
+    """Put a result directly after each call that has none, unless the call is the last word; of two keep the last.
 
     Messages in a row are one where a result stands in another of them than the first behind its call.
     """
     if not _has_tools(words):
         return
-    messages, place, changed = [*words.many("messages")], 0, False
+    messages = _answered_once(words)
+    place, changed = 0, messages != words.many("messages")
     while place + 1 < len(messages):
         following = messages[place + 1]
         missing = _missing(messages[place], following)
@@ -284,6 +323,39 @@ def answered(words: _Words) -> None:
         place += 1
     if changed:
         words.put("messages", messages)
+
+
+def _answered_once(words: _Words) -> list[Fields]:
+    """Give the messages without results that others follow for the same call, before the model speaks again."""
+    messages = [*words.many("messages")]
+    idents = _ANSWERED.findall(_said(words))
+    if len(idents) == len(set(idents)):
+        return messages
+    kept: list[Fields] = []
+    later: set[str] = set()
+    for place in reversed(range(len(messages))):
+        message = messages[place]
+        if _role(message) == "assistant":
+            later.clear()
+        blocks = _blocks(message)
+        last = [number for number in reversed(range(len(blocks))) if _is_last(blocks[number], later)]
+        for number in sorted({*range(len(blocks))}.difference(last)):
+            words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
+        if len(last) == len(blocks):
+            kept.append(message)
+        elif last:
+            kept.append({**message, "content": Raw(_encode([blocks[number] for number in reversed(last)]))})
+    return kept[::-1]
+
+
+def _is_last(block: Fields, later: set[str]) -> bool:
+    """Tell whether no later result is for the same call, and note this one."""
+    ident = _name(block, "tool_use_id") if _kind(block) == "tool_result" else ""
+    if ident in later:
+        return False
+    if ident:
+        later.add(ident)
+    return True
 
 
 def _apart(messages: Sequence[Fields], place: int, missing: Collection[str]) -> int | None:

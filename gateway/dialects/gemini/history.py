@@ -23,6 +23,7 @@ from .names import NameMap, map_id
 from .signatures import NOT_OURS, Replay
 
 __all__ = [
+    "ANSWERED_LATER",
     "CONTINUED",
     "EMPTY",
     "GO_ON",
@@ -43,6 +44,7 @@ __all__ = [
     "write_contents",
 ]
 
+ANSWERED_LATER: Final = "a later result for the same call holds"
 _REMINDED: Final = "there are no instructions within a conversation here: the user says it"
 CONTINUED: Final = ir.Text(text="(conversation continues)")
 EMPTY: Final = ir.Text(text="(empty)")
@@ -303,7 +305,7 @@ def answers(
             waiting = places[part.id]  # calls of one id get their results in order; the last result holds
             place = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             if place in found:
-                losses.append(ir.Loss(found[place].path, "a later result for the same call holds", "change"))
+                losses.append(ir.Loss(found[place].path, ANSWERED_LATER, "change"))
             found[place] = part
     for place, result in found.items():
         if result.name is not None and result.name != calls[place][0].name:
