@@ -12,7 +12,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -50,6 +50,7 @@ PARSING: Final[Mapping[str, Any]] = {
 
 _KEEPALIVE_S: Final = 60.0
 _SERVERS: Final = 256  # that are known as the connector wants it
+_HEADS: Final = 256  # of requests; one for each credential and path, where nothing else varies
 _LOOKUPS: Final = 8  # names of strangers that are resolved at a time
 _UPGRADED: Final = 101
 _CLOSED: Final = getattr(select, "POLLRDHUP", 0)  # Linux alone tells it from what is to be read
@@ -97,17 +98,15 @@ class Connections(aiohttp.TCPConnector):
         )
         self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
         self._servers: dict[URL, aiohttp.ClientRequest] = {}
+        self._head = lru_cache(maxsize=_HEADS)(self._written)
 
     async def post(self, target: URL, headers: Mapping[str, str], body: bytes) -> "Answer":
         """Write a whole request to a connection at once, and wait for the head of its answer.
 
         The URL names no user, and no proxy leads there. Raises what aiohttp's session does, and HttpProcessingError.
         """
+        head = self._head(target, tuple(headers.items()))
         server = self._server(target.origin())
-        said = server.headers.copy()
-        said.update(headers)
-        said.setdefault("Content-Length", str(len(body)))
-        head = _head(target.raw_path_qs, said)
         try:
             connection = await self.connect(server, [], self.timeout)
         except TimeoutError:
@@ -116,7 +115,7 @@ class Connections(aiohttp.TCPConnector):
             protocol = _usable(connection)
             protocol.set_response_params(read_until_eof=True, **PARSING)
             assert protocol.transport is not None  # a connection that was lost is of no use
-            protocol.transport.write(head + body)
+            protocol.transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
             message, content = await protocol.read()
             while 100 <= message.code < 200 and message.code != _UPGRADED:
                 message, content = await protocol.read()
@@ -124,6 +123,17 @@ class Connections(aiohttp.TCPConnector):
             connection.close()
             raise
         return Answer(connection, message, content)
+
+    def _written(self, target: URL, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """Write the head of a request but for the length of its body; raise ValueError for what would split it."""
+        said = self._server(target.origin()).headers.copy()
+        said.update(headers)
+        said.pop("Content-Length", None)
+        lines = [f"{name}: {value}" for name, value in said.items()]
+        head = "\r\n".join((f"POST {target.raw_path_qs} HTTP/1.1", *lines, ""))
+        if not head.count("\n") == head.count("\r") == len(lines) + 1 or "\0" in head:
+            raise ValueError("a header holds the end of a line")
+        return head.encode()
 
     def _server(self, origin: URL) -> aiohttp.ClientRequest:
         """Describe a server as aiohttp does, by a request to it."""
@@ -187,15 +197,6 @@ class Request(aiohttp.ClientRequest):
         """Write it."""
         _usable(conn)
         return await super().send(conn)
-
-
-def _head(path: str, headers: Mapping[str, str]) -> bytes:
-    """Write the head of a request; raise ValueError for what would split it."""
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join((f"POST {path} HTTP/1.1", *lines, "\r\n"))
-    if not head.count("\n") == head.count("\r") == len(lines) + 2 or "\0" in head:
-        raise ValueError("a header holds the end of a line")
-    return head.encode()
 
 
 def _usable(connection: aiohttp.connector.Connection) -> ResponseHandler:
