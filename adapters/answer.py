@@ -10,7 +10,7 @@ import msgspec
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import DONE, Decoder, EventTooLarge, sound, sound_escapes
+from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
 from gateway.upstream import TRAIL_S
 
@@ -61,6 +61,8 @@ class UpstreamAnswer:
 
     _overlooks = True  # what our reader finds fault with in a whole answer that passes
     _due: float | None = None  # when nothing is waited for any more behind the end of the answer
+    _ended = _finished = _begun = _blind = _seen = False
+    _escaped = False  # there may be escapes in what was read and is no event yet
 
     def __init__(
         self,
@@ -81,13 +83,9 @@ class UpstreamAnswer:
         self._read_failure = read_failure
         self._now = now
         self._decoder = Decoder(done=done)
-        self._ended = self._finished = False
-        self._escaped = False  # there may be escapes in what was read and is no event yet
         kind = response.headers.get("content-type", "").lower()
         self._streams = streams
-        self._whole = self._passes = False
         self._take_for(whole="json" in kind or "html" in kind)
-        self._begun = self._blind = self._seen = False
 
     @property
     def usage(self) -> ir.Usage | None:
@@ -140,7 +138,7 @@ class UpstreamAnswer:
         ended = self._ended = self._response.ended
         if ended:
             payloads += filter(_is_whole, map(sound_escapes, self._decoder.close()))
-        if b"\\" in data or self._escaped:
+        if BACKSLASH in data or self._escaped:
             payloads = [sound_escapes(payload) for payload in payloads]
             self._escaped = not self._decoder.between
         events = self._reader.feed(payloads) if payloads else []

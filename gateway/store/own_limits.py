@@ -23,7 +23,8 @@ class OwnLimits:
         """Say how these stand now."""
         now = self._clock.time()
         now_us = int(now * SECOND)
-        windows_at, found = self._storage.windows_at, list[Window]()
+        windows_at = self._storage.windows_at
+        found: list[Window] = []
         for rule in rules:
             number, remains_us, fades_us = place_of(rule.seconds, now_us)
             counted = windows_at(rule.key, rule.seconds, number, now)
@@ -60,13 +61,13 @@ class OwnLimits:
         A caller with nothing reserved gets what is left, if that is less.
         """
         windows, others = self.look(rules), self._reserved[who] > 0
-        amounts = list[int]()
+        amounts: list[int] = []
         for window, need in zip(windows, needs, strict=True):
             left = window.left
             if not left or (need > left and others):
                 return Seen(False, windows, others=others)
             amounts.append(min(left, need))
-        taken = list[Taken]()
+        taken: list[Taken] = []
         for window, amount in zip(windows, amounts, strict=True):
             _add(window, amount)
             taken.append(Taken(window.rule, window.number, amount))

@@ -106,25 +106,25 @@ class StreamReader:
     """
 
     finished = False
+    skipped = 0
+    empty = False
+    _started = _ended = _visible = _answered = False
+    _id = ""
+    _open: ir.BlockKind | None = None
+    _texts = 0
+    _continues = False  # the last call; its pieces are their caller's
+    _before: frozenset[str] | None = None  # ids of the conversation so far
+    _finish: str | None = None
+    _finish_message: str | None = None
+    _blocked: Feedback | None = None
+    _tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
 
     def __init__(self, options: ReadOptions) -> None:
-        self.skipped = 0
-        self.empty = False
         self._options = options
         self._events: list[ir.Event] = []
         self._tally = Tally()
-        self._started = self._ended = self._visible = self._answered = False
-        self._id = ""
-        self._open: ir.BlockKind | None = None
-        self._texts = 0
         self._call_ids: set[str] = set()
-        self._continues = False  # the last call; its pieces are their caller's
-        self._before: frozenset[str] | None = None  # ids of the conversation so far
-        self._finish: str | None = None
-        self._finish_message: str | None = None
-        self._blocked: Feedback | None = None
         self._sources: dict[str, Raw] = {}
-        self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
         self._others: dict[int, StreamReader] = {}
 
     @property
