@@ -164,10 +164,9 @@ class Together:
         """
         for one in used:
             place = who, one.rule.key, one.number, one.at_us // _APART_US
-            before = self._missed.get(place)
-            if before is not None:
-                one = replace(one, amount=before.amount + one.amount, at_us=min(before.at_us, one.at_us))  # noqa: PLW2901
-            self._missed[place] = one
+            before = self._missed.get(place, one)
+            amount = one.amount if before is one else before.amount + one.amount
+            self._missed[place] = replace(one, amount=amount, at_us=min(before.at_us, one.at_us))
 
     async def _settle(self, id_: str, who: str, used: Sequence[Taken]) -> None:
         if not self.away:

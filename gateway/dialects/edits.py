@@ -23,6 +23,7 @@ __all__ = [
     "DAMAGED",
     "FOREIGN",
     "FOREIGN_THOUGHTS",
+    "LINES",
     "ONCE",
     "UNREADABLE",
     "Applied",
@@ -127,6 +128,10 @@ ONCE: Final = Edit(
     name="once",
     why="of a name that stands twice the last value was checked; the upstream may read the first",
     on="request",
+)
+
+LINES: Final = Edit(
+    name="lines", why="several clients take U+2028, U+2029 and U+0085 in an event for the end of a line", on="reply"
 )
 
 Applied = Callable[[Fields, Answering], Fields | None]

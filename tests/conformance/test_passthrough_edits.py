@@ -69,17 +69,19 @@ def test_the_tables_are_closed() -> None:
     assert {dialect: [edit.name for edit in table] for dialect, table in TABLES.items()} == {
         "openai-chat": [
             *("once", "model", "stream", "limit", "defaults", "refused", "usage", "parallel", "own", "shown"),
-            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked"),
+            *("echo", "uncounted", "unfilled", "hollow", "numbered", "masked", "lines"),
         ],
-        "openai-responses": ["once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked"],
+        "openai-responses": [
+            *("once", "model", "history", "defaults", "refused", "own", "echo", "previous", "masked", "lines"),
+        ],
         "anthropic": [
             *("once", "model", "own", "head", "blank", "shown", "defaults", "refused"),
             *("budget", "drawing", "unforced", "marks"),
-            *("ids", "results", "order", "envelope", "echo", "masked"),
+            *("ids", "results", "order", "envelope", "echo", "masked", "lines"),
         ],
         "gemini": [
-            *("once", "model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "framing", "end"),
-            *("path", "roles", "empty", "order", "ids", "services", "unknown", "format"),
+            *("once", "model", "defaults", "speaker", "own", "refused", "alone", "results", "echo", "lines"),
+            *("framing", "end", "path", "roles", "empty", "order", "ids", "services", "unknown", "format"),
         ],
     }
     assert all(edit.why for table in TABLES.values() for edit in table)

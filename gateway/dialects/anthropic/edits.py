@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import (
+    LINES,
     ONCE,
     Fields,
     ReplyEdit,
@@ -214,7 +215,7 @@ ENVELOPE: Final = Edit(
     on="request",
 )
 _ERROR: Final = re.compile(rb"(?m)^event: ?error\r?$")
-TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES))
+TABLE: Final = table_of((ONCE, *REQUESTS, ENVELOPE, *REPLIES, LINES))
 
 
 def screen(data: bytes, _: Answering) -> bool:

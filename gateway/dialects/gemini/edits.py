@@ -15,6 +15,7 @@ from gateway import ir
 from gateway.dialects.edits import (
     DAMAGED,
     FOREIGN,
+    LINES,
     ONCE,
     Edited,
     Fields,
@@ -303,7 +304,7 @@ FRAMING: Final = Edit(
 ENDING: Final = Edit(
     name="end", why="Google may say no finish reason behind calls, and google-genai forgets such a turn", on="reply"
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, FRAMING, ENDING))
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES, FRAMING, ENDING))
 
 
 def pass_on(

@@ -14,6 +14,7 @@ from gateway.dialects import Answering
 from gateway.dialects.edits import (
     DAMAGED,
     FOREIGN,
+    LINES,
     ONCE,
     Fields,
     ReplyEdit,
@@ -319,7 +320,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(mask_message(unnamed, "error")),
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES))
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
 
 
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:

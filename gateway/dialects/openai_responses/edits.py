@@ -13,6 +13,7 @@ from gateway.dialects import Answering
 from gateway.dialects.edits import (
     DAMAGED,
     FOREIGN_THOUGHTS,
+    LINES,
     ONCE,
     UNREADABLE,
     Fields,
@@ -228,7 +229,7 @@ REPLIES: Final[tuple[ReplyEdit, ...]] = (
     ),
     masking(_mask),
 )
-TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES))
+TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
 
 
 def screen(data: bytes, _: Answering) -> bool:
