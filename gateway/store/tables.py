@@ -174,7 +174,7 @@ usage: Final = Table(
     Column("usd", Float),  # None = no price is known
     Column("first_byte_s", Float),
     Column("total_s", Float),  # of one that was killed, until that was found
-    Column("request_id", Text, nullable=False),  # x-request-id, as the log has it; "" = an older version's row
+    Column("request_id", Text, nullable=False, server_default=""),  # as the log has it; "" = an older version's
 )
 Index("usage_by_time", usage.c.started_at)
 Index("usage_by_key", usage.c.key_id, usage.c.started_at)

@@ -192,7 +192,6 @@ def _echo(fields: Fields, answering: Answering) -> Fields:
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
-    RequestEdit(name="head", why="Anthropic takes instructions ahead of a conversation in `system` only", apply=led),
     RequestEdit(name="blank", why="Anthropic refuses blank words of the model's, also at the end", apply=filled),
     RequestEdit(name="shown", why="pictures of another model's are no words, and Claude shows none", apply=shown),
     RequestEdit(name="defaults", why="[defaults], and max_tokens, which Anthropic demands", apply=_defaults),
@@ -204,6 +203,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="ids", why="Anthropic takes tool ids of letters, digits, _ and - only", apply=legal),
     RequestEdit(name="results", why="Anthropic wants one result for each call, directly after it", apply=answered),
     RequestEdit(name="order", why="Anthropic wants tool results before all else of a message", apply=ordered),
+    RequestEdit(name="head", why="Anthropic takes instructions ahead of a conversation in `system` only", apply=led),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
     echoing(_echo),

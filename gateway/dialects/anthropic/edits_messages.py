@@ -52,6 +52,8 @@ _INTERRUPTED: Final = "[no result: the tool call was interrupted]"
 _UNSIGNED: Final = "it is not signed; Anthropic takes back only what is signed"
 _NOT_MARKED: Final = "Anthropic refuses marks for the prompt cache on thoughts"
 _NOT_CITED: Final = "another upstream has cited it; Anthropic takes back only what it has found itself"
+_MESSAGE: Final = frozenset({"role", "content"})
+_NOT_SAID: Final = "instructions stand in `system`, which has blocks alone"
 _NOT_SET: Final = "this upstream takes it for the whole request only"
 _AHEAD: Final = "this model takes instructions at the start only: it stands there"
 _BEHIND: Final = "an instruction cannot follow an answer here: the user says it"
@@ -257,6 +259,9 @@ def led(words: _Words) -> None:
     if rules := [block for one in leading for block in _given(one)]:
         words.put("system", [*_system(words), *rules])
     words.put("messages", messages[len(leading) :])
+    for place, message in enumerate(leading):
+        for name in message.keys() - _MESSAGE:
+            words.lose(f"messages[{place}].{name}", _NOT_SAID)
 
 
 def headed(words: _Words) -> None:
@@ -339,12 +344,15 @@ def _answered_once(words: _Words) -> list[Fields]:
             later.clear()
         blocks = _blocks(message)
         last = [number for number in reversed(range(len(blocks))) if _is_last(blocks[number], later)]
-        for number in sorted({*range(len(blocks))}.difference(last)):
-            words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
         if len(last) == len(blocks):
             kept.append(message)
-        elif last:
-            kept.append({**message, "content": Raw(_encode([blocks[number] for number in reversed(last)]))})
+            continue
+        if not last:
+            words.lose(f"messages[{place}]", ANSWERED_LATER, "change")
+            continue
+        for number in sorted({*range(len(blocks))}.difference(last)):
+            words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
+        kept.append({**message, "content": Raw(_encode([blocks[number] for number in reversed(last)]))})
     return kept[::-1]
 
 

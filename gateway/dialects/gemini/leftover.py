@@ -55,7 +55,8 @@ def told(
     if request.tools:
         found += _tools(request)
     if request.tool_choice is not None and (not body.get("toolConfig") or not declares):
-        found += _choice(request.tool_choice, serves="tools" in body and "toolConfig" not in body)
+        serves = "tools" in body and "toolConfig" not in body
+        found += _choice(request.tool_choice, serves=serves, serviced=bool(request.tools))
     if request.output.kind != "text":
         found += _output(request.output)
     for one in media:
@@ -110,11 +111,14 @@ def _tools(request: ir.Request) -> Iterator[ir.Loss]:
         yield from emulated(tool)
 
 
-def _choice(choice: ir.ToolChoice, *, serves: bool) -> Iterator[ir.Loss]:
-    """Without functions there is nothing to choose from; a service, if there is one, cannot be chosen."""
+def _choice(choice: ir.ToolChoice, *, serves: bool, serviced: bool) -> Iterator[ir.Loss]:
+    """Without functions there is nothing to choose from; a service, if there is one, cannot be chosen.
+
+    `serviced`: the caller named one, which the choice may leave out, or this upstream has not.
+    """
     if serves and choice.mode in ("required", "named"):
         yield ir.Loss("tool_choice", _SERVED, "change")
-    elif choice.mode != "none":
+    elif choice.mode != "none" or serviced:
         yield _hint("tool_choice", _NO_FUNCTIONS)
     if choice.parallel is not None:
         yield _hint("parallel_tool_calls", _NO_FUNCTIONS)

@@ -58,7 +58,9 @@ class _Writer:
         self._choice = request.tool_choice
         self._chosen = [name for name in request.tool_choice.names if name in declared] if request.tool_choice else []
         self._functions = functions if self._may_all_stand() else self._narrowed(functions)
-        self._builtin = self._narrowed([tool for tool in request.tools if tool.builtin is not None])
+        services = [tool for tool in request.tools if tool.builtin is not None]
+        self._serviced = bool(services)
+        self._builtin = self._narrowed(services)
 
     def write(self) -> Tools:
         fields: dict[str, object] = {}
@@ -127,7 +129,7 @@ class _Writer:
             return {}
         if not self._functions:
             forced = bool(self._builtin) and choice.mode in ("required", "named")
-            if choice.mode != "none":
+            if choice.mode != "none" or self._serviced:  # what it leaves out may not have been there to begin with
                 self._lose("tool_choice", _NO_FUNCTIONS, "change" if forced else "hint")
             if choice.parallel is not None:
                 self._lose("parallel_tool_calls", _NO_FUNCTIONS)  # refused without tools
