@@ -79,6 +79,7 @@ _SAME: Final[dict[DialectName, tuple[tuple[str, tuple[Any, ...] | None, str], ..
         (r"tools\[\d+\]\.format", ({"type": "text"}, ABSENT), "the default"),
         (r"text(\.format)?", ({"type": "text"}, {"format": {"type": "text"}}, ABSENT), "the default"),
         (r".*\.detail", ("auto", "low", ABSENT), "there is one detail for the whole request"),
+        (r".*\.detail", ("high", ABSENT), "another picture asks for it, too: it is one for all"),
         (r"tool_choice(\.mode)?", ("auto", ABSENT), "the default"),
         (r"parallel_tool_calls", (True, ABSENT), "the default"),
         (r"(stream|.*\.strict)", (False, ABSENT), "the default"),
