@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from itertools import takewhile
+from itertools import compress, takewhile
 from typing import Final, Protocol
 
 import msgspec
@@ -343,16 +343,16 @@ def _answered_once(words: _Words) -> list[Fields]:
         if _role(message) == "assistant":
             later.clear()
         blocks = _blocks(message)
-        last = [number for number in reversed(range(len(blocks))) if _is_last(blocks[number], later)]
-        if len(last) == len(blocks):
+        stays = [_is_last(block, later) for block in reversed(blocks)][::-1]
+        if all(stays):
             kept.append(message)
-            continue
-        if not last:
+        elif any(stays):
+            for number, stay in enumerate(stays):
+                if not stay:
+                    words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
+            kept.append({**message, "content": Raw(_encode([*compress(blocks, stays)]))})
+        else:
             words.lose(f"messages[{place}]", ANSWERED_LATER, "change")
-            continue
-        for number in sorted({*range(len(blocks))}.difference(last)):
-            words.lose(f"messages[{place}].content[{number}]", ANSWERED_LATER, "change")
-        kept.append({**message, "content": Raw(_encode([blocks[number] for number in reversed(last)]))})
     return kept[::-1]
 
 
