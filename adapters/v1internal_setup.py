@@ -56,6 +56,8 @@ def set_up(
 ) -> tuple[Pool[Account], Kept]:
     """Read what there is; raise ConfigError for a file or a key that cannot be used."""
     imported = _imported(name, config, loaded)
+    for entry, why in imported.others.items():
+        logger.warning("not taken from pool.import", upstream=name, entry=entry, reason=f"it {why}")
     kept = reopen(name, loaded, logger, clock)
     rows = _taken_in(name, config, loaded, imported, kept.rows)
     make = partial(_account, clock=clock, tasks=tasks)

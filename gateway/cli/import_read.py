@@ -49,7 +49,7 @@ def read_old(file: Path, label: str, keys: Sequence[str]) -> list[Old]:
         raise _bad(label, f"is not JSON: {error}") from None
     table = as_tree(content)
     if table is None or _is_accounts(table):
-        return [_accounts(text, content, label)]
+        return [_accounts(text, label)]
     return list(_settings(file, text, table, label, keys))
 
 
@@ -86,17 +86,11 @@ def _is_accounts(table: Tree) -> bool:
     return "refresh_token" in table or any(entry is not None and "refresh_token" in entry for entry in entries)
 
 
-def _accounts(text: str, content: object, label: str) -> Old:
+def _accounts(text: str, label: str) -> Old:
     imported = _read(text, label)
     values: dict[KeyPath, object] = {path: given for path, given in _client(imported) if given}
     fates = [Fate(old=str(path[-1]), paths=(path,)) for path in values]
-    table = as_tree(content)
-    if table is not None and "refresh_token" not in table:
-        fates += [
-            Fate(old=name, word="not known here: an account has a refresh_token")
-            for name, entry in table.items()
-            if "refresh_token" not in (as_tree(entry) or {})
-        ]
+    fates += [Fate(old=name, word=f"not taken: it {why}") for name, why in imported.others.items()]
     return Old(
         label=label,
         replaced=_without_default(Replaced(values, (*fates, *_beside(imported)))),

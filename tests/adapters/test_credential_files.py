@@ -289,6 +289,20 @@ async def test_a_configured_client_is_not_mixed_with_the_files(site: Site) -> No
 
 
 @pytest.mark.anyio
+async def test_what_is_no_account_of_an_imported_map_is_said_at_the_start(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.level = "warning"
+    file = write(site, {"a@example.org": {"refresh_token": "rt-1"}, "b@example.org": {"token": "x"}, "version": 2})
+    await site.open(pool={"refresh_tokens": [], "import": str(file)})
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "pool.import" in line]
+    assert [(line["entry"], line["reason"]) for line in said] == [
+        ("b@example.org", "it has no refresh_token"),
+        ("version", "it is no account"),
+    ]
+
+
+@pytest.mark.anyio
 async def test_a_token_given_twice_is_one_credential(site: Site) -> None:
     adapter = await site.open("rt-1", pool={"import": str(write(site, {"refresh_token": "rt-1", "project_id": "p"}))})
     assert [one.project for one in adapter.credentials] == ["p"]

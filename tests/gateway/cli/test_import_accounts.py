@@ -113,7 +113,14 @@ def test_accounts_by_e_mail(take: Any, folder: Path) -> None:
     assert {one.email for one in accounts(folder).values()} == {"a@example.org", "b@example.org"}
     assert said["a@example.org"].startswith("taken into the store: ")
     assert said["client_id"] == 'upstream.antigravity.oauth.client_id = "env:OAUTH_CLIENT_ID"'
-    assert said["version"] == "not known here: an account has a refresh_token"
+    assert said["version"] == "not taken: it is no account"
+
+
+def test_what_says_the_client_of_a_map_is_not_called_unknown(take: Any) -> None:
+    client = {"client_id": "a-client", "client_secret": "its-secret", "token_uri": "https://token.invalid"}
+    said = take({"a@example.org": {"refresh_token": "1//a"}, "oauth_config": client})
+    assert said["client_id"] == 'upstream.antigravity.oauth.client_id = "env:OAUTH_CLIENT_ID"'
+    assert not [word for word in said.values() if "not taken" in word]
 
 
 def test_an_account_of_another_client_is_named(run: Run, folder: Path) -> None:
