@@ -188,10 +188,14 @@ async def _kept_by(url: str) -> None:
 
 def _postgres(url: str) -> str:
     try:
-        with postgres(url).connect() as connection:
-            version = connection.scalar(text("SHOW server_version"))
-            if connection.scalar(text("SHOW transaction_read_only")) == "on":
-                raise _Unfit("it can only be read", _POSTGRES_FIX)
-            return f": version {version}"
+        engine = postgres(url)
+        try:
+            with engine.connect() as connection:
+                version = connection.scalar(text("SHOW server_version"))
+                if connection.scalar(text("SHOW transaction_read_only")) == "on":
+                    raise _Unfit("it can only be read", _POSTGRES_FIX)
+                return f": version {version}"
+        finally:
+            engine.dispose()
     except (SQLAlchemyError, ValueError) as error:
         raise _Away(reason(error)) from None

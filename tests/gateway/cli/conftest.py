@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -40,18 +41,23 @@ def antigravity(fake: FakeV1Internal, tokens: str = '["rt-1"]', pool: str = "") 
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, without this machine's variables."""
     monkeypatch.chdir(tmp_path)
-    for name in set(os.environ) - {"HOME", "PATH", "PYTEST_CURRENT_TEST"}:
+    for name in set(os.environ) - {"PATH", "PYTEST_CURRENT_TEST"}:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run `gateway` with these words to its end."""
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `gateway` with these words to its end, with these variables besides."""
 
-    def run(*words: str) -> Done:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
+    def run(*words: str | Path, typed: str | None = None, **variables: str) -> Done:
+        with monkeypatch.context() as given, pytest.raises(SystemExit) as end:
+            if typed is not None:
+                given.setattr("sys.stdin", StringIO(typed))
+            for name, value in variables.items():
+                given.setenv(name, value)
+            main([str(word) for word in words])
         said = capfd.readouterr()
         return Done(end.value.code, said.out, said.err)
 

@@ -59,9 +59,9 @@ def write_tokens(folder: Path, content: object = TOKENS, name: str = "tokens.jso
     return file
 
 
-def listed(command: Run, *words: str) -> dict[str, dict[str, Any]]:
+def listed(run: Run, *words: str) -> dict[str, dict[str, Any]]:
     """Give what `list` says, by id."""
-    done = command("credentials", "list", "--json", *words)
+    done = run("credentials", "list", "--json", *words)
     assert done.code == 0, done.err
     return {one["id"]: one for one in json.loads(done.out)["credentials"]}
 
@@ -69,10 +69,10 @@ def listed(command: Run, *words: str) -> dict[str, dict[str, Any]]:
 # list
 
 
-def test_it_lists_what_gateway_toml_and_files_give(command: Run, write: Write, folder: Path) -> None:
+def test_it_lists_what_gateway_toml_and_files_give(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS + '[upstream.google.pool]\nrefresh_tokens = ["1//zero"]\nimport = "tokens.json"\n')
     write_tokens(folder)
-    found = listed(command)
+    found = listed(run)
     assert [(one["source"], one["account"], one["project"], one["state"]) for one in found.values()] == [
         ("config", None, None, "active"),
         ("import", "one@example.org", "p-1", "active"),
@@ -82,39 +82,39 @@ def test_it_lists_what_gateway_toml_and_files_give(command: Run, write: Write, f
     assert found[id_of("1//two")]["reason"] == "not enabled in the imported file"
 
 
-def test_it_lists_the_projects_that_gateway_toml_gives_by_e_mail(command: Run, write: Write, folder: Path) -> None:
+def test_it_lists_the_projects_that_gateway_toml_gives_by_e_mail(run: Run, write: Write, folder: Path) -> None:
     """No request has been served yet, and no gateway runs."""
     pool = '[upstream.google.pool]\nimport = "tokens.json"\nproject_ids = { "TWO@example.org" = "mapped" }\n'
     write(ACCOUNTS + pool)
     write_tokens(folder)
     for _ in range(2):
-        found = listed(command)
+        found = listed(run)
         assert (found[id_of("1//one")]["project"], found[id_of("1//one")]["project_source"]) == ("p-1", "import")
         assert (found[id_of("1//two")]["project"], found[id_of("1//two")]["project_source"]) == ("mapped", "config")
     write(ACCOUNTS + pool.partition("project_ids")[0])
-    assert listed(command)[id_of("1//two")]["project"] is None
+    assert listed(run)[id_of("1//two")]["project"] is None
 
 
-def test_api_keys_are_listed_too(command: Run, write: Write) -> None:
+def test_api_keys_are_listed_too(run: Run, write: Write) -> None:
     write('[upstream.gemini]\napi_key = ["AIza-first-key", "AIza-second-key"]\n')
-    done = command("credentials", "list")
+    done = run("credentials", "list")
     assert [line.split()[:3] for line in done.out.splitlines() if "active" in line] == [
         [id_of("AIza-first-key")[:8], "active", "-"],
         [id_of("AIza-second-key")[:8], "active", "-"],
     ]
 
 
-def test_nothing_to_list_says_what_to_do(command: Run) -> None:
-    done = command("credentials", "list")
+def test_nothing_to_list_says_what_to_do(run: Run) -> None:
+    done = run("credentials", "list")
     assert (done.code, done.out[:15]) == (0, "no credentials:")
 
 
-def test_it_lists_all_that_is_known_in_80_columns(command: Run, write: Write, folder: Path) -> None:
+def test_it_lists_all_that_is_known_in_80_columns(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS)
     store = CredentialStore(folder / "data" / "gateway.db")
     store.add("google", StoredCredential(**LONG))
     store.close()
-    done = command("credentials", "list")
+    done = run("credentials", "list")
     said = done.out.replace(LONG["link"], "LINK")  # which stays one
     assert max(map(len, said.splitlines())) <= 80
     assert said == LISTED
@@ -153,12 +153,12 @@ ffffffff  needs_verification  somebody.with.a.long.name@dep…  12    never
 
 
 @pytest.fixture
-def taken(command: Run, write: Write, folder: Path) -> Run:
+def taken(run: Run, write: Write, folder: Path) -> Run:
     """Give the command beside a store with two accounts."""
     write(ACCOUNTS)
-    done = command("credentials", "import", write_tokens(folder))
+    done = run("credentials", "import", write_tokens(folder))
     assert done.code == 0, done.err
-    return command
+    return run
 
 
 def test_an_id_may_be_cut_short_or_an_e_mail(taken: Run) -> None:
@@ -177,12 +177,12 @@ def test_one_that_is_not_there_is_an_error_and_nothing_is_done(taken: Run) -> No
     assert listed(taken)[id_of("1//one")]["state"] == "active"
 
 
-def test_one_that_may_be_several_is_an_error(command: Run, write: Write) -> None:
+def test_one_that_may_be_several_is_an_error(run: Run, write: Write) -> None:
     write("".join(f'[upstream.{name}]\ntype = "openai"\napi_key = ["sk-the-same"]\n' for name in ("a", "b")))
     word = id_of("sk-the-same")[:8]
-    assert f"{word}: may be " in command("credentials", "disable", word).err
-    assert command("credentials", "disable", word, "--upstream", "b").code == 0
-    done = command("credentials", "list", "--upstream", "a")
+    assert f"{word}: may be " in run("credentials", "disable", word).err
+    assert run("credentials", "disable", word, "--upstream", "b").code == 0
+    done = run("credentials", "list", "--upstream", "a")
     assert (done.out.count("active"), done.out.count("disabled")) == (1, 0)
 
 
@@ -202,24 +202,24 @@ def test_what_is_disabled_stays_so_until_it_is_enabled(taken: Run) -> None:
     assert listed(taken)[id_of("1//one")]["state"] == "active"
 
 
-def test_what_is_removed_comes_back_by_hand_only(command: Run, write: Write, folder: Path) -> None:
+def test_what_is_removed_comes_back_by_hand_only(run: Run, write: Write, folder: Path) -> None:
     write(f'{ACCOUNTS}pool.import = "tokens.json"\n')
     file = write_tokens(folder)
-    assert len(listed(command)) == 2
-    done = command("credentials", "remove", "--json", "one@example.org")
+    assert len(listed(run)) == 2
+    done = run("credentials", "remove", "--json", "one@example.org")
     assert json.loads(done.out) == {"removed": [{"id": id_of("1//one"), "upstream": "google"}]}
-    assert set(listed(command)) == {id_of("1//two")}
+    assert set(listed(run)) == {id_of("1//two")}
     assert b"1//one" not in b"".join(one.read_bytes() for one in (folder / "data").iterdir())
-    command("credentials", "import", file)
-    assert set(listed(command)) == {id_of("1//one"), id_of("1//two")}
+    run("credentials", "import", file)
+    assert set(listed(run)) == {id_of("1//one"), id_of("1//two")}
 
 
-def test_what_gateway_toml_gives_is_not_removed(command: Run, write: Write) -> None:
+def test_what_gateway_toml_gives_is_not_removed(run: Run, write: Write) -> None:
     write(f'{ACCOUNTS}pool.refresh_tokens = ["1//zero"]\n')
-    done = command("credentials", "remove", id_of("1//zero")[:8])
+    done = run("credentials", "remove", id_of("1//zero")[:8])
     assert done.code == 2
     assert "gateway.toml gives" in done.err
-    assert set(listed(command)) == {id_of("1//zero")}
+    assert set(listed(run)) == {id_of("1//zero")}
 
 
 async def test_a_running_gateway_takes_it_over_by_itself(
@@ -249,10 +249,10 @@ def test_a_change_that_cannot_be_written_is_an_error(taken: Run, folder: Path) -
     assert listed(taken)[id_of("1//one")]["state"] == "active"
 
 
-def test_a_store_that_cannot_be_used_is_told_of(command: Run, write: Write, folder: Path) -> None:
+def test_a_store_that_cannot_be_used_is_told_of(run: Run, write: Write, folder: Path) -> None:
     write(f'{ACCOUNTS}pool.refresh_tokens = ["1//zero"]\n')
     (folder / "data").write_text("a file")
-    done = command("credentials", "list")
+    done = run("credentials", "list")
     assert done.code == 0
     assert done.err.startswith(f"warning: {folder / 'data' / 'gateway.db'}: ")
     assert id_of("1//zero")[:8] in done.out
@@ -261,24 +261,22 @@ def test_a_store_that_cannot_be_used_is_told_of(command: Run, write: Write, fold
 # check
 
 
-async def check(command: Run, *words: str) -> Done:
-    return await asyncio.to_thread(command, "credentials", "check", *words)
+async def check(run: Run, *words: str) -> Done:
+    return await asyncio.to_thread(run, "credentials", "check", *words)
 
 
-async def test_check_asks_about_each(command: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
+async def test_check_asks_about_each(run: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
-    done = await check(command, "--json")
+    done = await check(run, "--json")
     assert (done.code, done.err) == (0, "")
     assert {one["state"] for one in json.loads(done.out)["credentials"]} == {"active"}
     assert {call.body["refresh_token"] for call in fake_v1internal.calls("token")} == {"rt-1", "rt-2"}
 
 
-async def test_check_ends_with_3_when_none_can_be_used(
-    command: Run, write: Write, fake_v1internal: FakeV1Internal
-) -> None:
+async def test_check_ends_with_3_when_none_can_be_used(run: Run, write: Write, fake_v1internal: FakeV1Internal) -> None:
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
     fake_v1internal.oauth.fail("invalid_grant", token="rt-2", times=9)
-    both, second = await check(command), await check(command, id_of("rt-2")[:8])
+    both, second = await check(run), await check(run, id_of("rt-2")[:8])
     assert (both.code, both.err) == (1, f"1 of 2 cannot be used: {id_of('rt-2')[:8]}\n")
     assert second.code == 3
     assert "because: invalid_grant" in second.out
@@ -286,46 +284,46 @@ async def test_check_ends_with_3_when_none_can_be_used(
 
 
 async def test_check_ends_with_3_when_the_oauth_client_is_unknown(
-    command: Run, write: Write, fake_v1internal: FakeV1Internal
+    run: Run, write: Write, fake_v1internal: FakeV1Internal
 ) -> None:
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]'))
     fake_v1internal.oauth.fail("invalid_client", times=9)
-    done = await check(command)
+    done = await check(run)
     assert done.code == 3
     assert "because: invalid_client" in done.out
 
 
 @pytest.mark.parametrize("base", ["", "http://127.0.0.1:9"])
 async def test_check_ends_with_3_when_the_only_one_has_failed(
-    command: Run, write: Write, fake_openai: FakeOpenAI, base: str
+    run: Run, write: Write, fake_openai: FakeOpenAI, base: str
 ) -> None:
     """A refused key and a host that is not there make a suspect, which is as good as none."""
     write(f'[upstream.openai]\napi_key = "wrong"\nbase_url = "{base or fake_openai.url}/v1"\nmodels = ["gpt-4.1"]\n')
-    done = await check(command)
+    done = await check(run)
     assert (done.code, done.err) == (3, "nothing usable: none of them can serve a request\n")
     assert "suspected" in done.out
 
 
 async def test_what_an_operator_took_out_of_use_is_not_counted(
-    command: Run, write: Write, folder: Path, fake_v1internal: FakeV1Internal
+    run: Run, write: Write, folder: Path, fake_v1internal: FakeV1Internal
 ) -> None:
     write(antigravity(fake_v1internal, '["rt-1", "rt-2"]', 'pool.import = "tokens.json"\n'))
     write_tokens(folder, {"projects": [{"refresh_token": "rt-3", "enabled": False}]})
-    await asyncio.to_thread(command, "credentials", "disable", id_of("rt-2"))
-    all_, off = await check(command), await check(command, id_of("rt-2"))
+    await asyncio.to_thread(run, "credentials", "disable", id_of("rt-2"))
+    all_, off = await check(run), await check(run, id_of("rt-2"))
     assert (all_.code, all_.err) == (0, "")
     assert off.code == 3
 
 
-async def test_check_ends_with_3_where_there_is_none(command: Run) -> None:
-    assert (await check(command)).code == 3
+async def test_check_ends_with_3_where_there_is_none(run: Run) -> None:
+    assert (await check(run)).code == 3
 
 
 # import
 
 
 @pytest.mark.parametrize("name", ["tokens.json", "by-email.json", "single.json", "settings.json"])
-def test_every_shape_is_imported(command: Run, write: Write, folder: Path, name: str) -> None:
+def test_every_shape_is_imported(run: Run, write: Write, folder: Path, name: str) -> None:
     write(ACCOUNTS)
     shapes: dict[str, object] = {
         "tokens.json": TOKENS,
@@ -336,39 +334,39 @@ def test_every_shape_is_imported(command: Run, write: Write, folder: Path, name:
     write_tokens(folder)
     file = write_tokens(folder, shapes[name], name)
     before = file.read_bytes()
-    done = command("credentials", "import", "--json", file)
+    done = run("credentials", "import", "--json", file)
     assert (done.code, done.err) == (0, "")
     said = json.loads(done.out)
     assert said["upstream"] == "google"
     assert said["accounts"][0]["word"].startswith(f"taken into the store: credential {id_of('1//one')[:8]}")
-    assert id_of("1//one") in listed(command)
+    assert id_of("1//one") in listed(run)
     assert file.read_bytes() == before
 
 
-def test_what_is_no_account_is_named_and_the_others_are_taken(command: Run, write: Write, folder: Path) -> None:
+def test_what_is_no_account_is_named_and_the_others_are_taken(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS)
     file = write_tokens(folder, {"one@example.org": {"refresh_token": "1//one"}, "two@example.org": {"token": "t"}})
-    done = command("credentials", "import", file)
+    done = run("credentials", "import", file)
     assert (done.code, done.err) == (1, "two@example.org was not taken: it has no refresh_token\n")
-    assert id_of("1//one") in listed(command)
+    assert id_of("1//one") in listed(run)
 
 
-def test_an_encrypted_file_is_imported_with_the_stores_key(command: Run, write: Write, folder: Path) -> None:
+def test_an_encrypted_file_is_imported_with_the_stores_key(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS)
     key = Fernet.generate_key()
     (folder / "key").write_bytes(key)
     (folder / "tokens.enc").write_bytes(Fernet(key).encrypt(json.dumps(TOKENS).encode()))
-    assert command("credentials", "import", "tokens.enc").err == (
+    assert run("credentials", "import", "tokens.enc").err == (
         "tokens.enc: is encrypted: give its key with --encryption-key-file\n"
     )
-    done = command("credentials", "import", "--encryption-key-file", "key", "tokens.enc")
+    done = run("credentials", "import", "--encryption-key-file", "key", "tokens.enc")
     assert done.code == 0, done.err
-    assert len(listed(command, "--encryption-key-file", "key")) == 2
+    assert len(listed(run, "--encryption-key-file", "key")) == 2
 
 
-def test_another_oauth_client_is_told_of(command: Run, write: Write, folder: Path) -> None:
+def test_another_oauth_client_is_told_of(run: Run, write: Write, folder: Path) -> None:
     write(ACCOUNTS.replace("our-client", "mine"))
-    done = command("credentials", "import", write_tokens(folder))
+    done = run("credentials", "import", write_tokens(folder))
     assert "warning: projects[0] has another OAuth client than upstream.google.oauth\n" in done.err
 
 
@@ -382,11 +380,11 @@ def test_another_oauth_client_is_told_of(command: Run, write: Write, folder: Pat
     ],
 )
 def test_what_cannot_be_imported_says_why(
-    command: Run, write: Write, folder: Path, toml: str, words: list[str], reason: str
+    run: Run, write: Write, folder: Path, toml: str, words: list[str], reason: str
 ) -> None:
     write(toml)
     write_tokens(folder)
-    done = command("credentials", "import", *words)
+    done = run("credentials", "import", *words)
     assert (done.code, done.err) == (2, f"{reason}\n")
 
 
@@ -453,9 +451,9 @@ def test_with_secrets_the_file_is_for_its_owner_and_can_be_imported(taken: Run, 
     assert taken("credentials", "export", "--secrets", "out.json").code == 2  # it is there
 
 
-def test_what_gateway_toml_gives_is_exported_too(command: Run, write: Write) -> None:
+def test_what_gateway_toml_gives_is_exported_too(run: Run, write: Write) -> None:
     write(f'{ACCOUNTS}pool.refresh_tokens = ["1//zero"]\n')
-    said = json.loads(command("credentials", "export", "--secrets").out)
+    said = json.loads(run("credentials", "export", "--secrets").out)
     assert [one["refresh_token"] for one in said["projects"]] == ["1//zero"]
 
 

@@ -81,23 +81,23 @@ def kept(write: Write, folder: Path) -> Kept:
 
 
 @pytest.fixture
-def keys(command: Run) -> list[str]:
-    return [command("generate-key").out.strip() for _ in range(2)]
+def keys(run: Run) -> list[str]:
+    return [run("generate-key").out.strip() for _ in range(2)]
 
 
-def test_what_is_in_clear_is_encrypted(command: Run, kept: Kept, keys: list[str]) -> None:
+def test_what_is_in_clear_is_encrypted(run: Run, kept: Kept, keys: list[str]) -> None:
     kept.fill()
     assert kept.in_clear == list(SECRETS)
-    done = command("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0])
+    done = run("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert (done.code, done.out, done.err) == (0, f"{kept.file} is encrypted with the newest key\n", "")
     assert kept.in_clear == []
     assert kept.opens(keys[0])
 
 
-def test_the_older_key_is_not_needed_any_more(command: Run, kept: Kept, keys: list[str], folder: Path) -> None:
+def test_the_older_key_is_not_needed_any_more(run: Run, kept: Kept, keys: list[str], folder: Path) -> None:
     kept.fill(keys[0])
     (folder / "gateway.toml").write_text(f'{TOML}[store]\nencryption_key = ["env:NEW", "env:OLD"]\n')
-    done = command("encrypt", OLD=keys[0], NEW=keys[1])
+    done = run("encrypt", OLD=keys[0], NEW=keys[1])
     assert done.out.endswith("; the older keys are not needed any more\n")
     assert kept.opens(keys[1])
     with pytest.raises(KeyProblem):
@@ -105,30 +105,30 @@ def test_the_older_key_is_not_needed_any_more(command: Run, kept: Kept, keys: li
 
 
 @pytest.mark.parametrize("way", ["-ek", "--encryption-key", "--encryption-key-file", ".env"])
-def test_the_key_comes_as_it_does_to_run(command: Run, kept: Kept, keys: list[str], folder: Path, way: str) -> None:
+def test_the_key_comes_as_it_does_to_run(run: Run, kept: Kept, keys: list[str], folder: Path, way: str) -> None:
     kept.fill()
     (folder / "key").write_text(keys[0])
     if way == ".env":
         (folder / ".env").write_text(f"GATEWAY_ENCRYPTION_KEY={keys[0]}\n")
     words = {".env": []}.get(way, [way, "key" if way.endswith("file") else keys[0]])
-    done = command("encrypt", *words)
+    done = run("encrypt", *words)
     assert done.code == 0
     assert ("visible in `ps`" in done.err) == (way in ("-ek", "--encryption-key"))
     assert kept.opens(keys[0])
 
 
-def test_without_a_key_it_says_where_one_comes_from(command: Run, kept: Kept) -> None:
+def test_without_a_key_it_says_where_one_comes_from(run: Run, kept: Kept) -> None:
     kept.fill()
-    done = command("encrypt")
+    done = run("encrypt")
     assert (done.code, done.out) == (2, "")
     assert "store.encryption_key: is not set: `gateway generate-key` prints a new key" in done.err
 
 
 @pytest.mark.parametrize("words", [["encrypt"], ["decrypt", "--yes"]])
-def test_a_key_that_does_not_fit_changes_nothing(command: Run, kept: Kept, keys: list[str], words: list[str]) -> None:
+def test_a_key_that_does_not_fit_changes_nothing(run: Run, kept: Kept, keys: list[str], words: list[str]) -> None:
     kept.fill(keys[0])
     before = kept.file.read_bytes()
-    done = command(*words, GATEWAY_ENCRYPTION_KEY=keys[1])
+    done = run(*words, GATEWAY_ENCRYPTION_KEY=keys[1])
     assert done.code == 2
     assert f"store.encryption_key: does not open {kept.file}" in done.err
     assert kept.file.read_bytes() == before
@@ -137,26 +137,26 @@ def test_a_key_that_does_not_fit_changes_nothing(command: Run, kept: Kept, keys:
 # in clear again
 
 
-def test_it_is_written_in_clear(command: Run, kept: Kept, keys: list[str]) -> None:
+def test_it_is_written_in_clear(run: Run, kept: Kept, keys: list[str]) -> None:
     kept.fill(keys[0])
-    done = command("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
+    done = run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == 0, done.err
     assert done.out == f"{kept.file} is in clear; take store.encryption_key away, or the next start encrypts it\n"
     assert kept.opens()
 
 
 @pytest.mark.parametrize(("typed", "code", "opens"), [("y\n", 0, True), ("n\n", 1, False), ("", 1, False)])
-def test_it_asks_first(command: Run, kept: Kept, keys: list[str], typed: str, code: int, opens: bool) -> None:
+def test_it_asks_first(run: Run, kept: Kept, keys: list[str], typed: str, code: int, opens: bool) -> None:
     kept.fill(keys[0])
-    done = command("decrypt", typed=typed, GATEWAY_ENCRYPTION_KEY=keys[0])
+    done = run("decrypt", typed=typed, GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == code
     assert f"will stand in clear in {kept.file}. Go on? [y/N]" in done.err
     assert (kept.in_clear != []) == opens
 
 
-def test_decrypt_without_the_key_says_so(command: Run, kept: Kept, keys: list[str]) -> None:
+def test_decrypt_without_the_key_says_so(run: Run, kept: Kept, keys: list[str]) -> None:
     kept.fill(keys[0])
-    done = command("decrypt", "--yes")
+    done = run("decrypt", "--yes")
     assert done.code == 2
     assert "store.encryption_key: is not set, but " in done.err
 
@@ -164,47 +164,45 @@ def test_decrypt_without_the_key_says_so(command: Run, kept: Kept, keys: list[st
 # beside a gateway
 
 
-def test_decrypt_waits_for_no_gateway(command: Run, kept: Kept, keys: list[str], folder: Path) -> None:
+def test_decrypt_waits_for_no_gateway(run: Run, kept: Kept, keys: list[str], folder: Path) -> None:
     kept.fill(keys[0])
     with gateway(folder, GATEWAY_ENCRYPTION_KEY=keys[0]) as running:
         assert running.url
-        done = command("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
+        done = run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert done.code == 2
     assert done.err == f"{kept.file}: a gateway uses it, and it would go on encrypting: stop it first\n"
     assert kept.in_clear == []
 
 
-def test_encrypt_waits_for_no_gateway_without_the_key(command: Run, kept: Kept, keys: list[str], folder: Path) -> None:
+def test_encrypt_waits_for_no_gateway_without_the_key(run: Run, kept: Kept, keys: list[str], folder: Path) -> None:
     kept.fill()
     with gateway(folder) as running:
         assert running.url
-        done = command("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0])
+        done = run("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0])
     assert (done.code, "a gateway uses it, and it may not know the key" in done.err) == (2, True)
     assert kept.opens()
 
 
-def test_encrypt_goes_beside_a_gateway_with_the_key(command: Run, kept: Kept, keys: list[str], folder: Path) -> None:
+def test_encrypt_goes_beside_a_gateway_with_the_key(run: Run, kept: Kept, keys: list[str], folder: Path) -> None:
     kept.fill()
     with gateway(folder, GATEWAY_ENCRYPTION_KEY=keys[0]) as running:
         assert running.url
-        assert command("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
+        assert run("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
     assert kept.in_clear == []
 
 
 # PostgreSQL
 
 
-def test_postgresql_goes_both_ways(
-    command: Run, write: Write, folder: Path, keys: list[str], postgres_url: str
-) -> None:
+def test_postgresql_goes_both_ways(run: Run, write: Write, folder: Path, keys: list[str], postgres_url: str) -> None:
     write(f'{TOML}[store]\ndatabase = "{postgres_url}"\n')
     kept = Kept(folder, postgres_url)
     kept.fill()
-    assert command("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
+    assert run("encrypt", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
     with pytest.raises(KeyProblem):
         kept.opens()
     with gateway(folder, GATEWAY_ENCRYPTION_KEY=keys[0]) as running:
         assert running.url
-        assert "a gateway uses it" in command("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0]).err
-    assert command("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
+        assert "a gateway uses it" in run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0]).err
+    assert run("decrypt", "--yes", GATEWAY_ENCRYPTION_KEY=keys[0]).code == 0
     assert kept.opens()

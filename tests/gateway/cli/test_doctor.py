@@ -39,11 +39,11 @@ Said = list[dict[str, Any]]
 
 
 @pytest.fixture
-def examine(command: Run) -> Callable[..., Said]:
+def examine(run: Run) -> Callable[..., Said]:
     """Run it to its end; give the findings. Its exit code says whether there is a problem among them."""
 
     def examine(*words: str, **variables: str) -> Said:
-        done = command("doctor", "--json", *words, **variables)
+        done = run("doctor", "--json", *words, **variables)
         assert done.err == ""
         findings: Said = json.loads(done.out)["findings"]
         assert done.code == int(any(one["level"] == "problem" for one in findings))
@@ -61,9 +61,9 @@ def of(findings: Said, check: str) -> list[tuple[str, str]]:
 # this machine
 
 
-def test_where_nothing_is_set_up_all_is_well(command: Run, folder: Path) -> None:
+def test_where_nothing_is_set_up_all_is_well(run: Run, folder: Path) -> None:
     port = free_port()
-    done = command("doctor", GATEWAY_SERVER__PORT=str(port))
+    done = run("doctor", GATEWAY_SERVER__PORT=str(port))
     assert (done.code, done.err) == (0, "")
     assert f"ok       port: 127.0.0.1:{port} is free\n" in done.out
     assert "ok       upstream demo: usable, no account needed\n" in done.out
@@ -434,24 +434,24 @@ def test_postgresql_away_is_a_problem(
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
-def test_a_client_that_comes_here_is_well(command: Run, examine: Any, write: Write, client: str) -> None:
+def test_a_client_that_comes_here_is_well(run: Run, examine: Any, write: Write, client: str) -> None:
     write('[auth]\nkeys = ["sk-of-the-gateway"]\n')
-    assert command("connect", client, "--apply").code == 0
+    assert run("connect", client, "--apply").code == 0
     ((level, said),) = of(examine(), f"client {client}")
     assert (level, said.endswith(" comes here")) == ("ok", True)
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
-def test_a_client_that_was_led_elsewhere_is_named(command: Run, examine: Any, client: str) -> None:
-    command("connect", client, "--apply", "--url", "http://127.0.0.1:9999")
+def test_a_client_that_was_led_elsewhere_is_named(run: Run, examine: Any, client: str) -> None:
+    run("connect", client, "--apply", "--url", "http://127.0.0.1:9999")
     ((level, said),) = of(examine(), f"client {client}")
     assert level == "warning"
     assert said.endswith(" goes to http://127.0.0.1:9999, not to http://127.0.0.1:8045")
 
 
 @pytest.mark.parametrize("client", ["claude-code", "codex", "gemini-cli", "opencode"])
-def test_a_client_with_a_key_of_yesterday_is_named(command: Run, examine: Any, write: Write, client: str) -> None:
-    command("connect", client, "--apply", "--key", "sk-of-yesterday")
+def test_a_client_with_a_key_of_yesterday_is_named(run: Run, examine: Any, write: Write, client: str) -> None:
+    run("connect", client, "--apply", "--key", "sk-of-yesterday")
     write('[auth]\nkeys = ["sk-of-today"]\n')
     findings = examine()
     ((level, said),) = of(findings, f"client {client}")
@@ -555,11 +555,11 @@ async def test_no_oauth_client_is_a_problem(examine: Any, write: Write, fake_v1i
 
 
 async def test_a_key_that_does_not_fit_is_a_problem(
-    command: Run, examine: Any, write: Write, fake_v1internal: FakeV1Internal
+    run: Run, examine: Any, write: Write, fake_v1internal: FakeV1Internal
 ) -> None:
     write(antigravity(fake_v1internal))
-    first, second = (command("generate-key").out.strip() for _ in range(2))
-    await asyncio.to_thread(command, "credentials", "list", GATEWAY_ENCRYPTION_KEY=first)
+    first, second = (run("generate-key").out.strip() for _ in range(2))
+    await asyncio.to_thread(run, "credentials", "list", GATEWAY_ENCRYPTION_KEY=first)
     findings = await asyncio.to_thread(examine, GATEWAY_ENCRYPTION_KEY=second)
     ((level, said),) = of(findings, "start")
     assert (level, "store.encryption_key: does not open " in said) == ("problem", True)
