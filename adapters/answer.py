@@ -10,7 +10,7 @@ import msgspec
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
-from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, sound, sound_escapes
+from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, Halves, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
 from gateway.upstream import TRAIL_S
 
@@ -62,6 +62,7 @@ class UpstreamAnswer:
     _overlooks = True  # what our reader finds fault with in a whole answer that passes
     _due: float | None = None  # when nothing is waited for any more behind the end of the answer
     _ended = _finished = _begun = _blind = _seen = False
+    _halves: Halves | None = None
     _escaped = False  # there may be escapes in what was read and is no event yet
 
     def __init__(
@@ -139,7 +140,8 @@ class UpstreamAnswer:
         if ended:
             payloads += filter(_is_whole, map(sound_escapes, self._decoder.close()))
         if BACKSLASH in data or self._escaped:
-            payloads = [sound_escapes(payload) for payload in payloads]
+            self._halves = self._halves or Halves()
+            payloads = [self._halves.join(payload) for payload in payloads]
             self._escaped = not self._decoder.between
         events = self._reader.feed(payloads) if payloads else []
         if ended:

@@ -16,12 +16,13 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar, Final, Self, cast
 
 import httpx
 from httpx_sse import EventSource
 
-__all__ = ["BACKSLASH", "DONE", "Decoder", "EventTooLarge", "event", "json_line", "sound", "sound_escapes"]
+__all__ = ["BACKSLASH", "DONE", "Decoder", "EventTooLarge", "Halves", "event", "json_line", "sound", "sound_escapes"]
 
 MAX_EVENT_BYTES: Final = 32 * 1024 * 1024
 
@@ -35,6 +36,12 @@ _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
 )
 # Pairs first, and every other escape, so that what follows a backslash of its own is none.
 _ESCAPE: Final = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_ESCAPE_OF_EVENT: Final = re.compile(  # a half that begins a string, pairs, a half that ends one, the others, the rest
+    r'(?<=[^\\]")\\(?P<second>u[dD][c-fC-F]..)'
+    r"|\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<first>u[dD][89abAB]..)(?=\")|(?P<lone>u[dD][89a-fA-F]..)|.)",
+    re.DOTALL,
+)
+_INDEX: Final = re.compile(r"index\"\s*:\s*(\d+)")
 
 
 class EventTooLarge(ValueError):
@@ -234,10 +241,39 @@ def event(data: bytes, name: bytes | None = None) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name, data)
 
 
-def sound(data: bytes, *, lines: bool = False) -> bytes:
+class Halves:
+    """Brings the halves of characters together where the events of a stream were cut within one, as UTF-16 may be.
+
+    The first half waits for the second one of the same choice, block or call, which their numbers tell apart. What
+    waits at the end is dropped: it is no character.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, ...], str] = {}
+
+    def join(self, text: str) -> str:
+        """Give the JSON of one event with sound escapes."""
+        if "\\ud" not in text and "\\uD" not in text:
+            return text
+        what = tuple(_INDEX.findall(text))
+        return _ESCAPE_OF_EVENT.sub(partial(self._joined, what, self._waiting.pop(what, "")), text)
+
+    def _joined(self, what: tuple[str, ...], half: str, found: re.Match[str]) -> str:
+        if found.lastgroup == "first":
+            self._waiting[what] = found[0]
+            return ""
+        if found.lastgroup == "second" and half:
+            return half + found[0]
+        return "\\ufffd" if found.lastgroup else found[0]
+
+
+def sound(data: bytes, *, halves: Halves | None = None, lines: bool = False) -> bytes:
     """Give sound UTF-8 and sound escapes: what is none becomes U+FFFD, as in the decoder; no character may be cut.
 
-    `lines`: of events, whose lines are to end where they end for every client, as by `json_line`.
+    `halves`: of events, each in a line, which may have been cut within a character. `lines`: of events, whose lines
+    are to end where they end for every client, as by `json_line`.
     """
     if not data.isascii():
         text = data.decode("utf-8", "replace")
@@ -245,7 +281,8 @@ def sound(data: bytes, *, lines: bool = False) -> bytes:
         if lines:
             data = _one_line(data, text)
     if BACKSLASH in data and (b"\\ud" in data or b"\\uD" in data):
-        return sound_escapes(data.decode()).encode()
+        text = data.decode()
+        return (sound_escapes(text) if halves is None else "\n".join(map(halves.join, text.split("\n")))).encode()
     return data
 
 

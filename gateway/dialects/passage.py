@@ -19,7 +19,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import json_line, sound
+from gateway.sse import Halves, json_line, sound
 
 __all__ = ["Passage", "payloads"]
 
@@ -72,6 +72,7 @@ class Passage:
         self._skim = skim
         self._trim = trim
         self._hears = hears
+        self._halves = Halves()
         self._rest: list[bytes] = []  # of an event whose end has not come
         self._tail = b""  # the last bytes of it
         self._begun = self._ended = False
@@ -123,7 +124,7 @@ class Passage:
             whole = whole.removeprefix(BOM_UTF8)  # parsers exist that take it for a part of the first line
         if whole.endswith(b"\r") and not self._rest:
             self._line_feed = b"\n"
-        whole = sound(whole, lines=True)
+        whole = sound(whole, halves=self._halves, lines=True)
         if not whole or not self._edits:
             return whole
         whole = self._trim(whole, self._answering)

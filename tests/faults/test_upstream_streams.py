@@ -107,3 +107,18 @@ async def test_row_12_half_of_a_character_in_an_escape_is_one_replacement(
         at.server.always = spoilt(saying(half))
         heard = await at.hear(dialect, stream=stream)
         assert (heard.text, heard.finish, heard.error) == ("one two th\ufffdee", ENDS[dialect][0], None)
+
+
+def halved(frame: bytes) -> bytes:
+    """Cut within a character, as a program does that cuts strings of UTF-16."""
+    if SAID.encode() in frame:
+        return frame.replace(b"three", rb"th\ud83d\ude00ee")
+    return frame.replace(b"two ", rb"two th\ud83d").replace(b"three", rb"\ude00ee")
+
+
+@PAIR
+async def test_row_12_halves_of_a_character_in_two_events_come_together(site: Site, kind: str, dialect: str) -> None:
+    at = site.at(kind)
+    at.server.always = spoilt(lambda said: list(map(halved, said)))
+    heard = await at.hear(dialect)
+    assert (heard.text, heard.finish, heard.error) == ("one two th😀ee", ENDS[dialect][0], None)

@@ -5,11 +5,14 @@ import gc
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
-from gateway.sse import Decoder, EventTooLarge, event, json_line, sound_escapes
+from gateway.sse import Decoder, EventTooLarge, Halves, event, json_line, sound, sound_escapes
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v1internal"
 
@@ -206,3 +209,46 @@ def test_done_comes_out_only_where_it_is_asked_for(stream: bytes) -> None:
 )
 def test_halves_of_characters_become_replacements(given: str, expected: str) -> None:
     assert sound_escapes(given) == expected
+    assert Halves().join(f"{given[:-1]}.{given[-1]}") == f"{expected[:-1]}.{expected[-1]}"
+
+
+def test_halves_of_a_character_that_two_events_share_come_together_in_the_second() -> None:
+    halves = Halves()
+    said = [
+        r'{"index": 0, "a": "x\ud83d"}',
+        '{"usage": 1}',
+        r'{"index": 0, "a": "\uDE00y"}',
+        r'{"index": 0, "a": "\ude00"}',
+    ]
+    assert [halves.join(one) for one in said] == [
+        '{"index": 0, "a": "x"}',
+        '{"usage": 1}',
+        r'{"index": 0, "a": "\ud83d\uDE00y"}',
+        r'{"index": 0, "a": "\ufffd"}',
+    ]
+
+
+def test_halves_of_two_choices_are_not_mixed() -> None:
+    halves = Halves()
+    said = [(0, r"\ud83d"), (1, r"\ud83c"), (0, r"\ude00"), (1, r"\udf55")]
+    joined = [halves.join(f'{{"index":{index},"a":"{half}"}}') for index, half in said]
+    assert joined[2:] == [r'{"index":0,"a":"\ud83d\ude00"}', r'{"index":1,"a":"\ud83c\udf55"}']
+
+
+@pytest.mark.parametrize("given", [r'"\\ud83d"', r'"\"\\ude00"', r'"\ud83d\ude00"', r'"\\\ud83d\ude00"'])
+def test_what_is_no_half_waits_for_none(given: str) -> None:
+    halves = Halves()
+    assert [halves.join(given), halves.join(r'"\ude00"')] == [given, r'"\ufffd"']
+
+
+@hypothesis.given(st.text(max_size=12), st.data())
+def test_a_text_that_is_cut_anywhere_within_utf16_comes_out_as_it_was(text: str, data: st.DataObject) -> None:
+    units = text.encode("utf-16-be")
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(units) // 2))))
+    pieces = [units[2 * start : 2 * end] for start, end in pairwise([0, *cuts, len(units) // 2])]
+    events = [json.dumps({"index": 3, "a": one.decode("utf-16-be", "surrogatepass")}) for one in pieces]
+    halves = Halves()
+    assert "".join(json.loads(halves.join(one))["a"] for one in events) == text
+    stream = "".join(f"data: {one}\n\n" for one in events).encode()
+    passed = sound(stream, halves=Halves(), lines=True).decode()
+    assert "".join(json.loads(line[6:])["a"] for line in passed.splitlines() if line) == text
