@@ -122,6 +122,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "strictness",
     }
 )
+_WHILE_IT_THINKS: Final[frozenset[Cause]] = frozenset({"drawing", "logprobs"})  # and may take while it does not
 _NONE: Final[frozenset[Cause]] = frozenset()
 
 
@@ -130,19 +131,28 @@ class Lacks:
 
     def __init__(self) -> None:
         self._server = _NONE
-        self._models: dict[str, frozenset[Cause]] = {}
+        self._models: dict[tuple[str, str], frozenset[Cause]] = {}  # "" = however it thinks
 
-    def of(self, model: str) -> frozenset[Cause]:
-        """Give what need not be tried with a model."""
-        return self._server | self._models[model] if model in self._models else self._server
+    def of(self, request: ir.Request) -> frozenset[Cause]:
+        """Give what need not be tried with a model, as it is asked to think."""
+        if not self._models:
+            return self._server
+        model, known = request.model, self._models.get
+        return self._server | known((model, ""), _NONE) | known((model, _asked(request.reasoning)), _NONE)
 
-    def note(self, model: str, cause: Cause, said: str) -> None:
+    def note(self, request: ir.Request, cause: Cause, said: str) -> None:
         """Remember a refusal if it holds for others too. `said`: its words."""
         refused: frozenset[Cause] = frozenset((cause,))
         if _UNKNOWN in said.lower():
             self._server |= refused
         elif cause in _OF_MODEL:
-            self._models[model] = self._models.get(model, _NONE) | refused
+            place = request.model, _asked(request.reasoning) if cause in _WHILE_IT_THINKS else ""
+            self._models[place] = self._models.get(place, _NONE) | refused
+
+
+def _asked(reasoning: ir.Reasoning) -> str:
+    """Tell whether a model is to think, is not, or does as it does."""
+    return reasoning.mode if reasoning.mode in ("unset", "off") else "on"
 
 
 class Draft(Generic[_W]):
@@ -153,7 +163,7 @@ class Draft(Generic[_W]):
         self._write = write
         self._lacks = lacks
         self._strict = strict
-        self._without = lacks.of(request.model)
+        self._without = lacks.of(request)
         self.written = write(request, self._without)
 
     def amend(self, failure: Failure) -> bool:
@@ -173,7 +183,7 @@ class Draft(Generic[_W]):
             return False
         if _sent(written) == _sent(self.written):
             return False  # what was refused stands elsewhere
-        self._lacks.note(self._request.model, cause, said)
+        self._lacks.note(self._request, cause, said)
         self._without, self.written = amended, written
         return True
 

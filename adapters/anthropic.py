@@ -115,7 +115,7 @@ class Anthropic(KeyedUpstream):
 
     async def _count(self, call: Call) -> int | None:
         request = call.request
-        written = self._write(request, self._backend.lacks.of(request.model))
+        written = self._write(request, self._backend.lacks.of(request))
         body = _encode(counted(written))
         betas = self._backend.betas(written, request)
         try:

@@ -147,7 +147,7 @@ class GeminiAPI(KeyedUpstream):
 
     async def _count(self, request: ir.Request) -> int | None:
         native = request.native if request.native is not None and request.native.dialect == "gemini" else None
-        lacks = self._backend.lacks.of(request.model)
+        lacks = self._backend.lacks.of(request)
         written = self._write(request if native is not None else replace(request, native=None), lacks)
         prompt = written.body if written.native is None else _FIELDS.decode(written.native)
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}

@@ -170,7 +170,7 @@ class OpenAI(KeyedUpstream):
             return None
         request = replace(call.request, native=None)
         try:
-            written = self._write(request, self._backend.lacks.of(request.model))
+            written = self._write(request, self._backend.lacks.of(request))
             return await self._tokens.count(request.model, replace(written, body=written.body | _before(call.request)))
         except (Failure, GatewayError, ValueError):
             return None

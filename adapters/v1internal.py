@@ -149,7 +149,7 @@ class V1Internal(PooledUpstream[Account]):
         transport = self._backend.transport
         if credential is None or transport is None:
             return None
-        lacks = self._backend.lacks.of(request.model)
+        lacks = self._backend.lacks.of(request)
         contents = countable(self._write(replace(request, native=None), lacks).body["contents"])
         token = await self._pool.token(credential)
         return await self._control.count(transport, token, request.model, contents)

@@ -223,14 +223,14 @@ class Vertex(PooledUpstream[DefaultCredential]):
         return write_request(request, without(target, causes))
 
     async def _count(self, request: ir.Request) -> int | None:
-        written = self._write(request, self._backend.lacks.of(request.model))
+        written = self._write(request, self._backend.lacks.of(request))
         prompt = _FIELDS.decode(written.native) if written.native is not None else written.body
         body = _encode({name: value for name, value in prompt.items() if name in _COUNTED})
         answer = await self._ask(request.model, "countTokens", body)
         return None if answer is None else _COUNT.decode(answer).total_tokens or None
 
     async def _count_claude(self, request: ir.Request) -> int | None:
-        written = self._write_claude(request, self._claude.lacks.of(request.model))
+        written = self._write_claude(request, self._claude.lacks.of(request))
         fields = counted(written) | {"model": request.model}
         answer = await self._ask(COUNT, "rawPredict", _encode(fields), claude.read_failure)
         return None if answer is None else _COUNT.decode(answer).input_tokens or None

@@ -224,6 +224,16 @@ async def test_a_limit_is_cut_for_the_model_that_refused_it(openai: OpenAISite) 
     assert [call.request.get(NEW) or call.request[OLD] for call in openai.calls] == [64_000, 32_768, 64_000]
 
 
+async def test_what_a_model_does_not_take_while_it_thinks_it_may_take_otherwise(openai: OpenAISite) -> None:
+    await openai.open()
+    cool = ir.Sampling(temperature=0.2)
+    deep = ir.Reasoning(mode="level", level="high")
+    openai.fake.script.push(refusal("Unsupported parameter: 'temperature' is not supported with this model."))
+    for reasoning in (deep, deep, ir.Reasoning(), ir.Reasoning(mode="off"), deep):
+        assert await openai.ask(attempts=1, model="gpt-4.1", sampling=cool, reasoning=reasoning) == "hi"
+    assert [call.request.get("temperature") for call in openai.calls] == [0.2, None, None, 0.2, 0.2, None]
+
+
 async def test_a_refused_limit_of_which_no_number_is_said_is_the_callers_to_know(openai: OpenAISite) -> None:
     await openai.open()
     with pytest.raises(UpstreamRejected, match="supports at most few"):
