@@ -63,7 +63,10 @@ _EXTRA: Final = "extra_content"
 _THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "images")
 _MARKS: Final = tuple(b'"%b"' % name.encode() for name in (_EXTRA, *_THOUGHTS))
 _NOT_THERE: Final = "this upstream does not take back what it has not said itself"
-_TOOLLESS: Final = (Raw(b"[]"), _NULL)
+_TOOLS: Final = "tools"
+_NO_LIST: Final = Raw(b"[]")
+_TOOLLESS: Final = (_NO_LIST, _NULL)
+_ABOUT_TOOLS: Final = (_TOOLS, _CHOICE, _PARALLEL)
 _EMPTY: Final = Raw(b"{}")
 
 
@@ -121,8 +124,10 @@ def _count(words: _Words) -> None:
 def _parallel(words: _Words) -> None:
     """Leave out what is said about tools where there are none."""
     fields = words.fields
-    if (_CHOICE not in fields and _PARALLEL not in fields) or fields.get("tools", _NULL) not in _TOOLLESS:
+    if fields.keys().isdisjoint(_ABOUT_TOOLS) or fields.get(_TOOLS, _NULL) not in _TOOLLESS:
         return
+    if fields.get(_TOOLS) == _NO_LIST:
+        words.drop(_TOOLS)
     for name, idle in ((_CHOICE, fields.get(_CHOICE) in _FREE), (_PARALLEL, words.has(_PARALLEL))):
         if idle:
             words.drop(name)
@@ -299,7 +304,11 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="defaults", why="[defaults], where the caller left it out", apply=_defaults),
     RequestEdit(name="refused", why="this upstream has refused the field for this model", apply=_refused),
     RequestEdit(name="usage", why="a stream tells its tokens only when it is asked", apply=_count),
-    RequestEdit(name="parallel", why="OpenAI refuses it, and tool_choice, without tools", apply=_parallel),
+    RequestEdit(
+        name="parallel",
+        why="without tools OpenAI refuses it, tool_choice and a list of none",
+        apply=_parallel,
+    ),
     RequestEdit(name="own", why="what this gateway hung on messages goes to no upstream", apply=_own),
     RequestEdit(name="shown", why="pictures of another model's are no words: the user shows them", apply=shown),
 )
