@@ -47,10 +47,11 @@ from gateway.grace import Watchdog
 from gateway.ir.estimate import estimate_body
 from gateway.middleware.model_map import may_reach, may_use, misled
 from gateway.relay import Relay, of_variants, refuse_losses, tell_losses
-from gateway.routes import native_of
+from gateway.routes import EMBEDDINGS, native_of
 from gateway.services import Services
 from gateway.streaming import Client, ClientGone
 from gateway.upstream import (
+    Embedding,
     Forwarding,
     ModelForwarding,
     NativeAnswer,
@@ -249,9 +250,14 @@ class NativeCalls:
 
     def _nowhere(self, context: RequestContext, model: str, path: str) -> GatewayError:
         able = [adapter.name for adapter in self._of_models()]
-        if not model or model.startswith(_TUNED) or not able:
+        named = bool(model) and not model.startswith(_TUNED)
+        asked = self._services.resolver.resolve(model, context.principal.upstreams).targets if named else ()
+        if native_of(path) == EMBEDDINGS and any(isinstance(target.adapter, Embedding) for target in asked):
+            return NotFound(
+                f"{model[:100]!r} has its embeddings at POST /v1/embeddings, in OpenAI's words", param="model"
+            )
+        if not named or not able:
             return context.route.error or NotFound("no upstream here serves this")
-        asked = self._services.resolver.resolve(model, context.principal.upstreams).targets
         return misled(context, self._services, asked, native_of(path) or "native calls of Gemini's", able)
 
     def _made(self, names: Sequence[str], model: str) -> list[_Way]:

@@ -30,6 +30,7 @@ from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFo
 __all__ = [
     "COUNTED",
     "DIALECTS",
+    "EMBEDDINGS",
     "MAKING",
     "DialectName",
     "Operation",
@@ -119,10 +120,11 @@ _COLLECTION: Final = re.compile(
     r"|agents|credentials|decisions|environments|operations|triggers|voices|webhooks)(?:/.+)?"
 )
 # What Google's own API has, and not every upstream.
+EMBEDDINGS: Final = "embeddings"
 _ABSENT: Final = (
-    ("embed", "embeddings"),
-    ("batchEmbed", "embeddings"),
-    ("asyncBatchEmbed", "embeddings"),
+    ("embed", EMBEDDINGS),
+    ("batchEmbed", EMBEDDINGS),
+    ("asyncBatchEmbed", EMBEDDINGS),
     ("batch", "batches"),
     ("files", "files"),
     ("cachedContents", "context caches"),

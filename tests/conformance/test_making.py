@@ -220,6 +220,20 @@ async def test_where_no_upstream_can_it_is_a_404_that_names_it(
     )
 
 
+@pytest.mark.parametrize("verb", ["embedContent", "batchEmbedContents"])
+async def test_who_asks_for_embeddings_in_geminis_words_is_told_where_they_are(
+    fake_openai: FakeOpenAI, tmp_path: Path, verb: str
+) -> None:
+    google = {"type": "gemini", "base_url": "http://127.0.0.1:9", "api_key": "key-1"}
+    for others in ({}, {"google": google}):
+        async with standing(tmp_path, openai(fake_openai) | others) as http:
+            response = await http.post(f"/v1beta/models/openai/{SMALL}:{verb}", json={"content": {"parts": []}})
+        assert response.status_code == 404
+        assert response.json()["error"]["message"] == (
+            f"'openai/{SMALL}' has its embeddings at POST /v1/embeddings, in OpenAI's words"
+        )
+
+
 async def test_an_upstream_that_could_serve_it_is_named(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     async with standing(tmp_path, openai(fake_openai) | {"demo": {"type": "demo"}}) as http:
         response = await http.post(EMBED, json={"model": "demo", "input": "a"})
