@@ -35,8 +35,7 @@ _LINE_SEPARATORS: Final = (  # as text, on the wire, escaped
     ("\x85", b"\xc2\x85", b"\\u0085"),
 )
 # Pairs first, and every other escape, so that what follows a backslash of its own is none.
-_ESCAPE: Final = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
-_ESCAPE_OF_EVENT: Final = re.compile(  # a half that begins a string, pairs, a half that ends one, the others, the rest
+_ESCAPE: Final = re.compile(  # a half that begins a string, pairs, a half that ends one, the others, the rest
     r'(?<=[^\\]")\\(?P<second>u[dD][c-fC-F]..)'
     r"|\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<first>u[dD][89abAB]..)(?=\")|(?P<lone>u[dD][89a-fA-F]..)|.)",
     re.DOTALL,
@@ -258,7 +257,7 @@ class Halves:
         if "\\ud" not in text and "\\uD" not in text:
             return text
         what = tuple(_INDEX.findall(text))
-        return _ESCAPE_OF_EVENT.sub(partial(self._joined, what, self._waiting.pop(what, "")), text)
+        return _ESCAPE.sub(partial(self._joined, what, self._waiting.pop(what, "")), text)
 
     def _joined(self, what: tuple[str, ...], half: str, found: re.Match[str]) -> str:
         if found.lastgroup == "first":
@@ -290,7 +289,7 @@ def sound_escapes(text: str) -> str:
     """Give JSON that every reader takes: half of a character, as slices of a string end in, becomes U+FFFD."""
     if "\\ud" not in text and "\\uD" not in text:
         return text
-    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found.lastgroup else found[0], text)
 
 
 def json_line(data: bytes) -> bytes:
