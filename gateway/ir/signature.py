@@ -4,7 +4,8 @@
 
 family: g(emini) c(laude) o(penai); kind: t(ext: thoughts and text) f(unction call). The hash
 finds damage, it keeps no secret. A signature is only ever replayed to the family that made it. What has the form of an
-envelope is one, however it begins: a damaged one must not be taken for a bare signature and sent to anybody.
+envelope is one, however it begins: a damaged one must not be taken for a bare signature and sent to anybody. That
+of `unsigned` says that a thought has none.
 """
 
 import binascii
@@ -22,6 +23,7 @@ Family = Literal["gemini", "claude", "openai"]
 
 _LETTERS: dict[Family, str] = {"gemini": "g", "claude": "c", "openai": "o"}
 _FAMILIES: dict[str, Family] = {letter: family for family, letter in _LETTERS.items()}
+_NOBODYS: Final = "unsigned"
 # bare signatures are base64 in either alphabet, which has no dot
 _FORM: Final = re.compile(r"gw1\..*|.{5}\.[tf]\.[\w-]*\.[0-9a-f]{8}", re.DOTALL | re.ASCII)
 
@@ -52,7 +54,7 @@ def seal(signature: Signature) -> str:
     """Put a signature into its envelope; one without issuer stays bare."""
     if signature.issuer is None:
         return signature.value
-    body = urlsafe_b64encode(signature.value.encode()).decode().rstrip("=")
+    body = urlsafe_b64encode((signature.value or _NOBODYS).encode()).decode().rstrip("=")
     head = f"gw1.{_LETTERS[signature.issuer]}.{signature.kind}.{body}"
     return f"{head}.{_check(head)}"
 
@@ -63,7 +65,7 @@ def is_sealed(text: str) -> bool:
 
 
 def unseal(text: str) -> Signature | None:
-    """Take a signature out of its envelope; None when the envelope is damaged.
+    """Take a signature out of its envelope; None when the envelope is damaged, without value where nobody signed.
 
     What is no envelope comes back bare, without issuer.
     """
@@ -81,7 +83,7 @@ def unseal(text: str) -> Signature | None:
         value = urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
     except (binascii.Error, ValueError):
         return None
-    return Signature(issuer, value, "f" if kind == "f" else "t")
+    return Signature(issuer, "" if value == _NOBODYS else value, "f" if kind == "f" else "t")
 
 
 def _check(head: str) -> str:

@@ -706,6 +706,7 @@ def thought(signature: str, **fields: Any) -> Json:
         ([turn("assistant", UNSIGNED, WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", UNSIGNED | {"signature": None}, WORDS)], [turn("assistant", WORDS)], "own", 1),
         ([turn("assistant", UNSIGNED), USER], [USER], "own", 1),
+        ([turn("assistant", thought("gw1.c.t.dW5zaWduZWQ.b1affd81"), WORDS)], [turn("assistant", WORDS)], "own", 1),
         # 49, 50: what another model said of blanks alone, and the one empty text of an answer that said nothing
         ([USER, turn("assistant", text("\n\n"), use()), turn("user", result())], BARE_CALL, "blank", 0),
         ([USER, turn("assistant", text("")), USER], [USER, USER], "blank", 0),

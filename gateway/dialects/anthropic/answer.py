@@ -116,10 +116,15 @@ def shows(answering: Answering) -> Shows:
 
 
 def envelope(signature: ir.Signature | None, answering: Answering) -> str:
-    """Write the signature of a thinking block; "" = none."""
-    if signature is None or not answering.sealed:
+    """Write the signature of a thinking block; "" = signatures stay here.
+
+    A thought that nobody signed has an envelope that says so. Anthropic signs all of its own, so clients take an
+    empty signature for that of a cut stream, and send such a thought back as words that anybody reads.
+    """
+    if not answering.sealed:
         return ""
-    return ir.seal(replace(signature, kind="t"))
+    family = ir.family_of(answering.request.model)
+    return ir.seal(replace(signature, kind="t") if signature is not None else ir.Signature(family, ""))
 
 
 def carrier(signature: ir.Signature | None, answering: Answering) -> str:

@@ -97,6 +97,8 @@ class Thinking(Struct, tag="thinking"):
         signature = ir.unseal(self.signature or "")
         if self.signature and signature is None:
             place.lose("signature", "the signature is damaged")
+        if signature is not None and not signature.value:
+            signature = None  # it was given out as one that nobody signed
         if self.thinking or signature is not None:
             yield ir.Thinking(text=self.thinking, signature=signature)
 

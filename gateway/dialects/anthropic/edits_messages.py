@@ -109,10 +109,16 @@ def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bo
     if not ir.is_sealed(value):
         return block
     signature = ir.unseal(value)
-    if signature is not None and signature.issuer == "claude":
+    if signature is not None and signature.issuer == "claude" and signature.value:
         return {**block, place: Raw(_encode(signature.value))}
-    words.lose(path, DAMAGED if signature is None else FOREIGN_THOUGHTS)
+    words.lose(path, _refusal(signature))
     return None
+
+
+def _refusal(signature: ir.Signature | None) -> str:
+    if signature is None:
+        return DAMAGED
+    return FOREIGN_THOUGHTS if signature.value else _UNSIGNED
 
 
 def _searches(words: _Words) -> frozenset[str]:

@@ -54,7 +54,7 @@ class Stream:
         self._index = self._calls = 0
         self._open = ""  # the type of the open block
         self._head = b""  # what stands before the words of its deltas
-        self._signature = ""  # goes out when its thinking block ends
+        self._signature: ir.Signature | None = None  # goes out when its thinking block ends
         self._thinks = False  # within a thinking block of the upstream
         self._call: ir.BlockStarted | None = None  # waits for its signature
         self._argued = False
@@ -136,9 +136,9 @@ class Stream:
     def _sign(self, signature: ir.Signature) -> None:
         if self._call is not None:
             self._carry(signature)
-        elif self._thinks and self._shows != "nothing" and (sealed := envelope(signature, self._answering)):
+        elif self._thinks and self._shows != "nothing" and self._answering.sealed:
             self._begin("thinking")
-            self._signature = sealed
+            self._signature = signature
 
     def _write_arguments(self, json: str) -> None:
         self._begin_call()
@@ -184,14 +184,14 @@ class Stream:
         if self._open == "tool_use" and not self._argued:
             self._delta("{}")  # a call without arguments still needs a delta that parses
         if self._open == "thinking":
-            self._delta_of({"type": "signature_delta", "signature": self._signature})
+            self._delta_of({"type": "signature_delta", "signature": envelope(self._signature, self._answering)})
         if self._open:
             self._stop_block()
 
     def _stop_block(self) -> None:
         self._event("content_block_stop", {"index": self._index})
         self._index += 1
-        self._open, self._head, self._signature = "", b"", ""
+        self._open, self._head, self._signature = "", b"", None
 
     def _start(self) -> None:
         if self._started:

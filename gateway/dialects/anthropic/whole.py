@@ -65,10 +65,9 @@ def _thinking(part: ir.Thinking, answering: Answering) -> Iterator[JSON]:
     if part.redacted is not None:
         yield {"type": "redacted_thinking", "data": part.redacted}
         return
-    signature = envelope(part.signature, answering)
     text = part.text if shown == "words" else ""
-    if text or signature:
-        yield thinking_block(text, signature)
+    if text or (part.signature is not None and answering.sealed):
+        yield thinking_block(text, envelope(part.signature, answering))
 
 
 def _call(part: ir.ToolCall, number: int, answering: Answering) -> Iterator[JSON]:

@@ -42,6 +42,7 @@ def test_a_bare_value_comes_back_without_issuer() -> None:
 
 def test_nothing_is_no_signature() -> None:
     assert ir.unseal("") is None
+    assert ir.unseal("gw1.g.t.dW5zaWduZWQ.951e3e77") == ir.Signature("gemini", "")
 
 
 @given(signatures().filter(lambda signature: signature.issuer is not None))

@@ -12,6 +12,8 @@ from gateway.errors import InvalidRequest
 
 from .asking import lost, read, read_content, read_raw
 
+UNSIGNED = "gw1.g.t.dW5zaWduZWQ.951e3e77"
+
 PNG = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
 URL = "https://a.example/x.png"
@@ -116,6 +118,8 @@ def test_what_a_user_sends(block: dict[str, Any], parts: tuple[ir.Part, ...]) ->
         ),
         ({"type": "thinking", "thinking": "hm", "signature": "gw1.c.t.AAAA.00000000"}, (ir.Thinking(text="hm"),)),
         ({"type": "thinking", "thinking": "hm", "signature": ""}, (ir.Thinking(text="hm"),)),
+        ({"type": "thinking", "thinking": "hm", "signature": UNSIGNED}, (ir.Thinking(text="hm"),)),
+        ({"type": "thinking", "thinking": "", "signature": UNSIGNED}, ()),
         ({"type": "thinking", "thinking": "", "signature": ""}, ()),
         ({"type": "redacted_thinking", "data": "xyz"}, (ir.Thinking(text="", redacted="xyz"),)),
     ],

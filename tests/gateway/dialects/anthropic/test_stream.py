@@ -12,6 +12,7 @@ from .reader import accumulate, answering, check, content, parse, write
 STOP = ir.Finished(reason="stop")
 S1 = ir.Signature("gemini", "c2ln", "f")
 THOUGHT = ir.Signature("claude", "c2ln", "t")
+UNSIGNED = "gw1.g.t.dW5zaWduZWQ.951e3e77"
 
 
 def text(words: str) -> list[ir.Event]:
@@ -188,13 +189,20 @@ def test_no_signature_leaves_unsealed() -> None:
     assert content(events) == [{"type": "thinking", "thinking": "hm", "signature": ""}]
 
 
-def test_a_thought_that_nobody_signed_has_an_empty_signature_as_a_whole_answer_has() -> None:
+def test_a_thought_that_nobody_signed_says_so_as_a_whole_answer_does() -> None:
+    """Clients take no thought with an empty signature for one of a model's."""
     events = parse(write([ir.Started(), *thinking("hm"), STOP]))
     check(events)
     assert [event["delta"] for event in events if event["type"] == "content_block_delta"] == [
         {"type": "thinking_delta", "thinking": "hm"},
-        {"type": "signature_delta", "signature": ""},
+        {"type": "signature_delta", "signature": UNSIGNED},
     ]
+
+
+def test_of_omitted_thoughts_that_nobody_signed_nothing_is_left() -> None:
+    events = parse(write([ir.Started(), *thinking("hm"), *text("a"), STOP], answering(ir.Reasoning(display="omitted"))))
+    check(events)
+    assert content(events) == [{"type": "text", "text": "a"}]
 
 
 @pytest.mark.parametrize("visible", [True, False])

@@ -64,6 +64,14 @@ def test_thoughts_are_hidden_from_a_caller_who_did_not_ask() -> None:
     assert message["content"] == [{"type": "text", "text": "a"}]
 
 
+def test_a_thought_that_nobody_signed_says_so() -> None:
+    said = {"type": "thinking", "thinking": "hm", "signature": "gw1.g.t.dW5zaWduZWQ.951e3e77"}
+    assert whole(ir.Thinking(text="hm"))["content"] == [said]
+    omitted = answering(ir.Reasoning(visible=False, display="omitted"))
+    assert whole(ir.Thinking(text="hm"), to=omitted)["content"] == [{"type": "text", "text": ""}]
+    assert whole(ir.Thinking(text="hm"), to=answering(sealed=False))["content"][0] == said | {"signature": ""}
+
+
 def test_omitted_thoughts_leave_their_signature() -> None:
     omitted = answering(ir.Reasoning(visible=False, display="omitted"))
     message = whole(ir.Thinking(text="hm", signature=THOUGHT), ir.Text(text="a"), to=omitted)
