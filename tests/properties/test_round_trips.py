@@ -143,12 +143,13 @@ def said(events: Sequence[ir.Event], dialect: DialectName) -> Any:
     reply = fold(events)
     assert isinstance(reply, ir.Reply)
     calls = [part for part in reply.parts if isinstance(part, ir.ToolCall)]
+    signatures = [opened(part.signature) for part in reply.parts if part.signature is not None]
     return {
         "thoughts": "".join(part.text for part in reply.parts if isinstance(part, ir.Thinking)),
         "text": "".join(part.text for part in reply.parts if isinstance(part, ir.Text)),
         "calls": [(call.id, call.name, decode(call.arguments)) for call in calls],
         "media": [(part.media_type, part.data) for part in reply.parts if isinstance(part, ir.Media)],
-        "signatures": [opened(part.signature) for part in reply.parts if part.signature is not None],
+        "signatures": [value for value in signatures if value != ""],  # Anthropic's callers hear that there is none
         "finish": reply.finish.reason,
         "usage": replace(reply.usage, total=None, **UNCOUNTED.get(dialect, {})),
     }
