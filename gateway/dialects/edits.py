@@ -131,7 +131,10 @@ ONCE: Final = Edit(
 )
 
 LINES: Final = Edit(
-    name="lines", why="several clients take U+2028, U+2029 and U+0085 in an event for the end of a line", on="reply"
+    name="lines",
+    why="several clients take U+2028, U+2029 and U+0085 in an event for the end of a line, and drop a last event "
+    "without a blank line",
+    on="reply",
 )
 
 Applied = Callable[[Fields, Answering], Fields | None]

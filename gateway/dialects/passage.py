@@ -19,7 +19,7 @@ from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.edits import ReplyEdit
 from gateway.errors import GatewayError, StreamBroken
-from gateway.sse import Halves, json_line, sound
+from gateway.sse import DONE, Halves, json_line, sound
 
 __all__ = ["Passage", "payloads"]
 
@@ -94,9 +94,10 @@ class Passage:
 
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream: with what is left of it, or with the error; an answer without a finish is one too."""
-        rest, self._rest = self._rest, []
+        rest, self._rest, self._tail = b"".join(self._rest), [], b""
         if self._ended:
-            return b"".join(rest)
+            whole = _ended(rest) if rest else None
+            return rest if whole is None else self._passed(whole)
         self._ended = True
         return self._broken(error or StreamBroken("the upstream's answer ended before it was complete"))
 
@@ -216,6 +217,21 @@ def _last_end(data: bytes) -> int:
     for found in _END.finditer(data):
         end = found.end()
     return end
+
+
+def _ended(rest: bytes) -> bytes | None:
+    """End a last event that the upstream has not ended, if it is one: clients pass over it."""
+    whole = rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n")
+    said = payloads(whole)
+    return whole if said and all(map(_is_sound, said)) else None
+
+
+def _is_sound(data: bytes) -> bool:
+    try:
+        _FIELDS.decode(data)
+    except (ValueError, RecursionError):
+        return data == DONE.encode()
+    return True
 
 
 def _spans(data: bytes) -> list[tuple[int, int]]:

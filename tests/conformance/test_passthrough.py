@@ -175,6 +175,23 @@ async def test_what_readers_of_streams_take_for_the_end_of_a_line_is_escaped(sam
     assert digest(response.content) == digest(data.replace("é".encode(), escaped.encode()))
 
 
+@pytest.mark.parametrize("left", [b"", b"\n"])
+async def test_a_last_event_that_no_blank_line_ends_is_one(same: Passed, left: bytes) -> None:
+    """Clients pass over it."""
+    data = b"".join(STREAMS[same.dialect]).removesuffix(b": bye\n\n").rstrip(b"\r\n")
+    same.raw.says(data + left)
+    response = await same.post(asking(same.dialect, stream=True))
+    assert digest(response.content) == digest(data + b"\n\n")
+
+
+async def test_what_is_left_at_the_end_and_is_no_event_stays_none(tmp_path: Path) -> None:
+    async with passing("openai-chat", tmp_path) as same:
+        data = b"".join(STREAMS["openai-chat"][:5]) + b"data: [DO"
+        same.raw.says(data)
+        response = await same.post(asking("openai-chat", stream=True))
+    assert response.content == data
+
+
 async def test_a_whole_answer_passes_byte_for_byte_both_ways(same: Passed) -> None:
     same.raw.says(WHOLES[same.dialect], kind=JSON)
     body = asking(same.dialect)

@@ -689,6 +689,10 @@ INTERRUPTED = {
 }
 
 
+INTERRUPTED_0 = INTERRUPTED | {"tool_use_id": "t0"}
+MIDWAY = {"role": "system", "content": "be brief"}
+
+
 def thought(signature: str, **fields: Any) -> Json:
     return {"type": "thinking", "thinking": "hm", "signature": signature, **fields}
 
@@ -777,6 +781,34 @@ def thought(signature: str, **fields: Any) -> Json:
             [turn("assistant", use()), USER, turn("user", result())],
             [turn("assistant", use()), turn("user", result(), {"type": "text", "text": "hi"})],
             "results, order",
+            0,
+        ),
+        # instructions between a call and its result
+        (
+            [turn("assistant", use()), MIDWAY, turn("user", result())],
+            [turn("assistant", use()), turn("user", result()), MIDWAY],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use("t0"), use()), MIDWAY, turn("user", WORDS, result()), MIDWAY, USER, SAID, USER],
+            [
+                turn("assistant", use("t0"), use()),
+                turn("user", INTERRUPTED_0, result()),
+                MIDWAY,
+                turn("user", WORDS),
+                MIDWAY,
+                USER,
+                SAID,
+                USER,
+            ],
+            "results",
+            0,
+        ),
+        (
+            [turn("assistant", use()), MIDWAY, USER],
+            [turn("assistant", use()), turn("user", INTERRUPTED), MIDWAY, USER],
+            "results",
             0,
         ),
         (

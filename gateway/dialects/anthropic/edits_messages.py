@@ -311,7 +311,8 @@ def legal(words: _Words) -> None:
 def answered(words: _Words) -> None:
     """Put a result directly after each call that has none, unless the call is the last word; of two keep the last.
 
-    Messages in a row are one where a result stands in another of them than the first behind its call.
+    Messages in a row are one where a result stands in another of them than the first behind its call. Instructions
+    between the two come after the result.
     """
     if not _has_tools(words):
         return
@@ -323,6 +324,9 @@ def answered(words: _Words) -> None:
         apart = _apart(messages, place, missing)
         if apart is not None:
             messages[apart : apart + 2] = [_joined(*messages[apart : apart + 2])]
+            changed = True
+            continue
+        if missing and _role(following) == "system" and _brought(messages, place + 1, missing):
             changed = True
             continue
         results = [_interrupted(one) for one in missing]
@@ -383,6 +387,25 @@ def _apart(messages: Sequence[Fields], place: int, missing: Collection[str]) -> 
     if all(_name(block, "tool_use_id") not in missing for message in answers for block in _blocks(message)):
         return None
     return after if after == place + 1 else place
+
+
+def _brought(messages: list[Fields], start: int, missing: Collection[str]) -> bool:
+    """Bring results in front of the instructions that stand before them; tell whether there were any."""
+    end = next((at for at in range(start, len(messages)) if _role(messages[at]) == "assistant"), len(messages))
+    found: list[Fields] = []
+    others: list[Fields] = []
+    for message in messages[start:end]:
+        blocks = _blocks(message)
+        results = [_kind(block) == "tool_result" and _name(block, "tool_use_id") in missing for block in blocks]
+        found += compress(blocks, results)
+        if not any(results):
+            others.append(message)
+        elif not all(results):
+            left = [block for block, result in zip(blocks, results, strict=True) if not result]
+            others.append({**message, "content": Raw(_encode(left))})
+    if found:
+        messages[start:end] = [{"role": _USER, "content": Raw(_encode(found))}, *others]
+    return bool(found)
 
 
 def _joined(first: Fields, second: Fields) -> Fields:
