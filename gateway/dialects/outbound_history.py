@@ -31,12 +31,13 @@ _STRAY: Final[tuple[Role, int]] = ("user", -1)  # a turn of its own, which no tu
 class Step(Struct, frozen=True):
     """What one speaker says; `results`: one ir.ToolResult for each call of the assistant step before it.
 
-    `places`: of an assistant step, where the thoughts and signatures of each part stood.
+    Of an assistant step, `places`: where the thoughts and signatures of each part stood; `turns`: each one's turn.
     """
 
     role: Role
     parts: tuple[ir.Part, ...]
     places: tuple[tuple[str, ...], ...] = ()
+    turns: tuple[int, ...] = ()
 
 
 class _Said(Struct, frozen=True):
@@ -110,7 +111,7 @@ def _spoken(model: Iterable[_Said], calls: Iterable[tuple[ir.ToolCall, str]]) ->
     ids = iter(calls)
     said = [one for one in model if not isinstance(one.part, ir.Media)]
     parts = (replace(one.part, id=next(ids)[1]) if isinstance(one.part, ir.ToolCall) else one.part for one in said)
-    return Step("assistant", tuple(parts), tuple(one.places for one in said))
+    return Step("assistant", tuple(parts), tuple(one.places for one in said), tuple(one.turn[1] for one in said))
 
 
 def _results(

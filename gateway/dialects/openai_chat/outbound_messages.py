@@ -6,8 +6,9 @@ compatible server, as `extra_content`. Nobody else gets either: strict servers r
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import groupby, pairwise
 from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
@@ -103,8 +104,11 @@ class Conversation:
         return [{"role": "user", "content": written}]
 
     def _assistant(self, step: Step) -> list[Message]:
+        return [message for said in _apart(step) for message in self._said(said)]
+
+    def _said(self, step: Step) -> list[Message]:
         parts = self._readable(step.parts)
-        words = _joined(parts, "")
+        words = "\n".join(_joined([step.parts[at] for at in turn], "") for turn in _texts(step))
         calls = [self._call(part) for part in parts if isinstance(part, ir.ToolCall)]
         if not words and not calls:
             self._losses += [ir.Loss(place, _ALONE, "hint") for places in step.places for place in places]
@@ -162,6 +166,24 @@ def _answered(messages: Sequence[Message]) -> list[Message]:
             said.append({"role": "assistant", "content": _NOTED})
         said.append(message)
     return said
+
+
+def _texts(step: Step) -> Iterator[list[int]]:
+    """Tell which parts of each turn are words."""
+    words = (at for at, part in enumerate(step.parts) if isinstance(part, ir.Text))
+    return (list(turn) for _, turn in groupby(words, lambda at: step.turns[at]))
+
+
+def _apart(step: Step) -> list[Step]:
+    """Give the messages that a model has said in a row; those around calls are one, for results come next."""
+    if any(isinstance(part, ir.ToolCall) for part in step.parts):
+        return [step]
+    ends = [turn[-1] for turn in _texts(step)][:-1]
+    starts = [next(at for at in range(end, len(step.turns)) if step.turns[at] != step.turns[end]) for end in ends]
+    return [
+        Step("assistant", step.parts[start:end], step.places[start:end], step.turns[start:end])
+        for start, end in pairwise((0, *starts, len(step.parts)))
+    ]
 
 
 def _joined(parts: Sequence[ir.Part], between: str) -> str:

@@ -140,6 +140,8 @@ class Conversation:
             place.lose("phase", "the words are carried, not what they are for")
         parts = list(read_content(message.content, place.at("content")))
         if message.role == "assistant":
+            if self._carried is None and ir.Text in map(type, self._parts):
+                self._end()  # two messages are not the words of one
             for part in parts:
                 self._say("assistant", part)
             return

@@ -76,6 +76,21 @@ def test_results_follow_their_calls_in_call_order() -> None:
     ]
 
 
+def test_what_a_model_has_said_in_a_row_stays_apart() -> None:
+    said = messages(user("a"), assistant("one"), assistant("two", "!"), assistant(ir.Thinking(text="hm")), user("b"))
+    assert [one["content"] for one in said] == ["a", "one", "two!", "b"]
+    calling = assistant("three", call("c1")), assistant("four"), user(result("c1", "x"))
+    said = messages(user("a"), assistant("one"), *calling, assistant("five"), assistant("six"))
+    assert [one["content"] for one in said] == ["a", "one\nthree\nfour", "x", "five", "six"]
+
+
+def test_thoughts_stay_with_what_follows_them() -> None:
+    first, second, third = (assistant(ir.Thinking(text=text)) for text in "123")
+    turns = user("a"), first, assistant("one"), second, assistant("two"), third, user("b")
+    said = messages(*turns, model="deepseek-reasoner")
+    assert [(one["content"], one.get("reasoning_content")) for one in said[1:3]] == [("one", "1"), ("two", "23")]
+
+
 def test_an_answer_of_calls_only_has_no_content() -> None:
     assert messages(user("go"), assistant(call("c1")))[1]["content"] is None
 
