@@ -3,9 +3,11 @@
 `file` is rendered once, when the process starts. At midnight what is there gets the name that `rotated` gives for the
 day that is over, and a new file begins. The first process to notice does that, with a lock on the old file, in two
 steps: a link under the new name, which fails where it exists, then a new file in the place of the old one. The others
-see that the file is another one, and open it.
+see that the file is another one, and open it. A file that has the name of its day already keeps it: the next day's has
+the name that `file` gives then.
 """
 
+import errno
 import os
 import re
 import sys
@@ -21,6 +23,19 @@ if sys.platform != "win32":
 __all__ = ["LogFile", "path_of"]
 
 _FIELD: Final = re.compile(r"%-?[A-Za-z]|%%")
+_SHAPES: Final = {
+    **dict.fromkeys(("%Y", "%G"), r"\d{4}"),
+    **dict.fromkeys(("%m", "%d", "%H", "%I", "%M", "%S", "%y", "%U", "%W", "%V", "%g", "%C"), r"\d\d"),
+    **dict.fromkeys(("%-m", "%-d", "%-H", "%-I", "%-M", "%-S", "%-y", "%-U", "%-W", "%-V"), r"\d\d?"),
+    **dict.fromkeys(("%u", "%w"), r"\d"),
+    **dict.fromkeys(("%a", "%A", "%b", "%B", "%h", "%p", "%P"), r"[^\W\d_]+\.?"),
+    "%j": r"\d{3}",
+    "%-j": r"\d{1,3}",
+    "%f": r"\d{6}",
+    "%s": r"\d+",
+    "%F": r"\d{4}-\d\d-\d\d",
+    "%%": "%",
+}
 _DAILY: Final = ".%Y-%m-%d"
 _MODE: Final = 0o600
 _DAY: Final = timedelta(days=1)
@@ -43,6 +58,7 @@ class LogFile:
         self, file: str, rotated: str, keep: int, folder: Path, now: Callable[[], datetime] = datetime.now
     ) -> None:
         self._now = now
+        self._named = file
         self._file = -1
         self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
         self._pattern = str(PurePath(rotated or _plain(now().strftime(file)) + _DAILY))
@@ -95,7 +111,7 @@ class LogFile:
             try:
                 if sys.platform != "win32":
                     fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed
-                if self._is_mine() and os.fstat(self._file).st_size:
+                if self._is_mine():
                     self._rotate()
             except OSError as error:  # who kept the lock for it would stop every other process
                 failed = True
@@ -117,6 +133,21 @@ class LogFile:
 
     def _rotate(self) -> None:
         old = self._folder / self._day.strftime(self._pattern)
+        if _place(old) == _place(self.path):
+            self._move_on()
+        elif os.fstat(self._file).st_size:
+            self._put_away(old)
+
+    def _move_on(self) -> None:
+        """Write to the file of the new day."""
+        path = path_of(self._named, self._folder, self._now)
+        if path == self.path:
+            raise OSError(errno.EEXIST, "log.rotated gives it the name that it has")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._drop()
+
+    def _put_away(self, old: Path) -> None:
         old.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(self.path, old)
@@ -139,7 +170,10 @@ class LogFile:
             return
         root = self._folder / _root(self._pattern)
         names = re.compile(_names(self._pattern))
-        found = [file for file in root.rglob("*") if self._is_rotated(file, names) and file != self.path]
+        deep = "/".join("*" * (len((self._folder / self._pattern).parts) - len(root.parts)))
+        found = [
+            file for file in root.glob(deep) if self._is_rotated(file, names) and _place(file) != _place(self.path)
+        ]
         found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for file in found[self._keep :]:
             file.unlink(missing_ok=True)
@@ -147,6 +181,10 @@ class LogFile:
     def _is_rotated(self, file: Path, names: re.Pattern[str]) -> bool:
         name = file if PurePath(self._pattern).is_absolute() else file.relative_to(self._folder)
         return names.fullmatch(str(name)) is not None
+
+
+def _place(file: Path) -> Path:
+    return file.parent.resolve() / file.name
 
 
 def _plain(text: str) -> str:
@@ -162,5 +200,5 @@ def _root(pattern: str) -> Path:
 def _names(pattern: str) -> str:
     """Make a regular expression of a strftime pattern."""
     pieces = _FIELD.split(pattern)
-    fields = ["%" if field == "%%" else "[^/]+?" for field in _FIELD.findall(pattern)]
+    fields = [_SHAPES.get(field, "[^/]+?") for field in _FIELD.findall(pattern)]
     return "".join(re.escape(piece) + field for piece, field in zip(pieces, [*fields, ""], strict=True))

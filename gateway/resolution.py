@@ -28,6 +28,7 @@ Pick = Callable[[Sequence[str], Sequence[float]], str]
 Suffixes = tuple[str, ...]
 
 _MOST_DECISIONS = 32
+_NOWHERE = "nowhere"
 _LONGEST = 512  # no model's name is longer; headers, logs and what is remembered of models hold it
 _DATE = re.compile(r"[-@]20\d{6}$")
 
@@ -55,7 +56,7 @@ class Resolver:
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Find the upstreams for a name; raise ModelNotFound with suggestions.
 
-        `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
+        Of what is drawn by chance, only what leads somewhere is in the draw; `among`: to one of these upstreams.
         """
         try:
             return self._resolve(name, self._pick, among)
@@ -94,13 +95,21 @@ class Resolver:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
         names = (self._drawn(rule, walk),) if rule.weights else rule.targets
         walk.note(name, " then ".join(names), path)
-        return tuple(target for each in names for target in self._from_upstream(each, (), walk))
+        targets: list[Target] = []
+        nowhere: _Unserved | None = None
+        for each in names:
+            try:
+                targets += self._from_upstream(each, (), walk)
+            except _Unserved as unserved:  # an upstream may have taken it off its list: the others are there for that
+                nowhere = nowhere or unserved
+                walk.note(unserved.name, _NOWHERE, path)
+        if nowhere is not None and not targets:
+            raise nowhere
+        return tuple(targets)
 
     def _drawn(self, rule: ModelRule, walk: "_Walk") -> str:
-        names, weights = rule.targets, rule.weights
-        if walk.among:
-            left = [pair for pair in zip(names, weights, strict=True) if self._reaches(pair[0], walk)]
-            names, weights = zip(*left, strict=True) if left else (names, weights)
+        left = [pair for pair in zip(rule.targets, rule.weights, strict=True) if self._reaches(pair[0], walk)]
+        names, weights = zip(*left, strict=True) if left else (rule.targets, rule.weights)
         return walk.pick(names, weights)
 
     def _reaches(self, name: str, walk: "_Walk") -> bool:
@@ -109,7 +118,7 @@ class Resolver:
             targets = self._from_upstream(name, (), aside)
         except (_Unserved, ModelNotFound):
             return False
-        return any(target.adapter.name in walk.among for target in targets)
+        return not walk.among or any(target.adapter.name in walk.among for target in targets)
 
     def _from_upstream(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")

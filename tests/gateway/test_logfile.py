@@ -109,6 +109,49 @@ def test_so_many_rotated_files_are_kept(
     assert other.exists()
 
 
+def test_no_file_of_anybody_elses_is_removed(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
+    """Only what the fields of the name can give is one of the gateway's, and only where it puts them."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    others = ("gw-eu-2026-10-01.log", "gw-2026-10-01.log.bak", "gw-2026-10.log", "gw-last.log", "old/gw-2026-10-01.log")
+    for name in (*others, "gw-2026-10-02.log"):
+        (logs / name).parent.mkdir(exist_ok=True)
+        (logs / name).write_text("")
+        os.utime(logs / name, (1, 1))
+    file = opened("logs/gw.log", "logs/gw-%Y-%m-%d.log", keep=1)
+    for _ in range(3):
+        file.write(b"line")
+        clock.time += DAY
+    assert {*texts(logs)} == {*others, "gw-2026-11-21.log", "gw.log"}
+
+
+def test_a_file_that_has_the_name_of_its_day_keeps_it(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    file = opened("logs/%Y-%m-%d.log", "logs/../logs/%Y-%m-%d.log", keep=2)
+    for day, line in enumerate((b"one", b"two", b"three", b"four")):
+        file.write(line)
+        os.utime(file.path, (day, day))
+        clock.time += DAY
+    assert texts(tmp_path / "logs") == {
+        f"2026-11-{day}.log": f"{line}\n" for day, line in ((21, "two"), (22, "three"), (23, "four"))
+    }
+    clock.time += DAY
+    file.write(b"six")
+    assert "2026-11-25.log" in texts(tmp_path / "logs")
+
+
+def test_a_name_that_no_day_changes_loses_nothing(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = opened("logs/gw.log", "logs/gw.log")
+    for line in (b"one", b"two", b"three"):
+        file.write(line)
+        clock.time += DAY
+    assert texts(tmp_path) == {"logs/gw.log": "one\ntwo\nthree\n"}
+    assert capsys.readouterr().err.count("log.rotated gives it the name that it has") == 1
+
+
 def test_they_are_kept_also_where_the_name_begins_with_the_folder_itself(
     opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
 ) -> None:
