@@ -181,7 +181,7 @@ COMMON: Final[Rules] = {
 KEYED: Final[Rules] = {
     **COMMON,
     "quota": Rule(mark="cool", others=math.inf, always=True),
-    "capacity": Rule(again=math.inf),  # of the model, whoever asks
+    "capacity": Rule(others=1, counted=True, again=math.inf),  # as a rule of the model, whoever asks
     "server": Rule(others=1, counted=True, again=math.inf, fails=True),
     "unreachable": Rule(again=math.inf, fails=True),
     "broken": Rule(again=math.inf, fails=True),

@@ -94,8 +94,9 @@ class Passage:
 
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream: with what is left of it, or with the error; an answer without a finish is one too."""
-        rest, self._rest, self._tail = b"".join(self._rest), [], b""
+        pieces, self._rest, self._tail = self._rest, [], b""
         if self._ended:
+            rest = b"".join(pieces)
             whole = _ended(rest) if rest else None
             return rest if whole is None else self._passed(whole)
         self._ended = True

@@ -165,11 +165,18 @@ async def test_a_rest_is_known_after_a_restart(gemini: GeminiSite) -> None:
 # the upstream's own troubles
 
 
-async def test_a_busy_model_is_asked_again_after_a_pause_with_the_same_key(gemini: GeminiSite) -> None:
-    await gemini.open("key-1", "key-2")
+async def test_a_busy_model_is_asked_with_another_key_and_again_after_a_pause(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2", "key-3")
     gemini.fail("503_high_demand", times=2)
     assert await gemini.ask_over_pauses() == "hi"
-    assert gemini.seen() == [("key-1", 503), ("key-1", 503), ("key-1", 200)]
+    assert gemini.seen() == [("key-1", 503), ("key-2", 503), ("key-2", 200)]
+
+
+async def test_a_model_that_is_busy_for_one_key_is_answered_with_another_at_once(gemini: GeminiSite) -> None:
+    await gemini.open("key-1", "key-2")
+    gemini.fail("503_high_demand", token="key-1")
+    assert await gemini.ask() == "hi"
+    assert gemini.seen() == [("key-1", 503), ("key-2", 200)]
 
 
 async def test_a_model_that_stays_busy_is_overloaded(gemini: GeminiSite) -> None:
