@@ -231,7 +231,7 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         """Learn from a failure and turn to the next way."""
         noted, self._failed, self._waiting = self._failed, None, None
         failure = noted[1] if noted is not None and noted[0] is error else cause_of(error)
-        rule = self._shared.rules[failure.cause]
+        rule = self._rule(failure)
         self._answered = False
         if rule.fails and self._lease is not None:
             self._shared.pool.failed(self._lease.credential, failure.error.message)
@@ -246,6 +246,11 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if step is None:
             return verdict
         return step if verdict is failure.error else replace(step, verdict=verdict)
+
+    def _rule(self, failure: Failure) -> Rule:
+        """Give the rule; a status that means nothing here, and stands in retry.on, is a server that fails."""
+        listed = failure.cause == "final" and failure.status in self._shared.retry.on
+        return self._shared.rules["server" if listed else failure.cause]
 
     def _step(self, failure: Failure, rule: Rule) -> Step | None:
         if not self._may_retry(failure, rule):

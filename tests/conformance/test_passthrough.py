@@ -656,6 +656,18 @@ async def test_an_empty_answer_is_tried_again(tmp_path: Path) -> None:
     assert (response.content, len(same.raw.asked)) == (WHOLES["openai-chat"], 2)
 
 
+@pytest.mark.parametrize(("on", "calls"), [([409, 425], 2), ([500], 1)])
+@pytest.mark.parametrize("status", [409, 425])
+async def test_a_status_is_tried_again_where_the_operator_lists_it(
+    tmp_path: Path, status: int, on: list[int], calls: int
+) -> None:
+    async with passing("openai-chat", tmp_path, retry={"attempts": 3, "on": on}) as same:
+        same.raw.says(b'{"error":{"message":"not now"}}', status=status, kind=JSON)
+        same.raw.says(WHOLES["openai-chat"], kind=JSON)
+        response = await same.post(asking("openai-chat"))
+    assert (response.status_code == 200, len(same.raw.asked)) == (calls == 2, calls)
+
+
 async def test_another_key_is_tried_with_the_same_bytes(tmp_path: Path) -> None:
     async with passing("openai-chat", tmp_path, table={"api_key": ["key-1", "key-2"]}) as same:
         same.raw.says(b'{"error":{"message":"again"}}', status=500, kind=JSON)
