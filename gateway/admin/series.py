@@ -37,7 +37,7 @@ _COLUMNS: Final = tuple(name for name in Point.__struct_fields__ if name != "at"
 
 
 class Window(Struct, frozen=True):
-    """A time in steps. `since`: the begin of the first one; `until`: the end of the last one. Unix seconds."""
+    """A time, Unix seconds, and the steps that it falls into: of the first and the last one it may have a part only."""
 
     since: float
     until: float
@@ -46,7 +46,8 @@ class Window(Struct, frozen=True):
     def filled(self, points: Sequence[Point]) -> list[Point]:
         """Give a point for each step, also where there was nothing."""
         known = {round(point.at): point for point in points}
-        places = range(round(self.since), round(self.until), self.step_s)
+        step_s = self.step_s
+        places = range(int(self.since // step_s) * step_s, math.ceil(self.until / step_s) * step_s, step_s)
         return [known.get(at) or Point(at=at) for at in places]
 
 
@@ -89,7 +90,7 @@ def window_of(since: float | None, until: float | None, now: float) -> Window:
     if not begin < end:
         raise InvalidRequest("since: this is not before until", param="since")
     step_s = next((step for step in _STEPS_S if (end - begin) / step <= _MOST_STEPS), _STEPS_S[-1])
-    return Window(begin // step_s * step_s, math.ceil(end / step_s) * step_s, step_s)
+    return Window(begin, end, step_s)
 
 
 def asked_for(only: Only) -> dict[str, str]:

@@ -95,8 +95,8 @@ class UsagePage:
     def _times(self, asked: _Asked) -> tuple[Window, tuple[float, float]]:
         now = self._services.clock.time()
         try:
-            since = read_moment(asked.begin or asked.since, now)
             until = read_moment(asked.end, now, end=True) if asked.end else now
+            since = read_moment(asked.begin, now) if asked.begin else read_moment(asked.since, until)
         except ValueError as error:
             raise InvalidRequest(str(error), param="since") from None
         return window_of(since, until, now), (since, until)

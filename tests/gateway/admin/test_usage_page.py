@@ -34,10 +34,11 @@ async def ask(http: httpx.AsyncClient, model: str = "demo") -> None:
 )
 def test_a_time_is_cut_into_steps_that_a_chart_can_show(ago_s: int, step_s: int, steps: int) -> None:
     window = window_of(NOW - ago_s, None, NOW)
-    assert (window.step_s, len(window.filled([]))) == (step_s, steps)
-    assert window.since % step_s == 0
-    assert window.since <= NOW - ago_s
-    assert window.until >= NOW
+    points = window.filled([])
+    assert (window.step_s, len(points)) == (step_s, steps)
+    assert points[0].at % step_s == 0
+    assert points[0].at <= NOW - ago_s == window.since
+    assert points[-1].at + step_s >= NOW == window.until
 
 
 def test_without_a_begin_it_is_the_last_day() -> None:
@@ -67,6 +68,31 @@ async def test_the_charts_get_a_column_for_each_number(tmp_path: Path) -> None:
     assert {len(column) for name, column in series.items() if name != "step_s"} == {len(series["at"])}
     assert (sum(series["requests"]), sum(series["output_tokens"]), sum(series["errors"])) == (2, 4, 0)
     assert sum(none["requests"]) == 0
+
+
+async def test_a_chart_counts_what_the_report_of_the_same_time_counts(tmp_path: Path) -> None:
+    """Its first step may begin before the time does: what came then is in neither."""
+    clock = FakeClock()
+    async with visiting(made(tmp_path, clock=clock)) as http:
+        await clock.advance(3600 - clock.time() % 3600 + 60)
+        for _ in range(3):
+            await ask(http)
+            await clock.advance(1200)
+        series = (await http.get("/admin/usage/series?since=25h", auth=ADMIN, headers=PROGRAM)).json()
+        await clock.advance(24 * 3600 + 600)
+        both = [
+            await http.get(f"/admin/usage{path}?since=25h", auth=ADMIN, headers=PROGRAM) for path in ("", "/series")
+        ]
+    assert (sum(series["requests"]), series["step_s"]) == (3, 3600)
+    assert (both[0].json()["total"]["requests"], sum(both[1].json()["requests"])) == (2, 2)
+
+
+async def test_an_end_alone_ends_the_time_that_is_chosen(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        await ask(http)
+        page = await http.get("/admin/usage?since=7d&end=2020-01-10", auth=ADMIN)
+    assert page.status_code == 200
+    assert "since=2020-01-04T00%3A00%3A00Z" in page.text
 
 
 async def test_the_page_is_for_people_and_the_json_for_programs(tmp_path: Path) -> None:
