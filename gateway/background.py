@@ -32,7 +32,6 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import may_reach
 from gateway.relay import Relay
@@ -211,7 +210,7 @@ async def _fail(context: RequestContext, client: Client, passage: WholePassage, 
     """End a stream; the answer that it tells of goes on."""
     if not client.started:
         raise error
-    context.error, context.end = bare(error), "error"
+    context.ends_with(error)
     await client.finish(passage.close(error))
 
 

@@ -11,7 +11,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.context import RequestContext, new_id_at
 from gateway.costs import cost_of
-from gateway.errors import LimitsNotShared, RateLimited
+from gateway.errors import LimitsNotShared, RateLimited, UpstreamTimeout
 from gateway.prices import Prices
 from gateway.store.journal import REFUSED, Ended, Journal, JournalFile, Opened
 
@@ -50,7 +50,8 @@ class Book:
             return
         usage = context.usage or _NOTHING
         upstream, model = context.answerer
-        unknown = context.usage is None and bool(model) and how != "error"
+        refused = how == "error" and not isinstance(context.error, UpstreamTimeout)
+        unknown = context.usage is None and bool(model) and not refused
         started = context.started
         ended = Ended(
             id=opened.id,

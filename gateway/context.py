@@ -13,7 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway import ir
 from gateway.clock import Clock, System
-from gateway.errors import GatewayError
+from gateway.errors import Cancelled, Draining, GatewayError
+from gateway.frames import bare
 from gateway.routes import Route, match
 from gateway.trace_context import Carrier
 from gateway.upstream import Target
@@ -140,6 +141,11 @@ class RequestContext(Struct):
     entered: bool = False
     expected: ir.Usage | None = None
     rest: Receive | None = None
+
+    def ends_with(self, error: GatewayError) -> None:
+        """Note with which error the answer ends, and whether it was this gateway that ended it."""
+        self.error = bare(error)
+        self.end = "cancelled" if self.admitted and isinstance(error, Cancelled | Draining) else "error"
 
     @property
     def answerer(self) -> tuple[str, str]:

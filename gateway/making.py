@@ -19,7 +19,6 @@ from gateway.context import RequestContext
 from gateway.dialects.openai_making import broken, renamed
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError, UpstreamMalformed
-from gateway.frames import bare
 from gateway.grace import Watchdog
 from gateway.middleware.model_map import misled
 from gateway.refusal import dialect_of
@@ -148,7 +147,7 @@ async def _fail(context: RequestContext, client: Client, error: GatewayError) ->
     """End a stream with an error; raise it where it can still become a status."""
     if not client.started:
         raise error
-    context.error, context.end = bare(error), "error"
+    context.ends_with(error)
     await client.finish(broken(error))
 
 

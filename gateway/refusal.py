@@ -15,7 +15,6 @@ from starlette.types import Receive, Send
 from gateway.context import RequestContext
 from gateway.dialects import Dialect
 from gateway.errors import GatewayError
-from gateway.frames import bare
 from gateway.registry import load
 from gateway.routes import DialectName, Route
 
@@ -39,8 +38,7 @@ def codec(name: DialectName) -> Dialect:
 
 async def refuse(context: RequestContext, send: Send, error: GatewayError) -> None:
     """Answer with an error; the context keeps it for the log."""
-    context.error = bare(error)
-    context.end = "error"
+    context.ends_with(error)
     if context.rest is not None:
         rest, context.rest = context.rest, None
         await _take(rest)

@@ -22,7 +22,6 @@ from gateway.context import RequestContext, new_id
 from gateway.dialects import Answering, Dialect, Passing, StreamWriter, Threaded
 from gateway.errors import Draining, GatewayError, InvalidRequest, UpstreamTimeout
 from gateway.fetching import Fetcher, addresses, placed
-from gateway.frames import bare
 from gateway.grace import Grace, Watchdog
 from gateway.ir.estimate import estimate
 from gateway.ir.said import Said
@@ -320,7 +319,7 @@ class _Exchange:
         """End the stream with an error; raise it where it can still become a status."""
         if not self._client.started:
             raise error
-        self._note(error)
+        self._context.ends_with(error)
         if self._writer is None:
             self._writer = self._dialect.stream_writer(self._relay.answering(self._context, None))
         await self._client.finish(self._writer.close(error))
@@ -407,7 +406,7 @@ class _Exchange:
 
     def _end(self, end: ir.Event) -> None:
         if isinstance(end, ir.Failed):
-            self._note(end.error)
+            self._context.ends_with(end.error)
         elif isinstance(end, ir.Finished):
             self._context.finish = end.reason
 
@@ -434,10 +433,6 @@ class _Exchange:
         if response is not None and response is not self._handed:
             begun, self._handed = self._handed is not None, response
             self._is_counted = not await keep(self._context, response, begun=begun)
-
-    def _note(self, error: GatewayError) -> None:
-        self._context.error = bare(error)
-        self._context.end = "error"
 
 
 def _is_quiet(events: Sequence[ir.Event]) -> bool:

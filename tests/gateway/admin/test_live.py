@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -106,6 +107,19 @@ async def test_a_cancelled_request_gets_the_error_of_its_dialect(tmp_path: Path,
         assert await cancel(http, row["id"]) == 204
     assert (answers[0].status_code, answers[0].headers["x-should-retry"]) == (503, "false")
     assert answers[0].json()["error"]["message"] == "the operator of the gateway (admin) has ended this request"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nobody_knows_what_a_cancelled_request_has_cost(tmp_path: Path, stream: bool) -> None:
+    """The upstream was at work on it: it was not for nothing, and no failure of the upstream's."""
+    app = made(tmp_path, Scripted([never]), usage={"price": {"demo": {"input": 1, "output": 1}}})
+    async with visiting(app) as http:
+        async with asked(http, "openai-chat", stream=stream):
+            (row,) = await running(http)
+            await cancel(http, row["id"])
+        table = (await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)).text
+    (row,) = csv.DictReader(table.splitlines())
+    assert (row["end"], row["estimated"], row["usd"], row["status"]) == ("cancelled", "True", "", "503")
 
 
 @pytest.mark.parametrize(("dialect", "said"), [("anthropic", "event: error"), ("openai-chat", '"error":')])
