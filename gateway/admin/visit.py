@@ -20,6 +20,7 @@ FORM_BYTES: Final = 16 * 1024
 _PLAIN: Final = ("", "identity")
 _LIMIT_S: Final = 10.0
 _HTML: Final = "text/html"
+_PORTS: Final = {"http": ":80", "https": ":443"}
 _JSON: Final = "application/json"
 
 
@@ -120,7 +121,8 @@ class Visit(Struct, kw_only=True):
             return
         given = origin.decode("latin-1") if origin is not None else ""
         scheme, _, host = given.partition("://")
-        own = scheme in ("http", "https") and host == self.header(b"host")
+        asked = self.header(b"host")  # a proxy may name the usual port, which no browser does
+        own = scheme in _PORTS and host in (asked, asked.removesuffix(_PORTS[scheme]))
         if not own and given != self.origin:
             raise PermissionDenied("this was sent by a page of another site, or by none; nothing was changed")
 

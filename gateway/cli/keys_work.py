@@ -35,6 +35,8 @@ def make(loaded: Loaded, said: Mapping[str, Any]) -> dict[str, object]:
     table = {**said, "limits": _limits(said["limits"])}
     for name in ("models", "upstreams", "scopes"):
         table[name] = [word for text in said[name] for word in re.split(r"[,\s]+", text) if word]
+        if said[name] and not table[name]:  # a variable of the shell that is not set must not mean all
+            raise _refused(f"--{name} is given, and names nothing; name something, or leave it out")
     if not table["scopes"]:
         del table["scopes"]
     try:

@@ -353,6 +353,24 @@ async def test_the_origin_of_public_url_is_our_own(tmp_path: Path) -> None:
         assert await change(http, csrf=token) == 303
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("gw.example.com:443", "https://gw.example.com", 303),
+        ("gw.example.com:80", "http://gw.example.com", 303),
+        ("gw.example.com:443", "http://gw.example.com", 403),
+        ("gw.example.com:8443", "https://gw.example.com", 403),
+    ],
+)
+async def test_a_proxy_may_name_the_port_that_no_browser_names(
+    tmp_path: Path, host: str, origin: str, code: int
+) -> None:
+    async with visiting(made(tmp_path)) as http:
+        form = dict(zip(("username", "password"), ADMIN, strict=True))
+        entered = await http.post("/admin/login", data=form, headers={"host": host, "origin": origin})
+    assert entered.status_code == code
+
+
 async def test_a_form_does_not_dawdle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.admin.visit._LIMIT_S", 0.05)
     app, form = made(tmp_path), {"content-type": "application/x-www-form-urlencoded"}

@@ -48,6 +48,13 @@ def test_a_key_that_nobody_has_read_does_not_stay(run: Run, folder: Path, more: 
     assert run("keys", "new", "bob").code == 0
 
 
+@pytest.mark.parametrize("flag", ["--models", "--upstreams", "--scopes"])
+def test_a_flag_that_names_nothing_makes_no_key_for_everything(run: Run, flag: str) -> None:
+    ended = run("keys", "new", "bob", flag, "")
+    assert (ended.code, json.loads(run("keys", "list", "--json").out)) == (2, {"keys": []})
+    assert f"{flag} is given, and names nothing" in ended.err
+
+
 def test_flags_say_what_a_key_may_do(run: Run) -> None:
     words = ["--models", "claude-*,gpt-*", "--models", "demo", "--upstreams", "demo", "--scopes", "chat,metrics"]
     more = ["--expires", "2030-01-02", "--limit", "requests_per_minute=60", "--limit", "usd_per_month=2.5", "--json"]
