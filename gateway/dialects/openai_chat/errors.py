@@ -36,7 +36,9 @@ def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
     kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
     kind = _SPENT if error.code == _SPENT else kind
     said: dict[str, object] = {"message": _message(error), "type": kind, "param": error.param, "code": error.code}
-    return status, _encode({"error": said | {name: error.own[name] for name in _OWN & error.own.keys()}})
+    # a number is the status again, as servers that are only compatible write it; typed clients read a string or null
+    own = {name: error.own[name] for name in _OWN & error.own.keys() if isinstance(error.own[name], str | None)}
+    return status, _encode({"error": said | own})
 
 
 def _message(error: errors.GatewayError) -> str:

@@ -10,6 +10,16 @@ from gateway.errors import GatewayError
 from gateway.upstream import ModelInfo
 
 
+def test_what_an_upstream_says_of_its_error_is_text_or_nothing() -> None:
+    """Servers that are only compatible write the status there, as a number."""
+    error = errors.UpstreamRejected("m")
+    error.own = {"type": "BadRequestError", "code": 400, "param": 5}
+    said = {"message": "m", "type": "BadRequestError", "param": None, "code": None}
+    assert json.loads(OpenAIChat().write_error(error, "r")[1]) == {"error": said}
+    error.own = {"type": "t", "code": "c", "param": None}
+    assert json.loads(OpenAIChat().write_error(error, "r")[1])["error"] == said | {"type": "t", "code": "c"}
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "code"),
     [
