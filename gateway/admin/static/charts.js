@@ -26,6 +26,8 @@ function tick(at, place) {
   return time === "00:00" ? day : place ? time : `${time}\n${day}`;
 }
 
+const wide = (_, labels) => Math.max(64, 16 + 8 * Math.max(0, ...(labels ?? []).map((label) => label.length)));
+
 function options(figure, columns, width) {
   const unit = figure.dataset.unit;
   const labels = figure.dataset.labels.split("|");
@@ -41,7 +43,7 @@ function options(figure, columns, width) {
     scales: { x: { range: [columns.at[0], end] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map(tick) },
-      { ...axis, size: 64, incrs: unit ? undefined : WHOLE, values: (_, ticks) => ticks.map((value) => short(unit, value)) },
+      { ...axis, size: wide, incrs: unit ? undefined : WHOLE, values: (_, ticks) => ticks.map((value) => short(unit, value)) },
     ],
     series: [
       { label: figure.closest(".charts").dataset.every, value: (_, at) => (at === null ? "" : moment(at, columns.step_s)) },

@@ -118,6 +118,8 @@ async def test_nobody_knows_what_a_cancelled_request_has_cost(tmp_path: Path, st
             (row,) = await running(http)
             await cancel(http, row["id"])
         table = (await http.get("/admin/usage/requests.csv?since=1h", auth=ADMIN)).text
+        page = (await http.get("/admin/usage?since=1h", auth=ADMIN)).text
+    assert (page.count("1 estimated</span>"), page.count(">estimated</span>")) == (1, 1)
     (row,) = csv.DictReader(table.splitlines())
     assert (row["end"], row["estimated"], row["usd"], row["status"]) == ("cancelled", "True", "", "503")
 
