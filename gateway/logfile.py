@@ -171,9 +171,8 @@ class LogFile:
         root = self._folder / _root(self._pattern)
         names = re.compile(_names(self._pattern))
         deep = "/".join("*" * (len((self._folder / self._pattern).parts) - len(root.parts)))
-        found = [
-            file for file in root.glob(deep) if self._is_rotated(file, names) and _place(file) != _place(self.path)
-        ]
+        here = _place(self.path)
+        found = [file for file in root.glob(deep) if self._is_rotated(file, names) and _place(file) != here]
         found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for file in found[self._keep :]:
             file.unlink(missing_ok=True)

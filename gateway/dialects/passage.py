@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.edits import ReplyEdit
+from gateway.dialects.edits import ReplyEdit, read
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import DONE, Halves, json_line, sound
 
@@ -97,7 +97,7 @@ class Passage:
         pieces, self._rest, self._tail = self._rest, [], b""
         if self._ended:
             rest = b"".join(pieces)
-            whole = _ended(rest) if rest else None
+            whole = _with_its_end(rest) if rest else None
             return rest if whole is None else self._passed(whole)
         self._ended = True
         return self._broken(error or StreamBroken("the upstream's answer ended before it was complete"))
@@ -220,19 +220,12 @@ def _last_end(data: bytes) -> int:
     return end
 
 
-def _ended(rest: bytes) -> bytes | None:
+def _with_its_end(rest: bytes) -> bytes | None:
     """End a last event that the upstream has not ended, if it is one: clients pass over it."""
     whole = rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n")
     said = payloads(whole)
-    return whole if said and all(map(_is_sound, said)) else None
-
-
-def _is_sound(data: bytes) -> bool:
-    try:
-        _FIELDS.decode(data)
-    except (ValueError, RecursionError):
-        return data == DONE.encode()
-    return True
+    is_sound = all(one == DONE.encode() or read(Raw(one), _FIELDS) is not None for one in said)
+    return whole if said and is_sound else None
 
 
 def _spans(data: bytes) -> list[tuple[int, int]]:
