@@ -23,7 +23,18 @@ from structlog.typing import FilteringBoundLogger
 from gateway.admin import Administration, Inside
 from gateway.admin.lasting import Lasting, store_of
 from gateway.clock import Clock, System
-from gateway.config import Config, ConfigError, KeyPath, Loaded, OtherConfig, Problem, load
+from gateway.config import (
+    Again,
+    Config,
+    ConfigError,
+    KeyPath,
+    Loaded,
+    OtherConfig,
+    Problem,
+    Refuses,
+    load,
+    read_again,
+)
 from gateway.config.problems import one_line
 from gateway.context import attach, route_path
 from gateway.endpoints import Endpoints
@@ -76,7 +87,7 @@ if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
     from gateway.telemetry import Telemetry
 
-__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan", "problems_of"]
+__all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespan", "problems_of", "read_newest"]
 
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
@@ -103,6 +114,7 @@ class Gateway:
         check(loaded)
         config = loaded.config
         self.loaded = loaded
+        self.refuses: Refuses = before.refuses if before else _refuses_nothing
         self.clock: Clock = clock or (before.clock if before else System())
         self.open = 0
         self.transport: Transport | None = None
@@ -166,7 +178,7 @@ class Gateway:
             "/usage": OwnUsage(self.services, guard),
         }
         self.app: ASGIApp = Outermost(own, self)
-        inside = Inside(relay=self.relay, readiness=self.readiness, app=self.app)
+        inside = Inside(relay=self.relay, readiness=self.readiness, read_again=self.read_again, app=self.app)
         self.lasting: Lasting = (
             works.lasting if works else Lasting(partial(store_of, loaded), self.clock, self.newest.bound)
         )
@@ -320,6 +332,13 @@ class Gateway:
         said = await self.readiness()
         return JSONResponse(said, status_code=200 if said["status"] == "ready" else 503)
 
+    def read_again(self) -> Again | None:
+        """Read the configuration as it is now, which changes nothing; None for one that was given as a value.
+
+        Raises ConfigError for all that is wrong.
+        """
+        return read_newest(self.loaded, self.refuses) if self.loaded.again is not None else None
+
     async def readiness(self) -> dict[str, str]:
         """Say how it is; that Redis is away stops no request."""
         said = {"status": "draining" if self.services.draining else "ready" if self.usable else "unusable"}
@@ -401,6 +420,17 @@ def check(loaded: Loaded) -> None:
     problems = problems_of(loaded)
     if problems:
         raise ConfigError(problems)
+
+
+def read_newest(running: Loaded, refuses: Refuses) -> Again:
+    """Read what is there now, as a start would; raise ConfigError for all that is wrong."""
+    again = read_again(running, refuses)
+    check(again.loaded)
+    return again
+
+
+def _refuses_nothing(_: Config) -> None:
+    return None
 
 
 def problems_of(loaded: Loaded) -> list[Problem]:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from gateway.clock import Clock
-from gateway.config import EVERY_S, Again, Config, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
+from gateway.config import EVERY_S, Again, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
 from gateway.memory import TIDY_S
 from gateway.scopes import decline, in_origin_form
 
@@ -29,6 +29,11 @@ class Generation(Protocol):
     clock: Clock
     logger: FilteringBoundLogger
     open: int
+
+    @property
+    def refuses(self) -> Refuses:
+        """What says why the process cannot work with a configuration."""
+        ...
 
     @property
     def app(self) -> ASGIApp:
@@ -72,7 +77,6 @@ class Generations(Generic[_G]):
         self.current = first
         self.watches = True  # the files; else somebody else does
         self.warns = True  # of keys that wait for a restart; else somebody else does
-        self.refuses: Refuses = _refuses_nothing
         self.settle: Callable[[], None] | None = None
         self.tidy: Callable[[], None] | None = None
         self._make = make
@@ -207,7 +211,7 @@ class Generations(Generic[_G]):
             try:
                 if self._edits is not None:
                     self._edits.note()
-                again = await asyncio.to_thread(read_again, old.loaded, self.refuses)
+                again = await asyncio.to_thread(read_again, old.loaded, old.refuses)
                 if self.warns:
                     warn(again, old.logger)
                 changed = again.changed(old.loaded)
@@ -292,7 +296,3 @@ def warn(again: Again, logger: FilteringBoundLogger) -> None:
     """Name the keys whose new values wait for a restart."""
     for path, source in again.waiting.items():
         logger.warning("a key needs a restart; its old value stays in use", key=dotted(path), given=str(source))
-
-
-def _refuses_nothing(_: Config) -> None:
-    return None

@@ -42,3 +42,8 @@ class Services(Struct, kw_only=True):
     draining: bool = False
     under_way: int = 0
     started_at: float = 0.0
+
+    def hindrance(self) -> str:
+        """Say why no request of a key with limits would be served, and what to do; "" = it would be."""
+        counts = self.limiter is not None and "rate_limit" in self.loaded.config.pipeline.order
+        return self.limiter.hindrance() if self.limiter is not None and counts else ""

@@ -6,7 +6,7 @@ GET /admin/configuration    the page, or JSON
 import asyncio
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from gateway.admin.places import Place, reading
 from gateway.admin.visit import Visit
 from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
-from gateway.config import Row, report
+from gateway.config import ConfigError, Row, dotted, report
 from gateway.legible import legible
 from gateway.services import Services
 from gateway.store.folder import unusable
@@ -38,6 +38,17 @@ class _Table(Struct, frozen=True):
     changed: int
 
 
+class _OnDisk(Struct, frozen=True):
+    """How the file is now. `problems`: why it is refused; `changed`: the parts of it that are not in use yet.
+
+    `waiting`: the keys that have a new value after a restart, with who gives it.
+    """
+
+    problems: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    waiting: Mapping[str, str] = {}
+
+
 class Configuration:
     """The page of one app."""
 
@@ -53,14 +64,16 @@ class Configuration:
     async def _show(self, visit: Visit) -> Response:
         readiness = await self._inside.readiness()
         rows = report(self._services.loaded)
+        disk = await asyncio.to_thread(self._on_disk)
         if not visit.html:
-            return Response(msgspec.json.encode(self._json(readiness, rows)), media_type="application/json")
+            return Response(msgspec.json.encode(self._json(readiness, rows, disk)), media_type="application/json")
         values = {
             "readiness": readiness,
             "facts": dict(self._facts(await asyncio.to_thread(unusable, self._data_dir()))),
             "upstreams": {name: one.state() for name, one in self._services.adapters.items()},
             "started_at": self._services.started_at,
             "under_way": self._services.under_way,
+            "disk": disk,
             "file": legible(str(self._services.loaded.file or "")),
             "tables": list(_tables(rows)),
             "given": [row for row in rows if row.source != "default"],
@@ -68,6 +81,17 @@ class Configuration:
             "idle": sum(not row.in_effect for row in rows),
         }
         return await self._writing.page(visit, "configuration", values)
+
+    def _on_disk(self) -> _OnDisk:
+        """Read the file as the next reload would."""
+        try:
+            again = self._inside.read_again()
+        except ConfigError as error:
+            return _OnDisk(problems=[legible(str(one)) for one in error.problems])
+        if again is None:
+            return _OnDisk()
+        waiting = {dotted(path): legible(str(source)) for path, source in again.waiting.items()}
+        return _OnDisk(changed=again.changed(self._services.loaded), waiting=waiting)
 
     def _data_dir(self) -> Path:
         return self._services.loaded.resolve(self._services.loaded.config.server.data_dir)
@@ -82,13 +106,27 @@ class Configuration:
         yield "Data", f"{data}: nothing can be kept there: {problem}" if problem else data
         yield "Database", "PostgreSQL" if store.database else "SQLite in the data folder"
         yield "Credentials", "encrypted" if store.encryption_key else "in clear; set store.encryption_key"
+        limits = self._limits()
+        if limits:
+            yield "Limits", limits
 
-    def _json(self, readiness: Mapping[str, str], rows: list[Row]) -> dict[str, object]:
+    def _limits(self) -> str:
+        """Say where limits are counted, "" where nothing has any."""
+        limiter, keyring, config = self._services.limiter, self._services.keyring, self._services.loaded.config
+        limited = bool(config.limits or (keyring is not None and keyring.limited))
+        if limiter is None or not limited or "rate_limit" not in config.pipeline.order:
+            return ""
+        if limiter.together is not None:
+            return "counted in Redis" if limiter.is_shared else "Redis is away: each process counts by itself"
+        return limiter.hindrance() or "counted in this process"
+
+    def _json(self, readiness: Mapping[str, str], rows: list[Row], disk: _OnDisk) -> dict[str, object]:
         return {
             "readiness": readiness,
             "version": __version__,
             "started_at": iso(self._services.started_at),
             "configuration": legible(str(self._services.loaded.file)) if self._services.loaded.file else None,
+            "on_disk": disk,
             "values": [
                 {
                     "key": row.key,

@@ -82,7 +82,7 @@ class CallerKeys:
             new = read_new_key(table, self._upstreams, self._clock.time())
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
-        if new.limits and (why := self._hindrance()):
+        if new.limits and (why := self._services.hindrance()):
             raise InvalidRequest(f"limits: {why}")
         row, secret = await self._made(new)
         self._logger.info("key made", name=row.name, prefix=row.prefix, scopes=[*row.scopes], by=by)
@@ -99,11 +99,6 @@ class CallerKeys:
         except _PROBLEMS as error:
             raise self._failed(error) from None
         self._logger.info("key revoked", name=name, by=by)
-
-    def _hindrance(self) -> str:
-        """Say why limits cannot be counted here, "" = they can."""
-        limiter, order = self._services.limiter, self._services.loaded.config.pipeline.order
-        return limiter.hindrance() if limiter is not None and "rate_limit" in order else ""
 
     async def _made(self, new: NewKey) -> tuple[KeyRow, str]:
         try:

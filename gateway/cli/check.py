@@ -8,8 +8,8 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
+from gateway.cli.unfit import refused_bind, unfit
 from gateway.config import ConfigError, KeyPath, Loaded, Problem, Row, Secret, missing_extras, refuses_bind, report
 from gateway.registry import Group, namesakes
 
@@ -35,7 +35,7 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
         click.echo(f"warning: {namesake}", err=True)
     problems = _problems(found)
     if problems:
-        click.echo("\n".join(problems), err=True)
+        click.echo("\n".join(map(str, problems)), err=True)
         raise SystemExit(2)
 
 
@@ -52,12 +52,11 @@ def _namesakes(found: Loaded) -> Iterator[Problem]:
             yield found.problem(path, f'"{other}" is registered as "{name}", too, and not used')
 
 
-def _problems(found: Loaded) -> list[str]:
+def _problems(found: Loaded) -> list[Problem]:
     """Say what `gateway run` would refuse besides what loading has."""
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
-    itself = (found.problem(path, message) for path, message in calls_to_itself(found.config))
-    parts = dict.fromkeys([*_unmade(found), *missing_extras(found)])  # the one of a database, without which all is made
-    return [*map(str, [*parts, *_log_file(found), *itself]), *([refusal] if refusal else [])]
+    parts = [*_unmade(found), *missing_extras(found)]  # the one of a database, without which all is made
+    return [*dict.fromkeys([*parts, *unfit(found), *refused_bind(found, refusal)])]
 
 
 def _unmade(found: Loaded) -> Sequence[Problem]:
@@ -72,15 +71,6 @@ def _unmade(found: Loaded) -> Sequence[Problem]:
         except ConfigError as error:
             return error.problems
     return ()
-
-
-def _log_file(found: Loaded) -> Iterator[Problem]:
-    log = found.config.log
-    if log.file:
-        file = import_module("gateway.logfile").path_of(log.file, found.folder)
-        why = import_module("gateway.store.folder").closed(file)
-        if why:
-            yield found.problem(("log", "file"), f"cannot be opened: {why}")
 
 
 def _has_stored_keys(found: Loaded) -> bool:

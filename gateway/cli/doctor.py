@@ -24,14 +24,16 @@ def doctor(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     """Examine the configuration, files, port, network, clock, store, credentials and clients.
 
     Every credential is asked for, which takes a few seconds. Each finding is ok, a warning or a problem, with one thing
-    to do about it. Ends with 1 when there is a problem. No secret is printed.
+    to do about it. Ends with 1 when there is a problem, with 2 when the configuration cannot be used. No secret is
+    printed.
     """
     part = import_module("gateway.cli.doctor_work")  # loads every upstream
+    refused = False
     try:
         found = read(config, no_config=no_config, no_dotenv=no_dotenv)
         findings: Sequence[Finding] = part.examine(found, dotenv=not no_dotenv)
     except ConfigError as error:
-        findings = part.unreadable(error)
+        findings, refused = part.unreadable(error), True
     written = import_module("gateway.cli.doctor_finding").text
     click.echo(msgspec.json.encode({"findings": findings}) if as_json else written(findings))
-    raise SystemExit(1 if any(finding.level == "problem" for finding in findings) else 0)
+    raise SystemExit(2 if refused else any(finding.level == "problem" for finding in findings))

@@ -14,6 +14,7 @@ from typing import Final
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
 from gateway.cli.exposed import is_exposed, mode_of, secret_files
 from gateway.cli.keys_work import stored
+from gateway.cli.unfit import closed_log
 from gateway.config import (
     SAMPLE_KEYS,
     ConfigError,
@@ -25,7 +26,7 @@ from gateway.config import (
 )
 from gateway.store.stored_keys import StoredKey
 
-__all__ = ["folder", "python", "settings", "stored_keys"]
+__all__ = ["folder", "log", "python", "settings", "stored_keys"]
 
 _LEAST: Final = (3, 11)
 _SCARCE_BYTES: Final = 100 * 2**20
@@ -115,6 +116,12 @@ def _readable(file: Path, what: str) -> Finding:
 
 
 # the disk
+
+
+def log(loaded: Loaded) -> Iterator[Finding]:
+    """Look at log.file: may it be written."""
+    for one in closed_log(loaded):
+        yield problem("log", str(one), "make it writable for the user that runs the gateway, or set log.file")
 
 
 def folder(

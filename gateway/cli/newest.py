@@ -2,8 +2,8 @@
 
 import signal
 
-from gateway.app import check
-from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of, read_again
+from gateway.app import read_newest
+from gateway.config import ConfigError, Edits, Loaded, Refuses, files_of
 from gateway.generations import refused, same, warn
 from gateway.logs import logger_for
 
@@ -34,8 +34,7 @@ class NewestConfig:
         if self._edits is not None:
             self._edits.note()
         try:
-            again = read_again(self.loaded, self._refuses)
-            check(again.loaded)
+            again = read_newest(self.loaded, self._refuses)
         except ConfigError as error:
             self._refused = True
             refused(error, logger)

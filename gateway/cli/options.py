@@ -98,7 +98,7 @@ def read(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[st
 def _besides(found: Loaded) -> list[Problem]:
     """Say what the start would refuse, too; this loads every middleware."""
     _import_beside(found)
-    problems: list[Problem] = import_module("gateway.app").problems_of(found)
+    problems: list[Problem] = import_module("gateway.cli.unfit").unfit(found)
     return problems
 
 

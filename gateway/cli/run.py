@@ -11,6 +11,7 @@ import click
 
 from gateway.cli.itself import calls_to_itself
 from gateway.cli.options import configuration, loaded
+from gateway.cli.unfit import refused_bind, unfit
 from gateway.config import Config, ConfigError, Loaded, dotted, host_and_port, of_keys, refuses_bind
 from gateway.config.values import LEVELS, OLD_LEVELS
 from gateway.memory import begin
@@ -54,13 +55,10 @@ def run(
     }
     given = {key: value for key, value in flags.items() if value is not None}
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv, flags=given)
-    problems = [
-        *import_module("gateway.app").problems_of(found),
-        *(found.problem(path, message) for path, message in calls_to_itself(found.config)),
-    ]
-    refusal = _refuses_bind(found, found.config) or _refuses_workers(found.config, workers, _stored(found, workers))
+    problems = [*map(str, [*unfit(found), *refused_bind(found, _refuses_bind(found, found.config))])]
+    refusal = _refuses_workers(found.config, workers, _stored(found, workers))
     if problems or refusal:
-        click.echo("\n".join([*map(str, problems), *([refusal] if refusal else [])]), err=True)
+        click.echo("\n".join([*problems, *([refusal] if refusal else [])]), err=True)
         raise SystemExit(2)
     if reload:
         import_module("gateway.cli.reload").run_again(found)

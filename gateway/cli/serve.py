@@ -42,11 +42,11 @@ def serve(loaded: Loaded, listener: socket.socket, workers: int, leash: int | No
     """
     app = create_app(loaded)
     gateway: Gateway = app.state.gateway
+    gateway.refuses = refuses
     gateway.shares = workers != 1
     gateway.claims = leash is None  # a worker in the place of one that was killed must not end all for a newer key
     generations: Generations[Gateway] = app.state.generations
     generations.settle, generations.tidy = settle, tidy
-    generations.refuses = refuses
     generations.watches = generations.warns = leash is None  # else the parent does
     logging.getLogger().addHandler(Forward(gateway.newest.bound))
     loop = "uvloop" if find_spec("uvloop") else "asyncio"

@@ -36,6 +36,7 @@ _REDIS: Final = ("redis://", "rediss://", "unix://")
 _REDIS_NUMBER: Final = re.compile(r"/?(\d+/?)?")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _UPSTREAM_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HOST: Final = re.compile(r"\w[\w.-]*")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TAKEN: Final = frozenset(
     {"v1", "v1beta", "openai", "upload", "download", "health", "usage", "admin", "oauth2"}  # what a path may begin with
@@ -105,8 +106,16 @@ def _keys(config: Config, draft: Draft) -> Findings:
 
 
 def _host(config: Config, _: Draft) -> Findings:
-    if not config.server.host.isprintable():
-        yield ("server", "host"), f"{config.server.host!r} is no name or address of a host"
+    host = config.server.host
+    if host and not _HOST.fullmatch(host) and not _is_ip(host.strip("[]")):
+        yield ("server", "host"), f"{host!r} is no name or address of a host"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
 
 
 def _shut(config: Config, draft: Draft) -> Findings:

@@ -40,13 +40,14 @@ Said = list[dict[str, Any]]
 
 @pytest.fixture
 def examine(run: Run) -> Callable[..., Said]:
-    """Run it to its end; give the findings. Its exit code says whether there is a problem among them."""
+    """Run it to its end; give the findings. Its exit code says whether a problem is among them, and of what kind."""
 
     def examine(*words: str, **variables: str) -> Said:
         done = run("doctor", "--json", *words, **variables)
         assert done.err == ""
         findings: Said = json.loads(done.out)["findings"]
-        assert done.code == int(any(one["level"] == "problem" for one in findings))
+        problems = [one["check"] for one in findings if one["level"] == "problem"]
+        assert done.code == (2 if "configuration" in problems else int(bool(problems)))
         assert all(bool(one["fix"]) == (one["level"] != "ok") for one in findings)
         return findings
 
@@ -155,6 +156,13 @@ def test_little_room_is_a_warning(folder: Path) -> None:
 def test_a_folder_that_others_can_look_into_is_named(examine: Any, folder: Path) -> None:
     (folder / "data").mkdir(0o755)
     assert of(examine(), "data_dir") == [("warning", f"others can look into {folder / 'data'}: mode 0755")]
+
+
+def test_a_log_file_that_cannot_be_written_is_a_problem(examine: Any, write: Write) -> None:
+    write('[log]\nfile = "/proc/nowhere/x.log"\n')
+    (found,) = of(examine(), "log")
+    assert found[0] == "problem"
+    assert "gateway.toml:2: log.file: cannot be opened: " in found[1]
 
 
 # who may come in

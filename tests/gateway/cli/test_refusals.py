@@ -68,6 +68,21 @@ def test_an_order_that_cannot_work_is_told_with_the_rest(run: Run, write: Write,
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
+def test_a_typo_hides_nothing_that_the_start_would_refuse(run: Run, write: Write, command: str) -> None:
+    own = '[upstream.own]\ntype = "openai"\napi_key = "k"\nbase_url = "http://127.0.0.1:8045/v1"\n'
+    write(f'[server]\nprot = 1\n[log]\nfile = "/proc/nowhere/x.log"\n{own}')
+    done = run(command)
+    assert done.code == 2
+    assert [line.partition(": ")[0] for line in done.err.splitlines()] == [f"gateway.toml:{n}" for n in (2, 4, 8)]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_an_open_address_is_refused_with_its_line(run: Run, write: Write, command: str) -> None:
+    write('[server]\nport = 1\nhost = "0.0.0.0"\n')
+    assert run(command).err.startswith('gateway.toml:3: server.host "0.0.0.0" is open')
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
 def test_an_open_address_hides_no_other_problem(run: Run, write: Write, command: str) -> None:
     write('[server]\nhost = "0.0.0.0"\n[pipeline]\norder = ["auth", "model_map"]\n')
     done = run(command)

@@ -15,6 +15,8 @@ TYPOS = [
     ("[servr]\nport = 1", 'gateway.toml:1: servr: unknown key; did you mean "server"?'),
     ("[server]\n\nprot = 1", 'gateway.toml:3: server.prot: unknown key; did you mean "port"?'),
     ('[server]\nhost = "a\\nb"', "gateway.toml:2: server.host: 'a\\nb' is no name or address of a host"),
+    ('[server]\nhost = "0.0.0.0:80"', "gateway.toml:2: server.host: '0.0.0.0:80' is no name or address of a host"),
+    ('[server]\nhost = "http://a"', "gateway.toml:2: server.host: 'http://a' is no name or address of a host"),
     (
         '[models.alias]\nx = { "a" = 1e308, "b" = 1e308 }',
         "gateway.toml:2: models.alias.x: has weights beyond what can be added up",
