@@ -30,7 +30,7 @@ __all__ = ["PERIODS", "UsagePage"]
 PERIODS: Final = {"1h": "hour", "24h": "24 hours", **{f"{days}d": f"{days} days" for days in (7, 30, 90, 400)}}
 _PATH: Final = "/admin/usage"
 _CSV: Final = "/admin/usage/requests.csv"
-_SHOWN: Final = 50  # of the newest requests
+_SHOWN: Final = 50  # requests on one page
 _BATCH: Final = 2000  # rows that are read at a time
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a table calculation would compute
 _COLUMNS: Final = tuple(name for name in Ended.__struct_fields__ if name not in ("key_id", "started_at"))
@@ -66,29 +66,34 @@ class UsagePage:
             place = self._reports.place(_PATH)
             assert place is not None, "it has this path"
             return await place.methods[visit.method](visit)
-        asked = _asked(visit.query)
+        asked, after = _asked(visit.query), visit.query.get("after", "")
         values: dict[str, object] = {
             "asked": asked,
+            "after": after,
             "every_by": BY,
             "periods": PERIODS,
             "upstreams": list(self._services.adapters),
             "report": None,
         }
         try:
-            values |= await self._found(asked)
+            values |= await self._found(asked, _place(after))
+            values["older"] = {**visit.query, "after": values["last"]}
         except GatewayError as error:
             return await self._writing.page(visit, "usage", values, error)
         return await self._writing.page(visit, "usage", values)
 
-    async def _found(self, asked: _Asked) -> dict[str, object]:
+    async def _found(self, asked: _Asked, after: tuple[float, str] | None) -> dict[str, object]:
         window, (since, until) = self._times(asked)
         ledger, only = self._series.ledger, asked.only
+        rows = await ledger.rows(since, until, _SHOWN + 1, only=only, after=after)
+        shown = rows[:_SHOWN]
         report = await ledger.report(read_by(asked.by), since, until, only=only)
         return {
             "report": report,
             "points": await self._series.points(window, only),
             "step_s": window.step_s,
-            "newest": await ledger.rows(since, until, _SHOWN, only=only),
+            "rows": shown,
+            "last": f"{shown[-1].started_at!r},{shown[-1].id}" if len(rows) > _SHOWN else "",
             "query": _query(since, until, only),
         }
 
@@ -124,6 +129,17 @@ def _asked(query: Mapping[str, str]) -> _Asked:
     if since not in PERIODS:  # a link of ours, or of a program's
         begin, since, end = begin or since, "7d", end or query.get("until", "")
     return _Asked(query.get("by", "key"), since, begin, end, only_of(query))
+
+
+def _place(after: str) -> tuple[float, str] | None:
+    """Read behind which request the older ones begin, as `last` names it; None for "". Raise InvalidRequest."""
+    if not after:
+        return None
+    moment, _, name = after.partition(",")
+    try:
+        return float(moment), name
+    except ValueError:
+        raise InvalidRequest("after: is not what the page has given", param="after") from None
 
 
 def _query(since: float, until: float, only: Only) -> dict[str, str]:

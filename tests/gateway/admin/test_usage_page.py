@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,27 @@ async def test_a_row_has_the_id_by_which_the_log_knows_the_request(tmp_path: Pat
     assert failed.headers["x-request-id"] == "my-request-7"
     assert [row["request_id"] for row in csv.DictReader(table.splitlines())] == ["my-request-7"]
     assert "<code>my-request-7</code>" in page
+
+
+async def test_the_page_leads_to_every_older_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.admin.usage_page._SHOWN", 2)
+    path: str | None = "/admin/usage?since=1h&upstream=google"
+    found: list[str] = []
+    async with visiting(made(tmp_path)) as http:
+        for number in range(5):
+            body = {"model": "google/x", "messages": [{"role": "user", "content": "x"}]}
+            await http.post("/v1/chat/completions", json=body, headers={"x-request-id": f"my-{number}"})
+        await ask(http, "nowhere/x")  # which is not of this upstream
+        for _ in range(3):
+            assert path is not None
+            page = (await http.get(path, auth=ADMIN)).text
+            found += re.findall(r"<code>(my-\d)</code>", page)
+            link = re.search(r'href="(/admin/usage[^"#]*after=[^"#]*)#requests"', page)
+            path = unescape(link[1]) if link else None
+        refused = await http.get("/admin/usage?after=x", auth=ADMIN)
+    assert found == [f"my-{number}" for number in (4, 3, 2, 1, 0)]
+    assert path is None
+    assert "after: is not what the page has given" in refused.text
 
 
 async def test_without_a_ledger_the_pages_say_so(tmp_path: Path) -> None:
