@@ -49,6 +49,7 @@ Tried = Callable[[Target, GatewayError | None], None]
 Failed = Callable[[GatewayError, str], None]  # with the credential of the call
 
 EMPTY_RETRIES = 2
+MALFORMED_RETRIES = 1  # dialects.md 2.5: each one costs an answer
 ENDS = (ir.Finished, ir.Failed)  # nothing follows them
 
 
@@ -223,6 +224,7 @@ class _Member(Generic[_W, _T]):
         self._failed = failed
         self._counted = 1
         self._empty = 0
+        self._malformed = 0
         self._step = Step()
 
     async def retry(self, first: GatewayError) -> _T:
@@ -255,11 +257,15 @@ class _Member(Generic[_W, _T]):
         raise end
 
     def _after(self, error: GatewayError) -> Step | GatewayError | None:
-        """Ask the journey where to go from here; None when enough answers were empty."""
+        """Ask the journey where to go from here; None when enough answers were empty, the error when malformed."""
         if isinstance(error, EmptyAnswer):
             self._empty += 1
             if self._empty > EMPTY_RETRIES:
                 return None
+        if type(error) is UpstreamMalformed:  # it came to its end, and nobody can use it
+            self._malformed += 1
+            if self._malformed > MALFORMED_RETRIES:
+                return error
         self._failed = error
         return self._journey.after(error)
 

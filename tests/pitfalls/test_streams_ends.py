@@ -120,6 +120,7 @@ async def test_pitfall_31_a_malformed_call_is_no_clean_stop(at: At, begun: bool,
         at.play(*([chunk(T("a"))] if begun else []), chunk(fin="MALFORMED_FUNCTION_CALL", usage=usage(3, 1, 4)))
     told = await at.ask(dialect, stream=stream, tools=["f"])
     assert (told.finish, bool(told.error)) == (None, True)
+    assert len(at.calls) == (1 if begun else 2)
 
 
 @STREAM
