@@ -198,6 +198,11 @@ class Client:
         except OSError as error:
             raise ClientGone from error
 
+    async def begin_stream(self) -> None:
+        """Open the reply before there is anything to say."""
+        if not self.started:
+            await self._open()
+
     async def _open(self) -> None:
         self.started = True
         headers = [(b"content-type", self._media_type), *_STREAM_HEADERS]

@@ -10,6 +10,7 @@ credentials are made up. What the operator's own middlewares and the store had t
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Final, cast
 from urllib.parse import quote
@@ -55,6 +56,7 @@ _PATHS: Final[dict[DialectName, str]] = {
 _REFUSED: Final = frozenset({401, 403})
 _LEFT: Final = frozenset({"client_closed", "cancelled"})
 _SHOWN: Final = 60
+_OK: Final = 200
 
 
 class Replayed(Struct, frozen=True):
@@ -93,7 +95,10 @@ async def replay(recording: Recording, dialect: DialectName | None = None) -> Re
             await adapter.start(transport)
             stack.push_async_callback(adapter.stop)
             _give_tokens(adapter, time, transport)
-        stage = _Stage(Relay(loaded.config, time), recording.head, dialect)
+        relay = Relay(loaded.config, time)
+        if _had_begun(recording):
+            transport.waits = partial(_begin_stream, relay)
+        stage = _Stage(relay, recording.head, dialect)
         answer = await _answered(build(stage, services), recording)
     return Replayed(*answer, transport.left)
 
@@ -119,6 +124,17 @@ def differences(recording: Recording, replayed: Replayed) -> list[str]:
     if replayed.calls_left:
         found.append(f"{replayed.calls_left} of {len(recording.calls)} upstream calls were not made")
     return found
+
+
+def _had_begun(recording: Recording) -> bool:
+    """Tell whether what failed was a stream that signs of life, or words, had begun."""
+    was = recording.answer
+    return was.end == "error" and was.status == _OK
+
+
+async def _begin_stream(relay: Relay) -> None:
+    for client in tuple(relay.open):
+        await client.begin_stream()
 
 
 def _shorter(one: bytes, other: bytes) -> int:

@@ -1,7 +1,7 @@
 """The upstream side of a recording: answers as they came, in their order, at their times, without a network."""
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from gateway.clock import Clock
@@ -59,9 +59,10 @@ class RecordedTime(Clock):
 
 
 class RecordedTransport(Transport):
-    """Gives the recorded calls one after the other, whatever is asked for."""
+    """Gives the recorded calls one after the other, whatever is asked for. `waits`: what happens while one is made."""
 
     def __init__(self, calls: Sequence[Call], time: RecordedTime) -> None:
+        self.waits: Callable[[], Awaitable[None]] | None = None
         self._calls = list(calls)
         self._time = time
         self._open = set()
@@ -85,6 +86,8 @@ class RecordedTransport(Transport):
         if not self._calls:
             raise ConnectFailed("the recording has no further call")
         call = self._calls.pop(0)
+        if self.waits is not None:
+            await self.waits()
         if call.status is None:
             raise _failure(call)
         self._time.reach(call.answered_at)

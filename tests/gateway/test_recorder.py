@@ -161,6 +161,39 @@ async def test_a_server_that_was_given_up_is_silent_again(tmp_path: Path, limit:
     assert (replayed.status, replayed.body) == (answer.status, answer.body)
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    CHAT: {},
+    MESSAGES: {},
+    "/v1/responses": {"messages": None, "max_tokens": None, "input": "Hello"},
+    "/v1beta/models/m:streamGenerateContent": {"contents": [{"parts": [{"text": "Hello"}]}]},
+}
+
+
+@pytest.mark.parametrize("path", OTHERS)
+async def test_a_stream_that_failed_behind_a_sign_of_life_fails_there_again(tmp_path: Path, path: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        body = b'{"error":{"message":"no such thing","type":"invalid_request_error"}}'
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        upstream = {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
+        app = app_with(tmp_path, upstream=upstream, timeouts={"keepalive": 0.1})
+        more = OTHERS[path] if "v1beta" in path else {"stream": True, **OTHERS[path]}
+        answer = await ask(app, path=path, model="m", **more)
+    recording = read(tmp_path)
+    assert (answer.status, recording.answer.end) == (200, "error")
+    assert b"no such thing" in answer.body
+    replayed = await replay(recording)
+    assert differences(recording, replayed) == []
+    assert (await replay(recording, "anthropic")).status == 200
+
+
 async def test_a_server_that_is_away_is_away_again(tmp_path: Path) -> None:
     upstream = {"mine": {"type": "openai", "base_url": "http://127.0.0.1:1", "models": ["m"]}}
     answer = await ask(app_with(tmp_path, upstream=upstream), model="m")
