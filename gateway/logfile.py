@@ -44,7 +44,7 @@ _AGAIN: Final = timedelta(hours=1)
 
 def path_of(file: str, folder: Path, now: Callable[[], datetime] = datetime.now) -> Path:
     """Give where a process that starts now would write."""
-    return folder / now().strftime(file)
+    return folder / Path(now().strftime(file)).expanduser()
 
 
 class LogFile:
@@ -61,7 +61,7 @@ class LogFile:
         self._named = file
         self._file = -1
         self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
-        self._pattern = str(PurePath(rotated or _plain(now().strftime(file)) + _DAILY))
+        self._pattern = str(Path(rotated or _plain(now().strftime(file)) + _DAILY).expanduser())
         self._keep = keep
         self.path = path_of(file, folder, now)
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -256,6 +256,8 @@ def _homes(config: Config, _: Draft) -> Findings:
     places: dict[KeyPath, str] = {
         ("server", "data_dir"): config.server.data_dir,
         ("record", "dir"): config.record.dir,
+        ("log", "file"): config.log.file,
+        ("log", "rotated"): config.log.rotated,
     }
     for name, upstream in config.upstream.items():
         if not isinstance(upstream, DemoConfig | VertexConfig):

@@ -177,6 +177,23 @@ def test_a_folder_whose_name_is_no_pattern_and_no_text(clock: Clock, tmp_path: P
     }
 
 
+@pytest.mark.parametrize(("rotated", "old"), [("", "home/logs/x.log.2026-11-20"), ("~/old/%d.log", "home/old/20.log")])
+def test_a_home_folder_is_found(
+    opened: Callable[..., LogFile],
+    clock: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rotated: str,
+    old: str,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = opened("~/logs/x.log", rotated)
+    file.write(b"one")
+    clock.time += DAY
+    file.write(b"two")
+    assert texts(tmp_path) == {old: "one\n", "home/logs/x.log": "two\n"}
+
+
 def test_a_day_without_lines_leaves_no_file(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     file = opened()
     clock.time += DAY

@@ -232,7 +232,9 @@ def test_a_wrong_key_of_azure_is_one_mistake(problems: Problems, given: str, pla
     assert said.startswith(f"gateway.toml:3: upstream.azure.{place}: ")
 
 
-@pytest.mark.parametrize("place", ["server.data_dir", "record.dir", "upstream.gemini.pool.import"])
+@pytest.mark.parametrize(
+    "place", ["server.data_dir", "record.dir", "log.file", "log.rotated", "upstream.gemini.pool.import"]
+)
 def test_a_home_folder_must_be_known(problems: Problems, place: str) -> None:
     table, _, key = place.rpartition(".")
     text = f'[upstream.gemini]\napi_key = ["k"]\n[{table}]\n{key} = "~nobody-of-that-name/x"'
