@@ -60,7 +60,7 @@ class ImportedCredential(Struct, frozen=True, kw_only=True):
 class Imported(Struct, frozen=True, kw_only=True):
     """What a file holds: accounts, and the OAuth client that they belong to, where it says.
 
-    `others`: what stands among the accounts of a map and is none, by its name, with the reason.
+    `others`: what stands among the accounts and is none, by its place, with the reason.
     """
 
     credentials: tuple[ImportedCredential, ...]
@@ -139,26 +139,34 @@ def decrypted(data: bytes, keys: Sequence[str]) -> bytes:
 
 
 def read_credentials(data: bytes, *, empty: bool = False) -> Imported:
-    """Read a file of any known shape; ValueError says what is wrong, without what is secret."""
+    """Read a file of any known shape; ValueError says why it holds no account at all, without what is secret."""
     try:
         content = _DECODER.decode(data)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
     entries = list(_entries(content))
-    found = [_credential(entry, where) for entry, where in entries]
-    if not found and not (empty and _lists(content)):
-        raise ValueError("holds no refresh_token")
-    client = _client(content, [entry for entry, _ in entries])
+    found, wrong = list[ImportedCredential](), dict[str, str]()
+    for entry, where in entries:
+        try:
+            found.append(_credential(entry, where))
+        except ValueError as error:
+            wrong[where or "the account"] = str(error)
+    if not found:
+        for where, why in wrong.items():
+            raise ValueError(f"{where} {why}")
+        if not (empty and _lists(content)):
+            raise ValueError("holds no refresh_token")
+    client = _client(content, [cast(dict[str, Any], entry) for entry, _ in entries if isinstance(entry, dict)])
     return Imported(
         credentials=tuple(found),
-        others=_others(content),
+        others={**wrong, **_others(content)},
         client_id=client.client_id or "",
         client_secret=client.client_secret or "",
         token_url=client.token_url or client.token_uri or "",
     )
 
 
-def _entries(content: object) -> Iterator[tuple[dict[str, Any], str]]:
+def _entries(content: object) -> Iterator[tuple[object, str]]:
     """Find the accounts and their places."""
     if isinstance(content, list):
         yield from _listed(cast(list[object], content), "")
@@ -197,25 +205,27 @@ def _lists(content: object) -> bool:
     return isinstance(content, list) or (isinstance(content, dict) and "projects" in content)
 
 
-def _listed(entries: list[object], where: str) -> Iterator[tuple[dict[str, Any], str]]:
-    for place, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise ValueError(f"{where}[{place}] is not an object")  # noqa: TRY004 - a reader has one error
-        yield cast(dict[str, Any], entry), f"{where}[{place}]"
+def _listed(entries: list[object], where: str) -> Iterator[tuple[object, str]]:
+    return ((entry, f"{where}[{place}]") for place, entry in enumerate(entries))
 
 
-def _credential(entry: dict[str, Any], where: str) -> ImportedCredential:
+def _credential(entry: object, where: str) -> ImportedCredential:
+    """Read an account; ValueError says what it has or is not."""
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object")  # noqa: TRY004 - a reader has one error
+    table = cast(dict[str, Any], entry)
+    if table.get("refresh_token") is None:
+        raise ValueError("has no refresh_token")
     try:
-        found = msgspec.convert(entry, _Account)
+        found = msgspec.convert(table, _Account)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{where or 'the account'}: {error}") from None
+        raise ValueError(f"cannot be read: {error}") from None
     found.refresh_token = found.refresh_token.strip()
     if not found.refresh_token:
-        raise ValueError(f"{where or 'the account'}: refresh_token is empty")
+        raise ValueError("has an empty refresh_token")
     if found.refresh_token == MASK:
-        message = "is masked: `gateway credentials export --secrets` writes what can be imported"
-        raise ValueError(f"{where or 'the account'}: refresh_token {message}")
-    other = {name: value for name, value in entry.items() if name not in _READ}
+        raise ValueError("is masked: `gateway credentials export --secrets` writes what can be imported")
+    other = {name: value for name, value in table.items() if name not in _READ}
     return ImportedCredential(**asdict(found), place=where, other=other)
 
 

@@ -97,6 +97,24 @@ def test_what_is_no_account_in_a_map_is_named_with_why() -> None:
     assert imported.others == {"b@example.invalid": "has no refresh_token", "version": "is no account"}
 
 
+def test_what_is_no_account_in_a_list_keeps_no_other_from_being_taken() -> None:
+    wrong = ["rt-1", {"project_id": "x"}, {"refresh_token": 5}, {"refresh_token": " "}, {"refresh_token": "***"}]
+    for content, where in (
+        ([*wrong, {"refresh_token": "rt-1"}], ""),
+        ({"projects": [*wrong, *TOKENS["projects"]]}, "projects"),
+    ):
+        imported = read(content)
+        assert imported.credentials[0].place == f"{where}[5]"
+        assert [*imported.others] == [f"{where}[{place}]" for place in range(5)]
+        assert [why.partition(":")[0] for why in imported.others.values()] == [
+            "is not an object",
+            "has no refresh_token",
+            "cannot be read",
+            "has an empty refresh_token",
+            "is masked",
+        ]
+
+
 @pytest.mark.parametrize(
     "content",
     [TOKENS, {"refresh_token": "rt-1", "note": {}}, {"antigravity_refresh_token": "rt-1", "antigravity_port": 1}],
@@ -111,8 +129,8 @@ def test_only_a_map_has_others_than_accounts(content: object) -> None:
         ({}, "holds no refresh_token"),
         ({"projects": []}, "holds no refresh_token"),
         ({"projects": ["rt-1"]}, r"projects\[0\] is not an object"),
-        ({"projects": [{"refresh_token": "rt"}, {"project_id": "x"}]}, r"projects\[1\]: .*refresh_token"),
-        ({"projects": [{"refresh_token": ""}]}, r"projects\[0\]: refresh_token is empty"),
+        ({"projects": [{"project_id": "x"}]}, r"projects\[0\] has no refresh_token"),
+        ({"projects": [{"refresh_token": ""}]}, r"projects\[0\] has an empty refresh_token"),
         ({"refresh_token": 5}, "Expected `str`"),
         ({"oauth_config": 5, "refresh_token": "rt"}, "oauth_config"),
         ("text", "holds no refresh_token"),

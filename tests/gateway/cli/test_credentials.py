@@ -407,7 +407,7 @@ def test_a_masked_file_is_not_imported(taken: Run, words: tuple[str, ...]) -> No
     before = taken("credentials", "list").out
     done = taken(*words, "masked.json")
     assert done.code == 2
-    assert done.err.startswith("masked.json: projects[0]: refresh_token is masked")
+    assert done.err.startswith("masked.json: projects[0] is masked")
     assert taken("credentials", "list").out == before
 
 
