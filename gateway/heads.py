@@ -15,14 +15,16 @@ under the caller's words; here the rest of them is heard.
 A caller that asks for more before it has its answer is heard further, for 64 kB or 16 requests: uvicorn stops to read
 then, and so does not see that the caller leaves, of which it would tell the newest request alone.
 
+The head of an answer goes out with what follows it at once, which is one packet instead of two.
+
 The 431, and the 400 to what is no HTTP, is said in the dialect of the path and the headers that had come by then; where
 an answer is under way it comes after that, so that nothing stands within another answer.
 """
 
-from asyncio import Transport
+from asyncio import AbstractEventLoop, Handle, Transport
 from collections import deque
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -77,6 +79,48 @@ class _Last(RequestResponseCycle):
         await super().send(message)
 
 
+class _Joining:
+    """Stands before a transport until the head of an answer is written: it goes out together with what follows it.
+
+    A head that nothing follows in the same turn of the event loop goes out by itself.
+    """
+
+    __slots__ = ("_cycle", "_head", "_loop", "_transport", "_turn")
+
+    def __init__(self, cycle: RequestResponseCycle, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._cycle = cycle
+        self._transport = transport
+        self._loop = loop
+        self._turn: Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep the first data for a moment, and send them with the next."""
+        if self._turn is None:
+            self._head = data
+            self._turn = self._loop.call_soon(self.flush)
+        else:
+            self._turn.cancel()
+            self._cycle.transport = self._transport
+            self._transport.write(self._head + data)
+
+    def flush(self) -> None:
+        """Send what is kept; from now on all goes to the transport."""
+        self._cycle.transport = self._transport
+        if self._turn is not None:
+            self._turn.cancel()
+            if not self._transport.is_closing():
+                self._transport.write(self._head)
+
+    def close(self) -> None:
+        """Send what is kept, and close the connection."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing goes out any more."""
+        return self._transport.is_closing()
+
+
 class _Flow(FlowControl):
     """Reads on only where `is_full` does not forbid it; uvicorn does with each answer."""
 
@@ -122,6 +166,7 @@ class BoundedHeads(HttpToolsProtocol):
         super().connection_lost(exc)
         for cycle in self.unanswered:
             cycle.disconnected = True  # it sends nothing any more, and so does not ask for what goes here
+            cycle.transport = self.transport
             cycle.message_event.set()
         self.unanswered.clear()
         self.pipeline.clear()
@@ -174,6 +219,7 @@ class BoundedHeads(HttpToolsProtocol):
         """Serve a request whose head is complete."""
         super().on_headers_complete()
         self.unanswered.append(self.cycle)
+        self.cycle.transport = cast(Transport, _Joining(self.cycle, self.transport, self.loop))
         self.headers = []  # the scope has those of the head; what stands behind the body comes into these
         if self.ends or not self.cycle.keep_alive:
             self._close_behind(self.cycle)
@@ -207,7 +253,9 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on to the next request, or refuse what came behind the last one."""
-        self.unanswered.popleft()
+        transport = self.unanswered.popleft().transport
+        if isinstance(transport, _Joining):
+            transport.flush()
         super().on_response_complete()
         if self._refusal and self.cycle.response_complete and not self.transport.is_closing():
             self._end(self._refusal)
