@@ -53,7 +53,7 @@ from .request import (
     ToolResult,
     Turn,
 )
-from .signature import Family, Signature, family_of, is_sealed, seal, unseal
+from .signature import Family, Signature, family_of, is_gemini, is_sealed, seal, unseal
 
 __all__ = [
     "MOST_TOKENS",
@@ -108,6 +108,7 @@ __all__ = [
     "begins",
     "cited_texts",
     "family_of",
+    "is_gemini",
     "is_sealed",
     "seal",
     "unseal",

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["Family", "Signature", "family_of", "is_sealed", "seal", "unseal"]
+__all__ = ["Family", "Signature", "family_of", "is_gemini", "is_sealed", "seal", "unseal"]
 
 Family = Literal["gemini", "claude", "openai"]
 
@@ -41,13 +41,18 @@ class Signature(Struct, gc=False, frozen=True):
 
 @lru_cache(maxsize=256)
 def family_of(model: str) -> Family:
-    """Tell a model's family from its name; signatures and schema rules go by family."""
+    """Tell a model's family from its name, by which signatures and schema rules go; what is nobody's is Gemini's."""
     name = model.lower()
     if "claude" in name:
         return "claude"
     if "gpt" in name or name.startswith(("o1", "o3", "o4")):
         return "openai"
     return "gemini"
+
+
+def is_gemini(model: str) -> bool:
+    """Tell whether a name says that it is Gemini's: at a server of OpenAI's API most models are nobody's known."""
+    return "gemini" in model.lower()
 
 
 def seal(signature: Signature) -> str:

@@ -175,6 +175,8 @@ def call(**fields: Any) -> Json:
         ("gemini-3", assistant(**signed(GEMINIS)), assistant(**signed("R0VN")), []),
         ("m", assistant(**signed("bare")), assistant(**signed("bare")), []),
         ("gpt-5", assistant(**signed(GEMINIS)), assistant(), ["extra_content.google.thought_signature"]),
+        ("qwen3", assistant(**signed(GEMINIS)), assistant(), ["extra_content.google.thought_signature"]),
+        ("google/gemini-3", assistant(**signed(GEMINIS)), assistant(**signed("R0VN")), []),
         ("gemini-3", assistant(**signed(CLAUDES)), assistant(), ["extra_content.google.thought_signature"]),
         ("gemini-3", assistant(**signed(GEMINIS[:-1] + "x")), assistant(), ["extra_content.google.thought_signature"]),
         (

@@ -201,7 +201,7 @@ class _Signed:
         signature = ir.unseal(sealed)
         if signature is None:
             self._words.lose(path, DAMAGED)
-        elif signature.issuer == "gemini" == ir.family_of(self._words.request.model):
+        elif signature.issuer == "gemini" and ir.is_gemini(self._words.request.model):
             return signature.value
         else:
             self._words.lose(path, FOREIGN)

@@ -54,7 +54,7 @@ class Conversation:
         self._losses = losses
         self._parts = Parts(request.paths, losses)
         self._echoes = signatures and _ECHOED.search(model.lower()) is not None
-        self._signs = signatures and "gemini" in model.lower()
+        self._signs = signatures and ir.is_gemini(model)
         self._mistral = _MISTRALS.search(model.lower()) is not None
 
     def messages(self) -> list[Message]:
