@@ -47,8 +47,12 @@ _FINISH: Final[dict[ir.FinishReason, str]] = {
     "context_window": "length",
     "content_filter": "content_filter",
 }
-# Gemini's pause cuts the answer; Anthropic's hands the turn back
-_NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {("pause", "CONTINUATION"): "length"}
+# Gemini's pause cuts the answer; Anthropic's hands the turn back. A model that refuses comes to its end
+_NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {
+    ("pause", "CONTINUATION"): "length",
+    ("content_filter", "stop"): "stop",
+    ("content_filter", "completed"): "stop",
+}
 _NONE: Final[frozenset[str]] = frozenset()
 _WITHHELD: Final = "The answer was withheld by a content filter."
 _WRAPPING: Final = '{"input":"'

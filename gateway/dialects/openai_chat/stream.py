@@ -208,7 +208,7 @@ class ChatStream:
 
     def _finish(self, event: ir.Finished) -> None:
         reason = answer.finish_reason(event, self._calls, self._how)
-        if not self._said and reason == "content_filter":
+        if not self._said and event.reason == "content_filter":
             self._say(answer.Message(refusal=answer.refusal(event)))
         extra = self._signature.chosen()
         if self._annotations or extra is not UNSET:

@@ -79,7 +79,7 @@ class _Message:
         """Give the message."""
         content = "".join(self._content)
         refusal = None
-        if self.finish_reason == "content_filter" and not (content or self._calls or self._pictures):
+        if self._reply.finish.reason == "content_filter" and not (content or self._calls or self._pictures):
             refusal = answer.refusal(self._reply.finish)
         message = answer.Message(
             role="assistant",

@@ -52,8 +52,12 @@ _INCOMPLETE: Final[dict[ir.FinishReason, str]] = {
     "context_window": "max_output_tokens",
     "content_filter": "content_filter",
 }
-# Gemini's pause cuts the answer; Anthropic's hands the turn back
-_NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {("pause", "CONTINUATION"): "max_output_tokens"}
+# Gemini's pause cuts the answer; Anthropic's hands the turn back. A model that refuses comes to its end
+_NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str | None]] = {
+    ("pause", "CONTINUATION"): "max_output_tokens",
+    ("content_filter", "stop"): None,
+    ("content_filter", "completed"): None,
+}
 
 _TOO_LONG: Final = "context_length_exceeded"
 _CODES: Final[dict[type, str]] = {  # the nearest class of the error's own line of descent counts

@@ -116,7 +116,7 @@ class Output:
     def finish(self, finish: ir.Finished) -> JSON:
         """End what is open; give the fields of the Response object that say how it ended."""
         reason = answer.incomplete(finish)
-        if reason == "content_filter" and not self._said:
+        if finish.reason == "content_filter" and not self._said:
             self._write(_REFUSAL, refusal(finish))
             self._close()
         if reason and self._item.get("type") in _ARGUMENTS:

@@ -76,6 +76,14 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     }
 
 
+@pytest.mark.parametrize("native", ["stop", "completed"])
+def test_a_model_that_refuses_has_come_to_its_end(native: str) -> None:
+    end = ir.Finished(reason="content_filter", native=native, explanation="I can't.")
+    choice = whole([ir.Started(), end])["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert (choice["message"]["content"], choice["message"]["refusal"]) == (None, "I can't.")
+
+
 def test_calls_carry_their_signatures() -> None:
     signature = ir.Signature("gemini", "R0VN", "f")
     made = block("tool_call", ir.SignatureDelta(signature), ir.ArgumentsDelta('{"a":1}'), name="f", ident="c1")

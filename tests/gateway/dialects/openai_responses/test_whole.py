@@ -84,6 +84,13 @@ def test_an_answer_withheld_is_a_refusal() -> None:
     assert body["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
 
 
+def test_a_model_that_refuses_has_come_to_its_end() -> None:
+    end = ir.Finished(reason="content_filter", native="stop", explanation="I can't.")
+    body = whole([ir.Started(), end])
+    assert (body["status"], body["incomplete_details"]) == ("completed", None)
+    assert body["output"][0]["content"] == [{"type": "refusal", "refusal": "I can't."}]
+
+
 def test_what_was_told_comes_back_as_it_was_said() -> None:
     tools = (ir.Tool(name="n__f", namespace=("n", "f")), *FREE)
     said = answer(
