@@ -21,6 +21,7 @@ _BLANK: Final = BOM_UTF8 + b" \t\r\n"
 _PAYLOAD: Final = msgspec.json.Decoder()
 _LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
+_ARRAY: Final = b"["  # is read, as Google's streams are, and what is in it is no answer as callers wait for it
 _EVENTS: Final = (b"data:", b"event:", b"id:", b":")  # and no document so
 
 
@@ -203,7 +204,9 @@ class UpstreamAnswer:
     def _closed(self, body: bytes) -> list[ir.Event]:
         self._ended = True
         body = sound(body)
-        events = self._reader.feed_whole(body.lstrip(_BLANK))  # a mark of the encoding may stand behind empty lines
+        document = body.lstrip(_BLANK)  # a mark of the encoding may stand behind empty lines
+        self._passes = self._passes and not document.startswith(_ARRAY)
+        events = self._reader.feed_whole(document)
         if isinstance(events[-1], ir.Failed):
             body = self._response.concealed(body)
             told = self._explain(events[-1], [body.lstrip(_BLANK)])

@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config import FOLDER, Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut, family_of
-from gateway.errors import ModelNotFound
+from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.listing import is_glob, listing, varied
 from gateway.upstream import Adapter, Describing, ModelInfo, Renaming, Target
 
@@ -29,6 +29,7 @@ Suffixes = tuple[str, ...]
 
 _MOST_DECISIONS = 32
 _NOWHERE = "nowhere"
+_SEPARATORS = re.compile(r"[/\\]")
 _LONGEST = 512  # no model's name is longer; headers, logs and what is remembered of models hold it
 _DATE = re.compile(r"[-@]20\d{6}$")
 
@@ -54,10 +55,12 @@ class Resolver:
         self._pick = pick or _weighted
 
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
-        """Find the upstreams for a name; raise ModelNotFound with suggestions.
+        """Find the upstreams for a name; raise ModelNotFound with suggestions, InvalidRequest for what is no name.
 
         `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
         """
+        if not name.isprintable():
+            raise InvalidRequest("model: a name has no control characters and no ends of lines", param="model")
         try:
             return self._resolve(name, self._pick, among)
         except _Unserved as unserved:
@@ -78,6 +81,8 @@ class Resolver:
         if len(name) > _LONGEST:
             message = f"the model {name[:100]!r}… is not served here: a name has at most {_LONGEST} characters"
             raise ModelNotFound(message, param="model")
+        if ".." in name and ".." in _SEPARATORS.split(name):  # it is to become a part of a path
+            raise ModelNotFound(f"the model {name[:100]!r} is not served here: no name leads upwards", param="model")
         walk = _Walk(name.removeprefix(FOLDER), pick, among)
         targets = self._from_alias(walk.asked, (), walk)
         return Resolution(targets, tuple(walk.decisions))

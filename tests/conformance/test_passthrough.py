@@ -200,6 +200,18 @@ async def test_a_whole_answer_passes_byte_for_byte_both_ways(same: Passed) -> No
     assert (digest(response.content), response.headers["content-type"]) == (digest(WHOLES[same.dialect]), JSON)
 
 
+async def test_a_list_is_no_answer_and_does_not_pass(same: Passed) -> None:
+    """Row 9 of docs/faults.md; what some servers put around a completion of Chat's is taken off."""
+    same.raw.says(b"[" + WHOLES[same.dialect] + b"]", kind=JSON)
+    response = await same.post(asking(same.dialect))
+    if same.dialect == "openai-chat":
+        message = json.loads(WHOLES[same.dialect])["choices"][0]["message"]
+        said = response.json()["choices"][0]["message"]
+        assert (response.status_code, said["content"]) == (200, message["content"])
+    else:
+        assert response.status_code == 502
+
+
 async def test_a_compressed_request_passes_as_it_was_before(same: Passed) -> None:
 
     same.raw.says(WHOLES[same.dialect], kind=JSON)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.config import load
-from gateway.errors import ModelNotFound
+from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.resolution import Resolver
 from tests.scripted import Scripted
 
@@ -114,6 +114,22 @@ def test_a_name_that_is_too_long_leads_nowhere(name: str) -> None:
         rules.resolve(name)
     assert rules.describe(name) is None
     assert labels(rules, name[:512])
+
+
+@pytest.mark.parametrize("name", ["m\r\nx: y", "m\0", "openai/m\n", "models/m\x7f", "m\u2028"])
+def test_a_name_has_no_control_characters(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="model: a name has no control characters"):
+        resolver({"default_upstream": "openai"}).resolve(name)
+
+
+@pytest.mark.parametrize("name", ["..", "openai/../../v1beta/files", "models/../x", "openai/a/..", "a\\..\\b"])
+def test_a_name_leads_nowhere_upwards(name: str) -> None:
+    with pytest.raises(ModelNotFound, match="no name leads upwards"):
+        resolver({"default_upstream": "openai"}).resolve(name)
+
+
+def test_two_dots_within_a_name_lead_nowhere_else() -> None:
+    assert resolver({"default_upstream": "openai"}).resolve("a..b").targets
 
 
 @pytest.mark.parametrize("models", [{}, {"default_upstream": "openai"}])
