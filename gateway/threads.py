@@ -108,6 +108,7 @@ class Threads:
         self._lanes = Lanes(_AT_ONCE, _PATIENCE_S)
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
+        self._given_up: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._failing = False
         self.count: Count = uncounted
@@ -310,6 +311,8 @@ class Threads:
 
     async def _save(self, one: StoredResponse, *, anew: bool) -> None:
         """Have a response written; `anew`: in the place of what it was before."""
+        if self._given_up is not None and not self._given_up.done():  # silent still: nobody waits as long again
+            return
         loop = asyncio.get_running_loop()
         waiting = _Waiting(one, anew, loop.create_future())
         self._waiting.append(waiting)
@@ -319,6 +322,7 @@ class Threads:
             async with asyncio.timeout(_PATIENCE_S):
                 await waiting.written
         except TimeoutError as error:
+            self._given_up = self._writing
             self._tell(error)
 
     async def _write(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,27 @@ async def test_nobody_waits_for_ever(postgres_url: str, postgres_server: Postgre
             for path, field in (("/usage", "usage"), (f"/v1/responses/{kept}", "id")):
                 while not (await http.get(path, headers=bob)).json().get(field):  # noqa: ASYNC110 - no event tells of it
                     await asyncio.sleep(0.05)
+
+
+async def test_one_answer_waits_for_it_and_no_other(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s, times = 2.0, list[float]()
+    monkeypatch.setattr("gateway.threads._PATIENCE_S", patience_s)
+    app = made(tmp_path, store={"database": postgres_url}, log={"level": "critical"})
+    async with visiting(app, accept="application/json") as http:
+        assert (await http.post("/v1/responses", json=ASKED)).status_code == 200
+        postgres_server.freeze()
+        try:
+            for _ in range(1 + AGAIN):
+                began = time.monotonic()
+                assert (await http.post("/v1/responses", json=ASKED)).status_code == 200
+                times.append(time.monotonic() - began)
+        finally:
+            postgres_server.thaw()
+        assert times[0] >= patience_s > max(times[1:])
+        async with asyncio.timeout(patient(60)):
+            while True:
+                kept = (await http.post("/v1/responses", json=ASKED)).json()["id"]
+                if (await http.get(f"/v1/responses/{kept}")).status_code == 200:
+                    break
