@@ -63,7 +63,7 @@ _PATIENCE_S: Final = 10.0  # then the caller gets the end of the answer, kept or
 _PREVIOUS: Final = "previous_response_id"
 _SEALED: Final = "reasoning.encrypted_content"  # a value of `include`
 _SEAL: Final = "encrypted_content"
-_LARGE: Final = "a response is larger than responses.max and was not kept"
+_LARGE: Final = "a response was not kept: it is larger than responses.max, or another caller's has its id"
 _NOT_KEPT: Final = "no item of this id is kept here for this API key; send the item itself, or previous_response_id"
 
 

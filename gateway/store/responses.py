@@ -100,18 +100,23 @@ class ResponseStore:
         return self.save_all([one])[0]
 
     def save_all(self, ones: Sequence[StoredResponse], anew: Container[str] = ()) -> list[bool]:
-        """Keep some in one transaction; those whose ids are in `anew` in the place of what they were before."""
+        """Keep some in one transaction; those whose ids are in `anew` in the place of what they were before.
+
+        So are those whose ids an upstream has given twice; False, too, for an id that another caller's response has.
+        """
         rows = [self._row(one) for one in ones]
         kept = [row for row in rows if row.size <= self._max_bytes]
-        old = [one for one in ones if one.id in anew]
+        old = [one for one in ones if one.id in anew or one.upstream]
         if kept or old:
             now = max(one.created_at for one in ones)
             with self._writing() as connection:
                 for one in old:
                     _delete(connection, one)
+                taken = _taken(connection, [row.id for row in kept if row.upstream])
+                kept = [row for row in kept if row.id not in taken]
                 if kept:
                     self._insert(connection, kept, now)
-        return [row.size <= self._max_bytes for row in rows]
+        return [row in kept for row in rows]
 
     def settle(self, before: StoredResponse, response: bytes, now: float) -> bool | None:
         """Keep what became of one, once: None where somebody has, or it is gone; False when it is more than may be."""
@@ -294,6 +299,11 @@ def _delete(connection: Connection, one: StoredResponse) -> None:
     """Make room for what takes the place of one, or of its id."""
     there = delete(responses).where(responses.c.id == one.id, responses.c.principal.in_((one.principal, "")))
     _grow(connection, -(connection.scalar(there.returning(responses.c.bytes)) or 0))
+
+
+def _taken(connection: Connection, ids: Sequence[str]) -> Container[str]:
+    """Find the ids that are there."""
+    return set(connection.scalars(select(responses.c.id).where(responses.c.id.in_(ids)))) if ids else ()
 
 
 def _grow(connection: Connection, size: int) -> None:

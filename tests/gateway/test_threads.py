@@ -314,7 +314,7 @@ async def test_one_larger_than_max_is_not_kept_and_said_so(tmp_path: Path, capfd
         alice = caller()
         answer = await alice.say("x" * 4000)
         assert (await alice.get(answer["id"])).status_code == 404
-    assert capfd.readouterr().err.count("larger than responses.max") == 1
+    assert capfd.readouterr().err.count("it is larger than responses.max") == 1
 
 
 # when the store fails

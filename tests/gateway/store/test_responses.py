@@ -151,6 +151,23 @@ def test_ids_that_are_left_go_in_their_turn(place: Place, opened: Open) -> None:
     assert size_on_record(place) == (640, 640)
 
 
+def test_an_id_that_an_upstream_gives_again_is_that_of_the_newer_one(place: Place, opened: Open) -> None:
+    """Servers that only speak OpenAI's API may begin anew to count."""
+    store = opened()
+    first, second = (replace(one(size=size), upstream="up") for size in (20, 30))
+    for newest in (first, second):
+        assert store.save(newest)
+        assert store.load("alice", "resp_1", NOW) == newest
+    assert not store.save(replace(second, principal="bob"))
+    assert store.load("bob", "resp_1", NOW) is None
+    assert store.load("alice", "resp_1", NOW) == second
+    assert store.delete("alice", "resp_1", NOW)
+    assert store.save(replace(second, principal="bob"))
+    assert store.load("bob", "resp_1", NOW) == replace(second, principal="bob")
+    kept, true = size_on_record(place)
+    assert kept == true
+
+
 def test_one_that_is_made_anew_takes_the_place_of_its_id(opened: Open) -> None:
     store = opened()
     store.save(one())
