@@ -188,7 +188,7 @@ def _other(method: str, path: str, passed_on: str | None, dialect: DialectName) 
     """Give the route of what no codec here reads: Google's own calls go on, the rest is nowhere."""
     absent = f"{method} {path[:200]} is not served here"
     if passed_on is None:
-        foreign = dialect != "gemini" and not is_dialect_path(path)
+        foreign = dialect == "openai-chat" and not is_dialect_path(path)  # the one that nothing else names
         return Route(dialect, "none", error=NotFound(absent + _meant(path)), foreign=foreign)
     if method not in _PASSED:
         return _wrong_method("gemini", method, path, ", ".join(_PASSED))

@@ -131,12 +131,15 @@ async def test_errors_have_the_dialect_of_the_path(host: Host) -> None:
         gemini = (await http.post("/v1beta/models/demo:generateContent", content=b"{")).json()
         nothing = await http.get("/v1/nothing")
         foreign = await http.get("/nothing")
+        messages = await http.post("/messages", headers={"anthropic-version": "2023-06-01"})
     assert chat["error"]["type"] == "invalid_request_error"
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert (message["type"], gemini["error"]["status"]) == ("error", "INVALID_ARGUMENT")
     assert (nothing.status_code, nothing.json()["error"]["code"]) == (404, "not_found")
     assert nothing.json()["error"]["message"] == "GET /v1/nothing is not served here"
     if host.prefix:
+        assert messages.json()["type"] == "error"
+        assert messages.json()["error"]["message"].endswith("did you mean /v1/messages?")
         assert foreign.json() == {"error": {"code": "not_found", "message": "GET /nothing is not served here"}}
 
 
