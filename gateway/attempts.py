@@ -278,8 +278,10 @@ class _Member(Generic[_W, _T]):
             if self._policy.attempts > 1:  # a client that tried as often again would multiply the load
                 verdict.headers.setdefault("x-should-retry", "false")
             return verdict
-        if step.wait_s and (step.wait_s > self._policy.max_wait or self._others()):
+        if step.wait_s > self._policy.max_wait:
             verdict.retry_after = verdict.retry_after or math.ceil(step.wait_s)
+            return verdict
+        if step.wait_s and self._others():  # a pause of our own is nothing that callers are to wait for
             return verdict
         return None
 

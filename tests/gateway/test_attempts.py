@@ -137,6 +137,14 @@ async def test_the_failure_of_a_member_that_can_be_used_is_told(dead_first: bool
     assert len(dead.calls) == 1  # somebody may have mended it
 
 
+async def test_a_pause_that_was_not_taken_is_no_wait_of_the_callers() -> None:
+    down = script([UpstreamUnavailable("500")], after=lambda _: Step(wait_s=1), name="a")
+    full = script([UpstreamRateLimited("used up", retry_after=40)], after=lambda error: error, name="b")
+    with pytest.raises(UpstreamRateLimited) as caught:
+        await run(down, full)
+    assert caught.value.retry_after == 40
+
+
 @pytest.mark.parametrize("waits", [(40, 3600), (3600, 40)])
 async def test_the_shorter_wait_of_two_members_is_told(waits: tuple[float, float]) -> None:
     members = [
