@@ -184,6 +184,7 @@ async def test_only_keywords_that_the_upstream_knows_are_sent(google: Served, mo
         {},
         {"parameters": {}},
         {"parameters": None},
+        {"parameters": True},
     ],
 )
 async def test_what_a_schema_leaves_out_is_no_error(google: Served, model: str, function: Any) -> None:

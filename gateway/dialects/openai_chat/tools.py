@@ -130,8 +130,8 @@ def _function(function: wire.Function, path: str) -> ir.Tool:
 
 
 def schema_of(parameters: Raw | UnsetType, path: str) -> Raw | None:
-    """Read the schema of a tool's parameters, or of an answer, if it has any."""
-    if not wire.given(parameters):
+    """Read the schema of a tool's parameters, or of an answer, if it has any; `true` lets everything be."""
+    if not wire.given(parameters) or bytes(parameters) == b"true":
         return None
     if not bytes(parameters).startswith(b"{"):
         raise InvalidRequest(f"{path}: a JSON Schema is an object", param=path)

@@ -29,7 +29,7 @@ def test_a_callers_tool(kind: dict[str, Any]) -> None:
     assert request.losses == ()
 
 
-@pytest.mark.parametrize("schema", [{}, {"input_schema": None}])
+@pytest.mark.parametrize("schema", [{}, {"input_schema": None}, {"input_schema": True}])
 def test_a_tool_without_schema(schema: dict[str, Any]) -> None:
     assert read(tools=[{"name": "f"} | schema]).tools == (
         ir.Tool(name="f", path="tools[0]", schema_path="input_schema"),
