@@ -2,6 +2,7 @@
 
     find, by_id ─► the hot path, in memory, never waits
     a look, a few times a second ─► something new? ─► news, in a worker thread ─► known here
+    catch_up, before a key is refused ─► one more look, for all who wait
     make, revoke ─► the store, in a worker thread ─► known here at once, elsewhere at the next look
 
 A look at a SQLite file costs microseconds, also while there is none; PostgreSQL gets a tiny query. A store that fails
@@ -23,7 +24,7 @@ from gateway.keys import Key, Keys, id_of, keys_of
 from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.key_file import KeyFile
-from gateway.store.lane import Lanes
+from gateway.store.lane import Lanes, heard
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.stored_keys import KeyExists, KeyNews, StoredKey
 from gateway.store.tally import Count, uncounted
@@ -36,6 +37,9 @@ __all__ = ["KeyRow", "Keyring", "file_of", "store_of"]
 _STORE: Final = "gateway.store.keys:KeyStore"  # loads SQLAlchemy
 _LOOK_S: Final = 0.25
 _ASK_S: Final = 0.5  # a database
+_PAUSE_S: Final = 0.1  # from one look for a key that is not known to the next
+_REFUSAL_S: Final = 1.0  # nobody waits longer for it
+_MOST: Final = 256  # wait for it
 _USES_S: Final = 30.0
 _MOMENT_S: Final = 2.0  # a file that is just being made or renewed cannot be read
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer
@@ -61,6 +65,11 @@ class Keyring(Keys):
         # a store that is slow to write holds up no look
         self._reads, self._writes = Lanes(1, _PATIENCE_S), Lanes(1, _PATIENCE_S)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._turn = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._asking: set[asyncio.Task[None]] = set()
+        self._next: asyncio.Task[None] | None = None  # has not begun to look
+        self._waiting = 0
         self._unread = False
         self._failing_since: float | None = None
         self._told = False
@@ -98,7 +107,8 @@ class Keyring(Keys):
 
     async def stop(self) -> None:
         """Write when keys were used, and let go of the store."""
-        tasks, self._tasks = self._tasks, ()
+        tasks, self._tasks = (*self._tasks, *self._asking), ()
+        self._next = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -162,6 +172,42 @@ class Keyring(Keys):
 
     # what others write
 
+    async def catch_up(self) -> None:
+        """Look once more; a store that is silent keeps nobody for long, and more than many do not wait."""
+        if self._tasks and self._waiting < _MOST:
+            self._waiting += 1
+            try:
+                await self._next_look()
+            finally:
+                self._waiting -= 1
+
+    async def _next_look(self) -> None:
+        """Wait for a look that begins from now on, but not while one is overdue."""
+        loop = asyncio.get_running_loop()
+        began = self._asked_at if self._turn.locked() else loop.time()
+        left_s = began + _REFUSAL_S - loop.time()
+        if left_s <= 0:
+            return
+        if self._next is None:
+            self._next = loop.create_task(self._ask())
+            self._asking.add(self._next)
+            self._next.add_done_callback(self._asked)
+        await asyncio.wait((self._next,), timeout=left_s)
+
+    async def _ask(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            await asyncio.sleep(self._asked_at + _PAUSE_S - loop.time())
+            self._asked_at, self._next = loop.time(), None
+            try:
+                await self._look()
+            except _PROBLEMS as error:
+                self._tell(error)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        heard(task)
+
     async def _watch(self) -> None:
         while True:
             self._note_uses()
@@ -173,7 +219,7 @@ class Keyring(Keys):
             await self._clock.sleep(_ASK_S if self._file is None else _LOOK_S)
 
     async def _look(self) -> None:
-        if self._file is None or self._file.changed():
+        if self._file is None or self._reads.is_busy or self._file.changed():
             self._hear(await self._reads.ask(self._news))
         self._works()
 

@@ -50,6 +50,9 @@ class Keys:
         """Give the key of this principal."""
         return self._by_id.get(id_)
 
+    async def catch_up(self) -> None:
+        """Learn what others have made, before a key is refused; raise StoreUnavailable while nobody can know."""
+
     def _know(self, keys: Mapping[str, Key]) -> None:
         """Know these and no others."""
         by_prefix: dict[str, list[str]] = {}

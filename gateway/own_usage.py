@@ -40,7 +40,7 @@ class OwnUsage:
         """Serve one ASGI connection."""
         context, send = attach(scope, send)
         try:
-            self._guard.demand(scope, context, None)
+            await self._guard.demand(scope, context, None)
             if scope["method"] not in _METHODS:
                 message = f"/usage takes GET, not {scope['method']}"
                 raise MethodNotAllowed(message, headers={"allow": ", ".join(_METHODS)})

@@ -153,7 +153,13 @@ class Auth:
         query: bytes = scope.get("query_string", b"")
         try:
             if not context.by_operator:
-                context.principal = self._principal(self.given(context.headers, query), scope, context)
+                given = self.given(context.headers, query)
+                found = self._asker(given, scope)
+                if found is None and not self._is_open(given, scope, context):
+                    found = await self._sought(given, scope, context)
+                context.principal = found[0] if found is not None else ANONYMOUS  # so that the log names a refused one
+                if found is not None:
+                    self._let_in(found, "chat")
         except GatewayError as error:
             await refuse(context, send, error)
             return
@@ -161,19 +167,31 @@ class Auth:
         _forget(scope, context)
         await self.app(scope, receive, send)
 
-    def guard(self, scope: Scope, context: RequestContext, right: Right) -> None:
+    async def guard(self, scope: Scope, context: RequestContext, right: Right) -> None:
         """Let in a program on this machine, or a key with this right; raise what anybody else is refused with."""
         if not is_local(scope, context.headers):
-            self.demand(scope, context, right)
+            await self.demand(scope, context, right)
 
-    def demand(self, scope: Scope, context: RequestContext, right: Right | None) -> None:
+    async def demand(self, scope: Scope, context: RequestContext, right: Right | None) -> None:
         """Let in a key with this right, None = any key; raise what anybody else is refused with."""
         given = self.given(context.headers, scope.get("query_string", b""))
-        found = self._find(given)
+        found = await self.seek(given, _address(scope))
         if found is None:
             raise self._stranger(given, scope, open_here=right is not None)
         context.principal, _ = found  # so that the log names whom it refuses
         self._let_in(found, right)
+
+    async def seek(self, given: str | None, address: str) -> Key | None:
+        """Find a key, also one that was made a moment ago; raise StoreUnavailable where nobody can know.
+
+        It raises RateLimited for an unknown one from an address that has failed too often.
+        """
+        found = self._find(given)
+        if found is not None or given is None:
+            return found
+        self._lockout.check(address)
+        await self._keys.catch_up()
+        return self._find(given)
 
     def admit(self, given: str | None, right: Right) -> Principal:
         """Say whose key this is; raise what one is refused with that is unknown, or has not this right."""
@@ -190,6 +208,12 @@ class Auth:
         except GatewayError:
             return None
 
+    async def holds(self, id_: str, right: Right) -> bool:
+        """Tell whether this id is of a key that has this right; raise StoreUnavailable where nobody can know."""
+        if self._keys.by_id(id_) is None:
+            await self._keys.catch_up()
+        return self.known(id_, right) is not None
+
     def given(self, headers: Mapping[bytes, bytes], query: bytes) -> str | None:
         """Read the key from the first place where one stands."""
         for place in self._places:
@@ -198,24 +222,34 @@ class Auth:
                 return key
         return None
 
-    def _principal(self, given: str | None, scope: Scope, context: RequestContext) -> Principal:
-        keys = self._keys
-        found = keys.find(digest_of(given)) if given is not None else self._vouched(scope)
-        if found is not None:
-            context.principal, _ = found  # so that the log names whom it refuses
-            return self._let_in(found, "chat")
-        if self._anonymous == "always" and (given is None or not keys):
-            return ANONYMOUS
-        if self._anonymous == "loopback" and not keys and is_local(scope, context.headers):
-            return ANONYMOUS
-        raise self._stranger(given, scope, open_here=self._anonymous == "loopback")
-
-    def _vouched(self, scope: Scope) -> Key | None:
-        """Find the key for which the gateway made the address itself, as it does for uploads."""
-        if scope["method"] not in _SENDING:
-            return None
-        who = self._vouch(route_path(scope), scope.get("query_string", b""))
+    def _asker(self, given: str | None, scope: Scope) -> Key | None:
+        if given is not None:
+            return self._keys.find(digest_of(given))
+        who = self._vouched(scope)
         return self._keys.by_id(who) if who else None
+
+    def _is_open(self, given: str | None, scope: Scope, context: RequestContext) -> bool:
+        """Tell whether one without a key that is known is let in."""
+        if self._anonymous == "always":
+            return given is None or not self._keys
+        return self._anonymous == "loopback" and not self._keys and is_local(scope, context.headers)
+
+    async def _sought(self, given: str | None, scope: Scope, context: RequestContext) -> Key | None:
+        """Look once more for a key that is not known; None = none is needed. Raise what its caller is refused with."""
+        if given is not None:
+            await self.seek(given, _address(scope))
+        elif self._vouched(scope):
+            await self._keys.catch_up()
+        found = self._asker(given, scope)
+        if found is None and not self._is_open(given, scope, context):
+            raise self._stranger(given, scope, open_here=self._anonymous == "loopback")
+        return found
+
+    def _vouched(self, scope: Scope) -> str:
+        """Name the key for which the gateway made the address itself, as it does for uploads."""
+        if scope["method"] not in _SENDING:
+            return ""
+        return self._vouch(route_path(scope), scope.get("query_string", b""))
 
     def _find(self, given: str | None) -> Key | None:
         return self._keys.find(digest_of(given)) if given is not None else None
@@ -228,7 +262,7 @@ class Auth:
     def _stranger(self, given: str | None, scope: Scope, *, open_here: bool) -> GatewayError:
         """Count a failed attempt, and give what it is refused with; raise RateLimited after too many."""
         if given is not None:
-            address = (scope.get("client") or ("",))[0]
+            address = _address(scope)
             self._lockout.check(address)
             self._lockout.failed(address)
         return self._refusal(given, open_here=open_here)
@@ -276,6 +310,10 @@ def _usable(key: Key, right: Right | None) -> Principal:
     if right is not None and right not in principal.scopes:
         raise PermissionDenied(f"this API key is not for {_FOR[right]}: its scopes lack {right}")
     return principal
+
+
+def _address(scope: Scope) -> str:
+    return (scope.get("client") or ("",))[0]
 
 
 def is_local(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:

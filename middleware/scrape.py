@@ -55,7 +55,7 @@ class Scrape:
         """Serve one ASGI connection."""
         context, send = attach(scope, send)
         try:
-            self._guard.guard(scope, context, self._right)
+            await self._guard.guard(scope, context, self._right)
             if scope["method"] not in _METHODS:
                 message = f"{scope['path'][:200]} takes GET, not {scope['method']}"
                 raise MethodNotAllowed(message, headers={"allow": ", ".join(_METHODS)})

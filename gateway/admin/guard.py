@@ -57,7 +57,7 @@ class Guard:
         return self._config.username
 
     async def admit(self, visit: Visit) -> Operator:
-        """Give who has the right; raise Unauthenticated, RateLimited.
+        """Give who has the right; raise Unauthenticated, RateLimited, StoreUnavailable.
 
         What a visit says of itself counts before the session that its browser has.
         """
@@ -65,12 +65,12 @@ class Guard:
         key = self._keys.given(visit.context.headers, visit.scope.get("query_string", b""))
         if pair is None and key is None:
             return await self._of_session(visit)
-        by = self._prove(visit, pair[0] if pair else None, pair[1] if pair else "", key)
+        by = await self._prove(visit, pair[0] if pair else None, pair[1] if pair else "", key)
         return Operator(name=self._name(by), ambient=pair is not None)
 
     async def log_in(self, visit: Visit, name: str, given: str) -> str:
         """Check what was typed into the login form, a password or a key; give what a session began with."""
-        return await self._bound(self._prove(visit, name, given, given))
+        return await self._bound(await self._prove(visit, name, given, given))
 
     async def may_change(self, visit: Visit) -> None:
         """Refuse a change that another site makes the operator's browser ask for; raise PermissionDenied."""
@@ -86,9 +86,11 @@ class Guard:
         if not hmac.compare_digest(operator.csrf.encode(), given.encode()):
             raise PermissionDenied("the form is not of this session; go back, reload the page and try again")
 
-    def _prove(self, visit: Visit, name: str | None, password: str, key: str | None) -> str:
+    async def _prove(self, visit: Visit, name: str | None, password: str, key: str | None) -> str:
         """Give what was proved with; the answer, and the time it takes, do not say what was wrong."""
         right = name is not None and self._is_password(name, password)
+        if not right:
+            await self._keys.seek(key, visit.address)
         try:
             return f"{_KEY}-{self._keys.admit(key, 'admin').id}"
         except Unauthenticated:
@@ -124,7 +126,7 @@ class Guard:
     async def _holds(self, session: Session) -> bool:
         kind, _, id_ = session.by.partition("-")
         if kind == _KEY:
-            return self._keys.known(id_, "admin") is not None
+            return await self._keys.holds(id_, "admin")
         if kind == _BY_PASSWORD:
             return self.has_password and hmac.compare_digest(session.by, await self._bound(_BY_PASSWORD))
         return kind == LINK and not self.has_password

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.clocks import FakeClock
 from tests.gateway.store.keepers import logged, until
 from tests.gateway.store.places import BOTH, Place, key
 from tests.gateway.store.test_key_store import ALICE
+from tests.patience import patient
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.anyio
@@ -188,6 +190,126 @@ async def test_uses_are_written_in_batches(place: Place) -> None:
         ring.used.add("a1" * 8)
         await clock.advance(7)
     assert written() >= clock.wall + 30  # the end writes the rest
+
+
+# before a key is refused
+
+
+def looks_of(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> tuple[list[float], asyncio.Event]:
+    """Note when it looks, and hold each look until the event."""
+    looks, go_on, look = list[float](), asyncio.Event(), ring._look
+
+    async def noted() -> None:
+        looks.append(asyncio.get_running_loop().time())
+        await look()
+        await go_on.wait()
+
+    monkeypatch.setattr(ring, "_look", noted)
+    return looks, go_on
+
+
+async def test_a_key_that_was_made_a_moment_ago_is_known_before_it_is_refused(place: Place) -> None:
+    async with started(keyring(place, FakeClock())) as ring:  # no other look comes
+        await ring.catch_up()
+        await asyncio.to_thread(place.callers().add, ALICE)
+        assert not knows(ring)
+        await ring.catch_up()
+        assert knows(ring)
+        await asyncio.to_thread(place.callers().remove, "alice")
+        await ring.catch_up()
+        assert not knows(ring)
+
+
+async def test_a_look_is_one_for_all_who_wait_and_they_are_few(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started(keyring(place, FakeClock())) as ring:
+        await asyncio.sleep(0)  # its own first look
+        looks, go_on = looks_of(ring, monkeypatch)
+        go_on.set()
+        await asyncio.gather(*(ring.catch_up() for _ in range(200)))
+        assert len(looks) == 1
+        for _ in range(5):
+            await asyncio.gather(*(ring.catch_up() for _ in range(200)))
+        assert len(looks) == 6
+        assert min(after - before for before, after in pairwise(looks)) > 0.09
+
+
+async def test_one_who_comes_while_a_look_is_under_way_waits_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    async with started(keyring(place, FakeClock())) as ring:
+        await asyncio.sleep(0)
+        looks, go_on = looks_of(ring, monkeypatch)
+        first = asyncio.create_task(ring.catch_up())
+        await until(lambda: bool(looks))
+        await asyncio.to_thread(place.callers().add, ALICE)
+        second = asyncio.create_task(ring.catch_up())
+        await asyncio.sleep(0)
+        go_on.set()
+        await first
+        assert not knows(ring)
+        await second
+        assert (knows(ring), len(looks)) == (True, 2)
+    place.close()
+
+
+async def test_a_flood_is_answered_by_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.keyring._MOST", 2)
+    async with started(keyring(Place(tmp_path), FakeClock())) as ring:
+        await asyncio.sleep(0)
+        _, go_on = looks_of(ring, monkeypatch)
+        waiting = [asyncio.create_task(ring.catch_up()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(ring.catch_up(), 0.5)
+        assert not any(one.done() for one in waiting)
+        go_on.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_one_who_leaves_takes_no_look_from_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started(keyring(Place(tmp_path), FakeClock())) as ring:
+        await asyncio.sleep(0)
+        _, go_on = looks_of(ring, monkeypatch)
+        leaving, staying = (asyncio.create_task(ring.catch_up()) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        go_on.set()
+        await staying
+        assert ring._waiting == 0
+
+
+async def test_a_database_that_says_nothing_delays_a_refusal_once_and_by_a_second(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    place = Place(tmp_path, postgres_url)
+
+    async def delay_s() -> float:
+        began = loop.time()
+        await ring.catch_up()
+        return loop.time() - began
+
+    async def later_s(wait_s: float) -> float:
+        await asyncio.sleep(wait_s)
+        return await delay_s()
+
+    async with started(keyring(place, FakeClock())) as ring:
+        await ring.catch_up()
+        await asyncio.sleep(0.2)
+        postgres_server.freeze()
+        try:
+            delays = await asyncio.gather(*(later_s(number / 10) for number in range(15)))
+        finally:
+            postgres_server.thaw()
+        assert 0.9 < delays[0] < patient(1.2)
+        assert max(delays) < patient(1.2)
+        assert max(delays[12:]) < 0.1  # it is overdue
+        await ring._reads.free()
+        await asyncio.to_thread(place.callers().add, ALICE)
+        await ring.catch_up()
+        assert knows(ring)
+    place.close()
 
 
 # while no key exists

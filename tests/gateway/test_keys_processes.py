@@ -12,8 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 
+from gateway.keys import digest_of
 from tests.gateway.store.places import BOTH, Place
+from tests.gateway.store.test_key_store import ALICE
 from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, running
 
@@ -122,6 +125,17 @@ def test_each_worker_takes_over_what_the_command_line_does(place: Place, server:
                 break
         assert max(min(known_s), min(revoked_s)) < WITHIN_S
         assert "key made" not in program.output  # it was not the gateway
+
+
+def test_a_key_works_at_once_on_each_worker(place: Place) -> None:
+    with running(SERVERS["gateway"], place.folder) as program, to_each_worker(program) as workers:
+        store = place.callers()
+        for number in range(5):
+            text = f"gw-{number}"
+            store.add(replace(ALICE, name=text, sha256=digest_of(text), scopes=("chat",), limits={}))
+            if number == 0:
+                until_all(workers, "", {401})  # until they know of a key, anybody is let in
+            assert [ask(worker, text) for worker in workers] == [200] * WORKERS
 
 
 def test_no_text_of_a_key_is_in_the_store_nor_in_the_logs(place: Place) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.context import Principal
+from gateway.errors import StoreUnavailable
 from gateway.keys import Keys, digest_of, id_of, indexed
 from gateway.lockout import Lockout
 from gateway.middleware import Auth
@@ -310,3 +311,80 @@ async def test_what_was_let_in_is_noted() -> None:
     assert known.used == set()
     await attempts(app, 1, key=KEY)
     assert known.used == {id_of(digest_of(KEY))}
+
+
+# a key that others have made, or may have made
+
+
+class Late(Keys):
+    """Keys of which it learns when it is asked to; None = it cannot."""
+
+    def __init__(self, others: dict[str, Key] | None, mine: dict[str, Key]) -> None:
+        super().__init__(mine)
+        self.others, self.asked = others, 0
+
+    async def catch_up(self) -> None:
+        self.asked += 1
+        if self.others is None:
+            raise StoreUnavailable("the store of keys does not answer", retry_after=3)
+        self._know({**self._by_digest, **self.others})
+
+
+MINE = indexed({"bob": "sk-bob"})
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_store_is_asked_before_a_key_is_refused(place: str) -> None:
+    known, inner = Late(keys(), MINE), Inner()
+    app = Auth(inner, known)
+    assert (await ask(app, *at(place))).status == 200
+    assert (inner.context.principal.name, known.asked) == ("alice", 1)
+    assert (await ask(app, *at(place, "sk-wrong"))).status == 401
+
+
+async def test_the_store_is_asked_before_an_address_of_our_own_is_refused() -> None:
+    known = Late(keys(), MINE)
+    assert (await call(Auth(Inner(), known, vouch=vouching), upload("tickets"))).status == 401
+    assert known.asked == 0
+    assert (await call(Auth(Inner(), known, vouch=vouching), upload("ticket"))).status == 200
+    assert (await call(Auth(Inner(), Late(None, MINE), vouch=vouching), upload("ticket"))).status == 503
+
+
+async def test_nobody_else_makes_it_ask() -> None:
+    known = Late(keys(), MINE)
+    assert await attempts(Auth(Inner(), known), 3, key="sk-bob") == [200] * 3
+    assert (await ask(Auth(Inner(), known))).status == 401
+    assert (await ask(Auth(Inner(), known, allow_anonymous="always"))).status == 200
+    none_yet = Late({}, {})
+    assert await attempts(Auth(Inner(), none_yet), 3, key="any") == [200] * 3
+    assert (known.asked, none_yet.asked) == (0, 0)
+
+
+async def test_an_address_that_failed_too_often_does_not_make_it_ask() -> None:
+    known = Late({}, MINE)
+    assert await attempts(Auth(Inner(), known, lockout=Lockout(FakeClock())), 12) == [401] * 10 + [429] * 2
+    assert known.asked == 10
+
+
+async def test_a_key_that_nobody_can_check_is_no_attempt() -> None:
+    known = Late(None, MINE)
+    app = Auth(Inner(), known, lockout=Lockout(FakeClock()))
+    assert await attempts(app, 12) == [503] * 12
+    refused = await ask(app, {"x-api-key": "sk-wrong"})
+    assert (refused.json["error"]["code"], refused.headers["retry-after"]) == ("store_unavailable", "3")
+    assert (await ask(app)).status == 401
+    assert await attempts(app, 1, key="sk-bob") == [200]
+    known.others = keys()
+    assert await attempts(app, 1) == [401]
+
+
+async def test_the_session_of_a_key_is_not_over_while_nobody_can_check_it() -> None:
+    known = Late(None, MINE)
+    app = Auth(Inner(), known)
+    with pytest.raises(StoreUnavailable):
+        await app.holds("a", "chat")
+    assert await app.holds(id_of(digest_of("sk-bob")), "chat")
+    known.others = keys()
+    assert [await app.holds("a", "chat"), await app.holds("a", "admin"), await app.holds("b", "chat")] == [
+        True, False, False,
+    ]  # fmt: skip
