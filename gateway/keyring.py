@@ -6,7 +6,8 @@
     make, revoke ─► the store, in a worker thread ─► known here at once, elsewhere at the next look
 
 A look at a SQLite file costs microseconds, also while there is none; PostgreSQL gets a tiny query. A store that fails
-is told of once, and the keys that are known go on. As long as nothing of it could be read, there may be a key in it.
+is told of once, and the keys that are known go on. As long as nothing of it could be read, there may be a key in it,
+and nobody can say that one is wrong.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded, NewKey
 from gateway.enduring import endure
+from gateway.errors import StoreUnavailable
 from gateway.key_rows import KeyRow, config_rows, key_of, minted, row_of
 from gateway.keys import Key, Keys, id_of, keys_of
 from gateway.registry import import_path
@@ -40,6 +42,8 @@ _ASK_S: Final = 0.5  # a database
 _PAUSE_S: Final = 0.1  # from one look for a key that is not known to the next
 _REFUSAL_S: Final = 1.0  # nobody waits longer for it
 _MOST: Final = 256  # wait for it
+_RETRY_AFTER_S: Final = 3
+_UNREAD: Final = "this key cannot be checked: the store of keys does not answer; try again"
 _USES_S: Final = 30.0
 _MOMENT_S: Final = 2.0  # a file that is just being made or renewed cannot be read
 _PATIENCE_S: Final = 6.0  # longer than a store waits for another writer
@@ -180,6 +184,8 @@ class Keyring(Keys):
                 await self._next_look()
             finally:
                 self._waiting -= 1
+        if self._unread:
+            raise StoreUnavailable(_UNREAD, retry_after=_RETRY_AFTER_S)
 
     async def _next_look(self) -> None:
         """Wait for a look that begins from now on, but not while one is overdue."""
@@ -225,13 +231,13 @@ class Keyring(Keys):
 
     def _hear(self, news: KeyNews | None) -> None:
         """Know what was read."""
+        self._unread = False
         self._take(news)
         if self._file is not None:
             self._file.seen()
 
     def _take(self, news: KeyNews | None) -> None:
         """Know the keys of these rows; a row that this version does not understand lets nobody in."""
-        self._unread = False
         if news is None:
             return
         if news.whole:

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.clock import Clock, System
 from gateway.config import ConfigError, Limit, LogConfig, NewKey, load
+from gateway.errors import StoreUnavailable
 from gateway.keyring import Keyring
 from gateway.keys import digest_of
 from gateway.logs import logger_of
+from gateway.store.stored_keys import KeyNews
 from tests.clocks import FakeClock
 from tests.gateway.store.keepers import logged, until
 from tests.gateway.store.places import BOTH, Place, key
@@ -310,6 +313,26 @@ async def test_a_database_that_says_nothing_delays_a_refusal_once_and_by_a_secon
         await ring.catch_up()
         assert knows(ring)
     place.close()
+
+
+async def test_while_the_keys_were_never_read_nobody_knows_that_one_is_wrong(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.callers().add(ALICE)
+    place.close()
+    postgres_server.stop()
+    async with started(keyring(place, FakeClock())) as ring:
+        for _ in range(3):
+            ring._take(KeyNews([replace(ALICE, name="carl", sha256="c1" * 32)], whole=False))  # what it has made itself
+            with pytest.raises(StoreUnavailable, match="the store of keys does not answer") as refused:
+                await ring.catch_up()
+            assert refused.value.retry_after == 3
+        postgres_server.start()
+        await ring.catch_up()
+        assert knows(ring)
+        postgres_server.stop()
+        await ring.catch_up()  # what was read is known
 
 
 # while no key exists
