@@ -49,6 +49,7 @@ Cause = Literal[
     "token",
     "forbidden",
     "scope",
+    "keyless",
     "verification",
     "service",
     "banned",

@@ -3,7 +3,7 @@
     status, body ─► read_failure ─► Failure(cause) ─► RULES[cause] ─► the journey's next step
 
 An API key is refused with 400, 401 or 403. A 403 may also be about a file, a cache or a tuned model: these belong to
-the key that made them, and another key's are as good as absent.
+the key that made them, and another key's are as good as absent. Some methods take no API key, whichever it is.
 """
 
 import math
@@ -15,22 +15,27 @@ from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, R
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
-__all__ = ["RULES", "read_failure"]
+__all__ = ["OF_KEY", "RULES", "read_failure"]
 
 RULES: Final[Rules] = {
     **KEYED,
     **AMENDED,
+    # without a reason: as a rule of the key, but also of a method that is not for it
+    "token": Rule(mark="disable", words="the API key is refused", others=math.inf, always=True),
     "forbidden": Rule(mark="disable", words="the API key may not do this", others=math.inf, always=True),
     "service": Rule(mark="disable", words="API not enabled in its project", others=math.inf, always=True),
     "resource": Rule(others=math.inf, always=True),  # whose it is may have been seen by another process, or before
+    "keyless": Rule(),
 }
+OF_KEY: Final[frozenset[Cause]] = frozenset({"key", "banned"})  # whatever it is asked for
 
 _400: Final = frozenset({400})
+_401: Final = frozenset({401})
 _403: Final = frozenset({403})
 _CAUSES: Final = Causes(
     reasons={
         "API_KEY_INVALID": "key",
-        "API_KEY_SERVICE_BLOCKED": "key",
+        "API_KEY_SERVICE_BLOCKED": "forbidden",  # a key may be held to some of the methods
         "API_KEY_HTTP_REFERRER_BLOCKED": "key",
         "API_KEY_IP_ADDRESS_BLOCKED": "key",
         "API_KEY_ANDROID_APP_BLOCKED": "key",
@@ -39,21 +44,31 @@ _CAUSES: Final = Causes(
         "CONSUMER_INVALID": "banned",
         "SERVICE_DISABLED": "service",
         "BILLING_DISABLED": "service",
+        "CREDENTIALS_MISSING": "keyless",
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "keyless",
     },
     words=(
         (_400, "location is not supported", "location"),
         (_400, "not available in your country", "location"),
         *SCHEMAS,
         *REFUSED,
+        (_401, "api keys are not supported", "keyless"),
+        (_401, "api key not valid", "key"),
+        (_401, "api key expired", "key"),
+        (_403, "insufficient authentication scopes", "keyless"),
         (_403, "leaked", "banned"),
         (_403, "permission to access", "resource"),
         (_403, "or permission denied", "resource"),
         (_403, "caller does not have permission", "resource"),
     ),
-    statuses={**STATUSES, 401: "key", 503: "capacity"},
+    statuses={**STATUSES, 401: "token", 503: "capacity"},
 )
 _TOLD: Final[Mapping[Cause, tuple[Callable[..., GatewayError], str]]] = {
     "resource": (NotFound, "the upstream gives it to the API key that made it and to no other"),
+    "keyless": (
+        NotFound,
+        "this method takes no API key, and the gateway has nothing else here; call it at Google with an OAuth token",
+    ),
     "location": (UpstreamUnavailable, "the upstream does not serve the place where this gateway runs"),
 }
 

@@ -2,7 +2,8 @@
 
 A call on a model may go to any key. What belongs to a key goes to that one, and what says nothing goes to the first,
 so that its lists show what was made here. A key that is refused is left, one that rests, and one that has not what the
-call names, if the call can be sent again; every other refusal is the caller's to read.
+call names, if the call can be sent again; every other refusal is the caller's to read. Only a call on a model tells
+from any 401 or 403 that a key is good for nothing: other methods may just not be for it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from urllib.parse import urldefrag, urljoin
 
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure, unreachable
+from gateway.adapters.gemini_errors import OF_KEY
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, sent, shown
 from gateway.adapters.gemini_owners import made_by, named_in, referred_to
@@ -103,7 +105,7 @@ class Forward:
     def _borrow(self) -> Lease[Credential]:
         pool, model, only = self._backend.pool, self._call.model, self._owner
         if only is None and not model and not self._sought:
-            only = pool.any_active()
+            only = pool.any_active(besides=self._used)
         if only is None:
             lease = pool.pick(model, besides=self._used)
         else:
@@ -169,16 +171,21 @@ class Forward:
     def _learn(self, credential: Credential, refused: Refused, response: Response) -> bool:
         """Note what a refusal says of the key, and tell whether another one shall be asked.
 
-        Raise what the caller cannot mend: that no key is left.
+        Raise what the caller cannot mend: that no key is left, or that none may do this.
         """
         backend, model = self._backend, self._call.model
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
         names = refused.status in _GONE and bool(self._names())
-        # in words that are not known, a 403 may be about what the call names
-        mark = None if failure.cause == "forbidden" and names else backend.rules[failure.cause].mark
+        mark = backend.rules[failure.cause].mark
         self._count_failure(credential, failure)
+        if failure.cause == "keyless":
+            raise failure.error
+        if failure.cause == "forbidden" and names:
+            mark = None  # in words that are not known, a 403 may be about what the call names
+        denied = mark == "disable" and not model and failure.cause not in OF_KEY
+        mark = None if denied else mark
         self._sought = self._sought or (names and self._owner is None)
-        if mark is None and not self._sought:
+        if mark is None and not self._sought and not denied:
             return False
         if mark == "disable":
             backend.disable(credential, failure)
@@ -188,6 +195,8 @@ class Forward:
             return True
         if mark == "disable":
             raise backend.pool.shortage(model, self._owner) or failure.error
+        if denied:
+            raise failure.error
         return False
 
     def _count_failure(self, credential: Credential, failure: Failure) -> None:

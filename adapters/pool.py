@@ -188,9 +188,9 @@ class Pool(Generic[_C]):
         """Tell whether a credential can serve a model now."""
         return not self._problem and credential.serves(model)
 
-    def any_active(self, model: str = "") -> _C | None:
+    def any_active(self, model: str = "", *, besides: Collection[str] = ()) -> _C | None:
         """Give some credential for a call beside the requests; that is no turn."""
-        return next(iter(self._free(model)), None)
+        return next(iter(self._free(model, besides)), None)
 
     def rest_s(self, model: str, only: _C | None = None) -> float:
         """Give the seconds until a credential, or `only` this one, can serve a model; infinite if a person must act."""

@@ -82,7 +82,10 @@ def test_published_refusals(name: str) -> None:
         (400, "Thinking level is not supported for this model.", "level", UpstreamRejected),
         (400, "Penalty is not enabled for models/gemini-2.5-flash", "penalties", UpstreamRejected),
         (400, "Gemini API free tier is not available in your country.", "location", UpstreamUnavailable),
-        (401, "Request had invalid authentication credentials.", "key", UpstreamCredential),
+        (401, "Request had invalid authentication credentials.", "token", UpstreamCredential),
+        (401, "API key not valid. Please pass a valid API key.", "key", UpstreamCredential),
+        (401, "API keys are not supported by this API. Expected OAuth2 access token.", "keyless", NotFound),
+        (403, "Request had insufficient authentication scopes.", "keyless", NotFound),
         (403, "Method doesn't allow unregistered callers.", "forbidden", UpstreamCredential),
         (403, "You do not have permission to access the File f or it may not exist.", "resource", NotFound),
         (403, "CachedContent not found (or permission denied)", "resource", NotFound),
@@ -97,10 +100,19 @@ def test_refusals_by_their_words(status: int, message: str, cause: Cause, kind: 
     assert (failure.cause, type(failure.error)) == (cause, kind)
 
 
-@pytest.mark.parametrize("reason", ["API_KEY_SERVICE_BLOCKED", "API_KEY_IP_ADDRESS_BLOCKED"])
-def test_a_key_with_restrictions_is_the_operators_matter(reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "cause"), [("API_KEY_SERVICE_BLOCKED", "forbidden"), ("API_KEY_IP_ADDRESS_BLOCKED", "key")]
+)
+def test_a_key_with_restrictions_is_the_operators_matter(reason: str, cause: Cause) -> None:
     failure = said(403, "Requests are blocked.", reason=reason)
-    assert (failure.cause, type(failure.error)) == ("key", UpstreamCredential)
+    assert (failure.cause, type(failure.error)) == (cause, UpstreamCredential)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(401, "CREDENTIALS_MISSING"), (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT")])
+def test_a_method_that_takes_no_key_says_nothing_of_the_key(status: int, reason: str) -> None:
+    failure = said(status, "no", reason=reason)
+    rule = RULES[failure.cause]
+    assert (type(failure.error), rule.mark, rule.others) == (NotFound, None, 0)
 
 
 def test_an_error_event_goes_by_its_own_code() -> None:

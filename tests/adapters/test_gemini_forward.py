@@ -300,6 +300,61 @@ async def test_a_key_is_not_to_blame_for_callers_that_leave(gemini: GeminiSite) 
     assert adapter.leases == 0
 
 
+def refusing(status: int, message: str, reason: str = "") -> bytes:
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}] if reason else []
+    body = json.dumps({"error": {"code": status, "message": message, "details": details}}).encode()
+    return REFUSED % (status, len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (401, "API keys are not supported by this API. Expected OAuth2 access token.", "CREDENTIALS_MISSING"),
+        (401, "API keys are not supported by this API. Expected OAuth2 access token.", ""),
+        (403, "Request had insufficient authentication scopes.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+    ],
+)
+@pytest.mark.parametrize("model", ["", EMBED])
+async def test_a_method_that_takes_no_key_is_no_keys_fault(
+    gemini: GeminiSite, status: int, message: str, reason: str, model: str
+) -> None:
+    async with upstream(saying(refusing(status, message, reason))) as server:
+        adapter = await gemini.open("key-1", "key-2", base_url=server.url)
+        with pytest.raises(NotFound, match="takes no API key"):
+            await forward(gemini, "GET", f"/v1beta/models/{model}:x" if model else "/v1beta/corpora", model=model)
+    assert (len(server.requests), adapter.states()["active"], adapter.leases) == (1, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (401, "Request had invalid authentication credentials.", "ACCESS_TOKEN_TYPE_UNSUPPORTED"),
+        (403, "Method doesn't allow unregistered callers.", ""),
+        (403, "Requests are blocked.", "API_KEY_SERVICE_BLOCKED"),
+        (403, "API has not been used in project 1 before or it is disabled.", "SERVICE_DISABLED"),
+    ],
+)
+async def test_a_key_is_good_for_models_that_is_refused_elsewhere(
+    gemini: GeminiSite, status: int, message: str, reason: str
+) -> None:
+    async with upstream(saying(refusing(status, message, reason))) as server:
+        adapter = await gemini.open("key-1", "key-2", base_url=server.url)
+        with pytest.raises(UpstreamCredential):
+            await forward(gemini, "GET", "/v1beta/corpora")
+        assert (len(server.requests), adapter.states()["active"], adapter.leases) == (2, 2, 0)
+        with pytest.raises(NoCredential):
+            await embed(gemini)
+    assert adapter.states()["disabled"] == 2
+
+
+@pytest.mark.parametrize("error", ["400_key_invalid", "403_key_suspended"])
+async def test_a_key_that_is_refused_for_certain_is_left_wherever(gemini: GeminiSite, error: str) -> None:
+    adapter = await gemini.open("key-1", "key-2")
+    gemini.fake.fail(error, token="key-1", method="files.list")
+    assert (await forward(gemini, "GET", "/v1beta/files")).status == 200
+    assert adapter.states()["disabled"] == 1
+
+
 # files and caches
 
 
