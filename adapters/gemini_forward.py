@@ -18,7 +18,7 @@ from gateway.adapters.gemini_errors import OF_KEY
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, sent, shown
 from gateway.adapters.gemini_owners import made_by, named_in, referred_to
-from gateway.adapters.gemini_uploads import Uploads, bare
+from gateway.adapters.gemini_uploads import Uploads, keyless
 from gateway.adapters.pool import Lease
 from gateway.dialects.gemini.model_names import named_as
 from gateway.dialects.gemini.resource_names import resources
@@ -122,8 +122,7 @@ class Forward:
     async def _send(self, credential: Credential) -> Response:
         call, backend = self._call, self._backend
         assert backend.transport is not None, "the upstream is used before start"
-        query = bare(call.query)
-        url = f"{backend.bases[0]}{_path(call)}{f'?{query}' if query else ''}"
+        url = backend.bases[0] + keyless(f"{_path(call)}?{call.query}")
         body = await _body(call)
         headers = {
             **sent(call.headers),
@@ -145,10 +144,12 @@ class Forward:
                 self._backend.owners.note(name, owner)
 
     def _led(self, name: str, value: str, owner: Credential) -> str:
-        """Lead an upload on through this gateway, unless it goes on at another host."""
+        """Lead an upload on through this gateway, unless it goes on at another host; the key in it is ours to keep."""
         base = self._backend.bases[0]
-        if name not in _ADDRESSES or not value.startswith(f"{base}/"):
+        if name not in _ADDRESSES:
             return value
+        if not value.startswith(f"{base}/"):
+            return keyless(value)
         end = self._ticket.end if self._ticket is not None else 0  # an address makes none that is good for longer
         return self._call.origin + self._uploads.moved(value.removeprefix(base), owner, self._call.principal, end)
 
@@ -160,11 +161,10 @@ class Forward:
             address = urldefrag(urljoin(f"{base}{_path(self._call)}", address)).url
         if response.status not in _REDIRECTS or not address.startswith(f"{base}/"):
             return
-        path, _, query = address.removeprefix(base).partition("?")
-        for name in resources(path):
+        address = keyless(address.removeprefix(base))
+        for name in resources(address.partition("?")[0]):
             self._backend.owners.note(name, owner)
-        query = bare(query)
-        yield "location", f"{self._call.origin}{path}{f'?{query}' if query else ''}"
+        yield "location", f"{self._call.origin}{address}"
 
     # refusals
 

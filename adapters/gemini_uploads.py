@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from gateway.adapters.credential import Credential
 from gateway.clock import Clock
 
-__all__ = ["Ticket", "Uploads", "bare"]
+__all__ = ["Ticket", "Uploads", "bare", "keyless"]
 
 _TICKET: Final = "gateway_ticket"
 _NOT_GOOGLES: Final = frozenset({_TICKET, "key"})
@@ -36,11 +36,11 @@ class Uploads:
         self._clock = clock
 
     def moved(self, address: str, owner: Credential, principal: str, end: int = 0) -> str:
-        """Give the address here for one at the upstream: both without what stands before the path.
+        """Give the address here for one at the upstream, both without what stands before the path, and without its key.
 
         `end`: until when it is good, in Unix seconds; 0 = a day.
         """
-        path, _, query = address.partition("?")
+        path, _, query = keyless(address).partition("?")
         said = f"{owner.id[:_ID_DIGITS]}.{end or int(self._clock.time()) + _LIFE_S}.{principal}"
         ticket = urlencode({_TICKET: f"{owner.sign(_signed(path, query, said))}.{said}"})
         return f"{path}?{query}&{ticket}" if query else f"{path}?{ticket}"
@@ -61,6 +61,13 @@ def bare(query: str) -> str:
     """Give a query without what is not for Google, each pair else as it was written."""
     pairs = (pair for pair in query.split("&") if unquote(pair.partition("=")[0]) not in _NOT_GOOGLES)
     return "&".join(pairs)
+
+
+def keyless(address: str) -> str:
+    """Give an address with a bare query."""
+    path, _, query = address.partition("?")
+    query = bare(query)
+    return f"{path}?{query}" if query else path
 
 
 def _signed(path: str, query: str, said: str) -> str:

@@ -446,6 +446,25 @@ async def test_an_upload_that_goes_on_elsewhere_is_left_alone(gemini: GeminiSite
     assert heard.headers == server.headers
 
 
+@pytest.mark.parametrize("name", ["x-goog-upload-url", "x-goog-upload-control-url"])
+@pytest.mark.parametrize("query", ["key=key-1&upload_id=1", "upload_id=1&%6bey=key-1"])
+async def test_an_upload_s_address_keeps_no_key(gemini: GeminiSite, name: str, query: str) -> None:
+    adapter = await gemini.open()
+    real = adapter._backend.transport
+    base = adapter._backend.bases[0]
+    adapter._backend.transport = Stub({name: f"{base}{PATH}?{query}"})  # type: ignore[assignment]  # all that is asked
+    led = (await forward(gemini, "POST", PATH, {})).headers[name]
+    adapter._backend.transport = Stub({name: f"https://other.invalid/up?{query}"})  # type: ignore[assignment]
+    assert (await forward(gemini, "POST", PATH, {})).headers[name] == "https://other.invalid/up?upload_id=1"
+    assert led.startswith(f"{HERE}{PATH}?upload_id=1&gateway_ticket=")
+    address = urlsplit(led)
+    assert adapter.vouched(PATH, address.query.encode()) == "alice"
+    adapter._backend.transport = real
+    await forward(gemini, "POST", PATH, b"words", query=address.query, x_goog_upload_command="upload, finalize")
+    (call,) = gemini.fake.calls("files.upload")
+    assert (call.query, call.headers["x-goog-api-key"]) == ({"upload_id": "1"}, "key-1")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_answer_that_breaks_off_gives_the_key_back(gemini: GeminiSite, method: str) -> None:
     adapter = await gemini.open()
