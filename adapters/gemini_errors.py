@@ -3,7 +3,8 @@
     status, body ─► read_failure ─► Failure(cause) ─► RULES[cause] ─► the journey's next step
 
 An API key is refused with 400, 401 or 403. A 403 may also be about a file, a cache or a tuned model: these belong to
-the key that made them, and another key's are as good as absent. Some methods take no API key, whichever it is.
+the key that made them, and another key's are as good as absent. A bare lack of permission is about such a thing
+only where the call names one (`of_named`), else about the key. Some methods take no API key, whichever it is.
 """
 
 import math
@@ -15,7 +16,7 @@ from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, R
 from gateway.dialects.gemini.errors import read_details, read_error
 from gateway.errors import GatewayError, NotFound, UpstreamUnavailable
 
-__all__ = ["OF_KEY", "RULES", "read_failure"]
+__all__ = ["OF_KEY", "RULES", "of_named", "read_failure"]
 
 RULES: Final[Rules] = {
     **KEYED,
@@ -59,7 +60,7 @@ _CAUSES: Final = Causes(
         (_403, "leaked", "banned"),
         (_403, "permission to access", "resource"),
         (_403, "or permission denied", "resource"),
-        (_403, "caller does not have permission", "resource"),
+        (_403, "caller does not have permission", "scope"),
     ),
     statuses={**STATUSES, 401: "token", 503: "capacity"},
 )
@@ -84,6 +85,19 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
         error.retry_after = quota_wait(details, error.retry_after, now, believed=False)
     cause = _CAUSES.find(code, details.reason, details.message)
     if cause in _TOLD:
-        kind, words = _TOLD[cause]
-        error = kind(f"{words}: {details.message}")
+        error = _told(cause, details.message)
     return Failure(error, cause, status=code, wait_s=error.retry_after, reason=details.reason)
+
+
+def of_named(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+    """Read the refusal of a call that names a file, a cache or the like."""
+    failure = read_failure(status, body, headers, now)
+    if failure.cause != "scope":
+        return failure
+    error = _told("resource", read_details(body).message)
+    return Failure(error, "resource", status=failure.status, reason=failure.reason)
+
+
+def _told(cause: Cause, said: str) -> GatewayError:
+    kind, words = _TOLD[cause]
+    return kind(f"{words}: {said}")

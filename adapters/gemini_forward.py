@@ -17,7 +17,7 @@ from gateway.adapters.failures import Failure, unreachable
 from gateway.adapters.gemini_errors import OF_KEY
 from gateway.adapters.gemini_journey import GeminiBackend, model_path
 from gateway.adapters.gemini_native import Passed, sent, shown
-from gateway.adapters.gemini_owners import made_by, named_in, referred_to
+from gateway.adapters.gemini_owners import made_by, named_in, referred_to, refers
 from gateway.adapters.gemini_uploads import Uploads, keyless
 from gateway.adapters.pool import Lease
 from gateway.dialects.gemini.model_names import named_as
@@ -95,6 +95,10 @@ class Forward:
         """Name what the call is about, or asks a model to read."""
         body = self._call.body
         return [*resources(self._call.path), *(referred_to(body) if isinstance(body, bytes) else ())]
+
+    def _is_about_something(self) -> bool:
+        body = self._call.body
+        return bool(resources(self._call.path)) or (isinstance(body, bytes) and refers(body))
 
     def _note_found(self, owner: Credential) -> None:
         """Remember whose it is that other keys had not."""
@@ -175,14 +179,15 @@ class Forward:
         """
         backend, model = self._backend, self._call.model
         failure = backend.read_failure(refused.status, refused.body, response.headers, backend.clock.time())
-        names = refused.status in _GONE and bool(self._names())
+        names = refused.status in _GONE and self._is_about_something()
         mark = backend.rules[failure.cause].mark
         self._count_failure(credential, failure)
         if failure.cause == "keyless":
             raise failure.error
         if failure.cause == "forbidden" and names:
             mark = None  # in words that are not known, a 403 may be about what the call names
-        denied = mark == "disable" and not model and failure.cause not in OF_KEY
+        spared = mark == "disable" and not model and failure.cause not in OF_KEY
+        denied = spared or (failure.cause == "scope" and not names)
         mark = None if denied else mark
         self._sought = self._sought or (names and self._owner is None)
         if mark is None and not self._sought and not denied:

@@ -1,5 +1,6 @@
 """One request's way through the Gemini API: an API key, and the model in the path."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -8,7 +9,9 @@ from msgspec import Raw
 
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
-from gateway.adapters.gemini_owners import Owners, named_in, referred_to
+from gateway.adapters.failures import Failure
+from gateway.adapters.gemini_errors import of_named
+from gateway.adapters.gemini_owners import Owners, named_in, referred_to, refers
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.dialects.gemini.request import Written
@@ -16,6 +19,7 @@ from gateway.upstream import Answer, Call
 
 __all__ = ["GeminiBackend", "GeminiJourney", "model_path"]
 
+_TUNED: Final = "tunedModels/"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -53,13 +57,17 @@ class GeminiJourney(PoolJourney[Credential, Written]):
     async def _call(self, credential: Credential) -> Answer:
         backend = self._backend
         headers = self._headers(backend.pool.ready(credential) or await backend.pool.token(credential))
-        response = await backend.send(self._url(), headers, bytes(self.body()))
+        response = await backend.send(self._url(), headers, bytes(self.body()), self._read_failure)
         if self._tries and self._counts["tries", "resource"]:  # this key has what another one had not
             for name in referred_to(bytes(self.body())):
                 backend.owners.note(name, credential)
         reader = reader_of(self._draft.written, "gemini", self._salt, self.request.turns, chunks=not self._whole)
         now = backend.clock.time()
-        return GoogleAnswer(response, reader, self._note, backend.read_failure, now, whole=self._whole)
+        return GoogleAnswer(response, reader, self._note, self._read_failure, now, whole=self._whole)
+
+    def _read_failure(self, status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+        named = self._model.startswith(_TUNED) or refers(bytes(self.body()))
+        return (of_named if named else self._backend.read_failure)(status, body, headers, now)
 
 
 def model_path(model: str) -> str:

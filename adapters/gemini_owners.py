@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway.adapters.credential import Credential
 
-__all__ = ["Owners", "made_by", "named_in", "referred_to"]
+__all__ = ["Owners", "made_by", "named_in", "referred_to", "refers"]
 
 _MOST: Final = 10_000
 # A collection, and the id that Google or the caller gave; "\/" is how some write a slash in JSON.
@@ -20,6 +20,10 @@ _NAMED: Final = re.compile(rb"\b(files|cachedContents|fileSearchStores)\\?/([A-Z
 # What is referred to stands for itself in a string; words that speak of a path are none of these.
 _REFERRED: Final = re.compile(
     rb'"(?:https?:[^"\s]*/(files)|(cachedContents|fileSearchStores))\\?/([A-Za-z0-9_-]{1,64})"'
+)
+# The fields that refer to something; words that quote one have its quotation marks escaped.
+_REFERRING: Final = re.compile(
+    rb'"(?:file(?:Uri|_uri)|cached(?:Content|_content)|file(?:SearchStoreNames|_search_store_names))"\s*+:\s*+["[]'
 )
 
 
@@ -66,6 +70,11 @@ def named_in(body: bytes) -> Iterable[str]:
 def referred_to(body: bytes) -> Iterable[str]:
     """Name the files, caches and stores that a JSON body asks a model to read."""
     return (f"{(found[1] or found[2]).decode()}/{found[3].decode()}" for found in _REFERRED.finditer(body))
+
+
+def refers(body: bytes) -> bool:
+    """Tell whether a JSON body asks a model to read anything that may be somebody's, wherever it stands."""
+    return _REFERRING.search(body) is not None
 
 
 def made_by(answer: bytes) -> str:

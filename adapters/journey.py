@@ -70,10 +70,12 @@ class Backend(Struct, Generic[_C], kw_only=True):
         """Write a request as far as is known of what is taken."""
         return Draft(call.request, write, self.lacks, strict=self.strict)
 
-    def send(self, url: str, headers: dict[str, str], body: bytes) -> Coroutine[Any, Any, Response]:
+    def send(
+        self, url: str, headers: dict[str, str], body: bytes, read_failure: ReadFailure | None = None
+    ) -> Coroutine[Any, Any, Response]:
         """Post a call; return when its headers say 200, raise Failure for all else."""
         assert self.transport is not None, "the upstream is used before start"
-        return begin(self.transport, url, headers, body, self.read_failure, self.clock)
+        return begin(self.transport, url, headers, body, read_failure or self.read_failure, self.clock)
 
     def disable(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more that the upstream refuses."""
@@ -223,7 +225,10 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
         if self._draft.written.native is None or isinstance(raised, _OURS):
             return
         if (failure.status or raised.status) // 100 == raised.status // 100:  # else its words fit another status
-            raised.own = failure.error.own = failure.own
+            own = failure.own
+            if failure.status not in (None, raised.status):  # Google's word for it would not fit
+                own = {name: word for name, word in own.items() if name != "status"}
+            raised.own = failure.error.own = own
 
     # learning
 

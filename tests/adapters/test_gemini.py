@@ -2,9 +2,13 @@
 
 import asyncio
 
+import msgspec
 import pytest
+from msgspec import Raw
 
+from gateway import ir
 from gateway.errors import (
+    GatewayError,
     ModelNotFound,
     NoCredential,
     NotFound,
@@ -232,6 +236,29 @@ async def test_a_permission_that_is_about_a_resource_is_not_held_against_the_key
     with pytest.raises(NotFound, match="to no other"):
         await gemini.ask(f"!refuse {refusal}")
     assert adapter.state() == "usable: 2 of 2 credentials"
+
+
+BARE = '{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}'
+
+
+@pytest.mark.parametrize(("keys", "error"), [(["key-1"], UpstreamCredential), (["key-1", "key-2"], NoCredential)])
+async def test_a_bare_lack_of_permission_is_the_operators_where_nothing_is_named(
+    gemini: GeminiSite, keys: list[str], error: type[GatewayError]
+) -> None:
+    adapter = await gemini.open(*keys)
+    with pytest.raises(error, match="does not have permission"):
+        await gemini.ask(f"!refuse {BARE}")
+    assert len(gemini.seen()) == len(keys)
+    assert adapter.states()["active"] == len(keys)
+
+
+async def test_a_bare_lack_of_permission_for_a_file_is_the_callers(gemini: GeminiSite) -> None:
+    await gemini.open()
+    parts = [{"text": f"!refuse {BARE}"}, {"fileData": {"fileUri": "https://www.youtube.com/watch?v=x"}}]
+    body = Raw(msgspec.json.encode({"contents": [{"role": "user", "parts": parts}]}))
+    with pytest.raises(NotFound, match="to no other") as caught:
+        await gemini.ask(stream=True, native=ir.Native(dialect="gemini", body=body))
+    assert "status" not in caught.value.own  # Google's would be that of a 403
 
 
 async def test_a_caller_that_leaves_gives_the_key_back(gemini: GeminiSite) -> None:

@@ -9,7 +9,7 @@ import pytest
 from gateway.adapters import failures
 from gateway.adapters.amendments import AMENDABLE
 from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.gemini_errors import RULES, read_failure
+from gateway.adapters.gemini_errors import RULES, of_named, read_failure
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -89,7 +89,7 @@ def test_published_refusals(name: str) -> None:
         (403, "Method doesn't allow unregistered callers.", "forbidden", UpstreamCredential),
         (403, "You do not have permission to access the File f or it may not exist.", "resource", NotFound),
         (403, "CachedContent not found (or permission denied)", "resource", NotFound),
-        (403, "The caller does not have permission", "resource", NotFound),
+        (403, "The caller does not have permission", "scope", UpstreamCredential),
         (404, "models/x is not found for API version v1beta", "missing", ModelNotFound),
         (409, "aborted", "final", UpstreamRejected),
         (520, "", "server", UpstreamUnavailable),
@@ -98,6 +98,13 @@ def test_published_refusals(name: str) -> None:
 def test_refusals_by_their_words(status: int, message: str, cause: Cause, kind: type[GatewayError]) -> None:
     failure = said(status, message)
     assert (failure.cause, type(failure.error)) == (cause, kind)
+
+
+def test_a_bare_lack_of_permission_is_about_what_is_named() -> None:
+    body = b'{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}'
+    failure = of_named(403, body, {}, NOW)
+    assert (failure.cause, type(failure.error), failure.status) == ("resource", NotFound, 403)
+    assert of_named(403, b'{"error":{"code":403,"message":"leaked"}}', {}, NOW).cause == "banned"
 
 
 @pytest.mark.parametrize(

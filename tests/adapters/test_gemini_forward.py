@@ -347,6 +347,19 @@ async def test_a_key_is_good_for_models_that_is_refused_elsewhere(
     assert adapter.states()["disabled"] == 2
 
 
+@pytest.mark.parametrize(("path", "model"), [("/v1beta/corpora", ""), (f"/v1beta/models/{EMBED}:embedContent", EMBED)])
+async def test_a_bare_lack_of_permission_is_the_operators_where_nothing_is_named(
+    gemini: GeminiSite, path: str, model: str
+) -> None:
+    async with upstream(saying(refusing(403, "The caller does not have permission"))) as server:
+        adapter = await gemini.open("key-1", "key-2", base_url=server.url)
+        with pytest.raises(UpstreamCredential, match="does not have permission"):
+            await forward(gemini, "POST", path, {}, model=model)
+        assert (len(server.requests), adapter.states()["active"]) == (2, 2)
+        heard = await forward(gemini, "POST", path, reading("https://video.invalid/1"), model=model)
+    assert heard.status == 403
+
+
 @pytest.mark.parametrize("error", ["400_key_invalid", "403_key_suspended"])
 async def test_a_key_that_is_refused_for_certain_is_left_wherever(gemini: GeminiSite, error: str) -> None:
     adapter = await gemini.open("key-1", "key-2")
