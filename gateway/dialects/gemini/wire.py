@@ -189,15 +189,40 @@ def _read_oddly(payload: str | bytes) -> list[Chunk]:
         try:
             decoded = _LAX.decode(payload)
         except msgspec.ValidationError:
-            decoded = _LAX.decode(_encode(_needed(_VALUE.decode(payload))))
+            decoded = _decode_rest(_filled(_VALUE.decode(payload)))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return [envelope.chunk() for envelope in decoded] if isinstance(decoded, list) else [decoded.chunk()]
 
 
+def _decode_rest(value: Any) -> Envelope | list[Envelope]:
+    try:
+        return _LAX.decode(_encode(value))
+    except msgspec.ValidationError:
+        return _LAX.decode(_encode(_needed(value)))
+
+
 _VALUE: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
 _UNNEEDED: Final = frozenset({"usageMetadata", "modelVersion", "responseId"})
+_LISTS: Final = frozenset({"candidates", "parts"})
+_LEADING: Final = frozenset({"response", "content"})
 _encode: Final = msgspec.json.Encoder().encode
+
+
+def _filled(value: Any) -> Any:
+    """Give chunks without the nulls that stand in place of a candidate or a part."""
+    if isinstance(value, list):
+        return [_filled(one) for one in cast(list[object], value)]
+    if not isinstance(value, dict):
+        return value
+    members = cast(dict[str, object], value)
+    return {name: _filled_member(name, one) for name, one in members.items()}
+
+
+def _filled_member(name: str, value: object) -> Any:
+    if name in _LISTS and isinstance(value, list):
+        return [_filled(one) for one in cast(list[object], value) if one is not None]
+    return _filled(value) if name in _LEADING else value
 
 
 def _needed(value: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from gateway import ir
 from gateway.errors import StreamBroken, UpstreamMalformed, UpstreamOverloaded, UpstreamRateLimited
 
-from .answering import blocks, chunk, end, payload, read, reader, text
+from .answering import blocks, chunk, end, function, payload, read, reader, text
 
 TEXT = ir.BlockStarted(kind="text")
 DONE = chunk(finish="STOP")
@@ -95,6 +95,19 @@ def test_what_is_spelt_otherwise_costs_no_words(odd: dict[str, object]) -> None:
         assert events[-2] == ir.UsageReported(ir.Usage(input=7))
     whole = reader().feed_whole(msgspec.json.encode([chunk(text("a")) | odd, counted]))
     assert "".join(event.text for event in whole if isinstance(event, ir.TextDelta)) == "ac"
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_null_in_place_of_a_part_or_a_candidate_costs_no_words(native: bool) -> None:
+    counted = chunk(None, text("b"), None, function(), finish="STOP", usage={"promptTokenCount": 7})
+    nulls = chunk(None, text("a"))
+    nulls["candidates"] = [None, *msgspec.json.decode(msgspec.json.encode(nulls["candidates"]))]
+    one = reader(native=native)
+    events = one.feed([payload(nulls), payload(counted)]) + one.close()
+    assert "".join(event.text for event in events if isinstance(event, ir.TextDelta)) == "ab"
+    assert one.skipped == 0
+    assert events[-2:] == [ir.UsageReported(ir.Usage(input=7)), ir.Finished(reason="tool_calls", native="STOP")]
+    assert len([event for event in events if isinstance(event, ir.Passed)]) == 2 * native
 
 
 # whole answers
