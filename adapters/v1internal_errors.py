@@ -84,6 +84,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
         error = UpstreamCredential(f"the upstream does not know the credential's project: {error.message}")
     elif cause == "bare_429":
         error = UpstreamRateLimited(f"the upstream refuses and gives no reason: {error.message}")
+    elif cause == "quota" and isinstance(error, UpstreamRateLimited):
+        error.code = UpstreamRateLimited.SPENT
     return Failure(
         error, cause, status=code, wait_s=error.retry_after, link=details.validation_url, reason=details.reason
     )

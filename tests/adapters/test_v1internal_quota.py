@@ -65,6 +65,16 @@ async def test_twenty_credentials_without_quota_are_asked_once_each(site: Site) 
     assert len(site.seen()) == 20
 
 
+async def test_a_used_up_quota_is_told_as_such(site: Site) -> None:
+    await site.open("rt-1")
+    site.fail("429_quota_exhausted_hours")
+    for _ in range(2):
+        with pytest.raises(UpstreamRateLimited, match="exhausted your capacity") as caught:
+            await site.ask()
+        assert caught.value.code == "insufficient_quota"
+    assert len(site.seen()) == 1
+
+
 async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) -> None:
     await site.open(*THREE)
     site.fake.oauth.fail("invalid_grant", token="rt-1")
