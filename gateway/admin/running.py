@@ -83,7 +83,7 @@ class RunningRequests:
         for answer in await self._siblings.ask(_encode(_Asked("cancel", id_, by))):
             ended += _read(_ENDED, answer) or 0
         if not ended:
-            raise NotFound(f"no request {id_[:64]!r} runs here any more")
+            raise NotFound(f"no request {id_[:64]!r} runs on this host any more")
 
     def _answer(self, words: bytes) -> bytes:
         asked = _ASKED.decode(words)
