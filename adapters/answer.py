@@ -9,6 +9,7 @@ import msgspec
 
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
+from gateway.dialects.gemini.errors import without
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, Halves, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
@@ -229,6 +230,7 @@ class UpstreamAnswer:
                 failure = self._read_failure(200, body, {}, self._now)
                 failure.own = own_words(body)
                 failed.error.retry_after = failure.wait_s
+                failed.error.message = without(failed.error.message, failure.names)
                 self._failed(failed.error, failure)
                 return True
         return False

@@ -5,7 +5,7 @@ status, body ─► the upstream's own reader ─► Failure(cause) ─► its r
 
 import math
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct
 
-from gateway.dialects.gemini.errors import Details, read_details
+from gateway.dialects.gemini.errors import Details, read_details, without
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
 from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
 
@@ -29,6 +29,7 @@ __all__ = [
     "Rule",
     "Rules",
     "cause_of",
+    "nameless",
     "of_service",
     "own_words",
     "quota_wait",
@@ -141,7 +142,8 @@ class Failure(Exception):
 
     `wait_s`: how long the upstream says to wait. `link`: where the account's owner can lift it. `reason`: Google's.
     `own`: its words for itself, besides the message. `again`: whether it says that the same call may be made again.
-    Its str is what operators are told, `inside` where that is more than callers are.
+    `names`: of accounts, which nobody is told. Its str is what operators are told, `inside` where that is more than
+    callers are.
     """
 
     def __init__(
@@ -164,6 +166,7 @@ class Failure(Exception):
         self.reason = reason
         self.own: dict[str, object] = {}
         self.again: bool | None = None
+        self.names: tuple[str, ...] = ()
 
 
 Rules = Mapping[Cause, Rule]
@@ -256,6 +259,20 @@ def of_service(read: ReadFailure) -> ReadFailure:
         words = f"the upstream failed: a page came in place of an answer (status {status}), as of a proxy or a firewall"
         said = read_details(page).message
         return Failure(UpstreamUnavailable(f"{words}: {said}" if said else words), "server", status=_BAD_GATEWAY)
+
+    return read_failure
+
+
+def nameless(read: ReadFailure, names: Callable[[], Iterable[str]]) -> ReadFailure:
+    """Let a reader tell nobody these names of accounts, which this gateway knows by now."""
+
+    def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+        failure = read(status, body, headers, now)
+        failure.names = tuple(names())
+        failure.args = (without(str(failure), failure.names),)
+        failure.error.message = without(failure.error.message, failure.names)
+        failure.error.args = (failure.error.message,)
+        return failure
 
     return read_failure
 

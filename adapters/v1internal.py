@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.account import Account
 from gateway.adapters.amendments import without
-from gateway.adapters.failures import Cause, Failure
+from gateway.adapters.failures import Cause, Failure, nameless
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pooled import PooledUpstream
 from gateway.adapters.tending import Probe, ProbeName
@@ -69,7 +69,7 @@ class V1Internal(PooledUpstream[Account]):
             headers=headers,
             envelope=Envelope(config),
             rules=RULES,
-            read_failure=read_failure,
+            read_failure=nameless(read_failure, lambda: (one.project for one in pool.credentials)),
             retry=loaded.config.retry,
             clock=clock,
             logger=logger,

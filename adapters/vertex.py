@@ -22,7 +22,7 @@ from gateway.adapters.anthropic_journey import AnthropicBackend
 from gateway.adapters.anthropic_models import described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.exchange import USER_AGENT, fetch
-from gateway.adapters.failures import Cause, Failure, ReadFailure
+from gateway.adapters.failures import Cause, Failure, ReadFailure, nameless
 from gateway.adapters.google_login import adopt
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
@@ -107,9 +107,13 @@ class Vertex(PooledUpstream[DefaultCredential]):
             logger=logger,
             strict=loaded.config.translate.lossy == "strict",
         )
-        self._backend = VertexBackend(**shared, rules=RULES, read_failure=read_failure, place=place)
+
+        def names() -> tuple[str, str]:
+            return credential.project, credential.quota_project
+
+        self._backend = VertexBackend(**shared, rules=RULES, read_failure=nameless(read_failure, names), place=place)
         self._claude: AnthropicBackend[DefaultCredential] = AnthropicBackend(
-            **shared, rules=claude.RULES, read_failure=claude.read_failure, door=claude.door_of(place)
+            **shared, rules=claude.RULES, read_failure=nameless(claude.read_failure, names), door=claude.door_of(place)
         )
         super().__init__(
             self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, described=described, lists=False

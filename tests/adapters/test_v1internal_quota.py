@@ -75,6 +75,16 @@ async def test_a_used_up_quota_is_told_as_such(site: Site) -> None:
     assert len(site.seen()) == 1
 
 
+async def test_no_limit_names_the_project(site: Site) -> None:
+    await site.open("rt-1")
+    error = {"code": 429, "message": "Slow down, fake-project-000.", "status": "RESOURCE_EXHAUSTED"}
+    error["details"] = [{"@type": INFO, "reason": "QUOTA_EXHAUSTED"}]
+    site.fake.script.push(f"!refuse {json.dumps({'error': error})}")
+    for _ in range(2):
+        with pytest.raises(UpstreamRateLimited, match=r"Slow down, \*\*\*\."):
+            await site.ask()
+
+
 async def test_what_is_told_names_counts_reasons_and_the_next_reset(site: Site) -> None:
     await site.open(*THREE)
     site.fake.oauth.fail("invalid_grant", token="rt-1")

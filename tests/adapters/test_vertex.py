@@ -16,6 +16,7 @@ from gateway.errors import (
     UpstreamCredential,
     UpstreamOverloaded,
     UpstreamRateLimited,
+    UpstreamRejected,
     UpstreamUnavailable,
 )
 from gateway.upstream import NativeCall, Outgoing, Telling, credential_of
@@ -114,6 +115,27 @@ async def test_what_the_project_lacks_is_a_bad_gateway_that_says_what_to_do(
     assert caught.value.status == 502
     assert PROJECT not in caught.value.message
     assert len(robot.seen()) == 1
+
+
+NAMING = json.dumps({"error": {"code": 400, "message": f"{PROJECT} may not", "status": "INVALID_ARGUMENT"}})
+
+
+async def test_no_refusal_names_the_project(robot: VertexSite) -> None:
+    await robot.open(project=PROJECT)
+    with pytest.raises(UpstreamRejected, match=r"^\*\*\* may not"):
+        await robot.ask(f"!refuse {NAMING}")
+
+
+async def test_no_error_within_an_answer_names_the_project(robot: VertexSite) -> None:
+    await robot.open(project=PROJECT)
+    said = json.dumps({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})
+    begun = await robot.begin(f"!chunk {said}\n!chunk {NAMING}")
+    events = list(begun.events)
+    while not isinstance(events[-1], ir.Failed):
+        events += await begun.answer.read() or ()
+    begun.answer.close()
+    begun.journey.done(None)
+    assert events[-1].error.message == "*** may not"
 
 
 async def test_what_was_refused_is_asked_again_by_the_next_request(robot: VertexSite) -> None:

@@ -7,7 +7,7 @@ The body may be an array of one, may have doubled commas, and may carry Anthropi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -21,10 +21,11 @@ from gateway.redact import redact
 
 from .wire import epoch
 
-__all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_error"]
+__all__ = ["Details", "duration", "header_wait", "mask", "read_details", "read_error", "without"]
 
 _MAX_MESSAGE: Final = 2000
 _MAX_SNIPPET: Final = 200
+_SHORTEST_NAME: Final = 6  # as long as a project's id is at least; a shorter one may be any word
 
 
 class Details(Struct, frozen=True, kw_only=True):
@@ -138,12 +139,25 @@ def mask(text: str) -> str:
     return line
 
 
+def without(text: str, names: Iterable[str]) -> str:
+    """Mask names of accounts that are known, such as a project's id, wherever they stand by themselves."""
+    known = {name for name in names if len(name) >= _SHORTEST_NAME and name in text}
+    for name in known:
+        if not _NAME.fullmatch(name):  # as `example.com:shop`
+            text = text.replace(name, "***")
+    return _NAME.sub(lambda found: "***" if found[0] in known else found[0], text) if known else text
+
+
 # Every quantifier is bounded, or excludes what follows it: the text is not ours.
+_NAME: Final = re.compile(r"[\w-]++")
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ACCOUNT: Final = (
     (re.compile(r"(https?://[^\s?\"'<>]{1,500})\?[^\s\"'<>]*"), r"\1"),
     (re.compile(r"\bprojects/[^\s/\"'`,;)]+"), "projects/***"),
     (re.compile(r"(?i)\b(project(?:[ _](?:number|id))?[ =:#]{1,3}[\"'`]?)\d{6,}"), r"\1***"),
     (re.compile(r"\b(project(?:[ _]id)?[ =:]{1,3}[\"'`]?)(?!number\b)[a-z][a-z0-9-]{5,29}\b"), r"\1***"),
+    (re.compile(rf"(?i)\b(org(?:anization)?(?:['\u2019]s)?(?:[ _]id)?[ =:]{{0,3}}[(\"'`]{{0,2}}){_UUID}\b"), r"\1***"),
+    (re.compile(r"\b(wrkspc_)[A-Za-z0-9]{1,64}"), r"\1***"),
     (re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "***"),
 )
 _DOUBLED_COMMAS: Final = re.compile(rb",(?:[ \t\r\n]*,)+")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import errors
-from gateway.dialects.gemini.errors import mask, read_details, read_error
+from gateway.dialects.gemini.errors import mask, read_details, read_error, without
 from gateway.errors import GatewayError
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "v1internal" / "errors"
@@ -317,12 +317,30 @@ def test_odd_details_are_passed_over(details: object) -> None:
         ("someone.else+x@example.co.uk is blocked", "*** is blocked"),
         ("see https://x.example/a?key=AIzaSyD-secret&b=1 now", "see https://x.example/a now"),
         ("Bearer ya29.a0secret", "Bearer ***"),
+        ("This organization (2d4ed7d1-0f3b-4c1a-9d52-aa0bb1cc2dd3) is", "This organization (***) is"),
+        ("your organization's 2d4ed7d1-0f3b-4c1a-9d52-aa0bb1cc2dd3", "your organization's ***"),
+        ("org: 2D4ED7D1-0f3b-4c1a-9d52-aa0bb1cc2dd3", "org: ***"),
+        ("in workspace wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ.", "in workspace wrkspc_***."),
+        ("request 2d4ed7d1-0f3b-4c1a-9d52-aa0bb1cc2dd3", "request 2d4ed7d1-0f3b-4c1a-9d52-aa0bb1cc2dd3"),
         ("two\n lines\t", "two lines"),
         ("the project is gone", "the project is gone"),
     ],
 )
 def test_what_names_an_account_is_masked(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Consumer my-proj-1 is out; my-proj-1.", "Consumer *** is out; ***."),
+        ("my-proj-12 and a-my-proj-1 are others", "my-proj-12 and a-my-proj-1 are others"),
+        ("a.b c", "a.b c"),
+        ("of x.example:shop.", "of ***."),
+    ],
+)
+def test_a_name_that_is_known_is_masked_wherever_it_stands(text: str, masked: str) -> None:
+    assert without(text, ["", "a.b", "my-proj-1", "x.example:shop"]) == masked
 
 
 @given(st.integers(0, 999), st.binary(max_size=300), st.dictionaries(st.just("retry-after"), st.text(max_size=20)))
