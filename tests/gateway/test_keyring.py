@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -98,15 +99,16 @@ async def test_what_a_process_without_room_for_a_thread_missed_is_known_later(
 ) -> None:
     failed: list[str] = []
 
-    async def to_thread(*work: Any) -> Any:
-        if failed:
-            return await real(*work)
-        failed.append("once")
-        raise RuntimeError("can't start new thread")
+    class Threads(ThreadPoolExecutor):
+        def submit(self, *work: Any, **more: Any) -> Any:
+            if failed:
+                return super().submit(*work, **more)
+            failed.append("once")
+            raise RuntimeError("can't start new thread")
 
-    ring, real = keyring(place), asyncio.to_thread
+    ring = keyring(place)
     place.callers().add(ALICE)
-    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    monkeypatch.setattr("gateway.lending._THREADS", Threads())
     async with started(ring):
         await until(lambda: knows(ring))
     assert failed
