@@ -77,7 +77,8 @@ class Administration:
         self._logins = WebLogin(credentials, self._lasting, sessions, writing, logger, self._public_url)
         self._showing = Showing(services, credentials, writing)
         self._entrance = Entrance(self._guard, sessions, self._lasting, writing, logger)
-        self._running = RunningRequests(inside.relay, clock, services.loaded.resolve(config.server.data_dir))
+        data_dir, redis = services.loaded.resolve(config.server.data_dir), config.store.redis.reveal()
+        self._running = RunningRequests(inside.relay, clock, data_dir, logger, redis)
         series = Series(services)
         self._pages = (
             Overview(services, series, writing),

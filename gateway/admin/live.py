@@ -62,8 +62,11 @@ class Live:
 
     async def _page(self, visit: Visit, error: GatewayError | None = None) -> Response:
         done = visit.query.get("done", "")
+        rows = await self._running.rows()
         values = {
-            "running": await self._running.rows(),
+            "running": rows,
+            "hosts": self._running.sees_hosts,
+            "several": len({one.host for one in rows}) > 1,
             "done": done if _CANCEL.fullmatch(f"{_PATH}/{done}/cancel") else "",
             "still": visit.query.get("refresh") == "off",
         }

@@ -1,13 +1,17 @@
-"""The requests that run now, in all processes of this host that share the data_dir: list them, and end one."""
+"""The requests that run now, in all processes of this host that share the data_dir, and with Redis on all hosts."""
 
+import asyncio
 import os
+import platform
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
 
+from gateway.admin.hosts import Hosts
 from gateway.admin.siblings import Siblings
 from gateway.clock import Clock
 from gateway.context import RequestContext
@@ -25,7 +29,7 @@ _FOLDER: Final = "live"  # below server.data_dir
 class Running(Struct, frozen=True, kw_only=True):
     """One request. `since`: Unix seconds. `upstream`: the one that answers or is asked, "" = none yet.
 
-    `attempts`: calls to upstreams; `pieces`, `sent_bytes`: of its stream, so far. `process`: the one that has it.
+    `attempts`: calls to upstreams; `pieces`, `sent_bytes`: of its stream, so far. `process`, `host`: what has it.
     """
 
     id: str
@@ -39,6 +43,7 @@ class Running(Struct, frozen=True, kw_only=True):
     pieces: int
     sent_bytes: int
     process: int
+    host: str = ""
 
 
 class _Asked(Struct, frozen=True):
@@ -56,34 +61,52 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class RunningRequests:
-    """The requests of one app, and those of its siblings."""
+    """The requests of one app, and those of its siblings. `redis`: where other hosts are asked, "" = nowhere."""
 
-    def __init__(self, relay: Relay, clock: Clock, data_dir: Path) -> None:
+    def __init__(
+        self, relay: Relay, clock: Clock, data_dir: Path, logger: FilteringBoundLogger, redis: str = ""
+    ) -> None:
         self._relay = relay
         self._clock = clock
         self._siblings = Siblings(data_dir / _FOLDER, self._answer)
+        self._hosts = Hosts(redis, self._siblings.name, self._answer, logger)
 
     async def start(self) -> str:
-        """Let the siblings ask; say why they cannot, "" when they can."""
+        """Let the others ask; say why the siblings cannot, "" when they can."""
+        self._hosts.start()
         return await self._siblings.start()
 
     async def stop(self) -> None:
         """Answer no more."""
+        await self._hosts.stop()
         await self._siblings.stop()
+
+    @property
+    def sees_hosts(self) -> bool:
+        """Whether other hosts are asked, too."""
+        return self._hosts.listens
 
     async def rows(self) -> list[Running]:
         """List what runs, the oldest first."""
-        said = await self._siblings.ask(_encode(_Asked("list")))
+        said = await self._ask(_Asked("list"))
         others = [running for answer in said for running in _read(_RUNNING, answer) or ()]
         return sorted([*self._own(), *others], key=attrgetter("since", "id"))
 
     async def cancel(self, id_: str, by: str) -> None:
         """End a request wherever it runs; raise NotFound."""
         ended = self._cancel(id_, by)
-        for answer in await self._siblings.ask(_encode(_Asked("cancel", id_, by))):
+        for answer in await self._ask(_Asked("cancel", id_, by)):
             ended += _read(_ENDED, answer) or 0
         if not ended:
-            raise NotFound(f"no request {id_[:64]!r} runs on this host any more")
+            raise NotFound(f"no request {id_[:64]!r} runs here any more")
+
+    async def _ask(self, asked: _Asked) -> list[bytes]:
+        words = _encode(asked)
+        if not self._hosts.listens:
+            return await self._siblings.ask(words)
+        names = await self._siblings.others()
+        near, far = await asyncio.gather(self._siblings.ask(words), self._hosts.ask(words, names))
+        return [*near, *far]
 
     def _answer(self, words: bytes) -> bytes:
         asked = _ASKED.decode(words)
@@ -123,4 +146,5 @@ def _running(client: Client, context: RequestContext, passed: float) -> Running:
         pieces=client.pieces,
         sent_bytes=client.sent_bytes,
         process=os.getpid(),
+        host=platform.node(),
     )

@@ -38,6 +38,15 @@ class Siblings:
         self._answer = answer
         self._server: asyncio.Server | None = None
 
+    @property
+    def name(self) -> str:
+        """What the others know this one by."""
+        return self._file.name
+
+    async def others(self) -> list[str]:
+        """Name those that can be asked."""
+        return [file.name for file in await asyncio.to_thread(self._others)] if self._server is not None else []
+
     async def start(self) -> str:
         """Listen; say why the others cannot ask, "" when they can."""
         if not hasattr(socket, "AF_UNIX"):

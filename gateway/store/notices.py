@@ -1,4 +1,4 @@
-"""A channel of Redis on which the processes of one installation tell each other what they learn of credentials.
+"""A channel of Redis on which the processes of one installation tell each other what they learn, as of credentials.
 
 It is a help and no more: nobody waits for it, and what is missed is read from the database within a second. When Redis
 is away that is told once, and it is tried again several times a second.
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -17,12 +18,14 @@ from structlog.typing import FilteringBoundLogger
 from gateway.enduring import endure
 from gateway.store.troubles import is_back, is_first
 
-__all__ = ["Notices"]
+__all__ = ["Notices", "database_of"]
 
 _AGAIN_S: Final = 0.3
 _PING_S: Final = 1.0
 _GIVE_UP_S: Final = 2.0
 _WAITING: Final = 1000  # words that were not sent yet; what is more is found in the database
+_AWAY: Final = "redis is away; what other processes learn of credentials is read from the store each second"
+_BACK: Final = "redis is back; what is learnt of credentials is told at once"
 _PROBLEMS: Final = (RedisError, OSError, TimeoutError)
 
 
@@ -49,14 +52,27 @@ class _Client(Protocol):
 
 
 class Notices:
-    """One channel. `hear` gets what was said, also by this process, and b"" when something may have been missed."""
+    """One channel. `hear` gets what was said, also by this process, and b"" when something may have been missed.
 
-    def __init__(self, url: str, channel: str, logger: FilteringBoundLogger, *, hear: Callable[[bytes], None]) -> None:
+    `away`, `back`: what the log says when Redis goes, and when it comes back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        channel: str,
+        logger: FilteringBoundLogger,
+        *,
+        hear: Callable[[bytes], None],
+        away: str = _AWAY,
+        back: str = _BACK,
+    ) -> None:
+        self._said = away, back
         self._url = url
         self._channel = channel
         self._logger = logger
         self._hear = hear
-        self._words: asyncio.Queue[bytes] = asyncio.Queue(_WAITING)
+        self._words: asyncio.Queue[tuple[bytes, Callable[[int], None] | None]] = asyncio.Queue(_WAITING)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._away = False
 
@@ -72,19 +88,23 @@ class Notices:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         is_back(self._url, self)
 
-    def say(self, words: bytes) -> None:
-        """Tell all who listen, soon."""
-        if not self._away and not self._words.full():
-            self._words.put_nowait(words)
+    def say(self, words: bytes, *, reached: Callable[[int], None] | None = None) -> bool:
+        """Tell all who listen, soon; False where nobody can be told. `reached` hears how many there are."""
+        if self._away or self._words.full():
+            return False
+        self._words.put_nowait((words, reached))
+        return True
 
     async def _say_all(self) -> None:
         client = self._connected()
         try:
             while True:
-                words = await self._words.get()
+                words, reached = await self._words.get()
                 try:
                     async with asyncio.timeout(_GIVE_UP_S):
-                        await client.publish(self._channel, words)
+                        listeners = await client.publish(self._channel, words)
+                    if reached is not None:
+                        reached(listeners)
                 except _PROBLEMS as error:
                     self._leave(error)
         finally:
@@ -142,13 +162,16 @@ class Notices:
             while not self._words.empty():
                 self._words.get_nowait()
             if is_first(self._url, self):
-                self._logger.warning(
-                    "redis is away; what other processes learn of credentials is read from the store each second",
-                    reason=str(error) or type(error).__name__,
-                )
+                self._logger.warning(self._said[0], reason=str(error) or type(error).__name__)
 
     def _return(self) -> None:
         if self._away:
             self._away = False
             if is_back(self._url, self):
-                self._logger.info("redis is back; what is learnt of credentials is told at once")
+                self._logger.info(self._said[1])
+
+
+def database_of(url: str) -> int:
+    """Give the number of the database that an address of Redis names."""
+    number: int = parse_url(url).get("db", 0)
+    return number
