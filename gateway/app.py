@@ -127,7 +127,7 @@ class Gateway:
         made = adapters_of(loaded, self.clock, {**running, **self.given})
         self.adapters: Mapping[str, Adapter] = {**made, **self.given}
         self.keyring = Keyring(loaded, self.clock, self.logger)
-        self.keyring.load()
+        self.keyring.load(before.keyring if before else None)
         keeps = works is not None and books(works.loaded.config) == books(config)
         prices = Prices.of(config.usage.price)
         self.ledger: Ledger | None = (

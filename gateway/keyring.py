@@ -89,8 +89,11 @@ class Keyring(Keys):
         if self._told:
             count(*_FAILS)
 
-    def load(self) -> None:
-        """Read the keys of the store; raise ConfigError when its secrets do not fit. Blocks: it is for the start."""
+    def load(self, before: "Keyring | None" = None) -> None:
+        """Read the keys of the store; raise ConfigError when its secrets do not fit. Blocks: it is for the start.
+
+        Where the store fails, those of the one `before`, on the same store, are known on.
+        """
         if self._loaded.read_only:
             return
         try:
@@ -98,10 +101,16 @@ class Keyring(Keys):
         except KeyProblem as problem:
             raise ConfigError([self._loaded.problem(("store", "encryption_key"), str(problem))]) from None
         except StoreFailed as error:
-            self._unread = True
+            news = before.known_rows() if before is not None else None
+            self._unread = news is None
+            self._take(news)
             self._tell(error)
         finally:
             self._close()  # the process may fork
+
+    def known_rows(self) -> KeyNews | None:
+        """Give what is known of the store; None while it was never read."""
+        return None if self._unread else KeyNews([*self._stored.values()], whole=False)
 
     async def start(self) -> None:
         """Begin to see what others write."""

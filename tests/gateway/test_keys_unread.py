@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
-from gateway.app import lifespan
+from gateway.app import create_app, lifespan
+from gateway.config import load
 from gateway.keys import digest_of
 from tests.gateway.admin.accounts import ADMIN, configured
 from tests.gateway.store.places import Place
@@ -101,3 +102,22 @@ async def test_no_stored_key_that_may_be_there_means_no_anonymous_caller(
         assert (await ask(bare, "/v1/models", "any", client="127.0.0.1")).status == 503
         postgres_server.start()
         assert (await ask(bare, "/v1/models", "any", client="127.0.0.1")).status == 200  # there is none
+
+
+async def test_an_edit_meanwhile_loses_no_key_that_was_known(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres_url)
+    place.callers().add(replace(ALICE, sha256=digest_of(KEY), models=(), limits={}))
+    place.close()
+    file = tmp_path / "gateway.toml"
+    toml = f'[store]\ndatabase = "{postgres_url}"\n[log]\nlevel = "critical"\n'
+    file.write_text(toml)
+    edited = create_app(load(file, environ={}))
+    async with lifespan(edited):
+        assert (await ask(edited, "/v1/models", KEY)).status == 200
+        postgres_server.stop()
+        file.write_text(f"{toml}[defaults]\nmax_tokens = 9\n")
+        assert await edited.state.generations.reload()
+        assert (await ask(edited, "/v1/models", KEY)).status == 200
+        assert (await ask(edited, "/v1/models", "sk-wrong")).status == 401
