@@ -23,8 +23,6 @@ __all__ = ["Hosts"]
 _NOTICES: Final = "gateway.store.notices"  # loads the client of Redis
 _CHANNEL: Final = "gateway:running"
 _PATIENCE_S: Final = 1.0  # with one that hangs
-_AWAY: Final = "redis is away; the page lists the requests of this host only"
-_BACK: Final = "redis is back; the page lists the requests of all hosts"
 
 
 class _Said(Struct, frozen=True, omit_defaults=True):
@@ -86,7 +84,7 @@ class Hosts:
         part = import_module(_NOTICES)
         channel = f"{_CHANNEL}:{part.database_of(self._url)}"  # channels are of all databases of a Redis
         make: type[Notices] = part.Notices
-        self._notices = make(self._url, channel, self._logger, hear=self._hear, away=_AWAY, back=_BACK)
+        self._notices = make(self._url, channel, self._logger, hear=self._hear, tells=False)  # others tell of it
         self._notices.start()
 
     async def stop(self) -> None:

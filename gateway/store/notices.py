@@ -54,7 +54,7 @@ class _Client(Protocol):
 class Notices:
     """One channel. `hear` gets what was said, also by this process, and b"" when something may have been missed.
 
-    `away`, `back`: what the log says when Redis goes, and when it comes back.
+    `tells`: whether the log hears that Redis has gone, and that it is back.
     """
 
     def __init__(
@@ -64,10 +64,9 @@ class Notices:
         logger: FilteringBoundLogger,
         *,
         hear: Callable[[bytes], None],
-        away: str = _AWAY,
-        back: str = _BACK,
+        tells: bool = True,
     ) -> None:
-        self._said = away, back
+        self._tells = tells
         self._url = url
         self._channel = channel
         self._logger = logger
@@ -161,14 +160,14 @@ class Notices:
             self._away = True
             while not self._words.empty():
                 self._words.get_nowait()
-            if is_first(self._url, self):
-                self._logger.warning(self._said[0], reason=str(error) or type(error).__name__)
+            if self._tells and is_first(self._url, self):
+                self._logger.warning(_AWAY, reason=str(error) or type(error).__name__)
 
     def _return(self) -> None:
         if self._away:
             self._away = False
-            if is_back(self._url, self):
-                self._logger.info(self._said[1])
+            if self._tells and is_back(self._url, self):
+                self._logger.info(_BACK)
 
 
 def database_of(url: str) -> int:
