@@ -55,7 +55,7 @@ async def test_nobody_waits_for_ever(postgres_url: str, postgres_server: Postgre
 async def test_one_answer_waits_for_it_and_no_other(
     postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience_s, times = 2.0, list[float]()
+    patience_s, times = patient(2.0), list[float]()
     monkeypatch.setattr("gateway.threads._PATIENCE_S", patience_s)
     app = made(tmp_path, store={"database": postgres_url}, log={"level": "critical"})
     async with visiting(app, accept="application/json") as http:
