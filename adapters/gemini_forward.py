@@ -6,7 +6,6 @@ call names, if the call can be sent again; every other refusal is the caller's t
 from any 401 or 403 that a key is good for nothing: other methods may just not be for it.
 """
 
-import asyncio
 from collections.abc import AsyncIterable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -23,6 +22,7 @@ from gateway.adapters.pool import Lease
 from gateway.dialects.gemini.model_names import named_as
 from gateway.dialects.gemini.resource_names import resources
 from gateway.errors import NotFound
+from gateway.lending import at_once
 from gateway.trace_context import carried
 from gateway.transport import Response, TransportError
 from gateway.upstream import NativeAnswer, NativeCall, Refused
@@ -231,7 +231,7 @@ async def _body(call: NativeCall) -> bytes | AsyncIterable[bytes]:
     model, body = call.model or call.about, call.body
     if not model or not isinstance(body, bytes):
         return body
-    return await asyncio.to_thread(named_as, body, model) if len(body) > _LONG_BYTES else named_as(body, model)
+    return await at_once(named_as, body, model) if len(body) > _LONG_BYTES else named_as(body, model)
 
 
 def _path(call: NativeCall) -> str:

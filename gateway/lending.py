@@ -5,20 +5,16 @@ comes too late every time; CPython takes it away only from who has kept it for 5
 up with each statement: a batch of 1,600 rows, 13 ms of work, waited for 250 ms beside a loop that answered requests,
 and the wake-ups took a third of that loop's time. While a thread works the loop stands still for a moment each
 millisecond: 25 ms, and 150 wake-ups in the place of 3,000.
-
-The threads are this work's own. The loop's few, which look at files and sum up metrics, would all wait for a database
-that is silent.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-__all__ = ["in_thread"]
+__all__ = ["at_once", "in_thread"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -27,15 +23,21 @@ _FIRST_S: Final = 0.01  # what is done by then does without
 _EVERY_S: Final = 0.001
 _SLOWER: Final = 1.02  # each time: after a second 50 times a second, for a database that is silent needs no lock
 _LENT_S: Final = 0.00002  # a thread that wakes up needs some 50 us, which is the least that a system sleeps
-_THREADS: Final = ThreadPoolExecutor(32, "gateway-work")  # begins as many as are wanted at once
+
+
+_QUICK: Final = ThreadPoolExecutor(2, "gateway-quick")
+
+
+async def at_once(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Do something short in a thread of its own: the loop's few may all wait for a database that is silent."""
+    return await asyncio.get_running_loop().run_in_executor(_QUICK, partial(work, *args, **kwargs))
 
 
 async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Do it in a worker thread, as `asyncio.to_thread` does."""
-    loop = asyncio.get_running_loop()
-    lender = _Lender(loop)
+    lender = _Lender(asyncio.get_running_loop())
     try:
-        return await loop.run_in_executor(_THREADS, partial(copy_context().run, work, *args, **kwargs))
+        return await asyncio.to_thread(work, *args, **kwargs)
     finally:
         lender.stop()
 

@@ -5,7 +5,6 @@ it was, e-mail addresses too; what is secret does not: the caller's key wherever
 configuration, the credentials that upstream calls showed, and all that looks like one.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
@@ -16,6 +15,7 @@ from gateway.clock import Clock
 from gateway.config import secrets_of
 from gateway.context import RequestContext
 from gateway.excerpt import Excerpt, excerpt, inflated
+from gateway.lending import at_once
 from gateway.middleware.auth import PLACES
 from gateway.redact import Hider, credentials_in
 from gateway.services import Services
@@ -50,7 +50,7 @@ class Bodies:
         ear.close()
         failed = context.error is not None or ((context.status or 500) >= 400 and context.end not in _LEFT)
         if failed or self._mode == "all":
-            fields = await asyncio.to_thread(self._fields, ear, failed)
+            fields = await at_once(self._fields, ear, failed)
             self._logger.info("body", request_id=context.request_id, **fields)
 
     def _fields(self, ear: "Ear", failed: bool) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Answer Prometheus: the numbers of all workers, to a program on this machine or to a key that may have them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias, cast
 
@@ -9,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.context import attach
 from gateway.errors import GatewayError, MethodNotAllowed
+from gateway.lending import at_once
 from gateway.middleware.auth import Auth, Right
 from gateway.refusal import refuse
 from gateway.registry import import_path
@@ -63,7 +63,7 @@ class Scrape:
             await refuse(context, send, error)
             return
         accept = context.headers.get(b"accept", b"").decode("latin-1")
-        body, media_type = await asyncio.to_thread(self._write, accept, await self._standing())
+        body, media_type = await at_once(self._write, accept, await self._standing())
         headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

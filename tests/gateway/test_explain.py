@@ -187,8 +187,8 @@ async def test_while_all_accounts_rest_the_next_call_is_explained_and_what_a_cal
     member = only(explanation)
     agrees(member, generated(fake))
     assert member.shortage is not None
-    assert (member.shortage.status, member.shortage.code) == (429, "rate_limit_exceeded")
-    assert f"  not sent now, 429 rate_limit_exceeded: {member.shortage.message}. Else:" in written(explanation)
+    assert (member.shortage.status, member.shortage.code) == (429, "insufficient_quota")
+    assert f"  not sent now, 429 insufficient_quota: {member.shortage.message}. Else:" in written(explanation)
 
 
 class Watched(Demo):

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -99,16 +98,15 @@ async def test_what_a_process_without_room_for_a_thread_missed_is_known_later(
 ) -> None:
     failed: list[str] = []
 
-    class Threads(ThreadPoolExecutor):
-        def submit(self, *work: Any, **more: Any) -> Any:
-            if failed:
-                return super().submit(*work, **more)
-            failed.append("once")
-            raise RuntimeError("can't start new thread")
+    async def to_thread(*work: Any) -> Any:
+        if failed:
+            return await real(*work)
+        failed.append("once")
+        raise RuntimeError("can't start new thread")
 
-    ring = keyring(place)
+    ring, real = keyring(place), asyncio.to_thread
     place.callers().add(ALICE)
-    monkeypatch.setattr("gateway.lending._THREADS", Threads())
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
     async with started(ring):
         await until(lambda: knows(ring))
     assert failed
