@@ -6,7 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -57,10 +57,17 @@ def command(place: Place, *words: str) -> str:
     return done.stdout.strip()
 
 
+def descriptors() -> Iterator[Path]:
+    """Give what all processes have open, but for those that end meanwhile."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield from list((process / "fd").iterdir())
+
+
 def owners() -> dict[str, int]:
     """Tell which process has which socket."""
     found: dict[str, int] = {}
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
+    for link in descriptors():
         try:
             found[str(link.readlink())] = int(link.parts[2])
         except OSError:  # it has ended, or was closed
