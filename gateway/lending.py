@@ -23,8 +23,6 @@ _FIRST_S: Final = 0.01  # what is done by then does without
 _EVERY_S: Final = 0.001
 _SLOWER: Final = 1.02  # each time: after a second 50 times a second, for a database that is silent needs no lock
 _LENT_S: Final = 0.00002  # a thread that wakes up needs some 50 us, which is the least that a system sleeps
-
-
 _QUICK: Final = ThreadPoolExecutor(2, "gateway-quick")
 
 

@@ -43,7 +43,16 @@ class Services(Struct, kw_only=True):
     under_way: int = 0
     started_at: float = 0.0
 
+    @property
+    def counting(self) -> Limiter | None:
+        """What counts against limits; None = nothing in the pipeline does."""
+        return self.limiter if "rate_limit" in self.loaded.config.pipeline.order else None
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether anything has limits: everybody, or some key."""
+        return bool(self.loaded.config.limits or (self.keyring is not None and self.keyring.limited))
+
     def hindrance(self) -> str:
         """Say why no request of a key with limits would be served, and what to do; "" = it would be."""
-        counts = self.limiter is not None and "rate_limit" in self.loaded.config.pipeline.order
-        return self.limiter.hindrance() if self.limiter is not None and counts else ""
+        return self.counting.hindrance() if self.counting is not None else ""

@@ -112,9 +112,8 @@ class Configuration:
 
     def _limits(self) -> str:
         """Say where limits are counted, "" where nothing has any."""
-        limiter, keyring, config = self._services.limiter, self._services.keyring, self._services.loaded.config
-        limited = bool(config.limits or (keyring is not None and keyring.limited))
-        if limiter is None or not limited or "rate_limit" not in config.pipeline.order:
+        limiter = self._services.counting
+        if limiter is None or not self._services.has_limits:
             return ""
         if limiter.together is not None:
             return "counted in Redis" if limiter.is_shared else "Redis is away: each process counts by itself"

@@ -65,11 +65,9 @@ class KeysPage:
     async def _list(self, visit: Visit, error: GatewayError | None = None) -> Response:
         form: Mapping[str, str] = visit.form if error is not None and visit.path == _PATH else {}
         done = visit.query.get("done", "")
-        known = await self._known()
-        limited = bool(self._services.loaded.config.limits) or any(one.row.limits for one in known)
         values = {
-            "keys": known,
-            "hindrance": self._services.hindrance() if limited else "",
+            "keys": await self._known(),
+            "hindrance": self._services.hindrance() if self._services.has_limits else "",
             "month": iso(self._month())[:10],
             "done": done if visit.method == "GET" else "",
             "form": form,

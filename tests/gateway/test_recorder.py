@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,16 @@ def files(folder: Path) -> Sequence[Path]:
 def read(folder: Path) -> Recording:
     (file,) = files(folder)
     return Recording.read(file.read_bytes())
+
+
+@asynccontextmanager
+async def doing(
+    this: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[dict[str, Any]]:
+    """Run an upstream that does this with each connection; give its table."""
+    async with await asyncio.start_server(this, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
 
 
 def behind(fake: FakeOpenAI, *keys: str) -> dict[str, Any]:
@@ -125,9 +136,7 @@ async def test_a_connection_that_broke_breaks_again(tmp_path: Path, path: str, s
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        upstream = {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
+    async with doing(cut) as upstream:
         app = app_with(tmp_path, upstream=upstream, retry={"attempts": 1})
         answer = await ask(app, path=path, model="m", stream=stream)
     recording = read(tmp_path)
@@ -148,9 +157,7 @@ async def test_a_server_that_was_given_up_is_silent_again(tmp_path: Path, limit:
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        upstream = {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
+    async with doing(silent) as upstream:
         app = app_with(tmp_path, upstream=upstream, retry={"attempts": 1}, timeouts={limit: 0.5})
         answer = await ask(app, path=MESSAGES, model="m", stream=stream)
     assert f"timeouts.{limit}".encode() in answer.body
@@ -180,9 +187,7 @@ async def test_a_stream_that_failed_behind_a_sign_of_life_fails_there_again(tmp_
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        upstream = {"mine": {"type": "openai", "base_url": url, "models": ["m"]}}
+    async with doing(refuse) as upstream:
         app = app_with(tmp_path, upstream=upstream, timeouts={"keepalive": 0.1})
         more = OTHERS[path] if "v1beta" in path else {"stream": True, **OTHERS[path]}
         answer = await ask(app, path=path, model="m", **more)

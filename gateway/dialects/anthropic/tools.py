@@ -77,10 +77,9 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
 
 
 def _function(tool: Tool, place: Place) -> ir.Tool:
-    schema = None if tool.input_schema is UNSET or is_null(tool.input_schema) else tool.input_schema
-    if schema is not None and bytes(schema) == b"true":
-        schema = None
-    elif schema is not None and not bytes(schema).startswith(b"{"):
+    given = tool.input_schema
+    schema = None if given is UNSET or is_null(given) or bytes(given) == b"true" else given
+    if schema is not None and not bytes(schema).startswith(b"{"):
         raise place.refuse("must be a JSON Schema, an object", "input_schema")
     return ir.Tool(
         name=tool.name,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -23,6 +26,17 @@ CHANNEL = "gateway:running:0"
 def host(folder: Path, name: str, url: str) -> Any:
     """Make an app with data of its own, as on another host."""
     return made(folder / name, stuck("Hello"), store={"redis": url}, log={"level": "critical"})
+
+
+@asynccontextmanager
+async def two_hosts(folder: Path, redis: RedisServer) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Visit one host, and another one where a request runs."""
+    async with (
+        visiting(host(folder, "a", redis.url)) as one,
+        visiting(host(folder, "b", redis.url)) as other,
+        asked(other, "anthropic"),
+    ):
+        yield one, other
 
 
 async def listening(redis: RedisServer, count: int, channel: str = CHANNEL) -> None:
@@ -68,11 +82,7 @@ async def test_another_database_number_is_another_gateway(tmp_path: Path, redis:
 
 
 async def test_without_redis_each_shows_its_own_until_it_is_back(tmp_path: Path, redis: RedisServer) -> None:
-    async with (
-        visiting(host(tmp_path, "a", redis.url)) as one,
-        visiting(host(tmp_path, "b", redis.url)) as other,
-        asked(other, "anthropic"),
-    ):
+    async with two_hosts(tmp_path, redis) as (one, other):
         await listening(redis, 2)
         redis.stop()
         with anyio.fail_after(patient(10)):
@@ -85,11 +95,7 @@ async def test_without_redis_each_shows_its_own_until_it_is_back(tmp_path: Path,
 
 
 async def test_one_that_hangs_does_not_hold_up_the_others(tmp_path: Path, redis: RedisServer) -> None:
-    async with (
-        visiting(host(tmp_path, "a", redis.url)) as one,
-        visiting(host(tmp_path, "b", redis.url)) as other,
-        asked(other, "anthropic"),
-    ):
+    async with two_hosts(tmp_path, redis) as (one, _):
         silent = Redis.from_url(redis.url).pubsub()
         await silent.subscribe(CHANNEL)
         await listening(redis, 3)
