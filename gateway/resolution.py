@@ -17,7 +17,20 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.config import FOLDER, Config, Decision, DemoConfig, KeyPath, ModelRule, aliases_of, cut, family_of
+from gateway.config import (
+    FOLDER,
+    Config,
+    Decision,
+    DemoConfig,
+    KeyPath,
+    ModelRule,
+    aliases_of,
+    cut,
+    did_you_mean,
+    family_of,
+    rules_of,
+    targets_of,
+)
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.listing import is_glob, listing, varied
 from gateway.upstream import Adapter, Describing, ModelInfo, Renaming, Target
@@ -45,6 +58,7 @@ class Resolver:
     """The rules of one configuration over its upstreams."""
 
     def __init__(self, config: Config, adapters: Mapping[str, Adapter], pick: Pick | None = None) -> None:
+        self._config = config
         self._models = config.models
         self._adapters = adapters
         self._all = tuple(adapters.values())
@@ -201,6 +215,20 @@ class Resolver:
             walk.note(name, f"{default}/{name}", ("models", key))
             return Target(self._adapters[default], name)
         raise _Unserved(name, walk.asked)
+
+    def astray(self) -> Iterator[tuple[KeyPath, str]]:
+        """Yield each name in a rule that leads nowhere, as the lists are known now, with a message."""
+        listed = [name for adapter in self._all for name in adapter.models()]
+        for table, rules in rules_of(self._config).items():
+            for key, rule in rules.items():
+                for place, name in targets_of((*table, key), rule):
+                    try:
+                        self._from_upstream(name, (), _Walk(name, _first))
+                    except _Unserved as unserved:
+                        hint = did_you_mean(unserved.name, listed)
+                        yield place, f'"{name}" leads nowhere: no upstream is known to serve it{hint}'
+                    except ModelNotFound as error:
+                        yield place, error.message
 
     def suggestion(self, name: str, known: Iterable[str] | None = None) -> str:
         """Say which names are near an unknown one, of all that are listed or of those `known`."""

@@ -33,7 +33,10 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
         click.echo(f"warning: {said}; what it should keep stays in memory", err=True)
     for namesake in _namesakes(found):
         click.echo(f"warning: {namesake}", err=True)
-    problems = _problems(found)
+    unmade, astray = _made(found)
+    for lost in astray:
+        click.echo(f"warning: {lost}", err=True)
+    problems = _problems(found, unmade)
     if problems:
         click.echo("\n".join(map(str, problems)), err=True)
         raise SystemExit(2)
@@ -52,25 +55,28 @@ def _namesakes(found: Loaded) -> Iterator[Problem]:
             yield found.problem(path, f'"{other}" is registered as "{name}", too, and not used')
 
 
-def _problems(found: Loaded) -> list[Problem]:
+def _problems(found: Loaded, unmade: Sequence[Problem]) -> list[Problem]:
     """Say what `gateway run` would refuse besides what loading has."""
     refusal = refuses_bind(found.config, stored_keys=_has_stored_keys(found))
-    parts = [*_unmade(found), *missing_extras(found)]  # the one of a database, without which all is made
+    parts = [*unmade, *missing_extras(found)]  # the one of a database, without which all is made
     return [*dict.fromkeys([*parts, *unfit(found), *refused_bind(found, refusal)])]
 
 
-def _unmade(found: Loaded) -> Sequence[Problem]:
-    """Make everything as for reading only, and say of what that fails; a database is not asked."""
+def _made(found: Loaded) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """Make everything as for reading only; say of what that fails, else which names lead nowhere.
+
+    A database is not asked, so what upstreams were once heard to list is known from data_dir only.
+    """
     config = replace(found.config, log=replace(found.config.log, level="critical"))
     with TemporaryDirectory() as empty:
         if config.store.database:
             store, server = replace(config.store, database=Secret("")), replace(config.server, data_dir=empty)
             config = replace(config, store=store, server=server)
         try:
-            import_module("gateway.app").Gateway(replace(found, config=config, read_only=True))
+            made = import_module("gateway.app").Gateway(replace(found, config=config, read_only=True))
+            return (), [found.problem(path, message) for path, message in made.services.resolver.astray()]
         except ConfigError as error:
-            return error.problems
-    return ()
+            return error.problems, ()
 
 
 def _has_stored_keys(found: Loaded) -> bool:

@@ -9,9 +9,9 @@ from gateway.config.extras import missing_extras
 from gateway.config.hidden import secrets_of
 from gateway.config.limits import LIMIT_KEYS, Limit, of_keys, parse_limits, write_limits
 from gateway.config.load import Loaded, load
-from gateway.config.modelrules import FOLDER, family_of
+from gateway.config.modelrules import FOLDER, family_of, rules_of, targets_of
 from gateway.config.newkey import NewKey, numbered, read_new_key
-from gateway.config.problems import ConfigError, Problem
+from gateway.config.problems import ConfigError, Problem, did_you_mean
 from gateway.config.rules import SAMPLE_KEYS, host_and_port, is_loopback, refuses_bind
 from gateway.config.schema import (
     AdminConfig,
@@ -118,6 +118,7 @@ __all__ = [
     "aliases_of",
     "allows",
     "cut",
+    "did_you_mean",
     "dotted",
     "family_of",
     "files_of",
@@ -132,7 +133,9 @@ __all__ = [
     "read_new_key",
     "refuses_bind",
     "report",
+    "rules_of",
     "schema_keys",
     "secrets_of",
+    "targets_of",
     "write_limits",
 ]

@@ -16,7 +16,7 @@ from gateway.config.upstreams import DemoConfig, OpenAIConfig, UpstreamConfig
 from gateway.config.values import ModelRule
 from gateway.config.variants import cut
 
-__all__ = ["FOLDER", "check_models", "family_of"]
+__all__ = ["FOLDER", "check_models", "family_of", "rules_of", "targets_of"]
 
 FOLDER: Final = "models/"  # before a name it is ignored; Google's clients write it
 
@@ -39,7 +39,7 @@ _ANY: Final = ("*",)  # of an adapter of somebody else's
 
 def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPath, str]]:
     """Yield what is wrong with the model rules; `names` are the upstreams that the operator has written."""
-    tables = _tables(config)
+    tables = rules_of(config)
     rules = {(*path, name): rule for path, table in tables.items() for name, rule in table.items()}
     if "" in config.models.variant:
         yield ("models", "variant", ""), "an empty suffix would stand in every name"
@@ -51,18 +51,27 @@ def check_models(config: Config, names: frozenset[str]) -> Iterator[tuple[KeyPat
         asked = str(path[-1]).removeprefix(FOLDER)
         if asked != path[-1] and path[:-1] != _FAMILY:
             yield path, f'never holds, for "{FOLDER}" is cut from what callers ask for: write "{asked}"'
-        for index, target in enumerate(rule.targets):
+        for place, target in targets_of(path, rule):
             head, slash, rest = target.partition("/")
-            step: str | int = target if rule.weights else index
             if slash and head in names and not rest:
-                yield (*path, step), f'"{target}" names no model of upstream "{head}"'
+                yield place, f'"{target}" names no model of upstream "{head}"'
             elif slash and head not in names and not _listed(config, target):
                 hint = did_you_mean(head, names)
-                yield (*path, step), f'"{target}" leads to upstream "{head}", which is not configured{hint}'
+                yield place, f'"{target}" leads to upstream "{head}", which is not configured{hint}'
     yield from _loops(config, names, tables, rules)
 
 
-def _tables(config: Config) -> Tables:
+def targets_of(path: KeyPath, rule: ModelRule) -> Iterator[tuple[KeyPath, str]]:
+    """Yield each name that a rule gives, with the place where it stands."""
+    if len(rule.targets) == 1 and not rule.weights:
+        yield path, rule.targets[0]
+        return
+    for index, target in enumerate(rule.targets):
+        yield (*path, target if rule.weights else index), target
+
+
+def rules_of(config: Config) -> Tables:
+    """Give the tables of rules, each by its place."""
     models = config.models
     tables: dict[KeyPath, Mapping[str, ModelRule]] = {_ALIAS: models.alias, _FAMILY: models.family}
     for name, upstream in config.upstream.items():

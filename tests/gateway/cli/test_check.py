@@ -129,6 +129,47 @@ def test_a_data_dir_that_cannot_be_written_is_told(run: Run, write: Write, folde
     assert (done.code, done.err) == (0, f"warning: {said}; what it should keep stays in memory\n")
 
 
+ASTRAY = """
+[upstream.a]
+type = "openai"
+api_key = "k-1"
+models = ["gpt-4.1"]
+[upstream.b]
+type = "openai"
+api_key = "k-2"
+models = ["gpt-4o"]
+alias.old = "gpt-3"
+[models.alias]
+one = "gpt-4.0"
+"models by date" = "gpt-4.1-20260101"
+many = ["gpt-4o", "nothing", "b/anything", "lost"]
+drawn = { "gpt-4o" = 3, "gone" = 1 }
+lost = "gpt-4o"
+[models.family]
+opus = "nowhere"
+"""
+
+
+def test_a_rule_that_leads_nowhere_is_named(run: Run, write: Write) -> None:
+    write(ASTRAY)
+    done = run("check")
+    assert done.code == 0
+    said = "leads nowhere: no upstream is known to serve it"
+    assert done.err.splitlines() == [
+        f'warning: gateway.toml:12: models.alias.one: "gpt-4.0" {said}; did you mean "gpt-4.1"?',
+        f'warning: gateway.toml:14: models.alias.many[1]: "nothing" {said}',
+        f'warning: gateway.toml:14: models.alias.many[3]: "lost" {said}',
+        f'warning: gateway.toml:15: models.alias.drawn.gone: "gone" {said}',
+        f'warning: gateway.toml:18: models.family.opus: "nowhere" {said}',
+        f'warning: gateway.toml:10: upstream.b.alias.old: "gpt-3" {said}; did you mean "gpt-4o"?',
+    ]
+
+
+def test_no_rule_leads_nowhere_where_unknown_names_are_passed_on(run: Run, write: Write) -> None:
+    write(ASTRAY + '[models]\ndefault_upstream = "a"\n')
+    assert run("check").err == ""
+
+
 def test_a_look_at_data_dir_leaves_nothing(run: Run, folder: Path) -> None:
     assert run("check").code == 0
     assert [*folder.iterdir()] == []

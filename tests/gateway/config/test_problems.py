@@ -104,7 +104,7 @@ TYPOS = [
     (
         '[upstream.openai]\n[models.alias]\nbest = "opnai/gpt-4.1"',
         (
-            'gateway.toml:3: models.alias.best[0]: "opnai/gpt-4.1" leads to upstream "opnai", '
+            'gateway.toml:3: models.alias.best: "opnai/gpt-4.1" leads to upstream "opnai", '
             'which is not configured; did you mean "openai"?'
         ),
     ),

@@ -113,13 +113,13 @@ def test_an_alias_that_no_name_can_meet_is_refused(problems: Problems, table: st
 def test_every_kind_of_model_rule_needs_a_configured_upstream(problems: Problems, table: str) -> None:
     text = f'[upstream.openai]\napi_key = "k"\n[{table}]\nx = "azure/gpt-4o"'
     assert problems(text) == [
-        f'gateway.toml:4: {table}.x[0]: "azure/gpt-4o" leads to upstream "azure", which is not configured'
+        f'gateway.toml:4: {table}.x: "azure/gpt-4o" leads to upstream "azure", which is not configured'
     ]
 
 
 def test_a_model_rule_names_a_model_of_its_upstream(problems: Problems) -> None:
     assert problems('[models.alias]\nx = "demo/"') == [
-        'gateway.toml:2: models.alias.x[0]: "demo/" names no model of upstream "demo"'
+        'gateway.toml:2: models.alias.x: "demo/" names no model of upstream "demo"'
     ]
 
 
