@@ -53,6 +53,7 @@ _NATIVE: Final[dict[tuple[ir.FinishReason, str | None], str]] = {
     ("content_filter", "stop"): "stop",
     ("content_filter", "completed"): "stop",
 }
+_OWN: Final = ("stop", "completed")  # a filter, too, may say why, but not in words of the answer
 _NONE: Final[frozenset[str]] = frozenset()
 _WITHHELD: Final = "The answer was withheld by a content filter."
 _WRAPPING: Final = '{"input":"'
@@ -224,9 +225,11 @@ def logprobs(tokens: Iterable[ir.Logprob]) -> Logprobs:
     return Logprobs(write_logprobs(tokens))
 
 
-def refusal(finish: ir.Finished) -> str:
-    """Give the words for an answer that a filter left empty."""
-    return finish.explanation or _WITHHELD
+def refusal(finish: ir.Finished, *, said: bool) -> str | None:
+    """Give the words in which a model refuses, and those for an answer that a filter left empty."""
+    own = finish.native in _OWN and finish.explanation
+    withheld = finish.reason == "content_filter" and (own or not said)
+    return (finish.explanation or _WITHHELD) if withheld else None
 
 
 def usage(counted: ir.Usage) -> Usage:

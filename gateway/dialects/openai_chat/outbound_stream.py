@@ -363,7 +363,7 @@ class StreamReader(BlockReader):
         reason = _FINISHED.get(why, "stop")
         if reason == "stop" and calls:
             reason = "tool_calls"
-        elif reason == "stop" and self._refusal and not self._text:
+        elif reason == "stop" and self._refusal:
             reason = "content_filter"  # a refusal is said beside the content, and ends like an answer
         return ir.Finished(reason=reason, native=native, explanation="".join(self._refusal) or None)
 

@@ -208,8 +208,8 @@ class ChatStream:
 
     def _finish(self, event: ir.Finished) -> None:
         reason = answer.finish_reason(event, self._calls, self._how)
-        if not self._said and event.reason == "content_filter":
-            self._say(answer.Message(refusal=answer.refusal(event)))
+        if (refusal := answer.refusal(event, said=self._said)) is not None:
+            self._say(answer.Message(refusal=refusal))
         extra = self._signature.chosen()
         if self._annotations or extra is not UNSET:
             self._say(answer.Message(annotations=self._annotations or UNSET, extra_content=extra))

@@ -78,9 +78,8 @@ class _Message:
     def wire(self) -> answer.Message:
         """Give the message."""
         content = "".join(self._content)
-        refusal = None
-        if self._reply.finish.reason == "content_filter" and not (content or self._calls or self._pictures):
-            refusal = answer.refusal(self._reply.finish)
+        said = bool(content or self._calls or self._pictures)
+        refusal = answer.refusal(self._reply.finish, said=said)
         message = answer.Message(
             role="assistant",
             content=content or (None if self._calls or refusal else ""),

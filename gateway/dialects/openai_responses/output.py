@@ -116,8 +116,8 @@ class Output:
     def finish(self, finish: ir.Finished) -> JSON:
         """End what is open; give the fields of the Response object that say how it ended."""
         reason = answer.incomplete(finish)
-        if finish.reason == "content_filter" and not self._said:
-            self._write(_REFUSAL, refusal(finish))
+        if (words := refusal(finish, said=self._said)) is not None:
+            self._write(_REFUSAL, words)
             self._close()
         if reason and self._item.get("type") in _ARGUMENTS:
             self.abandon()

@@ -149,6 +149,12 @@ def test_a_refusal_ends_like_a_filtered_answer() -> None:
     assert events == [STARTED, ir.Finished(reason="content_filter", native="stop", explanation="I cannot.")]
 
 
+def test_a_refusal_after_words_ends_so_too() -> None:
+    events = read(chunk({"content": "So"}), chunk({"refusal": "I cannot."}), chunk({}, "stop"))
+    end = ir.Finished(reason="content_filter", native="stop", explanation="I cannot.")
+    assert events == [STARTED, *words("So"), end]
+
+
 def test_pictures_are_media() -> None:
     images = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
     events = read(chunk({"content": "see"}), chunk({"images": images}), chunk({}, "stop"))

@@ -228,6 +228,13 @@ def test_a_filter_after_words_is_no_refusal() -> None:
     assert (written.message(), written.finish) == ({"role": "assistant", "content": "a"}, "content_filter")
 
 
+def test_a_model_may_refuse_after_its_first_words() -> None:
+    end = ir.Finished(reason="content_filter", native="completed", explanation="I can't.")
+    written = write([ir.Started(), *text("So"), end])
+    assert written.message() == {"role": "assistant", "content": "So", "refusal": "I can't."}
+    assert written.finish == "stop"
+
+
 def test_a_free_form_call_is_unwrapped() -> None:
     tool = ir.Tool(name="sql", free_form=True)
     (made,) = write(answer(call("sql", '{"inp', 'ut":"select 1"}')), answering(tools=(tool,))).message()["tool_calls"]

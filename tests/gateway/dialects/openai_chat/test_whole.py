@@ -84,6 +84,13 @@ def test_a_model_that_refuses_has_come_to_its_end(native: str) -> None:
     assert (choice["message"]["content"], choice["message"]["refusal"]) == (None, "I can't.")
 
 
+def test_a_model_may_refuse_after_its_first_words() -> None:
+    end = ir.Finished(reason="content_filter", native="completed", explanation="I can't.")
+    choice = whole([ir.Started(), *text("So"), end])["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert (choice["message"]["content"], choice["message"]["refusal"]) == ("So", "I can't.")
+
+
 def test_calls_carry_their_signatures() -> None:
     signature = ir.Signature("gemini", "R0VN", "f")
     made = block("tool_call", ir.SignatureDelta(signature), ir.ArgumentsDelta('{"a":1}'), name="f", ident="c1")

@@ -91,6 +91,14 @@ def test_a_model_that_refuses_has_come_to_its_end() -> None:
     assert body["output"][0]["content"] == [{"type": "refusal", "refusal": "I can't."}]
 
 
+def test_a_model_may_refuse_after_its_first_words() -> None:
+    end = ir.Finished(reason="content_filter", native="stop", explanation="I can't.")
+    body = whole([ir.Started(), *text("So"), end])
+    assert body["status"] == "completed"
+    assert [part["type"] for part in body["output"][0]["content"]] == ["output_text", "refusal"]
+    assert body["output"][0]["content"][1] == {"type": "refusal", "refusal": "I can't."}
+
+
 def test_what_was_told_comes_back_as_it_was_said() -> None:
     tools = (ir.Tool(name="n__f", namespace=("n", "f")), *FREE)
     said = answer(
