@@ -176,6 +176,8 @@ def _reasoning(request: wire.Request, effort: _Effort, place: Place) -> ir.Reaso
         if thinking.display is not None:
             place.lose("thinking.display", "thinking is disabled")
         return ir.Reasoning(mode="off", visible=False)
+    if thinking.type == "between_tools":
+        place.lose("thinking.type", "whether it thinks before its first call, too, is the model's choice")
     visible, display = thinking.display != "omitted", thinking.display
     if thinking.type == "enabled" and thinking.budget_tokens is not None:
         budget = thinking.budget_tokens

@@ -233,7 +233,6 @@ def test_what_only_the_system_says_is_reported_of_others(field: dict[str, Any]) 
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
             ir.Reasoning(mode="level", level="max", visible=True),
         ),
-        ({"thinking": {"type": "between_tools"}}, ir.Reasoning(mode="auto", visible=True)),
         ({"output_config": {"effort": "low"}}, ir.Reasoning(mode="level", level="low", visible=False)),
     ],
 )
@@ -241,6 +240,12 @@ def test_thinking(fields: dict[str, Any], reasoning: ir.Reasoning) -> None:
     request = read(**fields)
     assert request.reasoning == reasoning
     assert request.losses == ()
+
+
+def test_thinking_between_tools_alone_is_nobody_elses() -> None:
+    request = read(thinking={"type": "between_tools"})
+    assert request.reasoning == ir.Reasoning(mode="auto", visible=True)
+    assert lost(request) == ["thinking.type"]
 
 
 def test_a_budget_outweighs_the_effort() -> None:
