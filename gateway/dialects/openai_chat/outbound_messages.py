@@ -26,7 +26,7 @@ __all__ = ["Conversation", "Message"]
 Message = dict[str, object]
 
 _MAX_ID: Final = 40  # OpenAI's limit here
-_BELOW: Final = "[image attached below]"
+_BELOW: Final = "[{} attached below]"
 _ALONE: Final = "thoughts without an answer are not sent back"
 # Mistral, Magistral, Codestral, Mixtral … refuse ids of another form, and a user who goes on behind results.
 _MISTRALS: Final = re.compile(r"[sx]tral")
@@ -143,11 +143,11 @@ class Conversation:
         attached: list[Message] = []
         for result in step.parts:
             if isinstance(result, ir.ToolResult):
-                media = [self._parts.write(part) for part in result.parts if isinstance(part, ir.Media)]
-                words = [text_of(result), _BELOW if media else ""]
+                media = [part for part in result.parts if isinstance(part, ir.Media)]
+                words = [text_of(result), _below(media) if media else ""]
                 content = ("Error: " if result.is_error else "") + "\n".join(filter(None, words))
                 messages.append({"role": "tool", "tool_call_id": self._call_id(result.id), "content": content})
-                attached += media
+                attached += map(self._parts.write, media)
         return [*messages, {"role": "user", "content": attached}] if attached else messages
 
     _WRITERS: ClassVar[dict[str, Callable[[Any, Step], list[Message]]]] = {
@@ -156,6 +156,12 @@ class Conversation:
         "assistant": _assistant,
         "results": _results,
     }
+
+
+def _below(media: Sequence[ir.Media]) -> str:
+    """Say what comes behind the results: a model that looks for a picture does not find it in a document."""
+    pictures = all(one.media_type.startswith("image/") for one in media)
+    return _BELOW.format("image" if pictures else "file")
 
 
 def _answered(messages: Sequence[Message]) -> list[Message]:

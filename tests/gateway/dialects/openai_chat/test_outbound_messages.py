@@ -147,6 +147,13 @@ def test_a_picture_in_a_result_follows_the_group() -> None:
     ]
 
 
+def test_a_document_in_a_result_is_not_called_a_picture() -> None:
+    document = ir.Media(media_type="application/pdf", data="JVBERi0=")
+    said = messages(user("go"), assistant(call("a")), user(result("a", "seen", document)))
+    assert said[2]["content"] == "seen\n[file attached below]"
+    assert [part["type"] for part in said[3]["content"]] == ["file"]
+
+
 def test_long_ids_are_cut_alike_for_call_and_result() -> None:
     long = "toolu_" + "x" * 50
     said = messages(user("go"), assistant(call(long)), user(result(long, "ok")))
