@@ -256,10 +256,19 @@ class _Source(Struct, gc=False):
     title: str | None = None
 
 
+class _Picture(Struct, gc=False, rename="camel"):
+    """A picture that was found; its own address is of no use without the page that shows it."""
+
+    source_uri: str | None = None
+    image_uri: str | None = None
+    title: str | None = None
+
+
 class _Found(Struct, gc=False, rename="camel"):
     web: _Source | None = None
     retrieved_context: _Source | None = None
     maps: _Source | None = None
+    image: _Picture | None = None
 
 
 class _Segment(Struct, gc=False, rename="camel"):
@@ -303,7 +312,8 @@ def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
     except (ValueError, RecursionError):
         return []
     sources = [
-        chunk.web or chunk.retrieved_context or chunk.maps or _Source() for chunk in found.grounding_chunks or ()
+        chunk.web or chunk.retrieved_context or chunk.maps or _shown(chunk.image)
+        for chunk in found.grounding_chunks or ()
     ]
     citations = [
         _cite(sources[index], support.segment or _Segment())
@@ -312,6 +322,10 @@ def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
         if 0 <= index < len(sources) and sources[index].uri
     ]
     return citations or [_cite(source, _Segment()) for source in sources if source.uri]
+
+
+def _shown(image: _Picture | None) -> _Source:
+    return _Source() if image is None else _Source(image.source_uri or image.image_uri, image.title)
 
 
 def read_recited(metadata: Raw) -> list[ir.CitationDelta]:

@@ -323,6 +323,18 @@ def test_sources_of_every_kind_are_cited(kind: str) -> None:
     assert [event.title for event in events if isinstance(event, ir.CitationDelta)] == ["A"]
 
 
+@pytest.mark.parametrize("page", [{"sourceUri": "https://a.example"}, {}])
+def test_a_picture_that_was_found_is_cited_by_its_page(page: dict[str, str]) -> None:
+    image = {"imageUri": "https://a.example/a.png", "title": "A", **page}
+    support = {"segment": {"endIndex": 1}, "groundingChunkIndices": [1]}
+    other = {"web": {"uri": "https://b.example", "title": "B"}}
+    found = {"groundingChunks": [other, {"image": image}], "groundingSupports": [support]}
+    events = read(chunk(text("a"), finish="STOP", groundingMetadata=found))
+    url = page.get("sourceUri", "https://a.example/a.png")
+    cited = [event for event in events if isinstance(event, ir.CitationDelta)]
+    assert cited == [ir.CitationDelta(url=url, title="A", start=0, end=1)]
+
+
 def test_sources_without_text_are_kept_for_those_who_read_them() -> None:
     events = read(chunk(function(), finish="STOP", groundingMetadata=GROUNDING))
     assert [event.kind for event in events if isinstance(event, ir.OpaqueEvent)] == ["groundingMetadata"]
