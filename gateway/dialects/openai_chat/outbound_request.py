@@ -34,6 +34,7 @@ IN_JSON: Final = "Answer in JSON."
 OPENAI: Final = frozenset({"openai-chat", "openai-responses"})  # whose callers know what its models take
 # Fields that Responses has too, and that mean the same there.
 _SHARED: Final = frozenset({"prompt_cache_retention", "service_tier", "verbosity"})
+_THEIRS: Final = {"service_tier": b'"ultrafast"'}  # what Responses alone has of them
 
 
 def write_request(request: ir.Request, target: OpenAITarget) -> OpenAIWritten:
@@ -220,10 +221,12 @@ class _Writer:
         """Give the fields that go along as they came."""
         kept: dict[str, object] = {}
         for name, value in self.request.extras.items():
-            if name not in body and (self.plain or name in _SHARED):
-                kept[name] = value
-            else:
+            if name in body or not (self.plain or name in _SHARED):
                 self._lose(name, "this upstream does not know it", "hint")
+            elif not self.plain and bytes(value) == _THEIRS.get(name):
+                self._lose(name, "Chat Completions has no such tier", "hint")
+            else:
+                kept[name] = value
         return kept
 
 

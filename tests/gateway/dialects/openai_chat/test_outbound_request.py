@@ -233,3 +233,9 @@ def test_unknown_fields_of_others_are_hints() -> None:
     assert "labels" not in answer.body
     assert answer.body["service_tier"] == raw("flex")
     assert lost(answer) == [("labels", "hint")]
+
+
+def test_a_tier_of_responses_alone_is_left_out() -> None:
+    answer = written(extras={"service_tier": raw("ultrafast")})
+    assert "service_tier" not in answer.body
+    assert lost(answer) == [("service_tier", "hint")]
