@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path, PurePath
@@ -62,6 +62,7 @@ class LogFile:
         self._file = -1
         self._folder = folder  # no part of the pattern: its name may be any bytes, or have a %
         self._pattern = str(Path(rotated or _plain(now().strftime(file)) + _DAILY).expanduser())
+        self._any_start = str(Path(rotated or file + _DAILY).expanduser())
         self._keep = keep
         self.path = path_of(file, folder, now)
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,21 +166,22 @@ class LogFile:
         self._drop()
 
     def _drop(self) -> None:
-        """Remove the oldest of the rotated files."""
+        """Remove the oldest of the rotated files, those of processes that started on other days, too."""
         if not self._keep:
             return
-        root = self._folder / _root(self._pattern)
-        names = re.compile(_names(self._pattern))
-        deep = "/".join("*" * (len((self._folder / self._pattern).parts) - len(root.parts)))
         here = _place(self.path)
-        found = [file for file in root.glob(deep) if self._is_rotated(file, names) and _place(file) != here]
+        found = [file for file in {*self._named_by(self._pattern), *self._named_by(self._any_start)} if file != here]
         found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for file in found[self._keep :]:
             file.unlink(missing_ok=True)
 
-    def _is_rotated(self, file: Path, names: re.Pattern[str]) -> bool:
-        name = file if PurePath(self._pattern).is_absolute() else file.relative_to(self._folder)
-        return names.fullmatch(str(name)) is not None
+    def _named_by(self, pattern: str) -> Iterator[Path]:
+        root, names = self._folder / _root(pattern), re.compile(_names(pattern))
+        deep = "/".join("*" * (len((self._folder / pattern).parts) - len(root.parts)))
+        for file in root.glob(deep):
+            name = file if PurePath(pattern).is_absolute() else file.relative_to(self._folder)
+            if names.fullmatch(str(name)):
+                yield _place(file)
 
 
 def _place(file: Path) -> Path:

@@ -109,6 +109,21 @@ def test_so_many_rotated_files_are_kept(
     assert other.exists()
 
 
+def test_those_of_earlier_starts_count_where_the_name_has_fields(
+    opened: Callable[..., LogFile], clock: Clock, tmp_path: Path
+) -> None:
+    for _ in range(4):
+        clock.time += DAY
+        file = opened("logs/gw-%Y%m%d.log", keep=2)
+        file.write(b"before midnight")
+        clock.time += DAY
+        os.utime(file.path, (clock.time.timestamp(),) * 2)
+        file.write(b"after it")
+        file.close()
+    rotated = sorted(name for name in texts(tmp_path / "logs") if not name.endswith(".log"))
+    assert rotated == ["gw-20261125.log.2026-11-25", "gw-20261127.log.2026-11-27"]
+
+
 def test_no_file_of_anybody_elses_is_removed(opened: Callable[..., LogFile], clock: Clock, tmp_path: Path) -> None:
     """Only what the fields of the name can give is one of the gateway's, and only where it puts them."""
     logs = tmp_path / "logs"
