@@ -77,6 +77,8 @@ class Resolver:
             raise InvalidRequest("model: a name has no control characters and no ends of lines", param="model")
         try:
             return self._resolve(name, self._pick, among)
+        except _Circle as circle:
+            raise circle.refusal() from None
         except _Unserved as unserved:
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
             suggestion = self.suggestion(unserved.name)
@@ -112,8 +114,11 @@ class Resolver:
 
     def _follow(self, name: str, rule: ModelRule, path: KeyPath, walk: "_Walk") -> tuple[Target, ...]:
         """Resolve what a rule gives: a chain of names, or one of several by weight."""
+        if path in walk.within and not rule.weights:  # of which the next draw may be another one
+            raise _Circle(name, walk.asked)
         names = (self._drawn(rule, walk),) if rule.weights else rule.targets
         walk.note(name, " then ".join(names), path)
+        walk.within.append(path)
         targets: list[Target] = []
         nowhere: _Unserved | None = None
         for each in names:
@@ -122,6 +127,7 @@ class Resolver:
             except _Unserved as unserved:  # an upstream may have taken it off its list: the others are there for that
                 nowhere = nowhere or unserved
                 walk.note(unserved.name, _NOWHERE, path)
+        walk.within.pop()
         if nowhere is not None and not targets:
             raise nowhere
         return tuple(targets)
@@ -134,7 +140,7 @@ class Resolver:
         return walk.pick(names, weights)
 
     def _reaches(self, name: str, walk: "_Walk") -> bool:
-        aside = replace(walk, pick=_first, decisions=[*walk.decisions])
+        aside = replace(walk, pick=_first, decisions=[*walk.decisions], within=[*walk.within])
         try:
             targets = self._from_upstream(name, (), aside)
         except (_Unserved, ModelNotFound):
@@ -179,7 +185,7 @@ class Resolver:
     def _from_variant(self, name: str, suffixes: Suffixes, walk: "_Walk") -> tuple[Target, ...]:
         # loops are refused at start as far as the lists are known then; later lists must not hang a request
         if len(walk.decisions) >= _MOST_DECISIONS:
-            raise ModelNotFound(f"the rules for the model {walk.asked[:100]!r} lead in a circle", param="model")
+            raise _Circle(name, walk.asked).refusal()
         found = self._cut(name, suffixes, walk)
         if found is None:
             return self._from_rules(name, walk)
@@ -276,13 +282,21 @@ class _Unserved(Exception):
         self.asked = asked
 
 
+class _Circle(_Unserved):
+    """A rule leads back to itself."""
+
+    def refusal(self) -> ModelNotFound:
+        return ModelNotFound(f"the rules for the model {self.asked[:100]!r} lead in a circle", param="model")
+
+
 class _Walk(Struct):
-    """One name on its way through the rules."""
+    """One name on its way through the rules. `within`: the rules that are being followed."""
 
     asked: str
     pick: Pick
     among: Collection[str] = ()
     decisions: list[Decision] = []
+    within: list[KeyPath] = []
 
     def note(self, name: str, gives: str, path: KeyPath) -> None:
         self.decisions.append(Decision(name, gives, path))

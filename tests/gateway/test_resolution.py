@@ -182,6 +182,13 @@ def test_a_circle_behind_a_default_upstream_ends_too() -> None:
         rules.resolve("haiku")
 
 
+def test_a_member_that_leads_in_a_circle_leaves_it_to_the_others() -> None:
+    """It has the word of its own family, and the upstream has taken it off its list."""
+    rules = resolver({"family": {"opus": ["claude-opus-4-5", "claude-sonnet-4-5"]}}, alias={})
+    assert labels(rules, "claude-opus-9") == ["antigravity/claude-sonnet-4-5"]
+    assert labels(rules, "claude-opus-4-5") == ["antigravity/claude-sonnet-4-5"]
+
+
 def test_an_alias_that_leads_nowhere_says_so() -> None:
     with pytest.raises(ModelNotFound, match="'mine' leads nowhere: the model 'gpt4o' is not served"):
         resolver({"alias": {"mine": "gpt4o"}}).resolve("mine")
