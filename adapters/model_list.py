@@ -39,7 +39,10 @@ _CATALOGUE: Final = msgspec.json.Decoder(Catalogue)
 
 
 class ModelList:
-    """One upstream's models; `models` changes with every list that is fetched."""
+    """One upstream's models; `models` changes with every list that is fetched.
+
+    `is_new`: none ever was, and the first question has had no answer yet.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class ModelList:
         self._logger = logger
         self._asked = asyncio.Event()
         self._trouble = ""
+        self.is_new = fetched is None
         self.models: Mapping[str, ModelInfo] = {}
         self.renamed: Mapping[str, str] = {}
         self._take(_stored(fetched) or Catalogue(dict(shipped)))
@@ -79,6 +83,7 @@ class ModelList:
         pause_s = _FETCH_AGAIN_S
         while True:
             fetched = await self._fetch(fetch)
+            self.is_new = False
             self._asked.set()
             await self._clock.sleep(_FETCH_EVERY_S if fetched else pause_s)
             pause_s = _FETCH_AGAIN_S if fetched else min(2 * pause_s, _FETCH_EVERY_S)

@@ -105,6 +105,11 @@ class PooledUpstream(ABC, Generic[_C]):
         """List the configured models, else those fetched last, else the shipped table."""
         return self._list.models
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the upstream has just been asked for its models for the first time."""
+        return self._lists and bool(self._tasks) and self._list.is_new
+
     def info(self, model: str) -> ModelInfo:
         """Give what is known of a model, also of one that is not listed."""
         return self._list.info(model)

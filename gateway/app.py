@@ -81,7 +81,7 @@ from gateway.threads import Threads
 from gateway.trace_context import CARRIER
 from gateway.tracing import Tracing
 from gateway.transport import Transport
-from gateway.upstream import Adapter, Counting, Pooling, Watching
+from gateway.upstream import Adapter, Awaited, Counting, Listing, Pooling, Watching
 
 if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
@@ -92,6 +92,7 @@ __all__ = ["Gateway", "adapters_of", "assemble", "check", "create_app", "lifespa
 Source = str | PathLike[str] | Mapping[str, object] | Config | Loaded | None
 
 _READING: Final = ("GET", "HEAD")
+_LISTS_S: Final = 1.0  # until nobody waits for a list of models any more
 _PATIENCE_S: Final = 10.0  # with a process that may be about to end; servers give a start 30 s
 
 
@@ -227,8 +228,17 @@ class Gateway:
         problem = await self.administration.start()
         if problem:
             self.logger.warning("the page lists the requests of one process only", reason=problem)
+        if not self.services.resolver.default:
+            await self._hear_lists()
         self.newest.logger = self.logger
         self.limiter.recall.past = self.services.ledger
+
+    async def _hear_lists(self) -> None:
+        """Wait a moment for upstreams that are asked for their models for the first time: nobody else knows them."""
+        asked = [one for one in self.adapters.values() if isinstance(one, Awaited) and one.is_awaited]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LISTS_S):
+                await asyncio.gather(*[one.listed() for one in asked if isinstance(one, Listing)])
 
     async def _connect(self, before: "Gateway | None") -> None:
         """Have connections to the upstreams: those that are open, unless they were made in another way.

@@ -30,6 +30,7 @@
         ├── InternalError            500
         ├── NotImplementedHere       501
         ├── NoCredential             503  a pool without a usable credential
+        ├── ModelsAwaited            503  an upstream has not told yet which models it has
         ├── LimitsNotShared          503  several processes, and a key with limits that they cannot count together
         ├── StoreUnavailable         503  what is kept cannot be read or written
         ├── Draining                 503  shutting down
@@ -54,6 +55,7 @@ __all__ = [
     "LimitsNotShared",
     "MethodNotAllowed",
     "ModelNotFound",
+    "ModelsAwaited",
     "NoCredential",
     "NotFound",
     "NotImplementedHere",
@@ -313,6 +315,13 @@ class NoCredential(ServiceError):
 
     status = 503
     code = "no_credential"
+
+
+class ModelsAwaited(ServiceError):
+    """Nobody serves a model of this name as far as is known, and an upstream has not told yet which it has."""
+
+    status = 503
+    code = "models_awaited"
 
 
 class LimitsNotShared(ServiceError):

@@ -30,6 +30,7 @@ from gateway.errors import (
     Conflict,
     GatewayError,
     ModelNotFound,
+    ModelsAwaited,
     NoCredential,
     NotFound,
     PermissionDenied,
@@ -288,7 +289,7 @@ class NativeCalls:
         named = context.requested_model.removeprefix(FOLDER)
         if way.model or not named:
             return way
-        with suppress(ModelNotFound):
+        with suppress(ModelNotFound, ModelsAwaited):
             led = (one for one in self._chain(named, context.principal) if one.adapter is way.adapter)
             if (same := next(led, None)) is not None:
                 return same._replace(model="", about=same.model)

@@ -31,9 +31,9 @@ from gateway.config import (
     rules_of,
     targets_of,
 )
-from gateway.errors import InvalidRequest, ModelNotFound
+from gateway.errors import InvalidRequest, ModelNotFound, ModelsAwaited
 from gateway.listing import is_glob, listing, varied
-from gateway.upstream import Adapter, Describing, ModelInfo, Renaming, Target
+from gateway.upstream import Adapter, Awaited, Describing, ModelInfo, Renaming, Target
 
 __all__ = ["Decision", "Resolution", "Resolver"]
 
@@ -42,6 +42,7 @@ Suffixes = tuple[str, ...]
 
 _MOST_DECISIONS = 32
 _NOWHERE = "nowhere"
+_ASKED_S = 1.0  # an upstream has told its models by then, as a rule
 _SEPARATORS = re.compile(r"[/\\]")
 _LONGEST = 512  # no model's name is longer; headers, logs and what is remembered of models hold it
 _DATE = re.compile(r"[-@]20\d{6}$")
@@ -71,6 +72,8 @@ class Resolver:
     def resolve(self, name: str, among: Collection[str] = ()) -> Resolution:
         """Find the upstreams for a name; raise ModelNotFound with suggestions, InvalidRequest for what is no name.
 
+        Raises ModelsAwaited while an upstream that may have it is asked for its models for the first time.
+
         `among`: the names of upstreams; of what is drawn by chance, only what leads to one of them is in the draw.
         """
         if not name.isprintable():
@@ -80,6 +83,10 @@ class Resolver:
         except _Circle as circle:
             raise circle.refusal() from None
         except _Unserved as unserved:
+            if awaited := [one.name for one in self._all if isinstance(one, Awaited) and one.is_awaited]:
+                nobody = f"no list has come from upstream {', '.join(awaited)} so far"
+                message = f"the model {unserved.name[:100]!r} is not known yet: {nobody}"
+                raise ModelsAwaited(message, param="model", retry_after=_ASKED_S) from None
             way = "" if unserved.name == unserved.asked else f"{unserved.asked[:100]!r} leads nowhere: "
             suggestion = self.suggestion(unserved.name)
             message = f"{way}the model {unserved.name[:100]!r} is not served here{suggestion}"
@@ -212,12 +219,17 @@ class Resolver:
                 return self._follow(name, rule, ("upstream", upstream, "alias", glob), walk)
         return (self._unknown(name, walk),)
 
+    @property
+    def default(self) -> str:
+        """The upstream that has names of which nobody knows, "" = they are refused."""
+        if self._models.unknown != "pass":
+            return ""
+        only = next(iter(self._adapters)) if len(self._adapters) == 1 else ""
+        return self._models.default_upstream or only
+
     def _unknown(self, name: str, walk: "_Walk") -> Target:
-        default = self._models.default_upstream
-        key = "default_upstream" if default else "unknown"
-        if not default and len(self._adapters) == 1:
-            default = next(iter(self._adapters))
-        if self._models.unknown == "pass" and default:
+        if default := self.default:
+            key = "default_upstream" if self._models.default_upstream else "unknown"
             walk.note(name, f"{default}/{name}", ("models", key))
             return Target(self._adapters[default], name)
         raise _Unserved(name, walk.asked)
@@ -229,7 +241,9 @@ class Resolver:
             for key, rule in rules.items():
                 for place, name in targets_of((*table, key), rule):
                     try:
-                        self._from_upstream(name, (), _Walk(name, _first))
+                        self._from_upstream(name, (), _Walk(name, _first, within=[(*table, key)]))
+                    except _Circle as circle:
+                        yield place, circle.refusal().message
                     except _Unserved as unserved:
                         hint = did_you_mean(unserved.name, listed)
                         yield place, f'"{name}" leads nowhere: no upstream is known to serve it{hint}'

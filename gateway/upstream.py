@@ -369,6 +369,16 @@ class Listing(Adapter, Protocol):
 
 
 @runtime_checkable
+class Awaited(Adapter, Protocol):
+    """An upstream that may not have told yet which models it has."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it has just been asked for the first time."""
+        ...
+
+
+@runtime_checkable
 class Fetching(Adapter, Protocol):
     """An upstream that says which files it fetches by their addresses; one that does not say it fetches all."""
 

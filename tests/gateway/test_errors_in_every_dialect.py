@@ -51,6 +51,7 @@ TABLE: dict[type[GatewayError], tuple[int, int, str | None, str]] = {
     errors.InternalError: (500, 500, "internal_error", "api_error"),
     errors.NotImplementedHere: (501, 501, "not_implemented", "api_error"),
     errors.NoCredential: (503, 503, "no_credential", "overloaded_error"),
+    errors.ModelsAwaited: (503, 503, "models_awaited", "overloaded_error"),
     errors.LimitsNotShared: (503, 503, "limits_not_shared", "overloaded_error"),
     errors.StoreUnavailable: (503, 503, "store_unavailable", "overloaded_error"),
     errors.Draining: (503, 503, "draining", "overloaded_error"),

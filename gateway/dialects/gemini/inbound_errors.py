@@ -25,6 +25,7 @@ _STATUS: Final[Mapping[type[GatewayError], str]] = {
     errors.UpstreamOverloaded: "UNAVAILABLE",
     errors.UpstreamTimeout: "DEADLINE_EXCEEDED",
     errors.NoCredential: "UNAVAILABLE",
+    errors.ModelsAwaited: "UNAVAILABLE",
     errors.LimitsNotShared: "UNAVAILABLE",
     errors.StoreUnavailable: "UNAVAILABLE",
     errors.Draining: "UNAVAILABLE",
