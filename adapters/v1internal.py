@@ -26,7 +26,7 @@ from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.adapters.v1internal_joining import Joining
 from gateway.adapters.v1internal_journey import V1InternalBackend, V1InternalJourney
 from gateway.adapters.v1internal_making import V1InternalMaking
-from gateway.adapters.v1internal_models import SHIPPED, read_models, read_quota
+from gateway.adapters.v1internal_models import SHIPPED, read_bucket_models, read_buckets, read_models, read_quota
 from gateway.adapters.v1internal_native import pass_through
 from gateway.adapters.v1internal_probes import Probes
 from gateway.adapters.v1internal_projects import Projects
@@ -76,8 +76,8 @@ class V1Internal(PooledUpstream[Account]):
             strict=loaded.config.translate.lossy == "strict",
         )
         self._questions = Probes(config, self._backend, self._control)
-        lists = config.envelope == "antigravity"  # the other one has no such call
-        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=lists)
+        self._buckets = config.envelope == "gemini-cli"
+        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=True)
         self._joining = Joining(pool, kept.keeper, self._control, self._backend.projects, self._survey, clock, logger)
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
@@ -175,8 +175,9 @@ class V1Internal(PooledUpstream[Account]):
 
     async def _listed_for(self, account: Account) -> Catalogue:
         body = await self._questions.list(account)
-        account.learn(Change(id=account.id, quota=read_quota(body, self._backend.clock.time())))
-        return read_models(body)
+        read, read_list = (read_buckets, read_bucket_models) if self._buckets else (read_quota, read_models)
+        account.learn(Change(id=account.id, quota=read(body, self._backend.clock.time())))
+        return read_list(body)
 
     async def _survey(self, account: Account) -> int:
         """Ask which models there are, and what is left of each; give how many there are."""

@@ -16,7 +16,7 @@ from gateway.dialects.gemini.wire import epoch
 from gateway.store.known import Quota
 from gateway.upstream import ModelInfo
 
-__all__ = ["SHIPPED", "read_buckets", "read_models", "read_quota"]
+__all__ = ["SHIPPED", "read_bucket_models", "read_buckets", "read_models", "read_quota"]
 
 _T = TypeVar("_T")
 
@@ -127,6 +127,15 @@ def read_buckets(body: bytes, now: float) -> dict[str, Quota]:
             known = found.get(bucket.model_id)
             found[bucket.model_id] = quota if known is None else min(known, quota, key=lambda one: one.remaining)
     return found
+
+
+def read_bucket_models(body: bytes) -> Catalogue:
+    """Read from the same answer which models there are, as it is the other client's only list; ValueError."""
+    names = [bucket.model_id for bucket in _read(_BUCKETS, body).buckets if bucket.model_id]
+    models = {name: SHIPPED.get(name) or ModelInfo(id=name) for name in names if not name.startswith(_INTERNAL)}
+    if not models:
+        raise ValueError("it names no models")
+    return Catalogue(models)
 
 
 def _quota(left: _Left, now: float) -> Quota | None:

@@ -43,16 +43,21 @@ class Probes:
 
     async def models(self, account: Account) -> Change:
         """Ask what is left for each model."""
-        if not self._buckets:
-            return Change(id=account.id, quota=self._quota(await self.list(account), read_quota))
-        if not account.project:  # the other client's question names one
-            return await self.project(account)
-        body = await self.ask(account, lambda transport, token: self._control.quota(transport, token, account.project))
-        return Change(id=account.id, quota=self._quota(body, read_buckets))
+        read = read_buckets if self._buckets else read_quota
+        return Change(id=account.id, quota=self._quota(await self.list(account), read))
 
     async def list(self, account: Account) -> bytes:
-        """Ask for the list of models."""
+        """Ask for the list of models, which the other client has only in what is left of each."""
+        if self._buckets:
+            return await self._list_buckets(account)
         return await self.ask(account, lambda transport, token: self._control.models(transport, token, account.project))
+
+    async def _list_buckets(self, account: Account) -> bytes:
+        if not account.project:  # the question names one
+            account.learn(await self.project(account))
+        if not account.project:
+            raise Failure(UpstreamMalformed("the account has no project yet"), "missing")
+        return await self.ask(account, lambda transport, token: self._control.quota(transport, token, account.project))
 
     async def userinfo(self, account: Account) -> Change:
         """Ask for the e-mail."""

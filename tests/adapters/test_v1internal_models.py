@@ -7,9 +7,10 @@ import pytest
 
 from gateway import ir
 from gateway.adapters.v1internal import V1Internal
-from gateway.adapters.v1internal_models import SHIPPED, read_models, read_quota
+from gateway.adapters.v1internal_models import SHIPPED, read_bucket_models, read_models, read_quota
 from gateway.upstream import ModelInfo
 from tests.adapters.site import Site
+from tests.fakes.v1internal_models import GEMINI_CLI
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +122,35 @@ async def test_a_fetched_list_outlives_a_restart(site: Site) -> None:
     adapter = await site.open(models=[])
     assert list(adapter.models()) == ["gemini-9"]
     site.fake.oauth.release()
+
+
+async def test_the_other_client_s_models_are_those_that_have_a_quota(site: Site) -> None:
+    site.fake.oauth.accounts["rt-1"].quotas = {"gemini-2.5-pro": 0.25}
+    adapter = await site.open(models=[], envelope="gemini-cli")
+    assert await adapter.listed() == ""
+    assert list(adapter.models()) == list(GEMINI_CLI)
+    assert adapter.credentials[0].row.quota["gemini-2.5-pro"].remaining == 0.25
+    assert site.fake.calls("fetchAvailableModels") == []
+
+
+async def test_the_other_client_s_list_waits_for_a_project(site: Site) -> None:
+    site.fake.oauth.accounts["rt-1"].state = "not_onboarded"
+    adapter = await site.open(models=[], envelope="gemini-cli")
+    assert await adapter.listed() == "the account has no project yet"
+    assert set(PROMISED) <= adapter.models().keys()
+    await site.ask()
+    await site.clock.advance(60)
+    await site.fake.wait_for("retrieveUserQuota")
+    while list(adapter.models()) != list(GEMINI_CLI):  # noqa: ASYNC110 - a list that is taken sets no event
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"buckets": []}', b'{"buckets": [{}]}', b'{"buckets": [{"modelId": 1}]}']
+)
+def test_buckets_that_name_no_model_are_no_list(body: bytes) -> None:
+    with pytest.raises(ValueError):
+        read_bucket_models(body)
 
 
 async def test_fetching_takes_no_turn(site: Site) -> None:
