@@ -96,6 +96,7 @@ class Connections(aiohttp.TCPConnector):
             ssl=trusts if trusts is not None else True,
             socket_factory=lively,
         )
+        self._factory: Callable[[], ResponseHandler] = partial(_Handler, loop=self._loop)  # type: ignore[assignment]
         self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_s)
         self._servers: dict[URL, aiohttp.ClientRequest] = {}
         self._head = lru_cache(maxsize=_HEADS)(self._written)
@@ -156,6 +157,16 @@ class Connections(aiohttp.TCPConnector):
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientResponseError) as error:
             raise NoTunnel(f"the proxy gives no tunnel: {reason(error)}") from None
+
+
+class _Handler(ResponseHandler):
+    """Tells of bytes that are no HTTP also whoever waits for the rest of an answer, whom aiohttp leaves waiting."""
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        super().set_exception(exc, exc if exc_cause is None else exc_cause)
+        answer = self._payload
+        if isinstance(exc, HttpProcessingError) and answer is not None and not answer.is_eof():
+            answer.set_exception(exc)
 
 
 class Answer:

@@ -329,7 +329,7 @@ class Response:
         content = self._raw.content
         try:
             data = await (content.readany() if self._inflater is None else self._inflated())
-        except (aiohttp.ClientError, OSError, RuntimeError, zlib.error) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError, zlib.error) as error:
             self.close()  # RuntimeError: aiohttp left the connection over a malformed chunk
             raise Broken(reason(bare(error))) from None  # aiohttp keeps the error where this frame leads to
         except TransportError:

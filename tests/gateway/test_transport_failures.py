@@ -220,6 +220,28 @@ async def test_chunk_that_is_none(transport: Transport) -> None:
     assert transport.open_responses == 0
 
 
+@pytest.mark.parametrize("body", [pytest.param(b"{}", id="whole"), pytest.param(b"x" * 2_000_000, id="in-pieces")])
+async def test_chunk_that_is_none_ends_the_wait_for_more(transport: Transport, body: bytes) -> None:
+    go = asyncio.Event()
+
+    async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + b"3\r\none\r\n")
+        await go.wait()
+        writer.write(b"zzz\r\n")
+
+    async with upstream(garbage) as server:
+        response = await post(transport, server.url, body)
+        assert await response.read() == b"one"
+        reading = asyncio.create_task(response.read())
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(Broken, match=r"^what it said is no HTTP$") as caught:
+            async with asyncio.timeout(patient(1)):
+                await reading
+    assert not caught.value.before_response
+    assert transport.open_responses == 0
+
+
 @pytest.mark.parametrize("answer", [saying(b"SSH-2.0\r\n\r\n"), resetting(), silence])
 async def test_failure_repeats_nothing_of_the_request(transport: Transport, answer: Answer) -> None:
     secret = "not-to-be-seen"
