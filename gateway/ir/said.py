@@ -1,4 +1,4 @@
-"""The words of an answer, kept until it ends, to be counted where an upstream has not counted them."""
+"""The words of an answer, to be counted where an upstream has not counted them; the last are kept until it ends."""
 
 from collections.abc import Sequence
 from itertools import compress
@@ -12,20 +12,24 @@ from .request import Request
 
 __all__ = ["Said"]
 
+_KEPT: Final = 1024  # events; what an endless answer has said before them is a number
 _TELLS: Final = frozenset({Alternative, ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
 
 
 class Said:
     """Hears the events of one answer."""
 
-    __slots__ = ("_heard",)
+    __slots__ = ("_counted", "_heard")
 
     def __init__(self) -> None:
         self._heard: list[Event] = []
+        self._counted = 0
 
     def hear(self, events: Sequence[Event]) -> None:
         """Keep what was said."""
         self._heard.extend(compress(events, map(_TELLS, map(type, events))))
+        if len(self._heard) > _KEPT:
+            self._count()
 
     def usage(self, told: Usage | None, request: Request, *, whole: bool) -> Usage | None:
         """Give what the upstream has told, where the answer is whole; what was asked and said, where it has not."""
@@ -38,7 +42,14 @@ class Said:
         return replace(known, input=known.input or estimate(request), output=output, total=None, estimated=True)
 
     def _output(self) -> int:
-        return estimate_text("".join(map(_words, self._heard)))
+        return self._counted + estimate_text("".join(map(_words, self._heard)))
+
+    def _count(self) -> None:
+        """Count what was said so far, but for the word that it may have ended in."""
+        words = "".join(map(_words, self._heard))
+        end = words.rfind(" ") + 1 or len(words)
+        self._counted += estimate_text(words[:end])
+        self._heard = [TextDelta(words[end:])]
 
 
 def _words(event: Event) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
 
 from gateway import ir
+from gateway.ir.estimate import estimate_text
 from gateway.ir.said import Said
 
 ASKED = ir.Request(model="m", turns=(ir.Turn(role="user", parts=(ir.Text(text="word"),)),))  # costs 6
@@ -87,3 +89,15 @@ def test_an_answer_that_broke_off_costs_what_was_said_at_least() -> None:
 def test_an_answer_that_nobody_waits_for_is_not_counted_yet(background: bool) -> None:
     asked = ir.Request(model="m", turns=(), thread=ir.Thread(background=background))
     assert (heard().usage(None, asked, whole=True) is None) is background
+
+
+def test_the_words_of_a_long_answer_are_not_kept() -> None:
+    said, text = Said(), "two words, and letters. " * 20_000
+    tracemalloc.start()
+    for start in range(0, len(text), 7):
+        said.hear([ir.TextDelta(text[start : start + 7])])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < len(text)
+    found = said.usage(None, ASKED, whole=False)
+    assert found == ir.Usage(input=6, output=estimate_text(text), estimated=True)
