@@ -144,6 +144,8 @@ class Passage:
         return whole
 
     def _edited(self, data: bytes) -> bytes:
+        if b"data" not in data:  # comments alone: no edit has to do with them
+            return data
         spans = [data[start:end] for start, end in _spans(data)]
         kept = [self._event(span) for span in spans]
         if kept == spans:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_chat.edits import trim
+from gateway.dialects.passage import Passage
 
 DELTA = '{"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":%s}}]%s}'
 SAID = '"say \\",\\"usage\\":null}\\n\\n"'
@@ -65,3 +67,11 @@ def test_of_a_chunk_that_is_left_out_nothing_stays_however_the_bytes_are_cut(end
     passage = OpenAIChat().passage(answering(include_usage=False))
     out = b"".join(passage.feed([ir.Passed(events[place : place + 1])]) for place in range(len(events)))
     assert out == f"{kept}{kept}data: [DONE]{end}".encode()
+
+
+def test_comments_are_looked_at_by_no_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand times a thousand of them, held back until the first words, would keep every other caller waiting."""
+    monkeypatch.setattr(Passage, "_event", None)
+    comments = b": still there\n\n" * 9
+    asked = replace(answering(include_usage=False), model="another name")
+    assert OpenAIChat().passage(asked).feed([ir.Passed(comments, quiet=True)]) == comments
