@@ -6,13 +6,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from gateway.errors import UpstreamMalformed
+
 from .estimate import estimate, estimate_text
 from .events import Alternative, ArgumentsDelta, BlockStarted, Event, TextDelta, ThinkingDelta, Usage
 from .request import Request
 
 __all__ = ["Said"]
 
-_KEPT: Final = 1024  # events; what an endless answer has said before them is a number
+_KEPT: Final = 1024  # events; what a long answer has said before them is a number
+_MOST: Final = 4_000_000  # tokens: no model says as much, and some callers' answers are put together in memory
 _TELLS: Final = frozenset({Alternative, ArgumentsDelta, BlockStarted, TextDelta, ThinkingDelta}).__contains__
 
 
@@ -26,7 +29,7 @@ class Said:
         self._counted = 0
 
     def hear(self, events: Sequence[Event]) -> None:
-        """Keep what was said."""
+        """Keep what was said; raise UpstreamMalformed for an answer that seems to have no end."""
         self._heard.extend(compress(events, map(_TELLS, map(type, events))))
         if len(self._heard) > _KEPT:
             self._count()
@@ -50,6 +53,8 @@ class Said:
         end = words.rfind(" ") + 1 or len(words)
         self._counted += estimate_text(words[:end])
         self._heard = [TextDelta(words[end:])]
+        if self._counted > _MOST:
+            raise UpstreamMalformed(f"the upstream's answer has no end: it has more than {_MOST:,} tokens")
 
 
 def _words(event: Event) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from gateway import ir
+from gateway.errors import UpstreamMalformed
+from gateway.ir import said as module
 from gateway.ir.estimate import estimate_text
 from gateway.ir.said import Said
 
@@ -89,6 +91,16 @@ def test_an_answer_that_broke_off_costs_what_was_said_at_least() -> None:
 def test_an_answer_that_nobody_waits_for_is_not_counted_yet(background: bool) -> None:
     asked = ir.Request(model="m", turns=(), thread=ir.Thread(background=background))
     assert (heard().usage(None, asked, whole=True) is None) is background
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 5_000)
+    said = Said()
+    for _ in range(4):
+        said.hear([ir.TextDelta("word ")] * 1_000)
+    with pytest.raises(UpstreamMalformed, match="has no end: it has more than 5,000 tokens"):
+        for _ in range(4):
+            said.hear([ir.TextDelta("word ")] * 1_000)
 
 
 def test_the_words_of_a_long_answer_are_not_kept() -> None:
