@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway.config.sources import Draft, KeyPath, Text, as_list, as_tree
+from gateway.config.sources import DEFAULT, Draft, KeyPath, Text, as_list, as_tree
 from gateway.config.upstreams import v1internal_names
 from gateway.config.variables import Variables
 
@@ -79,7 +79,10 @@ class _Resolver:
     def items(self, items: list[object], path: KeyPath) -> object:
         resolved = [self.value(item, (*path, index)) for index, item in enumerate(items)]
         kept = [item for item in resolved if item is not _UNSET]
-        return kept if kept or not items else _UNSET
+        if kept or not items:
+            return kept
+        self.draft.sources[path] = DEFAULT
+        return _UNSET
 
     def text(self, value: str, path: KeyPath) -> object:
         scheme, colon, name = value.partition(":")
@@ -93,6 +96,8 @@ class _Resolver:
             self.draft.unset[path] = f"environment variable {name} is not set"
             if _strict(path):
                 self.draft.report(path, self.draft.unset[path])
+            else:
+                self.draft.sources[path] = DEFAULT
             return _UNSET
         return self.filled(value, path, f"environment variable {name} is set but empty")
 

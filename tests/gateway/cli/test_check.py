@@ -77,6 +77,13 @@ def test_each_value_stands_with_its_source(run: Run, write: Write, monkeypatch: 
     assert lines["usage.log_every"] == "60 (gateway.toml:5)"
 
 
+def test_a_reference_to_an_unset_variable_gives_nothing(run: Run, write: Write) -> None:
+    write('[server]\nport = "env:NOT_SET"\n[retry]\non = ["env:NOT_SET"]\n')
+    lines = {line.split()[0]: line for line in run("check").out.splitlines()}
+    assert lines["server.port"].endswith("8045   (default)")
+    assert lines["retry.on"].endswith("(default)")
+
+
 def test_without_a_file_it_says_so(run: Run) -> None:
     assert run("check").out.startswith("configuration: none, built-in defaults\n")
 
