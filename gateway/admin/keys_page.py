@@ -67,6 +67,7 @@ class KeysPage:
         done = visit.query.get("done", "")
         values = {
             "keys": await self._known(),
+            "closed": self._is_closed(),
             "hindrance": self._services.hindrance() if self._services.has_limits else "",
             "month": iso(self._month())[:10],
             "done": done if visit.method == "GET" else "",
@@ -95,6 +96,10 @@ class KeysPage:
         except GatewayError as error:
             return await self._list(visit, error)
         return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{urlencode({'done': name})}"})
+
+    def _is_closed(self) -> bool:
+        anyway = self._services.loaded.config.auth.allow_anonymous == "always"
+        return bool(self._services.keyring) and not anyway
 
     async def _known(self) -> list[_Key]:
         keyring, ledger = self._services.keyring, self._services.ledger

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.cli.doctor_finding import Finding, ok, problem, warning
 from gateway.cli.exposed import is_exposed, mode_of, secret_files
-from gateway.cli.keys_work import stored
+from gateway.cli.keys_work import ever_stored
 from gateway.cli.unfit import closed_log
 from gateway.config import (
     SAMPLE_KEYS,
@@ -76,12 +76,16 @@ def _keys(loaded: Loaded) -> Iterator[Finding]:
     over = [one.name for one in config.key if one.expires and one.expires < datetime.now(UTC)]
     if over:
         yield warning("keys", f"over: {', '.join(over)}", "give them another `expires`, or take them out")
-    made = stored_keys(loaded)
+    ever = _ever_stored(loaded)
+    made = [one for one in ever if not one.removed]
     over = [one.name for one in made if one.expires is not None and one.expires < time.time()]
     if over:
         yield warning("keys", f"over: {', '.join(over)}", "gateway keys revoke NAME, and make another one")
     count = len(config.auth.keys) + len(config.key) + len(made)
-    yield ok("keys", f"{count} keys" if count else f"no keys, anonymous access: {config.auth.allow_anonymous}")
+    if not count and ever and config.auth.allow_anonymous != "always":
+        yield warning("keys", "none that lets anybody in: the last one was revoked", "gateway keys new NAME")
+    else:
+        yield ok("keys", f"{count} keys" if count else f"no keys, anonymous access: {config.auth.allow_anonymous}")
 
 
 def _bind(loaded: Loaded) -> Iterator[Finding]:
@@ -96,8 +100,12 @@ def _bind(loaded: Loaded) -> Iterator[Finding]:
 
 def stored_keys(loaded: Loaded) -> Sequence[StoredKey]:
     """Read the keys that were made at run time; none where they cannot be read, which the look at the store tells."""
+    return [one for one in _ever_stored(loaded) if not one.removed]
+
+
+def _ever_stored(loaded: Loaded) -> Sequence[StoredKey]:
     try:
-        return stored(loaded)
+        return ever_stored(loaded)
     except ConfigError:
         return ()
 

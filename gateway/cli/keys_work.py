@@ -21,7 +21,7 @@ from gateway.store.keys import KeyStore
 from gateway.store.stored import KeyProblem, StoreFailed
 from gateway.store.stored_keys import KeyExists, StoredKey
 
-__all__ = ["make", "plain", "revoke", "rows", "stored", "table", "unserved"]
+__all__ = ["ever_stored", "make", "plain", "revoke", "rows", "stored", "table", "unserved"]
 
 _ENCRYPTION_KEY: Final[KeyPath] = ("store", "encryption_key")
 _HEAD: Final = ("NAME", "KEY", "SCOPES", "EXPIRES (UTC)", "LAST USED (UTC)", "SOURCE")
@@ -85,12 +85,17 @@ def revoke(loaded: Loaded, name: str) -> None:
 
 def stored(loaded: Loaded) -> Sequence[StoredKey]:
     """Read the keys that were made at run time and are not revoked; raise ConfigError. Nothing is made."""
+    return [key for key in ever_stored(loaded) if not key.removed]
+
+
+def ever_stored(loaded: Loaded) -> Sequence[StoredKey]:
+    """Read the keys that were made at run time, revoked ones too; raise ConfigError. Nothing is made."""
     file = file_of(loaded)
     if file is None:
         with _opened(replace(loaded, read_only=True)) as store:
-            return _living(store.all())
+            return store.all()
     try:
-        return _living(file.all())
+        return file.all()
     except StoreFailed as failed:
         raise ConfigError([Problem(file.place, None, str(failed))]) from None
     finally:
@@ -153,10 +158,6 @@ def _opened(loaded: Loaded) -> Generator[KeyStore]:
     with told(loaded, store):
         store.open()
         yield store
-
-
-def _living(keys: Sequence[StoredKey]) -> Sequence[StoredKey]:
-    return [key for key in keys if not key.removed]
 
 
 def _refused(message: str) -> ConfigError:

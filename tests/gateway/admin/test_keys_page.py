@@ -51,6 +51,18 @@ async def test_a_key_is_revoked_by_its_form(tmp_path: Path) -> None:
     assert (again.status_code, "no key is named" in again.text) == (404, True)
 
 
+async def test_where_the_last_key_was_revoked_nobody_is_said_to_come_in_without(tmp_path: Path) -> None:
+    async with visiting(made(tmp_path)) as http:
+        token = await log_in(http)
+        before = await http.get("/admin/keys")
+        await http.post("/admin/keys", data={"csrf": token, "name": "bob", "scopes": "chat"})
+        await http.post("/admin/keys/bob/revoke", data={"csrf": token})
+        after = await http.get("/admin/keys")
+    assert "programs on this machine may ask without one" in before.text
+    assert "programs on this machine may ask without one" not in after.text
+    assert "Nobody comes in without one" in after.text
+
+
 async def test_what_is_wrong_is_said_beside_what_was_typed(tmp_path: Path) -> None:
     async with visiting(made(tmp_path)) as http:
         fields = {"name": "bob", "models": "<b>", "expires": "2001-01-01", "scopes": "chat"}

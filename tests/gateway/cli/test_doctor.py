@@ -187,6 +187,12 @@ def test_a_sample_key_and_one_that_is_over_are_warnings(examine: Any, write: Wri
     ]
 
 
+def test_that_the_last_key_was_revoked_is_a_warning(run: Run, examine: Any) -> None:
+    run("keys", "new", "alice")
+    run("keys", "revoke", "alice")
+    assert of(examine(), "keys") == [("warning", "none that lets anybody in: the last one was revoked")]
+
+
 # the port
 
 
