@@ -220,7 +220,7 @@ class RateLimited(CallerError):
 
 
 class TokensLimited(RateLimited):
-    """A limit in tokens that this gateway sets for the key; OpenAI's callers are told so (dialects.md §3.1)."""
+    """A limit in tokens that this gateway sets for the key; OpenAI's callers are told so by the type."""
 
 
 class HeadTooLarge(CallerError):

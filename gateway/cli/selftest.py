@@ -64,7 +64,7 @@ def _url(context: click.Context, parameter: click.Parameter, given: str | None) 
     envvar="GATEWAY_API_KEY",
     show_envvar=True,
     default="",
-    help="A key for URL; `ps` shows it, a variable not.",
+    help="A key for URL; `ps` shows it, but not GATEWAY_API_KEY.",
 )
 @click.option(
     "--header", "headers", metavar="NAME: VALUE", multiple=True, callback=_headers, help="For each request; repeatable."
