@@ -38,7 +38,19 @@ MORE = {
     "GATEWAY_ADMIN_PASSWORD": "long enough",
 }
 # programs that are not run; what their lines name is looked at below
-FOREIGN = {"cd", "cp", "docker", "kubectl", "systemctl", "journalctl", "claude", "codex", "gemini", "python3"}
+FOREIGN = {
+    "cd",
+    "cp",
+    "docker",
+    "kubectl",
+    "systemctl",
+    "systemd-run",
+    "journalctl",
+    "claude",
+    "codex",
+    "gemini",
+    "python3",
+}
 
 
 @pytest.fixture(scope="module")
