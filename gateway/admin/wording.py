@@ -21,7 +21,7 @@ def utc(time: float, now: float) -> str:
     today = datetime.fromtimestamp(now, UTC)
     day = f"{then.day} {then:%b} " if then.date() != today.date() else ""
     year = f"{then.year} " if then.year != today.year else ""
-    return f"{year}{day}{then:%H:%M} UTC"
+    return f"{day}{year}{then:%H:%M} UTC"
 
 
 def span(seconds: float) -> str:
