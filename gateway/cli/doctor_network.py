@@ -102,6 +102,8 @@ def _remedy(trouble: str) -> str:
         return "let this machine trust the certificate (SSL_CERT_FILE), or look who stands between"
     if any(said in words for said in ("name or service", "resolution", "nodename", "no address", "domain name")):
         return "look at the spelling of the address, and at this machine's DNS"
+    if "refused" in words:
+        return "start the server there, or look at the port of the address; a firewall may refuse, too"
     return "let this machine's firewall pass it, or name a proxy in HTTPS_PROXY"
 
 

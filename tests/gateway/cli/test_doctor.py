@@ -271,7 +271,7 @@ async def test_the_clock_is_compared_with_the_servers(
 @pytest.mark.parametrize(
     ("url", "reason", "fix"),
     [
-        ("http://127.0.0.1:9", "Connection refused", "let this machine's firewall pass it"),
+        ("http://127.0.0.1:9", "Connection refused", "start the server there"),
         ("http://upstream.invalid", "no connection to upstream.invalid:80: ", "look at the spelling of the address"),
     ],
 )
