@@ -5,7 +5,6 @@ together, too.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +13,7 @@ from msgspec import Raw, Struct
 from gateway.dialects import Answering
 from gateway.dialects.edits import Fields, mended, read
 
-from .outbound_blocks import Blocks, CallBlock
+from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
 
 __all__ = ["PIECES", "Numbers", "tells_of_calls"]
@@ -92,23 +91,17 @@ class Numbers:
         if piece is None or given is None:
             return raw
         named = piece.function or piece.custom
-        said = {one: (one.given, one.called) for one in blocks.calls}
-        call = blocks.call(piece.index, piece.id or "", (named and named.name) or "")
+        of = piece.index, piece.id or "", (named and named.name) or ""
+        before = blocks.known(*of)
+        said = ("", "") if before is None else (before.given, before.called)
+        call = blocks.call(*of)
         if piece.function is not None:
             call.argue(arguments_of(piece.function.arguments))
-        fields = _once(given, *said.get(call, ("", "")))
-        number = _number(call, blocks.calls)
-        if number != piece.index:
+        fields = _once(given, *said)
+        if call.number != piece.index:
             self.moved = True
-            fields = {**fields, "index": Raw(_encode(number))}
+            fields = {**fields, "index": Raw(_encode(call.number))}
         return raw if fields is given else Raw(_encode(fields))
-
-
-def _number(call: CallBlock, calls: Sequence[CallBlock]) -> int:
-    """Give the index that the upstream has for a call, unless it has none or an earlier call has it, too."""
-    place = calls.index(call)
-    taken = {one.index for one in calls[:place]}
-    return place if call.index is None or call.index in taken else call.index
 
 
 def _once(fields: Fields, given: str, called: str) -> Fields:

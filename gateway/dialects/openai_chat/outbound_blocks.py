@@ -19,16 +19,18 @@ from gateway.dialects.gemini.names import call_ids, map_id
 __all__ = ["Block", "Blocks", "CallBlock"]
 
 _ID_DIGITS: Final = 24
+_BLANKS: Final = " \t\r\n"  # of JSON
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Block:
-    """A block of words, or one that came whole."""
+    """A block of words, or one that came whole. `news`: where it says that it may be complete now."""
 
     def __init__(self, kind: ir.BlockKind) -> None:
         self.kind: ir.BlockKind = kind
         self.held: list[ir.Event] = []
         self.open = self.ended = False
+        self.news: dict[Block, None] = {}
 
     @property
     def ready(self) -> bool:
@@ -54,9 +56,40 @@ class Block:
         return []
 
 
+class Depth:
+    """How deep a JSON text is nested at its end, while it comes in pieces."""
+
+    __slots__ = ("_depth", "_left")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._left = ""  # what the next piece goes on with: a string, an escape in it
+
+    def after(self, text: str) -> int:
+        """Take the next piece, and tell the depth behind it; one in a string is deeper."""
+        text = self._left + text
+        self._left = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
+        parts = text.removesuffix(self._left).replace("\\\\", "").replace('\\"', "").split('"')
+        inside = len(parts) % 2 == 0
+        if inside:
+            self._left = f'"{self._left}'
+        for part in parts[::2]:
+            self._depth += part.count("{") + part.count("[") - part.count("}") - part.count("]")
+        return self._depth + inside
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 class CallBlock(Block):
     """A tool call. `index`, `given` and `called`: by which its fragments are known; `name`: the caller's own.
 
+    `place`: which of the calls it is; `number`: its index, or the place if it has none or an earlier call has it, too.
     Arguments go out as they come once they begin like an object; what does not is held, to be made one.
     """
 
@@ -68,8 +101,12 @@ class CallBlock(Block):
         self.id = ""
         self.name = ""
         self.custom = False
+        self.place = self.number = 0
         self._pieces: list[str] = []
-        self._live = False
+        self._live = self._unlike = False
+        self._depth = Depth()
+        self._looked = 0  # at how many pieces
+        self._sound = self._broken = False
 
     @property
     def ready(self) -> bool:
@@ -84,13 +121,7 @@ class CallBlock(Block):
     @property
     def garbled(self) -> bool:
         """Whether what went out of its arguments is no whole object, or no JSON at all."""
-        if not self._live:
-            return False
-        try:
-            msgspec.json.decode("".join(self._pieces))
-        except (ValueError, RecursionError):
-            return True
-        return False
+        return self._live and not self._is_whole()
 
     def opening(self) -> ir.BlockStarted:
         """Give the event that opens it."""
@@ -105,13 +136,14 @@ class CallBlock(Block):
     def argue(self, text: str) -> None:
         """Take more of the arguments."""
         self._pieces.append(text)
+        if not self._live:
+            text = text.lstrip()
+            self._live = text.startswith("{") and not self._unlike
+            self._unlike = self._unlike or bool(text)
         if self._live:
             self.held.append(ir.ArgumentsDelta(text))
-            return
-        lead = "".join(self._pieces).lstrip()
-        if lead.startswith("{"):
-            self._live = True
-            self.held.append(ir.ArgumentsDelta(lead))
+            if text.rstrip().endswith("}"):
+                self.news[self] = None
 
     def closing(self) -> list[ir.Event]:
         """Give the rest of its arguments."""
@@ -120,6 +152,18 @@ class CallBlock(Block):
         if self.custom:
             return [ir.ArgumentsDelta('"}' if self._pieces else '{"input":""}')]
         return [ir.ArgumentsDelta(bytes(arguments("".join(self._pieces))).decode())]
+
+    def _is_whole(self) -> bool:
+        """Tell whether the arguments are one JSON object: each piece is looked at once, all of them when one closes."""
+        added = "".join(self._pieces[self._looked :])
+        self._looked = len(self._pieces)
+        if self._sound:
+            self._sound = not added.strip(_BLANKS)
+            self._broken = not self._sound
+        elif added and not self._broken and not self._depth.after(added):
+            self._sound = _is_json("".join(self._pieces))
+            self._broken = not self._sound
+        return self._sound
 
 
 class Blocks:
@@ -130,6 +174,10 @@ class Blocks:
         self.texts = 0
         self._salt = salt
         self._waiting: deque[Block] = deque()
+        self._news: dict[Block, None] = {}
+        self._by_index: dict[int, CallBlock] = {}
+        self._by_id: dict[str, CallBlock] = {}
+        self._by_both: dict[tuple[str, int | None], CallBlock] = {}
         self._ids: set[str] = set()
         self._turns = turns
         self._before: frozenset[str] | None = None
@@ -157,12 +205,11 @@ class Blocks:
 
     def call(self, index: int | None, given: str, name: str) -> CallBlock:
         """Find the call that a fragment belongs to, else begin one."""
-        found = self._known(index, given, name)
+        found = self.known(index, given, name)
         if found is None:
-            found = CallBlock(index, given)
-            self.add(found)
-            self.calls.append(found)
-        found.given = found.given or given
+            found = self._begun(index)
+        if given and not found.given:
+            self._identified(found, given)
         found.called = found.called or name
         return found
 
@@ -192,30 +239,56 @@ class Blocks:
 
     def add(self, block: Block) -> Block:
         """Add a block; those before it that are complete end."""
-        for before in self._waiting:
+        for before in self._news:
             before.ended = before.ended or before.complete
+        self._news.clear()
+        self._news[block] = None
+        block.news = self._news
         self.texts += block.kind == "text"
         self._waiting.append(block)
         return block
 
-    def _known(self, index: int | None, given: str, name: str) -> CallBlock | None:
+    def known(self, index: int | None, given: str, name: str) -> CallBlock | None:
         """Find a call by its id, else by its index, else take the last one.
 
         Some servers leave out the index or count none up, some repeat the id and the name, some make a new id for each
         fragment; a fragment with another id and a name is another call.
         """
-        of_id = (call for call in reversed(self.calls) if given and call.given == given)
-        found = next((call for call in of_id if index is None or call.index in (None, index)), None)
-        if found is not None:
-            return found
+        of_id = self._of_id(index, given)
+        if of_id is not None:
+            return of_id
         if index is not None:
-            found = next((call for call in reversed(self.calls) if call.index == index), None)
+            found = self._by_index.get(index)
             return None if found is not None and given and found.given and name else found
         last = self.calls[-1] if self.calls else None
         if last is None or not name:
             return last
         another = last.complete or bool(given and last.given) or name != last.called
         return None if another else last
+
+    def _of_id(self, index: int | None, given: str) -> CallBlock | None:
+        """Find the last call of an id whose index is none, or this one."""
+        if index is None:
+            return self._by_id.get(given)
+        one, other = self._by_both.get((given, index)), self._by_both.get((given, None))
+        return other if one is None or (other is not None and other.place > one.place) else one
+
+    def _begun(self, index: int | None) -> CallBlock:
+        call = CallBlock(index, "")
+        call.place = call.number = len(self.calls)
+        if index is not None:
+            call.number = call.place if index in self._by_index else index
+            self._by_index[index] = call
+        self.add(call)
+        self.calls.append(call)
+        return call
+
+    def _identified(self, call: CallBlock, given: str) -> None:
+        call.given = given
+        if self._by_id.get(given, call).place <= call.place:
+            self._by_id[given] = call
+        if self._by_both.get((given, call.index), call).place <= call.place:
+            self._by_both[given, call.index] = call
 
     def _new_id(self, given: str) -> str:
         """Make the id legal, and unlike the others of the conversation: always the same for the same answer."""
