@@ -20,9 +20,15 @@ def cited_texts(reply: Reply) -> Mapping[int, Sequence[CitationDelta]]:
     spoken = [(at, text) for at, text in texts if text] or texts
     cited: dict[int, list[CitationDelta]] = defaultdict(list)
     places = reply.cited or (-1,) * len(reply.citations)
-    for source, place in zip(reply.citations, places, strict=True):
-        own = [at for at, _ in spoken if at == place]
-        having = own or [at for at, text in spoken if source.text and source.text in text]
-        if spoken:
-            cited[(having or [spoken[-1][0]])[-1]].append(source)
+    own = {at for at, _ in spoken}
+    having: dict[str, int] = {}
+    for source, place in zip(reply.citations, places, strict=True) if spoken else ():
+        if place not in own and source.text not in having:
+            having[source.text] = _having(source.text, spoken)
+        cited[place if place in own else having[source.text]].append(source)
     return cited
+
+
+def _having(words: str, spoken: Sequence[tuple[int, str]]) -> int:
+    """Give the place of the last text that has these words, else of the last one."""
+    return next((at for at, text in reversed(spoken) if words and words in text), spoken[-1][0])

@@ -149,19 +149,18 @@ def sources(opaque: Sequence[ir.OpaqueEvent], citations: Sequence[ir.CitationDel
     grounding: JSON = {"webSearchQueries": [*queries]} if queries else {}
     if citations:
         titles = {one.url: one.title for one in citations}
-        places = list(titles)
+        places = {url: place for place, url in enumerate(titles)}
         grounding["groundingChunks"] = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
         grounding["groundingSupports"] = [
-            {"segment": _segment(one), "groundingChunkIndices": [places.index(one.url)]} for one in citations
+            {"segment": _segment(one), "groundingChunkIndices": [places[one.url]]} for one in citations
         ]
     return {"groundingMetadata": grounding} if grounding else {}
 
 
-def placed(source: ir.CitationDelta, text: str, before: int) -> ir.CitationDelta:
-    """Give a source's place in the whole answer, with the words there: `before` bytes stand before its own `text`."""
+def placed(source: ir.CitationDelta, data: bytes, before: int) -> ir.CitationDelta:
+    """Give a source's place in the whole answer, with the words there: `before` bytes stand before its own `data`."""
     if source.end is None:
         return source
-    data = text.encode()
     end = min(max(source.end, 0), len(data))
     start = min(max(source.start or 0, 0), end)
     words = data[start:end].decode("utf-8", "ignore")

@@ -141,9 +141,9 @@ class GeminiStream:
         self._sources.append(event)
 
     def _end_text(self) -> None:
-        text = "".join(self._texts)
-        self._citations += [placed(source, text, self._before) for source in self._sources]
-        self._before += len(text.encode())
+        data = "".join(self._texts).encode()
+        self._citations += [placed(source, data, self._before) for source in self._sources]
+        self._before += len(data)
         self._texts.clear()
         self._sources.clear()
 

@@ -76,8 +76,9 @@ def _placed(reply: ir.Reply) -> Iterator[ir.CitationDelta]:
     cited = ir.cited_texts(reply)
     for at, block in enumerate(reply.parts if cited else ()):
         if isinstance(block, ir.Text):
-            yield from (placed(source, block.text, before) for source in cited.get(at, ()))
-            before += len(block.text.encode())
+            data = block.text.encode()
+            yield from (placed(source, data, before) for source in cited.get(at, ()))
+            before += len(data)
 
 
 def joined(chunks: Sequence[Raw]) -> bytes:

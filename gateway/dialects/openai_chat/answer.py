@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.logprobs import write_logprobs
+from gateway.dialects.places import Places
 from gateway.dialects.shown import data_url
 
 from .tools import LEGACY
@@ -329,16 +330,9 @@ def picture(media_type: str, data: str, index: int) -> Picture:
     return Picture(PictureURL(data_url(media_type, data)), index)
 
 
-def annotation(source: ir.CitationDelta, text: str, before: int) -> Annotation:
+def annotation(source: ir.CitationDelta, text: Places, before: int) -> Annotation:
     """Give a source's place in the content: `text` is the cited block, after `before` characters."""
-    start = _characters(text, max(source.start or 0, 0))
-    end = len(text) if source.end is None else max(start, _characters(text, max(source.end, 0)))
+    start = text.to_characters(max(source.start or 0, 0))
+    end = text.length if source.end is None else max(start, text.to_characters(max(source.end, 0)))
     place = Citation(start_index=before + start, end_index=before + end, title=source.title, url=source.url)
     return Annotation(place)
-
-
-def _characters(text: str, count: int) -> int:
-    """Turn a count of UTF-8 bytes into one of characters."""
-    if text.isascii():
-        return min(count, len(text))
-    return len(text.encode()[:count].decode("utf-8", "ignore"))

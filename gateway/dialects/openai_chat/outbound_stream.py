@@ -19,6 +19,7 @@ from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import NO_CALL, BlockReader, cut
+from gateway.dialects.places import Places
 from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
 
@@ -114,7 +115,8 @@ class StreamReader(BlockReader):
         self._said = False
         self._finish: str | None = None
         self._refusal: list[str] = []
-        self._text: list[str] = []  # of the last text block
+        self._text = Places()  # of the last text block
+        self._pieces: list[str] = []  # that come behind it
         self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
         self._others: dict[int, StreamReader] = {}
 
@@ -277,7 +279,7 @@ class StreamReader(BlockReader):
             if self._tokens:
                 self._tell()
             self._add_text(ir.TextDelta(text))
-            self._text.append(text)
+            self._pieces.append(text)
 
     def _tell(self) -> None:
         self._add_text(ir.LogprobsDelta(self._tokens))
@@ -285,11 +287,14 @@ class StreamReader(BlockReader):
 
     def _add_text(self, event: ir.Event) -> None:
         if self._blocks.say("text", event):
-            self._text = []
+            self._pieces, self._text = [], Places()
 
     def _cite(self, source: _Source) -> None:
         """Write a source into the last text; its place counts characters there, and bytes here."""
-        text = "".join(self._text)
+        text = self._text
+        for piece in self._pieces:
+            text.add(piece)
+        self._pieces.clear()
         placed = self._blocks.texts == 1 and source.start_index is not None and source.end_index is not None
         start, end = (source.start_index or 0, source.end_index or 0) if placed else (0, 0)
         start, end = max(start, 0), max(start, end, 0)
@@ -297,9 +302,9 @@ class StreamReader(BlockReader):
             ir.CitationDelta(
                 url=source.url,
                 title=source.title or "",
-                start=len(text[:start].encode()) if placed else None,
-                end=len(text[:end].encode()) if placed else None,
-                text=text[start:end],
+                start=text.to_bytes(start) if placed else None,
+                end=text.to_bytes(end) if placed else None,
+                text=text.between(start, end),
             )
         )
 

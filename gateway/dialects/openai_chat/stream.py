@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.places import Places
 from gateway.dialects.shown import markdown
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import event as sse_event
@@ -192,7 +193,9 @@ class ChatStream:
 
     def _end_text(self) -> None:
         text = "".join(self._texts)
-        self._annotations += [answer.annotation(source, text, self._before) for source in self._sources]
+        if self._sources:
+            places = Places(text)
+            self._annotations += [answer.annotation(source, places, self._before) for source in self._sources]
         self._before += len(text)
         self._texts, self._sources = [], []
         self._signature.text(self._block_signature)

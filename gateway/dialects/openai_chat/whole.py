@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct
 
 from gateway import ir
 from gateway.dialects import Answering
+from gateway.dialects.places import Places
 from gateway.dialects.shown import markdown
 
 from . import answer
@@ -106,8 +107,8 @@ class _Message:
         match part:
             case ir.Text(text=text, signature=signature):
                 if at in self._cited:
-                    before = sum(map(len, self._content))
-                    self._annotations += [answer.annotation(source, text, before) for source in self._cited[at]]
+                    before, places = sum(map(len, self._content)), Places(text)
+                    self._annotations += [answer.annotation(source, places, before) for source in self._cited[at]]
                 self._content.append(text)
                 self._signature.text(signature)
             case ir.Thinking(text=text, signature=signature):

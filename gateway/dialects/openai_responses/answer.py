@@ -10,6 +10,7 @@ from gateway import errors, ir
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import JSON
 from gateway.dialects.openai_chat.answer import annotation
+from gateway.dialects.places import Places
 
 __all__ = [
     "ITEM_ID",
@@ -133,7 +134,7 @@ def failure(error: errors.GatewayError) -> JSON:
     return {"code": _TOO_LONG if error.code == _TOO_LONG else kind, "message": error.message}
 
 
-def citation(source: ir.CitationDelta, text: str) -> JSON:
+def citation(source: ir.CitationDelta, text: Places) -> JSON:
     """Make the annotation of a source; its indices count characters of the part."""
     place = annotation(source, text, 0).url_citation
     return {"type": "url_citation", **msgspec.structs.asdict(place)}

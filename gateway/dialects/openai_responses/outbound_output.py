@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.openai_chat.outbound_blocks import Block, Blocks, CallBlock
 from gateway.dialects.openai_chat.outbound_wire import arguments_of
+from gateway.dialects.places import Places
 
 from .outbound_wire import Item, Part, read_annotation
 
@@ -96,9 +97,9 @@ class _Text:
         if self._is_over:
             return
         sources = part.annotations
-        said = str(self._words)
         given = sources if sources and len(sources) >= len(self._sources) else self._sources
-        cited = [source for raw in given if (source := read_annotation(raw, said)) is not None]
+        places = Places(str(self._words) if given else "")
+        cited = [source for raw in given if (source := read_annotation(raw, places)) is not None]
         if cited:
             self._opened().held += cited
         if self._block is not None:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
+from gateway.dialects.places import Places
 
 __all__ = [
     "MAKING",
@@ -200,7 +201,7 @@ def read_item(raw: Raw, known: frozenset[str]) -> Item:
     return _read(raw, _ITEM) if kind in known else Item(type=kind)
 
 
-def read_annotation(raw: Raw, text: str) -> ir.CitationDelta | None:
+def read_annotation(raw: Raw, text: Places) -> ir.CitationDelta | None:
     """Read a source of `text`, whose indices count characters; None for one without an address."""
     try:
         given = _ANNOTATION.decode(raw)
@@ -214,7 +215,7 @@ def read_annotation(raw: Raw, text: str) -> ir.CitationDelta | None:
     return ir.CitationDelta(
         url=given.url,
         title=given.title or "",
-        start=len(text[:start].encode("utf-8", "replace")),
-        end=len(text[:end].encode("utf-8", "replace")),
-        text=text[start:end],
+        start=text.to_bytes(start),
+        end=text.to_bytes(end),
+        text=text.between(start, end),
     )

@@ -19,6 +19,7 @@ from gateway.dialects.content import is_whole
 from gateway.dialects.gemini.names import map_id
 from gateway.dialects.logprobs import write_logprobs
 from gateway.dialects.openai_chat.answer import free_text, refusal
+from gateway.dialects.places import Places
 from gateway.dialects.shown import markdown
 
 from . import answer
@@ -294,7 +295,8 @@ class Output:
         text = "".join(self._pieces)
         part: JSON = {**words.blank, words.field: text}
         if self._sources:
-            part["annotations"] = [answer.citation(source, text) for source in self._sources]
+            places = Places(text)
+            part["annotations"] = [answer.citation(source, places) for source in self._sources]
         if self._tokens:
             self._told()
         if self._likely:
