@@ -1,7 +1,7 @@
 """What is mended in a conversation that an Anthropic caller sends to Anthropic: each mend is one edit of the table."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import compress, takewhile
 from typing import Final, Protocol
 
@@ -199,13 +199,22 @@ def _ended(words: _Words) -> None:
 
 def _filled(blocks: Sequence[Fields]) -> list[Fields]:
     kept: list[Fields] = []
+    blanks: list[str] = []  # behind the last one
     for block in blocks:
         text = read(block.get("text", _NULL), _TEXT) if _kind(block) == "text" else None
         if text is None or text.strip():
+            _put_behind(kept, blanks)
             kept.append(block)
         elif text and kept and _kind(kept[-1]) == "text":
-            kept[-1] = {**kept[-1], "text": Raw(_encode(_name(kept[-1], "text") + text))}
+            blanks.append(text)
+    _put_behind(kept, blanks)
     return kept
+
+
+def _put_behind(kept: list[Fields], blanks: list[str]) -> None:
+    if blanks:
+        kept[-1] = {**kept[-1], "text": Raw(_encode("".join((_name(kept[-1], "text"), *blanks))))}
+        blanks.clear()
 
 
 def shown(words: _Words) -> None:
@@ -316,28 +325,66 @@ def answered(words: _Words) -> None:
     """
     if not _has_tools(words):
         return
-    messages = _answered_once(words)
-    place, changed = 0, messages != words.many("messages")
-    while place + 1 < len(messages):
-        following = messages[place + 1]
-        missing = _missing(messages[place], following)
-        apart = _apart(messages, place, missing)
-        if apart is not None:
-            messages[apart : apart + 2] = [_joined(*messages[apart : apart + 2])]
-            changed = True
+    said: list[Fields] = []
+    left = _answered_once(words)[::-1]  # the next one last
+    behind = _Behind(left)
+    while left:
+        message = left.pop()
+        missing = _missing(message, left[-1]) if left else []
+        results = behind.results() if missing else {}
+        known = [results[one] for one in missing if one in results]
+        if known and _role(left[-1]) == "assistant":
+            left.append(_joined([message, *_taken(left, behind.start)]))
             continue
-        if missing and _role(following) == "system" and _brought(messages, place + 1, missing):
-            changed = True
-            continue
-        results = [_interrupted(one) for one in missing]
-        if results and _role(following) == "user":
-            messages[place + 1] = {**following, "content": Raw(_encode([*results, *_given(following)]))}
-        elif results:
-            messages.insert(place + 1, {"role": _USER, "content": Raw(_encode(results))})
-        changed = changed or bool(results)
-        place += 1
-    if changed:
-        words.put("messages", messages)
+        if known:
+            left.append(_joined(_taken(left, behind.start - max(known) - 1)))
+        if known or (missing and _role(left[-1]) == "system" and _brought(left, {*missing})):
+            missing = _missing(message, left[-1])
+        said.append(message)
+        interrupted = [_interrupted(one) for one in missing]
+        if interrupted and _role(left[-1]) == "user":
+            left[-1] = {**left[-1], "content": Raw(_encode([*interrupted, *_given(left[-1])]))}
+        elif interrupted:
+            said.append({"role": _USER, "content": Raw(_encode(interrupted))})
+    if said != words.many("messages"):
+        words.put("messages", said)
+
+
+class _Behind:
+    """What the user says behind the model's messages in a row, of a conversation whose next message is the last here.
+
+    `start`: how many messages are left from there on.
+    """
+
+    def __init__(self, left: Sequence[Fields]) -> None:
+        self._left = left
+        self.start = len(left) + 1
+        self._results: dict[str, int] = {}
+
+    def results(self) -> Mapping[str, int]:
+        """Give in which of the user's messages the result of a call stands; all calls in a row look there."""
+        left = self._left
+        if self.start > len(left):
+            self._results = {}
+            self.start = end = _end(left, len(left), lambda role: role == "assistant")
+            for at in reversed(range(_end(left, end, lambda role: role == "user"), end)):
+                for block in _blocks(left[at]):
+                    self._results.setdefault(_name(block, "tool_use_id"), end - 1 - at)
+        return self._results
+
+
+def _end(left: Sequence[Fields], at: int, goes_on: Callable[[str], bool]) -> int:
+    """Give how many messages are left behind those in a row whose roles are such."""
+    while at and goes_on(_role(left[at - 1])):
+        at -= 1
+    return at
+
+
+def _taken(left: list[Fields], size: int) -> list[Fields]:
+    """Take messages until so many are left."""
+    taken = left[size:][::-1]
+    del left[size:]
+    return taken
 
 
 def _answered_once(words: _Words) -> list[Fields]:
@@ -376,40 +423,28 @@ def _is_last(block: Fields, later: set[str]) -> bool:
     return True
 
 
-def _apart(messages: Sequence[Fields], place: int, missing: Collection[str]) -> int | None:
-    """Tell which message is to be one with that behind it, so that a result comes next to its call; None = none is."""
-    if not missing:
-        return None
-    after = place + 1
-    while after < len(messages) and _role(messages[after]) == "assistant":
-        after += 1
-    answers = takewhile(lambda one: _role(one) == "user", messages[after:])
-    if all(_name(block, "tool_use_id") not in missing for message in answers for block in _blocks(message)):
-        return None
-    return after if after == place + 1 else place
-
-
-def _brought(messages: list[Fields], start: int, missing: Collection[str]) -> bool:
+def _brought(left: list[Fields], missing: Collection[str]) -> bool:
     """Bring results in front of the instructions that stand before them; tell whether there were any."""
-    end = next((at for at in range(start, len(messages)) if _role(messages[at]) == "assistant"), len(messages))
     found: list[Fields] = []
     others: list[Fields] = []
-    for message in messages[start:end]:
+    end = _end(left, len(left), lambda role: role != "assistant")
+    for message in reversed(left[end:]):
         blocks = _blocks(message)
         results = [_kind(block) == "tool_result" and _name(block, "tool_use_id") in missing for block in blocks]
         found += compress(blocks, results)
         if not any(results):
             others.append(message)
         elif not all(results):
-            left = [block for block, result in zip(blocks, results, strict=True) if not result]
-            others.append({**message, "content": Raw(_encode(left))})
+            kept = [block for block, result in zip(blocks, results, strict=True) if not result]
+            others.append({**message, "content": Raw(_encode(kept))})
     if found:
-        messages[start:end] = [{"role": _USER, "content": Raw(_encode(found))}, *others]
+        left[end:] = [*reversed(others), {"role": _USER, "content": Raw(_encode(found))}]
     return bool(found)
 
 
-def _joined(first: Fields, second: Fields) -> Fields:
-    return {**first, "content": Raw(_encode([*_given(first), *_given(second)]))}
+def _joined(messages: Sequence[Fields]) -> Fields:
+    given = [block for message in messages for block in _given(message)]
+    return {**messages[0], "content": Raw(_encode(given))}
 
 
 def _missing(message: Fields, following: Fields) -> list[str]:

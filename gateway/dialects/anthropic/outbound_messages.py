@@ -8,12 +8,13 @@ the signature of the family that made them, and not without.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, ClassVar, Final
 
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, ranks, reminder, with_blank
+from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, ranks, reminder, takes_blank, with_blanks
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_history import Step, arrange
 
@@ -220,13 +221,18 @@ def leads_with_thoughts(messages: Iterable[Message]) -> bool:
 
 def _joined(said: list[_Said]) -> list[_Said]:
     """Put blank words to the words before them."""
-    whole: list[_Said] = []
-    for part, places in said:
-        if whole and (words := with_blank(whole[-1][0], part)):
-            whole[-1] = (words, whole[-1][1] + places)
+    runs: list[list[_Said]] = []
+    for one in said:
+        if runs and takes_blank(runs[-1][0][0], one[0]):
+            runs[-1].append(one)
         else:
-            whole.append((part, places))
-    return whole
+            runs.append([one])
+    return [_with_blanks(*run) if len(run) > 1 else run[0] for run in runs]
+
+
+def _with_blanks(first: _Said, *blanks: _Said) -> _Said:
+    part = with_blanks(first[0], [blank for blank, _ in blanks])
+    return part, tuple(chain(first[1], *(places for _, places in blanks)))
 
 
 def _ordered(said: list[_Said]) -> list[_Said]:

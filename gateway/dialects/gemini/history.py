@@ -38,9 +38,10 @@ __all__ = [
     "orphan",
     "ranks",
     "reminder",
+    "takes_blank",
     "text_of",
     "unique",
-    "with_blank",
+    "with_blanks",
     "write_contents",
 ]
 
@@ -134,6 +135,7 @@ def leads_with_thoughts(steps: Sequence[Step]) -> bool:
 def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> list[_Group]:
     groups: list[_Group] = []
     group: _Group | None = None
+    blanks: list[ir.Part] = []  # behind its last part
     claude = replay.family == "claude"
     for turn in turns:
         said = turn.role == "assistant"
@@ -141,21 +143,31 @@ def _groups(turns: Iterable[ir.Turn], replay: Replay, losses: list[ir.Loss]) -> 
             model = _BY_MODEL.get(type(part), said)
             # Gemini refuses empty text, unless it carries a signature; Claude refuses blank text too.
             if isinstance(part, ir.Text) and not (part.text.strip() if claude else part.text or part.signature):
-                if group is not None and group.model is model and (words := with_blank(group.parts[-1], part)):
-                    group.parts[-1] = words
+                if group is not None and group.model is model and takes_blank(group.parts[-1], part):
+                    blanks.append(part)
                 continue
+            if group is not None:
+                group.parts[-1] = with_blanks(group.parts[-1], blanks)
+                blanks.clear()
             if group is None or group.model is not model:
                 group = _Group(model=model, parts=[])
                 groups.append(group)
             group.parts.append(part)
+    if group is not None:
+        group.parts[-1] = with_blanks(group.parts[-1], blanks)
     return groups
 
 
-def with_blank(last: ir.Part, part: ir.Part) -> ir.Text | None:
-    """Give words with the blank behind them, which parts them from the next and may not stand alone."""
-    if not isinstance(last, ir.Text) or not isinstance(part, ir.Text) or part.text.strip():
-        return None
-    return replace(last, text=last.text + part.text)
+def takes_blank(last: ir.Part, part: ir.Part) -> bool:
+    """Tell whether a part is a blank behind words, which parts them from the next and may not stand alone."""
+    return isinstance(last, ir.Text) and isinstance(part, ir.Text) and not part.text.strip()
+
+
+def with_blanks(last: ir.Part, blanks: Sequence[ir.Part]) -> ir.Part:
+    """Give words with the blanks behind them."""
+    if not isinstance(last, ir.Text) or not blanks:
+        return last
+    return replace(last, text="".join(part.text for part in (last, *blanks) if isinstance(part, ir.Text)))
 
 
 def _handed_over(groups: Iterable[_Group], losses: list[ir.Loss]) -> list[_Group]:
