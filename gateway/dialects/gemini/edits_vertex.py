@@ -107,23 +107,25 @@ def _unknown(words: _Words) -> None:
 def _placed(contents: Sequence[Fields]) -> list[Fields]:
     """Give results the order of the calls before them; SDKs keep a step's chunks in a row."""
     placed: list[Fields] = []
-    called: list[str | None] = []
+    called: dict[str | None, int] = {}  # the places of calls, if their ids tell them apart
     for of_model, run in groupby(contents, lambda one: one.get("role") == _MODEL):
         said = list(run)
         if of_model:
             parts = [part for one in said for part in several(one.get("parts", _NULL))]
-            called = [_id(part) for part in parts if _is(_CALL, part)]
+            calls = [_id(part) for part in parts if _is(_CALL, part)]
+            called = {ident: place for place, ident in enumerate(calls)}
+            called = called if len(called) == len(calls) else {}
         placed += said if of_model else [_by_call(one, called) for one in said]
     return placed
 
 
-def _by_call(content: Fields, called: Sequence[str | None]) -> Fields:
+def _by_call(content: Fields, called: Mapping[str | None, int]) -> Fields:
     """Sort the results of a content, if their ids tell which calls they are of."""
     parts = several(content.get("parts", _NULL))
     results = [part for part in parts if _is(_RESULT, part)]
-    if len({*called}) < len(called) or not {*map(_id, results)} <= {*called}:
+    if not {*map(_id, results)} <= called.keys():
         return content
-    in_turn = iter(sorted(results, key=lambda part: called.index(_id(part))))
+    in_turn = iter(sorted(results, key=lambda part: called[_id(part)]))
     after = [next(in_turn) if _is(_RESULT, part) else part for part in parts]
     return content if after == parts else {**content, "parts": Raw(_encode(after))}
 

@@ -7,6 +7,7 @@ import pytest
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.gemini import edits_vertex
 from gateway.dialects.gemini.edits_vertex import TABLE, pass_on
 
 Json = dict[str, Any]
@@ -200,3 +201,21 @@ def test_what_the_gemini_api_alone_knows_is_left_out(config: str, field: str) ->
 def test_what_is_no_request_is_left_to_the_upstream() -> None:
     body = '{"contents": "id", "x": "id"}'
     assert passed(body) == (body.encode(), [])
+
+
+def test_the_results_of_many_calls_are_sorted_by_looking_each_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, read_id = 0, edits_vertex._id
+
+    def looking(part: dict[str, Raw]) -> str | None:
+        nonlocal looks
+        looks += 1
+        return read_id(part)
+
+    monkeypatch.setattr(edits_vertex, "_id", looking)
+    ids = [f"c{number}" for number in range(50)]
+    calls = [{"functionCall": {"id": one, "name": one}} for one in ids]
+    results = [{"functionResponse": {"id": one, "name": one, "response": {}}} for one in reversed(ids)]
+    said = [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]
+    body, _ = mended({"contents": [TEXT, *said]})
+    assert [part["functionResponse"]["name"] for part in body["contents"][2]["parts"]] == ids
+    assert looks <= 4 * len(ids)
