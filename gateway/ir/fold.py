@@ -29,7 +29,6 @@ class Fold:
     _block: ev.BlockStarted | None = None
     _signature: Signature | None = None
     _media: ev.MediaChunk | None = None
-    _logprobs: tuple[Logprob, ...] = ()
 
     def __init__(self) -> None:
         self._parts: list[ev.ReplyPart] = []
@@ -38,6 +37,7 @@ class Fold:
         self._opaque: list[ev.OpaqueEvent] = []
         self._passed: list[bytes] = []
         self._words: list[str] = []
+        self._logprobs: list[Logprob] = []
         self._others: dict[int, Fold] = {}
 
     def feed(self, events: Iterable[ev.Event]) -> None:
@@ -75,7 +75,7 @@ class Fold:
     def _open(self, event: ev.BlockStarted) -> None:
         self._block, self._words = event, []
         self._signature = self._media = None
-        self._logprobs = ()
+        self._logprobs.clear()
 
     def _add_text(self, event: ev.TextDelta | ev.ThinkingDelta) -> None:
         self._words.append(event.text)
@@ -117,7 +117,7 @@ class Fold:
         if block is None:
             return
         if block.kind == "text":
-            self._parts.append(Text(text=words, signature=self._signature, logprobs=self._logprobs))
+            self._parts.append(Text(text=words, signature=self._signature, logprobs=tuple(self._logprobs)))
         elif block.kind == "thinking":
             self._parts.append(Thinking(text=words, signature=self._signature))
         elif block.kind == "tool_call":

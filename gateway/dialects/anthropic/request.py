@@ -132,11 +132,13 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
     effort = _effort(request.output_config, "output_config")
+    last = max((index for index, message in enumerate(request.messages) if message.role == "user"), default=-1)
     for index, message in enumerate(request.messages):
         content = message.content
         if message.role == "system":
             effort = _effort(message.output_config, f"messages[{index}].output_config") or effort
-            if (not content and message.output_config is not None) or _cleared(message, request.messages[index + 1 :]):
+            cleared = message.clear_at == "next_user_message" and index < last  # the model is no longer shown it
+            if cleared or (not content and message.output_config is not None):
                 continue
         elif message.clear_at is not None or message.output_config is not None:
             name = "output_config" if message.clear_at is None else "clear_at"
@@ -156,11 +158,6 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
 
 def _effort(config: wire.OutputConfig | wire.TurnConfig | None, path: str) -> _Effort:
     return (config.effort, f"{path}.effort") if config is not None and config.effort is not None else None
-
-
-def _cleared(message: wire.Message, behind: list[wire.Message]) -> bool:
-    """Tell whether the model is no longer shown it."""
-    return message.clear_at == "next_user_message" and any(later.role == "user" for later in behind)
 
 
 def _reasoning(request: wire.Request, effort: _Effort, place: Place) -> ir.Reasoning:
