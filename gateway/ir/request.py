@@ -207,9 +207,9 @@ class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     parallel: bool | None = None
 
-    def leaves_out(self, tool: str) -> bool:
-        """Tell whether it is narrowed to others than this one."""
-        return bool(self.names) and self.mode in ("auto", "required") and tool not in self.names
+    def narrowed(self) -> frozenset[str] | None:
+        """Give the tools that it leaves to be called; None = all of them."""
+        return frozenset(self.names) if self.names and self.mode in ("auto", "required") else None
 
 
 class Sampling(Struct, gc=False, frozen=True, kw_only=True):

@@ -521,7 +521,8 @@ def _functions(request: ir.Request) -> list[ir.Tool]:
     choice = request.tool_choice
     if choice is None or not choice.names:
         return functions
-    chosen = [tool for tool in functions if not choice.leaves_out(tool.name)]
+    narrowed = choice.narrowed()
+    chosen = [tool for tool in functions if narrowed is None or tool.name in narrowed]
     return functions if choice.mode == "required" and chosen else chosen
 
 
@@ -531,7 +532,8 @@ def _services(request: ir.Request) -> list[ir.Tool]:
     services = [tool for tool in request.tools if tool.builtin is not None]
     if choice is None:
         return services
-    return [tool for tool in services if choice.mode != "none" and not choice.leaves_out(tool.name)]
+    narrowed = choice.narrowed()
+    return [tool for tool in services if choice.mode != "none" and (narrowed is None or tool.name in narrowed)]
 
 
 def _declared(request: ir.Request) -> set[str]:

@@ -83,9 +83,10 @@ class _Writer:
         choice = self._choice
         if choice is None:
             return tools
-        kept = list[ir.Tool]()
+        kept, narrowed = list[ir.Tool](), choice.narrowed()
         for tool in tools:
-            if choice.leaves_out(tool.name) or (tool.builtin is not None and choice.mode == "none"):
+            left_out = narrowed is not None and tool.name not in narrowed
+            if left_out or (tool.builtin is not None and choice.mode == "none"):
                 self._lose(tool.path, "the choice leaves it out")
             else:
                 kept.append(tool)

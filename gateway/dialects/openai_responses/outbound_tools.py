@@ -77,7 +77,7 @@ class ToolWriter:
     def _spaces(self) -> dict[str, tuple[str, str]]:
         """Keep namespaces, unless the choice names a tool in one: there is no way to say that."""
         choice = self._request.tool_choice
-        chosen = choice.names if choice is not None else ()
+        chosen = {*choice.names} if choice is not None else ()
         nested = [tool for tool in self._request.tools if f"{tool.path}.name" in self._declared]
         if any(tool.name in chosen for tool in nested):
             return {}
@@ -155,16 +155,18 @@ class ToolWriter:
     def _choice(self, choice: ir.ToolChoice) -> object:
         if not choice.names:
             return choice.mode
-        entries = [entry for name in choice.names if (entry := self._entry(name)) is not None]
+        tools: dict[str, ir.Tool] = {}
+        for tool in self._request.tools:  # a function goes before a service of its name
+            if tool.name not in tools or (tool.builtin is None and tools[tool.name].builtin is not None):
+                tools[tool.name] = tool
+        entries = [entry for name in choice.names if (entry := self._entry(name, tools.get(name))) is not None]
         if len(entries) < len(choice.names):
             self._lose("tool_choice", "it names a tool that this upstream does not have", "change")
         if choice.mode == "named":
             return entries[0] if entries else "auto"
         return {"type": "allowed_tools", "mode": choice.mode, "tools": entries} if entries else choice.mode
 
-    def _entry(self, name: str) -> JSON | None:
-        named = [tool for tool in self._request.tools if tool.name == name]
-        tool = next((one for one in named if one.builtin is None), named[0] if named else None)
+    def _entry(self, name: str, tool: ir.Tool | None) -> JSON | None:
         if tool is None:
             return None
         if tool.builtin is not None:

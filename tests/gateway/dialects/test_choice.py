@@ -1,0 +1,52 @@
+"""What it costs to narrow many tools to many of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway import ir
+from gateway.dialects.anthropic.outbound_request import write_request as write_messages
+from gateway.dialects.anthropic.outbound_target import AnthropicTarget
+from gateway.dialects.gemini.request import GeminiTarget
+from gateway.dialects.gemini.request import write_request as write_contents
+from gateway.dialects.openai_chat.outbound_request import write_request as write_chat
+from gateway.dialects.openai_responses.outbound_request import write_request as write_responses
+from gateway.dialects.outbound import OpenAITarget
+
+MANY = 50
+
+
+class Names(tuple[str, ...]):
+    """Counts how often all of them are gone through."""
+
+    __slots__ = ()
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        Names.looks += 1
+        return super().__iter__()
+
+    def __contains__(self, name: object) -> bool:
+        Names.looks += 1
+        return super().__contains__(name)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda request: write_chat(request, OpenAITarget(model="mistral-large")),
+        lambda request: write_chat(request, OpenAITarget(model="gpt-5.2")),
+        lambda request: write_responses(request, OpenAITarget(model="gpt-5.2")),
+        lambda request: write_messages(request, AnthropicTarget(model="claude-sonnet-4-5", max_output=100)),
+        lambda request: write_contents(request, GeminiTarget(model="gemini-3-flash", family="gemini")),
+    ],
+)
+def test_the_names_of_a_choice_are_gone_through_a_few_times(write: Callable[[ir.Request], Any]) -> None:
+    names = [f"f{number}" for number in range(MANY)]
+    tools = tuple(ir.Tool(name=name, path=f"tools[{place}]") for place, name in enumerate([*names, "g"]))
+    turn = ir.Turn(role="user", parts=(ir.Text(text="hi"),))
+    Names.looks = 0
+    write(ir.Request(model="m", turns=(turn,), tools=tools, tool_choice=ir.ToolChoice(mode="auto", names=Names(names))))
+    assert 0 < Names.looks < 10
