@@ -61,14 +61,13 @@ def _says(block: ir.ReplyPart) -> bool:
 
 def _together(parts: Iterable[JSON]) -> list[JSON]:
     """Make one part of words that follow each other."""
-    written: list[JSON] = []
+    runs: list[list[JSON]] = []
     for one in parts:
-        last = written[-1] if written else {}
-        if one.keys() == last.keys() <= _WORDS:
-            last["text"] = f"{last['text']}{one['text']}"
+        if runs and one.keys() == runs[-1][0].keys() <= _WORDS:
+            runs[-1].append(one)
         else:
-            written.append(one)
-    return written
+            runs.append([one])
+    return [{**run[0], "text": "".join(str(one["text"]) for one in run)} if len(run) > 1 else run[0] for run in runs]
 
 
 def _placed(reply: ir.Reply) -> Iterator[ir.CitationDelta]:
@@ -114,15 +113,16 @@ class _Candidate:
     def __init__(self) -> None:
         self._fields: _Fields = {}
         self._content: _Fields = {}
-        self._parts: list[_Fields] = []
+        self._runs: list[list[_Fields]] = []  # of parts, or of words that are one
+        self._told: list[Raw] = []  # how likely the tokens of each chunk are
 
     def add(self, fields: _Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
         content = _FIELDS.decode(given.pop("content", _NOTHING[1]))
         parts = content.pop("parts", _NOTHING[2])
-        if _LIKELY in given and _LIKELY in self._fields:  # of the tokens of this chunk
-            given[_LIKELY] = _together_told(self._fields[_LIKELY], given[_LIKELY])
+        if _LIKELY in given:  # of the tokens of this chunk
+            self._told.append(given[_LIKELY])
         self._content |= content
         self._fields |= given
         for one in [] if parts in _NOTHING else _LIST.decode(parts):
@@ -130,30 +130,42 @@ class _Candidate:
 
     def written(self) -> JSON:
         """Give it whole."""
-        parts = [one for one in self._parts if one != {"text": _EMPTY}] or self._parts[:1]
+        whole = list(map(_one, self._runs))
+        parts = [one for one in whole if one != {"text": _EMPTY}] or whole[:1]
         content = {"content": {**self._content, "parts": parts}} if parts else {}
-        return {**content, **self._fields}
+        told = {_LIKELY: _together_told(self._told)} if len(self._told) > 1 else {}
+        return {**content, **self._fields, **told}
 
     def _join(self, one: _Fields) -> None:
-        last = self._parts[-1] if self._parts else {}
+        last = self._runs[-1][0] if self._runs else {}
         if _is_words(one) and _is_words(last) and one.get("thought") == last.get("thought"):
-            last["text"] = Raw(_encode(_TEXT.decode(last["text"]) + _TEXT.decode(one["text"])))
+            self._runs[-1].append(one)
         else:
-            self._parts.append(one)
+            self._runs.append([one])
 
 
-def _together_told(before: Raw, after: Raw) -> Raw:
-    """Join what is said of the tokens of two chunks: lists follow each other, a sum grows."""
-    told, more = read(before, _TOKENS), read(after, _TOKENS)
-    if told is None or more is None:
-        return after
-    for name, value in more.items():
-        given = told.get(name)
-        if isinstance(given, list) and isinstance(value, list):
-            told[name] = [*given, *value]
-        else:
-            told[name] = given + value if isinstance(given, float) and isinstance(value, float) else value
-    return Raw(_encode(told))
+def _one(run: Sequence[_Fields]) -> _Fields:
+    """Make one part of words that follow each other."""
+    if len(run) == 1:
+        return run[0]
+    return {**run[0], "text": Raw(_encode("".join(_TEXT.decode(one["text"]) for one in run)))}
+
+
+def _together_told(chunks: Sequence[Raw]) -> Raw:
+    """Join what is said of the tokens of chunks: lists follow each other, a sum grows; of what is unknown the last."""
+    told: dict[str, float | list[Raw]] | None = None
+    for chunk in chunks:
+        more = read(chunk, _TOKENS)
+        if told is None or more is None:
+            told = more
+            continue
+        for name, value in more.items():
+            given = told.get(name)
+            if isinstance(given, list) and isinstance(value, list):
+                given += value
+            else:
+                told[name] = given + value if isinstance(given, float) and isinstance(value, float) else value
+    return chunks[-1] if told is None else Raw(_encode(told))
 
 
 def _is_words(one: _Fields) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import ir
+from gateway.dialects.gemini import inbound_whole
 from gateway.dialects.gemini.inbound import Gemini
 from gateway.dialects.gemini.request import GeminiTarget, write_request
 from gateway.errors import InvalidRequest
@@ -199,6 +200,23 @@ def test_how_likely_the_tokens_are_is_told_of_all_chunks() -> None:
     )
     told = {"chosenCandidates": tokens, "topCandidates": [{"candidates": [one]} for one in tokens]}
     assert answer["candidates"][0]["logprobsResult"] == told | {"logProbabilitySum": -3}
+
+
+def test_many_chunks_are_put_together_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written, encode = 0, inbound_whole._encode
+
+    def writing(value: object) -> bytes:
+        nonlocal written
+        written += len(found := encode(value))
+        return found
+
+    monkeypatch.setattr(inbound_whole, "_encode", writing)
+    token = {"token": "x" * 20, "logProbability": -1}
+    chunks = [said({"text": "x" * 20}, logprobsResult={"chosenCandidates": [token]}) for _ in range(100)]
+    answer = joined(*chunks)
+    assert parts(answer) == [{"text": "x" * 2000}]
+    assert answer["candidates"][0]["logprobsResult"] == {"chosenCandidates": [token] * 100}
+    assert written < 3 * len(json.dumps(answer))
 
 
 def test_of_tokens_that_are_spelt_otherwise_the_later_word_holds() -> None:
