@@ -115,8 +115,8 @@ class StreamReader(BlockReader):
         self._said = False
         self._finish: str | None = None
         self._refusal: list[str] = []
-        self._text = Places()  # of the last text block
-        self._pieces: list[str] = []  # that come behind it
+        self._places: Places | None = None  # of the last text block
+        self._pieces: list[str] = []  # that come behind them
         self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
         self._others: dict[int, StreamReader] = {}
 
@@ -287,11 +287,11 @@ class StreamReader(BlockReader):
 
     def _add_text(self, event: ir.Event) -> None:
         if self._blocks.say("text", event):
-            self._pieces, self._text = [], Places()
+            self._pieces, self._places = [], None
 
     def _cite(self, source: _Source) -> None:
         """Write a source into the last text; its place counts characters there, and bytes here."""
-        text = self._text
+        text = self._places = self._places or Places()
         for piece in self._pieces:
             text.add(piece)
         self._pieces.clear()

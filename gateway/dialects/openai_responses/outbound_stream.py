@@ -6,6 +6,7 @@
 Servers leave out events, or send the output only with the last one: what was not said by then is said from there.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -61,6 +62,34 @@ class _Seen(Struct):
     id: str | None
     output: Output | None
     done: bool = False
+
+
+class _Left:
+    """What has been read of items that the last event has not named yet."""
+
+    def __init__(self, items: Sequence[_Seen]) -> None:
+        self._taken: set[int] = set()
+        self._alike: defaultdict[tuple[str, str | None], deque[_Seen]] = defaultdict(deque)
+        for seen in items:
+            self._alike[seen.kind, None].append(seen)
+            if seen.id:
+                self._alike[seen.kind, seen.id].append(seen)
+
+    def match(self, item: Item, at: _Seen | None) -> _Seen | None:
+        """Take what is already read of an item: by its id, its place, or as the first of its kind."""
+        found = self._first(item.type, item.key) if item.key else None
+        if found is None and at is not None and at.kind == item.type and id(at) not in self._taken:
+            found = at
+        found = found or self._first(item.type, None)
+        if found is not None:
+            self._taken.add(id(found))
+        return found
+
+    def _first(self, kind: str, key: str | None) -> _Seen | None:
+        alike = self._alike[kind, key]
+        while alike and id(alike[0]) in self._taken:
+            alike.popleft()
+        return alike[0] if alike else None
 
 
 class StreamReader(BlockReader):
@@ -264,25 +293,14 @@ class StreamReader(BlockReader):
 
     def _settle(self, output: Sequence[Raw], *, cut: bool) -> None:
         """Say what the last event holds and nothing before it did; end what is still open."""
-        left = list(self._items)
+        left = _Left(self._items)
         for index, raw in enumerate(output):
             item = read_item(raw, _ITEMS)
-            seen = self._match(item, index, left)
-            if seen is None:
-                seen = self._new(item.type, item.key, None)
-            else:
-                left.remove(seen)
+            seen = left.match(item, self._by_index.get(index)) or self._new(item.type, item.key, None)
             self._complete(seen, item, raw, cut=cut)
         for seen in self._items:
             if not seen.done and seen.output is not None:
                 seen.output.finish(Item(type=seen.kind), cut=cut)
-
-    def _match(self, item: Item, index: int, left: Sequence[_Seen]) -> _Seen | None:
-        """Find what is already read of an item: by its id, its place, or as the first of its kind."""
-        alike = [seen for seen in left if seen.kind == item.type]
-        at = self._by_index.get(index)
-        of_id = next((seen for seen in alike if item.key and seen.id == item.key), None)
-        return of_id or (at if at in alike else next(iter(alike), None))
 
     def _finished(self, response: Response, *, cut: bool, called: bool) -> ir.Finished:
         messages = (seen.output for seen in self._items if isinstance(seen.output, Message))

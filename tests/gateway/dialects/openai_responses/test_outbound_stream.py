@@ -7,6 +7,7 @@ import pytest
 
 from gateway import ir
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.openai_responses import outbound_stream
 from gateway.errors import (
     ContextTooLong,
     StreamBroken,
@@ -575,3 +576,21 @@ def test_document_of_an_answer_in_the_background_says_that_it_is_not_there_yet(s
 def test_document_may_leave_out_its_status() -> None:
     body = json.dumps({"output": [{"type": "message", "content": [said("a")]}]}).encode()
     assert blocks(reader().feed_whole(body)) == [[TEXT, ir.TextDelta("a")]]
+
+
+def test_the_items_of_the_last_event_are_found_by_looking_each_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, first = 0, outbound_stream._Left._first
+
+    def looking(left: outbound_stream._Left, kind: str, key: str | None) -> outbound_stream._Seen | None:
+        nonlocal looks
+        looks += 1
+        return first(left, kind, key)
+
+    monkeypatch.setattr(outbound_stream._Left, "_first", looking)
+    calls = [{"call_id": f"call_{number}", "name": "f", "arguments": "{}"} for number in range(50)]
+    begun = [added(number, "function_call", **one) for number, one in enumerate(calls)]
+    output = [done(number, "function_call", **one)["item"] for number, one in enumerate(calls)]
+    events = read(created(), *begun, terminal(output=output[::-1]))
+    ids = [event.id for event in events if isinstance(event, ir.BlockStarted)]
+    assert ids == [one["call_id"] for one in calls]
+    assert looks <= 2 * len(calls)
