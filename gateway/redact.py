@@ -81,8 +81,7 @@ _PATTERNS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 _COMPILED: Final = tuple((words, re.compile(pattern, re.IGNORECASE)) for words, pattern in _PATTERNS)
 _MASKED: Final = rf"\g<1>{MASK}"
 _ESCAPE: Final = r"(?:\\{1,4})"
-# itself, in JSON, in JSON within JSON: each further way would be tried at every backslash of a text
-_BACKSLASH: Final = r"\\(?:\\(?:\\\\)?)?"
+_PIECES: Final = re.compile(r"(\\*)([^\\]?)", re.DOTALL)  # backslashes, and what stands behind them
 _UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")  # in an address: whoever writes them writes them so
 _SHORTEST: Final = 4  # a shorter secret would shred every line
 _SHORTEST_SHOWN: Final = 8  # and one of a local server, such as "none", the JSON of an answer
@@ -151,18 +150,25 @@ def _long(secrets: Iterable[str], least: int) -> tuple[str, ...]:
 @lru_cache
 def _spelt(secret: str) -> str:
     """Give the pattern of all that a secret may look like: as it is, in an address, in JSON, in JSON within JSON."""
-    return "".join(map(_ways, secret))
+    return "".join(_piece(len(backslashes), behind) for backslashes, behind in _PIECES.findall(secret))
+
+
+def _piece(backslashes: int, behind: str) -> str:
+    """Write some backslashes and what is behind them: all are written alike, so that a text is read in one way only."""
+    if not backslashes:
+        return _ways(behind)
+    escaped = "|".join(rf"\\{{{backslashes * times}}}" for times in (4, 2, 1))  # in JSON within JSON, in JSON, itself
+    return rf"(?>(?:{escaped}|(?i:(?:%5c){{{backslashes}}}|(?:{_ESCAPE}u005c){{{backslashes}}})){_ways(behind)})"
 
 
 def _ways(character: str) -> str:
     """Write one as it may be written; any server's JSON may escape it, PHP's does so with a slash."""
-    if character in _UNRESERVED:
+    if not character or character in _UNRESERVED:
         return re.escape(character)
     quoted = quote(character, safe="", errors="replace")
     units = character.encode("utf-16-be", "surrogatepass").hex()
     in_json = "".join(rf"{_ESCAPE}u{units[at : at + 4]}" for at in range(0, len(units), 4))
-    plain = _BACKSLASH if character == "\\" else rf"{_ESCAPE}?{re.escape(character)}"
-    return rf"(?:{plain}|(?i:{quoted}|{in_json}))"
+    return rf"(?:{_ESCAPE}?{re.escape(character)}|(?i:{quoted}|{in_json}))"
 
 
 def _bytes(value: str) -> bytes:
