@@ -1,5 +1,6 @@
 """Read a Messages request, or one for its token count."""
 
+from functools import cache, partial
 from typing import Final
 
 import msgspec
@@ -132,12 +133,12 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
     effort = _effort(request.output_config, "output_config")
-    last = max((index for index, message in enumerate(request.messages) if message.role == "user"), default=-1)
+    last_of_user = cache(partial(_last_of_user, request.messages))
     for index, message in enumerate(request.messages):
         content = message.content
         if message.role == "system":
             effort = _effort(message.output_config, f"messages[{index}].output_config") or effort
-            cleared = message.clear_at == "next_user_message" and index < last  # the model is no longer shown it
+            cleared = message.clear_at == "next_user_message" and index < last_of_user()  # the model is not shown it
             if cleared or (not content and message.output_config is not None):
                 continue
         elif message.clear_at is not None or message.output_config is not None:
@@ -154,6 +155,10 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
     if not turns:
         raise place.refuse("holds nothing but system messages", "messages")
     return tuple(system), tuple(turns), effort
+
+
+def _last_of_user(messages: list[wire.Message]) -> int:
+    return max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
 
 
 def _effort(config: wire.OutputConfig | wire.TurnConfig | None, path: str) -> _Effort:

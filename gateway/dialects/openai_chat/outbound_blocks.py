@@ -26,11 +26,12 @@ _encode: Final = msgspec.json.Encoder().encode
 class Block:
     """A block of words, or one that came whole. `news`: where it says that it may be complete now."""
 
+    news: "dict[Block, None] | None" = None
+
     def __init__(self, kind: ir.BlockKind) -> None:
         self.kind: ir.BlockKind = kind
         self.held: list[ir.Event] = []
         self.open = self.ended = False
-        self.news: dict[Block, None] = {}
 
     @property
     def ready(self) -> bool:
@@ -142,7 +143,7 @@ class CallBlock(Block):
             self._unlike = self._unlike or bool(text)
         if self._live:
             self.held.append(ir.ArgumentsDelta(text))
-            if text.rstrip().endswith("}"):
+            if self.news is not None and text.rstrip().endswith("}"):
                 self.news[self] = None
 
     def closing(self) -> list[ir.Event]:
@@ -175,9 +176,7 @@ class Blocks:
         self._salt = salt
         self._waiting: deque[Block] = deque()
         self._news: dict[Block, None] = {}
-        self._by_index: dict[int, CallBlock] = {}
-        self._by_id: dict[str, CallBlock] = {}
-        self._by_both: dict[tuple[str, int | None], CallBlock] = {}
+        self._known: dict[int | str | tuple[str, int | None], CallBlock] = {}  # by index, by id, by both
         self._ids: set[str] = set()
         self._turns = turns
         self._before: frozenset[str] | None = None
@@ -258,7 +257,7 @@ class Blocks:
         if of_id is not None:
             return of_id
         if index is not None:
-            found = self._by_index.get(index)
+            found = self._known.get(index)
             return None if found is not None and given and found.given and name else found
         last = self.calls[-1] if self.calls else None
         if last is None or not name:
@@ -269,26 +268,25 @@ class Blocks:
     def _of_id(self, index: int | None, given: str) -> CallBlock | None:
         """Find the last call of an id whose index is none, or this one."""
         if index is None:
-            return self._by_id.get(given)
-        one, other = self._by_both.get((given, index)), self._by_both.get((given, None))
+            return self._known.get(given)
+        one, other = self._known.get((given, index)), self._known.get((given, None))
         return other if one is None or (other is not None and other.place > one.place) else one
 
     def _begun(self, index: int | None) -> CallBlock:
         call = CallBlock(index, "")
         call.place = call.number = len(self.calls)
         if index is not None:
-            call.number = call.place if index in self._by_index else index
-            self._by_index[index] = call
+            call.number = call.place if index in self._known else index
+            self._known[index] = call
         self.add(call)
         self.calls.append(call)
         return call
 
     def _identified(self, call: CallBlock, given: str) -> None:
         call.given = given
-        if self._by_id.get(given, call).place <= call.place:
-            self._by_id[given] = call
-        if self._by_both.get((given, call.index), call).place <= call.place:
-            self._by_both[given, call.index] = call
+        for key in (given, (given, call.index)):
+            if self._known.get(key, call).place <= call.place:
+                self._known[key] = call
 
     def _new_id(self, given: str) -> str:
         """Make the id legal, and unlike the others of the conversation: always the same for the same answer."""
