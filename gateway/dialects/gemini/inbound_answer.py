@@ -1,7 +1,8 @@
 """What a streamed and a whole answer to a Gemini caller share: parts, the ends of candidates, usage, the frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 
 from msgspec.json import Encoder
@@ -152,19 +153,33 @@ def sources(opaque: Sequence[ir.OpaqueEvent], citations: Sequence[ir.CitationDel
         places = {url: place for place, url in enumerate(titles)}
         grounding["groundingChunks"] = [{"web": {"uri": url, "title": title}} for url, title in titles.items()]
         grounding["groundingSupports"] = [
-            {"segment": _segment(one), "groundingChunkIndices": [places[one.url]]} for one in citations
+            {"segment": _segment(alike[0]), "groundingChunkIndices": [*dict.fromkeys(places[one.url] for one in alike)]}
+            for alike in _alike(citations)
         ]
     return {"groundingMetadata": grounding} if grounding else {}
 
 
-def placed(source: ir.CitationDelta, data: bytes, before: int) -> ir.CitationDelta:
-    """Give a source's place in the whole answer, with the words there: `before` bytes stand before its own `data`."""
-    if source.end is None:
-        return source
-    end = min(max(source.end, 0), len(data))
-    start = min(max(source.start or 0, 0), end)
-    words = data[start:end].decode("utf-8", "ignore")
-    return replace(source, start=before + start, end=before + end, text=words)
+def placed(sources: Iterable[ir.CitationDelta], data: bytes, before: int) -> Iterator[ir.CitationDelta]:
+    """Give sources' places in the whole answer, with the words there: `before` bytes stand before their own `data`."""
+    said: dict[tuple[int, int], str] = {}  # of several sources the words are the same
+    for source in sources:
+        if source.end is None:
+            yield source
+            continue
+        end = min(max(source.end, 0), len(data))
+        start = min(max(source.start or 0, 0), end)
+        if (start, end) not in said:
+            said[start, end] = data[start:end].decode("utf-8", "ignore")
+        yield replace(source, start=before + start, end=before + end, text=said[start, end])
+
+
+def _alike(citations: Iterable[ir.CitationDelta]) -> Iterator[list[ir.CitationDelta]]:
+    """Give the sources of each segment; one that has no place stands for itself."""
+    for (_, end, _), group in groupby(citations, lambda one: (one.start, one.end, one.text)):
+        if end is None:
+            yield from ([one] for one in group)
+        else:
+            yield list(group)
 
 
 def _segment(source: ir.CitationDelta) -> JSON:

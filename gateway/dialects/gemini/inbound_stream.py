@@ -142,7 +142,7 @@ class GeminiStream:
 
     def _end_text(self) -> None:
         data = "".join(self._texts).encode()
-        self._citations += [placed(source, data, self._before) for source in self._sources]
+        self._citations += placed(self._sources, data, self._before)
         self._before += len(data)
         self._texts.clear()
         self._sources.clear()

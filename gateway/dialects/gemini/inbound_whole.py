@@ -76,7 +76,7 @@ def _placed(reply: ir.Reply) -> Iterator[ir.CitationDelta]:
     for at, block in enumerate(reply.parts if cited else ()):
         if isinstance(block, ir.Text):
             data = block.text.encode()
-            yield from (placed(source, data, before) for source in cited.get(at, ()))
+            yield from placed(cited.get(at, ()), data, before)
             before += len(data)
 
 

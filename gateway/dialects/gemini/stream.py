@@ -117,13 +117,13 @@ class StreamReader:
     _finish: str | None = None
     _finish_message: str | None = None
     _blocked: Feedback | None = None
-    _tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
 
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
         self._events: list[ir.Event] = []
         self._tally = Tally()
         self._call_ids: set[str] = set()
+        self._tokens: list[ir.Logprob] = []  # of the words that come next
         self._sources: dict[str, Raw] = {}
         self._others: dict[int, StreamReader] = {}
 
@@ -382,8 +382,8 @@ class StreamReader:
         self._events.append(ir.BlockStarted(kind=kind))
 
     def _tell(self) -> None:
-        self._events.append(ir.LogprobsDelta(self._tokens))
-        self._tokens = ()
+        self._events.append(ir.LogprobsDelta(tuple(self._tokens)))
+        self._tokens = []
 
     def _end_block(self, *, cites: bool = True) -> None:
         if self._open is None:

@@ -117,7 +117,7 @@ class StreamReader(BlockReader):
         self._refusal: list[str] = []
         self._places: Places | None = None  # of the last text block
         self._pieces: list[str] = []  # that come behind them
-        self._tokens: tuple[ir.Logprob, ...] = ()  # of the words that come next
+        self._tokens: list[ir.Logprob] = []  # of the words that come next
         self._others: dict[int, StreamReader] = {}
 
     @property
@@ -282,8 +282,8 @@ class StreamReader(BlockReader):
             self._pieces.append(text)
 
     def _tell(self) -> None:
-        self._add_text(ir.LogprobsDelta(self._tokens))
-        self._tokens = ()
+        self._add_text(ir.LogprobsDelta(tuple(self._tokens)))
+        self._tokens = []
 
     def _add_text(self, event: ir.Event) -> None:
         if self._blocks.say("text", event):

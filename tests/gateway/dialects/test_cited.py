@@ -48,3 +48,13 @@ def test_gemini_counts_bytes_of_the_whole_text() -> None:
     assert [one["text"] for one in segments] == ["blåu", "grün"]
     last = gemini.sse(gemini.write(EVENTS))[-1]["candidates"][0]
     assert last["groundingMetadata"] == candidate["groundingMetadata"]
+
+
+def test_sources_of_one_text_share_its_segment() -> None:
+    urls = [f"u{number}" for number in range(9)]
+    found = gemini.whole([ir.Started(), *text("x" * 100, *urls, "u0"), ir.Finished(reason="stop")])
+    grounding = found["candidates"][0]["groundingMetadata"]
+    assert [chunk["web"]["uri"] for chunk in grounding["groundingChunks"]] == urls
+    (support,) = grounding["groundingSupports"]
+    assert support["groundingChunkIndices"] == [*range(9)]
+    assert support["segment"] == {"startIndex": 0, "endIndex": 100, "text": "x" * 100}
