@@ -11,7 +11,9 @@ or is left out. Nothing is done for what is not signed.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from hashlib import sha256
+from itertools import groupby
 from typing import Final, Protocol
 
 import msgspec
@@ -168,12 +170,13 @@ class SignatureMemory:
         """Give a turn with what belongs to it; `later`: the ids of the calls behind it."""
         turn, before = said[at], said[at - 1] if at else None
         found: dict[str, Kept] = {}
+        mark = cache(partial(_mark, before))
         for call in _lacking(turn):
             entry = self._find(principal, call)
             # an id that comes again is remembered for its last call, unless it says which
             if entry is None or (call in later and not entry.others):
                 continue
-            kept = entry.of(_mark(before) if entry.others else "")
+            kept = entry.of(mark() if entry.others else "")
             if kept is not None:
                 self._entries.move_to_end((principal, call))
                 found[call] = _of_family(kept, family)
@@ -291,13 +294,14 @@ def _of_family(kept: Kept, family: ir.Family) -> Kept:
 def _joined(turns: Sequence[ir.Turn]) -> list[ir.Turn]:
     """Make one turn of those of the model in a row: its thoughts may have come back in a message before its calls."""
     joined: list[ir.Turn] = []
-    for turn in turns:
-        last = joined[-1] if joined else None
-        if last is not None and last.role == turn.role == "assistant":
-            places = (*_places(last), *_places(turn))
-            joined[-1] = replace(last, parts=last.parts + turn.parts, places=places if any(places) else ())
+    for role, group in groupby(turns, lambda turn: turn.role):
+        said = list(group)
+        if role == "assistant" and len(said) > 1:
+            parts = tuple(part for turn in said for part in turn.parts)
+            places = tuple(at for turn in said for at in _places(turn))
+            joined.append(replace(said[0], parts=parts, places=places if any(places) else ()))
         else:
-            joined.append(turn)
+            joined += said
     return joined
 
 

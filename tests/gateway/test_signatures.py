@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 from msgspec.structs import replace
 
-from gateway import ir
+from gateway import ir, signatures
 from gateway.signatures import SignatureMemory
 from tests.clocks import FakeClock
 
@@ -144,6 +144,25 @@ async def test_calls_of_one_id_in_a_conversation_get_each_its_own() -> None:
     await heard(memory, GEMINI, again, asked=ir.Request(model="m", turns=(user, model, answer)))
     given = memory.recall("alice", ir.Request(model="m", turns=(user, model, answer, model, answer)), GEMINI)
     assert [one.parts for one in given.turns[1::2]] == [(call(signature=SIGNED),), (call(signature=other),)]
+
+
+async def test_what_stands_before_calls_of_one_id_is_marked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, model = SignatureMemory(FakeClock()), ir.Turn(role="assistant", parts=(call(),))
+    asked = [ir.Request(model="m", turns=(ir.Turn(role="user", parts=(ir.Text(text=said),)),)) for said in "ab"]
+    for request in asked:
+        await heard(memory, GEMINI, of_gemini(), asked=request)
+    marks, mark = 0, signatures._mark
+
+    def marking(turn: ir.Turn | None) -> str:
+        nonlocal marks
+        marks += 1
+        return mark(turn)
+
+    monkeypatch.setattr(signatures, "_mark", marking)
+    (said,) = asked[0].turns
+    found = memory.recall("alice", replace(asked[0], turns=(said, *(model,) * 20)), GEMINI)
+    assert [len(turn.parts) for turn in found.turns] == [1, 20]
+    assert marks == 1
 
 
 async def test_a_request_that_was_not_read_is_left_alone() -> None:
