@@ -23,12 +23,14 @@ from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
 from gateway.redact import Secret
+from gateway.store.known import StoredTokens
 from gateway.transport import Transport
 from gateway.upstream import CredentialView
 
 __all__ = ["DefaultCredential", "without_token"]
 
 _ASKED_LATER: Final = "no file names one, and the metadata server has given none yet"
+_GIVEN: Final = "a token that was given"
 _NAME: Final = "application default credentials"
 _REMEDY: Final = (
     "give GOOGLE_APPLICATION_CREDENTIALS the file of a service account, or run `gcloud auth application-default login`"
@@ -92,6 +94,11 @@ class DefaultCredential(Account):
         """End a login that is under way."""
         if self._request is not None:
             self._request.stop()
+
+    def accept(self, tokens: StoredTokens) -> None:
+        """Take an access token that came in another way than by a login, which shows what the credential is worth."""
+        super().accept(tokens)
+        self.kind = self.kind or _GIVEN
 
     async def token(self, refresh: Refresh, happen: Happen, early_s: float) -> str:
         """Give a valid access token, refreshed `early_s` before its end; raise RefreshFailed, or Failure.
