@@ -36,6 +36,8 @@ _ASKED_S: Final = 0.5  # of who asks for nothing but whether it is there; probes
 _GIVE_UP_S: Final = 2.0
 _REST_S: Final = 1.0  # before Redis is asked again
 _SLOW: Final = 3  # times in a row, and it counts as away
+_HELD_UP_S: Final = 0.002  # a timer that rings so much later tells that this process had other work
+_MORE_S: Final = 0.05  # then: the answer may have come long ago
 _UNKEYED: Final = b"asgi-llm-gateway"
 _NONCE: Final = 12
 _ADD: Final = """
@@ -104,6 +106,7 @@ class SharedSignatures:
         self._resting_until = 0.0
         self._slow = 0
         self._away = False
+        self._late = False  # it is left alone, and has not failed
         self._refuses = False
 
     @property
@@ -156,8 +159,8 @@ class SharedSignatures:
         return {call: value for call, value in opened.items() if value is not None}
 
     async def put(self, caller: str, entries: Mapping[str, bytes]) -> None:
-        """Keep entries; it goes on when nobody waits for it any more."""
-        client = self._ready()
+        """Keep entries; it goes on when nobody waits for it any more, or at all while it answers too late."""
+        client = self._client if self._late else self._ready()
         if client is None:
             return
         root = self._roots[0]
@@ -166,7 +169,11 @@ class SharedSignatures:
             for call, value in entries.items()
             for word in (_name(root, caller, call), _seal(root, caller, call, value))
         ]
-        await self._wait(_added(client, _base(caller), [*self._bounds, *sealed]), puts=True)
+        work = _added(client, _base(caller), [*self._bounds, *sealed])
+        if self._ready() is None:
+            self._begin(self._answered(work, puts=True))
+        else:
+            await self._wait(work, puts=True)
 
     # nobody waits long
 
@@ -183,14 +190,14 @@ class SharedSignatures:
         self, work: Coroutine[Any, Any, _T], patience_s: float | None = None, *, puts: bool = False
     ) -> _T | None:
         task = self._begin(self._answered(work, puts=puts))
-        done, _ = await asyncio.wait((task,), timeout=self._patience_s if patience_s is None else patience_s)
-        if done:
+        held_up = await _waited(task, self._patience_s if patience_s is None else patience_s)
+        if task.done():
             self._slow = 0
             return task.result()
-        self._slow += 1
+        self._slow += not held_up
         if self._slow >= _SLOW:
             self._refuses = False
-            self._leave("it answers too late")
+            self._leave("it answers too late", late=True)
         return None
 
     async def _answered(self, work: Coroutine[Any, Any, _T], *, puts: bool = False) -> _T | None:
@@ -202,15 +209,27 @@ class SharedSignatures:
             self._leave(str(error) or type(error).__name__)
             return None
         if self._away and (puts or not self._refuses):
-            self._away, self._refuses, self._resting_until = False, False, 0.0
+            self._away, self._late, self._refuses, self._resting_until = False, False, False, 0.0
             self._logger.info("redis is back; signatures are shared again")
         return answer
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: str, *, late: bool = False) -> None:
+        self._late = late
         self._resting_until = 0.0 if self._refuses else self._clock.monotonic() + _REST_S
         if not self._away:
             self._away = True
             self._logger.warning("redis is away; signatures are remembered by this process only", reason=reason)
+
+
+async def _waited(task: asyncio.Task[Any], patience_s: float) -> bool:
+    """Wait for an answer; tell whether it was this process that had no time for it."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience_s
+    await asyncio.wait((task,), timeout=patience_s)
+    if loop.time() - until < _HELD_UP_S:
+        return False
+    await asyncio.wait((task,), timeout=_MORE_S)
+    return True
 
 
 async def _pinged(client: _Client) -> bool:

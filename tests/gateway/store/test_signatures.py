@@ -146,6 +146,34 @@ async def test_a_frozen_redis_costs_a_few_milliseconds_and_then_none(redis: Redi
     assert min(slow) <= 3
 
 
+async def test_what_is_put_while_it_answers_too_late_is_kept(redis: RedisServer, make: Make) -> None:
+    """Its conversation would go on without it in every other process."""
+    one, other = await make(redis.url, clock=FakeClock(), patience_s=0.01), await make(redis.url)
+    await one.put("alice", {"call_1": b"signed"})
+    redis.freeze()
+    try:
+        for _ in range(10):
+            await one.get("alice", ["call_1"])
+        assert one.away
+        await one.put("alice", {"call_2": b"signed"})
+    finally:
+        redis.thaw()
+    async with asyncio.timeout(patient(5)):
+        while not await other.get("alice", ["call_2"]):  # noqa: ASYNC110 - Redis has no event for it
+            await asyncio.sleep(0.01)
+    assert not one.away
+
+
+async def test_a_process_that_is_busy_does_not_take_redis_for_slow(redis: RedisServer, make: Make) -> None:
+    one = await make(redis.url, patience_s=0.01)
+    await one.put("alice", {"call_1": b"signed"})
+    asked = [asyncio.create_task(one.get("alice", ["call_1"])) for _ in range(5)]
+    await asyncio.sleep(0.001)
+    time.sleep(0.05)  # noqa: ASYNC251 - other work of the process
+    assert await asyncio.gather(*asked) == [{"call_1": b"signed"}] * 5
+    assert not one.away
+
+
 async def test_who_probes_hears_of_a_frozen_redis_within_a_second(redis: RedisServer, make: Make) -> None:
     """Kubernetes waits no longer, and would take a gateway that serves out of the Service."""
     waits = []
