@@ -331,7 +331,7 @@ def answered(words: _Words) -> None:
     while left:
         message = left.pop()
         missing = _missing(message, left[-1]) if left else []
-        results = behind.results() if missing else {}
+        results: Mapping[str, int] = behind.results() if missing else {}
         known = [results[one] for one in missing if one in results]
         if known and _role(left[-1]) == "assistant":
             left.append(_joined([message, *_taken(left, behind.start)]))

@@ -1,6 +1,5 @@
 """Read a Messages request, or one for its token count."""
 
-from functools import cache, partial
 from typing import Final
 
 import msgspec
@@ -133,12 +132,15 @@ def _conversation(request: wire.Request, place: Place) -> tuple[tuple[ir.Text, .
         place.lose("system[0]", "a billing line for Anthropic's own servers")
     turns: list[ir.Turn] = []
     effort = _effort(request.output_config, "output_config")
-    last_of_user = cache(partial(_last_of_user, request.messages))
+    last_of_user: int | None = None
     for index, message in enumerate(request.messages):
         content = message.content
         if message.role == "system":
             effort = _effort(message.output_config, f"messages[{index}].output_config") or effort
-            cleared = message.clear_at == "next_user_message" and index < last_of_user()  # the model is not shown it
+            cleared = False  # the model is no longer shown it
+            if message.clear_at == "next_user_message":
+                last_of_user = _last_of_user(request.messages) if last_of_user is None else last_of_user
+                cleared = index < last_of_user
             if cleared or (not content and message.output_config is not None):
                 continue
         elif message.clear_at is not None or message.output_config is not None:
