@@ -189,8 +189,11 @@ def read_choice(body: wire.Body, tools: tuple[ir.Tool, ...], losses: list[ir.Los
 
 def check_names(choice: ir.ToolChoice | None, tools: Collection[ir.Tool], param: str) -> None:
     """Refuse a choice of what is not there."""
-    for name in choice.names if choice else ():
-        if all(tool.name != name for tool in tools):
+    if choice is None or not choice.names:
+        return
+    declared = {tool.name for tool in tools}
+    for name in choice.names:
+        if name not in declared:
             raise UndeclaredTool(f"{param}: names {name!r}, which is not among the tools", param=param)
 
 

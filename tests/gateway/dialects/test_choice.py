@@ -11,6 +11,7 @@ from gateway.dialects.anthropic.outbound_target import AnthropicTarget
 from gateway.dialects.gemini.request import GeminiTarget
 from gateway.dialects.gemini.request import write_request as write_contents
 from gateway.dialects.openai_chat.outbound_request import write_request as write_chat
+from gateway.dialects.openai_chat.tools import check_names
 from gateway.dialects.openai_responses.outbound_request import write_request as write_responses
 from gateway.dialects.outbound import OpenAITarget
 
@@ -31,6 +32,30 @@ class Names(tuple[str, ...]):
     def __contains__(self, name: object) -> bool:
         Names.looks += 1
         return super().__contains__(name)
+
+
+class Name(str):
+    """Counts how often it is compared."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Name.compared += 1
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        Name.compared += 1
+        return super().__ne__(other)
+
+
+def test_each_name_of_a_choice_is_looked_up() -> None:
+    Name.compared = 0
+    names = [Name(f"f{number}") for number in range(MANY)]
+    check_names(ir.ToolChoice(mode="auto", names=tuple(names)), [ir.Tool(name=name) for name in names], "tool_choice")
+    assert Name.compared <= 2 * MANY
 
 
 @pytest.mark.parametrize(
