@@ -238,11 +238,11 @@ class Blocks:
 
     def add(self, block: Block) -> Block:
         """Add a block; those before it that are complete end."""
-        for before in self._news:
+        news = block.news = self._news
+        for before in news:
             before.ended = before.ended or before.complete
-        self._news.clear()
-        self._news[block] = None
-        block.news = self._news
+        news.clear()
+        news[block] = None
         self.texts += block.kind == "text"
         self._waiting.append(block)
         return block
