@@ -26,7 +26,7 @@ from .stream import StreamWriter
 __all__ = ["ResponsesPassage"]
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)
-_NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
+_NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d{1,18})(?!\d)')
 _ENDS: Final = (b"response.completed", b"response.incomplete")
 _ITEM: Final = b"response.output_item.done"
 _BEGUN: Final = b"response.created"
