@@ -43,7 +43,7 @@ LIMITS = {
     "anthropic-gemini": Limit(10100, 850),
     "responses-chat": Limit(15250, 1070),
     "chat-anthropic": Limit(12350, 910),
-    "anthropic-anthropic": Limit(11100, 985),
+    "anthropic-anthropic": Limit(11120, 985),
     "chat-chat": Limit(11150, 1085),
 }
 BELOW = 0.85  # of a limit: less than that, and it guards nothing

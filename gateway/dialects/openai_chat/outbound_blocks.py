@@ -24,9 +24,10 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Block:
-    """A block of words, or one that came whole. `news`: where it says that it may be complete now."""
+    """A block of words, or one that came whole. `news`: where it says by its `mark` that it may be complete now."""
 
-    news: "dict[Block, None] | None" = None
+    news: set[int] | None = None
+    mark = 0
 
     def __init__(self, kind: ir.BlockKind) -> None:
         self.kind: ir.BlockKind = kind
@@ -144,7 +145,7 @@ class CallBlock(Block):
         if self._live:
             self.held.append(ir.ArgumentsDelta(text))
             if self.news is not None and text.rstrip().endswith("}"):
-                self.news[self] = None
+                self.news.add(self.mark)
 
     def closing(self) -> list[ir.Event]:
         """Give the rest of its arguments."""
@@ -175,7 +176,8 @@ class Blocks:
         self.texts = 0
         self._salt = salt
         self._waiting: deque[Block] = deque()
-        self._news: dict[Block, None] = {}
+        self._added: list[Block] = []
+        self._news: set[int] = set()
         self._known: dict[int | str | tuple[str, int | None], CallBlock] = {}  # by index, by id, by both
         self._ids: set[str] = set()
         self._turns = turns
@@ -238,11 +240,16 @@ class Blocks:
 
     def add(self, block: Block) -> Block:
         """Add a block; those before it that are complete end."""
-        news = block.news = self._news
-        for before in news:
-            before.ended = before.ended or before.complete
-        news.clear()
-        news[block] = None
+        news, added = self._news, self._added
+        if added:
+            for mark in news:
+                before = added[mark]
+                before.ended = before.ended or before.complete
+            news.clear()
+        block.news = news
+        block.mark = mark = len(added)
+        news.add(mark)
+        added.append(block)
         self.texts += block.kind == "text"
         self._waiting.append(block)
         return block
