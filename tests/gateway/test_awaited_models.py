@@ -73,10 +73,10 @@ async def test_meanwhile_a_name_that_nobody_knows_may_be_one_of_theirs(
             assert "the model 'model-of-b' is not known yet: no list has come from upstream a, b" in error["message"]
         lists.told.set()
         async with asyncio.timeout(patient(10)):
-            while (status := (await ask(made, "mine")).status) == 503:  # noqa: ASYNC110 - the lists tell nobody
+            while (unknown := await ask(made, "model-of-c")).status == 503:  # noqa: ASYNC110 - the lists tell nobody
                 await asyncio.sleep(0.01)
-        assert status == 502  # of the upstream, which serves nothing else
-        assert (await ask(made, "model-of-c")).json["error"]["code"] == "model_not_found"
+        assert unknown.json["error"]["code"] == "model_not_found"
+        assert (await ask(made, "mine")).status == 502  # of the upstream, which serves nothing else
 
 
 async def test_a_list_that_was_there_once_is_not_waited_for(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ RATIO = 24  # of times; a linear one has 8, a quadratic one 64
 TRIES = 4
 # patterns that are read at run time, and where from
 MADE = {
-    ("gateway.logfile", "re.compile(_names(self._pattern))"),  # of log.rotated
+    ("gateway.logfile", "re.compile(_names(pattern))"),  # of log.rotated
     # of secrets: tests/gateway/test_redact.py takes their time
     ("gateway.redact", "re.compile(_spelt(value))"),
     ("gateway.redact", "re.sub(_bytes(_spelt(credential)), MASK.encode(), answer)"),

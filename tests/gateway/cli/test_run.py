@@ -72,6 +72,8 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
         [[key]]
         name = "alice"
         secret = "sk-3"
+        [upstream.antigravity]
+        models = ["gemini-3-flash"]
         [upstream.antigravity.pool]
         refresh_tokens = ["1//a", "1//b"]
         [upstream.demo]
