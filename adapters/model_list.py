@@ -39,10 +39,7 @@ _CATALOGUE: Final = msgspec.json.Decoder(Catalogue)
 
 
 class ModelList:
-    """One upstream's models; `models` changes with every list that is fetched.
-
-    `is_new`: none ever was, and the first question has had no answer yet.
-    """
+    """One upstream's models; `models` changes with every list that is fetched."""
 
     def __init__(
         self,
@@ -65,10 +62,15 @@ class ModelList:
         self._logger = logger
         self._asked = asyncio.Event()
         self._trouble = ""
-        self.is_new = fetched is None
+        self._was_fetched = fetched is not None
         self.models: Mapping[str, ModelInfo] = {}
         self.renamed: Mapping[str, str] = {}
         self._take(_stored(fetched) or Catalogue(dict(shipped)))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no list was ever fetched, and the first question has had no answer yet."""
+        return not (self._was_fetched or self._asked.is_set())
 
     def info(self, model: str) -> ModelInfo:
         """Give what is known of a model, also of one that is not listed."""
@@ -83,7 +85,6 @@ class ModelList:
         pause_s = _FETCH_AGAIN_S
         while True:
             fetched = await self._fetch(fetch)
-            self.is_new = False
             self._asked.set()
             await self._clock.sleep(_FETCH_EVERY_S if fetched else pause_s)
             pause_s = _FETCH_AGAIN_S if fetched else min(2 * pause_s, _FETCH_EVERY_S)

@@ -81,7 +81,7 @@ from gateway.threads import Threads
 from gateway.trace_context import CARRIER
 from gateway.tracing import Tracing
 from gateway.transport import Transport
-from gateway.upstream import Adapter, Awaited, Counting, Listing, Pooling, Watching
+from gateway.upstream import Adapter, Awaited, Counting, Pooling, Watching
 
 if TYPE_CHECKING:
     from gateway.store.signatures import SharedSignatures
@@ -235,10 +235,10 @@ class Gateway:
 
     async def _hear_lists(self) -> None:
         """Wait a moment for upstreams that are asked for their models for the first time: nobody else knows them."""
-        asked = [one for one in self.adapters.values() if isinstance(one, Awaited) and one.is_awaited]
+        awaited = [one for one in self.adapters.values() if isinstance(one, Awaited) and one.is_awaited]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LISTS_S):
-                await asyncio.gather(*[one.listed() for one in asked if isinstance(one, Listing)])
+                await asyncio.gather(*[one.listed() for one in awaited])
 
     async def _connect(self, before: "Gateway | None") -> None:
         """Have connections to the upstreams: those that are open, unless they were made in another way.

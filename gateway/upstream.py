@@ -369,7 +369,7 @@ class Listing(Adapter, Protocol):
 
 
 @runtime_checkable
-class Awaited(Adapter, Protocol):
+class Awaited(Listing, Protocol):
     """An upstream that may not have told yet which models it has."""
 
     @property
