@@ -4,6 +4,7 @@ Absent is None here (a dialect that tells null from absent does so in its own wi
 JSON that nobody needs to look into (tool arguments, schemas) stays `Raw`.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -207,9 +208,11 @@ class ToolChoice(Struct, gc=False, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     parallel: bool | None = None
 
-    def narrowed(self) -> frozenset[str] | None:
-        """Give the tools that it leaves to be called; None = all of them."""
-        return frozenset(self.names) if self.names and self.mode in ("auto", "required") else None
+    def left_out(self, tools: Iterable[Tool]) -> frozenset[str]:
+        """Give the names of these tools that it leaves out, where it is narrowed to others."""
+        if not self.names or self.mode not in ("auto", "required"):
+            return frozenset()
+        return frozenset(tool.name for tool in tools).difference(self.names)
 
 
 class Sampling(Struct, gc=False, frozen=True, kw_only=True):

@@ -67,7 +67,7 @@ class _Writer:
         self._losses = losses
         self._thinks = thinks
         self._choice = request.tool_choice
-        self._narrowed = self._choice.narrowed() if self._choice is not None else None
+        self._others = self._choice.left_out(request.tools) if self._choice is not None else frozenset[str]()
         self._taken: set[str] = set()
 
     def write(self) -> Tools:
@@ -91,7 +91,7 @@ class _Writer:
 
     def _left_out(self, tool: ir.Tool) -> bool:
         """Tell whether a choice narrowed to some of the tools leaves this one out: the others are not declared."""
-        if self._narrowed is None or tool.name in self._narrowed:
+        if tool.name not in self._others:
             return False
         self._lose(tool.path, "the choice leaves it out")
         return True

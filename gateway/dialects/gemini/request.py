@@ -521,8 +521,8 @@ def _functions(request: ir.Request) -> list[ir.Tool]:
     choice = request.tool_choice
     if choice is None or not choice.names:
         return functions
-    narrowed = choice.narrowed()
-    chosen = [tool for tool in functions if narrowed is None or tool.name in narrowed]
+    left_out = choice.left_out(functions)
+    chosen = [tool for tool in functions if tool.name not in left_out]
     return functions if choice.mode == "required" and chosen else chosen
 
 
@@ -532,8 +532,8 @@ def _services(request: ir.Request) -> list[ir.Tool]:
     services = [tool for tool in request.tools if tool.builtin is not None]
     if choice is None:
         return services
-    narrowed = choice.narrowed()
-    return [tool for tool in services if choice.mode != "none" and (narrowed is None or tool.name in narrowed)]
+    left_out = choice.left_out(services)
+    return [tool for tool in services if choice.mode != "none" and tool.name not in left_out]
 
 
 def _declared(request: ir.Request) -> set[str]:

@@ -83,10 +83,9 @@ class _Writer:
         choice = self._choice
         if choice is None:
             return tools
-        kept, narrowed = list[ir.Tool](), choice.narrowed()
+        kept, left_out = list[ir.Tool](), choice.left_out(tools)
         for tool in tools:
-            left_out = narrowed is not None and tool.name not in narrowed
-            if left_out or (tool.builtin is not None and choice.mode == "none"):
+            if tool.name in left_out or (tool.builtin is not None and choice.mode == "none"):
                 self._lose(tool.path, "the choice leaves it out")
             else:
                 kept.append(tool)
