@@ -26,7 +26,7 @@ from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.adapters.v1internal_joining import Joining
 from gateway.adapters.v1internal_journey import V1InternalBackend, V1InternalJourney
 from gateway.adapters.v1internal_making import V1InternalMaking
-from gateway.adapters.v1internal_models import SHIPPED, read_bucket_models, read_buckets, read_models, read_quota
+from gateway.adapters.v1internal_models import SHIPPED
 from gateway.adapters.v1internal_native import pass_through
 from gateway.adapters.v1internal_probes import Probes
 from gateway.adapters.v1internal_projects import Projects
@@ -38,7 +38,6 @@ from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
 from gateway.ir.estimate import estimate
 from gateway.logs import logger_for
-from gateway.store.known import Change
 from gateway.upstream import Call, Consent, CredentialView, Journey, Making
 
 __all__ = ["V1Internal"]
@@ -76,8 +75,7 @@ class V1Internal(PooledUpstream[Account]):
             strict=loaded.config.translate.lossy == "strict",
         )
         self._questions = Probes(config, self._backend, self._control)
-        self._buckets = config.envelope == "gemini-cli"
-        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED, lists=True)
+        super().__init__(self._backend, kept, tasks, configured=config.models, shipped=SHIPPED)
         self._joining = Joining(pool, kept.keeper, self._control, self._backend.projects, self._survey, clock, logger)
         self._translate = loaded.config.translate
         self._schemas = SchemaCache()
@@ -175,9 +173,8 @@ class V1Internal(PooledUpstream[Account]):
 
     async def _listed_for(self, account: Account) -> Catalogue:
         body = await self._questions.list(account)
-        read, read_list = (read_buckets, read_bucket_models) if self._buckets else (read_quota, read_models)
-        account.learn(Change(id=account.id, quota=read(body, self._backend.clock.time())))
-        return read_list(body)
+        account.learn(self._questions.left(account, body))
+        return self._questions.read_models(body)
 
     async def _survey(self, account: Account) -> int:
         """Ask which models there are, and what is left of each; give how many there are."""

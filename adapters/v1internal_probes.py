@@ -13,10 +13,10 @@ from gateway.adapters.failures import Failure
 from gateway.adapters.tending import Probe, ProbeName
 from gateway.adapters.v1internal_control import Control
 from gateway.adapters.v1internal_journey import V1InternalBackend
-from gateway.adapters.v1internal_models import read_buckets, read_quota
+from gateway.adapters.v1internal_models import read_bucket_models, read_buckets, read_models, read_quota
 from gateway.config import V1InternalConfig
 from gateway.errors import UpstreamMalformed
-from gateway.store.known import Change, Quota
+from gateway.store.known import Change
 from gateway.transport import Transport
 
 __all__ = ["Probes"]
@@ -32,6 +32,8 @@ class Probes:
 
     def __init__(self, config: V1InternalConfig, backend: V1InternalBackend, control: Control) -> None:
         self._buckets = config.envelope == "gemini-cli"
+        self._left = read_buckets if self._buckets else read_quota
+        self.read_models = read_bucket_models if self._buckets else read_models  # of what `list` gives
         self._discovers = config.pool.project_fallback != "fail"
         self._backend = backend
         self._control = control
@@ -43,8 +45,15 @@ class Probes:
 
     async def models(self, account: Account) -> Change:
         """Ask what is left for each model."""
-        read = read_buckets if self._buckets else read_quota
-        return Change(id=account.id, quota=self._quota(await self.list(account), read))
+        body = await self.list(account)
+        try:
+            return self.left(account, body)
+        except ValueError:
+            raise Failure(UpstreamMalformed(_UNREADABLE), "server") from None
+
+    def left(self, account: Account, body: bytes) -> Change:
+        """Read what is left for each model in what `list` gave; raise ValueError."""
+        return Change(id=account.id, quota=self._left(body, self._backend.clock.time()))
 
     async def list(self, account: Account) -> bytes:
         """Ask for the list of models, which the other client has only in what is left of each."""
@@ -81,9 +90,3 @@ class Probes:
                 raise
         account.forget_token(token)
         return await ask(backend.transport, await backend.pool.token(account))
-
-    def _quota(self, body: bytes, read: Callable[[bytes, float], dict[str, Quota]]) -> dict[str, Quota]:
-        try:
-            return read(body, self._backend.clock.time())
-        except ValueError:
-            raise Failure(UpstreamMalformed(_UNREADABLE), "server") from None
