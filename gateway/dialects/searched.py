@@ -5,7 +5,7 @@ web_search_call     action             OpenAI Responses
 server_tool_use     input              Anthropic
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +13,14 @@ from msgspec.json import Decoder
 
 from gateway import ir
 
-__all__ = ["read_queries"]
+__all__ = ["Search", "read_queries", "searched"]
+
+
+class Search(Struct, gc=False, frozen=True):
+    """A search of the web that took place: what for, and the titles of what was found, by URL."""
+
+    queries: tuple[str, ...]
+    found: Mapping[str, str]
 
 
 class _Query(Struct, gc=False):
@@ -39,6 +46,17 @@ _SAYING: Final[Mapping[str, Decoder[_Searched] | Decoder[_Call] | Decoder[_Use]]
     "web_search_call": Decoder(_Call),
     "server_tool_use": Decoder(_Use),
 }
+
+
+def searched(
+    sources: Collection[ir.CitationDelta], opaque: Collection[ir.OpaqueEvent], request: ir.Request
+) -> Search | None:
+    """Tell what was searched for and found; None where nothing was, or the caller has asked for no search."""
+    if not (sources or opaque) or not any(tool.builtin == "web_search" for tool in request.tools):
+        return None
+    queries = read_queries(opaque)
+    found = {source.url: source.title for source in sources}
+    return Search(queries, found) if queries or found else None
 
 
 def read_queries(opaque: Iterable[ir.OpaqueEvent]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.gemini.names import map_id
-from gateway.dialects.searched import read_queries
+from gateway.dialects.searched import searched
 from gateway.dialects.shown import data_url, markdown
 from gateway.sse import json_line
 
@@ -87,22 +87,21 @@ def citation(source: ir.CitationDelta) -> JSON:
 
 
 def search(
-    sources: Sequence[ir.CitationDelta], opaque: Iterable[ir.OpaqueEvent], answering: Answering
+    sources: Sequence[ir.CitationDelta], opaque: Sequence[ir.OpaqueEvent], answering: Answering
 ) -> Iterable[JSON]:
     """Make the pair of blocks that says a web search took place, and for what, for callers that asked for one.
 
     It stands last: the upstream names its sources when the text has already gone out.
     """
-    queries = read_queries(opaque)
-    if not (sources or queries) or not any(tool.builtin == "web_search" for tool in answering.request.tools):
+    told = searched(sources, opaque, answering.request)
+    if told is None:
         return
     identifier = f"srvtoolu_{answering.id}"
-    asked = {"query": ", ".join(queries)} if queries else {}
+    asked = {"query": ", ".join(told.queries)} if told.queries else {}
     yield {"type": "server_tool_use", "id": identifier, "name": "web_search", "input": asked}
-    titles = {source.url: source.title for source in sources}
     found: list[JSON] = [
         {"type": "web_search_result", "url": url, "title": title, "encrypted_content": "", "page_age": None}
-        for url, title in titles.items()
+        for url, title in told.found.items()
     ]
     yield {"type": "web_search_tool_result", "tool_use_id": identifier, "content": found}
 

@@ -11,9 +11,11 @@ from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import JSON
 from gateway.dialects.openai_chat.answer import annotation
 from gateway.dialects.places import Places
+from gateway.dialects.searched import Search
 
 __all__ = [
     "ITEM_ID",
+    "SOURCES",
     "carries",
     "citation",
     "failure",
@@ -21,12 +23,14 @@ __all__ = [
     "incomplete",
     "item_id",
     "response_id",
+    "search",
     "usage",
 ]
 
 ITEM_ID: Final = re.compile(r"[a-z]+_([0-9a-f]{24})[0-9a-f]{2,4}")  # with the id of the response in it
 _INCLUDE: Final = "include"  # of what the request says, the object does not repeat it
 _SEALED: Final = b'"reasoning.encrypted_content"'
+SOURCES: Final = "web_search_call.action.sources"  # what a caller includes that wants to know where was looked
 
 # What the object says when the caller did not; it is all there in any case, so that typed clients can read it.
 _DEFAULTS: Final[JSON] = {
@@ -109,7 +113,19 @@ def _line(raw: Raw) -> Raw:
 def carries(answering: Answering) -> bool:
     """Tell whether the caller is to keep what seals the thoughts: it asked for it, or nobody else keeps them."""
     thread = answering.request.thread or ir.Thread()
-    return not thread.store or _SEALED in bytes(thread.echo.get(_INCLUDE, b""))
+    return not thread.store or _SEALED in _included(thread)
+
+
+def _included(thread: ir.Thread) -> bytes:
+    return bytes(thread.echo.get(_INCLUDE, b""))
+
+
+def search(told: Search, answering: Answering) -> JSON:
+    """Make the action of a search of the web; its sources are for callers that asked for them."""
+    action: JSON = {"type": "search", "query": ", ".join(told.queries), "queries": list(told.queries)}
+    if f'"{SOURCES}"'.encode() in _included(answering.request.thread or ir.Thread()):
+        action["sources"] = [{"type": "url", "url": url} for url in told.found]
+    return action
 
 
 def usage(counted: ir.Usage) -> JSON:

@@ -13,6 +13,7 @@ from gateway.dialects.openai_chat.wire import JSONSchema, given
 from gateway.dialects.place import Place
 
 from . import wire
+from .answer import SOURCES
 
 __all__ = ["read_output", "read_reasoning", "read_sampling"]
 
@@ -49,7 +50,7 @@ def read_reasoning(body: wire.Body, place: Place) -> ir.Reasoning:
 
 def _lose_included(include: Sequence[str], place: Place) -> None:
     for index, what in enumerate(include):
-        if what not in (_ENCRYPTED, INCLUDE):
+        if what not in (_ENCRYPTED, INCLUDE, SOURCES):
             place.item(index).lose("", "there is nothing of that kind in an answer")
 
 

@@ -5,9 +5,11 @@
 One item is open at a time, and one part of it. A message lasts until another item begins: each block of text is a
 part of it. Reasoning and calls last as long as their blocks; a call whose arguments broke off waits for what comes
 next: when that is the end of an answer that was cut, it is never done, so that nobody runs it.
+
+A search of the web stands last in a stream, for the upstream names its sources when the text has already gone out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final
 
 from msgspec import Struct
@@ -20,6 +22,7 @@ from gateway.dialects.gemini.names import map_id
 from gateway.dialects.logprobs import write_logprobs
 from gateway.dialects.openai_chat.answer import free_text, refusal
 from gateway.dialects.places import Places
+from gateway.dialects.searched import searched
 from gateway.dialects.shown import markdown
 
 from . import answer
@@ -68,18 +71,23 @@ _SUMMARY: Final = _Words(
     text="response.reasoning_summary_text",
     blank={"type": "summary_text", "text": ""},
 )
+_SEARCH: Final = "web_search_call"
 _ITEMS: Final[dict[str, tuple[str, JSON]]] = {  # the start of its id, and what it begins as
     "message": ("msg", {"role": "assistant", "content": []}),
     "reasoning": ("rs", {"summary": []}),
     "function_call": ("fc", {"arguments": ""}),
     "custom_tool_call": ("ctc", {"input": ""}),
     "image_generation_call": ("ig", {"result": None}),
+    _SEARCH: ("ws", {}),
 }
 _ARGUMENTS: Final = {  # the field of a call, and how the names of its events begin
     "function_call": ("arguments", "response.function_call_arguments"),
     "custom_tool_call": ("input", "response.custom_tool_call_input"),
 }
-_PICTURES: Final = ("in_progress", "generating", "completed")
+_STATES: Final = {
+    "image_generation_call": ("in_progress", "generating", "completed"),
+    _SEARCH: ("in_progress", "searching", "completed"),
+}
 
 
 class Output:
@@ -104,7 +112,9 @@ class Output:
         self._kind: ir.BlockKind = "text"
         self._call: ir.BlockStarted | None = None  # waits: its signature stands in an item before it
         self._signature: ir.Signature | None = None
-        self._sources: list[ir.CitationDelta] = []
+        self._sources: list[ir.CitationDelta] = []  # of the open part
+        self._cited: list[ir.CitationDelta] = []
+        self._opaque: list[ir.OpaqueEvent] = []
         self._tokens: list[ir.Logprob] = []  # of the words that come next
         self._likely: list[JSON] = []  # of the open part
 
@@ -123,8 +133,16 @@ class Output:
         if reason and self._item.get("type") in _ARGUMENTS:
             self.abandon()
         self._close("incomplete" if reason else "completed")
+        self.search(self._cited, self._opaque)
         details = {"reason": reason} if reason else None
         return {"status": "incomplete" if reason else "completed", "incomplete_details": details}
+
+    def search(self, sources: Collection[ir.CitationDelta], opaque: Collection[ir.OpaqueEvent]) -> None:
+        """Tell of a search, once, if one took place and the caller asked for one."""
+        told = searched(sources, opaque, self._answering.request)
+        if told is not None and all(item["type"] != _SEARCH for item in self.items):
+            self._pass_through(_SEARCH, action=answer.search(told, self._answering))
+            self._close()
 
     def abandon(self) -> None:
         """Leave what is open as it has been told."""
@@ -168,6 +186,10 @@ class Output:
 
     def _cite(self, event: ir.CitationDelta) -> None:
         self._sources.append(event)
+        self._cited.append(event)
+
+    def _keep(self, event: ir.OpaqueEvent) -> None:
+        self._opaque.append(event)
 
     def _tell(self, event: ir.LogprobsDelta) -> None:
         self._tokens += event.tokens
@@ -177,9 +199,7 @@ class Output:
         if not event.media_type.startswith("image/"):
             self._write(_TEXT, markdown(event.media_type, event.data))
             return
-        at = self._begin("image_generation_call", output_format=event.media_type.removeprefix("image/"))
-        for state in _PICTURES:
-            self._emit(f"response.image_generation_call.{state}", at)
+        self._pass_through("image_generation_call", output_format=event.media_type.removeprefix("image/"))
         self._item["result"] = event.data
         self._close()
 
@@ -221,6 +241,12 @@ class Output:
         self._at = {"item_id": identifier, "output_index": index}
         self._emit("response.output_item.added", {"output_index": index, "item": self._item})
         return self._at
+
+    def _pass_through(self, kind: str, **fields: object) -> None:
+        """Open an item of a service, and tell of all its states at once."""
+        at = self._begin(kind, **fields)
+        for state in _STATES[kind]:
+            self._emit(f"response.{kind}.{state}", at)
 
     def _begin_call(self) -> None:
         call, self._call = self._call, None
@@ -328,6 +354,7 @@ class Output:
         ir.ArgumentsDelta: _argue,
         ir.CitationDelta: _cite,
         ir.LogprobsDelta: _tell,
+        ir.OpaqueEvent: _keep,
         ir.MediaChunk: _show,
         ir.BlockEnded: _end,
     }

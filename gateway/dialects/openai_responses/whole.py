@@ -15,6 +15,7 @@ __all__ = ["write_both"]
 def write_both(reply: ir.Reply, answering: Answering) -> tuple[bytes, bytes]:
     """Write a folded answer, and as it is to be kept."""
     output = Output(answering, _silent)
+    output.search(reply.citations, reply.opaque)  # as OpenAI has it: before what was said
     for event in _events(reply):
         output.take(event)
     state = output.finish(reply.finish)

@@ -10,6 +10,7 @@ from gateway import ir
 from gateway.dialects import Answering, Dialect
 from gateway.dialects.anthropic import Anthropic
 from gateway.dialects.gemini.inbound import Gemini
+from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.searched import read_queries
 
 GOOGLES = {"webSearchQueries": ["sky", "sea"]}
@@ -78,3 +79,6 @@ def test_callers_read_what_others_searched_for(kind: str, value: Any, stream: bo
     heard = answer(Anthropic(), event, stream=stream)
     assert '"web_search_requests":1' in heard
     assert ('{\\"query\\":\\"sky\\"}' if stream else '{"query":"sky"}') in heard
+    assert '"action":{"type":"search","query":"sky","queries":["sky"]}' in answer(
+        OpenAIResponses(), event, stream=stream
+    )

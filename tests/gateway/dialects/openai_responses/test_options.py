@@ -96,6 +96,7 @@ def test_a_stream_is_asked_for_in_the_body(stream: bool | None) -> None:
         ({"top_logprobs": 0}, []),
         ({"top_logprobs": 2, "include": ["message.output_text.logprobs"]}, []),
         ({"include": [ENCRYPTED, "web_search_call.results"]}, [("include[1]", "hint")]),
+        ({"include": ["web_search_call.action.sources"]}, []),
         ({"stream_options": {"include_obfuscation": False}}, [("stream_options.include_obfuscation", "hint")]),
         ({"stream_options": {"include_usage": True}}, [("stream_options.include_usage", "hint")]),
         ({"background": False, "prompt": None, "conversation": None}, []),

@@ -1,8 +1,13 @@
 """The items of a Responses stream: messages, reasoning, calls, pictures."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects import Answering
 
 from .responses import ID, Json, answer, answering, block, call, signed, text, thinking, whole, write
 
@@ -67,6 +72,67 @@ def test_without_seals_no_signature_makes_an_item(store: bool) -> None:
 def test_a_bare_signature_is_not_told() -> None:
     events = answer(signed(thinking(), None), signed(call("f", "{}"), None, "f"))
     assert kinds(write(events, answering(store=False)).output) == ["function_call"]
+
+
+SEARCHING = (ir.Tool(name="web_search", builtin="web_search"),)
+GROUNDED = ir.OpaqueEvent(
+    dialect="gemini", kind="groundingMetadata", value=Raw(b'{"webSearchQueries":["sky","colour of sky"]}')
+)
+SOURCE = ir.CitationDelta(url="https://a.example", title="A", text="blue")
+SEARCH = {"type": "search", "query": "sky, colour of sky", "queries": ["sky", "colour of sky"]}
+
+
+def searched(*events: ir.Event) -> list[ir.Event]:
+    """Give an answer with a search of the web, as Gemini tells of it: behind the words."""
+    return answer(block("text", ir.TextDelta("blue"), *events), block("text", ir.TextDelta("!")))
+
+
+def told(make: Callable[..., Any], events: list[ir.Event], to: Answering) -> list[Json]:
+    """Give the items of an answer, streamed or whole."""
+    made = make(events, to)
+    items: list[Json] = made["output"] if make is whole else made.output
+    return items
+
+
+def test_a_search_of_the_web_is_an_item_behind_the_words() -> None:
+    stream = write(searched(SOURCE, GROUNDED), answering(tools=SEARCHING))
+    assert kinds(stream.output) == ["message", "web_search_call"]
+    item = {"id": f"ws_{ID}01", "type": "web_search_call", "status": "completed", "action": SEARCH}
+    assert stream.output[1] == item
+    events = [{k: v for k, v in event.items() if k != "sequence_number"} for event in stream.events[-6:-1]]
+    at = {"item_id": f"ws_{ID}01", "output_index": 1}
+    assert events == [
+        {"type": "response.output_item.added", "output_index": 1, "item": item | {"status": "in_progress"}},
+        {"type": "response.web_search_call.in_progress", **at},
+        {"type": "response.web_search_call.searching", **at},
+        {"type": "response.web_search_call.completed", **at},
+        {"type": "response.output_item.done", "output_index": 1, "item": item},
+    ]
+
+
+def test_a_search_stands_first_in_a_whole_answer() -> None:
+    items = told(whole, searched(SOURCE, GROUNDED), answering(tools=SEARCHING))
+    assert kinds(items) == ["web_search_call", "message"]
+    assert (items[0]["id"], items[0]["action"]) == (f"ws_{ID}00", SEARCH)
+
+
+@pytest.mark.parametrize("make", [write, whole])
+def test_the_sources_of_a_search_are_for_those_who_ask(make: Callable[..., Any]) -> None:
+    asking = answering(tools=SEARCHING, echo={"include": b'["web_search_call.action.sources"]'})
+    (item,) = (one for one in told(make, searched(SOURCE, SOURCE), asking) if one["type"] == "web_search_call")
+    sources = [{"type": "url", "url": "https://a.example"}]
+    assert item["action"] == {"type": "search", "query": "", "queries": [], "sources": sources}
+
+
+@pytest.mark.parametrize("make", [write, whole])
+@pytest.mark.parametrize(
+    ("events", "tools"),
+    [([SOURCE, GROUNDED], ()), ([], SEARCHING), ([ir.OpaqueEvent(dialect="", kind="x", value=Raw(b"1"))], SEARCHING)],
+)
+def test_no_item_of_a_search_without_one(
+    make: Callable[..., Any], events: list[ir.Event], tools: tuple[ir.Tool, ...]
+) -> None:
+    assert kinds(told(make, searched(*events), answering(tools=tools))) == ["message"]
 
 
 def test_the_signature_of_a_call_is_an_item_before_it() -> None:
