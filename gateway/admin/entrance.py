@@ -74,7 +74,7 @@ class Entrance:
     async def log_out(self, visit: Visit) -> Response:
         """End the session of this browser."""
         response = _to(visit, LOGIN)
-        self._sessions.end(visit, response)
+        await self._sessions.end(visit, response)
         return response
 
     async def make_link(self, address: str, *, shared: bool) -> str:

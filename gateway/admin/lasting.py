@@ -46,6 +46,10 @@ class LoginStore(Protocol):
         """Keep words until a moment."""
         ...
 
+    def has_login(self, hash_: str, now: float) -> bool:
+        """Tell whether words are kept."""
+        ...
+
     def take_login(self, hash_: str, now: float) -> str | None:
         """Give the words, once; None when they are gone, or were never there."""
         ...
@@ -82,18 +86,24 @@ class Lasting:
             self._secret = await self._ask(lambda store: store.setting(_SETTING, _new_secret)) or ""
         return self._secret or self._own_secret
 
-    async def begin(self, token: str, words: str, *, here: bool = False) -> bool:
-        """Keep words for the one who shows this token within ten minutes; `here`: in this process only.
+    async def begin(self, token: str, words: str, *, here: bool = False, life_s: float = LIFE_S) -> bool:
+        """Keep words for the one who shows this token within `life_s`; `here`: in this process only.
 
         Return whether every process will know it.
         """
         hash_, now = _hash(token), self._clock.time()
-        until = now + LIFE_S
+        until = now + life_s
         if not here and await self._ask(partial(_begin, (hash_, words, until))):
             return True
         self._begun = {one: kept for one, kept in self._begun.items() if kept[1] > now}
         self._begun[hash_] = words, until
         return False
+
+    async def has(self, token: str) -> bool:
+        """Tell whether words are kept for a token; those of other processes are not known while the store is away."""
+        hash_, now = _hash(token), self._clock.time()
+        _, until = self._begun.get(hash_, ("", 0.0))
+        return until > now or bool(await self._ask(lambda store: store.has_login(hash_, now)))
 
     async def take(self, token: str) -> str | None:
         """Give the words, once."""

@@ -2,6 +2,8 @@
 
     value = until.nonce.by.HMAC-SHA256(secret, "session", until, nonce, by)
 
+Only those that somebody has logged out of are written down, until their time is over.
+
 What the forms carry besides is made of the nonce, so it fits one session only. A browser gives a host's cookies to each
 of its ports (RFC 6265 §8.5), so the cookie is named after the port: of two gateways on a machine none ends the other's.
 """
@@ -38,8 +40,11 @@ class Sessions:
         value = ".".join((until, nonce, by, await self.sign("session", until, nonce, by)))
         _set(visit, response, value, _LIFE_S)
 
-    def end(self, visit: Visit, response: Response) -> None:
-        """Take it from the browser."""
+    async def end(self, visit: Visit, response: Response) -> None:
+        """Take it from the browser, and from whoever has a copy of the cookie."""
+        session = await self.find(visit)
+        if session is not None:
+            await self._lasting.begin(_ended(session), "", life_s=session.until - self._clock.time())
         _set(visit, response, "", 0)
 
     async def find(self, visit: Visit) -> Session | None:
@@ -52,12 +57,17 @@ class Sessions:
         signature = await self.sign("session", until, nonce, by)
         if not hmac.compare_digest(signature.encode(), given.encode()) or int(until) <= self._clock.time():
             return None
-        return Session(by, nonce, int(until))
+        session = Session(by, nonce, int(until))
+        return None if await self._lasting.has(_ended(session)) else session
 
     async def sign(self, *words: str) -> str:
         """Make what only one who has the secret can make of these words."""
         secret = await self._lasting.secret()
         return hmac.new(secret.encode(), "\0".join(words).encode(), sha256).hexdigest()
+
+
+def _ended(session: Session) -> str:
+    return f"ended:{session.nonce}"
 
 
 def _set(visit: Visit, response: Response, value: str, life_s: int) -> None:

@@ -204,6 +204,13 @@ class CredentialStore:
             connection.execute(delete(logins).where(logins.c.until < until - _DAY_S))
             put(connection, logins, row | {"words": self._cipher.encrypt_text(storable(words))})
 
+    def has_login(self, hash_: str, now: float) -> bool:
+        """Tell whether there is such a login, and its time is not over."""
+        query = select(logins.c.until).where(logins.c.hash == hash_)
+        with self.database.reading() as connection:
+            until = connection.execute(query).scalar()
+        return until is not None and until > now
+
     def take_login(self, hash_: str, now: float) -> str | None:
         """Give the words of a login, once; None when there is none, or its time is over."""
         taken = delete(logins).where(logins.c.hash == hash_).returning(logins.c.words, logins.c.until)

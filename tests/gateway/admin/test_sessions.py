@@ -19,7 +19,7 @@ from gateway.admin import Administration
 from gateway.admin.lasting import Lasting
 from gateway.store.stored import StoreFailed
 from tests.clocks import FakeClock
-from tests.gateway.admin.accounts import ADMIN, HTML, account, log_in, made, visiting
+from tests.gateway.admin.accounts import ADMIN, HTML, account, csrf, log_in, made, visiting
 from tests.gateway.test_mounting import EACH_HOST, Host, running
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +187,17 @@ async def test_logging_out_takes_the_cookie_back(tmp_path: Path) -> None:
     assert (after.status_code, after.headers["location"]) == (303, "/admin/login")
 
 
+async def test_logging_out_ends_copies_of_the_cookie_on_every_worker(tmp_path: Path) -> None:
+    app, other = made(tmp_path), made(tmp_path)
+    async with visiting(app) as http:
+        value = cookie(await enter(http)).value
+        token = csrf(await http.get("/admin/credentials"))
+        assert await knows(other, value)
+        await http.post("/admin/logout", data={"csrf": token})
+    assert [await knows(app, value), await knows(other, value), await knows(made(tmp_path), value)] == [False] * 3
+    assert await knows(app, await session_of(other))
+
+
 async def test_a_session_lasts_twelve_hours(tmp_path: Path) -> None:
     clock = FakeClock()
     app = made(tmp_path, clock=clock)
@@ -290,6 +301,9 @@ class Broken:
         return self.settings.setdefault(name, make())
 
     def begin_login(self, hash_: str, words: str, until: float) -> None:
+        raise StoreFailed("disk full")
+
+    def has_login(self, hash_: str, now: float) -> bool:
         raise StoreFailed("disk full")
 
     def take_login(self, hash_: str, now: float) -> str | None:

@@ -300,6 +300,9 @@ def test_a_login_is_taken_once(place: Place) -> None:
 def test_a_login_ends_with_its_time(place: Place) -> None:
     store = place.opened()
     store.begin_login("hash", "words", NOW + 600)
+    assert store.has_login("hash", NOW + 599)
+    assert not store.has_login("hash", NOW + 600)
+    assert not store.has_login("no such", NOW)
     assert store.take_login("hash", NOW + 600) is None
 
 
