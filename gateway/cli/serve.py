@@ -161,8 +161,9 @@ def _given(loaded: Loaded, upstream: str) -> str:
 def _keys(gateway: Gateway) -> str:
     """Count the keys; name the variables that gave some, for a client's own may have been meant."""
     loaded, count = gateway.loaded, len(gateway.keyring)
-    if not gateway.keyring:
-        return f"0, anonymous access: {loaded.config.auth.allow_anonymous}"
+    anonymous = loaded.config.auth.allow_anonymous
+    if not gateway.keyring or (not count and anonymous == "always"):
+        return f"0, anonymous access: {anonymous}"
     if not count:
         return "none that lets anybody in; `gateway keys new NAME` makes one"
     sources = [loaded.source(("auth", "keys", index)) for index in range(len(loaded.config.auth.keys))]

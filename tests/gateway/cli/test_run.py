@@ -96,6 +96,9 @@ def test_the_banner_says_that_the_last_key_is_revoked(folder: Path) -> None:
     with gateway(folder) as program:
         assert program.says("keys:").strip() == "keys: none that lets anybody in; `gateway keys new NAME` makes one"
         assert ask(program).status_code == 401
+    with gateway(folder, GATEWAY_AUTH__ALLOW_ANONYMOUS="always") as program:
+        assert program.says("keys:").strip() == "keys: 0, anonymous access: always"
+        assert ask(program).status_code == 200
 
 
 def test_the_curl_line_invents_no_model(folder: Path) -> None:
