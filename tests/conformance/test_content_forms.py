@@ -11,11 +11,24 @@ from typing import Any
 
 import httpx
 import pytest
+from openai.types.responses import ResponseFunctionWebSearch
 
+from gateway.testing.grammar_responses import ResponsesStream
 from tests.conformance import gemini
 from tests.conformance.gemini_api import GEMINI_3 as PUBLIC_3
 from tests.conformance.replies import FC, T, chunk, script
-from tests.conformance.served import CHAT, CLAUDE, DIALECTS, GEMINI_2, GEMINI_3, MESSAGES, Served, settings, standing
+from tests.conformance.served import (
+    CHAT,
+    CLAUDE,
+    DIALECTS,
+    GEMINI_2,
+    GEMINI_3,
+    MESSAGES,
+    RESPONSES,
+    Served,
+    settings,
+    standing,
+)
 from tests.conformance.test_cases_tools import TOOL_ENDS, TOOLS, chat_tools, messages_tools
 from tests.fakes.v1internal import FakeV1Internal
 from tests.gateway.dialects.anthropic.reader import content, parse
@@ -199,6 +212,22 @@ async def test_a_messages_caller_gets_the_search_that_it_declared(lasting: Serve
     assert [one["url"] for one in found["content"]] == ["https://example.org/redirect/AAA"]
     usage = parse(response.content)[-2]["usage"] if stream else response.json()["usage"]
     assert usage["server_tool_use"]["web_search_requests"] == 1
+
+
+@EITHER
+async def test_a_responses_caller_gets_the_search_that_it_declared(lasting: Served, stream: bool) -> None:
+    fields: dict[str, Any] = {"tools": [{"type": "web_search"}], "include": ["web_search_call.action.sources"]}
+    response = await lasting.post(RESPONSES, "!fixture 15", stream=stream, **fields)
+    output = ResponsesStream(response.content).items if stream else response.json()["output"]
+    (search,) = (item for item in output if item["type"] == "web_search_call")
+    told = ResponseFunctionWebSearch.model_validate(search)
+    assert (told.status, told.action.type) == ("completed", "search")
+    assert search["action"] == {
+        "type": "search",
+        "query": "UEFA Euro 2024 winner",
+        "queries": ["UEFA Euro 2024 winner"],
+        "sources": [{"type": "url", "url": "https://example.org/redirect/AAA"}],
+    }
 
 
 @pytest.mark.parametrize("form", ["", "sse", "array"])
