@@ -52,6 +52,9 @@ def signed(family: ir.Family, kind: Literal["t", "f"] = "t") -> Json:
     return {"google": {"thought_signature": ir.seal(ir.Signature(family, SIGNED, kind))}}
 
 
+BLOCK: Final = {"thinking": "Hm.", "signature": ir.seal(ir.Signature("claude", SIGNED))}
+
+
 def old(**fields: Any) -> Json:
     """Declare functions as they were declared before there were tools."""
     return chat(functions=[{"name": "weather", "parameters": ANSWER}, {"name": "sum"}], **fields)
@@ -262,6 +265,10 @@ THINKING: Final = (
     *hold(
         called({**CALL, "extra_content": signed("gemini", "f")}),
         "messages[].tool_calls[].extra_content.google.thought_signature (Gemini's)",
+    ),
+    *hold(
+        {**answered(extra_content={"gateway": {"blocks": [BLOCK]}}), "reasoning_effort": "low"},
+        "messages[].extra_content.gateway.blocks",
     ),
     *hold(
         answered(extra_content={"gateway": {"thoughts": "Hm."}}),

@@ -142,6 +142,20 @@ async def test_a_signed_thought_comes_home_to_another_process(upstream: str, tmp
     await _come_home(upstream, TRANSLATED, tmp_path)
 
 
+@pytest.mark.parametrize("upstream", THINKING)
+async def test_several_signed_thoughts_come_home_to_another_process(upstream: str, tmp_path: Path) -> None:
+    """A message of Chat has room for one signature beside its thoughts, so they are carried whole."""
+    text = "!think I look\n!think I shall call f\n!tool f {}\n!then\n!say done"
+    chat = CALLERS["openai-chat"]
+    async with standing(upstream, tmp_path) as one:
+        async with one.running() as http:
+            said = await chat.first(http, one.model, text)
+        async with one.running(translate={"lossy": "strict"}) as http:
+            response = await chat.second(http, one.model, text, said)
+        assert response.status_code == 200, response.text
+        assert [words for words, signature in one.thoughts if signature] == ["I look", "I shall call f"]
+
+
 async def _come_home(upstream: str, dialects: tuple[str, ...], folder: Path) -> None:
     async with standing(upstream, folder) as one:
         texts, said = {}, {}

@@ -1,7 +1,7 @@
 """What streamed and whole answers have in common: their wire structs, and the words for what is in a reply."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -85,16 +85,28 @@ class Google(Struct, gc=False):
     thought_signature: str
 
 
-class Kept(Struct, gc=False):
-    """What a signature of thoughts is for: the Node SDK's streams keep only the last piece of `reasoning_content`."""
+class Thought(Struct, gc=False, omit_defaults=True):
+    """A signed block of thoughts; `calls`: how many calls stand before it."""
 
-    thoughts: str
+    thinking: str
+    signature: str
+    calls: int = 0
+
+
+class Kept(Struct, gc=False):
+    """Thoughts as they were signed: the Node SDK's streams keep only the last piece of `reasoning_content`.
+
+    `thoughts`: what the signature beside them is for; `blocks`: where there are several, each with its own.
+    """
+
+    thoughts: str | UnsetType = UNSET
+    blocks: list[Thought] | UnsetType = UNSET
 
 
 class ExtraContent(Struct, gc=False):
     """The envelope around it."""
 
-    google: Google
+    google: Google | UnsetType = UNSET
     gateway: Kept | UnsetType = UNSET
 
 
@@ -288,17 +300,17 @@ def signed(signature: ir.Signature | None, how: Manner) -> ExtraContent | UnsetT
 
 
 class MessageSignature:
-    """Choose the one signature that a message has room for: clients join two of them into rubbish.
+    """Choose what a message carries: it has room for one signature, and clients join two of them into rubbish.
 
-    The last one of text, else that of the thoughts when they were a single block and are shown:
-    what comes back is one text, and a signature fits only its own.
+    The last one of text, else that of the thoughts when they were a single block and are shown: what comes back is one
+    text, and a signature fits only its own. Several blocks that are shown are carried whole, beside that text.
     """
 
     def __init__(self, how: Manner) -> None:
         self._how = how
         self._text: ir.Signature | None = None
-        self._thoughts: list[ir.Signature | None] = []
-        self._pieces: list[str] = []
+        self._thoughts: list[tuple[ir.Signature | None, Sequence[str], int]] = []
+        self._pieces: list[str] = []  # of the block of thoughts that is open
 
     def piece(self, thought: str) -> None:
         """Note a piece of thoughts that goes out by itself."""
@@ -308,21 +320,32 @@ class MessageSignature:
         """Note a text block's end."""
         self._text = signature or self._text
 
-    def thinking(self, signature: ir.Signature | None) -> None:
-        """Note a thinking block's end."""
+    def thinking(self, signature: ir.Signature | None, calls: int) -> None:
+        """Note a thinking block's end; `calls`: how many calls stand before it."""
         if self._how.thoughts:
-            self._thoughts.append(signature)
+            self._thoughts.append((signature, self._pieces, calls))
+            self._pieces = []
 
     def chosen(self) -> ExtraContent | UnsetType:
         """Give the field for the message."""
         if self._text is None and not self._thoughts:
             return UNSET
-        thought = self._thoughts[0] if len(self._thoughts) == 1 else None
-        extra = signed(self._text or thought, self._how)
-        signs_thoughts = thought is not None and self._text is None and thought.issuer != "gemini"
-        if extra is not UNSET and signs_thoughts and len(self._pieces) > 1:
-            extra.gateway = Kept("".join(self._pieces))
+        if self._text is not None or len(self._thoughts) != 1:
+            extra = signed(self._text, self._how)
+            return self._blocks() if extra is UNSET else extra
+        thought, pieces, _ = self._thoughts[0]
+        extra = signed(thought, self._how)
+        if extra is not UNSET and thought is not None and thought.issuer != "gemini" and len(pieces) > 1:
+            extra.gateway = Kept("".join(pieces))
         return extra
+
+    def _blocks(self) -> ExtraContent | UnsetType:
+        blocks = [
+            Thought("".join(pieces), ir.seal(signature), calls)
+            for signature, pieces, calls in self._thoughts
+            if signature is not None and signature.issuer != "gemini" and self._how.sealed
+        ]
+        return ExtraContent(gateway=Kept(blocks=blocks)) if blocks else UNSET
 
 
 def picture(media_type: str, data: str, index: int) -> Picture:

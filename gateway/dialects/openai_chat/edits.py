@@ -188,6 +188,8 @@ class _Signed:
         if not sealed and "gateway" not in extra:
             return fields
         self.ours = True
+        if not is_null((read(extra.get("gateway", _NULL), _FIELDS) or {}).get("blocks", _NULL)):
+            self._words.lose(f"{path}.{_EXTRA}.gateway.blocks", FOREIGN)
         others = {name: one for name, one in extra.items() if name not in ("gateway", "google")}
         bare = self._bare(value, f"{path}.{_EXTRA}.google.thought_signature") if sealed and value else value
         google = {name: one for name, one in google.items() if name != "thought_signature"}

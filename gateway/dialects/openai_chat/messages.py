@@ -151,21 +151,32 @@ class _Messages:
         if wire.given(message.audio):
             self._lose(f"{path}.audio", "sound of an earlier answer is not kept", "content")
         thoughts = read_thoughts(message, path, self._losses) if any(_thoughts(message)) else []
-        parts: list[ir.Part] = [thought for thought, _ in thoughts]
-        places: list[tuple[str, ...]] = [(place,) for _, place in thoughts]
+        calls = message.tool_calls or ()
+        parts: list[ir.Part] = []
+        places: list[tuple[str, ...]] = []
+        behind: dict[int, list[tuple[ir.Thinking, str]]] = {}
+        for thought, place, before in thoughts:
+            if before <= 0 or not calls:
+                parts.append(thought)
+                places.append((place,))
+            else:
+                behind.setdefault(min(before, len(calls)), []).append((thought, place))
         parts += self._shown(message, path)
         if message.refusal:
             parts.append(ir.Text(text=message.refusal))
         places += [()] * (len(parts) - len(places))
         if message.extra_content is not None:
             sign(message, path, parts, places, self._losses)
-        for i, call in enumerate(message.tool_calls or ()):
+        for i, call in enumerate(calls):
             at = f"{path}.tool_calls[{i}]"
-            signature, place = _UNSIGNED
+            signature, signed = _UNSIGNED
             if call.extra_content is not None or message.reasoning_details:
-                signature, place = call_signature(call, at, message, self._losses)
+                signature, signed = call_signature(call, at, message, self._losses)
             parts.append(self._call(call, at, i, signature))
-            places.append(place)
+            places.append(signed)
+            for thought, place in behind.get(i + 1, ()):
+                parts.append(thought)
+                places.append((place,))
         if message.function_call is not None:
             parts.append(self._legacy_call(message.function_call, index))
             places.append(())

@@ -186,7 +186,7 @@ class ChatStream:
                 self._say(answer.Message())
             self._end_text()
         elif self._block == "thinking":
-            self._signature.thinking(self._block_signature)
+            self._signature.thinking(self._block_signature, self._calls)
         elif self._call is not None:
             self._write_call(self._call, ended=True)
             self._call = None

@@ -17,7 +17,7 @@ from . import wire
 __all__ = ["THOUGHTS", "call_signature", "read_thoughts", "sign"]
 
 Places = tuple[str, ...]  # where thoughts, a signature, or both stood
-_Said = tuple[ir.Thinking, str]
+_Said = tuple[ir.Thinking, str, int]  # thoughts, where they stood, and how many calls stand before them
 
 _SIGNATURE: Final = "extra_content.google.thought_signature"
 # the fields of a message that hold them
@@ -25,7 +25,7 @@ THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_details", "think
 
 
 def read_thoughts(message: wire.Message, path: str, losses: list[ir.Loss]) -> list[_Said]:
-    """Read the thoughts of a message, each with where it stood."""
+    """Read the thoughts of a message, each with where it stood, and how many calls stand before it."""
     spelt = ((field, list(read(message, f"{path}.{field}", losses))) for field, read in _SPELLINGS.items())
     given = [(field, said) for field, said in spelt if said]
     losses += [ir.Loss(f"{path}.{field}", f"{given[0][0]} says it already", "hint") for field, _ in given[1:]]
@@ -38,36 +38,45 @@ def _blocks(message: wire.Message, path: str, losses: list[ir.Loss]) -> Iterator
         sealed = block.type == "redacted_thinking"
         place = f"{path}[{i}]"
         said = ir.Thinking(text="", redacted=block.data)
-        yield said if sealed else _thinking(block.thinking, block.signature, place, losses), place
+        yield said if sealed else _thinking(block.thinking, block.signature, place, losses), place, 0
 
 
 def _details(message: wire.Message, path: str, losses: list[ir.Loss]) -> Iterator[_Said]:
     for i, detail in enumerate(message.reasoning_details or ()):
         if detail.text or detail.summary:
             place = f"{path}[{i}]"
-            yield _thinking(detail.text or detail.summary or "", detail.signature, place, losses), place
+            yield _thinking(detail.text or detail.summary or "", detail.signature, place, losses), place, 0
+
+
+def _kept_blocks(message: wire.Message, path: str, losses: list[ir.Loss]) -> Iterator[_Said]:
+    """Give several blocks of thoughts as they were signed."""
+    extra = message.extra_content
+    for i, block in enumerate((extra and extra.gateway and extra.gateway.blocks) or ()):
+        place = f"{path}[{i}]"
+        yield _thinking(block.thinking, block.signature, place, losses), place, block.calls
 
 
 def _kept(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     """Give the thoughts as they were signed: of a stream, some clients keep only the last piece."""
     extra = message.extra_content
     if extra is not None and extra.gateway is not None and extra.gateway.thoughts:
-        yield ir.Thinking(text=extra.gateway.thoughts), path
+        yield ir.Thinking(text=extra.gateway.thoughts), path, 0
 
 
 def _content(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     if message.reasoning_content:
-        yield ir.Thinking(text=message.reasoning_content), path
+        yield ir.Thinking(text=message.reasoning_content), path, 0
 
 
 def _reasoning(message: wire.Message, path: str, _: list[ir.Loss]) -> Iterator[_Said]:
     if message.reasoning:
-        yield ir.Thinking(text=message.reasoning), path
+        yield ir.Thinking(text=message.reasoning), path, 0
 
 
 _SPELLINGS: Final[dict[str, Callable[[wire.Message, str, list[ir.Loss]], Iterator[_Said]]]] = {
     "thinking_blocks": _blocks,
     "reasoning_details": _details,
+    "extra_content.gateway.blocks": _kept_blocks,
     "extra_content.gateway.thoughts": _kept,
     "reasoning_content": _content,
     "reasoning": _reasoning,

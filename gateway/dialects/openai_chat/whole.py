@@ -113,7 +113,8 @@ class _Message:
                 self._signature.text(signature)
             case ir.Thinking(text=text, signature=signature):
                 self._thoughts.append(text)
-                self._signature.thinking(signature)
+                self._signature.piece(text)
+                self._signature.thinking(signature, len(self._calls))
             case ir.ToolCall():
                 self._calls.append(part)
             case ir.Media(media_type=media_type, data=data):

@@ -165,8 +165,17 @@ class Google(Closed):
     thought_signature: str | None = None
 
 
+class Thought(Closed):
+    thinking: str = ""
+    signature: str | None = None
+    calls: int = 0
+
+
 class Kept(Closed):
+    """What this gateway has given out: see `answer.Kept`."""
+
     thoughts: str | None = None
+    blocks: list[Thought] | None = None
 
 
 class ExtraContent(Closed):

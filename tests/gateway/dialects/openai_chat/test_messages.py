@@ -243,6 +243,38 @@ def test_thoughts_that_came_with_their_signature_are_those_that_it_signs() -> No
     assert thought == ir.Thinking(text="a whole thought", signature=CLAUDE)
 
 
+def test_blocks_of_thoughts_come_back_to_their_places() -> None:
+    first, second = (ir.Signature("claude", value) for value in ("Q0xB", "Q0xC"))
+    blocks = [
+        {"thinking": "ab", "signature": ir.seal(first)},
+        {"thinking": "c", "signature": ir.seal(second), "calls": 1},
+        {"thinking": "d", "signature": ir.seal(second), "calls": 7},
+        {"thinking": "e", "signature": "gw1.claude.t.damaged", "calls": -1},
+    ]
+    calls = [CALL, CALL | {"id": "c2"}]
+    extra = {"gateway": {"blocks": blocks}}
+    request = read(assistant(reasoning_content="abc", content="x", tool_calls=calls, extra_content=extra))
+    (turn,) = request.turns
+    assert [part.id if isinstance(part, ir.ToolCall) else part for part in turn.parts] == [
+        ir.Thinking(text="ab", signature=first),
+        ir.Thinking(text="e"),
+        ir.Text(text="x"),
+        "c1",
+        ir.Thinking(text="c", signature=second),
+        "c2",
+        ir.Thinking(text="d", signature=second),
+    ]
+    at = "messages[0].extra_content.gateway.blocks"
+    assert turn.places == ((f"{at}[0]",), (f"{at}[3]",), (), (), (f"{at}[1]",), (), (f"{at}[2]",))
+    assert [loss.path for loss in request.losses] == [f"{at}[3].signature", "messages[0].reasoning_content"]
+
+
+def test_blocks_of_thoughts_without_calls_stand_first() -> None:
+    extra = {"gateway": {"blocks": [{"thinking": "a", "signature": ir.seal(CLAUDE), "calls": 1}]}}
+    message = assistant(content="x", extra_content=extra)
+    assert parts(message) == (ir.Thinking(text="a", signature=CLAUDE), ir.Text(text="x"))
+
+
 @pytest.mark.parametrize("signature", [GEMINI, ir.Signature(None, "R0VN", "f")])
 def test_the_signature_of_a_call_comes_back(signature: ir.Signature) -> None:
     (call,) = parts(assistant(tool_calls=[CALL | {"extra_content": signed(signature)}]))

@@ -42,6 +42,8 @@ def without_kept(message: Json) -> Json:
     """Leave out the copy of the thoughts that only a stream needs, and that must be a true one."""
     extra = dict(message.get("extra_content", {}))
     kept = extra.pop("gateway", None)
+    if kept is not None and "blocks" in kept:
+        return message
     assert kept in (None, {"thoughts": message.get("reasoning_content")})
     return message | ({"extra_content": extra} if extra else {})
 

@@ -1,6 +1,8 @@
 """Streams: their frame, their terminal, and what each event becomes."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -157,11 +159,43 @@ def test_the_signature_of_text_comes_once_at_the_end() -> None:
     assert [delta.get("extra_content") for delta in write(answer(*blocks)).deltas] == [None, None, SIGNED, None]
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, True), (2, False)])
-def test_the_signature_of_thoughts_fits_a_single_block_only(count: int, expected: bool) -> None:
-    signed = block("thinking", ir.ThinkingDelta("t"), ir.SignatureDelta(ir.Signature("claude", "Q0xB")))
-    message = write(answer(*[signed] * count, text("a"))).message()
-    assert ("extra_content" in message) is expected
+def test_the_signature_of_thoughts_stands_alone_where_they_are_a_single_block() -> None:
+    signature = ir.Signature("claude", "Q0xB")
+    signed = block("thinking", ir.ThinkingDelta("t"), ir.SignatureDelta(signature))
+    message = write(answer(signed, text("a"))).message()
+    assert message["extra_content"] == {"google": {"thought_signature": ir.seal(signature)}}
+
+
+@pytest.mark.parametrize(
+    "make", [lambda events: write(events).message(), lambda events: whole(events)["choices"][0]["message"]]
+)
+def test_several_blocks_of_thoughts_are_carried_whole_each_in_its_place(make: Callable[..., Any]) -> None:
+    first, second, third = (ir.Signature("claude", value) for value in ("Q0xB", "Q0xC", "Q0xD"))
+    made = make(
+        answer(
+            block("thinking", ir.ThinkingDelta("a"), ir.ThinkingDelta("b"), ir.SignatureDelta(first)),
+            block("thinking", ir.SignatureDelta(second)),
+            call("f", "{}"),
+            block("thinking", ir.ThinkingDelta("c"), ir.SignatureDelta(third)),
+            call("f", "{}"),
+        )
+    )
+    assert made["reasoning_content"] == "abc"
+    blocks = [
+        {"thinking": "ab", "signature": ir.seal(first)},
+        {"thinking": "", "signature": ir.seal(second)},
+        {"thinking": "c", "signature": ir.seal(third), "calls": 1},
+    ]
+    assert made["extra_content"] == {"gateway": {"blocks": blocks}}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "to"), [(None, {"sealed": True}), ("gemini", {"sealed": True}), ("claude", {"sealed": False})]
+)
+def test_several_blocks_that_nobody_takes_back_are_not_carried(issuer: Any, to: dict[str, Any]) -> None:
+    signature = [ir.SignatureDelta(ir.Signature(issuer, "Q0xB"))] if issuer else []
+    signed = block("thinking", ir.ThinkingDelta("t"), *signature)
+    assert "extra_content" not in write(answer(signed, signed, text("a")), answering(**to)).message()
 
 
 @pytest.mark.parametrize(
