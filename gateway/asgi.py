@@ -1,6 +1,9 @@
 """`uvicorn gateway.asgi:app`, `gunicorn -k asgi gateway.asgi:app`: the app of the configuration found at import."""
 
+import logging
+import re
 import sys
+from typing import Final
 
 from starlette.applications import Starlette
 
@@ -11,10 +14,24 @@ from gateway.memory import begin, settle, tidy
 __all__ = ["app"]
 
 _FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that ends with any other code again and again
+_KEY: Final = re.compile(r"(?<=[?&])key=[^&\s]*&?|^key=[^&\s]*&?")
+_ADDRESSES: Final = ("r", "q", "f")  # gunicorn's names of the request line, the query and the referer
+
+
+class _Keyless(logging.Filter):
+    """Takes keys from the lines of gunicorn's access log, which it makes of the request as it was sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take them from this one."""
+        atoms = record.args
+        if isinstance(atoms, dict):
+            atoms.update({name: _KEY.sub("", atoms[name]) for name in _ADDRESSES if isinstance(atoms.get(name), str)})
+        return True
 
 
 def _made() -> Starlette:
     begin()
+    logging.getLogger("gunicorn.access").addFilter(_Keyless())
     try:
         made = gateway.create_app()
     except ConfigError as error:

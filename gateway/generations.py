@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.clock import Clock
 from gateway.config import EVERY_S, Again, ConfigError, Edits, Loaded, Refuses, dotted, files_of, read_again
 from gateway.memory import TIDY_S
-from gateway.scopes import decline, in_origin_form
+from gateway.scopes import decline, discreet, in_origin_form
 
 __all__ = ["Generation", "Generations", "refused", "same", "warn"]
 
@@ -103,6 +103,8 @@ class Generations(Generic[_G]):
             elif kind == "websocket":
                 await decline(scope, send)
             return
+        if scope.get("query_string"):
+            send = discreet(scope, send)
         if not scope["path"].startswith("/"):
             scope = in_origin_form(scope)
         if not self._users or self._is_orphan():

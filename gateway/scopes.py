@@ -1,20 +1,23 @@
 """What servers hand over in more than one form: offers to speak WebSocket, and paths with a host before them.
 
+And what they get back: an address that they can log.
+
 `gateway run` reads a request that offers WebSocket without the offer; other servers ask the app. What is asked here is
 asked over HTTP, so that the offer is refused: with what a GET of that path would be told, where the server can say it.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
 from gateway.context import new_id, route_path
 from gateway.errors import NotFound
 from gateway.refusal import written
 from gateway.routes import match
 
-__all__ = ["decline", "in_origin_form"]
+__all__ = ["decline", "discreet", "in_origin_form", "keyless"]
 
 _SAYABLE: Final = "websocket.http.response"  # the extension of ASGI; without it the server makes it a 403
 _SCHEMES: Final = frozenset({"http", "https"})
@@ -48,3 +51,21 @@ def in_origin_form(scope: Scope) -> Scope:
     if raw:
         found["raw_path"] = b"/" + raw.partition(b"://")[2].partition(b"/")[2]
     return {**scope, **found}
+
+
+def keyless(query: bytes) -> bytes:
+    """Take every key from a query."""
+    return b"&".join(pair for pair in query.split(b"&") if unquote_to_bytes(pair.partition(b"=")[0]) != b"key")
+
+
+def discreet(scope: Scope, send: Send) -> Send:
+    """Take a key from the address as soon as the answer begins, which is when uvicorn logs it; else the same `send`."""
+    if keyless(scope["query_string"]) == scope["query_string"]:
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            scope["query_string"] = keyless(scope["query_string"])
+        await send(message)
+
+    return sending

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal, Self
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, PermissionDenied, Unauthenticated
 from gateway.keys import Key, Keys, digest_of, end_of, indexed, keys_of
 from gateway.lockout import Lockout
 from gateway.refusal import refuse
+from gateway.scopes import keyless
 from gateway.services import Services
 from gateway.upstream import Adapter, Forwarding
 
@@ -336,5 +337,4 @@ def _forget(scope: Scope, context: RequestContext) -> None:
         for name in given:
             del context.headers[name]
     if query := scope.get("query_string", b""):
-        pairs = (pair for pair in query.split(b"&") if unquote_to_bytes(pair.partition(b"=")[0]) != b"key")
-        scope["query_string"] = b"&".join(pairs)
+        scope["query_string"] = keyless(query)

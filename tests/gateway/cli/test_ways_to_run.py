@@ -101,3 +101,32 @@ def test_an_offer_to_speak_websocket_is_refused(way: str, folder: Path) -> None:
         program.ends()
         assert "Traceback" not in program.output
     assert answer.status_code == (403 if way == "gunicorn" else 405)
+
+
+@pytest.mark.parametrize("way", ["uvicorn", "uvicorn on h11", "gunicorn"])
+def test_no_key_stands_in_the_access_log_of_the_server(way: str, folder: Path) -> None:
+    """Whether it is let in, is known to the operators' endpoints alone, is refused, or was not looked at."""
+    (folder / "gateway.toml").write_text(
+        '[server]\nmax_body = "1KB"\n[auth]\nkeys = ["sk-secret-a"]\n'
+        '[[key]]\nname = "m"\nsecret = "sk-secret-m"\nscopes = ["admin", "metrics"]\n'
+    )
+    command = [*WAYS[way][0], *(["--access-logfile", "-"] if way == "gunicorn" else [])]
+    with running(command, folder) as program:
+        asked = {
+            "/v1/models?key=sk-secret-a": 200,
+            "/v1/models?pageSize=1&key=sk-secret-m": 403,
+            "/v1/models?key=sk-secret-of-others&pageSize=1": 401,
+            "/usage?key=sk-secret-a": 200,
+            "/metrics?key=sk-secret-m": 200,
+            "/admin/usage?by=key&key=sk-secret-m": 200,
+            "/health?key=sk-secret-a": 200,
+        }
+        for path, status in asked.items():
+            assert httpx.get(program.url + path, timeout=20).status_code == status, path
+        large = httpx.post(f"{program.url}/v1beta/models/demo:generateContent?key=sk-secret-a", content=b" " * 2000)
+        assert large.status_code == 413
+        program.says("generateContent")
+        program.process.terminate()
+        program.ends()
+        assert "by=key" in program.output
+        assert "sk-secret" not in program.output
