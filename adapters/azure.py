@@ -39,6 +39,7 @@ class AzureOpenAI(OpenAI):
             models=models,
             rules=RULES,
             read_failure=read_failure,
+            read_made=read_failure,
             server=server,
             draws=False,
             described=described,

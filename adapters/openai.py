@@ -21,7 +21,7 @@ from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue, as_listed
 from gateway.adapters.openai_apis import APIS
 from gateway.adapters.openai_counting import InputTokens
-from gateway.adapters.openai_errors import RULES, read_failure, without_key
+from gateway.adapters.openai_errors import RULES, read_failure, read_made, without_key
 from gateway.adapters.openai_journey import OpenAIBackend, OpenAIJourney
 from gateway.adapters.openai_making import OpenAIMaking
 from gateway.adapters.openai_models import SHIPPED, described, limit_field, read_list
@@ -101,6 +101,7 @@ class OpenAI(KeyedUpstream):
             },
             rules=settings.rules,
             read_failure=settings.read_failure,
+            read_made=settings.read_made,
             retry=loaded.config.retry,
             clock=clock,
             logger=logger,
@@ -133,6 +134,7 @@ class OpenAI(KeyedUpstream):
             models=config.models,
             rules=RULES,
             read_failure=read_failure,
+            read_made=read_made,
             api=config.api,
             max_tokens_field=None if config.max_tokens_field == "auto" else config.max_tokens_field,
             official=official,

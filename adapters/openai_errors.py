@@ -20,7 +20,7 @@ from gateway.dialects.outbound import IDENTITY
 from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
-__all__ = ["ADDRESS", "AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "reader", "without_key"]
+__all__ = ["AMENDABLE", "CAUSES", "RULES", "is_error", "longest", "read_failure", "read_made", "reader", "without_key"]
 
 # What is written otherwise, or left out, once a 400 has named it.
 AMENDABLE: Final[tuple[Cause, ...]] = (
@@ -45,6 +45,7 @@ RULES: Final[Rules] = {
     **KEYED,
     **dict.fromkeys(AMENDABLE, Rule(renew=("body",), always=True)),
     "oversized": Rule(),
+    "resource": Rule(),
     # another key may be of the account that keeps it, or has sealed it
     "kept": Rule(renew=("body",), others=math.inf, always=True),
 }
@@ -140,7 +141,8 @@ CAUSES: Final = Causes(
 _ACCOUNT: Final = "organization"  # Encrypted content organization_id did not match the target organization.
 _NAMED: Final = " with id "  # a prompt, a file, a store of vectors: it is the caller's, and no address has one
 _LOCATION: Final = "the upstream does not serve the place where this gateway runs"
-ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
+_ADDRESS: Final = "nothing is at this address of the upstream; base_url is given with /v1"
+_UNMADE: Final = "the upstream makes none; if it does, base_url lacks /v1"
 
 
 class _Inner(Struct):
@@ -189,7 +191,16 @@ def reader(causes: Causes, address: str) -> ReadFailure:
     return read
 
 
-read_failure: Final = reader(CAUSES, ADDRESS)
+read_failure: Final = reader(CAUSES, _ADDRESS)
+
+
+def read_made(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
+    """Read the refusal of embeddings or pictures: many servers have nothing but chats at their addresses."""
+    failure = read_failure(status, body, headers, now)
+    if failure.cause != "address":
+        return failure
+    said = failure.error.message.removeprefix(_ADDRESS)
+    return Failure(NotFound(_UNMADE + said), "resource", status=failure.status)
 
 
 def longest(said: str) -> int | None:

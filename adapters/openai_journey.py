@@ -8,7 +8,7 @@ from msgspec import Raw, field
 from gateway.adapters.amendments import Write
 from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
-from gateway.adapters.failures import Failure, Rule
+from gateway.adapters.failures import Failure, ReadFailure, Rule
 from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_apis import API
 from gateway.adapters.openai_errors import is_error, longest, without_key
@@ -23,8 +23,13 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class OpenAIBackend(Backend[Credential], kw_only=True):
-    """What all journeys of one upstream share. `longest`: the tokens of an answer, as refusals have named them."""
+    """What all journeys of one upstream share.
 
+    `read_made`: what the refusals of embeddings and pictures mean. `longest`: the tokens of an answer, as refusals have
+    named them.
+    """
+
+    read_made: ReadFailure
     api: API
     server: Server
     longest: dict[str, int] = field(default_factory=dict[str, int])

@@ -51,7 +51,7 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
         backend = self._backend
         secret = await backend.pool.token(credential)
         try:
-            response = await backend.send(self._url(), self._headers(secret), self._body)
+            response = await backend.send(self._url(), self._headers(secret), self._body, backend.read_made)
             try:
                 return await self._begun(response)
             except BaseException:

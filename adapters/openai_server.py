@@ -65,6 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     models: Sequence[str]
     rules: Rules
     read_failure: ReadFailure
+    read_made: ReadFailure
     server: Server = Server()
     api: str = "chat"
     max_tokens_field: MaxTokensField | None = None

@@ -9,11 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from tests.conformance.making import DRAW, EMBED, floats, standing
 from tests.fakes.azure_api import FakeAzure
 from tests.fakes.openai_api import FakeOpenAI
 from tests.fakes.v1internal_reply import PIXEL
+from tests.serving import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -218,6 +223,33 @@ async def test_where_no_upstream_can_it_is_a_404_that_names_it(
     assert response.json()["error"]["message"] == (
         f"'mine/x' leads to upstream 'mine' (type {kind}), which has no {what}"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "body"), [(EMBED, SMALL, {"input": "a"}), (DRAW, "gpt-image-1", {"prompt": "a"})]
+)
+@pytest.mark.parametrize("absent", [PlainTextResponse("No", 404), JSONResponse({"detail": "No"}, 404)])
+async def test_a_server_that_has_chats_only_is_a_404_and_left_out_of_a_chain(
+    fake_openai: FakeOpenAI, tmp_path: Path, path: str, model: str, body: Json, absent: Response
+) -> None:
+    async def answer(_: Request) -> Response:
+        return absent
+
+    bare = Starlette(routes=[Route("/v1/{path:path}", answer, methods=["POST"])])
+    alias = {"alias": {"mine": ["bare/x", f"openai/{model}"]}}
+    async with serve(bare) as url:
+        upstream = {"bare": {"type": "openai", "base_url": f"{url}/v1"}} | openai(fake_openai)
+        async with standing(tmp_path, upstream, models=alias) as http:
+            refused = await http.post(path, json={"model": "bare/x", **body})
+            served = await http.post(path, json={"model": "mine", **body})
+    assert refused.status_code == 404
+    assert refused.json()["error"] == {
+        "message": "the upstream makes none; if it does, base_url lacks /v1: No",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "not_found",
+    }
+    assert served.status_code == 200
 
 
 @pytest.mark.parametrize("verb", ["embedContent", "batchEmbedContents"])
