@@ -212,7 +212,9 @@ class Keyring(Keys):
     async def _ask(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._turn:
-            await asyncio.sleep(self._asked_at + _PAUSE_S - loop.time())
+            pause_s = self._asked_at + _PAUSE_S - loop.time()
+            if pause_s > 0:  # even a sleep of nothing lets others in, to whom the look before would seem overdue
+                await asyncio.sleep(pause_s)
             self._asked_at, self._next = loop.time(), None
             try:
                 await self._look()

@@ -223,6 +223,22 @@ async def test_a_key_that_was_made_a_moment_ago_is_known_before_it_is_refused(pl
         assert not knows(ring)
 
 
+async def test_one_who_comes_as_a_look_begins_waits_for_it(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    async with started(keyring(place, FakeClock())) as ring:
+        await asyncio.sleep(0)  # its own first look
+        await asyncio.to_thread(place.callers().add, ALICE)
+        waiting, found = list[asyncio.Task[None]](), list[bool]()
+        for _ in range(5):  # one in each turn of the loop
+            waiting.append(asyncio.create_task(ring.catch_up()))
+            waiting[-1].add_done_callback(lambda _: found.append(knows(ring)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        await asyncio.sleep(0)
+        assert found == [True] * 5
+    place.close()
+
+
 async def test_a_look_is_one_for_all_who_wait_and_they_are_few(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     async with started(keyring(place, FakeClock())) as ring:
         await asyncio.sleep(0)  # its own first look
