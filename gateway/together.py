@@ -53,8 +53,8 @@ class Shared(Protocol):
         """Take what a request may need of each rule, or nothing."""
         ...
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str) -> None:
-        """End a request, and put what was used in the place of what was reserved."""
+    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+        """End a request, and put what was used in the place of what was reserved. `late`: it has ended before."""
         ...
 
     async def since(self, who: str, rules: Sequence[Rule]) -> Sequence[int]:
@@ -220,13 +220,13 @@ class Together:
         """Settle what has ended while it was away, and what ends meanwhile; tell what it has not counted."""
         while self._late:
             id_, (who, used) = next(iter(self._late.items()))
-            await self._shared.settle(who, used, id_)
+            await self._shared.settle(who, used, id_, late=True)
             self._late.pop(id_, None)
         while self._missed:
             place, missed = next(iter(self._missed.items()))
             del self._missed[place]  # what comes meanwhile is told by itself
             try:
-                await self._shared.settle(place[0], (missed,), "")
+                await self._shared.settle(place[0], (missed,), "", late=True)
             except Away:
                 self.miss(place[0], (missed,))
                 raise

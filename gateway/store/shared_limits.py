@@ -117,11 +117,14 @@ class SharedLimits:
         numbers = [number for rule, need in pairs for number in (rule.seconds, rule.amount, need)]
         return _seen(rules, await self._ask(RESERVE, who, id_, rules, numbers))
 
-    async def settle(self, who: str, used: Sequence[Taken], id_: str) -> None:
-        """End a request: give its place back, and put what was used in the place of what was reserved."""
+    async def settle(self, who: str, used: Sequence[Taken], id_: str, *, late: bool = False) -> None:
+        """End a request: give its place back, and put what was used in the place of what was reserved.
+
+        `late`: it ended while Redis was away.
+        """
         rules = [one.rule for one in used]
         numbers = [number for one in used for number in (one.rule.seconds, one.number, one.amount, one.at_us)]
-        await self._ask(SETTLE, who, id_, rules, numbers)
+        await self._ask(SETTLE, who, id_, rules, [int(late), *numbers])
 
     async def since(self, who: str, rules: Sequence[Rule]) -> list[int]:
         """Say since when each of these counts, in microseconds, 0 = what was before counts, too; see `recall`."""

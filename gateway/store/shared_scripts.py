@@ -1,7 +1,7 @@
 """What Redis does with limits, each in one step. They reckon as `own_limits` does, by the clock of Redis.
 
-    gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before, and
-                                   since when it counts, 0 = what was before counts, too
+    gateway:limits/{WHO}/…         a counter: number of the window, what was counted in it and in the one before,
+                                   since when it counts, 0 = what was before counts, too, and then when it began
     gateway:open:{WHO}             ids of open requests, by the end of their lease; of nobody: names of processes
     gateway:reserved:{WHO}         what is reserved for each of them: (counter, seconds, number, amount), packed
 
@@ -139,10 +139,10 @@ for i = 3, #KEYS do
   local seconds, number, amount, since = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3]
   if redis.call('HGET', KEYS[i], 's') == since then
     put(KEYS[i], seconds, number, tonumber(amount))
-    fresh[KEYS[i]] = true
+    fresh[KEYS[i]] = since
   end
 end
-for key in pairs(fresh) do redis.call('HSET', key, 's', 0) end
+for key, since in pairs(fresh) do redis.call('HSET', key, 's', 0, 'b', since) end
 return {1}
 """
 )
@@ -198,23 +198,29 @@ return told(1, 0, windows, taken)
 """
 )
 
-# seconds, number, what was used, and when, of each rule, the others used nothing; number 0 = of now, when 0 = any time:
-# else a counter that has begun later, and does not know what was before, will read it
+# whether it ended while Redis was away, then seconds, number, what was used, and when, of each rule, the others used
+# nothing; number 0 = of now, when 0 = any time: else a counter that has begun later, and does not know what was before,
+# will read it, and one that knows has read of what had ended by then
 SETTLE: Final = (
     _COMMON
     + """
-local held, packed = {}, redis.call('HGET', reserved, id)
+local late, held, packed = ARGV[4] == '1', {}, redis.call('HGET', reserved, id)
 if packed then
   for _, one in ipairs(cmsgpack.unpack(packed)) do held[one[1]] = one end
 end
+
+local function since(key, seconds)
+  return late and tonumber(redis.call('HGET', key, 'b')) or look(key, seconds).since
+end
+
 for i = 3, #KEYS do
-  local at = 4 * i - 8
+  local at = 4 * i - 7
   local seconds, number, used = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local one, when = held[KEYS[i]], tonumber(ARGV[at + 3])
   if one then
     put(KEYS[i], seconds, one[3], used - one[4])
     held[KEYS[i]] = nil
-  elseif used > 0 and (when == 0 or when >= look(KEYS[i], seconds).since) then
+  elseif used > 0 and (when == 0 or when >= since(KEYS[i], seconds)) then
     put(KEYS[i], seconds, number > 0 and number or place(seconds), used)
   end
 end

@@ -14,7 +14,7 @@ from gateway.context import Principal
 from gateway.limiter import Limiter
 from gateway.plans import plan_of
 from tests.gateway.test_limiter import CHAT, PRICE, question
-from tests.gateway.test_limiter_redis import becomes, process
+from tests.gateway.test_limiter_redis import becomes, process, together
 from tests.gateway.test_recall import Past
 from tests.middleware.asgi import call, scope_of
 from tests.patience import patient
@@ -127,6 +127,37 @@ async def test_what_the_ledger_tells_of_an_absence_counts_once(redis: RedisServe
     async with knowing(redis, Past()) as limiter:
         await asks_alone(limiter, redis)
         assert await left(limiter) == [97, 960]
+
+
+async def test_what_the_ledger_has_told_of_an_absence_is_not_told_again_by_who_comes_back_later(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = Past()
+    async with knowing(redis, past) as one, knowing(redis, past) as two:
+        later, behind = asyncio.Event(), together(two)
+        settle_late = behind._settle_late
+
+        async def wait() -> None:
+            await later.wait()
+            await settle_late()
+
+        _, hold = await two.admit_shared(PLAN)
+        assert hold is not None
+        await two.reserve(hold, [700])
+        redis.stop()
+        try:
+            await becomes(one, shared=False)
+            await becomes(two, shared=False)
+            monkeypatch.setattr(behind, "_settle_late", wait)
+            two.end(hold, [7])
+            await asks(two)
+        finally:
+            redis.start()
+        await becomes(one, shared=True)
+        assert await left(one) == [97, 960]
+        later.set()
+        await becomes(two, shared=True)
+        assert await left(one) == await left(two) == [97, 960]
 
 
 async def test_what_is_open_when_redis_loses_everything_counts_once(redis: RedisServer) -> None:
