@@ -112,7 +112,9 @@ class Recall:
         known, now_us = self._known, int(self._clock.time() * SECOND)
         until = [int(self._until[rule.key] * SECOND) for rule in rules]
         since = until if self._together is None else await self._together.since(who, rules)
-        if since is None:  # each process counts by itself
+        if since is None:  # each process counts by itself, and none of it in Redis
+            for rule in rules:
+                del self._until[rule.key]
             return
         gaps = [
             _Gap(rule, number, (begin, max(begin, min(end, moment / SECOND, last / SECOND))), moment)

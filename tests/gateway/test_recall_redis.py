@@ -1,6 +1,7 @@
 """What was used before Redis counted, or before it lost what it counted, counts there once."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -121,6 +122,24 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> 
         assert past.asked == []
         await becomes(limiter, shared=True)
         assert await left(limiter) == [97, 960]
+
+
+async def test_what_comes_after_a_look_in_vain_is_read_too(redis: RedisServer) -> None:
+    past = Past()
+    async with knowing(redis, past) as limiter:
+        redis.stop()
+        try:
+            await limiter.recall.read(PLAN, 0.0)
+            await becomes(limiter, shared=False)
+            await asyncio.sleep(2 * APART_S)
+            began = time.time()
+            await asks(limiter)
+            await asyncio.sleep(2 * APART_S)
+        finally:
+            redis.start()
+        await becomes(limiter, shared=True)
+        assert await left(limiter) == [97, 960]
+    assert min(end for _, end in past.asked[-1]) > began
 
 
 async def test_what_the_ledger_tells_of_an_absence_counts_once(redis: RedisServer) -> None:
