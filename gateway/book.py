@@ -13,6 +13,7 @@ from gateway.context import RequestContext, new_id_at
 from gateway.costs import cost_of
 from gateway.errors import LimitsNotShared, RateLimited, UpstreamTimeout
 from gateway.prices import Prices
+from gateway.redact import redact
 from gateway.store.journal import REFUSED, Ended, Journal, JournalFile, Opened
 
 __all__ = ["Book", "Entry"]
@@ -123,7 +124,8 @@ class Entry:
 
 def _asked(context: RequestContext) -> str:
     named = context.requested_model or context.route.model
-    return _short(named or (context.request.model if context.request is not None else ""))
+    named = named or (context.request.model if context.request is not None else "")
+    return _short(named if context.targets else redact(named))  # what nobody serves may be a key in the wrong place
 
 
 def _status(context: RequestContext) -> int:

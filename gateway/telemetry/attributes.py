@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from gateway import ir
 from gateway.context import RequestContext, route_path
+from gateway.redact import redact
 from gateway.routes import Operation, Route
 from gateway.upstream import Target
 
@@ -56,7 +57,7 @@ def described(scope: Scope, context: RequestContext) -> Attributes:
     """Say what came in."""
     found: Attributes = {
         "http.request.method": scope["method"],
-        "url.path": scope["path"][:_LONGEST],
+        "url.path": redact(scope["path"])[:_LONGEST],
         "url.scheme": scope.get("scheme", "http"),
     }
     template = template_of(scope, context.route)
@@ -136,7 +137,7 @@ def answered(context: RequestContext) -> Attributes:
         found["http.response.status_code"] = context.status
     if context.requested_model:
         found["gen_ai.operation.name"] = operation_of(context.route.operation)
-        found["gen_ai.request.model"] = context.requested_model[:_LONGEST]
+        found["gen_ai.request.model"] = redact(context.requested_model)[:_LONGEST]
     upstream = context.called()
     if upstream:
         found["gateway.upstream"] = upstream[:_LONGEST]

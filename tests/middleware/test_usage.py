@@ -42,6 +42,17 @@ async def test_what_the_app_inside_tells_is_written_down_with_its_price(tmp_path
     assert (row.end, row.status, row.key) == ("done", 200, "anonymous")
 
 
+async def test_a_key_in_the_place_of_a_model_is_not_written_down(tmp_path: Path) -> None:
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        context, send = attach(scope, send)
+        context.requested_model = "sk-a-key-of-somebody"
+        await Inner()(scope, receive, send)
+
+    usage = Usage(refusing, tmp_path)
+    await call(usage, scope_of())
+    assert (await only(usage)).asked == "sk-***"
+
+
 async def test_an_app_that_fails_is_an_error(tmp_path: Path) -> None:
     async def failing(scope: Scope, receive: Receive, send: Send) -> None:
         raise UpstreamTimeout("it stayed silent")

@@ -165,6 +165,18 @@ async def test_what_anybody_said_is_in_no_span(tmp_path: Path) -> None:
 # whose trace it is
 
 
+async def test_a_key_in_the_wrong_place_is_in_no_span(tmp_path: Path) -> None:
+    key = "sk-a-key-of-somebody"
+    async with receiver() as sink:
+        app = app_of(Scripted(say("Hello")), config=config(sink, tmp_path) | {"models": {"unknown": "reject"}})
+        async with lifespan(app):
+            for path in ("/v1/chat/completions", f"/v1/{key}", f"/v1beta/models/{key}:generateContent"):
+                body = f'{{"model": "{key}", "messages": [{{"role": "user", "content": "Hello"}}]}}'.encode()
+                assert (await call(app, scope_of(path), [body])).status in (400, 404)
+    assert len(sink.spans) == 3
+    assert key not in str(sink.spans)
+
+
 async def test_the_trace_of_the_caller_goes_on(fake_openai: FakeOpenAI, tmp_path: Path) -> None:
     async with receiver() as sink, before(fake_openai, tmp_path, "chat", metrics={"otlp": sink.url}) as served:
         served.http.headers.update(CALLER)
