@@ -185,6 +185,35 @@ async def test_a_caller_that_leaves_is_a_row_with_what_it_was_sent(tmp_path: Pat
     assert (row.end, row.status, row.output, row.estimated) == ("client_closed", 200, 4, True)
 
 
+async def test_a_caller_that_leaves_before_the_first_word_is_a_row_with_whose_credential_was_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.scripted._Journey.credential", "c1", raising=False)
+    there = anyio.Event()
+
+    async def silent() -> None:
+        there.set()
+        await anyio.sleep_forever()
+
+    async with running(tmp_path, [silent]) as (app, ledger):
+        left = [
+            {"type": "http.request", "body": b'{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}'}
+        ]
+
+        async def receive() -> Any:
+            if left:
+                return left.pop()
+            await there.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_: Any) -> None:
+            """Take what nobody reads."""
+
+        await app(scope_of(), receive, send)
+        row = await only(ledger)
+    assert (row.end, row.credential, row.first_byte_s) == ("client_closed", "c1", None)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "asked"), [(b"{", 400, ""), ({"model": "nothing"}, 404, "nothing"), ({"messages": 1}, 400, "")]
 )
