@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.testing.grammar import Broken, Call, Counts, Heard, Json, counts_of, read_object, rule, walks
-from gateway.testing.grammar_sse import frames
+from gateway.testing.grammar_sse import frames, letter
 
 __all__ = ["GeminiAnswer", "gemini_chunks", "gemini_counts", "gemini_error", "gemini_heard", "gemini_stream"]
 __all__ += ["gemini_array", "gemini_said", "gemini_whole"]
@@ -96,8 +96,13 @@ def gemini_array(data: bytes) -> list[Json]:
 
 @walks
 def gemini_stream(data: bytes) -> Heard:
-    """Walk a stream of events; Broken where it leaves its grammar."""
-    return gemini_said(gemini_heard(gemini_chunks(data), native=True))
+    """Walk a stream of events; Broken where it leaves its grammar.
+
+    google-genai reads `data: ` lines only, and fails on whatever else stands between them.
+    """
+    chunks = gemini_chunks(data)
+    letter(data)
+    return gemini_said(gemini_heard(chunks, native=True))
 
 
 @walks
@@ -161,6 +166,7 @@ def _take(answer: GeminiAnswer, chunk: Json) -> None:
         if candidate.get("finishReason"):
             rule(answer.finish is None, "two reasons of the end")
             answer.finish = candidate["finishReason"]
+            rule(answer.finish.isupper(), f"finishReason is {answer.finish!r}")
     if "promptFeedback" in chunk and "blockReason" in chunk["promptFeedback"]:
         answer.blocked = chunk["promptFeedback"]["blockReason"]
     if "usageMetadata" in chunk:

@@ -141,8 +141,14 @@ def _gap(event: Json) -> Json:
 
 def _undone(found: list[bytes]) -> list[bytes]:
     """Leave the last event of the item out, and number the others anew."""
-    kept = [event for event in found if b"event: response.output_item.done" not in event]
-    return [re.sub(rb'"sequence_number":\d+', b'"sequence_number":%d' % at, event) for at, event in enumerate(kept)]
+    return _renumber([event for event in found if b"event: response.output_item.done" not in event])
+
+
+def _open_ended(chunk: Json) -> Json:
+    for choice in chunk["choices"]:
+        if choice.get("finish_reason", "") is None:
+            del choice["finish_reason"]
+    return chunk
 
 
 def _never_counted(event: Json) -> Json:
@@ -150,6 +156,31 @@ def _never_counted(event: Json) -> Json:
         if "input_tokens" in holder.get("usage", {}):
             holder["usage"]["input_tokens"] = 0
     return event
+
+
+def _uncapped(found: list[bytes]) -> list[bytes]:
+    return [event.replace(b'"finishReason":"STOP"', b'"finishReason":"stop"') for event in found]
+
+
+def _comment(found: list[bytes]) -> list[bytes]:
+    return [found[0], b": keep-alive\r\n\r\n", *found[1:]]
+
+
+def _tight(found: list[bytes]) -> list[bytes]:
+    return [event.replace(b"data: ", b"data:") for event in found]
+
+
+def _separator(found: list[bytes]) -> list[bytes]:
+    return [event.replace(b"sentence", "sen\u2028tence".encode()) for event in found]
+
+
+def _renumber(found: list[bytes]) -> list[bytes]:
+    return [re.sub(rb'"sequence_number":\d+', b'"sequence_number":%d' % at, event) for at, event in enumerate(found)]
+
+
+def _lacking(kind: bytes) -> Edit:
+    """Leave events of Responses out, and number the others anew."""
+    return streams(lambda found: _renumber([event for event in found if b"event: " + kind not in event]))
 
 
 def _alive(text: bytes) -> Edit:
@@ -303,6 +334,10 @@ FAULTS = [
     Fault(GEMINI, "events that are glued", streams(_glued), "text, streamed", "no JSON"),
     Fault(GEMINI, "no finishReason", objects(_drop("candidates.0.finishReason")), "text, streamed", "no finishReason"),
     Fault(GEMINI, "a finishReason in every chunk", objects(_finished), "text, streamed", "behind the end|two reasons"),
+    Fault(GEMINI, "a finishReason in small letters", streams(_uncapped), "text, streamed", "finishReason is 'stop'"),
+    Fault(GEMINI, "a comment between chunks", streams(_comment), "text, streamed", "not one `data: ` line"),
+    Fault(GEMINI, "data without the space", streams(_tight), "text, streamed", "not one `data: ` line"),
+    Fault(GEMINI, "a separator as it is", streams(_separator), "text, streamed", "not escaped"),
     Fault(
         GEMINI,
         "an OpenAI terminal",
