@@ -31,6 +31,9 @@ _DELTAS: Final = {
     "tool_use": "input_json_delta",
     "server_tool_use": "input_json_delta",
 }
+_STOPS: Final = frozenset(
+    {"end_turn", "stop_sequence", "tool_use", "max_tokens", "model_context_window_exceeded", "pause_turn", "refusal"}
+)
 _EMPTY: Final[dict[str, Json]] = {"text": {"text": ""}, "thinking": {"thinking": ""}, "tool_use": {"input": {}}}
 _TYPES: Final = {
     400: "invalid_request_error",
@@ -66,7 +69,8 @@ def check_messages(events: Sequence[Json]) -> None:
         rule(body and body[-1]["type"] == "message_delta", "no message_delta before message_stop")
         rule(body[-1]["delta"]["stop_reason"], "message_delta has no stop_reason")
         while body[-1]["type"] == "message_delta":
-            body.pop()
+            usage = body.pop().get("usage")  # the SDK reads it of each
+            rule(usage and type(usage.get("output_tokens")) is int, f"message_delta has the usage {usage}")
     else:
         _check_error(last)
     _check_body(body, complete=complete)
@@ -223,7 +227,9 @@ def _heard(blocks: Iterable[Json], stop: str | None, usage: Json, error: Json | 
     blocks = list(blocks)
     text = "".join(_words(blocks, "text"))
     calls = tuple(Call(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use")
+    rule(error is not None or stop in _STOPS, f"stop_reason is {stop!r}")
     rule(stop != "tool_use" or calls, "stop_reason is tool_use, but there is no call")
+    rule(stop != "end_turn" or not calls, "stop_reason is end_turn, but there is a call, which nobody makes then")
     sealed = tuple(block["signature"] for block in blocks if block.get("signature"))
     thoughts = "".join(_words(blocks, "thinking"))
     images = tuple(_IMAGE.findall(text))
