@@ -52,7 +52,8 @@ class ChatStream:
         rule({choice["index"] for choice in choices} <= {0}, "the index of a choice is not 0")
         roles = [place for place, choice in enumerate(choices) if choice["delta"].get("role") is not None]
         rule(roles == [0][: len(choices)], f"the role stands in the deltas {roles}, not in the first alone")
-        reasons = [choice.get("finish_reason") for choice in choices]
+        rule(all("finish_reason" in choice for choice in choices), "a choice without finish_reason, which may be null")
+        reasons = [choice["finish_reason"] for choice in choices]
         ends = [place for place, reason in enumerate(reasons) if reason]
         late = self.done and len(ends) == 1 and ends[0] < len(reasons) - 1
         rule(not late, f"a chunk with a choice stands behind finish_reason: {self.chunks[-1:]}")

@@ -265,6 +265,13 @@ FAULTS = [
     Fault(CHAT, "a raw line end in a text", streams(_raw_line), "text, streamed", "no field of an event"),
     Fault(CHAT, "a last event without its blank line", streams(_cut_tail), "text, streamed", "blank line"),
     Fault(CHAT, "a sign of life that is data", _alive(b"data: ping\n\n"), "silence", "no JSON"),
+    Fault(
+        CHAT,
+        "chunks that leave finish_reason out",
+        objects(_where(lambda one: "delta" in str(one), _open_ended)),
+        "text, streamed",
+        "without finish_reason",
+    ),
     # Responses
     Fault(RESPONSES, "a gap in the numbers", objects(_gap), "text, streamed", "sequence_number"),
     Fault(RESPONSES, "an item that is not done", streams(_undone), "text, streamed", "is not done at the end"),
