@@ -52,6 +52,7 @@ class ResponsesStream:
         self.done: list[Json] = []
         self.open: Json | None = None
         self.part: Json | None = None
+        self._untold = ""  # the kind of deltas that no done has summed up yet
         for event in told:
             rule(event["type"] not in _TERMINALS, f"{event['type']} before the end")
             self._take(event)
@@ -108,6 +109,8 @@ class ResponsesStream:
         assert self.open is not None
         rule(self.part is None, "an item is done while one of its parts is open")
         done = event["item"]
+        rule(not self._untold or _end(done) == "incomplete", f"an item is done without {self._untold}.done")
+        self._untold = ""
         rule(_end(done) in ("completed", "incomplete"), f"an item is done as {_end(done)}")
         self.open.update({name: done[name] for name in ("result", "encrypted_content", "status") if name in done})
         rule(_said(done) == _said(self.open), f"an item is done as {_said(done)}, its deltas said {_said(self.open)}")
@@ -125,6 +128,7 @@ class ResponsesStream:
             parts.append(part)
             return
         rule(self.part is not None, "a part is done that was not added")
+        rule(not self._untold, f"a part is done without {self._untold}.done")
         rule(_words(event["part"]) == _words(self.part), f"a part is done as {event['part']}, not as {self.part}")
         if self.part is not None and "logprobs" in event["part"]:
             self.part["logprobs"] = event["part"]["logprobs"]
@@ -141,7 +145,10 @@ class ResponsesStream:
         holder = self.open if field in ("arguments", "input") else self.part
         rule(holder is not None, f"{event['type']}, but no part is open")
         assert holder is not None
+        self._untold = event["type"].rpartition(".")[0] if verb == "delta" else ""
         if verb == "delta":
+            needed = event["type"] == "response.output_text.delta"
+            rule(not needed or "logprobs" in event, f"{event['type']} without logprobs, which may be empty")
             holder[field] = holder.get(field, "") + event["delta"]
             if event.get("logprobs"):
                 holder["logprobs"] = holder.get("logprobs", []) + event["logprobs"]
@@ -181,7 +188,9 @@ def responses_whole(body: bytes) -> Heard:
 
 @walks
 def responses_counts(usage: Json) -> Counts:
-    """Check the counts of an answer."""
+    """Check the counts of an answer; the SDK's types have both objects of details in each."""
+    for name in ("input_tokens_details", "output_tokens_details"):
+        rule(type(usage[name]) is dict, f"usage: {name} is {usage[name]!r}")
     return openai_counts(usage, "input_tokens", "output_tokens")
 
 

@@ -304,6 +304,22 @@ FAULTS = [
         "text, streamed",
         "the event ''",
     ),
+    Fault(RESPONSES, "words without their done", _lacking(b"response.output_text.done"), "text, streamed", "text.done"),
+    Fault(
+        RESPONSES,
+        "arguments without their done",
+        _lacking(b"response.function_call_arguments.done"),
+        "tool call, streamed",
+        "arguments.done",
+    ),
+    Fault(
+        RESPONSES,
+        "deltas without logprobs",
+        objects(_where(_is("response.output_text.delta"), _drop("logprobs"))),
+        "text, streamed",
+        "without logprobs",
+    ),
+    Fault(RESPONSES, "usage without details", wholes(_drop("usage.input_tokens_details")), "text", "_details"),
     # Messages
     Fault(MESSAGES, "no message_stop", _without("message_stop"), "text, streamed", "not message_stop"),
     Fault(MESSAGES, "a block that is not stopped", _without("content_block_stop"), "text, streamed", "not stopped"),

@@ -17,6 +17,7 @@ from tests.processes import environment
 
 CHUNK: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 DONE = b"data: [DONE]\n\n"
+DETAILS: dict[str, Any] = {"input_tokens_details": {}, "output_tokens_details": {}}
 
 
 def chunk(delta: Any, finish: str | None = None, **over: Any) -> bytes:
@@ -115,13 +116,19 @@ def test_the_plain_letter_allows_less(data: bytes) -> None:
     [
         ("openai-chat", {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}, "total_tokens is 4"),
         ("openai-chat", {"prompt_tokens": True, "completion_tokens": 2, "total_tokens": 3}, "not a count"),
-        ("openai-responses", {"input_tokens": 1, "output_tokens": 2, "total_tokens": 2}, "total_tokens is 2"),
+        (
+            "openai-responses",
+            {"input_tokens": 1, "output_tokens": 2, "total_tokens": 2, **DETAILS},
+            "total_tokens is 2",
+        ),
+        ("openai-responses", {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, "_details' is missing"),
         (
             "openai-responses",
             {
                 "input_tokens": 1,
                 "output_tokens": 2,
                 "total_tokens": 3,
+                **DETAILS,
                 "output_tokens_details": {"reasoning_tokens": 3},
             },
             "reasoning_tokens",
