@@ -62,6 +62,8 @@ async def _results(caller: Caller, *, stream: bool) -> None:
     heard = caller.read(reply, stream=False)
     _check_calls(caller, heard)
     told = caller.turn(reply)
+    if stream and len(heard.calls) > 1:
+        _check_calls(caller, await caller.hear(Wish(_CALLS, tool=True, forced=True, stream=True)))
     said = await caller.hear(Wish(_CALLS, stream=stream, tool=True, told=told, calls=heard.calls))
     rule(said.text.strip() or said.calls, "no answer to the results")
     caller.heard = f"{len(heard.calls)} calls, their results: {caller.heard}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.app import create_app
-from gateway.testing import Finding, Report, Selection, selftest
+from gateway.testing import FakeUpstream, Finding, Received, Reply, Report, Selection, selftest
 from tests.ports import free_port
 from tests.serving import serve
 
@@ -203,3 +204,25 @@ async def test_only_one_selection_asks_for_streams(tmp_path: Path, selection: Se
         report = await selftest(url, selection, dialects=["gemini"], silence_s=0.05)
     assert report.ok
     assert any("streamGenerateContent" in path for path in watched.asked) is streams
+
+
+def two_calls(asked: Received) -> Reply:
+    """Answer with two calls; streamed, both are of one place."""
+    function = {"name": "get_weather", "arguments": '{"city": "Rome"}'}
+    calls = [{"index": 0, "id": f"call_{place}", "type": "function", "function": function} for place in "ab"]
+    head = {"id": "c", "created": 1, "model": "m"}
+    if not asked.json()["stream"]:
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        choice = {"index": 0, "message": {"role": "assistant", "tool_calls": calls}, "finish_reason": "tool_calls"}
+        return Reply.json({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+    deltas: list[dict[str, object]] = [{"role": "assistant"}, {"tool_calls": calls[:1]}, {"tool_calls": calls[1:]}, {}]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None if delta else "tool_calls"} for delta in deltas]
+    chunks = [json.dumps({**head, "object": "chat.completion.chunk", "choices": [choice]}) for choice in choices]
+    return Reply.events(*chunks, "[DONE]")
+
+
+async def test_calls_of_one_place_in_a_stream_are_found() -> None:
+    async with FakeUpstream(answer=two_calls) as upstream:
+        report = await selftest(upstream.url, "tools", dialects=["openai-chat"], model="m")
+    found = {finding.check: finding.problem for finding in report.failed}
+    assert "a call is named again" in found["tool results, streamed"]
