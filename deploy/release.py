@@ -25,6 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BILL = "bom.cdx.json"
+_UMASK = 0o022  # a wheel has the rights of the files that it is made of
 
 
 def main() -> None:
@@ -113,7 +114,9 @@ def _run(command: tuple[str | Path, ...], variables: Mapping[str, str] | None = 
     """Run a program; give what it prints, or end with that."""
     words = [str(word) for word in command]
     environment = {**os.environ, **(variables or {})}
-    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, umask=_UMASK
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}:\n{done.stdout}{done.stderr}")
     return done.stdout

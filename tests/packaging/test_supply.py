@@ -73,13 +73,17 @@ def test_the_wheel_says_the_licences_of_all_that_is_in_it(built: Built) -> None:
 @WHEEL
 @pytest.mark.timeout(600)
 def test_the_same_sources_give_the_same_bytes(built: Built, tmp_path: Path) -> None:
-    """A second build, of files with other times and rights, in a folder with another name."""
+    """A second build, by somebody with another umask, of files with other times and rights, in another folder."""
     sources = copytree(built.folder / "sources", tmp_path / "the second", symlinks=True)
     for file in sources.rglob("*"):
         if file.is_file() and not file.is_symlink():
             file.chmod(0o664)
             os.utime(file, (EPOCH + 10_000, EPOCH + 10_000))
-    distributions(sources, tmp_path / "dist", EPOCH)
+    umask = os.umask(0o077)
+    try:
+        distributions(sources, tmp_path / "dist", EPOCH)
+    finally:
+        os.umask(umask)
     hashes = sums(tmp_path / "dist")
     assert hashes == sums(built.folder / "dist")
     assert {Path(name).suffix for name in hashes} == {".gz", ".whl"}
