@@ -77,6 +77,11 @@ def test_source_distribution_holds_the_readme_the_license_and_the_examples(built
     assert {"README.md", "LICENSE", "pyproject.toml", "py.typed", ".env.example", "tokens.json.example"} <= names
 
 
+def test_source_distribution_holds_no_tests_without_what_they_need(built: Built) -> None:
+    with tarfile.open(built.sdist) as archive:
+        assert [name for name in archive.getnames() if "tests" in PurePosixPath(name).parts] == []
+
+
 def test_every_entry_point_loads(programs: Path, tmp_path: Path) -> None:
     groups = {**PROJECT["entry-points"], "console_scripts": PROJECT["scripts"]}
     declared = {(group, name, value) for group, points in groups.items() for name, value in points.items()}
