@@ -24,6 +24,7 @@ _DESCRIBED: Final = ir.Tool(
     schema=msgspec.Raw(b'{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'),
 )
 _AT_ONCE_S: Final = 5.0
+_END_S: Final = 30.0
 _CALLS: Final = 20  # for one request; more is no end
 
 
@@ -85,7 +86,7 @@ async def check_adapter(make: Callable[[], Adapter], *, model: str, script: Scri
                 await site.adapter.start(transport)
             await _check_all(site, found)
             with found.of("stop"):
-                await site.adapter.stop()
+                await _ended(site.adapter.stop())
     finally:
         await transport.close()
     found.tell("adapter")
@@ -106,10 +107,20 @@ async def _check_all(site: _Site, found: Findings) -> None:
     }
     for name, check in checks.items():
         with found.of(name):
-            await check(site)
+            await _ended(check(site))
         with found.of(name):
             left = site.transport.open_responses
             rule(not left, f"{left} connections stay open behind it")
+
+
+async def _ended(step: Awaitable[None]) -> None:
+    """Wait for a step, which has to come to its end."""
+    try:
+        async with asyncio.timeout(_END_S) as limit:
+            await step
+    except TimeoutError:
+        rule(not limit.expired(), f"no end within {_END_S:g} s")
+        raise
 
 
 async def _check_names(site: _Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,21 @@ async def test_a_fault_is_found(adapter: type[Words], words: str) -> None:
     with pytest.raises(Wrong) as wrong:
         await examine(adapter)
     assert any(words in finding for finding in wrong.value.findings), wrong.value
+
+
+class Silent(Journey):
+    async def go(self) -> Said:
+        await asyncio.Event().wait()
+        return await super().go()
+
+
+class Hanging(Words):
+    def open(self, call: Call) -> Journey:
+        return Silent(self, call)
+
+
+async def test_an_adapter_that_never_answers_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.testing.adapters._END_S", 0.1)
+    with pytest.raises(Wrong) as wrong:
+        await examine(Hanging)
+    assert "- an answer: no end within 0.1 s" in str(wrong.value)
