@@ -91,6 +91,7 @@ def _check_start(event: Json) -> None:
     rule(event["type"] == "message_start", f"the first event is {event['type']}")
     message = event["message"]
     rule(message["id"] and message["role"] == "assistant", f"a message of {message}")
+    rule(message["type"] == "message" and message["model"], f"a {message['type']} of the model {message['model']!r}")
     rule(message["content"] == [] and message["stop_reason"] is None, "message_start has content already")
     rule(message["usage"]["input_tokens"] >= 0, f"usage: {message['usage']}")
 

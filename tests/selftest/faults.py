@@ -323,6 +323,7 @@ FAULTS = [
     # Messages
     Fault(MESSAGES, "no message_stop", _without("message_stop"), "text, streamed", "not message_stop"),
     Fault(MESSAGES, "a block that is not stopped", _without("content_block_stop"), "text, streamed", "not stopped"),
+    Fault(MESSAGES, "a start without a model", objects(_drop("message.model")), "text, streamed", "'model' is missing"),
     Fault(MESSAGES, "no stop_reason", objects(_set("delta.stop_reason", None)), "text, streamed", "stop_reason"),
     Fault(MESSAGES, "a stop_reason of Chat", objects(_set("delta.stop_reason", "stop")), "text, streamed", "is 'stop'"),
     Fault(
