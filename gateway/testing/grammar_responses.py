@@ -47,7 +47,9 @@ class ResponsesStream:
         rule(last["type"] in _TERMINALS, f"the last event is {last['type']}")
         self.response: Json = last["response"]
         rule(last["type"] == f"response.{self.status}", f"{last['type']} with the status {self.status}")
-        rule(self.response["id"] == created["response"]["id"], "the id of the response changes")
+        ids = {event["response"]["id"] for event in self.events if "response" in event}
+        rule(len(ids) == 1, f"the id of the response changes: {sorted(ids)}")
+        _check_response(self.response)
         self.items: list[Json] = []
         self.done: list[Json] = []
         self.open: Json | None = None
@@ -180,9 +182,8 @@ def responses_whole(body: bytes) -> Heard:
     answer = read_object(body, "the answer")
     if answer.get("object") != "response":
         return Heard(error=chat_error(500, body))
-    rule(isinstance(answer["id"], str) and answer["id"], f"id is {answer['id']!r}")
-    rule(type(answer["created_at"]) in (int, float), f"created_at is {answer['created_at']!r}")
-    rule(isinstance(answer["model"], str), f"model is {answer['model']!r}")
+    _check_response(answer)
+    rule(f"response.{answer['status']}" in _TERMINALS, f"the status of a whole answer is {answer['status']!r}")
     return _heard(answer)
 
 
@@ -192,6 +193,21 @@ def responses_counts(usage: Json) -> Counts:
     for name in ("input_tokens_details", "output_tokens_details"):
         rule(type(usage[name]) is dict, f"usage: {name} is {usage[name]!r}")
     return openai_counts(usage, "input_tokens", "output_tokens")
+
+
+def _check_response(answer: Json) -> None:
+    """Look for what OpenAI's types have in every response."""
+    rule(answer["object"] == "response", f"object is {answer['object']!r}")
+    rule(isinstance(answer["id"], str) and answer["id"], f"id is {answer['id']!r}")
+    rule(type(answer["created_at"]) in (int, float), f"created_at is {answer['created_at']!r}")
+    rule(isinstance(answer["model"], str), f"model is {answer['model']!r}")
+    for name in ("parallel_tool_calls", "tool_choice", "tools"):
+        rule(answer[name] is not None, f"{name} is null")
+    for item in answer["output"]:
+        if item["type"] == "message":
+            rule(item["id"] and item["role"] == "assistant", f"a message of {item['role']} with the id {item['id']!r}")
+            bare = [part for part in item["content"] if part["type"] == "output_text" and "annotations" not in part]
+            rule(not bare, f"a text without annotations, which may be empty: {bare[:1]}")
 
 
 def _parsed(data: bytes) -> Iterator[Json]:

@@ -319,6 +319,25 @@ FAULTS = [
         "text, streamed",
         "without logprobs",
     ),
+    Fault(
+        RESPONSES,
+        "a response id that changes",
+        objects(_where(_is("response.in_progress"), _set("response.id", "resp_other"))),
+        "text, streamed",
+        "id of the response changes",
+    ),
+    Fault(
+        RESPONSES, "an answer that is still in progress", wholes(_set("status", "in_progress")), "text", "'in_progress'"
+    ),
+    Fault(RESPONSES, "a response without tools", wholes(_drop("tools")), "text", "'tools' is missing"),
+    Fault(RESPONSES, "a message without a role", wholes(_drop("output.0.role")), "text", "'role' is missing"),
+    Fault(
+        RESPONSES,
+        "a text without annotations",
+        objects(_drop("response.output.0.content.0.annotations")),
+        "text, streamed",
+        "without annotations",
+    ),
     Fault(RESPONSES, "usage without details", wholes(_drop("usage.input_tokens_details")), "text", "_details"),
     # Messages
     Fault(MESSAGES, "no message_stop", _without("message_stop"), "text, streamed", "not message_stop"),
