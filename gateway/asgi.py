@@ -25,7 +25,10 @@ class _Keyless(logging.Filter):
         """Take them from this one."""
         atoms = record.args
         if isinstance(atoms, dict):
-            atoms.update({name: _KEY.sub("", atoms[name]) for name in _ADDRESSES if isinstance(atoms.get(name), str)})
+            for name in _ADDRESSES:
+                said = atoms.get(name)
+                if isinstance(said, str):
+                    atoms[name] = _KEY.sub("", said)
         return True
 
 

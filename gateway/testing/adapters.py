@@ -115,8 +115,9 @@ async def _check_all(site: _Site, found: Findings) -> None:
 
 async def _ended(step: Awaitable[None]) -> None:
     """Wait for a step, which has to come to its end."""
+    limit = asyncio.timeout(_END_S)
     try:
-        async with asyncio.timeout(_END_S) as limit:
+        async with limit:
             await step
     except TimeoutError:
         rule(not limit.expired(), f"no end within {_END_S:g} s")

@@ -165,8 +165,8 @@ def _take(answer: GeminiAnswer, chunk: Json) -> None:
         _take_parts(answer, candidate.get("content") or {})
         if candidate.get("finishReason"):
             rule(answer.finish is None, "two reasons of the end")
-            answer.finish = candidate["finishReason"]
-            rule(answer.finish.isupper(), f"finishReason is {answer.finish!r}")
+            answer.finish = reason = candidate["finishReason"]
+            rule(reason.isupper(), f"finishReason is {reason!r}")
     if "promptFeedback" in chunk and "blockReason" in chunk["promptFeedback"]:
         answer.blocked = chunk["promptFeedback"]["blockReason"]
     if "usageMetadata" in chunk:
