@@ -46,8 +46,7 @@ class _Way(Protocol):
 _W = TypeVar("_W", bound=_Way)
 _T = TypeVar("_T")
 Tried = Callable[[Target, GatewayError | None], None]
-Failed = Callable[[GatewayError, str], None]  # with the credential of the call
-Left = Callable[[str], None]  # with the credential of the call
+Failed = Callable[[GatewayError | None, str], None]  # with the credential of the call; None = it was given up
 
 EMPTY_RETRIES = 2
 MALFORMED_RETRIES = 1  # dialects.md 2.5: each one costs an answer
@@ -94,15 +93,14 @@ def begin(
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
     failed: Failed = lambda _, __: None,
-    left: Left = lambda _: None,
 ) -> Coroutine[Any, Any, Begun]:
     """Try the members of a chain in turn until one begins to answer.
 
     `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it, `failed`
-    of each failure when it happens, `left` of the call that nothing comes of, such as one whose caller has left. Raises
-    the last member's GatewayError.
+    of each failure when it happens, and of the call that is given up, such as one whose caller has left. Raises the last
+    member's GatewayError.
     """
-    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried, failed=failed, left=left)
+    return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried, failed=failed)
 
 
 async def walk(
@@ -115,7 +113,6 @@ async def walk(
     grace: Grace | None = None,
     tried: Tried = lambda _, __: None,
     failed: Failed = lambda _, __: None,
-    left: Left = lambda _: None,
 ) -> _T:
     """Try the members of a chain in turn until `reach`, which makes one call, gives what it is to give.
 
@@ -163,7 +160,7 @@ async def walk(
             if isinstance(error, UpstreamRejected):
                 break
         except BaseException:
-            left(credential_of(journey))
+            failed(None, credential_of(journey))
             journey.done(None)
             raise
     reason = failure or refusal

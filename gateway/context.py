@@ -89,7 +89,7 @@ class RequestContext(Struct):
     back. `tried`: the target of the last upstream call; `retries`: the upstreams that were called in vain before it,
     and why. `streams`: the answer comes in pieces, of which `on_stream` heard. `on_answer` hear when an upstream has
     said its first word, `on_last` before the last byte goes out: all that is known of the request then is known.
-    `credential`: the id of the one that answers, failed last or was left, "" = none.
+    `credential`: the id of the one that answers, failed last or was given up, "" = none.
     `usd`: what it has cost, once it was reckoned; see `gateway.costs.cost_of`.
     `reserve`: to be called once what is asked for and who is to answer are known, before an upstream is called; raises
     RateLimited. `by_operator`: one asks through the page, who is let in already, as `principal`;
@@ -169,15 +169,14 @@ class RequestContext(Struct):
         if self.trace is not None:
             self.trace.tries(target)
 
-    def fails(self, error: GatewayError, credential: str = "") -> None:
-        """Note the failure of the upstream call that was noted last, and the credential that it was made with."""
-        self.credential = credential
-        if self.trace is not None:
-            self.trace.fails(error)
+    def fails(self, error: GatewayError | None, credential: str = "") -> None:
+        """Note the failure of the upstream call that was noted last, and the credential that it was made with.
 
-    def leaves(self, credential: str) -> None:
-        """Note the credential of an upstream call that is given up before there is an answer."""
+        None: it is given up before there is an answer.
+        """
         self.credential = credential
+        if error is not None and self.trace is not None:
+            self.trace.fails(error)
 
     def begins(self) -> None:
         """Let those hear who wait for the first word of the answer."""

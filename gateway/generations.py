@@ -115,7 +115,7 @@ class Generations(Generic[_G]):
             await generation.app(scope, receive, send)
         finally:
             generation.open -= 1
-            if not generation.open and self._leaving and generation in self._leaving:
+            if self._leaving and not generation.open and generation in self._leaving:
                 self._leaving[generation].set()
 
     @property

@@ -100,7 +100,6 @@ class Makings:
             grace=self._relay.grace,
             tried=context.tries,
             failed=context.fails,
-            left=context.leaves,
         )
         context.first_byte = None  # until here there were only signs of life
         context.credential = credential_of(begun.making)

@@ -191,7 +191,6 @@ class Relay:
             grace=self.grace,
             tried=context.tries,
             failed=context.fails,
-            left=context.leaves,
         )
         context.first_byte = None  # until here there were only signs of life
         if context.trace is not None:
