@@ -97,8 +97,8 @@ def begin(
     """Try the members of a chain in turn until one begins to answer.
 
     `embark` translates for one member; `tried` hears of each upstream call, and of the failure that led to it, `failed`
-    of each failure when it happens, and of the call that is given up, such as one whose caller has left. Raises the last
-    member's GatewayError.
+    of each failure when it happens, and of the call that is given up, such as one whose caller has left. Raises the
+    last member's GatewayError.
     """
     return walk(targets, embark, _answered, policy, clock, grace=grace, tried=tried, failed=failed)
 
