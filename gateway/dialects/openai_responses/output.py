@@ -6,10 +6,10 @@ One item is open at a time, and one part of it. A message lasts until another it
 part of it. Reasoning and calls last as long as their blocks; a call whose arguments broke off waits for what comes
 next: when that is the end of an answer that was cut, it is never done, so that nobody runs it.
 
-A search of the web stands last in a stream, for the upstream names its sources when the text has already gone out.
+A search of the web stands last, for in a stream the upstream names its sources when the text has already gone out.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from msgspec import Struct
@@ -133,16 +133,9 @@ class Output:
         if reason and self._item.get("type") in _ARGUMENTS:
             self.abandon()
         self._close("incomplete" if reason else "completed")
-        self.search(self._cited, self._opaque)
+        self._search()
         details = {"reason": reason} if reason else None
         return {"status": "incomplete" if reason else "completed", "incomplete_details": details}
-
-    def search(self, sources: Collection[ir.CitationDelta], opaque: Collection[ir.OpaqueEvent]) -> None:
-        """Tell of a search, once, if one took place and the caller asked for one."""
-        told = searched(sources, opaque, self._answering.request)
-        if told is not None and all(item["type"] != _SEARCH for item in self.items):
-            self._pass_through(_SEARCH, action=answer.search(told, self._answering))
-            self._close()
 
     def abandon(self) -> None:
         """Leave what is open as it has been told."""
@@ -164,6 +157,13 @@ class Output:
         return [{**item, **sealed.get(index, {})} for index, item in enumerate(self.items)]
 
     # blocks
+
+    def _search(self) -> None:
+        """Tell of a search, if one took place and the caller asked for one."""
+        told = searched(self._cited, self._opaque, self._answering.request)
+        if told is not None:
+            self._pass_through(_SEARCH, action=answer.search(told, self._answering))
+            self._close()
 
     def _start(self, event: ir.BlockStarted) -> None:
         self._kind = event.kind

@@ -1,6 +1,7 @@
 """A whole answer: the same Response object that ends a stream, made of the same items."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from gateway import ir
 from gateway.dialects import Answering
@@ -15,8 +16,7 @@ __all__ = ["write_both"]
 def write_both(reply: ir.Reply, answering: Answering) -> tuple[bytes, bytes]:
     """Write a folded answer, and as it is to be kept."""
     output = Output(answering, _silent)
-    output.search(reply.citations, reply.opaque)  # as OpenAI has it: before what was said
-    for event in _events(reply):
+    for event in chain(_events(reply), reply.opaque):
         output.take(event)
     state = output.finish(reply.finish)
     whole = {**answer.frame(answering), **state, "output": output.items, "usage": answer.usage(reply.usage)}

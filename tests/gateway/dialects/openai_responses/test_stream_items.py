@@ -110,10 +110,11 @@ def test_a_search_of_the_web_is_an_item_behind_the_words() -> None:
     ]
 
 
-def test_a_search_stands_first_in_a_whole_answer() -> None:
-    items = told(whole, searched(SOURCE, GROUNDED), answering(tools=SEARCHING))
-    assert kinds(items) == ["web_search_call", "message"]
-    assert (items[0]["id"], items[0]["action"]) == (f"ws_{ID}00", SEARCH)
+def test_a_whole_answer_has_the_same_items_of_a_search() -> None:
+    events, to = searched(SOURCE, GROUNDED), answering(tools=SEARCHING)
+    items = told(whole, events, to)
+    assert kinds(items) == ["message", "web_search_call"]
+    assert items == write(events, to).output
 
 
 @pytest.mark.parametrize("make", [write, whole])

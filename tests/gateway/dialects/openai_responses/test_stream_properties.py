@@ -17,6 +17,7 @@ from .responses import Json, Stream, answering, spoken, whole
 TOOLS: tuple[tuple[ir.Tool, ...], ...] = (
     (ir.Tool(name="f"), ir.Tool(name="g", namespace=("n", "g"))),
     (ir.Tool(name="f", free_form=True), ir.Tool(name="g")),
+    (ir.Tool(name="f"), ir.Tool(name="web_search", builtin="web_search")),
 )
 callers = st.builds(
     answering,
