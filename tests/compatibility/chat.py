@@ -52,7 +52,17 @@ def signed(family: ir.Family, kind: Literal["t", "f"] = "t") -> Json:
     return {"google": {"thought_signature": ir.seal(ir.Signature(family, SIGNED, kind))}}
 
 
-BLOCK: Final = {"thinking": "Hm.", "signature": ir.seal(ir.Signature("claude", SIGNED))}
+_KEPT: Final = {"thinking": "Hm.", "signature": ir.seal(ir.Signature("claude", SIGNED))}
+_TWICE: Final = {
+    "role": "assistant",
+    "tool_calls": [CALL, {**CALL, "id": "call_2"}],
+    "extra_content": {"gateway": {"blocks": [_KEPT, {**_KEPT, "calls": 1}]}},
+}
+_CARRIED: Final = chat(
+    messages=[{"role": "user", "content": "hi"}, _TWICE, RESULT, {**RESULT, "tool_call_id": "call_2"}, GO],
+    tools=[function()],
+    reasoning_effort="low",
+)
 
 
 def old(**fields: Any) -> Json:
@@ -267,8 +277,15 @@ THINKING: Final = (
         "messages[].tool_calls[].extra_content.google.thought_signature (Gemini's)",
     ),
     *hold(
-        {**answered(extra_content={"gateway": {"blocks": [BLOCK]}}), "reasoning_effort": "low"},
+        {**answered(extra_content={"gateway": {"blocks": [_KEPT]}}), "reasoning_effort": "low"},
         "messages[].extra_content.gateway.blocks",
+    ),
+    *hold(_CARRIED, "messages[].extra_content.gateway.blocks[].thinking"),
+    *hold(_CARRIED, "messages[].extra_content.gateway.blocks[].signature"),
+    *hold(
+        _CARRIED,
+        "messages[].extra_content.gateway.blocks[].calls",
+        idle="there thoughts stand before the calls of a turn",
     ),
     *hold(
         answered(extra_content={"gateway": {"thoughts": "Hm."}}),

@@ -63,6 +63,7 @@ PLACES: dict[DialectName, dict[str, str]] = {
         "File": "messages[].content[].file",
         "Google": f"{CALLS}.extra_content.google",
         "Kept": "messages[].extra_content.gateway",
+        "Thought": "messages[].extra_content.gateway.blocks[]",
         "ExtraContent": "messages[].extra_content",
         "FunctionCall": f"{CALLS}.function",
         "CustomCall": f"{CALLS}.custom",
