@@ -192,15 +192,15 @@ def reader(causes: Causes, address: str) -> ReadFailure:
 
 
 read_failure: Final = reader(CAUSES, _ADDRESS)
+_read_unmade: Final = reader(CAUSES, _UNMADE)
 
 
 def read_made(status: int, body: bytes, headers: Mapping[str, str], now: float) -> Failure:
     """Read the refusal of embeddings or pictures: many servers have nothing but chats at their addresses."""
-    failure = read_failure(status, body, headers, now)
+    failure = _read_unmade(status, body, headers, now)
     if failure.cause != "address":
         return failure
-    said = failure.error.message.removeprefix(_ADDRESS)
-    return Failure(NotFound(_UNMADE + said), "resource", status=failure.status)
+    return Failure(NotFound(failure.error.message), "resource", status=failure.status)
 
 
 def longest(said: str) -> int | None:
