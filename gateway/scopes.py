@@ -61,12 +61,15 @@ def keyless(query: bytes) -> bytes:
 def discreet(scope: Scope, send: Send) -> Send:
     """Take a key from the address as soon as the answer begins, which is when uvicorn logs it; else the same `send`."""
     query = scope["query_string"]
-    if (b"key" not in query and b"%" not in query) or keyless(query) == query:
+    if b"key" not in query and b"%" not in query:
+        return send
+    bare = keyless(query)
+    if bare == query:
         return send
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            scope["query_string"] = keyless(scope["query_string"])
+            scope["query_string"] = bare
         await send(message)
 
     return sending
