@@ -42,7 +42,7 @@ class Sessions:
 
     async def end(self, visit: Visit, response: Response) -> None:
         """Take it from the browser, and from whoever has a copy of the cookie."""
-        session = await self.find(visit)
+        session = visit.operator.session if visit.operator is not None else None
         if session is not None:
             await self._lasting.begin(_ended(session), "", life_s=session.until - self._clock.time())
         _set(visit, response, "", 0)
