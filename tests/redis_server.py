@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,15 @@ class RedisServer:
         if process is not None:
             process.kill()
             process.wait()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """End it for a while; it comes back with nothing."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
     def close(self) -> None:
         """End it for good."""

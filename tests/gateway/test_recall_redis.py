@@ -55,12 +55,9 @@ async def asks(limiter: Limiter) -> None:
 
 async def asks_alone(limiter: Limiter, redis: RedisServer) -> None:
     """Make a request while Redis is away; it has lost everything when it is back."""
-    redis.stop()
-    try:
+    with redis.away():
         await becomes(limiter, shared=False)
         await asks(limiter)
-    finally:
-        redis.start()
     await becomes(limiter, shared=True)
 
 
@@ -111,14 +108,11 @@ async def test_what_one_process_cannot_read_another_adds(redis: RedisServer) -> 
 async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> None:
     past = Past()
     async with knowing(redis, past) as limiter:
-        redis.stop()
-        try:
+        with redis.away():
             await limiter.recall.read(PLAN, 0.0)
             seen, _ = await limiter.admit_shared(PLAN)
             assert seen.admitted
             assert limiter.knows(PLAN)  # as far as it is to
-        finally:
-            redis.start()
         assert past.asked == []
         await becomes(limiter, shared=True)
         assert await left(limiter) == [97, 960]
@@ -127,16 +121,13 @@ async def test_a_redis_that_is_away_keeps_nobody_waiting(redis: RedisServer) -> 
 async def test_what_comes_after_a_look_in_vain_is_read_too(redis: RedisServer) -> None:
     past = Past()
     async with knowing(redis, past) as limiter:
-        redis.stop()
-        try:
+        with redis.away():
             await limiter.recall.read(PLAN, 0.0)
             await becomes(limiter, shared=False)
             await asyncio.sleep(2 * APART_S)
             began = time.time()
             await asks(limiter)
             await asyncio.sleep(2 * APART_S)
-        finally:
-            redis.start()
         await becomes(limiter, shared=True)
         assert await left(limiter) == [97, 960]
     assert min(end for _, end in past.asked[-1]) > began
@@ -163,15 +154,12 @@ async def test_what_the_ledger_has_told_of_an_absence_is_not_told_again_by_who_c
         _, hold = await two.admit_shared(PLAN)
         assert hold is not None
         await two.reserve(hold, [700])
-        redis.stop()
-        try:
+        with redis.away():
             await becomes(one, shared=False)
             await becomes(two, shared=False)
             monkeypatch.setattr(behind, "_settle_late", wait)
             two.end(hold, [7])
             await asks(two)
-        finally:
-            redis.start()
         await becomes(one, shared=True)
         assert await left(one) == [97, 960]
         later.set()
