@@ -15,6 +15,7 @@ import anyio
 import pytest
 from click.testing import CliRunner
 from starlette.applications import Starlette
+from starlette.types import Receive
 
 from gateway import ir
 from gateway.app import lifespan
@@ -164,23 +165,30 @@ async def test_a_failed_request_cost_nothing_and_no_estimate_stands_for_it(tmp_p
     assert (row.usd, row.estimated) == (0.0, False)
 
 
+def leaving(there: anyio.Event, **fields: Any) -> Receive:
+    """Ask something, and leave as soon as that is there."""
+    words = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "Hello"}], **fields})
+    left = [{"type": "http.request", "body": words.encode()}]
+
+    async def receive() -> Any:
+        if left:
+            return left.pop()
+        await there.wait()
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
 async def test_a_caller_that_leaves_is_a_row_with_what_it_was_sent(tmp_path: Path) -> None:
     play = [*SILENT[:2], anyio.sleep_forever]
     async with running(tmp_path, play) as (app, ledger):
-        words = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "stream": True})
-        there, left = anyio.Event(), [{"type": "http.request", "body": words.encode()}]
-
-        async def receive() -> Any:
-            if left:
-                return left.pop()
-            await there.wait()
-            return {"type": "http.disconnect"}
+        there = anyio.Event()
 
         async def send(message: Any) -> None:
             if b"Hello world" in message.get("body", b""):
                 there.set()
 
-        await app(scope_of(), receive, send)
+        await app(scope_of(), leaving(there, stream=True), send)
         row = await only(ledger)
     assert (row.end, row.status, row.output, row.estimated) == ("client_closed", 200, 4, True)
 
@@ -196,20 +204,11 @@ async def test_a_caller_that_leaves_before_the_first_word_is_a_row_with_whose_cr
         await anyio.sleep_forever()
 
     async with running(tmp_path, [silent]) as (app, ledger):
-        left = [
-            {"type": "http.request", "body": b'{"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}'}
-        ]
-
-        async def receive() -> Any:
-            if left:
-                return left.pop()
-            await there.wait()
-            return {"type": "http.disconnect"}
 
         async def send(_: Any) -> None:
             """Take what nobody reads."""
 
-        await app(scope_of(), receive, send)
+        await app(scope_of(), leaving(there), send)
         row = await only(ledger)
     assert (row.end, row.credential, row.first_byte_s) == ("client_closed", "c1", None)
 
