@@ -21,7 +21,7 @@ from gateway.config.shape import (
     structs_of,
     tag_of,
 )
-from gateway.config.sources import Draft, KeyPath, Text, Tree, as_list, as_tree
+from gateway.config.sources import Draft, KeyPath, Text, Tree, as_list, as_tree, dotted
 from gateway.config.upstreams import TYPE_OF_NAME, other
 from gateway.config.values import Reader, kind_of, read_choice, text_of
 from gateway.registry import names
@@ -148,7 +148,8 @@ def _read(reader: Reader, value: object, path: KeyPath, draft: Draft) -> object:
 def _named(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
     table = as_tree(value)
     if table is None:
-        return _fail(draft, path, f"expected a table, got {kind_of(value)}")
+        hint = f"; write [{dotted(path)}.NAME]" if structs_of(inner_kind(kind)) else ""
+        return _fail(draft, path, f"expected a table, got {kind_of(value)}{hint}")
     items = {name: _value(inner_kind(kind), item, (*path, name), draft) for name, item in table.items()}
     return {name: item for name, item in items.items() if item is not _FAILED}
 
@@ -157,7 +158,8 @@ def _list(kind: Kind, value: object, path: KeyPath, draft: Draft) -> object:
     items = as_list(_from_json(value) if isinstance(value, Text) else value)
     if items is None:
         wanted = 'a JSON list such as ["a", "b"]' if isinstance(value, Text) else "a list"
-        return _fail(draft, path, f"expected {wanted}, got {kind_of(value)}")
+        hint = f"; write [[{dotted(path)}]]" if structs_of(inner_kind(kind)) else ""
+        return _fail(draft, path, f"expected {wanted}, got {kind_of(value)}{hint}")
     read = [_value(inner_kind(kind), item, (*path, index), draft) for index, item in enumerate(items)]
     return tuple(item for item in read if item is not _FAILED)
 
