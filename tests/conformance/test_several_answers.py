@@ -211,3 +211,26 @@ async def test_what_nobody_asked_for_is_left_out(raw: Passed) -> None:
     said = [words(text, at, finishReason="STOP") for at, text in enumerate("abc")]
     choices = (await heard(raw, *said, stream=False)).json()["choices"]
     assert [one["message"]["content"] for one in choices] == ["a", "b"]
+
+
+@STREAM
+async def test_none_is_lost_of_an_answer_that_comes_in_the_other_form(tmp_path: Path, stream: bool) -> None:
+    """It does not pass then: a document is written as a stream, and a stream as a document."""
+    said = [{"index": at, "message": {"role": "assistant", "content": text}} for at, text in enumerate("ab")]
+    ended: list[Json] = [one | {"finish_reason": "stop"} for one in said]
+    whole = json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": ended})
+    pieces = [{"index": one["index"], "delta": one["message"], "finish_reason": "stop"} for one in ended]
+    chunks = [{"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [one]} for one in pieces]
+    asked = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2, "stream": stream}
+    async with passing("openai-chat", tmp_path) as same:
+        if stream:
+            same.raw.says(whole.encode(), kind="application/json")
+        else:
+            same.raw.says(*(f"data: {json.dumps(one)}\n\n".encode() for one in chunks), b"data: [DONE]\n\n")
+        response = await same.post(json.dumps(asked).encode())
+    words = ["", ""]
+    lines = response.text.split("\n\n")[:-2] if stream else [response.text]
+    for line in lines:
+        for one in json.loads(line.removeprefix("data: "))["choices"]:
+            words[one["index"]] += (one.get("delta") or one.get("message") or {}).get("content") or ""
+    assert words == ["a", "b"]

@@ -337,4 +337,11 @@ TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES))
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
     """Take a caller's own request for one upstream."""
     found = edited(request, body, target, REQUESTS)
-    return OpenAIWritten(body={}, names=NameMap([]), native=found.body, losses=found.losses, edits=found.edits)
+    return OpenAIWritten(
+        body={},
+        names=NameMap([]),
+        choices=request.sampling.n or 1,
+        native=found.body,
+        losses=found.losses,
+        edits=found.edits,
+    )
