@@ -212,6 +212,21 @@ async def test_a_list_is_no_answer_and_does_not_pass(same: Passed) -> None:
         assert response.status_code == 502
 
 
+async def test_a_call_in_a_namespace_comes_back_in_its_two_parts_where_the_upstream_does_not_stream(
+    tmp_path: Path,
+) -> None:
+    """Nothing passes then: the answer is read, and written as a stream."""
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c_1", "namespace": "s", "name": "f", "arguments": "{}"}
+    whole = {"id": "resp_1", "object": "response", "status": "completed", "output": [call | {"status": "completed"}]}
+    function = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    space = {"type": "namespace", "name": "s", "description": "d", "tools": [function]}
+    async with passing("openai-responses", tmp_path) as same:
+        same.raw.says(json.dumps(whole).encode(), kind=JSON)
+        response = await same.post(json.dumps({"model": "m", "input": "hi", "stream": True, "tools": [space]}).encode())
+    last = json.loads(response.text.rpartition("data: ")[2])
+    assert [(one["namespace"], one["name"]) for one in last["response"]["output"]] == [("s", "f")]
+
+
 async def test_a_compressed_request_passes_as_it_was_before(same: Passed) -> None:
 
     same.raw.says(WHOLES[same.dialect], kind=JSON)

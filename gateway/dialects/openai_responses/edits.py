@@ -240,4 +240,11 @@ def screen(data: bytes, _: Answering) -> bool:
 def pass_through(request: ir.Request, body: Raw, target: OpenAITarget) -> OpenAIWritten:
     """Take a caller's own request for one upstream."""
     found = edited(request, body, target, REQUESTS)
-    return OpenAIWritten(body={}, names=NameMap([]), native=found.body, losses=found.losses, edits=found.edits)
+    return OpenAIWritten(
+        body={},
+        names=NameMap([]),
+        namespaces={tool.name: tool.namespace for tool in request.tools if tool.namespace},
+        native=found.body,
+        losses=found.losses,
+        edits=found.edits,
+    )
