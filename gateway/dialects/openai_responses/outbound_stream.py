@@ -292,12 +292,15 @@ class StreamReader(BlockReader):
         self._finished_with(counted, self._finished(response, cut=cut, called=bool(self._blocks.calls)))
 
     def _settle(self, output: Sequence[Raw], *, cut: bool) -> None:
-        """Say what the last event holds and nothing before it did; end what is still open."""
-        left = _Left(self._items)
+        """Say what the last event holds and nothing before it did; end what is still open.
+
+        Of an answer that was `cut` the last item was; one before it that does not say how far it came is whole.
+        """
+        left, last = _Left(self._items), len(output) - 1
         for index, raw in enumerate(output):
             item = read_item(raw, _ITEMS)
             seen = left.match(item, self._by_index.get(index)) or self._new(item.type, item.key, None)
-            self._complete(seen, item, raw, cut=cut)
+            self._complete(seen, item, raw, cut=cut and (index == last or item.status is not None))
         for seen in self._items:
             if not seen.done and seen.output is not None:
                 seen.output.finish(Item(type=seen.kind), cut=cut)

@@ -492,6 +492,18 @@ def test_call_that_was_whole_before_the_cut_stays_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "expected"),
+    [({}, '{"input":"**"}'), ({"status": None}, '{"input":"**"}'), ({"status": "in_progress"}, '{"input":"**')],
+)
+def test_call_before_what_was_cut_is_whole_unless_it_says_otherwise(status: dict[str, Any], expected: str) -> None:
+    """A free-form call of OpenAI's own has no status."""
+    call = {"type": "custom_tool_call", "id": "i0", "input": "**", **CALL, **status}
+    message = {"type": "message", "id": "i1", "status": "incomplete", "content": [{"type": "output_text", "text": "a"}]}
+    (_, *deltas), _ = blocks(read(created(), terminal("incomplete", output=[call, message])))
+    assert "".join(one.json for one in deltas if isinstance(one, ir.ArgumentsDelta)) == expected
+
+
+@pytest.mark.parametrize(
     ("error", "expected"),
     [
         ({"code": "rate_limit_exceeded", "message": "slow"}, UpstreamRateLimited),
