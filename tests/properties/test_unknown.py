@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from random import Random
 from typing import Any, Final
 
 import pytest
@@ -23,6 +24,7 @@ from .leaves.changes import spelt, walk
 from .leaves.strategies import REQUESTS
 from .reading import UPSTREAMS, flat, fold, read, read_whole
 from .upstreams import framing
+from .upstreams.dressed import dressed
 
 Json = Any
 
@@ -95,6 +97,20 @@ def test_t8_a_key_that_nobody_knows_changes_nothing(upstream: DialectName, data:
         read(upstream, [framing.stream(sound.events)])
     )
     assert heard([read_whole(upstream, encoded(whole))]) == heard([read_whole(upstream, encoded(sound.whole))])
+
+
+@UPSTREAM
+@EXAMPLES
+@given(data=st.data(), chance=st.randoms(use_true_random=True))
+def test_t8_what_the_types_of_the_sdks_have_besides_changes_nothing(
+    upstream: DialectName, data: st.DataObject, chance: Random
+) -> None:
+    sound = data.draw(UPSTREAMS[upstream].sound)
+    other = dressed(chance, upstream, sound)
+    assert heard(read(upstream, [framing.stream(other.events)])) == heard(
+        read(upstream, [framing.stream(sound.events)])
+    )
+    assert heard([read_whole(upstream, encoded(other.whole))]) == heard([read_whole(upstream, encoded(sound.whole))])
 
 
 def encoded(value: Json) -> bytes:
