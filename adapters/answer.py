@@ -1,6 +1,7 @@
 """One answer of an upstream while it is read: network reads in, neutral events out."""
 
 import asyncio
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -10,6 +11,7 @@ import msgspec
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.dialects.gemini.errors import without
+from gateway.dialects.outbound_reader import cut
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, Halves, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
@@ -24,6 +26,9 @@ _LAST: Final = (ir.Finished, ir.Failed)
 _DOCUMENTS: Final = (b"{", b"[", b"<")  # no line of an event stream begins so
 _ARRAY: Final = b"["  # is read, as Google's streams are, and what is in it is no answer as callers wait for it
 _EVENTS: Final = (b"data:", b"event:", b"id:", b":")  # and no document so
+_ENDS: Final = re.compile(
+    r'^\[DONE\]$|"type"\s*:\s*"(?:message_stop|response\.(?:completed|incomplete|failed))"|"finish_?[rR]eason"\s*:\s*"'
+)
 
 
 class Reader(Protocol):
@@ -50,6 +55,31 @@ class Reader(Protocol):
     def close(self) -> list[ir.Event]:
         """End the stream."""
         ...
+
+
+class _Onlooker:
+    """Takes the place of a reader that finds fault with an answer which passes: sees only whether it comes to its end.
+
+    Without payloads the end was read already.
+    """
+
+    finished = False
+
+    def __init__(self, usage: ir.Usage | None, is_error: Callable[[bytes], bool], payloads: Sequence[str]) -> None:
+        self.usage = usage
+        self._is_error = is_error
+        self._over = not payloads
+        self.feed(payloads)
+
+    def feed(self, payloads: Sequence[str]) -> list[ir.Event]:
+        self._over = self._over or any(_ENDS.search(one) or self._is_error(one.encode()) for one in payloads)
+        return []
+
+    def feed_whole(self, _body: bytes) -> list[ir.Event]:
+        return self.close()
+
+    def close(self) -> list[ir.Event]:
+        return [ir.Finished(reason="stop") if self._over else ir.Failed(cut())]
 
 
 class UpstreamAnswer:
@@ -160,7 +190,7 @@ class UpstreamAnswer:
             return data
         told = self._explain(end, payloads)
         if self._passes:
-            self._see(events, told=told)
+            self._see(events, payloads, told=told)
         if not self._blind:
             self.close()
         return self._response.concealed(data)
@@ -178,7 +208,7 @@ class UpstreamAnswer:
         elif lead.startswith(_EVENTS):
             self._take_for(whole=False)
 
-    def _see(self, events: list[ir.Event], *, told: bool) -> None:
+    def _see(self, events: list[ir.Event], payloads: Sequence[str], *, told: bool) -> None:
         """Tell the upstream's own failure from that of the reader: what passes does not end for the latter."""
         failed = events[-1]
         assert isinstance(failed, ir.Failed)
@@ -188,11 +218,13 @@ class UpstreamAnswer:
         elif ours and (self._begun or ir.begins(events)):
             del events[-1]
             self._blind = True
+            self._reader = _Onlooker(self._reader.usage, self._is_error, payloads)
+            if self._ended:
+                events += self._reader.close()
 
     def _passed(self, data: bytes, events: list[ir.Event], *, quiet: bool) -> list[ir.Event]:
         self._begun = self._begun or ir.begins(events)
-        passed = [ir.Passed(data, quiet=quiet), *events] if data else events
-        return [*passed, ir.Finished(reason="stop")] if self._ended and self._blind else passed
+        return [ir.Passed(data, quiet=quiet), *events] if data else events
 
     def close(self) -> None:
         """Drop the connection unless the whole answer came; idempotent."""
@@ -212,8 +244,7 @@ class UpstreamAnswer:
             body = self._response.concealed(body)
             told = self._explain(events[-1], [body.lstrip(_BLANK)])
             if self._passes and self._overlooks and not told:
-                self._see(events, told=told)
-                events += [ir.Finished(reason="stop")] if self._blind else []
+                self._see(events, (), told=told)
             self.close()
         return [ir.Passed(body), *events] if self._passes else events
 

@@ -510,6 +510,21 @@ async def test_a_cut_stream_ends_in_an_error_behind_its_last_whole_event(same: P
     assert json.loads((BROKEN[same.dialect].rpartition(b"data: ")[2] + rest).strip())
 
 
+async def test_a_stream_that_is_cut_behind_what_cannot_be_read_ends_in_an_error(same: Passed) -> None:
+    same.raw.says(*STREAMS[same.dialect][: CUT[same.dialect]], b"data: {no JSON\n\n")
+    response = await same.post(asking(same.dialect, stream=True))
+    assert BROKEN[same.dialect] in response.content
+    assert b"ended before it was complete" in response.content
+
+
+async def test_what_cannot_be_read_within_a_whole_stream_is_no_error(same: Passed) -> None:
+    pieces = [*STREAMS[same.dialect]]
+    pieces.insert(CUT[same.dialect], b"data: {no JSON\n\n")
+    same.raw.says(*pieces)
+    response = await same.post(asking(same.dialect, stream=True))
+    assert BROKEN[same.dialect] not in response.content
+
+
 @pytest.mark.parametrize("messages", [{}, {"messages": None}, {"messages": "x"}, {"messages": {"role": "user"}}])
 @pytest.mark.parametrize("dialect", ["openai-chat", "anthropic"])
 async def test_a_request_without_messages_is_refused_here(tmp_path: Path, dialect: str, messages: Any) -> None:
