@@ -109,6 +109,7 @@ _CAUSES: Final = Causes(
         # what else a model may not know
         (_400, "unexpected role system", "system_turns"),
         (_400, "role system is not supported", "system_turns"),
+        (_400, ".role: input should be user or assistant", "system_turns"),
         (_400, "does not support output format", "structured"),
         (_400, "does not support structured outputs", "structured"),
         (_400, "output_config.format: extra inputs", "structured"),

@@ -119,6 +119,7 @@ CAUSES: dict[str, Cause] = {
     "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for claude-x": "limit",
     ROLE: "system_turns",
     "role 'system' is not supported on this model": "system_turns",
+    "messages.2.role: Input should be 'user' or 'assistant'": "system_turns",
     "'claude-3-haiku-20240307' does not support output format.": "structured",
     "output_config: Extra inputs are not permitted": "output_config",
     "messages.1.output_config: Extra inputs are not permitted": "turn_config",
