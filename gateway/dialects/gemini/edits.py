@@ -110,11 +110,17 @@ def _speaker(words: _Words) -> None:
 
 
 def _own(words: _Words) -> None:
-    """Take signatures out of the envelopes of this gateway; where one is lost, Gemini's sentinel stands for it."""
+    """Take signatures out of the envelopes of this gateway; where one is lost, Gemini's sentinel stands for it.
+
+    Claude signs its thoughts: the calls behind them have no other.
+    """
     given = bytes(words.fields.get("contents", _NULL))
     if not any(mark in given for mark in _MARKS):
         return
+    before = len(words.losses)
     _mend_parts(words, lambda part, path: _part(part, path, words))
+    if len(words.losses) > before:
+        _lead(words)
 
 
 def _part(part: Fields, path: str, words: _Words) -> Fields:

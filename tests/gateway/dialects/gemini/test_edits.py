@@ -119,6 +119,18 @@ def test_a_content_that_the_caller_left_empty_stays_beside_one_whose_envelope_is
     assert edits == ["own"]
 
 
+def test_calls_behind_the_thoughts_of_another_family_have_the_sentinel() -> None:
+    sealed = ir.seal(ir.Signature("claude", "c2ln", kind="t"))
+    call: Json = {"functionCall": {"name": "f", "args": {}}}
+    thought: Json = {"thought": True, "text": "hm"}
+    result: Json = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}
+    said = [model({**thought, "thoughtSignature": sealed}, call, call), result, model(call)]
+    body, edits = passed({"contents": [*TEXT["contents"], *said]}, ir.Sampling())
+    led = {**call, "thoughtSignature": SENTINEL}
+    assert body == {"contents": [*TEXT["contents"], model(thought, led, call), result, model(led)]}
+    assert edits == ["own"]
+
+
 RESULT: Json = {"functionResponse": {"name": "f", "response": {"output": "1"}}}
 CALLED: Json = {"functionCall": {"name": "f", "args": {}}}
 SHOWN: Json = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
