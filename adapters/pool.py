@@ -162,7 +162,7 @@ class Pool(Generic[_C]):
         credential = self._strategy.stays(model, besides) or self._choose(model, besides, session)
         if credential is None:
             return None
-        use = self._strategy.lent(credential)
+        use = self._strategy.lent(credential, model)
         self._logger.debug("credential", upstream=self.name, credential=credential.label, use=use)
         return self.lend(credential)
 

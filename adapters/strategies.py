@@ -44,7 +44,7 @@ class Strategy(ABC, Generic[_C]):
     def choose(self, free: Sequence[_C], model: str, session: Session) -> _C:
         """Choose one of at least one; changes nothing."""
 
-    def lent(self, credential: _C) -> str:
+    def lent(self, credential: _C, model: str) -> str:
         """Count that it was lent, and say for the log which use of its turn that is."""
         return ""
 
@@ -72,7 +72,7 @@ class RoundRobin(Strategy[_C]):
             return current
         return min(free, key=lambda one: one.turn)
 
-    def lent(self, credential: _C) -> str:
+    def lent(self, credential: _C, model: str) -> str:
         """Count a use of the turn."""
         if credential is not self._current or self._uses >= self._uses_per_turn:
             self._turns += 1
@@ -98,7 +98,7 @@ class Sticky(Strategy[_C]):
         number = int.from_bytes(key[:8])
         return max(within, key=lambda one: _mixed(number ^ one.salt))
 
-    def lent(self, credential: _C) -> str:
+    def lent(self, credential: _C, model: str) -> str:
         """Note whose turn it was."""
         self._turns += 1
         credential.turn = self._turns
@@ -124,16 +124,17 @@ class LeastUsed(Strategy[_C]):
     """Spreads requests by how many each holds and has had; one that is new, or was away, has nothing to catch up."""
 
     def __init__(self) -> None:
-        self._had: dict[str, int] = {}
+        self._had: dict[_C, int] = {}
 
     def choose(self, free: Sequence[_C], model: str, session: Session) -> _C:
         """Give the one with the least to do."""
-        return min(free, key=lambda one: (one.open, self._had.get(one.id, 0)))
+        return min(free, key=lambda one: (one.open, self._had.get(one, 0)))
 
-    def lent(self, credential: _C) -> str:
-        """Count a use."""
-        had = self._had.pop(credential.id, 0)
-        self._had[credential.id] = max(had + 1, min(self._had.values(), default=0))
+    def lent(self, credential: _C, model: str) -> str:
+        """Count a use; who is away now begins anew, however many of them come back at once."""
+        self._had = {one: uses for one, uses in self._had.items() if one.serves(model)}
+        had = self._had.pop(credential, 0)
+        self._had[credential] = max(had + 1, min(self._had.values(), default=0))
         return ""
 
 
@@ -147,7 +148,7 @@ class MostLeft(Strategy[_C]):
         """Give the one with most left for the model."""
         return min(free, key=lambda one: (-one.left(model), one.open, one.turn))
 
-    def lent(self, credential: _C) -> str:
+    def lent(self, credential: _C, model: str) -> str:
         """Note whose turn it was."""
         self._turns += 1
         credential.turn = self._turns

@@ -181,6 +181,21 @@ def test_least_used_does_not_drown_one_that_was_away() -> None:
     assert Counter(place(pool, model="other") for _ in range(9)) == {0: 3, 1: 3, 2: 3}
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(("away_s", "shares"), [(60, {0: 6, 1: 6, 2: 6, 3: 6}), (120, {0: 8, 1: 8, 2: 8})])
+async def test_least_used_does_not_drown_one_of_several_that_were_away(away_s: float, shares: dict[int, int]) -> None:
+    clock = FakeClock()
+    pool = pool_of(4, clock, strategy="least_used")
+    for _ in range(4):
+        place(pool)
+    pool.cool(pool.credentials[2], M, 60)
+    pool.cool(pool.credentials[3], M, away_s)
+    for _ in range(30):
+        place(pool)
+    await clock.advance(60)
+    assert Counter(place(pool) for _ in range(24)) == shares
+
+
 def test_quota_gives_the_one_with_most_left_for_the_model() -> None:
     pool = pool_of(3, FakeClock(), strategy="quota")
     for number, left in enumerate((0.3, 0.8, 0.5)):
