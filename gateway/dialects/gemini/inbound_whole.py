@@ -23,6 +23,7 @@ _Fields = dict[str, Raw]
 
 _FIELDS: Final = msgspec.json.Decoder(_Fields)
 _LIST: Final = msgspec.json.Decoder(list[_Fields])
+_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _TOKENS: Final = msgspec.json.Decoder(dict[str, float | list[Raw]])
 _encode: Final = msgspec.json.Encoder().encode
@@ -87,8 +88,9 @@ def joined(chunks: Sequence[Raw]) -> bytes:
     candidates: dict[bytes, _Candidate] = {}
     for chunk in chunks:
         fields = {name: value for name, value in _FIELDS.decode(chunk).items() if value not in _NOTHING}
-        usage |= _FIELDS.decode(fields.pop("usageMetadata", _NOTHING[1]))  # a later one may hold no counts
-        for one in _LIST.decode(fields.pop("candidates", _NOTHING[2])):
+        counts = read(fields.pop("usageMetadata", _NOTHING[1]), _FIELDS)
+        usage |= counts or {}  # a later one may hold none
+        for one in _objects(fields.pop("candidates", _NOTHING[2])):
             candidates.setdefault(bytes(one.get("index", b"0")), _Candidate()).add(one)
         whole |= fields
     said = {"candidates": [one.written() for one in candidates.values()]} if candidates else {}
@@ -119,13 +121,13 @@ class _Candidate:
     def add(self, fields: _Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
-        content = _FIELDS.decode(given.pop("content", _NOTHING[1]))
+        content = read(given.pop("content", _NOTHING[1]), _FIELDS) or {}
         parts = content.pop("parts", _NOTHING[2])
         if _LIKELY in given:  # of the tokens of this chunk
             self._told.append(given[_LIKELY])
         self._content |= content
         self._fields |= given
-        for one in [] if parts in _NOTHING else _LIST.decode(parts):
+        for one in () if parts in _NOTHING else _objects(parts):
             self._join(one)
 
     def written(self) -> JSON:
@@ -142,6 +144,14 @@ class _Candidate:
             self._runs[-1].append(one)
         else:
             self._runs.append([one])
+
+
+def _objects(given: Raw) -> Sequence[_Fields]:
+    """Give the objects of a list, in which null may stand in the place of one."""
+    found = read(given, _LIST)
+    if found is not None:
+        return found
+    return [fields for one in read(given, _RAWS) or () if (fields := read(one, _FIELDS)) is not None]
 
 
 def _one(run: Sequence[_Fields]) -> _Fields:

@@ -224,6 +224,21 @@ def test_of_tokens_that_are_spelt_otherwise_the_later_word_holds() -> None:
     assert answer["candidates"][0]["logprobsResult"] == {"new": "er"}
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        said(None, {"text": "b"}),
+        {"candidates": [None, *said({"text": "b"})["candidates"]]},
+        {**said({"text": "b"}), "usageMetadata": 3},
+        {"candidates": [{"content": "null"}, *said({"text": "b"})["candidates"]]},
+    ],
+)
+def test_what_the_reader_overlooks_costs_no_words(odd: Any) -> None:
+    answer = joined({**said({"text": "a"}), "usageMetadata": {"promptTokenCount": 3}}, odd, said({"text": "c"}))
+    assert parts(answer) == [{"text": "abc"}]
+    assert answer["usageMetadata"] == {"promptTokenCount": 3}
+
+
 def test_candidates_stay_apart() -> None:
     one, other = ({"content": {"parts": [{"text": text}]}, "index": index} for index, text in ((0, "a"), (1, "b")))
     answer = joined({"candidates": [one, other]}, {"candidates": [other]})
