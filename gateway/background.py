@@ -14,12 +14,13 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from starlette.types import Receive, Send
 
 from gateway import ir
 from gateway.context import RequestContext
 from gateway.dialects import Answering, WholePassage
+from gateway.dialects.edits import read
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_responses.outbound_wire import MAKING, read_response
 from gateway.errors import (
@@ -175,7 +176,7 @@ class Background:
         if response.status is None or response.status in MAKING or not is_making(kept):
             return
         if await self._threads.settle(kept, body):  # else it was counted before, or deleted meanwhile
-            context.requested_model = name = _NAMED.decode(kept.response).model
+            context.requested_model = name = _model_of(kept)
             context.upstream = f"{kept.upstream}/{self._model(name, kept.upstream)}"
             context.usage = response.counted()
 
@@ -193,6 +194,11 @@ _NOBODY: Final = Answering(
 )
 
 
+def _model_of(kept: StoredResponse) -> str:
+    """Give the name by which the caller knows the model, "" where the upstream gave none."""
+    return (read(Raw(kept.response), _NAMED) or _Named()).model
+
+
 def _path(kept: StoredResponse) -> str:
     return quote(kept.id, safe="")
 
@@ -203,7 +209,7 @@ def _is_on(given: Sequence[str]) -> bool:
 
 def _answering(kept: StoredResponse) -> Answering:
     """Tell the writer by which name the caller knows the model."""
-    return msgspec.structs.replace(_NOBODY, model=_NAMED.decode(kept.response).model)
+    return msgspec.structs.replace(_NOBODY, model=_model_of(kept))
 
 
 async def _fail(context: RequestContext, client: Client, passage: WholePassage, error: GatewayError) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.dialects.edits import read
 from gateway.errors import InvalidRequest
 
 __all__ = ["item_of", "write_items"]
@@ -39,11 +40,11 @@ class _Known(Struct):
 class _Shown(Struct):
     id: str
     raw: Raw
-    item: dict[str, object]
+    item: object
 
 
 class _Page(Struct, tag_field="object", tag="list"):
-    data: list[dict[str, object]]
+    data: list[object]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -107,8 +108,13 @@ def _place(shown: Sequence[_Shown], id_: str, param: str) -> int:
 
 
 def _shown(raw: Raw, stem: str, taken: Collection[str]) -> _Shown:
-    """Show an item. Without an id, or with an earlier one's, it goes by one made of its place: always the same."""
-    known = _KNOWN.decode(raw)
+    """Show an item. Without an id, or with an earlier one's, it goes by one made of its place: always the same.
+
+    One of another form, which only an upstream has read, is shown as it came.
+    """
+    known = read(raw, _KNOWN)
+    if known is None:
+        return _Shown(f"item_{stem}", raw, raw)
     kind = known.type or "message"
     id_ = known.id if known.id and known.id not in taken else f"{_PREFIXES.get(kind, 'item')}_{stem}"
     fields: dict[str, object] = {**_FIELDS.decode(raw), "id": id_, "type": kind}

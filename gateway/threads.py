@@ -24,6 +24,7 @@ from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
+from gateway.dialects.edits import read
 from gateway.dialects.openai_responses.answer import ITEM_ID
 from gateway.errors import (
     ContextTooLong,
@@ -70,7 +71,7 @@ _NOT_KEPT: Final = "no item of this id is kept here for this API key; send the i
 class _Named(Struct):
     type: str | None = None
     role: str | None = None
-    id: str = ""
+    id: str | None = None
 
 
 class _Answer(Struct):
@@ -177,12 +178,13 @@ class Threads:
         items = list(thread.items)
         unknown: dict[int, tuple[str, str]] = {}  # by the place in items: its path, and the id that stands there
         for place, item in enumerate(thread.items):
-            name = _NAMED.decode(item)
+            name = _named(item)
             if name.type not in (None, "item_reference") or name.role is not None:
                 continue
-            path, found = next(paths), await self._item(who, name.id)
+            path, id_ = next(paths), name.id or ""
+            found = await self._item(who, id_)
             if found is None:
-                unknown[place] = path, name.id
+                unknown[place] = path, id_
             else:
                 items[place] = found
         if unknown and (native is None or not all(takes(self._config, one, native) for one in context.targets)):
@@ -207,7 +209,7 @@ class Threads:
         if kept is None:
             return None
         for item in _ANSWER.decode(kept.response).output:
-            if _NAMED.decode(item).id == id_:
+            if _named(item).id == id_:
                 return item
         return item_of(kept.id, kept.items, id_)
 
@@ -217,10 +219,9 @@ class Threads:
 
         def is_enough(response: bytes) -> bool:
             for item in _ANSWER.decode(response).output:
-                with suppress(msgspec.ValidationError):  # whatever the upstream made
-                    id_ = _NAMED.decode(item).id
-                    if id_ in ids:
-                        found.setdefault(id_, item)
+                id_ = _named(item).id
+                if id_ is not None and id_ in ids:
+                    found.setdefault(id_, item)
             return len(found) == len(ids)
 
         await self._ask(lambda store, now: store.search(who, now, most=_SEARCHED, is_enough=is_enough))
@@ -485,11 +486,19 @@ def _unsealed(response: bytes) -> bytes:
     if _SEAL.encode() not in response:
         return response
     fields = _FIELDS.decode(response)
-    items = [
-        {name: value for name, value in _FIELDS.decode(item).items() if name != _SEAL}
-        for item in _ITEMS.decode(fields["output"])
-    ]
-    return msgspec.json.encode({**fields, "output": items})
+    if "output" not in fields:
+        return response
+    return msgspec.json.encode({**fields, "output": [*map(_unsealed_item, _ITEMS.decode(fields["output"]))]})
+
+
+def _unsealed_item(item: Raw) -> object:
+    fields = read(item, _FIELDS)
+    return item if fields is None else {name: value for name, value in fields.items() if name != _SEAL}
+
+
+def _named(item: Raw) -> _Named:
+    """Read what an item says of itself; one of another form, as an upstream may take and give, says nothing."""
+    return read(item, _NAMED) or _Named(type="")
 
 
 def _unknown(id_: str) -> NotFound:

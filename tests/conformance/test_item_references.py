@@ -56,6 +56,15 @@ async def test_named_input_takes_part(served: Served) -> None:
     assert first == {"role": "user", "parts": [{"text": ASKED["content"]}]}
 
 
+async def test_items_beside_them_may_say_that_they_have_no_id(served: Served) -> None:
+    said = await called(served)
+    *items, result = answered(said)
+    body = {"model": served.model, "input": [*items, {**result, "id": None}], "tools": [WEATHER]}
+    response = await served.http.post(RESPONSES, json=body)
+    assert response.status_code == 200, response.text
+    assert response.json()["output"][-1]["content"][0]["text"] == "sunny"
+
+
 async def test_what_is_gone_on_from_holds_what_was_named(served: Served) -> None:
     said = await called(served)
     body = {"model": served.model, "input": answered(said), "tools": [WEATHER]}

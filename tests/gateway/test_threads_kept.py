@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
-from gateway import ir
+from gateway import create_app, ir
+from gateway.testing import FakeUpstream, Reply
 from tests.gateway.conversations import ALICE, Talk, talking
 from tests.scripted import say
 from tests.serving import serve
@@ -160,6 +162,22 @@ async def test_only_its_own_input_is_listed(tmp_path: Path) -> None:
         second = await alice.say([], first["id"])
         found = await page(alice, second["id"])
     assert found == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+
+
+async def test_what_only_its_upstream_reads_is_given_as_it_came(tmp_path: Path) -> None:
+    said = ["hi", {"role": 1}]
+    spoken = {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}
+    output = [spoken, {"type": "reasoning", "encrypted_content": "x"}, 1]
+    made = {"id": "resp_1", "object": "response", "status": "completed", "output": output}
+    async with FakeUpstream(Reply.json(made)) as upstream:
+        own = {"type": "openai", "api": "responses", "base_url": upstream.url, "models": ["m"]}
+        app = create_app({"server": {"data_dir": str(tmp_path)}, "upstream": {"own": own}})
+        async with serve(app) as url, httpx.AsyncClient(base_url=f"{url}/v1/responses") as client:
+            answer = await client.post(f"{url}/v1/responses", json={"model": "m", "input": said})
+            kept, listed = await client.get("/resp_1"), await client.get("/resp_1/input_items?order=asc")
+    assert answer.json()["output"] == output
+    assert kept.json()["output"] == [spoken, {"type": "reasoning"}, 1]
+    assert listed.json()["data"] == said
 
 
 async def test_input_items_come_in_pages(tmp_path: Path) -> None:
