@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.clock import Clock, System
 from gateway.errors import RateLimited
-from gateway.store.counters import Windows
+from gateway.store.windows import Windows
 
 __all__ = ["Lockout"]
 

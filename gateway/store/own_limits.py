@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gateway.clock import Clock
-from gateway.store.counters import LazyMemory
+from gateway.store.counters import Counters
 from gateway.store.windows import SECOND, Rule, Seen, Taken, Window, place_of
 
 __all__ = ["OwnLimits"]
@@ -16,14 +16,14 @@ class OwnLimits:
     def __init__(self, clock: Clock) -> None:
         self.open: dict[str, int] = {}
         self._clock = clock
-        self._storage = LazyMemory(clock.time)
+        self._counters = Counters()
         self._reserved = Counter[str]()
 
     def look(self, rules: Sequence[Rule]) -> list[Window]:
         """Say how these stand now."""
         now = self._clock.time()
         now_us = int(now * SECOND)
-        windows_at = self._storage.windows_at
+        windows_at = self._counters.windows_at
         found: list[Window] = []
         for rule in rules:
             number, remains_us, fades_us = place_of(rule.seconds, now_us)
@@ -90,7 +90,7 @@ class OwnLimits:
 
     def _add(self, to: Taken, amount: int) -> None:
         """Add to the window in which something was taken, as long as it is known; nothing falls below 0."""
-        counted = self._storage.last(to.rule.key, to.rule.seconds)
+        counted = self._counters.last(to.rule.key, to.rule.seconds)
         if counted is None:
             return
         if counted.number == to.number:

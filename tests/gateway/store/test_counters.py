@@ -1,91 +1,67 @@
-"""The counters in memory: windows slide, a refused hit counts nowhere, what has expired goes."""
+"""The counters in memory: windows slide, a clock that is set back gives nothing away, what has expired goes."""
 
-import pytest
+from gateway.store.counters import Counters
+from gateway.store.windows import Windows
 
-from gateway.store.counters import LazyMemory
-from tests.clocks import FakeClock
-
-pytestmark = pytest.mark.anyio
-
-LIMIT, WINDOW_S = 10, 60  # the fake clock starts at the beginning of a minute
+WINDOW_S = 60
 
 
-async def hits(storage: LazyMemory, number: int, key: str = "alice") -> int:
-    """Try that many hits; give how many were counted."""
-    return sum([await storage.acquire_sliding_window_entry(key, LIMIT, WINDOW_S) for _ in range(number)])
+def hit(counters: Counters, number: int, key: str = "alice", expiry: int = WINDOW_S) -> Windows:
+    """Count one in the window of this number; give its windows."""
+    windows = counters.windows_at(key, expiry, number, number * float(WINDOW_S))
+    windows.current += 1
+    return windows
 
 
-async def test_hits_up_to_the_limit_are_counted() -> None:
-    storage = LazyMemory(FakeClock().time)
-    assert await hits(storage, 15) == 10
-    assert await storage.get_sliding_window("alice", WINDOW_S) == (0, 0.0, 10, 120)
+def test_what_is_counted_stays_in_its_window() -> None:
+    counters = Counters()
+    assert [hit(counters, 7).current for _ in range(3)] == [1, 2, 3]
+    assert counters.last("alice", WINDOW_S) == Windows(7, 0, 3)
 
 
-async def test_hits_of_the_last_window_fade() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    await hits(storage, 10)
-    await clock.advance(WINDOW_S + 30)  # half of the last window still counts
-    assert await hits(storage, 10) == 5
-    assert await storage.get_sliding_window("alice", WINDOW_S) == (10, 30, 5, 90)
+def test_the_last_window_becomes_the_one_before() -> None:
+    counters = Counters()
+    hit(counters, 7)
+    assert hit(counters, 8) == Windows(8, 1, 1)
 
 
-async def test_window_before_the_last_is_forgotten() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    await hits(storage, 10)
-    await clock.advance(2 * WINDOW_S)
-    assert await storage.get_sliding_window("alice", WINDOW_S) == (0, 0.0, 0, 120)
+def test_a_window_before_the_last_is_forgotten() -> None:
+    counters = Counters()
+    hit(counters, 7)
+    assert hit(counters, 9) == Windows(9, 0, 1)
 
 
-async def test_clock_that_is_set_back_gives_no_new_hits() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    await hits(storage, 10)
-    clock.wall -= WINDOW_S
-    assert await hits(storage, 1) == 0
+def test_a_month_begins_empty() -> None:
+    counters = Counters()
+    hit(counters, 7, expiry=0)
+    assert hit(counters, 8, expiry=0) == Windows(8, 0, 1)
 
 
-async def test_windows_of_other_keys_and_other_lengths_are_apart() -> None:
-    storage = LazyMemory(FakeClock().time)
-    await hits(storage, 10)
-    assert await hits(storage, 1, "bob") == 1
-    assert await storage.acquire_sliding_window_entry("alice", LIMIT, 3600)
+def test_a_clock_that_is_set_back_stays_in_the_later_window() -> None:
+    counters = Counters()
+    hit(counters, 7)
+    assert hit(counters, 6) == Windows(7, 0, 2)
 
 
-async def test_cleared_window_is_empty() -> None:
-    storage = LazyMemory(FakeClock().time)
-    await hits(storage, 10)
-    await storage.clear_sliding_window("alice", WINDOW_S)
-    assert await hits(storage, 1) == 1
+def test_other_keys_and_other_lengths_are_apart() -> None:
+    counters = Counters()
+    found = [hit(counters, 7), hit(counters, 7, "bob"), hit(counters, 7, expiry=3600)]
+    assert [windows.current for windows in found] == [1, 1, 1]
+    assert counters.last("carol", WINDOW_S) is None
 
 
-async def test_counter_lives_from_its_first_hit() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    assert [await storage.incr("month", 10), await storage.incr("month", 10, 2)] == [1, 3]
-    assert await storage.get_expiry("month") == clock.time() + 10
-    await clock.advance(10)
-    assert await storage.get("month") == 0
-    assert await storage.incr("month", 10) == 1
+def test_what_has_expired_makes_room() -> None:
+    counters = Counters()
+    for caller in range(4096):
+        hit(counters, 7, f"caller-{caller}")
+    hit(counters, 10)
+    assert len(counters) == 1
 
 
-async def test_what_has_expired_makes_room() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    for number in range(2048):
-        await storage.incr(f"month-{number}", 30)
-        await hits(storage, 1, f"caller-{number}")
-    await clock.advance(3 * WINDOW_S)
-    await hits(storage, 1)
-    assert await storage.reset() == 1
-
-
-async def test_what_still_counts_is_kept_when_room_is_made() -> None:
-    clock = FakeClock()
-    storage = LazyMemory(clock.time)
-    await hits(storage, 10)
-    await clock.advance(WINDOW_S)
-    for number in range(5000):
-        await hits(storage, 1, f"caller-{number}")
-    assert await hits(storage, 1) == 0
+def test_what_still_counts_is_kept_when_room_is_made() -> None:
+    counters = Counters()
+    hit(counters, 7)
+    for caller in range(5000):
+        hit(counters, 8, f"caller-{caller}")
+    assert hit(counters, 8) == Windows(8, 1, 1)
+    assert len(counters) == 5001
