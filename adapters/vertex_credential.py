@@ -1,7 +1,7 @@
 """The credential of Vertex AI: whatever google-auth finds, with its access token, its project and who is billed.
 
-It is never put out of use: what a person mends, such as a login that ended or an API that is switched off, holds from
-the next request on.
+Only an operator takes it out of use: what a person mends, such as a login that ended or an API that is switched off,
+holds from the next request on.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from gateway.adapters.credential import SERVING, Happen, Refresh
 from gateway.adapters.failures import Failure
 from gateway.adapters.google_login import Login, LoginNeeded, Minted, has_file, project_given
 from gateway.adapters.google_request import LoopRequest
+from gateway.adapters.shortage import out_of_use
 from gateway.adapters.tokens import RefreshFailed, Tokens
 from gateway.clock import Clock
 from gateway.errors import UpstreamCredential, UpstreamUnavailable
@@ -62,8 +63,9 @@ class DefaultCredential(Account):
 
     @property
     def usable(self) -> bool:
-        """Whether it has given a token and there is a project, or a file says that it may."""
-        return self._needed is None and (bool(self.project) if self.kind else has_file())
+        """Whether it has given a token and there is a project, or a file says that it may; not once it is disabled."""
+        given = self._needed is None and (bool(self.project) if self.kind else has_file())
+        return given and self.state in SERVING
 
     @property
     def standing(self) -> str:
@@ -78,6 +80,8 @@ class DefaultCredential(Account):
 
     def said(self) -> str:
         """Say in a few words how it is."""
+        if self.state not in SERVING:
+            return f"no credential: {out_of_use((self,))}"
         if self._needed is not None:
             return f"no credential: {self._needed.reason}; {_REMEDY}"
         if self._lacks:

@@ -19,7 +19,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from gateway.upstream import NativeCall, Outgoing, Telling, credential_of
+from gateway.upstream import BY_HAND, NativeCall, Outgoing, Telling, credential_of
 from tests.adapters.site import GEMINI_2, GEMINI_3, asking
 from tests.adapters.vertex_site import CLAUDE, VertexSite
 from tests.gateway.wire import ending, upstream
@@ -143,6 +143,19 @@ async def test_what_was_refused_is_asked_again_by_the_next_request(robot: Vertex
     robot.fail("403_service_disabled")
     with pytest.raises(UpstreamCredential):
         await robot.ask()
+    assert adapter.usable
+    assert await robot.ask() == "hi"
+
+
+async def test_an_operator_takes_the_credential_out_of_use_and_back(robot: VertexSite) -> None:
+    adapter = await robot.open(project=PROJECT)
+    (credential,) = adapter.views()
+    await adapter.disable(credential.id, BY_HAND)
+    assert not adapter.usable
+    assert adapter.state() == f"no credential: 1 disabled: {BY_HAND}"
+    with pytest.raises(UpstreamCredential, match=f"1 disabled: {BY_HAND}"):
+        await robot.ask()
+    await adapter.enable(credential.id)
     assert adapter.usable
     assert await robot.ask() == "hi"
 
