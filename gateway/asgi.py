@@ -14,7 +14,7 @@ from gateway.memory import begin, settle, tidy
 __all__ = ["app"]
 
 _FAILED_START = 3  # uvicorn ends with it too; gunicorn starts a worker that ends with any other code again and again
-_KEY: Final = re.compile(r"(?<=[?&])key=[^&\s]*&?|^key=[^&\s]*&?")
+_KEY: Final = re.compile(r"(?:(?<=[?&])|^)(?:k|%6[Bb])(?:e|%65)(?:y|%79)=[^&\s]*&?")
 _ADDRESSES: Final = ("r", "q", "f")  # gunicorn's names of the request line, the query and the referer
 
 

@@ -116,6 +116,8 @@ def test_no_key_stands_in_the_access_log_of_the_server(way: str, folder: Path) -
             "/v1/models?key=sk-secret-a": 200,
             "/v1/models?pageSize=1&key=sk-secret-m": 403,
             "/v1/models?key=sk-secret-of-others&pageSize=1": 401,
+            "/v1/models?%6Bey=sk-secret-a": 200,
+            "/v1/models?pageSize=1&k%65%79=sk-secret-a": 200,
             "/usage?key=sk-secret-a": 200,
             "/metrics?key=sk-secret-m": 200,
             "/admin/usage?by=key&key=sk-secret-m": 200,
