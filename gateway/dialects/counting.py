@@ -11,6 +11,7 @@ from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
 from .content import decode
+from .edits import read
 
 __all__ = ["read_uncertain"]
 
@@ -21,6 +22,7 @@ _SAID: Final[Mapping[str, frozenset[str]]] = {
     "gemini": frozenset({"contents", "generateContentRequest", "generate_content_request"}),
 }
 _NOTHING: Final[frozenset[str]] = frozenset()
+_MODEL: Final = msgspec.json.Decoder(str)
 
 
 def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Request:
@@ -28,9 +30,8 @@ def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Req
     fields = decode(body, dict[str, Raw])
     if _SAID.get(route.dialect, _NOTHING).isdisjoint(fields):
         raise refusal
-    model = msgspec.json.decode(fields.get("model", b'""'))
     return ir.Request(
-        model=route.model or (model if isinstance(model, str) else ""),
+        model=route.model or read(fields.get("model", Raw(b"null")), _MODEL) or "",
         turns=(),
         dialect=route.dialect,
         native=ir.Native(dialect=route.dialect, body=Raw(body.strip()), refusal=refusal),

@@ -10,6 +10,7 @@ More words, turns or tools never lower the number. Signatures, sealed thoughts a
 reader could read is counted by the words, names and payloads in it.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -76,7 +77,15 @@ def estimate(request: Request) -> int:
 
 def estimate_body(body: bytes | Raw) -> int:
     """Give the tokens of JSON of any form; raise ValueError where it is none."""
-    return _whole(_found(msgspec.json.decode(body)))
+    return _whole(_found(_read(body)))
+
+
+def _read(body: bytes | Raw) -> object:
+    """Read JSON of any form; what a number says counts nothing, so one that no float can hold will do."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.ValidationError:  # such as 1e400, or 5,000 digits
+        return json.loads(bytes(body).decode(), parse_float=len, parse_int=len)
 
 
 def _whole(total: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -334,6 +335,15 @@ async def test_what_nobody_can_read_is_counted_by_its_words(tmp_path: Path) -> N
         assert await number("a word", cache_control={"type": "ephemeral"}, signature="x" * 999) == short
         picture = await number("a word", data="AAAA" * 10_000)
         assert short < picture < short + 2000
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 5000], ids=["endless", "long"])
+@pytest.mark.parametrize("name", ["temperature", "model"])
+async def test_a_number_that_nobody_can_hold_is_counted_too(name: str, number: str, tmp_path: Path) -> None:
+    async with standing("demo", tmp_path) as running:
+        body = json.dumps({"model": "demo", "messages": [{"role": "user", "content": "hi"}]} | {name: "@"})
+        response = await running.http.post("/v1/messages/count_tokens", content=body.replace('"@"', number))
+        assert read("anthropic", response)[0] < 20
 
 
 PICTURE: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}

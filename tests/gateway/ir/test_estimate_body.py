@@ -54,6 +54,11 @@ def test_json_counts_by_what_stands_in_it(value: object, tokens: int) -> None:
     assert estimate_body(json.dumps(value).encode()) == tokens
 
 
+@pytest.mark.parametrize("number", ["1", "1e400", "-1e400", "9" * 5000], ids=["1", "1e400", "-1e400", "long"])
+def test_a_number_counts_the_same_whatever_it_says(number: str) -> None:
+    assert estimate_body(f'{{"text":"word","size":[{number},1]}}'.encode()) == 5
+
+
 @pytest.mark.parametrize("name", SILENT)
 def test_what_says_nothing_to_a_model_costs_nothing(name: str) -> None:
     assert estimate_body(json.dumps({name: "many long words", "text": "word"}).encode()) == 2
@@ -78,3 +83,5 @@ def test_a_request_that_was_read_counts_by_what_was_read() -> None:
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(ValueError, match="truncated"):
         estimate_body(b"{")
+    with pytest.raises(ValueError, match="delimiter"):
+        estimate_body(b"[1e400")
