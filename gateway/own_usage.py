@@ -9,6 +9,7 @@ the ledger cannot be read now.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
 from msgspec.structs import asdict
@@ -84,4 +85,7 @@ def _whole(left: Left) -> float:
 
 
 def _reset(left: Left) -> str | None:
-    return None if left.reset_at is None else f"{datetime.fromtimestamp(left.reset_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """Write the first whole second by which it is free; the moment itself may be a rounding beyond it."""
+    if left.reset_at is None:
+        return None
+    return f"{datetime.fromtimestamp(ceil(round(left.reset_at, 3)), UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -64,6 +64,23 @@ async def test_a_key_sees_its_limits_and_what_is_left(tmp_path: Path) -> None:
     assert (bob["limits"], bob["left"]) == (limits, limits)
 
 
+class PassingClock(FakeClock):
+    """Each look at it takes a while."""
+
+    def time(self) -> float:
+        self.wall += 0.0001
+        return self.wall
+
+
+async def test_a_limit_is_free_at_the_moment_that_is_told(tmp_path: Path) -> None:
+    clock = PassingClock(wall=1_798_761_590.0)  # 2026-12-31, ten seconds before midnight
+    limits = {"requests_per_month": 9}
+    async with running(tmp_path, clock, limits=limits) as url, httpx.AsyncClient(base_url=url) as http:
+        await http.post("/v1/chat/completions", json=CHAT, headers=as_key("bob"))
+        bob = await usage(http, "bob")
+    assert bob["reset_at"] == {"requests_per_month": "2027-01-01T00:00:00Z"}
+
+
 async def test_a_key_sees_its_own_use_only(tmp_path: Path) -> None:
     async with running(tmp_path) as url, httpx.AsyncClient(base_url=url) as http:
         for name in ("alice", "alice", "bob"):
