@@ -31,6 +31,8 @@ __all__ = ["examine", "unreadable"]
 
 _DATABASE_FIX: Final = "start the database, give its user the right to make tables, or name another store.database"
 _DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
+_NEWER: Final = "newer version"
+_NEWER_FIX: Final = "install the version that it was last used with, or put a copy from before that back"
 
 
 def unreadable(error: ConfigError) -> Sequence[Finding]:
@@ -103,6 +105,8 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
         fix = _DATABASE_FIX if loaded.config.store.database else "make data_dir writable"
         if any(words in str(error) for words in _DAMAGED):
             fix = f"put a copy of {FILE} back, or move it away"
+        elif _NEWER in str(error):
+            fix = _NEWER_FIX
         yield problem("store", f"it cannot be used: {error}", fix)
     else:
         yield from store(loaded)

@@ -429,8 +429,9 @@ def test_tables_of_a_newer_version_are_a_problem(
     write(f'[store]\ndatabase = "{postgres_url}"\n')
     assert [level for level, _ in of(examine(), "store")] == ["ok"]
     postgres_server.do(b"UPDATE alembic_version SET version_num = '9999'", postgres_url.rpartition("/")[2])
-    ((level, said),) = of(examine(), "store")
-    assert (level, "newer version" in said) == ("problem", True)
+    (finding,) = [one for one in examine() if one["check"] == "store"]
+    assert (finding["level"], "newer version" in finding["message"]) == ("problem", True)
+    assert finding["fix"].startswith("install the version that it was last used with")
 
 
 def test_postgresql_away_is_a_problem(
