@@ -180,4 +180,4 @@ def _curl(gateway: Gateway, address: str, *, keyed: bool) -> str:
     resolver = gateway.services.resolver
     answering = (name for name, info in resolver.listing().items() if info.answers)
     model = next((name for name in answering if resolver.leads_to(name, serving)), "YOUR_MODEL")  # none is listed yet
-    return curl(address, model, "YOUR_KEY" if keyed else "")
+    return curl(address, model, "YOUR_KEY" if keyed else "", gateway.loaded.config.auth.accept[0])

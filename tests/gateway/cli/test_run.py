@@ -13,6 +13,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from gateway.middleware.auth import PLACES
 from tests.patience import patient
 from tests.processes import PROGRAMS, Program, environment, gateway, running
 
@@ -31,7 +32,7 @@ def request_line(program: Program) -> dict[str, Any]:
 
 
 def curl_line(program: Program) -> str:
-    return program.says("curl http").strip()
+    return program.says("curl ").strip()
 
 
 def test_without_any_configuration_the_demo_is_served_on_loopback(folder: Path) -> None:
@@ -87,6 +88,16 @@ def test_the_banner_counts_keys_and_credentials(folder: Path) -> None:
         assert "credentials are stored in clear" in program.says("warning:")
         assert "Bearer YOUR_KEY" in curl_line(program)
     assert "sk-1" not in program.output
+
+
+@pytest.mark.skipif(shutil.which("curl") is None and "CI" not in os.environ, reason="this machine has no curl")
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_of_the_curl_line_stands_where_it_is_looked_for(folder: Path, place: str) -> None:
+    toml = f'[auth]\nkeys = ["sk-mine"]\naccept = ["{place}"]\n[upstream.demo]\n'
+    with gateway(folder, toml=toml) as program:
+        line = curl_line(program).replace("YOUR_KEY", "sk-mine")
+        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, check=True, timeout=patient(20))
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "Hello"
 
 
 def test_the_banner_says_that_the_last_key_is_revoked(folder: Path) -> None:
