@@ -74,7 +74,9 @@ def _made(found: Loaded) -> tuple[Sequence[Problem], Sequence[Problem]]:
             config = replace(config, store=store, server=server)
         try:
             made = import_module("gateway.app").Gateway(replace(found, config=config, read_only=True))
-            return (), [found.problem(path, message) for path, message in made.services.resolver.astray()]
+            astray = made.services.resolver.astray()
+            written = ((path, message) for path, message in astray if found.source(path).kind != "default")
+            return (), [found.problem(path, message) for path, message in written]
         except ConfigError as error:
             return error.problems, ()
 

@@ -157,6 +157,12 @@ opus = "nowhere"
 """
 
 
+def test_a_rule_that_nobody_has_written_is_not_named(run: Run, write: Write) -> None:
+    write('[upstream.demo]\n[upstream.gemini]\napi_key = "a-key"\nmodels = ["gemini-2.5-flash"]\n')
+    done = run("check")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_a_rule_that_leads_nowhere_is_named(run: Run, write: Write) -> None:
     write(ASTRAY)
     done = run("check")
