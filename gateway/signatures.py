@@ -32,7 +32,8 @@ TTL_S: Final = 7200.0
 _LARGEST: Final = 256 * 1024  # bytes of one entry
 _ENTRY: Final = 200  # bytes that an entry takes besides what it holds
 _MISS_S: Final = 5.0  # what Redis did not have is not asked for again; it may be on its way
-_ASKED: Final = 64  # calls, the last ones, are looked for at once
+_ASKED: Final = 64  # calls are looked for at once, the last ones first
+_SOUGHT: Final = 1024  # and no more than these for one request
 
 _OTHERS: Final = 3  # conversations whose calls of one id are remembered besides
 _MARKS: Final = (ir.Text, ir.ToolResult)
@@ -142,16 +143,16 @@ class SignatureMemory:
         if self._shared is None or not self._enabled:
             return
         wanted = [call for turn in request.turns for call in _lacking(turn) if self._find(principal, call) is None]
-        if not wanted:
-            return
-        wanted = wanted[-_ASKED:]
-        found = await self._shared.get(principal, wanted)
-        if found is None:
-            return
-        for call in wanted:
-            kept = _read(found.get(call))
-            size, ttl_s = (0, _MISS_S) if kept is None else (len(found[call]), self._ttl_s)
-            self._put((principal, call), kept, size, ttl_s)
+        wanted = wanted[-_SOUGHT:]
+        while wanted:  # one that is missed may keep Claude from thinking up to the end of its task
+            asked, wanted = wanted[-_ASKED:], wanted[:-_ASKED]
+            found = await self._shared.get(principal, asked)
+            if found is None:
+                return
+            for call in asked:
+                kept = _read(found.get(call))
+                size, ttl_s = (0, _MISS_S) if kept is None else (len(found[call]), self._ttl_s)
+                self._put((principal, call), kept, size, ttl_s)
 
     def recall(self, principal: str, request: ir.Request, model: str) -> ir.Request:
         """Give the request with what its caller left out, as far as the model's family made it."""

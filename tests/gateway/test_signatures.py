@@ -361,8 +361,28 @@ async def test_what_another_version_wrote_is_no_entry() -> None:
     assert memory.recall("alice", request, GEMINI) is request
 
 
-async def test_no_more_than_the_last_calls_are_looked_for() -> None:
+async def test_calls_are_looked_for_in_pieces_the_last_ones_first_and_not_without_end() -> None:
     elsewhere = Somewhere()
     memory = SignatureMemory(FakeClock(), elsewhere)
-    await memory.fetch("alice", asking(*(call(f"c{number}") for number in range(500))))
-    assert [(len(asked), asked[-1]) for asked in elsewhere.asked] == [(64, "c499")]
+    await memory.fetch("alice", asking(*(call(f"c{number}") for number in range(2000))))
+    assert [len(asked) for asked in elsewhere.asked] == [64] * 16
+    assert (elsewhere.asked[0][-1], elsewhere.asked[-1][0]) == ("c1999", "c976")
+
+
+async def test_each_call_of_a_long_task_has_what_signed_it_where_another_process_goes_on() -> None:
+    clock, elsewhere = FakeClock(), Somewhere()
+    steps = [(call(f"{step}-a"), call(f"{step}-b")) for step in range(50)]
+    other, memory = SignatureMemory(clock, elsewhere), SignatureMemory(clock, elsewhere)
+    for first, second in steps:
+        await heard(other, CLAUDE, *of_claude(first.id, second.id))
+    await memory.fetch("alice", asking(*(one for step in steps for one in step)))
+    thought = ir.Thinking(text="hm", signature=SEALED)
+    for step in steps:
+        assert parts(memory.recall("alice", asking(*step), CLAUDE)) == (thought, *step)
+
+
+async def test_a_piece_without_an_answer_is_the_last_that_is_asked_for() -> None:
+    elsewhere = Somewhere(gone=True)
+    memory = SignatureMemory(FakeClock(), elsewhere)
+    await memory.fetch("alice", asking(*(call(f"c{number}") for number in range(200))))
+    assert len(elsewhere.asked) == 1
