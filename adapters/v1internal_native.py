@@ -13,6 +13,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.gemini.edits import pass_on, together, without_empty
 from gateway.dialects.gemini.edits_format import FORMAT
+from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
@@ -62,7 +63,7 @@ _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled,
 
 def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
     """Take a caller's request as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body, refused, SERVICES, FORMAT)
+    taken = pass_on(request, native.body, refused, SERVICES, FORMAT, PARTS)
     fields = _FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
     kept["contents"] = _mended(fields["contents"])

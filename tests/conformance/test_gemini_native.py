@@ -184,6 +184,20 @@ async def test_what_only_google_s_own_api_knows_is_left_out(served: Served, name
     assert json.loads(sent).keys() == {"contents", "sessionId"}
 
 
+async def test_parts_are_without_what_only_google_s_own_api_knows(served: Served) -> None:
+    result = {"functionResponse": {"name": "f", "response": {"output": "x"}, "willContinue": False}}
+    searched = {"toolCall": {"id": "s", "toolType": "GOOGLE_SEARCH_WEB", "args": {}}}
+    called = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": SENTINEL}
+    first = user({"text": "!say done", "partMetadata": {"page": 1}})
+    response = await ask(served, first, {"role": "model", "parts": [searched, called]}, user(result), tools=tools("f"))
+    assert (response.status_code, response.headers["x-gateway-lossy"]) == (200, "1")
+    assert [content["parts"] for content in served.contents] == [
+        [{"text": "!say done"}],
+        [called],
+        [{"functionResponse": {"name": "f", "response": {"output": "x"}}}],
+    ]
+
+
 async def test_envelopes_of_ours_never_go_upstream(served: Served) -> None:
     """A conversation that was held with another upstream before is translated."""
     call = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": SEALED}

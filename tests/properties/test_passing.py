@@ -56,7 +56,7 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
     "gemini": {
         **dict.fromkeys(("model", "path"), frozenset({"model"})),
         **dict.fromkeys(
-            ("speaker", "own", "alone", "results", "roles", "empty", "order", "ids"), frozenset({"contents"})
+            ("speaker", "own", "alone", "results", "roles", "parts", "empty", "order", "ids"), frozenset({"contents"})
         ),
         "services": frozenset({"tools", "toolConfig", "tool_config"}),
         "format": frozenset({"generationConfig", "generation_config"}),

@@ -37,7 +37,18 @@ from .inbound_wire import camel
 from .signatures import SENTINEL
 from .thinking import is_latest
 
-__all__ = ["REPLIES", "RESULTS", "TABLE", "Own", "config_of", "pass_on", "several", "together", "without_empty"]
+__all__ = [
+    "REPLIES",
+    "RESULTS",
+    "TABLE",
+    "Own",
+    "config_of",
+    "mend_parts",
+    "pass_on",
+    "several",
+    "together",
+    "without_empty",
+]
 
 
 class Own(Struct, frozen=True):
@@ -118,7 +129,7 @@ def _own(words: _Words) -> None:
     if not any(mark in given for mark in _MARKS):
         return
     before = len(words.losses)
-    _mend_parts(words, lambda part, path: _part(part, path, words))
+    mend_parts(words, lambda part, path: _part(part, path, words))
     if len(words.losses) > before:
         _lead(words)
 
@@ -141,7 +152,7 @@ def _part(part: Fields, path: str, words: _Words) -> Fields:
 def _refused(words: _Words) -> None:
     """Leave out the signatures that this upstream cannot read, and let the sentinel stand for those that it misses."""
     if "signatures" in words.target.refused:
-        _mend_parts(words, lambda part, path: _unread(part, path, words))
+        mend_parts(words, lambda part, path: _unread(part, path, words))
     if "unsigned" in words.target.refused:
         _lead(words)
 
@@ -220,21 +231,29 @@ def _apart(content: Fields) -> list[Fields]:
     return [{**content, "parts": Raw(_encode(some))} for some in (results, rest)]
 
 
-def _mend_parts(words: _Words, mend: _Mend) -> None:
-    contents = several(words.fields.get("contents", _NULL))
-    after = mended(contents, lambda place, one: _content(one, f"contents[{place}]", mend))
+def mend_parts(words: _Words, mend: _Mend) -> None:
+    """Mend each part of the conversation; a content of which none is left goes, too."""
+    raw = words.fields.get("contents", _NULL)
+    at = f"contents{_which(raw)}"
+    after = mended(several(raw), lambda place, one: _content(one, at.format(place), mend))
     if after is not None:
         words.put("contents", [one for one in after if one is not None])
 
 
 def _content(content: Fields, path: str, mend: _Mend) -> Fields | None:
     """Mend the parts of a content; None where none is left."""
-    parts = several(content.get("parts", _NULL))
-    after = mended(parts, lambda place, one: mend(one, f"{path}.parts[{place}]"))
+    raw = content.get("parts", _NULL)
+    at = f"{path}.parts{_which(raw)}"
+    after = mended(several(raw), lambda place, one: mend(one, at.format(place)))
     if after is None:
         return content
     kept = [one for one in after if one is not None]
     return {**content, "parts": Raw(_encode(kept))} if kept else None
+
+
+def _which(raw: Raw) -> str:
+    """Say how a path tells one of several; a single one may stand without its brackets."""
+    return "[{}]" if bytes(raw).startswith(b"[") else ""
 
 
 def _signature_of(part: Fields) -> str:
@@ -316,5 +335,5 @@ TABLE: Final = table_of((ONCE, *REQUESTS, *REPLIES, LINES, FRAMING, ENDING))
 def pass_on(
     request: ir.Request, body: Raw, refused: Collection[str] = frozenset(), *further: RequestEdit[Own]
 ) -> Edited:
-    """Take a caller's own request for one upstream, with the further edits of its own."""
-    return edited(request, body, Own(request.model, refused), (*REQUESTS, *further))
+    """Take a caller's own request for one upstream, with the further edits of its own: these see it as it came."""
+    return edited(request, body, Own(request.model, refused), (*further, *REQUESTS))

@@ -11,6 +11,7 @@ from gateway import ir
 from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
 
 from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
+from .edits_parts import PARTS
 from .edits_services import SERVICES
 from .history import EMPTY
 from .inbound_wire import camel
@@ -165,9 +166,9 @@ _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     SERVICES,
     RequestEdit(name="unknown", why="Vertex refuses what the Gemini API alone knows", apply=_unknown),
 )
-TABLE: Final = table_of(_VERTEX)
+TABLE: Final = table_of((PARTS, *_VERTEX))
 # the model of the path is no matter of the body here
-_REQUESTS: Final = (*(edit for edit in REQUESTS if edit.name != "model"), *_VERTEX)
+_REQUESTS: Final = (PARTS, *(edit for edit in REQUESTS if edit.name != "model"), *_VERTEX)
 
 
 def pass_on(request: ir.Request, body: Raw, refused: Collection[str] = frozenset()) -> Edited:

@@ -28,7 +28,7 @@ def mended(body: Json, model: str = MODEL) -> tuple[Json, list[str]]:
 
 
 def test_the_table_names_what_vertex_has_otherwise() -> None:
-    assert [edit.name for edit in TABLE] == ["path", "roles", "empty", "order", "ids", "services", "unknown"]
+    assert [edit.name for edit in TABLE] == ["parts", "path", "roles", "empty", "order", "ids", "services", "unknown"]
 
 
 def test_what_needs_no_edit_keeps_its_bytes() -> None:
@@ -196,6 +196,62 @@ def test_what_the_gemini_api_alone_knows_is_left_out(config: str, field: str) ->
     assert mended(kept) == (kept, [])
     assert mended({"store": True, **kept, config: {field: True, "other": {"a": 1}}}) == (kept, ["unknown"])
     assert mended({"store": True, "contents": [TEXT]}) == ({"contents": [TEXT]}, ["unknown"])
+
+
+@pytest.mark.parametrize(
+    ("given", "left", "lost"),
+    [
+        (
+            {"text": "a", "partMetadata": {"a": 1}},
+            {"text": "a"},
+            [("contents[1].parts[0].partMetadata", "hint")],
+        ),
+        (
+            {"part_metadata": None, "functionResponse": {"name": "f", "willContinue": False, "response": {}}},
+            {"functionResponse": {"name": "f", "response": {}}},
+            [
+                ("contents[1].parts[0].partMetadata", "hint"),
+                ("contents[1].parts[0].functionResponse.willContinue", "hint"),
+            ],
+        ),
+        (
+            {"function_response": {"will_continue": True, "scheduling": "SILENT", "response": {"willContinue": 1}}},
+            {"function_response": {"scheduling": "SILENT", "response": {"willContinue": 1}}},
+            [("contents[1].parts[0].functionResponse.willContinue", "hint")],
+        ),
+        (
+            {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {}}, "thoughtSignature": "s"},
+            None,
+            [("contents[1].parts[0]", "content")],
+        ),
+        ({"tool_response": {"response": {}}}, None, [("contents[1].parts[0]", "content")]),
+    ],
+)
+def test_of_a_part_what_the_gemini_api_alone_knows_is_left_out_and_told(
+    given: Json, left: Json | None, lost: list[tuple[str, str]]
+) -> None:
+    said = {"role": "model", "parts": [{"text": 'say "willContinue"'}]}
+    body = {"contents": [TEXT, {"role": "model", "parts": [given]}, said]}
+    taken = pass_on(ir.Request(model=MODEL, turns=()), Raw(json.dumps(body).encode()))
+    kept = [] if left is None else [{"role": "model", "parts": [left]}]
+    assert json.loads(bytes(taken.body)) == {"contents": [TEXT, *kept, said]}
+    assert [edit.name for edit in taken.edits] == ["parts"]
+    assert [(loss.path, loss.severity) for loss in taken.losses] == lost
+
+
+def test_what_is_left_out_of_a_part_is_told_by_its_own_place() -> None:
+    result = {"functionResponse": {"name": "f", "response": {}}, "partMetadata": {}}
+    body = {"contents": [{"role": "user", "parts": [{"text": "a"}, result]}]}
+    taken = pass_on(ir.Request(model=MODEL, turns=()), Raw(json.dumps(body).encode()))
+    assert [loss.path for loss in taken.losses] == ["contents[0].parts[1].partMetadata"]
+    single = b'{"contents":{"role":"user","parts":{"text":"a","partMetadata":{}}}}'
+    taken = pass_on(ir.Request(model=MODEL, turns=()), Raw(single))
+    assert [loss.path for loss in taken.losses] == ["contents.parts.partMetadata"]
+
+
+def test_what_only_sounds_like_it_keeps_its_bytes() -> None:
+    body = '{"contents":  [{"role": "user", "parts": [{"functionCall": {"args": {"toolCall":  1}}}]}]}'
+    assert passed(body) == (body.encode(), [])
 
 
 def test_what_is_no_request_is_left_to_the_upstream() -> None:
