@@ -306,7 +306,7 @@ def _properties(light: _Light, value: object, at: _At) -> object:
 
 def _items(light: _Light, value: object, at: _At) -> object:
     """Write what an array holds, a tuple by the kinds of its elements; without a word it holds strings."""
-    return _any_kind(light.nodes(listed(value), at))
+    return _any_kind([light.node(value, at)] if is_object(value) else light.nodes(listed(value), at))
 
 
 def _any_kind(schemas: list[Schema]) -> Schema:

@@ -103,6 +103,11 @@ def test_what_says_nothing_is_left_out_without_a_word() -> None:
     assert parameters(schema) == {"type": "object", "properties": {"a": {}}}
 
 
+def test_what_is_dropped_within_an_array_is_named_by_its_place() -> None:
+    schema = {"type": "array", "items": {"type": "array", "items": {"type": "string", "not": {}}}}
+    assert [one.path for one in light(schema).dropped] == ["items.items.not"]
+
+
 @pytest.mark.parametrize(
     ("schema", "dropped"),
     [
