@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Raw, structs
 
 from gateway import ir
+from gateway.dialects.gemini.schema_facets import is_object
 from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import NO_TOOLS, check_names, free_form, mode_of, schema_of
 from gateway.dialects.openai_chat.wire import Custom, given
@@ -90,7 +91,7 @@ def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:
         if key == "type" or not given(value):
             continue
         if key == "container":
-            if place.at(key).read(value, ANY) != _AUTO:
+            if not _is_any(place.at(key).read(value, ANY)):
                 place.lose(key, "the upstream has containers of its own", "change")
         elif builtin == _SEARCH and key in RESPONSES:
             options.append(read_option(RESPONSES[key], value, place, key))
@@ -99,6 +100,12 @@ def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:
         else:
             place.lose(key, f"not carried with {builtin}")
     return ir.Tool(name=builtin, builtin=builtin, options=tuple(options), path=place.path)
+
+
+def _is_any(container: object) -> bool:
+    """Tell whether any container will do: null and no files say no more than that."""
+    said = container.items() if is_object(container) else ()
+    return {name: value for name, value in said if value not in (None, [])} == _AUTO
 
 
 def _builtin(kind: str) -> str | None:

@@ -70,7 +70,10 @@ def test_options_of_services_are_told() -> None:
         ("tools[0].filters.of_language", "change"),
         ("tools[0].external_web_access", "hint"),
     ]
-    assert lost(ask(tools=[code | {"container": "cntr_1"}])) == [("tools[0].container", "change")]
+    for blank in ({"type": "auto", "memory_limit": None, "network_policy": None}, {"type": "auto", "file_ids": []}):
+        assert lost(ask(tools=[code | {"container": blank}])) == []
+    for own in ("cntr_1", {"type": "auto", "file_ids": ["file-1"]}, {"type": "auto", "memory_limit": "4g"}):
+        assert lost(ask(tools=[code | {"container": own}])) == [("tools[0].container", "change")]
 
 
 @pytest.mark.parametrize(
