@@ -69,8 +69,8 @@ def _read_tool(raw: Raw, place: Place) -> ir.Tool | None:
         return _function(place.read(raw, TOOL), place)
     typed = place.read(raw, TYPED_TOOL)
     if typed.type.startswith(_SEARCH):
-        for key in fields:
-            if key != "name":
+        for key, value in fields.items():
+            if key != "name" and not is_null(value):
                 place.lose(key, f"{typed.type} finds deferred tools; every tool is sent")
         return None
     return _builtin(typed, fields, place)

@@ -66,7 +66,8 @@ def test_the_limits_of_a_fetch_are_reported_by_weight() -> None:
 
 
 def test_the_search_among_deferred_tools_is_not_needed() -> None:
-    request = read(tools=[{"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}, F])
+    search = {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex", "cache_control": None}
+    request = read(tools=[search, F])
     assert [tool.name for tool in request.tools] == ["f"]
     assert lost(request) == ["tools[0].type"]
 
