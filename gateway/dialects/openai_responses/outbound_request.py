@@ -186,12 +186,13 @@ class _Writer:
             return {}
         reasoning, said = self.request.reasoning, self._echoed("reasoning")
         shown = reasoning.visible if reasoning.include is None else reasoning.include
-        summary = said.get("summary", said.get("generate_summary", _NULL))
+        named = (said.get(name, _NULL) for name in ("summary", "generate_summary"))
+        summary = next((one for one in named if one != _NULL), "auto")
         fields: JSON = {name: said[name] for name in ("mode", "context") if said.get(name, _NULL) != _NULL}
         if effort is not None:
             fields["effort"] = effort
         if shown and reasoning.mode != "off" and self.target.summaries:
-            fields["summary"] = "auto" if summary == _NULL else summary
+            fields["summary"] = summary
         elif shown and reasoning.mode != "off":
             self._lose("thinking", "this upstream does not show its thoughts", "hint")
         return fields

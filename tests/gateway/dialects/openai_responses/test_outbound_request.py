@@ -134,8 +134,9 @@ def test_upstream_that_shows_no_thoughts_is_not_asked_for_them() -> None:
     assert (asked.body["reasoning"], lost(asked)) == ({"effort": "low"}, {"thinking": "hint"})
 
 
-def test_summary_by_its_older_name_goes_along() -> None:
-    own = thread(reasoning={"generate_summary": "concise"})
+@pytest.mark.parametrize("newer", [{}, {"summary": None}])
+def test_summary_by_its_older_name_goes_along(newer: dict[str, None]) -> None:
+    own = thread(reasoning={"generate_summary": "concise", **newer})
     assert body(reasoning=ir.Reasoning(visible=True), thread=own)["reasoning"] == {"summary": "concise"}
 
 
