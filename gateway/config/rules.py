@@ -216,6 +216,11 @@ def _key_upstreams(config: Config, draft: Draft) -> Findings:
                 yield ("key", index, "upstreams", place), f'upstream "{name}" is not configured{hint}'
 
 
+def _admin(config: Config, _: Draft) -> Findings:
+    if ":" in config.admin.username:
+        yield ("admin", "username"), "has a colon, at which HTTP's basic authentication ends a name"
+
+
 def _metrics(config: Config, _: Draft) -> Findings:
     first = config.metrics.path.split("/")[1]
     if not first or first in _TAKEN:
@@ -289,6 +294,7 @@ _RULES: Final[tuple[Callable[[Config, Draft], Findings], ...]] = (
     _headers,
     _homes,
     _key_upstreams,
+    _admin,
     _metrics,
     _proxies,
     _origins,

@@ -284,6 +284,7 @@ def test_a_needed_value_that_cannot_be_read_is_one_mistake(
         ('[thinking]\n"x" = { budget = -2 }', "thinking.x.budget: must be >= -1, got -2"),
         ("[defaults]\ntop_p = 1.5", "defaults.top_p: must be <= 1.0, got 1.5"),
         ("[translate]\nfetch_urls = 1", "translate.fetch_urls: expected true or false, got an integer"),
+        ('[admin]\nusername = "a:b"', "admin.username: has a colon"),
         ('[metrics]\npath = "metrics"', 'metrics.path: "metrics" does not begin with /'),
         ('[metrics]\npath = "/v1/metrics"', 'metrics.path: "/v1" belongs to something else'),
         ('[metrics]\npath = "/"', 'metrics.path: "/" belongs to something else'),
