@@ -18,6 +18,7 @@ backlog = 4096
 
 _ENDING_S = 2  # for the errors of streams that are cut off to go out before gunicorn kills the worker
 _FAILED_START = 3  # after any other code gunicorn starts the worker again and again
+_CLOSES = "_will_close"  # tells whether an answer says so; before gunicorn 27 there is none
 _IDLE = ("_awaiting_request", "_keepalive_handle")  # true of a connection that waits; before gunicorn 26 none is there
 
 
@@ -37,7 +38,9 @@ def post_worker_init(worker: Any) -> None:
         raise SystemExit(_FAILED_START)
 
     def drain() -> None:
-        worker.handle_exit_signal()
+        _announce(worker)
+        for server in worker.servers:
+            server.close()
         _look_again(worker)
         worker.loop.call_later(max(0, worker.cfg.graceful_timeout - _ENDING_S), generations.abort)
 
@@ -45,9 +48,23 @@ def post_worker_init(worker: Any) -> None:
     worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
+def _announce(worker: Any) -> None:
+    """Have each answer from now on say that its connection ends with it.
+
+    Where a worker is no more alive gunicorn also ends, unannounced, those whose answer has begun before: a proxy may
+    have sent its next request by then.
+    """
+    if hasattr(ASGIProtocol, _CLOSES):
+        setattr(ASGIProtocol, _CLOSES, lambda *_: True)
+    else:
+        worker.handle_exit_signal()
+
+
 def _look_again(worker: Any) -> None:
-    is_closed = not any(server.is_serving() for server in worker.servers)
-    worker.loop.call_later(1, _wind_down if is_closed else _look_again, worker)
+    if worker.nr_conns:
+        worker.loop.call_later(1, _wind_down, worker)
+    else:
+        worker.handle_exit_signal()
 
 
 def _wind_down(worker: Any) -> None:
@@ -55,6 +72,7 @@ def _wind_down(worker: Any) -> None:
 
     The listener was closed a second ago, so that what it took last has been asked for.
     """
+    worker.handle_exit_signal()
     worker.asgi.state.generations.drain()
     for connection in gc.get_objects():  # among others are some that do more than answer when asked for their class
         if issubclass(type(connection), ASGIProtocol) and any(getattr(connection, name, None) for name in _IDLE):
