@@ -21,13 +21,12 @@ from gateway.clock import Clock
 from gateway.redact import Secret
 from gateway.store.known import Change, StoredCredential, StoredTokens
 
-__all__ = ["LAST_S", "Account"]
+__all__ = ["LAST_S", "MISCONFIGURED_S", "Account"]
 
 LAST_S: Final = 30.0  # a token with less to live is not used any more
+MISCONFIGURED_S: Final = 300.0  # a person must act first
 _BACKOFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-_MISCONFIGURED_S: Final = 300.0  # a person must act first
 _SINCE_S: Final = 60.0  # a token that is so much older than a refusal may be as void as the one that was refused
-_TICK_S: Final = 0.001  # what makes a token newer than the one before, whatever the wall clock says
 
 
 class Account(Credential):
@@ -203,8 +202,7 @@ class Account(Credential):
         new = StoredTokens(
             tokens.access_token,
             until=now + tokens.lifetime_s,
-            # what another host wrote, whose clock is ahead, must not seem newer
-            at=max(now, self.row.access_at + _TICK_S, self.row.refresh_at + _TICK_S),
+            at=self.row.tokens_at(now),
             refresh_token=self._rotated(tokens),
         )
         ends = self._clock.monotonic() + tokens.lifetime_s
@@ -240,7 +238,7 @@ class Account(Credential):
             return
         pause_s = _BACKOFF_S[min(self._tries, len(_BACKOFF_S) - 1)]
         if failed.misconfigured:
-            pause_s = _MISCONFIGURED_S
+            pause_s = MISCONFIGURED_S
         self._tries += 1
         self._retry_at = self._clock.monotonic() + pause_s
         if self._left() <= LAST_S:

@@ -5,7 +5,6 @@ code ─► tokens ─► whose? ─► written down ─► project ─► model
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
@@ -28,8 +27,6 @@ from gateway.transport import Transport
 from gateway.upstream import Consent, LoginFailed
 
 __all__ = ["Joining"]
-
-_TICK_S: Final = 0.001  # what makes a token newer than the one before, whatever the wall clock says
 
 
 class Joining:
@@ -108,7 +105,7 @@ class Joining:
         """Give the account its login; what else is known of it stays."""
         refresh_token, now = tokens.refresh_token or "", self._clock.time()
         row = known or StoredCredential(id=credential_id(Secret(refresh_token)), source="login", added_at=now)
-        at = max(now, row.access_at + _TICK_S, row.refresh_at + _TICK_S)
+        at = row.tokens_at(now)
         return replace(
             row,
             email=email or row.email,

@@ -9,7 +9,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.adapters.account import Account
+from gateway.adapters.account import MISCONFIGURED_S, Account
 from gateway.adapters.amendments import AMENDABLE
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.once import alone
@@ -23,7 +23,6 @@ from gateway.transport import Transport
 
 __all__ = ["Projects", "projects_by_email"]
 
-_MISCONFIGURED_S: Final = 300.0  # a person must act first
 _UNFINISHED_S: Final = 60.0  # until the service is asked again whether it has set an account up
 _NONE: Final = "no project: set pool.project_ids"
 # causes of what the service will not answer otherwise: no fault of a caller, whose request it has not seen
@@ -113,7 +112,7 @@ class Projects:
         if not project and self._makes_up:
             project, source = f"gateway-{token_hex(4)}", "random"
         if not project:
-            self._rest(credential, reason, _MISCONFIGURED_S, ours=True)
+            self._rest(credential, reason, MISCONFIGURED_S, ours=True)
             raise Failure(UpstreamCredential(f"a credential has {reason}"), "login")
         await credential.keep(Change(id=credential.id, project=(project, source)))
 
