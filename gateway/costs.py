@@ -13,7 +13,7 @@ from gateway.routes import MAKING
 __all__ = ["BILLION", "Costs", "cost_of"]
 
 BILLION: Final = 1_000_000_000  # money is counted in billionths of a dollar
-_OUTPUT: Final = 1024  # of a caller that does not say how much it wants
+_OUTPUT: Final = 1024  # where nobody says how much is wanted
 _TOLD: Final = 100  # models without a price that are named in the log
 
 
@@ -27,11 +27,17 @@ def cost_of(context: RequestContext, prices: Prices) -> float | None:
 
 
 class Costs:
-    """Knows what tokens cost; tells once of each model that has no price, for its use is not counted as money."""
+    """Knows what tokens cost; tells once of each model that has no price, for its use is not counted as money.
 
-    def __init__(self, prices: Prices | None = None, logger: FilteringBoundLogger | None = None) -> None:
+    `output`: the tokens that a caller is given who does not say how many it wants, None = nobody says.
+    """
+
+    def __init__(
+        self, prices: Prices | None = None, logger: FilteringBoundLogger | None = None, *, output: int | None = None
+    ) -> None:
         self._prices = prices
         self._logger = logger
+        self._output = _OUTPUT if output is None else output
         self._told: set[tuple[str, str]] = set()
 
     def expected(self, context: RequestContext) -> ir.Usage:
@@ -43,7 +49,7 @@ class Costs:
             prompt = estimate_body(request.native.body) if request.native is not None else 0
             return ir.Usage(input=prompt, output=_OUTPUT if context.route.operation == "images" else 0)
         wanted = request.sampling.max_tokens
-        output = (_OUTPUT if wanted is None else max(0, wanted)) * max(1, request.sampling.n or 1)
+        output = (self._output if wanted is None else max(0, wanted)) * max(1, request.sampling.n or 1)
         return ir.Usage(input=estimate(request), output=min(output, ir.MOST_TOKENS))
 
     def used(self, context: RequestContext, expected: ir.Usage) -> ir.Usage | None:

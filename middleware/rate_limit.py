@@ -57,8 +57,9 @@ class RateLimit:
     @classmethod
     def configured(cls, app: ASGIApp, services: Services) -> Self:
         """Read [limits], and take the app's prices."""
-        limits, costs = services.loaded.config.limits, Costs(services.prices, services.logger)
-        return cls(app, limits, services.clock, limiter=services.limiter, costs=costs)
+        config = services.loaded.config
+        costs = Costs(services.prices, services.logger, output=config.defaults.max_tokens)
+        return cls(app, config.limits, services.clock, limiter=services.limiter, costs=costs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

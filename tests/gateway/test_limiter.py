@@ -97,10 +97,15 @@ async def test_a_caller_alone_is_not_refused_for_what_it_might_use() -> None:
 
 
 @asynccontextmanager
-async def one_open(limits: Mapping[str, float], **fields: Any) -> AsyncIterator[Gateway]:
+async def one_open(
+    limits: Mapping[str, float], defaults: Mapping[str, int] | None = None, **fields: Any
+) -> AsyncIterator[Gateway]:
     """Have one request wait for its upstream."""
     gate = anyio.Event()
-    async with gateway(limits, [gate.wait, *say("Hello")]) as made, anyio.create_task_group() as tasks:
+    async with (
+        gateway(limits, [gate.wait, *say("Hello")], defaults=defaults or {}) as made,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(lambda: made.ask(**fields))
         await anyio.wait_all_tasks_blocked()
         yield made
@@ -124,6 +129,11 @@ async def test_what_was_reserved_for_all_that_is_left_is_told_to_come_back_soon(
 async def test_without_max_tokens_1024_are_reserved() -> None:
     async with one_open(TOKENS) as made:
         assert 10_000 - 1024 - 20 < (await made.left())["tokens_per_day"] < 10_000 - 1024
+
+
+async def test_what_the_configuration_fills_in_is_reserved() -> None:
+    async with one_open(TOKENS, defaults={"max_tokens": 77}) as made:
+        assert 10_000 - 77 - 20 < (await made.left())["tokens_per_day"] < 10_000 - 77
 
 
 async def test_the_dearest_member_of_a_chain_is_reserved_for() -> None:
