@@ -24,9 +24,10 @@ from gateway.config import (
     refuses_bind,
     report,
 )
+from gateway.store.folder import unusable
 from gateway.store.stored_keys import StoredKey
 
-__all__ = ["folder", "log", "python", "settings", "stored_keys"]
+__all__ = ["folder", "log", "python", "recordings", "settings", "stored_keys"]
 
 _LEAST: Final = (3, 11)
 _SCARCE_BYTES: Final = 100 * 2**20
@@ -130,6 +131,15 @@ def log(loaded: Loaded) -> Iterator[Finding]:
     """Look at log.file: may it be written."""
     for one in closed_log(loaded):
         yield problem("log", str(one), "make it writable for the user that runs the gateway, or set log.file")
+
+
+def recordings(loaded: Loaded) -> Iterator[Finding]:
+    """Look at record.dir, in which nothing is written before the first request."""
+    given = loaded.config.record.dir
+    why = unusable(loaded.resolve(given)) if given else ""
+    if why:
+        fix = "make it writable for the user that runs the gateway, or set record.dir"
+        yield problem("record", f"nothing can be recorded: {why}", fix)
 
 
 def folder(

@@ -14,7 +14,7 @@ from gateway.cli.credentials_work import quiet
 from gateway.cli.doctor_accounts import credentials, store
 from gateway.cli.doctor_clients import clients
 from gateway.cli.doctor_finding import Finding, hidden, ok, problem
-from gateway.cli.doctor_local import folder, log, python, settings
+from gateway.cli.doctor_local import folder, log, python, recordings, settings
 from gateway.cli.doctor_network import network, shared
 from gateway.cli.doctor_port import port
 from gateway.cli.hiding import hider
@@ -55,7 +55,8 @@ async def _examine(loaded: Loaded, *, dotenv: bool) -> list[Finding]:
     connect_s = loaded.config.timeouts.connect
     transport, direct = Transport(connect_s=connect_s), Transport(connect_s=connect_s, allows=lambda _: True)
     try:
-        found = [*python(), *settings(loaded, dotenv=dotenv), *folder(loaded), *log(loaded), *clients(loaded)]
+        disk = (*folder(loaded), *log(loaded), *recordings(loaded))
+        found = [*python(), *settings(loaded, dotenv=dotenv), *disk, *clients(loaded)]
         found += await port(loaded, direct)  # no proxy leads back to this machine
         found += await shared(loaded)
         return [*found, *await _upstreams(loaded, transport)]

@@ -165,6 +165,14 @@ def test_a_log_file_that_cannot_be_written_is_a_problem(examine: Any, write: Wri
     assert "gateway.toml:2: log.file: cannot be opened: " in found[1]
 
 
+def test_recordings_that_cannot_be_written_are_a_problem(examine: Any, write: Write, tmp_path: Path) -> None:
+    write('[record]\ndir = "/proc/nowhere"\n')
+    ((level, said),) = of(examine(), "record")
+    assert (level, said.startswith("nothing can be recorded: /proc: ")) == ("problem", True)
+    write(f'[record]\ndir = "{tmp_path / "new"}"\n')
+    assert of(examine(), "record") == []
+
+
 # who may come in
 
 
