@@ -51,11 +51,6 @@ NUMBERS: Final = ARGUMENTS | st.dictionaries(words(), st.integers(-(2**70), 2**7
 SCHEMA: Final = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
-@pytest.fixture(scope="module")
-def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Upstreams:
-    return Upstreams(str(tmp_path_factory.mktemp("data")))
-
-
 @pytest.mark.parametrize(("dialect", "target"), PAIRS)
 @EXAMPLES
 @given(data=st.data())

@@ -36,11 +36,6 @@ DEAF = re.compile("Claude|anthropic|responses")
 TARGET = pytest.mark.parametrize("target", TARGETS)
 
 
-@pytest.fixture(scope="module")
-def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Upstreams:
-    return Upstreams(str(tmp_path_factory.mktemp("data")))
-
-
 @TARGET
 @pytest.mark.parametrize(
     ("dialect", "request_"),

@@ -68,11 +68,6 @@ MEMBERS: Final[dict[DialectName, dict[str, frozenset[str]]]] = {
 NEVER: Final = {"once", "defaults", "refused", "history", "envelope"}
 
 
-@pytest.fixture(scope="module")
-def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Upstreams:
-    return Upstreams(str(tmp_path_factory.mktemp("data")))
-
-
 @st.composite
 def bodies(draw: st.DrawFn, dialect: DialectName, model: str) -> bytes:
     """Draw a body, written in one way or another."""

@@ -16,11 +16,6 @@ from .examples import EXAMPLES
 from .typed import TYPED, left_out, nulled
 
 
-@pytest.fixture(scope="module")
-def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Upstreams:
-    return Upstreams(str(tmp_path_factory.mktemp("data")))
-
-
 @pytest.mark.parametrize("dialect", TYPED)
 @EXAMPLES
 @given(data=st.data())

@@ -46,11 +46,6 @@ BLOCKS: Final[dict[DialectName, tuple[str, ...]]] = {
 UPSTREAM = pytest.mark.parametrize("upstream", UPSTREAMS)
 
 
-@pytest.fixture(scope="module")
-def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Upstreams:
-    return Upstreams(str(tmp_path_factory.mktemp("data")))
-
-
 @pytest.mark.parametrize("dialect", REQUESTS)
 @EXAMPLES
 @given(data=st.data())
