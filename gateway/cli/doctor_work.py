@@ -23,7 +23,7 @@ from gateway.config import ConfigError, Loaded
 from gateway.redact import redact
 from gateway.store import FILE
 from gateway.store.folder import is_there
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, NewerTables, StoreFailed
 from gateway.transport import Transport
 from gateway.upstream import Adapter, Pooling
 
@@ -31,7 +31,6 @@ __all__ = ["examine", "unreadable"]
 
 _DATABASE_FIX: Final = "start the database, give its user the right to make tables, or name another store.database"
 _DAMAGED: Final = ("not a database", "malformed")  # in SQLite's own words
-_NEWER: Final = "newer version"
 _NEWER_FIX: Final = "install the version that it was last used with, or put a copy from before that back"
 
 
@@ -106,7 +105,7 @@ def _opened(loaded: Loaded) -> Iterator[Finding]:
         fix = _DATABASE_FIX if loaded.config.store.database else "make data_dir writable"
         if any(words in str(error) for words in _DAMAGED):
             fix = f"put a copy of {FILE} back, or move it away"
-        elif _NEWER in str(error):
+        elif isinstance(error, NewerTables):
             fix = _NEWER_FIX
         yield problem("store", f"it cannot be used: {error}", fix)
     else:

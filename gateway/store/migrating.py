@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from gateway.store.stored import StoreFailed
+from gateway.store.stored import NewerTables
 
 __all__ = ["FOLDER", "upgrade"]
 
@@ -16,11 +16,11 @@ FOLDER: Final = Path(__file__).parent / "migrations"
 
 
 def upgrade(connection: Connection) -> None:
-    """Run what is missing in the connection's own transaction; raise StoreFailed for tables of a newer version."""
+    """Run what is missing in the connection's own transaction; raise NewerTables."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError:
-        raise StoreFailed("its tables come from a newer version of the gateway, or from something else") from None
+        raise NewerTables("its tables come from a newer version of the gateway, or from something else") from None

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "StoreFailed", "StoredResponse"]
+__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "NewerTables", "StoreFailed", "StoredResponse"]
 
 
 class StoredResponse(Struct, frozen=True, kw_only=True):
@@ -30,6 +30,10 @@ class KeyProblem(Exception):
 
 class StoreFailed(Exception):
     """The file cannot be opened, read or written."""
+
+
+class NewerTables(StoreFailed):
+    """Its tables are of a version that this one does not know."""
 
 
 class ChainBroken(Exception):
