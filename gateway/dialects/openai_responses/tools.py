@@ -104,8 +104,7 @@ def _service(raw: Raw, builtin: str, place: Place) -> ir.Tool:
 
 def _is_any(container: object) -> bool:
     """Tell whether any container will do: null and no files say no more than that."""
-    said = container.items() if is_object(container) else ()
-    return {name: value for name, value in said if value not in (None, [])} == _AUTO
+    return is_object(container) and {name: one for name, one in container.items() if one not in (None, [])} == _AUTO
 
 
 def _builtin(kind: str) -> str | None:
