@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-from msgspec import Raw
-
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
 from gateway.adapters.failures import Failure
@@ -20,7 +17,6 @@ from gateway.upstream import Answer, Call
 __all__ = ["GeminiBackend", "GeminiJourney", "model_path"]
 
 _TUNED: Final = "tunedModels/"
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class GeminiBackend(Backend[Credential], kw_only=True):
@@ -41,11 +37,6 @@ class GeminiJourney(PoolJourney[Credential, Written]):
         self._backend = backend
         self._whole = native is not None and not call.request.stream
         self._salt = call.request_id
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        written = self._draft.written
-        return written.native if written.native is not None else Raw(_encode(written.body))
 
     def _url(self) -> str:
         method = "generateContent" if self._whole else "streamGenerateContent?alt=sse"

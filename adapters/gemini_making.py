@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
 from gateway.adapters.amendments import Draft
 from gateway.adapters.credential import Credential
@@ -40,10 +39,6 @@ class GeminiMaking(PoolCalls[Credential, Plan, Made]):
     def __init__(self, call: Call, plan: Callable[[Call], Plan], backend: GeminiBackend) -> None:
         super().__init__(call, Draft(call.request, always(plan(call)), backend.lacks, strict=False), backend)
         self._backend = backend
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        return Raw(_encode(self._draft.written.body))
 
     def _url(self) -> str:
         return self._address(self._draft.written.steps[0])

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
@@ -44,6 +45,7 @@ _BRIEFLY_S: Final = 30.0
 _OURS: Final = (UpstreamCredential, ModelNotFound)  # what these say is about the upstream, or is told otherwise
 _LEAST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 2.0
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Backend(Struct, Generic[_C], kw_only=True):
@@ -136,9 +138,10 @@ class PoolCalls(ABC, Generic[_C, _W, _A]):
 
     # calling
 
-    @abstractmethod
     def body(self) -> Raw:
         """Give the body of the next call."""
+        written = self._draft.written
+        return written.native if written.native is not None else Raw(_encode(written.body))
 
     @abstractmethod
     def _url(self) -> str:

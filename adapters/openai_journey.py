@@ -1,9 +1,6 @@
 """One request's way through OpenAI, or a server that speaks its API: a key, and one of two addresses."""
 
-from typing import Final
-
-import msgspec
-from msgspec import Raw, field
+from msgspec import field
 
 from gateway.adapters.amendments import Write
 from gateway.adapters.answer import UpstreamAnswer
@@ -18,8 +15,6 @@ from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Answer, Call, Step
 
 __all__ = ["OpenAIBackend", "OpenAIJourney"]
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class OpenAIBackend(Backend[Credential], kw_only=True):
@@ -44,11 +39,6 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
         self._salt = call.request_id
         self._streams = bool(call.request.stream) if call.request.native is not None else None
         self._own = call.headers
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        written = self._draft.written
-        return written.native if written.native is not None else Raw(_encode(written.body))
 
     def _url(self) -> str:
         backend = self._backend

@@ -33,12 +33,7 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
         written = OpenAIWritten(body={}, names=NameMap([]), native=Raw(body))
         super().__init__(call, Draft(call.request, always(written), backend.lacks, strict=False), backend)
         self._backend = backend
-        self._body = body
         self._path = path
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        return Raw(self._body)
 
     def _url(self) -> str:
         backend = self._backend
@@ -51,7 +46,7 @@ class OpenAIMaking(PoolCalls[Credential, OpenAIWritten, Made]):
         backend = self._backend
         secret = await backend.pool.token(credential)
         try:
-            response = await backend.send(self._url(), self._headers(secret), self._body, backend.read_made)
+            response = await backend.send(self._url(), self._headers(secret), bytes(self.body()), backend.read_made)
             try:
                 return await self._begun(response)
             except BaseException:

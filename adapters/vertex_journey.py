@@ -2,9 +2,6 @@
 
 from typing import Final
 
-import msgspec
-from msgspec import Raw
-
 from gateway.adapters.amendments import Write
 from gateway.adapters.failures import Failure, Renew
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
@@ -19,7 +16,6 @@ from gateway.upstream import Answer, Call
 __all__ = ["VARIES", "VertexBackend", "VertexJourney", "tell_operator", "token_of"]
 
 VARIES: Final = {"project": "in the address: that of the credentials, which are found when the gateway runs"}
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class VertexBackend(Backend[DefaultCredential], kw_only=True):
@@ -37,11 +33,6 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
         self._whole = self._draft.written.native is not None and not call.request.stream
         self._salt = call.request_id
         self._token = ""
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        written = self._draft.written
-        return written.native if written.native is not None else Raw(_encode(written.body))
 
     def _url(self) -> str:
         verb = "generateContent" if self._whole else "streamGenerateContent?alt=sse"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
 from gateway import ir
 from gateway.adapters.amendments import Draft, Write
@@ -106,10 +105,6 @@ class VertexMaking(PoolCalls[DefaultCredential, Plan, Made]):
         self._token = ""
         self._plan = self._draft.written
         self._answers: dict[int, bytes] = {}
-
-    def body(self) -> Raw:
-        """Give the body of the next call."""
-        return Raw(_encode(self._draft.written.body))
 
     def _url(self) -> str:
         return self._address(self._draft.written.steps[0])
