@@ -21,7 +21,7 @@ from gateway.adapters.anthropic_journey import ANTHROPIC, AnthropicBackend, Anth
 from gateway.adapters.anthropic_models import SHIPPED, described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.exchange import HEADERS, fetch
 from gateway.adapters.failures import Failure
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
@@ -76,12 +76,7 @@ class Anthropic(KeyedUpstream):
         self._backend = AnthropicBackend(
             pool=pool,
             bases=(config.base_url.rstrip("/") or _ANTHROPIC,),
-            headers={
-                "user-agent": USER_AGENT,
-                "content-type": "application/json",
-                "accept": "*/*",
-                "accept-encoding": "identity",
-            },
+            headers=dict(HEADERS),
             rules=RULES,
             read_failure=read_failure,
             retry=loaded.config.retry,

@@ -11,10 +11,16 @@ from gateway.errors import UpstreamUnavailable
 from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError, Whole
 
-__all__ = ["NAME", "USER_AGENT", "begin", "fetch"]
+__all__ = ["HEADERS", "NAME", "USER_AGENT", "begin", "fetch"]
 
 NAME: Final = "asgi-llm-gateway"
 USER_AGENT: Final = f"{NAME}/{__version__}"
+HEADERS: Final[Mapping[str, str]] = {  # of every call, as far as an upstream wants no others
+    "user-agent": USER_AGENT,
+    "content-type": "application/json",
+    "accept": "*/*",
+    "accept-encoding": "identity",
+}
 
 _MAX_ERROR_BYTES: Final = 1024 * 1024
 _MAX_BYTES: Final = 4 * 1024 * 1024

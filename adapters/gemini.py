@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.amendments import without
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.exchange import HEADERS, fetch
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.gemini_errors import RULES, read_failure
 from gateway.adapters.gemini_forward import Forward
@@ -73,12 +73,7 @@ class GeminiAPI(KeyedUpstream):
         self._backend = GeminiBackend(
             pool=pool,
             bases=(config.base_url or _GOOGLE,),
-            headers={
-                "user-agent": USER_AGENT,
-                "content-type": "application/json",
-                "accept": "*/*",
-                "accept-encoding": "identity",
-            },
+            headers=dict(HEADERS),
             rules=RULES,
             read_failure=read_failure,
             retry=loaded.config.retry,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.exchange import HEADERS, fetch
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue, as_listed
@@ -93,12 +93,7 @@ class OpenAI(KeyedUpstream):
                 logger=logger,
             ),
             bases=(settings.base,),
-            headers={
-                "user-agent": USER_AGENT,
-                "content-type": "application/json",
-                "accept": "*/*",
-                "accept-encoding": "identity",
-            },
+            headers=dict(HEADERS),
             rules=settings.rules,
             read_failure=settings.read_failure,
             read_made=settings.read_made,

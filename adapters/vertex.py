@@ -21,7 +21,7 @@ from gateway.adapters.anthropic import counted
 from gateway.adapters.anthropic_journey import AnthropicBackend
 from gateway.adapters.anthropic_models import described
 from gateway.adapters.anthropic_writing import Writer
-from gateway.adapters.exchange import USER_AGENT, fetch
+from gateway.adapters.exchange import HEADERS, fetch
 from gateway.adapters.failures import Cause, Failure, ReadFailure, nameless
 from gateway.adapters.google_login import adopt
 from gateway.adapters.keeping import restore
@@ -96,12 +96,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         shared = _Shared(
             pool=pool,
             bases=(base,),
-            headers={
-                "user-agent": USER_AGENT,
-                "content-type": "application/json",
-                "accept": "*/*",
-                "accept-encoding": "identity",
-            },
+            headers=dict(HEADERS),
             retry=loaded.config.retry,
             clock=clock,
             logger=logger,
