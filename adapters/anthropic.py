@@ -21,7 +21,7 @@ from gateway.adapters.anthropic_journey import ANTHROPIC, AnthropicBackend, Anth
 from gateway.adapters.anthropic_models import SHIPPED, described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import HEADERS, fetch
+from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Failure
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
@@ -157,12 +157,11 @@ class Anthropic(KeyedUpstream):
     ) -> bytes:
         """Make a small call."""
         backend = self._backend
-        assert backend.transport is not None, "the upstream is used before start"
         secret = await self._pool.token(key)
         url = f"{backend.bases[0]}/v1/{path}"
         headers = {**backend.headers, **ANTHROPIC.headers(secret), **betas_header(betas)}
         try:
-            return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
+            return await backend.fetch(method, url, headers, body)
         except Failure as failure:
             without_key(failure, secret)
             raise

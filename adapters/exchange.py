@@ -9,7 +9,7 @@ from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachab
 from gateway.clock import Clock
 from gateway.errors import UpstreamUnavailable
 from gateway.trace_context import carried
-from gateway.transport import Response, Transport, TransportError, Whole
+from gateway.transport import Response, Transport, TransportError
 
 __all__ = ["HEADERS", "NAME", "USER_AGENT", "begin", "fetch"]
 
@@ -58,8 +58,8 @@ async def fetch(
     body: bytes | None,
     read_failure: ReadFailure,
     clock: Clock,
-) -> Whole:
-    """Make a small call, and give its whole answer."""
+) -> bytes:
+    """Make a small call, and give the body of its answer."""
     try:
         answer = await transport.fetch(
             method, url, headers=carried(url, headers), body=body, timeout_s=_TIMEOUT_S, max_bytes=_MAX_BYTES
@@ -68,7 +68,7 @@ async def fetch(
         raise unreachable(error) from None
     if answer.status not in _ANSWERS:
         raise _failure(answer.status, answer.body, answer.headers, read_failure, clock)
-    return answer
+    return answer.body
 
 
 def _failure(status: int, body: bytes, headers: Mapping[str, str], read_failure: ReadFailure, clock: Clock) -> Failure:

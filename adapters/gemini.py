@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.amendments import without
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import HEADERS, fetch
+from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.gemini_errors import RULES, read_failure
 from gateway.adapters.gemini_forward import Forward
@@ -175,7 +175,6 @@ class GeminiAPI(KeyedUpstream):
     async def _ask(self, method: str, path: str, key: Credential, body: bytes | None = None) -> bytes:
         """Make a small call."""
         backend = self._backend
-        assert backend.transport is not None, "the upstream is used before start"
         url = f"{backend.bases[0]}/v1beta/{path}"
         headers = {**backend.headers, "x-goog-api-key": await self._pool.token(key)}
-        return (await fetch(backend.transport, method, url, headers, body, read_failure, backend.clock)).body
+        return await backend.fetch(method, url, headers, body)

@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway import ir
 from gateway.adapters.amendments import Draft, Lacks, Write, Written
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import begin
+from gateway.adapters.exchange import begin, fetch
 from gateway.adapters.failures import SHORT_S, Cause, Failure, ReadFailure, Renew, Rule, Rules, cause_of
 from gateway.adapters.pool import Lease, Pool
 from gateway.adapters.shortage import number
@@ -78,6 +78,18 @@ class Backend(Struct, Generic[_C], kw_only=True):
         """Post a call; return when its headers say 200, raise Failure for all else."""
         assert self.transport is not None, "the upstream is used before start"
         return begin(self.transport, url, headers, body, read_failure or self.read_failure, self.clock)
+
+    def fetch(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        read_failure: ReadFailure | None = None,
+    ) -> Coroutine[Any, Any, bytes]:
+        """Make a small call, and give the body of its answer; raise Failure."""
+        assert self.transport is not None, "the upstream is used before start"
+        return fetch(self.transport, method, url, headers, body, read_failure or self.read_failure, self.clock)
 
     def disable(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more that the upstream refuses."""

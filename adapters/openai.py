@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
-from gateway.adapters.exchange import HEADERS, fetch
+from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure
 from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue, as_listed
@@ -211,12 +211,11 @@ class OpenAI(KeyedUpstream):
 
     async def _ask_models(self, key: Credential) -> bytes:
         backend = self._backend
-        assert backend.transport is not None, "the upstream is used before start"
         secret = await self._pool.token(key)
         headers = {**backend.headers, **backend.server.shown(secret)}
         url = f"{backend.bases[0]}/models{backend.server.query}"
         try:
-            return (await fetch(backend.transport, "GET", url, headers, None, backend.read_failure, backend.clock)).body
+            return await backend.fetch("GET", url, headers)
         except Failure as failure:
             without_key(failure, secret)
             raise

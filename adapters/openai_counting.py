@@ -5,12 +5,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.exchange import fetch
 from gateway.adapters.failures import Failure
 from gateway.adapters.openai_errors import without_key
 from gateway.adapters.openai_journey import OpenAIBackend
 from gateway.dialects.outbound import OpenAIWritten
-from gateway.transport import Whole
 
 __all__ = ["InputTokens"]
 
@@ -60,13 +58,11 @@ class InputTokens:
         body = _encode({name: value for name, value in written.body.items() if name in _KNOWN})
         with backend.learning(key):
             answer = await self._ask(url, headers, body, secret)
-        return _COUNTED.decode(answer.body).input_tokens or None
+        return _COUNTED.decode(answer).input_tokens or None
 
-    async def _ask(self, url: str, headers: dict[str, str], body: bytes, secret: str) -> Whole:
-        backend = self._backend
-        assert backend.transport is not None, "the upstream is used before start"
+    async def _ask(self, url: str, headers: dict[str, str], body: bytes, secret: str) -> bytes:
         try:
-            return await fetch(backend.transport, "POST", url, headers, body, backend.read_failure, backend.clock)
+            return await self._backend.fetch("POST", url, headers, body)
         except Failure as failure:
             without_key(failure, secret)
             self._absent = failure.cause == "address" or failure.status in _ABSENT

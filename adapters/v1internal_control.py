@@ -17,7 +17,7 @@ from gateway.adapters.v1internal_errors import RULES, read_failure
 from gateway.clock import Clock
 from gateway.dialects.gemini.errors import mask
 from gateway.errors import UpstreamCredential, UpstreamMalformed, UpstreamUnavailable
-from gateway.transport import Transport, Whole
+from gateway.transport import Transport
 
 __all__ = ["Control", "Tell", "countable", "silent"]
 
@@ -152,7 +152,7 @@ class Control:
     async def email(self, transport: Transport, token: str) -> str:
         """Ask whose token it is."""
         answer = await self._send(transport, "GET", self._userinfo_url, token, None)
-        return _read(_USER, answer.body).email
+        return _read(_USER, answer).email
 
     async def _load(self, transport: Transport, token: str) -> _Assist:
         try:
@@ -194,13 +194,13 @@ class Control:
         """Call the bases in turn until one answers for good."""
         for base in self._bases[:-1]:
             try:
-                return (await self._send(transport, method, base + path, token, body)).body
+                return await self._send(transport, method, base + path, token, body)
             except Failure as failure:
                 if not _is_of_base(failure):
                     raise
-        return (await self._send(transport, method, self._bases[-1] + path, token, body)).body
+        return await self._send(transport, method, self._bases[-1] + path, token, body)
 
-    async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> Whole:
+    async def _send(self, transport: Transport, method: str, url: str, token: str, body: bytes | None) -> bytes:
         headers = {**self._headers, "authorization": f"Bearer {token}"}
         return await fetch(transport, method, url, headers, body, read_failure, self._clock)
 

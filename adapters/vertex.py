@@ -21,7 +21,7 @@ from gateway.adapters.anthropic import counted
 from gateway.adapters.anthropic_journey import AnthropicBackend
 from gateway.adapters.anthropic_models import described
 from gateway.adapters.anthropic_writing import Writer
-from gateway.adapters.exchange import HEADERS, fetch
+from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure, ReadFailure, nameless
 from gateway.adapters.google_login import adopt
 from gateway.adapters.keeping import restore
@@ -242,7 +242,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         token = await token_of(backend, self._credential)  # from now on the project is known
         headers = {**backend.headers, **backend.place.headers(token)}
         url = backend.place.model_url(model, verb)
-        return (await fetch(backend.transport, "POST", url, headers, body, read, backend.clock)).body
+        return await backend.fetch("POST", url, headers, body, read)
 
     def _probes(self) -> Mapping[ProbeName, Probe[DefaultCredential]]:
         return {"project": self._probe}
