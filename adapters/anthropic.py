@@ -23,11 +23,9 @@ from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Failure
-from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.openai_errors import without_key
-from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import KeyedUpstream
+from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import AnthropicConfig, Loaded
 from gateway.dialects.anthropic.outbound_models import Abilities, read_page
@@ -68,11 +66,8 @@ class Anthropic(KeyedUpstream):
         assert isinstance(config, AnthropicConfig)
         logger = logger_for(loaded)
         secrets = config.api_key or ((_NO_KEY,) if config.base_url else ())
-        keys = {key.id: key for key in (Credential(secret, clock) for secret in secrets)}
-        kept = restore(name, loaded, keys, logger, clock)
-        pool = Pool(
-            name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
-        )
+        keys = (Credential(secret, clock) for secret in secrets)
+        pool, kept = restored(name, loaded, keys, config.pool, clock, logger)
         self._backend = AnthropicBackend(
             pool=pool,
             bases=(config.base_url.rstrip("/") or _ANTHROPIC,),

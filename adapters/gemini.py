@@ -28,10 +28,8 @@ from gateway.adapters.gemini_native import pass_through
 from gateway.adapters.gemini_owners import Owners, named_in
 from gateway.adapters.gemini_uploads import Uploads
 from gateway.adapters.google_making import plan_drawing
-from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
-from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import KeyedUpstream
+from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
@@ -65,11 +63,8 @@ class GeminiAPI(KeyedUpstream):
         config = loaded.config.upstream[name]
         assert isinstance(config, GeminiConfig)
         logger = logger_for(loaded)
-        keys = {key.id: key for key in (Credential(secret, clock) for secret in config.api_key)}
-        kept = restore(name, loaded, keys, logger, clock)
-        pool = Pool(
-            name, list(keys.values()), config=config.pool, oauth=None, clock=clock, keeper=kept.keeper, logger=logger
-        )
+        keys = (Credential(secret, clock) for secret in config.api_key)
+        pool, kept = restored(name, loaded, keys, config.pool, clock, logger)
         self._backend = GeminiBackend(
             pool=pool,
             bases=(config.base_url or _GOOGLE,),

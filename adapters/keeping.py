@@ -1,18 +1,17 @@
 """Begin with what an earlier run has learnt: the credential store of one upstream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from gateway.adapters.credential import Credential
 from gateway.clock import Clock
 from gateway.config import ConfigError, Loaded
 from gateway.store import FILE
 from gateway.store.credentials import CredentialStore, KeyProblem, StoredCredential, StoredModels
 from gateway.store.keeper import Keeper
 
-__all__ = ["Kept", "reopen", "restore", "store_of"]
+__all__ = ["Kept", "reopen", "store_of"]
 
 
 class Kept(Struct, frozen=True):
@@ -21,30 +20,6 @@ class Kept(Struct, frozen=True):
     keeper: Keeper
     fetched: StoredModels | None
     rows: Mapping[str, StoredCredential]
-
-    @property
-    def accounts(self) -> Sequence[StoredCredential]:
-        """List those that the store alone holds, in the order in which they were added."""
-        return [row for row in self.rows.values() if row.source != "config" and not row.removed]
-
-    def tell(self, credentials: Mapping[str, Credential]) -> None:
-        """Tell the credentials, by id, what is known of them."""
-        for known in credentials.keys() & self.rows.keys():
-            if not self.rows[known].removed:  # the configuration gives it again
-                credentials[known].take(self.rows[known])
-
-
-def restore(
-    name: str,
-    loaded: Loaded,
-    credentials: Mapping[str, Credential],
-    logger: FilteringBoundLogger,
-    clock: Clock | None = None,
-) -> Kept:
-    """Tell the credentials, by id, what is known of them; raise ConfigError for a store that cannot be opened."""
-    kept = reopen(name, loaded, logger, clock)
-    kept.tell(credentials)
-    return kept
 
 
 def reopen(name: str, loaded: Loaded, logger: FilteringBoundLogger, clock: Clock | None = None) -> Kept:

@@ -17,7 +17,6 @@ from gateway.adapters.amendments import Write
 from gateway.adapters.credential import Credential
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure
-from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue, as_listed
 from gateway.adapters.openai_apis import APIS
 from gateway.adapters.openai_counting import InputTokens
@@ -27,8 +26,7 @@ from gateway.adapters.openai_making import OpenAIMaking
 from gateway.adapters.openai_models import SHIPPED, described, limit_field, read_list
 from gateway.adapters.openai_recall import recall
 from gateway.adapters.openai_server import Settings
-from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import KeyedUpstream
+from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import Loaded, OpenAIConfig, UpstreamConfig
 from gateway.dialects.outbound import DRAWING, IDENTITY, MaxTokensField, OpenAITarget, OpenAIWritten, lost_with
@@ -80,18 +78,10 @@ class OpenAI(KeyedUpstream):
     def __init__(self, name: str, loaded: Loaded, clock: Clock) -> None:
         self._settings = settings = self.settings(loaded.config.upstream[name])
         logger = logger_for(loaded)
-        keys = {key.id: key for key in (Credential(secret, clock) for secret in settings.secrets)}
-        kept = restore(name, loaded, keys, logger, clock)
+        keys = (Credential(secret, clock) for secret in settings.secrets)
+        pool, kept = restored(name, loaded, keys, settings.pool, clock, logger)
         self._backend = OpenAIBackend(
-            pool=Pool(
-                name,
-                list(keys.values()),
-                config=settings.pool,
-                oauth=None,
-                clock=clock,
-                keeper=kept.keeper,
-                logger=logger,
-            ),
+            pool=pool,
             bases=(settings.base,),
             headers=dict(HEADERS),
             rules=settings.rules,

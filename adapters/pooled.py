@@ -2,24 +2,46 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
+from structlog.typing import FilteringBoundLogger
 
 from gateway.adapters.credential import Credential
 from gateway.adapters.journey import Backend
-from gateway.adapters.keeping import Kept
+from gateway.adapters.keeping import Kept, reopen
 from gateway.adapters.model_list import Catalogue, Described, ModelList, as_listed
+from gateway.adapters.pool import Pool
 from gateway.adapters.tending import Probe, ProbeName, Tending
+from gateway.clock import Clock
+from gateway.config import Loaded, PoolConfig
 from gateway.store.known import Change, Happening
 from gateway.store.tally import Count
 from gateway.transport import Transport
 from gateway.upstream import CredentialView, ModelInfo
 
-__all__ = ["KeyedUpstream", "PooledUpstream"]
+__all__ = ["KeyedUpstream", "PooledUpstream", "restored"]
 
 _C = TypeVar("_C", bound=Credential)
+
+
+def restored(
+    name: str,
+    loaded: Loaded,
+    credentials: Iterable[_C],
+    config: PoolConfig,
+    clock: Clock,
+    logger: FilteringBoundLogger,
+) -> tuple[Pool[_C], Kept]:
+    """Make a pool of these, each with what an earlier run has learnt; raise ConfigError for a store that is no use."""
+    by_id = {one.id: one for one in credentials}
+    kept = reopen(name, loaded, logger, clock)
+    for known in by_id.keys() & kept.rows.keys():
+        if not kept.rows[known].removed:  # the configuration gives it again
+            by_id[known].take(kept.rows[known])
+    pool = Pool(name, [*by_id.values()], config=config, oauth=None, clock=clock, keeper=kept.keeper, logger=logger)
+    return pool, kept
 
 
 class PooledUpstream(ABC, Generic[_C]):

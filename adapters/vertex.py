@@ -24,10 +24,9 @@ from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure, ReadFailure, nameless
 from gateway.adapters.google_login import adopt
-from gateway.adapters.keeping import restore
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
-from gateway.adapters.pooled import PooledUpstream
+from gateway.adapters.pooled import PooledUpstream, restored
 from gateway.adapters.tending import Probe, ProbeName
 from gateway.adapters.vertex_credential import DefaultCredential
 from gateway.adapters.vertex_errors import RULES, read_failure
@@ -89,8 +88,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
         for variable in adopt(loaded.dotenv):
             logger.warning("the environment has another value than .env, and holds", variable=variable, upstream=name)
         self._credential = credential = DefaultCredential(name, config.project, clock, tasks)
-        kept = restore(name, loaded, {credential.id: credential}, logger, clock)
-        pool = Pool(name, [credential], config=PoolConfig(), oauth=None, clock=clock, keeper=kept.keeper, logger=logger)
+        pool, kept = restored(name, loaded, (credential,), PoolConfig(), clock, logger)
         base = config.base_url or base_of(config.location)
         place = Place(base, config.location, credential)
         shared = _Shared(
