@@ -36,6 +36,8 @@ def no_session() -> bytes:
 class Strategy(ABC, Generic[_C]):
     """Chooses among credentials that can all serve; of the ones that are suspected only where no other is left."""
 
+    _turns = 0
+
     def stays(self, model: str, besides: Collection[str]) -> _C | None:
         """Give the one whose turn goes on, where that can be told without a look at the others."""
         return None
@@ -45,7 +47,9 @@ class Strategy(ABC, Generic[_C]):
         """Choose one of at least one; changes nothing."""
 
     def lent(self, credential: _C, model: str) -> str:
-        """Count that it was lent, and say for the log which use of its turn that is."""
+        """Note that it was its turn, and say for the log which use of that it is."""
+        self._turns += 1
+        credential.turn = self._turns
         return ""
 
 
@@ -56,7 +60,6 @@ class RoundRobin(Strategy[_C]):
         self._uses_per_turn = uses_per_turn
         self._current: _C | None = None
         self._uses = 0
-        self._turns = 0
 
     def stays(self, model: str, besides: Collection[str]) -> _C | None:
         """Give the one whose turn it is."""
@@ -75,18 +78,14 @@ class RoundRobin(Strategy[_C]):
     def lent(self, credential: _C, model: str) -> str:
         """Count a use of the turn."""
         if credential is not self._current or self._uses >= self._uses_per_turn:
-            self._turns += 1
-            self._uses = 0
-            self._current, credential.turn = credential, self._turns
+            super().lent(credential, model)
+            self._current, self._uses = credential, 0
         self._uses += 1
         return f"{self._uses}/{self._uses_per_turn}"
 
 
 class Sticky(Strategy[_C]):
     """Keeps a conversation with one credential; what belongs to none goes by turns."""
-
-    def __init__(self) -> None:
-        self._turns = 0
 
     def choose(self, free: Sequence[_C], model: str, session: Session) -> _C:
         """Give the one with the highest hash that has not more than its share."""
@@ -97,12 +96,6 @@ class Sticky(Strategy[_C]):
         within = [one for one in free if one.open < most]  # never empty: not all are above the average
         number = int.from_bytes(key[:8])
         return max(within, key=lambda one: _mixed(number ^ one.salt))
-
-    def lent(self, credential: _C, model: str) -> str:
-        """Note whose turn it was."""
-        self._turns += 1
-        credential.turn = self._turns
-        return ""
 
 
 def _mixed(number: int) -> int:
@@ -141,18 +134,9 @@ class LeastUsed(Strategy[_C]):
 class MostLeft(Strategy[_C]):
     """Goes by what the upstream says is left; where that is the same, by turns."""
 
-    def __init__(self) -> None:
-        self._turns = 0
-
     def choose(self, free: Sequence[_C], model: str, session: Session) -> _C:
         """Give the one with most left for the model."""
         return min(free, key=lambda one: (-one.left(model), one.open, one.turn))
-
-    def lent(self, credential: _C, model: str) -> str:
-        """Note whose turn it was."""
-        self._turns += 1
-        credential.turn = self._turns
-        return ""
 
 
 _STRATEGIES: Final[Mapping[str, Callable[[PoolConfig], Strategy[Any]]]] = {
