@@ -335,9 +335,9 @@ class Pool(Generic[_C]):
         if credential.happen(event, reason, link):
             self._told(credential, event, reason, link)
 
-    def disable(self, credential: _C, reason: str, event: Event = "refused") -> None:
+    def disable(self, credential: _C, reason: str) -> None:
         """Use a credential no more."""
-        self.happen(credential, event, reason)
+        self.happen(credential, "refused", reason)
 
     def need_verification(self, credential: _C, failure: Failure) -> None:
         """Use a credential no more until its owner has acted."""

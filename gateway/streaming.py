@@ -180,12 +180,12 @@ class Client:
                 await self._open()
             await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
-    async def respond(self, body: bytes, status: int = 200) -> None:
+    async def respond(self, body: bytes) -> None:
         """Send a whole JSON answer."""
         headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
         self.started = self._writing = self._closed = True
         try:
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})
         except OSError:  # the caller has gone, and nothing is left to do
             return

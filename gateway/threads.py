@@ -362,19 +362,23 @@ class Threads:
 
     async def find(self, context: RequestContext) -> StoredResponse:
         """Give the caller's response that the path names; raise NotFound."""
-        return await self._find(context)
+        who, id_ = context.principal.id, context.route.model
+        found = await self._ask(lambda store, now: store.load(who, id_, now))
+        if found is None:
+            raise _unknown(id_)
+        return found
 
     async def read(self, context: RequestContext, query: _Query) -> bytes:
         """Give a response as it was; what seals its thoughts only to one who asks for that."""
         if query.get("stream", ("",))[-1].lower() in ("true", "1"):
             raise InvalidRequest("stream: what is kept is the whole response; ask without stream", param="stream")
-        response = (await self._find(context)).response
+        response = (await self.find(context)).response
         included = (*query.get("include", ()), *query.get("include[]", ()))
         return response if _SEALED in included else _unsealed(response)
 
     async def items(self, context: RequestContext, query: _Query) -> bytes:
         """Give a page of what a response was asked with."""
-        found = await self._find(context)
+        found = await self.find(context)
         return write_items(found.id, found.items, query)
 
     async def delete(self, context: RequestContext, query: _Query) -> bytes:
@@ -383,13 +387,6 @@ class Threads:
         if not await self._ask(lambda store, now: store.delete(who, id_, now)):
             raise _unknown(id_)
         return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
-
-    async def _find(self, context: RequestContext) -> StoredResponse:
-        who, id_ = context.principal.id, context.route.model
-        found = await self._ask(lambda store, now: store.load(who, id_, now))
-        if found is None:
-            raise _unknown(id_)
-        return found
 
     async def _said(self, who: str, previous: str) -> list[Raw]:
         bound = self._config.server.max_body  # what could have been sent in one request
