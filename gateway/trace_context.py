@@ -8,12 +8,12 @@ Nobody needs to understand a trace to pass it on.
 
 import re
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["CARRIER", "Carrier", "carried", "carry", "drop", "received"]
+__all__ = ["CARRIER", "Carrier", "carried", "received"]
 
 # version ff is none, and ids of zeros are none; versions after 00 may have more behind the flags
 _IDS: Final = rb"-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -46,16 +46,6 @@ def received(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     if _STATE.fullmatch(state):
         found["tracestate"] = state.decode()
     return found
-
-
-def carry(carrier: Carrier) -> Token[Carrier | None]:
-    """Add this to the calls that the task makes from now on, until `drop`."""
-    return CARRIER.set(carrier)
-
-
-def drop(token: Token[Carrier | None]) -> None:
-    """Add it no more."""
-    CARRIER.reset(token)
 
 
 def carried(url: str, headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Scope
 
 from gateway.context import RequestContext
-from gateway.trace_context import Carrier, carry, drop, received
+from gateway.trace_context import CARRIER, Carrier, received
 
 if TYPE_CHECKING:
     from gateway.telemetry import Telemetry
@@ -31,11 +31,11 @@ class Tracing:
         if self._telemetry is not None:
             context.trace = self._telemetry.follow(scope, context, given, self._types)
         if context.trace is not None:
-            return carry(context.trace.carrier)
-        return carry(Carrier(given)) if given else None
+            return CARRIER.set(context.trace.carrier)
+        return CARRIER.set(Carrier(given)) if given else None
 
     def end(self, token: Token[Carrier | None], context: RequestContext) -> None:
         """Follow it no more."""
-        drop(token)
+        CARRIER.reset(token)
         if context.trace is not None:
             context.trace.ends()

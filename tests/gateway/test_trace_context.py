@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.trace_context import Carrier, carried, carry, drop, received
+from gateway.trace_context import CARRIER, Carrier, carried, received
 
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 URL = "https://upstream.example/v1"
@@ -67,8 +67,8 @@ def test_headers_stay_as_they_are_where_nothing_is_carried() -> None:
 
 def test_what_is_carried_is_added_until_it_is_dropped() -> None:
     carrier = Carrier({"traceparent": "mine"})
-    token = carry(carrier)
+    token = CARRIER.set(carrier)
     assert carried(URL, {"accept": "*/*", "traceparent": "another"}) == {"accept": "*/*", "traceparent": "mine"}
     assert carrier.url == URL
-    drop(token)
+    CARRIER.reset(token)
     assert carried(URL, {}) == {}
