@@ -44,12 +44,9 @@ class VertexForward:
     async def go(self) -> NativeAnswer:
         """Return when the answer begins; a refused token is renewed once."""
         credential = self._backend.pool.credentials[0]
-        answer = await self._once(credential, may_renew=isinstance(self._call.body, bytes))
-        return answer if answer is not None else await self._again(credential)
-
-    async def _again(self, credential: DefaultCredential) -> NativeAnswer:
-        answer = await self._once(credential, may_renew=False)
-        assert answer is not None, "the second refusal of a token is the answer"
+        may_renew = isinstance(self._call.body, bytes)
+        while (answer := await self._once(credential, may_renew=may_renew)) is None:
+            may_renew = False
         return answer
 
     async def _once(self, credential: DefaultCredential, *, may_renew: bool) -> NativeAnswer | None:
