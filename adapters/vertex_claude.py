@@ -17,7 +17,7 @@ from gateway.adapters.amendments import Write
 from gateway.adapters.anthropic_journey import AnthropicBackend, AnthropicJourney, Door
 from gateway.adapters.failures import Cause, Failure, Renew, Rule, Rules
 from gateway.adapters.vertex_credential import DefaultCredential
-from gateway.adapters.vertex_journey import VARIES, tell_operator, token_of
+from gateway.adapters.vertex_journey import tell_operator, token_of
 from gateway.adapters.vertex_place import Place
 from gateway.dialects.anthropic.edits import ENVELOPE
 from gateway.dialects.anthropic.outbound_errors import read_details
@@ -133,7 +133,7 @@ class ClaudeJourney(AnthropicJourney[DefaultCredential]):
         return {**self._backend.headers, **self._backend.door.headers(secret)}
 
     def _varies(self) -> dict[str, str]:
-        return {} if self._place.known else dict(VARIES)
+        return self._place.varies
 
     def _renew(self, what: Renew, credential: DefaultCredential) -> None:
         credential.forget_token(self._token)

@@ -1,7 +1,5 @@
 """One request's way to a Gemini model of Vertex AI: a bearer, and project, location and model in the path."""
 
-from typing import Final
-
 from gateway.adapters.amendments import Write
 from gateway.adapters.failures import Failure, Renew
 from gateway.adapters.google_answer import GoogleAnswer, reader_of
@@ -13,9 +11,7 @@ from gateway.adapters.vertex_place import Place
 from gateway.dialects.gemini.request import Written
 from gateway.upstream import Answer, Call
 
-__all__ = ["VARIES", "VertexBackend", "VertexJourney", "tell_operator", "token_of"]
-
-VARIES: Final = {"project": "in the address: that of the credentials, which are found when the gateway runs"}
+__all__ = ["VertexBackend", "VertexJourney", "tell_operator", "token_of"]
 
 
 class VertexBackend(Backend[DefaultCredential], kw_only=True):
@@ -42,7 +38,7 @@ class VertexJourney(PoolJourney[DefaultCredential, Written]):
         return {**self._backend.headers, **self._backend.place.headers(secret)}
 
     def _varies(self) -> dict[str, str]:
-        return {} if self._backend.place.known else dict(VARIES)
+        return self._backend.place.varies
 
     def _renew(self, what: Renew, credential: DefaultCredential) -> None:
         credential.forget_token(self._token)

@@ -18,7 +18,7 @@ from gateway.adapters.google_making import Plan, all_vectors, carry_out, counted
 from gateway.adapters.journey import PoolCalls
 from gateway.adapters.making import Whole, always, whole_of
 from gateway.adapters.vertex_credential import DefaultCredential
-from gateway.adapters.vertex_journey import VARIES, VertexBackend, tell_operator, token_of
+from gateway.adapters.vertex_journey import VertexBackend, tell_operator, token_of
 from gateway.adapters.vertex_models import publisher_of
 from gateway.dialects.gemini.embeddings import BATCH, ONE, Item, items_of, read_items, write_embeddings
 from gateway.dialects.gemini.making import Embedded, Step
@@ -116,7 +116,7 @@ class VertexMaking(PoolCalls[DefaultCredential, Plan, Made]):
         return {**self._backend.headers, **self._backend.place.headers(secret)}
 
     def _varies(self) -> dict[str, str]:
-        return {} if self._backend.place.known else dict(VARIES)
+        return self._backend.place.varies
 
     def _renew(self, what: Renew, credential: DefaultCredential) -> None:
         credential.forget_token(self._token)

@@ -12,6 +12,7 @@ __all__ = ["Place", "base_of"]
 _GLOBAL: Final = "global"
 _MULTI_REGIONS: Final = frozenset({"us", "eu"})
 _UNKNOWN: Final = "{project}"
+_LATER: Final = "in the address: that of the credentials, which are found when the gateway runs"
 
 
 def base_of(location: str) -> str:
@@ -31,9 +32,9 @@ class Place(Struct, frozen=True):
     credential: DefaultCredential
 
     @property
-    def known(self) -> bool:
-        """Whether the project is known by now."""
-        return bool(self.credential.project)
+    def varies(self) -> dict[str, str]:
+        """Say that the project, which is in the address, is not known yet, if that is so."""
+        return {} if self.credential.project else {"project": _LATER}
 
     def url(self, path: str) -> str:
         """Give the address of something below the location."""
