@@ -32,6 +32,7 @@ from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pooled import KeyedUpstream, restored
 from gateway.clock import Clock
 from gateway.config import GeminiConfig, Loaded
+from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.errors import GatewayError
@@ -123,7 +124,7 @@ class GeminiAPI(KeyedUpstream):
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
         if request.native is not None:
-            return pass_through(request, request.native, causes)
+            return pass_through(request, pass_on(request, request.native.body, causes))
         target = GeminiTarget(
             model=request.model,
             family="gemini",

@@ -1,12 +1,12 @@
 """What a Gemini caller wrote and Google answered, as the two get it: the same but for keys, names and addresses."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway import ir
 from gateway.adapters.failures import unreachable
 from gateway.adapters.pool import Lease
-from gateway.dialects.gemini.edits import pass_on
+from gateway.dialects.edits import Edited
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
 from gateway.transport import Response, TransportError
@@ -43,9 +43,8 @@ _SHOWN: Final = frozenset(
 )
 
 
-def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
+def pass_through(request: ir.Request, taken: Edited) -> Written:
     """Take a caller's request for an answer as it is, but for the edits of its dialect."""
-    taken = pass_on(request, native.body, refused)
     return Written(
         body={},
         names=NameMap([]),

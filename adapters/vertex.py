@@ -23,6 +23,7 @@ from gateway.adapters.anthropic_models import described
 from gateway.adapters.anthropic_writing import Writer
 from gateway.adapters.exchange import HEADERS
 from gateway.adapters.failures import Cause, Failure, ReadFailure, nameless
+from gateway.adapters.gemini_native import pass_through
 from gateway.adapters.google_login import adopt
 from gateway.adapters.model_list import Catalogue
 from gateway.adapters.pool import Pool
@@ -39,7 +40,6 @@ from gateway.clock import Clock
 from gateway.config import Loaded, PoolConfig, RetryConfig, VertexConfig
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
 from gateway.dialects.gemini.edits_vertex import pass_on
-from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.gemini.vertex import fetched
@@ -197,17 +197,8 @@ class Vertex(PooledUpstream[DefaultCredential]):
         return await VertexForward(call, self._backend).go()
 
     def _write(self, request: ir.Request, causes: frozenset[Cause]) -> Written:
-        image = "image" in request.model
         if request.native is not None:
-            taken = pass_on(request, request.native.body, causes)
-            return Written(
-                body={},
-                names=NameMap([]),
-                native=taken.body,
-                edits=taken.edits,
-                losses=taken.losses,
-                image_model=image,
-            )
+            return pass_through(request, pass_on(request, request.native.body, causes))
         target = GeminiTarget(
             model=request.model,
             family="gemini",
