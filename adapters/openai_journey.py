@@ -2,6 +2,7 @@
 
 from msgspec import field
 
+from gateway import ir
 from gateway.adapters.amendments import Write
 from gateway.adapters.answer import UpstreamAnswer
 from gateway.adapters.credential import Credential
@@ -10,7 +11,6 @@ from gateway.adapters.journey import Backend, PoolJourney
 from gateway.adapters.openai_apis import API
 from gateway.adapters.openai_errors import is_error, longest, without_key
 from gateway.adapters.openai_server import Server
-from gateway.adapters.withheld import Withheld
 from gateway.dialects.outbound import OpenAIWritten
 from gateway.upstream import Answer, Call, Step
 
@@ -64,7 +64,7 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             response = await backend.send(self._url(), headers, bytes(self.body()))
         except Failure as failure:
             if failure.cause == "filtered" and self._streams is None:
-                return Withheld(failure.error.message)
+                return _Withheld(failure.error.message)
             raise without_key(failure, secret) from None
         reader = backend.api.reader(self._draft.written, self._salt, self.request.turns)
         return UpstreamAnswer(
@@ -77,3 +77,23 @@ class OpenAIJourney(PoolJourney[Credential, OpenAIWritten]):
             done=backend.api.done,
             streams=self._streams,
         )
+
+
+class _Withheld:
+    """The answer to a prompt that a filter has stopped: nothing is said, and why is told with the end."""
+
+    usage: ir.Usage | None = None
+
+    def __init__(self, words: str) -> None:
+        self._events: list[ir.Event] | None = [
+            ir.Started(),
+            ir.Finished(reason="content_filter", native="content_filter", explanation=words),
+        ]
+
+    async def read(self) -> list[ir.Event] | None:
+        """Give all of it at once."""
+        events, self._events = self._events, None
+        return events
+
+    def close(self) -> None:
+        """Nothing is open."""
