@@ -15,7 +15,7 @@ from gateway.context import RequestContext, attach
 from gateway.dialects.tables import REPLY_EDITS
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.explain.answer import Member, Refusal, Way, step_of
-from gateway.explain.changes import Change, changes
+from gateway.explain.changes import changes
 from gateway.explain.difference import difference
 from gateway.explain.ways import Found, Ways
 from gateway.fetching import stand_ins
@@ -85,50 +85,48 @@ class Walk:
         try:
             journey = self._relay.embark(context, target, notes)
         except GatewayError as error:
-            return self._described(target, notes, self._losses(context, target), error=error)
+            return replace(self._described(target, notes, self._losses(context, target)), error=Refusal.of(error))
         losses = journey.request.lost(journey.losses)
         notes += self._translation(journey.request)
         notes += [Decision("fetched", redact(url), ("translate", "fetch_urls")) for url in context.fetched]
-        member = self._described(target, notes, losses, journey=journey)
+        member = self._sent(self._described(target, notes, losses), target, journey)
         journey.done(None)
         return member
 
-    def _described(
-        self,
-        target: Target,
-        notes: list[Decision],
-        losses: tuple[ir.Loss, ...],
-        *,
-        journey: Journey | None = None,
-        error: GatewayError | None = None,
-    ) -> Member:
+    def _described(self, target: Target, notes: list[Decision], losses: tuple[ir.Loss, ...]) -> Member:
         if any(loss.severity != "hint" for loss in losses):
             notes.append(Decision("losses", self._loaded.config.translate.lossy, ("translate", "lossy")))
-        outgoing = journey.outgoing() if isinstance(journey, Telling) else None
-        body = journey.body() if journey is not None else None
-        passed_on = journey is not None and journey.request.native is not None
         return Member(
             upstream=target.adapter.name,
             model=target.model,
             state=target.adapter.state(),
             decisions=tuple(step_of(note, self._loaded) for note in notes),
             losses=losses,
-            error=Refusal.of(error) if error is not None else None,
-            passed_on=passed_on,
-            edits=self._edits(journey) if journey is not None else (),
-            method=outgoing.method if outgoing is not None else None,
-            url=redact(outgoing.url) if outgoing is not None else None,
-            headers=self._headers(target, outgoing) if outgoing is not None else None,
-            varies=dict(outgoing.varies) if outgoing is not None else {},
-            shortage=Refusal.of(outgoing.shortage) if outgoing is not None and outgoing.shortage is not None else None,
-            body=body,
-            changes=self._changes(body, losses, outgoing) if body is not None else (),
-            difference=self._difference(target, body) if body is not None and passed_on else (),
         )
 
-    def _changes(self, body: Raw, losses: tuple[ir.Loss, ...], outgoing: Outgoing | None) -> tuple[Change, ...]:
-        address = outgoing.url if outgoing is not None else ""
-        return changes(msgspec.json.decode(self._came), msgspec.json.decode(body), losses, address)
+    def _sent(self, member: Member, target: Target, journey: Journey) -> Member:
+        """Add what would go out, and where to if the upstream tells it."""
+        outgoing = journey.outgoing() if isinstance(journey, Telling) else None
+        body, passed_on = journey.body(), journey.request.native is not None
+        came, goes = msgspec.json.decode(self._came), msgspec.json.decode(body)
+        member = replace(
+            member,
+            passed_on=passed_on,
+            edits=self._edits(journey),
+            body=body,
+            changes=changes(came, goes, member.losses, outgoing.url if outgoing is not None else ""),
+            difference=self._difference(target, body) if passed_on else (),
+        )
+        if outgoing is None:
+            return member
+        return replace(
+            member,
+            method=outgoing.method,
+            url=redact(outgoing.url),
+            headers=self._headers(target, outgoing),
+            varies=dict(outgoing.varies),
+            shortage=Refusal.of(outgoing.shortage) if outgoing.shortage is not None else None,
+        )
 
     def _difference(self, target: Target, body: Raw) -> tuple[str, ...]:
         within = _WITHIN.get(self._loaded.config.upstream[target.adapter.name].type)
