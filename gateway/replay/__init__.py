@@ -117,7 +117,7 @@ def differences(recording: Recording, replayed: Replayed) -> list[str]:
     if before != after:
         at = next(
             (n for n, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]),
-            _shorter(before, after),
+            min(len(before), len(after)),
         )
         new, old = (text[max(at - _SHOWN, 0) : at + _SHOWN].decode("utf-8", "replace") for text in (after, before))
         found.append(f"body, at byte {at}: {new!r}, recorded {old!r}")
@@ -135,10 +135,6 @@ def _had_begun(recording: Recording) -> bool:
 async def _begin_stream(relay: Relay) -> None:
     for client in tuple(relay.open):
         await client.begin_stream()
-
-
-def _shorter(one: bytes, other: bytes) -> int:
-    return min(len(one), len(other))
 
 
 def _bare(body: bytes, recording: Recording) -> bytes:
