@@ -29,7 +29,7 @@ from gateway.config.problems import nearest
 from gateway.context import RequestContext, attach, route_path
 from gateway.excerpt import inflated
 from gateway.lending import in_thread
-from gateway.middleware.auth import PLACES
+from gateway.middleware.auth import shown_in
 from gateway.recording import FORMAT, Answer, Call, Head, Member, Pieces, Recording, Request, pack
 from gateway.redact import Hider, credentials_in
 from gateway.tap import TAP, Heard, Tap
@@ -164,7 +164,7 @@ class _Sides:
     def __init__(self, scope: Scope, context: RequestContext, receive: Receive, send: Send, clock: Clock) -> None:
         headers: Mapping[bytes, bytes] = context.headers
         query: bytes = scope.get("query_string", b"")
-        self.keys = tuple(key for place in PLACES.values() if (key := place(headers, query)))
+        self.keys = shown_in(headers, query)
         self.at = clock.time() - (clock.monotonic() - context.started)
         self.tap = Tap(self._now, context, _LIMIT_BYTES)
         self._clock = clock

@@ -19,7 +19,7 @@ from gateway.scopes import keyless
 from gateway.services import Services
 from gateway.upstream import Adapter, Forwarding
 
-__all__ = ["PLACES", "Auth", "Key", "Right", "basic", "guard_of", "is_local"]
+__all__ = ["PLACES", "Auth", "Key", "Right", "basic", "guard_of", "is_local", "shown_in"]
 
 Place = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "basic", "query"]
 Anonymous = Literal["never", "loopback", "always"]
@@ -90,6 +90,13 @@ PLACES: Final[Mapping[Place, _Read]] = {
     "basic": _basic,
     "query": _query,
 }
+
+
+def shown_in(headers: Mapping[bytes, bytes], query: bytes) -> tuple[str, ...]:
+    """Give every key that a request shows, in whichever of the places."""
+    return tuple(key for place in PLACES.values() if (key := place(headers, query)))
+
+
 # written so that none of them looks like a credential, which the log would mask
 _SHOWN: Final[Mapping[Place, str]] = {
     "bearer": "`Bearer KEY` in `Authorization`",

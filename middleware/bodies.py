@@ -16,7 +16,7 @@ from gateway.config import secrets_of
 from gateway.context import RequestContext
 from gateway.excerpt import Excerpt, excerpt, inflated
 from gateway.lending import at_once
-from gateway.middleware.auth import PLACES
+from gateway.middleware.auth import shown_in
 from gateway.redact import Hider, credentials_in
 from gateway.services import Services
 from gateway.tap import TAP, Heard, Tap, tap_of
@@ -97,8 +97,7 @@ class Ear:
 
     def __init__(self, scope: Scope, context: RequestContext, receive: Receive, send: Send, clock: Clock) -> None:
         headers = context.headers
-        query: bytes = scope.get("query_string", b"")
-        self.keys = tuple(key for place in PLACES.values() if (key := place(headers, query)))
+        self.keys = shown_in(headers, scope.get("query_string", b""))
         self.encoding = headers.get(b"content-encoding", b"")
         self.asked, self.answered = _Side(), _Side()
         self.tap = tap_of(context) or Tap(clock.monotonic, context, _KEPT_BYTES)
