@@ -71,6 +71,9 @@ class Endpoints:
             if context.status is not None:
                 raise
             await refuse(context, send, error)
+        except asyncio.CancelledError:
+            context.end = "cancelled"
+            raise
 
     async def _read(self, context: RequestContext, query: str) -> bytes:
         kept = self._kept.get(context.route.operation)

@@ -5,7 +5,6 @@ context.targets ─► those that can ─► attempts.walk ─► Made ─► th
 A chain skips the members that cannot; where none can, that is a 404 that says who was asked.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -76,9 +75,6 @@ class Makings:
             context.end = context.end or "done"
         except ClientGone:
             context.end = "client_closed"
-        except asyncio.CancelledError:
-            context.end = "cancelled"
-            raise
 
     def _able(self, context: RequestContext) -> tuple[Target, ...]:
         what, maker = _KINDS[context.route.operation]

@@ -130,9 +130,6 @@ class Relay:
             context.end = context.end or "done"
         except ClientGone:
             context.end = "client_closed"
-        except asyncio.CancelledError:
-            context.end = "cancelled"
-            raise
         finally:
             self.open.pop(client, None)
 
