@@ -82,7 +82,7 @@ class Numbers:
             return choice
         blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
         said = read(delta, _FIELDS) or {}
-        given = read(said["tool_calls"], _RAWS) or []
+        given = read(said.get("tool_calls", _NULL), _RAWS) or []  # words may be spelt so, too
         pieces = mended(given, lambda _, one: self._piece(one, blocks))
         return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
 

@@ -75,3 +75,15 @@ def test_comments_are_looked_at_by_no_edit(monkeypatch: pytest.MonkeyPatch) -> N
     comments = b": still there\n\n" * 9
     asked = replace(answering(include_usage=False), model="another name")
     assert OpenAIChat().passage(asked).feed([ir.Passed(comments, quiet=True)]) == comments
+
+
+def test_words_that_are_spelt_like_a_field_pass_behind_a_call_that_is_numbered_anew() -> None:
+    call = {"index": 0, "function": {"name": "look", "arguments": "{}"}}
+    called = [{**call, "id": one} for one in ("call_1", "call_2")]
+    begun, said = (
+        {"choices": [{"index": 0, "delta": delta}]} for delta in ({"tool_calls": called}, {"content": "tool_calls"})
+    )
+    passage = OpenAIChat().passage(answering(include_usage=True))
+    assert b'"index":1' in passage.feed([ir.Passed(b"data: %b\n\n" % json.dumps(begun).encode())])
+    event = b"data: %b\n\n" % json.dumps(said).encode()
+    assert passage.feed([ir.Passed(event)]) == event
