@@ -135,8 +135,7 @@ def text_of(formats: Raw, place: Place) -> Text | None:
                 at.lose(kind, "not carried", "change")
                 continue
             inner = at.at(kind)
-            given, rest = wire.message(value, wire.TEXT_FORMAT, inner)
-            inner.lose_unknown(rest, ())
+            given = wire.known(value, wire.TEXT_FORMAT, inner)
             if given.mime_type or given.schema is not UNSET:
                 found = Text(given, inner, inner.path.removeprefix(f"{place.path}."))
     return found
@@ -166,8 +165,7 @@ def _reasoning(raw: wire.Maybe, place: Place) -> ir.Reasoning:
     """Read how much to think; thoughts are shown to those who asked for them, and only to them."""
     if raw is UNSET:
         return ir.Reasoning(visible=False)
-    thinking, rest = wire.message(raw, wire.THINKING, place)
-    place.lose_unknown(rest, ())
+    thinking = wire.known(raw, wire.THINKING, place)
     visible = bool(thinking.include_thoughts)
     level = (thinking.thinking_level or "").lower()
     if level and level.upper() not in _UNSAID:

@@ -19,7 +19,7 @@ from gateway.dialects.content import arguments, media
 from gateway.dialects.place import ANY, Place
 
 from . import inbound_wire as wire
-from .inbound_signatures import Envelopes
+from .inbound_signatures import read_signature
 from .schema_facets import is_object
 
 __all__ = ["Conversation", "read_system"]
@@ -163,10 +163,9 @@ class Conversation:
     `only`: the first thing in it that no other dialect can carry. `detailed`: whether it took that detail for anything.
     """
 
-    def __init__(self, envelopes: Envelopes, detail: str | None = None, detail_path: str = "") -> None:
+    def __init__(self, detail: str | None = None, detail_path: str = "") -> None:
         self.only: ir.Loss | None = None
         self.detailed = False
-        self._envelopes = envelopes
         self._detail = (detail, detail_path if detail else "")
         self._calls = _Calls()
 
@@ -184,8 +183,7 @@ class Conversation:
 
     def _content(self, raw: Raw, place: Place, turns: list[_Said]) -> _Role:
         """Add what a content says, and tell whose it is; chats of SDKs keep each chunk of an answer as one."""
-        content, rest = wire.message(raw, wire.CONTENT, place)
-        place.lose_unknown(rest, ())
+        content = wire.known(raw, wire.CONTENT, place)
         role = _ROLES.get(content.role or "")
         if role is None:
             raise place.refuse(f"{content.role!r} is neither user nor model", "role")
@@ -213,7 +211,7 @@ class Conversation:
             return ir.Opaque(dialect="gemini", kind=kind, value=raw, path=place.path)
         _lose_beside(fields, kind, place)
         thought = "thought" in fields and place.read(fields["thought"], wire.FLAG, "thought")
-        signature = self._signature(fields, kind, place)
+        signature = _signature(fields, kind, place)
         if thought and (role == "user" or kind == "functionCall"):
             place.lose("thought", "only what the model says can be one")
         if kind == "text":
@@ -244,23 +242,15 @@ class Conversation:
             raise place.refuse(f"holds none of {', '.join(_DATA)}")
         return "text"  # a signature may stand alone
 
-    def _signature(self, fields: _Fields, kind: str, place: Place) -> ir.Signature | None:
-        if "thoughtSignature" not in fields:
-            return None
-        value = place.read(fields["thoughtSignature"], wire.TEXT, "thoughtSignature")
-        return self._envelopes.read(value, place, call=kind == "functionCall")
-
     def _call(self, raw: Raw, place: Place, signature: ir.Signature | None) -> ir.ToolCall:
-        call, rest = wire.message(raw, wire.FUNCTION_CALL, place)
-        place.lose_unknown(rest, ())
+        call = wire.known(raw, wire.FUNCTION_CALL, place)
         call_id = call.id or _place_id(place)
         self._calls.add(call_id, call.name, ours=not call.id)
         given = arguments(bytes(call.args) if call.args is not UNSET else None)
         return ir.ToolCall(id=call_id, name=call.name, arguments=given, signature=signature)
 
     def _result(self, raw: Raw, place: Place) -> ir.ToolResult:
-        result, rest = wire.message(raw, wire.FUNCTION_RESPONSE, place)
-        place.lose_unknown(rest, ())
+        result = wire.known(raw, wire.FUNCTION_RESPONSE, place)
         call_id = self._calls.take(result.id, result.name) or result.id or _place_id(place)
         if result.id and result.id != call_id:
             place.lose("id", "the call that it answers has none")
@@ -290,8 +280,7 @@ class Conversation:
             self.detailed = True
             return self._detail
         at = place.at("mediaResolution")
-        resolution, rest = wire.message(fields["mediaResolution"], wire.RESOLUTION, at)
-        at.lose_unknown(rest, ())
+        resolution = wire.known(fields["mediaResolution"], wire.RESOLUTION, at)
         level = resolution.level or ""
         if level not in _DETAILS:
             at.lose("level", "there is no equivalent")
@@ -304,8 +293,7 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
     """Read an instruction, which is text only."""
     if raw is UNSET:
         return ()
-    content, rest = wire.message(raw, wire.CONTENT, place)
-    place.lose_unknown(rest, ())
+    content = wire.known(raw, wire.CONTENT, place)
     texts: list[ir.Text] = []
     for at, one in wire.items(content.parts, place.at("parts")):
         fields = wire.fields_of(one, at)
@@ -326,6 +314,13 @@ def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, tho
     return ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
 
 
+def _signature(fields: _Fields, kind: str, place: Place) -> ir.Signature | None:
+    if "thoughtSignature" not in fields:
+        return None
+    value = place.read(fields["thoughtSignature"], wire.TEXT, "thoughtSignature")
+    return read_signature(value, place, call=kind == "functionCall")
+
+
 def _lose_beside(fields: _Fields, kind: str, place: Place) -> None:
     if len(fields) == 1:
         return
@@ -334,15 +329,13 @@ def _lose_beside(fields: _Fields, kind: str, place: Place) -> None:
 
 
 def _inline(raw: Raw, place: Place) -> ir.Media:
-    blob, rest = wire.message(raw, wire.BLOB, place)
-    place.lose_unknown(rest, ())
+    blob = wire.known(raw, wire.BLOB, place)
     path = f"{place.path}.data"
     return media(blob.mime_type, data=blob.data or "", filename=blob.display_name, path=path, any_type=True)
 
 
 def _filed(raw: Raw, place: Place) -> ir.Media:
-    file, rest = wire.message(raw, wire.FILE, place)
-    place.lose_unknown(rest, ())
+    file = wire.known(raw, wire.FILE, place)
     media_type = (file.mime_type or "application/octet-stream").partition(";")[0].strip().lower()
     return ir.Media(media_type=media_type, url=file.file_uri, filename=file.display_name, path=f"{place.path}.fileUri")
 

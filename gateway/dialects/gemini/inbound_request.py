@@ -17,7 +17,6 @@ from gateway.routes import Route
 from . import inbound_wire as wire
 from .inbound_config import Options, read_config
 from .inbound_contents import Conversation, read_system
-from .inbound_signatures import Envelopes
 from .inbound_tools import read_choice, read_tools
 
 __all__ = ["read_request", "read_unread"]
@@ -54,8 +53,7 @@ def read_request(body: bytes, route: Route, *, counting: bool = False) -> ir.Req
     if given.contents is UNSET:
         raise place.refuse("required, but missing", "contents")
     options = read_config(given.generation_config, place.at("generationConfig"))
-    envelopes = Envelopes()
-    conversation = Conversation(envelopes, options.detail, place.at("generationConfig.mediaResolution").path)
+    conversation = Conversation(options.detail, place.at("generationConfig.mediaResolution").path)
     turns = conversation.turns(given.contents, place.at("contents"))
     if options.detail is not None and not conversation.detailed:
         place.lose("generationConfig.mediaResolution", "there is nothing to look at")
@@ -102,8 +100,8 @@ def _paths(options: Options, place: Place) -> dict[str, str]:
 
 def _counted(raw: Raw, place: Place) -> tuple[Raw, Place]:
     """Give the request that is to be counted: the body, or the one within it."""
-    inner = wire.message(raw, wire.COUNT, place)[0].generate_content_request
-    return (raw, place) if inner is UNSET else (inner, place.at(_WHOLE))
+    inner = wire.fields_of(raw, place).get(_WHOLE)
+    return (raw, place) if inner is None else (inner, place.at(_WHOLE))
 
 
 def _cached(extras: dict[str, Raw], place: Place) -> ir.Loss | None:

@@ -9,35 +9,29 @@ from base64 import b64decode, b64encode
 from typing import Final
 
 from gateway import ir
+from gateway.dialects.edits import DAMAGED
 from gateway.dialects.place import Place
 
 from .signatures import SENTINEL
 
-__all__ = ["Envelopes", "opened", "write_signature"]
+__all__ = ["opened", "read_signature", "write_signature"]
 
 _HEAD: Final = "Z3cxL"  # "gw1." in base64
 _TAIL: Final = re.compile(r"\.[0-9a-f]{8}\Z")
 _DAMAGE: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
-class Envelopes:
-    """Reads the signatures of one request; `found`: one of them was in an envelope of ours."""
-
-    def __init__(self) -> None:
-        self.found = False
-
-    def read(self, value: str, place: Place, *, call: bool) -> ir.Signature | None:
-        """Read the signature of a part."""
-        if not value or value == SENTINEL:  # clients put it where no signature has come
-            return None
-        text = opened(value)
-        if text is None:
-            return ir.Signature(None, value, "f" if call else "t")
-        self.found = True
-        signature = ir.unseal(text)
-        if signature is None:
-            place.lose("thoughtSignature", "the signature is damaged")
-        return signature
+def read_signature(value: str, place: Place, *, call: bool) -> ir.Signature | None:
+    """Read the signature of a part."""
+    if not value or value == SENTINEL:  # clients put it where no signature has come
+        return None
+    text = opened(value)
+    if text is None:
+        return ir.Signature(None, value, "f" if call else "t")
+    signature = ir.unseal(text)
+    if signature is None:
+        place.lose("thoughtSignature", DAMAGED)
+    return signature
 
 
 def write_signature(signature: ir.Signature | None, *, sealed: bool) -> str | None:

@@ -57,13 +57,11 @@ def read_choice(config: wire.Maybe, tools: tuple[ir.Tool, ...], place: Place) ->
     """Read the choice; without functions there is none."""
     if config is UNSET:
         return None
-    given, rest = wire.message(config, wire.TOOL_CONFIG, place)
-    place.lose_unknown(rest, ())
+    given = wire.known(config, wire.TOOL_CONFIG, place)
     if given.function_calling_config is UNSET:
         return None
     at = place.at("functionCallingConfig")
-    calling, rest = wire.message(given.function_calling_config, wire.CALLING, at)
-    at.lose_unknown(rest, ())
+    calling = wire.known(given.function_calling_config, wire.CALLING, at)
     mode = (calling.mode or "").upper()
     if mode not in _MODES and mode not in _UNSAID:
         raise at.refuse(f"{calling.mode!r} is none of {', '.join(_MODES)}", "mode")
@@ -110,8 +108,7 @@ def _excluded(raw: Raw, place: Place) -> ir.Option:
 
 
 def _function(raw: Raw, place: Place) -> ir.Tool:
-    declaration, rest = wire.message(raw, wire.DECLARATION, place)
-    place.lose_unknown(rest, ())
+    declaration = wire.known(raw, wire.DECLARATION, place)
     if declaration.parameters is not UNSET and declaration.parameters_json_schema is not UNSET:
         raise place.refuse("excludes parameters", "parametersJsonSchema")
     return ir.Tool(

@@ -19,7 +19,6 @@ __all__ = [
     "CALLING",
     "CONFIG",
     "CONTENT",
-    "COUNT",
     "DECLARATION",
     "FILE",
     "FLAG",
@@ -35,7 +34,6 @@ __all__ = [
     "Calling",
     "Config",
     "Content",
-    "Count",
     "Declaration",
     "File",
     "FunctionCall",
@@ -49,6 +47,7 @@ __all__ = [
     "camel",
     "fields_of",
     "items",
+    "known",
     "message",
     "strings",
 ]
@@ -68,12 +67,6 @@ class Request(Struct, rename="camel"):
     tool_config: Maybe = UNSET
     generation_config: Maybe = UNSET
     session_id: str | None = None
-
-
-class Count(Struct, rename="camel"):
-    """A count of tokens: of contents, or of a whole request."""
-
-    generate_content_request: Maybe = UNSET
 
 
 class Content(Struct):
@@ -183,7 +176,6 @@ class Thinking(Struct, rename="camel"):
 
 
 REQUEST: Final = Decoder(Request)
-COUNT: Final = Decoder(Count)
 CONTENT: Final = Decoder(Content)
 BLOB: Final = Decoder(Blob)
 FILE: Final = Decoder(File)
@@ -216,8 +208,15 @@ def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str,
     fields = _camel(given)
     if fields.keys() != given.keys():  # other spellings, or nulls
         raw = Raw(_encode(fields))
-    known = _names(decoder.type)
-    return place.read(raw, decoder), {name: value for name, value in fields.items() if name not in known}
+    named = _names(decoder.type)
+    return place.read(raw, decoder), {name: value for name, value in fields.items() if name not in named}
+
+
+def known(raw: Raw, decoder: Decoder[_T], place: Place) -> _T:
+    """Read one message; lose the members that its struct does not have."""
+    read, rest = message(raw, decoder, place)
+    place.lose_unknown(rest, ())
+    return read
 
 
 def fields_of(raw: Raw, place: Place) -> dict[str, Raw]:
