@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.errors import InvalidRequest
+from gateway.sse import sound
 
 __all__ = ["IMAGES", "MAX_DEPTH", "arguments", "decode", "is_whole", "media", "wrapped"]
 
@@ -137,7 +138,8 @@ def _nested_deeper(value: bytes, levels: int) -> bool:
 def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
     """Give a call's arguments as one JSON object, byte for byte when they are the text of one.
 
-    Nothing becomes `{}`, anything else goes under `input`: a dropped call would orphan its result.
+    Nothing becomes `{}`, anything else goes under `input`: a dropped call would orphan its result. Half of a character
+    becomes U+FFFD.
     """
     if isinstance(raw, dict):
         return Raw(msgspec.json.encode(raw))
@@ -147,7 +149,8 @@ def arguments(raw: str | bytes | dict[str, Raw] | None) -> Raw:
     try:
         value = decode(data, object)
     except InvalidRequest:
-        return wrapped(data.decode("utf-8", "replace"))
+        mended = sound(data)
+        return wrapped(mended.decode()) if mended == data else arguments(mended)
     if isinstance(value, dict):
         return Raw(data)
     return _EMPTY if value is None else Raw(b'{"input":%b}' % data.strip())

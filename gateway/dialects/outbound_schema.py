@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from gateway.dialects.gemini.schema_facets import is_list, is_object
 from gateway.dialects.gemini.schema_join import Schema
+from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
 from gateway.dialects.modern_schema import modern, written_within
 from gateway.dialects.rewriting import rewriting
@@ -20,6 +21,7 @@ __all__ = ["MENDED", "NO_PARAMETERS", "mended", "parameters"]
 MENDED: Final = "said otherwise: OpenAI wants an object of JSON Schema draft 2020-12, and to know what arrays hold"
 NO_PARAMETERS: Final = Raw(b'{"type":"object","properties":{}}')
 
+_BESIDE: Final = frozenset({"$ref", "$defs", "definitions", "$schema", "$id", "title", "description"})  # says no more
 _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
 
 
@@ -27,9 +29,10 @@ _ALTERNATIVES: Final = frozenset({"anyOf", "oneOf", "allOf", "$ref"})
 def mended(schema: object) -> object:
     """Give a schema that OpenAI takes; one that it takes anyway is itself."""
     whole = _filled(modern(schema))
-    if is_object(whole) and "type" not in whole and _ALTERNATIVES.isdisjoint(whole):
-        return {"type": "object", **whole}
-    return whole
+    if not is_object(whole):
+        return whole
+    root = _followed(whole)
+    return {"type": "object", **root} if "type" not in root and _ALTERNATIVES.isdisjoint(root) else root
 
 
 @rewriting
@@ -37,6 +40,18 @@ def parameters(schema: object) -> object:
     """Give the parameters of a function that OpenAI takes; those that it takes anyway are themselves."""
     whole = _filled(modern(schema))
     return _named(rooted(whole)) if is_object(whole) else whole
+
+
+def _followed(root: Schema) -> Schema:
+    """Write out an object that the root only refers to, as libraries describe one that may hold others of its kind."""
+    given, seen = root, set[str]()
+    while isinstance(ref := root.get("$ref"), str):
+        target = resolve(root, ref)
+        if ref in seen or not is_object(target) or not _BESIDE.issuperset(root):
+            return given
+        seen.add(ref)
+        root = {**target, **{keyword: value for keyword, value in root.items() if keyword != "$ref"}}
+    return root if root.get("type", "object") == "object" else given
 
 
 def _named(root: Schema) -> Schema:

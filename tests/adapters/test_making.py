@@ -13,7 +13,7 @@ from gateway.adapters.gemini_making import plan_embedding
 from gateway.adapters.google_making import Plan, carry_out, plan_drawing
 from gateway.adapters.making import Streamed, Whole, read_usage
 from gateway.adapters.vertex_making import plan_embedding as plan_vertex
-from gateway.dialects.gemini.making import Step
+from gateway.dialects.gemini.making import Step, read_drawn
 from gateway.dialects.gemini.making_vertex import read_vectors
 from gateway.errors import UpstreamMalformed
 from gateway.transport import Response
@@ -214,3 +214,14 @@ async def test_what_was_read_to_the_first_event_still_passes(pieces: Sequence[by
     while data := await made.read():
         read.append(data)
     assert b"".join(read) == b"".join(pieces)
+
+
+def test_a_picture_is_found_under_both_of_its_names() -> None:
+    for name in ("inlineData", "inline_data"):
+        [body] = answers({"candidates": [{"content": {"parts": [{name: {"mimeType": "image/png", "data": "QQ=="}}]}}]})
+        assert [one.data for one in read_drawn(body, "generateContent").pictures] == ["QQ=="]
+
+
+def test_a_list_of_no_answers_is_without_a_picture() -> None:
+    with pytest.raises(UpstreamMalformed, match="without a picture"):
+        read_drawn(b"[]", "generateContent")

@@ -18,7 +18,7 @@ from gateway.errors import UpstreamMalformed, UpstreamRejected
 
 from .errors import mask
 from .usage import Tally
-from .wire import UsageMetadata, finish_of, read_chunks
+from .wire import Chunk, UsageMetadata, finish_of, read_chunks
 
 __all__ = [
     "BATCH",
@@ -195,11 +195,11 @@ def read_drawn(body: bytes, verb: str) -> Drawn:
 
 def _generated(body: bytes) -> tuple[Drawn, str]:
     """Read a generateContent answer: its pictures, and why there are none."""
-    chunk = read_chunks(body)[0]
+    chunk = next(iter(read_chunks(body)), Chunk())
     candidates = chunk.candidates or []
     parts = [part for one in candidates if one.content is not None for part in one.content.parts or ()]
-    blobs = [part.inline_data for part in parts if part.inline_data is not None and not part.thought]
-    pictures = [Picture(one.data, one.mime_type or "image/png") for one in blobs if one.data]
+    blobs = [part.inline_data or part.inline_data_twin for part in parts if not part.thought]
+    pictures = [Picture(one.data, one.mime_type or "image/png") for one in blobs if one is not None and one.data]
     usage = _usage(chunk.usage_metadata)
     feedback = chunk.prompt_feedback
     ended = next((one for one in candidates if finish_of(one) not in _ENDS), None)

@@ -15,6 +15,7 @@ import msgspec
 from gateway import ir
 from gateway.dialects.content import arguments
 from gateway.dialects.gemini.names import call_ids, map_id
+from gateway.sse import sound_escapes
 
 __all__ = ["Block", "Blocks", "CallBlock"]
 
@@ -82,7 +83,7 @@ class Depth:
 
 def _is_json(text: str) -> bool:
     try:
-        msgspec.json.decode(text)
+        msgspec.json.decode(sound_escapes(text))  # half of a character is no reason to fail
     except (ValueError, RecursionError):
         return False
     return True

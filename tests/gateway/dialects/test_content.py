@@ -125,6 +125,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         ("7", b'{"input":7}'),
         ('{ "$a" = x; }', b'{"input":"{ \\"$a\\" = x; }"}'),
         ('{"a":NaN}', b'{"input":"{\\"a\\":NaN}"}'),
+        ('{"a":"\\ud83d!\\ud83d\\ude00"}', b'{"a":"\\ufffd!\\ud83d\\ude00"}'),
         ('{"a":1}{', b'{"input":"{\\"a\\":1}{"}'),
     ],
 )

@@ -16,6 +16,7 @@ from gateway.errors import InvalidRequest
 
 ARRAY: dict[str, Any] = {"type": "array"}
 FILLED: dict[str, Any] = {"type": "array", "items": {}}
+NODE = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/node"}}}}
 
 
 def mend(schema: Any) -> Any:
@@ -30,6 +31,28 @@ def mend(schema: Any) -> Any:
         ({"anyOf": [{}]}, {"anyOf": [{}]}),
         ({"$ref": "#/$defs/a", "$defs": {"a": ARRAY}}, {"$ref": "#/$defs/a", "$defs": {"a": FILLED}}),
         (True, True),
+        (
+            {"$ref": "#/$defs/node", "$defs": {"node": NODE}, "title": "Tree"},
+            {**NODE, "$defs": {"node": NODE}, "title": "Tree"},
+        ),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b", "title": "A"}, "b": {"properties": {}}}},
+            {
+                "type": "object",
+                "properties": {},
+                "title": "A",
+                "$defs": {"a": {"$ref": "#/$defs/b", "title": "A"}, "b": {"properties": {}}},
+            },
+        ),
+        *(
+            (left, left)
+            for left in (
+                {"$ref": "#"},
+                {"$ref": "#/$defs/nowhere"},
+                {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+                {"$ref": "#/$defs/a", "$defs": {"a": NODE}, "required": ["more"]},
+            )
+        ),
     ],
 )
 def test_root_is_an_object(given: Any, expected: Any) -> None:

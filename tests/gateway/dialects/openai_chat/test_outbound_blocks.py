@@ -105,6 +105,12 @@ def test_a_call_is_whole_wherever_it_was_cut(text: str, cuts: set[int]) -> None:
         assert call.garbled == (bool(text[:end].strip()) and not is_json(text[:end]))
 
 
+def test_half_of_a_character_does_not_garble_a_call() -> None:
+    call = CallBlock(0, "")
+    call.argue('{"a":"\\ud83d!"}')
+    assert not call.garbled
+
+
 def is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
