@@ -67,7 +67,6 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _INT: Final = msgspec.json.Decoder(int)
 _NUMBER: Final = msgspec.json.Decoder(float)
 _TEXT: Final = msgspec.json.Decoder(str)
-_encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
 _THINKING: Final = "thinking"

@@ -23,7 +23,6 @@ _FIELDS: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
 _RAWS: Final = msgspec.json.Decoder(list[Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
-_encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
 _MARK: Final = OPENING.encode()

@@ -24,7 +24,6 @@ from .thoughts import THOUGHTS, call_signature, read_thoughts, sign
 
 __all__ = ["read_messages"]
 
-_SYSTEM: Final = ("system", "developer")
 _RESULTS: Final = ("tool", "function")
 
 _SPOKEN: Final = (

@@ -32,7 +32,6 @@ DIALECT: Final = "openai-responses"
 
 _Speaker = Literal["assistant", "user"]
 
-_SYSTEM: Final = ("system", "developer")
 # A call that the caller runs: the tool that must be declared for it, and where its arguments stand.
 _RAN: Final = {
     "local_shell_call": ("local_shell", "action"),
@@ -60,7 +59,6 @@ _REFUSED: Final = {
     "compaction_trigger": "conversations are not compacted here; ask for a summary",
 }
 _TEXT: Final = Decoder(str)
-_RESULTS: Final = Decoder(list[Raw])
 
 
 class Conversation:
