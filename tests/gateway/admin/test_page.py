@@ -12,7 +12,7 @@ import pytest
 from gateway.adapters.shortage import until
 from gateway.admin.wording import iso, percent, span, utc
 from gateway.app import lifespan
-from tests.gateway.admin.accounts import ADMIN, Accounts, account, log_in, made, visiting
+from tests.gateway.admin.accounts import ADMIN, Accounts, account, configured, log_in, made, visiting
 from tests.middleware.asgi import call, scope_of
 from tests.patience import patient
 
@@ -65,6 +65,13 @@ async def test_the_overview_names_what_runs(tmp_path: Path) -> None:
     assert "<h3>google</h3>" in page
     assert '<span class="badge cooling">1 cooling</span>' in page
     assert "person" not in page
+
+
+async def test_a_page_without_credentials_says_how_to_have_some(tmp_path: Path) -> None:
+    async with visiting(configured(tmp_path, upstream={"demo": {}})) as http:
+        page = (await http.get("/admin/credentials", auth=ADMIN)).text
+    assert "No upstream here uses credentials" in page
+    assert "<code>[upstream.gemini]</code>" in page
 
 
 async def test_the_overview_shows_public_url(tmp_path: Path) -> None:
