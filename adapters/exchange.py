@@ -8,6 +8,7 @@ from gateway import __version__
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
 from gateway.errors import UpstreamUnavailable
+from gateway.sse import Decoder
 from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError
 
@@ -27,6 +28,7 @@ _MAX_BYTES: Final = 4 * 1024 * 1024
 _TIMEOUT_S: Final = 30.0
 _ORIGIN: Final = re.compile(r"https?://[\w.:\[\]-]{1,260}(?=[/?#]|$)", re.ASCII)
 _ANSWERS: Final = frozenset({200, 201})  # to a POST some frameworks say 201
+_FRAMES: Final = (b"data:", b"event:")
 _AGAIN: Final = {"true": True, "false": False}
 
 
@@ -44,10 +46,20 @@ async def begin(
             response.close()
     except TransportError as error:
         raise unreachable(error) from None
+    refusal = _said(refusal)
     failure = _failure(response.status, refusal, response.headers, read_failure, clock)
     failure.own = own_words(refusal)
     failure.again = _AGAIN.get(response.headers.get("x-should-retry", "").strip().lower())
     raise failure
+
+
+def _said(refusal: bytes) -> bytes:
+    """Give what the first event says where a refusal of a stream is one itself, as LiteLLM writes it."""
+    if not refusal.startswith(_FRAMES):
+        return refusal
+    decoder = Decoder()
+    events = decoder.feed(refusal) or decoder.close()
+    return events[0].encode() if events else refusal
 
 
 async def fetch(

@@ -337,6 +337,19 @@ async def test_a_refusal_that_repeats_a_large_request_is_still_the_callers(opena
     assert (caught.value.status, len(server.requests)) == (400, 1)
 
 
+@pytest.mark.parametrize("framed", [b"data: %s\n\n", b"event: error\r\ndata: %s\r\n\r\n", b"data:%s"])
+async def test_a_refusal_that_is_an_event_is_read(openai: OpenAISite, framed: bytes) -> None:
+    """LiteLLM says so what goes wrong before a stream has begun, under the status of the error."""
+    said = framed % b'{"error": {"message": "no more of it", "type": "rate_limit_error", "code": "slow_down"}}'
+    async with upstream(saying(REFUSED % (429, len(said)), said)) as server:
+        await openai.open(base_url=server.url)
+        with pytest.raises(UpstreamRateLimited) as caught:
+            await openai.ask(attempts=1)
+        await openai.stop()
+    assert "no more of it" in caught.value.message
+    assert "data:" not in caught.value.message
+
+
 @pytest.mark.parametrize("leave", [ending, resetting])
 async def test_a_refusal_that_breaks_off_has_its_status(openai: OpenAISite, leave: Callable[..., Answer]) -> None:
     async with upstream(leave(REFUSED % (401, 500), SAID)) as server:
