@@ -36,9 +36,22 @@ def write_error(error: errors.GatewayError) -> tuple[int, bytes]:
     kind = next(_TYPES[cause] for cause in type(error).__mro__ if cause in _TYPES)
     kind = _SPENT if error.code == _SPENT else kind
     said: dict[str, object] = {"message": _message(error), "type": kind, "param": error.param, "code": error.code}
-    # a number is the status again, as servers that are only compatible write it; typed clients read a string or null
-    own = {name: error.own[name] for name in _OWN & error.own.keys() if isinstance(error.own[name], str | None)}
-    return status, _encode({"error": said | own})
+    return status, _encode({"error": said | _own(error)})
+
+
+def _own(error: errors.GatewayError) -> dict[str, object]:
+    """Give what the upstream says of its error, where it says something.
+
+    Servers that are only compatible write the status for a code, as a number or its digits, and null for a type. Null
+    is OpenAI's own word for many a code, but not for that of a prompt which is too long.
+    """
+    nulls = {"param"} if isinstance(error, errors.ContextTooLong) else {"param", "code"}
+    given = {name: error.own[name] for name in _OWN & error.own.keys()}
+    return {
+        name: said
+        for name, said in given.items()
+        if (not said.isdigit() if isinstance(said, str) else said is None and name in nulls)
+    }
 
 
 def _message(error: errors.GatewayError) -> str:

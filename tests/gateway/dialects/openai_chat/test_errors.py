@@ -20,6 +20,24 @@ def test_what_an_upstream_says_of_its_error_is_text_or_nothing() -> None:
     assert json.loads(OpenAIChat().write_error(error, "r")[1])["error"] == said | {"type": "t", "code": "c"}
 
 
+@pytest.mark.parametrize("code", [400, "400", None])
+def test_a_prompt_too_long_has_its_code_whatever_a_compatible_server_writes(code: object) -> None:
+    """LiteLLM writes the digits of the status and no type; programs that cut the prompt look for the code."""
+    error = errors.ContextTooLong("litellm.ContextWindowExceededError: the context window is exceeded")
+    error.own = {"type": None, "code": code, "param": None}
+    said = json.loads(OpenAIChat().write_error(error, "r")[1])["error"]
+    assert said["code"] == "context_length_exceeded"
+    assert said["type"] == "invalid_request_error"
+
+
+def test_an_upstream_may_say_that_an_error_has_no_code_but_not_that_its_status_is_one() -> None:
+    error = errors.UpstreamRejected("m", code="ours")
+    error.own = {"code": None}
+    assert json.loads(OpenAIChat().write_error(error, "r")[1])["error"]["code"] is None
+    error.own = {"code": "400"}
+    assert json.loads(OpenAIChat().write_error(error, "r")[1])["error"]["code"] == "ours"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "code"),
     [
