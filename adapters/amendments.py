@@ -110,6 +110,7 @@ _OF_MODEL: Final[frozenset[Cause]] = frozenset(
         "counting",
         "identity",
         "summaries",
+        "objects",
         "sealing",
         "adaptive",
         "budget",

@@ -83,6 +83,7 @@ Cause = Literal[
     "counting",
     "identity",
     "summaries",
+    "objects",
     "sealing",
     "filtered",
     "oversized",

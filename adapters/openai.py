@@ -180,6 +180,7 @@ class OpenAI(KeyedUpstream):
             max_output=self._backend.longest.get(model) or self.info(model).max_output,
             signatures=self._signatures and not causes & _SEALED,
             summaries="summaries" not in causes,
+            objects="objects" in causes,
             logprobs="logprobs" not in causes,
             draws=self._settings.draws,
             upstream=self.name,

@@ -40,6 +40,7 @@ AMENDABLE: Final[tuple[Cause, ...]] = (
     "signatures",
     "summaries",
     "sealing",
+    "objects",
 )
 RULES: Final[Rules] = {
     **KEYED,
@@ -128,6 +129,7 @@ CAUSES: Final = Causes(
         (_BAD, "not supported on this model: stop", "stops"),
         (_400, "verified to generate reasoning summaries", "summaries"),
         (_BAD, ".reasoning_content", "thoughts"),  # messages[1].reasoning_content
+        (_400, "schema must be a json schema of type: object", "objects"),
         (_BAD, "encrypted content is not supported", "sealing"),
         (_BAD, "encrypted content", "signatures"),
         (frozenset({429}), "request too large for", "oversized"),  # for the limit of a minute, however little is used

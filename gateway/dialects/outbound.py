@@ -34,6 +34,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
 
     `reasoning`: the model takes `reasoning_effort`. `max_tokens_field`: how Chat Completions calls the limit of the
     answer. `signatures`: whether kept thoughts are sent back. `summaries`: whether Responses may be asked for thoughts.
+    `objects`: the model is seen to answer with objects only, as OpenAI's do.
     `logprobs`: whether the model may be asked how likely its tokens are. `draws`: whether Chat Completions may be asked
     for pictures.
     For a caller's own words: `renames_limit`, whether the limit must be called so; `upstream`, its name here;
@@ -47,6 +48,7 @@ class OpenAITarget(Struct, frozen=True, kw_only=True):
     max_output: int | None = None
     signatures: bool = True
     summaries: bool = True
+    objects: bool = False
     logprobs: bool = True
     draws: bool = True
     renames_limit: bool = False

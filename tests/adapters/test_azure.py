@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from gateway import ir
 from gateway.config import ConfigError
@@ -121,6 +122,25 @@ async def test_a_deployment_of_any_name_is_learnt_from_one_refusal(azure: AzureS
     for _ in range(2):
         assert await azure.ask(model="thinker", attempts=1, sampling=LIMITED) == "hi"
     assert limits(azure) == [OLD, NEW, NEW]
+
+
+@pytest.mark.parametrize(
+    "schema", [b'{"type": "array", "items": {"type": "string"}}', b'{"anyOf": [{"type": "string"}]}']
+)
+async def test_a_deployment_that_answers_with_objects_only_is_asked_for_a_list_in_words(
+    azure: AzureSite, schema: bytes
+) -> None:
+    """No name of a deployment says that the model is one of OpenAI's; callers of Gemini's ask for lists."""
+    await azure.open(api_version="v1")
+    wanted = ir.Output(kind="schema", schema=Raw(schema))
+    for _ in range(2):
+        begun = await azure.begin(attempts=1, dialect="gemini", output=wanted)
+        begun.answer.close()
+        begun.journey.done(None)
+        assert [loss.path for loss in begun.journey.losses] == ["response_format"]
+    asked = ["response_format" in call.request for call in azure.calls]
+    assert asked == [True, False, False]
+    assert all("JSON" in json.dumps(call.request["messages"]) for call in azure.calls[1:])
 
 
 async def test_a_version_that_does_not_know_stream_options_is_asked_without(azure: AzureSite) -> None:

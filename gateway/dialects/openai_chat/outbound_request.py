@@ -52,7 +52,7 @@ class _Writer:
         self.abilities = abilities_of(target.model)
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
-        self.words = in_words(request, self.abilities)
+        self.words = in_words(request, target, self.abilities)
 
     def write(self) -> OpenAIWritten:
         tools = write_tools(self.request, self.names, self.abilities, self.losses)
@@ -230,14 +230,14 @@ class _Writer:
         return kept
 
 
-def in_words(request: ir.Request, abilities: Abilities) -> str:
+def in_words(request: ir.Request, target: OpenAITarget, abilities: Abilities) -> str:
     """Give the instruction that stands for a schema; "" where answers are held to it.
 
     OpenAI holds its own models to objects only. Its callers know that, those of Gemini ask for lists; what models of
-    others take is not known.
+    others take is not known until they refuse it, nor which model has which name at Azure.
     """
     schema = request.output.schema
-    if schema is None or request.dialect in OPENAI or abilities.efforts is None:
+    if schema is None or request.dialect in OPENAI or (abilities.efforts is None and not target.objects):
         return ""
     return "" if is_of_objects(mended(schema)) else json_instruction(schema)
 

@@ -65,7 +65,7 @@ class _Writer:
         self.losses: list[ir.Loss] = []
         self.names = NameMap(names_of(request))
         self.tools = ToolWriter(request, target.model, self.names, self.losses)
-        self.words = in_words(request, self.abilities)
+        self.words = in_words(request, target, self.abilities)
 
     def write(self) -> OpenAIWritten:
         tools = self.tools.write()
