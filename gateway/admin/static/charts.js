@@ -29,7 +29,8 @@ function tick(at, place) {
 const wide = (_, labels) => Math.max(64, 16 + 8 * Math.max(0, ...(labels ?? []).map((label) => label.length)));
 
 function options(figure, columns, width) {
-  const unit = figure.dataset.unit;
+  const { unit } = figure.dataset;
+  const names = figure.dataset.names.split(" ");
   const labels = figure.dataset.labels.split("|");
   const line = unit === "s";
   const end = columns.at.at(-1) + columns.step_s;
@@ -54,7 +55,7 @@ function options(figure, columns, width) {
         width: line ? 2 : 0,
         paths: line ? undefined : bars,
         points: { show: line, size: 6 },
-        value: (_, value) => short(unit, value),
+        value: (_, _drawn, _place, at) => short(unit, at === null ? null : columns[names[place]][at]),
       })),
     ],
   };
@@ -65,6 +66,7 @@ function draw(charts, columns) {
     const place = figure.querySelector(".drawing");
     place.replaceChildren();
     const data = [columns.at, ...figure.dataset.names.split(" ").map((name) => columns[name])];
+    if ("stacked" in figure.dataset) data[1] = data[1].map((value, at) => value + data[2][at]); // behind the other
     const plot = new uPlot(options(figure, columns, place.clientWidth), data, place);
     drawn.push({ plot, place });
   }

@@ -173,6 +173,22 @@ async def test_the_charts_say_what_their_steps_are(page: Page, url: str) -> None
     await expect(legends).to_have_text(["Hour (UTC)"] * 4)
 
 
+async def test_a_bar_of_tokens_has_what_came_out_below_what_went_in(page: Page, url: str) -> None:
+    """One before the other would hide the smaller of the two, whichever that is."""
+    await enter(page, url, "/admin/usage")
+    chart = page.locator("figure").filter(has_text="Tokens")
+    await expect(chart.locator(".uplot")).to_be_visible()
+    tiles = page.locator(".tiles div")
+    into, out = [int(await tiles.filter(has_text=name).locator("dd").inner_text()) for name in ("in", "out")]
+    assert await page.evaluate("drawn[1].plot.data.slice(1).map((tops) => Math.max(...tops))") == [into + out, out]
+    filled = await page.evaluate("drawn[1].plot.data[1].findIndex((top) => top)")
+    left = await page.evaluate(f"drawn[1].plot.valToPos(drawn[1].plot.data[0][{filled}], 'x')")
+    await chart.locator(".u-over").hover(position={"x": left + 1, "y": 20})
+    await expect(chart.locator(".u-legend .u-value").nth(1)).to_have_text(str(into))
+    await expect(chart.locator(".u-legend .u-value").nth(2)).to_have_text(str(out))
+    await picture(page, "tokens")
+
+
 async def test_the_requests_are_downloaded_as_csv(page: Page, url: str) -> None:
     await enter(page, url, "/admin/usage")
     async with page.expect_download() as waiting:
