@@ -28,6 +28,7 @@ from gateway.cli.run import run
 from gateway.cli.selftest import selftest
 from gateway.cli.usage import usage
 from gateway.cli.version import version
+from gateway.config import ConfigError
 from gateway.legible import is_text
 
 __all__ = ["main"]
@@ -36,14 +37,22 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # what a di
 _OUTPUT: Final = 1
 
 
-class _DefaultRun(click.Group):
-    """`gateway` alone, or with flags only, is `gateway run`."""
+class _Gateway(click.Group):
+    """`gateway` alone, or with flags only, is `gateway run`; what cannot be used ends any command with 2."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         alone = not args and not ctx.resilient_parsing  # a shell that completes `gateway ` wants the commands
         if alone or (args and args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; print every problem of what cannot be used."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            raise SystemExit(2) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Give the commands, and the flags of `run`."""
@@ -54,7 +63,7 @@ class _DefaultRun(click.Group):
         return [*own, *flags]
 
 
-@click.group(cls=_DefaultRun, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Gateway, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gateway")
 def _gateway() -> None:
     """An LLM gateway: one address for OpenAI, Anthropic and Gemini clients, any upstream behind it."""

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
-from gateway.cli.files import stop
-from gateway.cli.options import address, configuration, read
+from gateway.cli.options import address, configuration, loaded
 from gateway.config import ConfigError, Loaded, Problem, host_and_port
 from gateway.errors import ModelNotFound
 from gateway.store import FILE as DATABASE
@@ -59,18 +58,15 @@ def connect(
         raise click.UsageError("choose one: --apply or --undo")
     chosen = CLIENTS[client]
     try:
-        try:
-            found = read(config, no_config=no_config, no_dotenv=no_dotenv)
-            place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
-            if applies and _runs_here(found, url):
-                _spare_its_own(found, chosen.settings(place))
-        except ConfigError:
-            if not undoes:
-                raise
-            place = _NOWHERE  # the backups have what is needed
-        said = (_apply if applies else _undo if undoes else _show)(chosen, place)
-    except ConfigError as error:
-        raise stop(error) from None
+        found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
+        place = _place(found, chosen, url, key or (_ANY if undoes else None), model)
+        if applies and _runs_here(found, url):
+            _spare_its_own(found, chosen.settings(place))
+    except ConfigError:
+        if not undoes:
+            raise
+        place = _NOWHERE  # the backups have what is needed
+    said = (_apply if applies else _undo if undoes else _show)(chosen, place)
     click.echo(msgspec.json.encode(_plain(client, place)) if as_json else "\n".join(said))
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from gateway.cli.files import create, stop
+from gateway.cli.files import create
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError, Loaded
+from gateway.config import Loaded
 
 if TYPE_CHECKING:
     from gateway.cli.credentials_files import Taken
@@ -34,16 +34,12 @@ def credentials() -> None:
 
 
 def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
-    """Make a command of what takes the configuration, and the rest by name; one line and exit 2 for what cannot be."""
+    """Make a command of what takes the configuration, and the rest by name."""
 
     def command(work: Callable[..., None]) -> click.Command:
         @wraps(work)
         def run(config: str | None, no_config: bool, no_dotenv: bool, **given: Any) -> None:
-            found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-            try:
-                work(found, **given)
-            except ConfigError as error:
-                raise stop(error) from None
+            work(loaded(config, no_config=no_config, no_dotenv=no_dotenv), **given)
 
         return credentials.command(name)(configuration(_UPSTREAM(run)))
 

@@ -4,9 +4,7 @@ from importlib import import_module
 
 import click
 
-from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 
 __all__ = ["decrypt", "encrypt"]
 
@@ -22,10 +20,7 @@ def encrypt(config: str | None, no_config: bool, no_dotenv: bool) -> None:
     key does the same; afterwards older keys are not needed any more.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        click.echo(import_module("gateway.cli.crypt_work").encrypt(found))
-    except ConfigError as error:
-        raise stop(error) from None
+    click.echo(import_module("gateway.cli.crypt_work").encrypt(found))
 
 
 @click.command
@@ -35,10 +30,7 @@ def decrypt(config: str | None, no_config: bool, no_dotenv: bool, yes: bool) -> 
     """Write the whole store in clear again, so that no key is needed any more. Refused while a gateway uses it."""
     part = import_module("gateway.cli.crypt_work")
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        place = part.ready(found)
-        if not yes:
-            click.confirm(_ASK.format(place=place), abort=True, err=True)
-        click.echo(part.decrypt(found))
-    except ConfigError as error:
-        raise stop(error) from None
+    place = part.ready(found)
+    if not yes:
+        click.confirm(_ASK.format(place=place), abort=True, err=True)
+    click.echo(part.decrypt(found))

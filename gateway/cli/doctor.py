@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from gateway.cli.options import configuration, read
+from gateway.cli.options import configuration, loaded
 from gateway.config import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def doctor(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     part = import_module("gateway.cli.doctor_work")  # loads every upstream
     refused = False
     try:
-        found = read(config, no_config=no_config, no_dotenv=no_dotenv)
+        found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
         findings: Sequence[Finding] = part.examine(found, dotenv=not no_dotenv)
     except ConfigError as error:
         findings, refused = part.unreadable(error), True

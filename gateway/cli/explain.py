@@ -11,7 +11,6 @@ import click
 import msgspec
 
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 
 __all__ = ["explain"]
 
@@ -55,10 +54,7 @@ def explain(
     part = import_module("gateway.explain")  # loads every upstream
     asking = _asking(part, model, file, dialect)
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        explanation = asyncio.run(part.explain(found, asking))
-    except ConfigError as error:
-        _stop(str(error))
+    explanation = asyncio.run(part.explain(found, asking))
     # a terminal without UTF-8 gets escapes
     text = part.written(explanation) if not as_json else ""
     click.echo(text.encode(sys.stdout.encoding, "backslashreplace") if text else msgspec.json.encode(explanation))

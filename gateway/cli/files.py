@@ -9,12 +9,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-import click
-
 from gateway.config import ConfigError, Problem
 from gateway.config.variables import read_dotenv
 
-__all__ = ["Dotenv", "create", "new_key", "stop", "target_of", "unserved"]
+__all__ = ["Dotenv", "create", "new_key", "target_of", "unserved"]
 
 _PLAIN: Final = re.compile(r"[\w.:/+=@,-]*", re.ASCII)
 
@@ -41,12 +39,6 @@ def create(file: Path, text: str, mode: int = 0o644) -> None:
 def new_key() -> str:
     """Make a key for clients."""
     return f"sk-{secrets.token_urlsafe(32)}"
-
-
-def stop(error: ConfigError) -> SystemExit:
-    """Print every problem, and end with 2."""
-    click.echo(str(error), err=True)
-    return SystemExit(2)
 
 
 def unserved(kind: str) -> str:

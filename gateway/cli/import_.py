@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from gateway.cli.files import stop, unserved
+from gateway.cli.files import unserved
 from gateway.config import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -45,11 +45,8 @@ def import_(
     """
     if encryption_key:
         click.echo("warning: --encryption-key is visible in `ps`; --encryption-key-file is not", err=True)
-    try:
-        key = encryption_key or (_key_in(encryption_key_file) if encryption_key_file else "")
-        report: Report = import_module("gateway.cli.import_work").take_over(files, config, key)
-    except ConfigError as error:
-        raise stop(error) from None
+    key = encryption_key or (_key_in(encryption_key_file) if encryption_key_file else "")
+    report: Report = import_module("gateway.cli.import_work").take_over(files, config, key)
     click.echo(
         msgspec.json.encode(report) if as_json else _text(report, _words(config, encryption_key, encryption_key_file))
     )

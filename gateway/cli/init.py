@@ -10,7 +10,7 @@ import click
 from msgspec import Struct
 
 from gateway.cli.curl import curl
-from gateway.cli.files import Dotenv, create, new_key, stop, target_of, unserved
+from gateway.cli.files import Dotenv, create, new_key, target_of, unserved
 from gateway.config import ConfigError, Problem
 
 __all__ = ["KINDS", "Kind", "init"]
@@ -101,16 +101,13 @@ def init(kind: str, config: str | None) -> None:
     A file that is there is never changed; .env only gets the line with the key, if it has none.
     """
     target = target_of(config)
-    try:
-        env = Dotenv(target.parent / ".env", os.environ)
-        key = env.variables.get(_KEY, "").strip() or new_key()
-        if target.exists():
-            raise ConfigError([Problem(str(target), None, _there(config))])
-        name = env.name_of(_KEY, key)
-        create(target, _HEAD.replace(_KEY, name) + KINDS[kind].lines)
-        _write(env, target)
-    except ConfigError as error:
-        raise stop(error) from None
+    env = Dotenv(target.parent / ".env", os.environ)
+    key = env.variables.get(_KEY, "").strip() or new_key()
+    if target.exists():
+        raise ConfigError([Problem(str(target), None, _there(config))])
+    name = env.name_of(_KEY, key)
+    create(target, _HEAD.replace(_KEY, name) + KINDS[kind].lines)
+    _write(env, target)
     click.echo("\n".join([f"wrote {target}", _said(env, name), "", "Next:", *_next(KINDS[kind], env, config, key)]))
 
 

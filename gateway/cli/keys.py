@@ -7,9 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 
 __all__ = ["keys"]
 
@@ -39,20 +37,14 @@ def new(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool, **s
     A limit is concurrent, or requests, tokens or usd per second, minute, hour, day or month.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        made: dict[str, object] = _work("make", found, said)
-    except ConfigError as error:
-        raise stop(error) from None
+    made: dict[str, object] = _work("make", found, said)
     if warning := _work("unserved", found, said):
         click.echo(warning, err=True)
     try:
         _tell(made, as_json=as_json)
     except OSError:
         click.echo(f"the key {made['name']!r} could not be shown, so it is revoked", err=True)
-        try:
-            _work("revoke", found, made["name"])
-        except ConfigError as error:
-            raise stop(error) from None
+        _work("revoke", found, made["name"])
         raise
 
 
@@ -70,10 +62,7 @@ def _tell(made: Mapping[str, object], *, as_json: bool) -> None:
 def list_(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -> None:
     """List the keys, those of gateway.toml first. No text of a key is kept or shown."""
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        rows = _work("rows", found)
-    except ConfigError as error:
-        raise stop(error) from None
+    rows = _work("rows", found)
     click.echo(msgspec.json.encode({"keys": _work("plain", rows)}) if as_json else _work("table", rows))
 
 
@@ -83,10 +72,7 @@ def list_(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
 def revoke(config: str | None, no_config: bool, no_dotenv: bool, name: str) -> None:
     """Revoke a key that was made at run time: every running gateway refuses it within a second."""
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        _work("revoke", found, name)
-    except ConfigError as error:
-        raise stop(error) from None
+    _work("revoke", found, name)
     click.echo(f"{name}: revoked")
 
 

@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 from gateway.legible import legible
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ def login(
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     try:
         done: LoggedIn = work.log_in(found, upstream, browser=not no_browser)
-    except ConfigError as error:
-        raise stop(error) from None
     except work.LoginFailed as error:
         click.echo(f"not logged in: {legible(str(error))}", err=True)
         raise SystemExit(1) from None

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 from gateway.legible import legible
 
 if TYPE_CHECKING:
@@ -30,10 +28,7 @@ def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
     upstream answers.
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
-    try:
-        asked: Asked = import_module("gateway.cli.models_ask").ask(found)
-    except ConfigError as error:
-        raise stop(error) from None
+    asked: Asked = import_module("gateway.cli.models_ask").ask(found)
     click.echo(msgspec.json.encode(asked) if as_json else _table(asked))
     if not as_json:
         click.echo("\n".join(_notes(asked)), err=True)

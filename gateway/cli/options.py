@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway.config import ConfigError, Loaded, Problem, load
+from gateway.config import Loaded, Problem, load
 
-__all__ = ["address", "configuration", "loaded", "read"]
+__all__ = ["address", "configuration", "loaded"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -75,16 +75,6 @@ def configuration(command: _F) -> _F:
 
 
 def loaded(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
-    """Load the configuration; print every problem and exit 2 when it cannot be used."""
-    try:
-        found = read(config, no_config=no_config, no_dotenv=no_dotenv, flags=flags)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
-    return found
-
-
-def read(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[str, object] | None = None) -> Loaded:
     """Load the configuration; raise ConfigError when it cannot be used."""
     if config is not None and no_config:
         raise click.UsageError("choose one: --config or --no-config")

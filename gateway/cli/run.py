@@ -110,11 +110,7 @@ def _serve(config: Loaded, workers: int) -> None:
     newest = import_module("gateway.cli.newest").NewestConfig(config, refuses)
 
     def work(first: bool = True, leash: int | None = None) -> None:
-        try:
-            serve(newest.loaded, listener, workers if first else 0, leash, refuses)
-        except ConfigError as error:
-            click.echo(str(error), err=True)
-            raise SystemExit(2) from None
+        serve(newest.loaded, listener, workers if first else 0, leash, refuses)
 
     with _listen(config) as listener:
         if workers == 1:

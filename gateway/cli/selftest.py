@@ -4,17 +4,14 @@ import asyncio
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from gateway.cli.options import address, configuration, loaded
-from gateway.config import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from gateway.testing import Finding, Report
 
 __all__ = ["selftest"]
@@ -93,20 +90,12 @@ def selftest(
     part = import_module("gateway.cli.selftest_work")  # loads the HTTP client
     tell = None if as_json else partial(_tell, part)
     wished = partial(part.check, selection=selection, dialects=dialects, model=model, headers=headers, tell=tell)
-    report = _report(part.check_url(url, key, wished) if found is None else part.own(found, wished))
+    report: Report | None = asyncio.run(part.check_url(url, key, wished) if found is None else part.own(found, wished))
     if report is None:
         click.echo("nothing usable: requests would fail; `gateway models` says why", err=True)
         raise SystemExit(3)
     click.echo(msgspec.json.encode(report.object()) if as_json else part.summary(report))
     raise SystemExit(0 if report.ok else 1)
-
-
-def _report(checking: "Coroutine[Any, Any, Report | None]") -> "Report | None":
-    try:
-        return asyncio.run(checking)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(2) from None
 
 
 def _tell(part: ModuleType, finding: "Finding") -> None:

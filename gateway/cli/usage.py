@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.cli.files import stop
 from gateway.cli.options import configuration, loaded
-from gateway.config import ConfigError
 from gateway.store.reports import BY
 
 if TYPE_CHECKING:
@@ -32,8 +30,5 @@ def usage(
     """
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     work = import_module("gateway.cli.usage_work")
-    try:
-        report: Report = work.report(found, by, since, until)
-    except ConfigError as error:
-        raise stop(error) from None
+    report: Report = work.report(found, by, since, until)
     click.echo(work.as_json(report) if as_json else work.table(report))

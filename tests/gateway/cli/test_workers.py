@@ -94,6 +94,7 @@ def test_workers_that_cannot_start_end_the_run(folder: Path) -> None:
     with gateway(folder, "--workers", "2", toml=toml) as program:
         assert program.ends() == 2
     assert "gateway.toml:2: upstream.antigravity.pool.import: " in program.output
+    assert "Traceback" not in program.output
 
 
 @LIMITS
