@@ -6,14 +6,15 @@ old files ─► keys and accounts ─► secrets become env:NAME ─┬─ no g
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.adapters.keeping import store_of
 from gateway.adapters.taking_in import ids_given, take_in
+from gateway.cli.credentials_store import stored
 from gateway.cli.files import Dotenv, create, target_of
 from gateway.cli.import_fit import AUTH_KEYS, Fitted, fit
 from gateway.cli.import_read import Old, read_old
@@ -22,7 +23,7 @@ from gateway.config.replaced import ANTIGRAVITY, Fate, value_at
 from gateway.config.writing import shown, toml_of, tree_of
 from gateway.redact import MASK
 from gateway.registry import names
-from gateway.store.credentials import CredentialStore, KeyProblem, StoreFailed
+from gateway.store.credentials import CredentialStore
 
 __all__ = ["Report", "Row", "take_over"]
 
@@ -68,11 +69,11 @@ def take_over(files: Sequence[str], config: str | None, encryption_key: str) -> 
         message = "holds several secrets in one variable and is not changed: give each a variable of its own"
         raise ConfigError([Problem(str(beside), None, message)])
     loaded = theirs or replace(mine, file=target.absolute(), folder=target.absolute().parent)
-    store = _opened(loaded) if any(old.credentials for old in olds) else None
-    wrote = _write(target, "" if there else _document(files, plain), env, private=fitted.clear)
-    rows = {
-        old.label: [*_rows(old, fitted, loaded, upstream), *_accounts(store, old, loaded, upstream)] for old in olds
-    }
+    with stored(loaded) if any(old.credentials for old in olds) else nullcontext() as store:
+        wrote = _write(target, "" if there else _document(files, plain), env, private=fitted.clear)
+        rows = {
+            old.label: [*_rows(old, fitted, loaded, upstream), *_accounts(store, old, loaded, upstream)] for old in olds
+        }
     besides = [*_besides(fitted, loaded, upstream)] if store is not None or fitted.made_key else []
     return Report(
         config=str(target),
@@ -123,17 +124,6 @@ def _write(target: Path, document: str, env: Dotenv, *, private: bool) -> list[s
     return wrote
 
 
-def _opened(loaded: Loaded) -> CredentialStore:
-    store = store_of(loaded)
-    try:
-        store.open()
-    except KeyProblem as problem:
-        raise ConfigError([loaded.problem(("store", "encryption_key"), str(problem))]) from None
-    except StoreFailed as failed:
-        raise ConfigError([Problem(str(store.file), None, str(failed))]) from None
-    return store
-
-
 def _unserved(loaded: Loaded) -> list[str]:
     served = names("gateway.adapters")
     return sorted({one.type for one in loaded.config.upstream.values()} - set(served))
@@ -157,11 +147,8 @@ def _accounts(store: CredentialStore | None, old: Old, loaded: Loaded, upstream:
         return
     config = loaded.config.upstream.get(upstream)
     given = ids_given(config) if config is not None else frozenset[str]()
-    try:
-        for fate in take_in(store, upstream, old.credentials, configured=given, by_hand=True):
-            yield Row(old=fate.old, word=fate.word)
-    except StoreFailed as failed:
-        raise ConfigError([Problem(str(store.file), None, str(failed))]) from None
+    for fate in take_in(store, upstream, old.credentials, configured=given, by_hand=True):
+        yield Row(old=fate.old, word=fate.word)
 
 
 def _rows(old: Old, fitted: Fitted, loaded: Loaded, upstream: str) -> Iterator[Row]:

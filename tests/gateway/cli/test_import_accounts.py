@@ -246,6 +246,15 @@ def test_they_go_to_the_upstream_and_the_store_of_that_file(run: Run, folder: Pa
     assert [one.refresh_token for one in opened.load("mine").values()] == ["1//one", "1//two"]
 
 
+def test_a_database_that_is_away_is_named(run: Run, folder: Path) -> None:
+    database = '[store]\ndatabase = "postgresql://someone@127.0.0.1:9/kept"\n'
+    (folder / "gateway.toml").write_text(f'{database}[upstream.mine]\ntype = "v1internal"\n')
+    (folder / "tokens.json").write_text(json.dumps(TOKENS))
+    done = run("import", "tokens.json")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("the database kept at 127.0.0.1: ")
+
+
 def test_what_init_made_is_completed(run: Run, folder: Path) -> None:
     run("init", "--for", "antigravity")
     (folder / "tokens.json").write_text(json.dumps(TOKENS))
