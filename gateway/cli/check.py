@@ -8,7 +8,7 @@ import click
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cli.options import configuration, loaded
+from gateway.cli.options import configuration, loaded, quiet
 from gateway.cli.unfit import refused_bind, unfit
 from gateway.config import ConfigError, KeyPath, Loaded, Problem, Row, Secret, missing_extras, refuses_bind, report
 from gateway.registry import Group, namesakes
@@ -67,7 +67,7 @@ def _made(found: Loaded) -> tuple[Sequence[Problem], Sequence[Problem]]:
 
     A database is not asked, so what upstreams were once heard to list is known from data_dir only.
     """
-    config = replace(found.config, log=replace(found.config.log, level="critical"))
+    config = quiet(found).config
     with TemporaryDirectory() as empty:
         if config.store.database:
             store, server = replace(config.store, database=Secret("")), replace(config.server, data_dir=empty)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
-from gateway.cli.options import address, configuration, loaded
+from gateway.cli.options import address, configuration, loaded, quiet
 from gateway.config import ConfigError, Loaded, Problem, host_and_port
 from gateway.errors import ModelNotFound
 from gateway.store import FILE as DATABASE
@@ -134,8 +134,7 @@ def _plain(name: str, place: Place) -> dict[str, object]:
 
 
 def _place(found: Loaded, client: Client, url: str | None, key: str | None, model: str | None) -> Place:
-    quiet = replace(found.config, log=replace(found.config.log, level="critical"))
-    gateway = import_module("gateway.app").Gateway(replace(found, config=quiet, read_only=True))
+    gateway = import_module("gateway.app").Gateway(replace(quiet(found), read_only=True))
     resolver: Resolver = gateway.services.resolver
     listed = {name: info for name, info in resolver.listing().items() if info.answers}
     if model is not None and not _serves(resolver, model):

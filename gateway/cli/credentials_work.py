@@ -13,13 +13,14 @@ from gateway.adapters.taking_in import NOT_ENABLED
 from gateway.app import adapters_of
 from gateway.app import check as check_config
 from gateway.cli.credentials_store import look, see_changed
+from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.store.known import StoredCredential
 from gateway.transport import Transport
 from gateway.upstream import BY_HAND, CredentialView, Pooling
 
-__all__ = ["asked", "check", "disable", "enable", "is_off", "is_paused", "opened", "quiet", "remove", "serves", "views"]
+__all__ = ["asked", "check", "disable", "enable", "is_off", "is_paused", "opened", "remove", "serves", "views"]
 
 _WAIT_S: Final = 60.0
 _SERVING: Final = frozenset({"active", "cooling"})
@@ -93,11 +94,6 @@ def is_off(view: CredentialView) -> bool:
 def is_paused(view: CredentialView) -> bool:
     """Tell whether a credential rests for every model, as it has no access token or no project."""
     return view.state == "cooling" and bool(view.reason)
-
-
-def quiet(loaded: Loaded) -> Loaded:
-    """Let the command say what happens, and not the log."""
-    return replace(loaded, config=replace(loaded.config, log=replace(loaded.config.log, level="critical", file="")))
 
 
 @asynccontextmanager

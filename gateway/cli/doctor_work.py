@@ -10,7 +10,6 @@ import click
 from gateway.adapters.keeping import store_of
 from gateway.app import adapters_of
 from gateway.app import check as check_config
-from gateway.cli.credentials_work import quiet
 from gateway.cli.doctor_accounts import credentials, store
 from gateway.cli.doctor_clients import clients
 from gateway.cli.doctor_finding import Finding, hidden, ok, problem
@@ -18,6 +17,7 @@ from gateway.cli.doctor_local import folder, log, python, recordings, settings
 from gateway.cli.doctor_network import network, shared
 from gateway.cli.doctor_port import port
 from gateway.cli.hiding import hider
+from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded
 from gateway.redact import redact

@@ -12,9 +12,9 @@ from gateway.app import adapters_of
 from gateway.app import check as check_config
 from gateway.cli.credentials_store import stored
 from gateway.cli.credentials_text import plain, table
-from gateway.cli.credentials_work import quiet
 from gateway.cli.login_answer import LISTEN_S, PASTE_S, open_browser, wait
 from gateway.cli.login_listener import PATH, opened
+from gateway.cli.options import quiet
 from gateway.clock import System
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.legible import legible

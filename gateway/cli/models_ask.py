@@ -7,10 +7,10 @@ from functools import partial
 
 import click
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway.app import Gateway
 from gateway.cli.credentials_work import asked, serves
+from gateway.cli.options import quiet
 from gateway.config import Config, Loaded
 from gateway.errors import ModelNotFound
 from gateway.resolution import Resolver
@@ -57,8 +57,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def ask(loaded: Loaded) -> Asked:
     """Ask every upstream that lists its models; raise ConfigError for what cannot be used."""
-    quiet = replace(loaded.config, log=replace(loaded.config.log, level="critical"))  # what happens is told here
-    return asyncio.run(_ask(Gateway(replace(loaded, config=quiet))))
+    return asyncio.run(_ask(Gateway(quiet(loaded))))
 
 
 async def _ask(gateway: Gateway) -> Asked:

@@ -8,10 +8,11 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from msgspec.structs import replace
 
 from gateway.config import Loaded, Problem, load
 
-__all__ = ["address", "configuration", "loaded"]
+__all__ = ["address", "configuration", "loaded", "quiet"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -83,6 +84,11 @@ def loaded(config: str | None, *, no_config: bool, no_dotenv: bool, flags: dict[
     found = load(config, no_config=no_config, dotenv=not no_dotenv, overrides=overrides, besides=_besides)
     _import_beside(found)
     return found
+
+
+def quiet(found: Loaded) -> Loaded:
+    """Let the command say what happens, and not the log."""
+    return replace(found, config=replace(found.config, log=replace(found.config.log, level="critical", file="")))
 
 
 def _besides(found: Loaded) -> list[Problem]:

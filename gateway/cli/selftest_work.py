@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from gateway.app import Gateway, create_app
 from gateway.cli.models_ask import look
+from gateway.cli.options import quiet
 from gateway.config import ConfigError, Loaded, Problem
 from gateway.legible import legible
 from gateway.redact import Secret
@@ -42,7 +43,7 @@ async def own(loaded: Loaded, wished: Wished) -> Report | None:
 
 def _alone(loaded: Loaded, key: str) -> Loaded:
     """Let one caller in, without limits, which another process may be counting."""
-    config = loaded.config
+    config = quiet(loaded).config
     order = tuple(name for name in config.pipeline.order if name != "rate_limit")
     config = replace(
         config,
@@ -50,7 +51,6 @@ def _alone(loaded: Loaded, key: str) -> Loaded:
         key=(),
         limits=(),
         pipeline=replace(config.pipeline, order=order),
-        log=replace(config.log, level="critical"),  # what fails is told here
     )
     return replace(loaded, config=config)
 

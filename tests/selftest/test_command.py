@@ -76,6 +76,12 @@ def test_the_configured_gateway_is_checked_without_its_limits_and_by_a_key_of_it
     assert len(lines) == 9
 
 
+def test_no_log_file_is_made(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text('[log]\nfile = "gateway.log"\n')
+    assert run("--simple", "--dialect", "anthropic").code == 0
+    assert not (tmp_path / "gateway.log").exists()
+
+
 def test_what_runs_already_with_limits_is_no_hindrance(run: Run, tmp_path: Path) -> None:
     with gateway(tmp_path, toml=TOML) as program:
         assert program.url

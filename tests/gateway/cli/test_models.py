@@ -196,6 +196,12 @@ async def test_an_upstream_without_a_list_is_usable(run: Run, write: Write) -> N
     assert (done.code, said["models"], said["upstreams"][0]["usable"]) == (0, [], True)
 
 
+async def test_no_log_file_is_made(run: Run, write: Write, folder: Path) -> None:
+    write('[log]\nfile = "gateway.log"\n')
+    done = await asyncio.to_thread(run, "models")
+    assert (done.code, (folder / "gateway.log").exists()) == (0, False)
+
+
 @pytest.mark.usefixtures("unserved")
 @pytest.mark.parametrize("toml", ['[upstream.anthropic]\napi_key = "sk-a"\n', "[server]\nprot = 1\n"])
 async def test_what_run_refuses_is_refused(run: Run, write: Write, toml: str) -> None:
