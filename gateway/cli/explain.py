@@ -10,15 +10,9 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from gateway.cli.options import configuration, loaded
+from gateway.cli.options import configuration, dialects, loaded
 
 __all__ = ["explain"]
-
-_DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
-
-
-def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in _DIALECTS if name.startswith(incomplete)]
 
 
 @click.command
@@ -34,7 +28,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[st
 @click.option(
     "--dialect",
     metavar="NAME",
-    shell_complete=_complete,
+    shell_complete=dialects,
     help="openai-chat, openai-responses, anthropic or gemini; without it the body tells.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

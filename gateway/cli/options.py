@@ -11,8 +11,9 @@ import click
 from msgspec.structs import replace
 
 from gateway.config import Loaded, Problem, load
+from gateway.routes import DIALECTS
 
-__all__ = ["address", "configuration", "loaded", "quiet"]
+__all__ = ["address", "configuration", "dialects", "loaded", "quiet"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -66,6 +67,11 @@ def _is_address(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError:  # of the port, of an address in brackets, of a name
         return False
+
+
+def dialects(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a dialect."""
+    return [name for name in DIALECTS if name.startswith(incomplete)]
 
 
 def configuration(command: _F) -> _F:

@@ -8,15 +8,10 @@ from typing import Any, NoReturn
 
 import click
 
+from gateway.cli.options import dialects
 from gateway.config import ConfigError
 
 __all__ = ["replay"]
-
-_DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
-
-
-def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in _DIALECTS if name.startswith(incomplete)]
 
 
 @click.command
@@ -25,7 +20,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[st
     "--as",
     "dialect",
     metavar="DIALECT",
-    shell_complete=_complete,
+    shell_complete=dialects,
     help="Answer as to a caller of openai-chat, openai-responses, anthropic or gemini.",
 )
 def replay(file: Path, dialect: str | None) -> None:

@@ -10,13 +10,13 @@ import click
 import msgspec
 
 from gateway.cli.options import address, configuration, loaded
+from gateway.routes import DIALECTS
 
 if TYPE_CHECKING:
     from gateway.testing import Finding, Report
 
 __all__ = ["selftest"]
 
-_DIALECTS = ("openai-chat", "openai-responses", "anthropic", "gemini")
 _SELECTIONS = {
     "simple": "Only text, whole and streamed.",
     "tools": "Only tool calls and their results.",
@@ -54,7 +54,7 @@ def _url(context: click.Context, parameter: click.Parameter, given: str | None) 
 @click.option("--tools", is_flag=True, callback=_selected, help=_SELECTIONS["tools"])
 @click.option("--streaming-only", is_flag=True, callback=_selected, help=_SELECTIONS["streaming-only"])
 @click.option("--no-streaming", is_flag=True, callback=_selected, help=_SELECTIONS["no-streaming"])
-@click.option("--dialect", "dialects", multiple=True, type=click.Choice(_DIALECTS), help="Only this one; repeatable.")
+@click.option("--dialect", "dialects", multiple=True, type=click.Choice(DIALECTS), help="Only this one; repeatable.")
 @click.option("--model", default="", help="The model to ask for; without it the first one that is listed.")
 @click.option(
     "--key",
