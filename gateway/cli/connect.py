@@ -11,18 +11,18 @@ from msgspec.structs import replace
 
 from gateway.cli.connect_clients import CLIENTS, Client, Place
 from gateway.cli.connect_files import Settings, apply, backup_of, change, fragment, undo
+from gateway.cli.itself import address_of
 from gateway.cli.options import address, configuration, loaded, quiet
-from gateway.config import ConfigError, Loaded, Problem, host_and_port
+from gateway.config import ConfigError, Loaded, Problem
 from gateway.errors import ModelNotFound
 from gateway.store import FILE as DATABASE
 
 if TYPE_CHECKING:
     from gateway.resolution import Resolver
 
-__all__ = ["address_of", "connect", "local_address"]
+__all__ = ["connect"]
 
 _ANY: Final = "anything"  # while the gateway has no keys; clients want one
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
 _NOWHERE: Final = Place(url="", key="", model="", small="", models={}, chosen=True)
 _SMALL: Final = ("haiku", "flash-lite", "flash", "mini", "nano")
 
@@ -162,19 +162,6 @@ def _small(names: Collection[str], main: str) -> str:
     make = main.partition("-")[0]
     quick = [name for word in _SMALL for name in names if word in name]
     return next((name for name in quick if name.startswith(make)), next(iter(quick), main))
-
-
-def address_of(found: Loaded) -> str:
-    """Say where clients reach the gateway."""
-    return found.config.server.public_url or local_address(found)
-
-
-def local_address(found: Loaded) -> str:
-    """Say where this machine reaches the gateway."""
-    server = found.config.server
-    host = server.host.strip("[]")  # as `gateway run` takes it
-    host = _EVERYWHERE.get(host, host)
-    return f"http://{host_and_port(host, server.port)}"
 
 
 def _key(found: Loaded) -> str:

@@ -6,12 +6,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gateway.cli.connect import address_of, local_address
 from gateway.cli.connect_clients import CLIENTS, Client, Homeless, Place
 from gateway.cli.connect_files import Settings, backup_of, now
 from gateway.cli.doctor_finding import Finding, ok, warning
 from gateway.cli.doctor_local import stored_keys
-from gateway.cli.itself import is_own
+from gateway.cli.itself import address_of, is_own, local_address
 from gateway.config import ConfigError, Loaded
 from gateway.keys import digest_of, keys_of
 

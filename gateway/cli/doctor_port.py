@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.cli.connect import local_address
 from gateway.cli.doctor_finding import Finding, ok, problem
+from gateway.cli.itself import local_address
 from gateway.config import Loaded, host_and_port
 from gateway.transport import Transport, TransportError
 

@@ -1,20 +1,42 @@
-"""Whether an address is this gateway's own: an upstream there would have it call itself, again and again."""
+"""Where this gateway is, and whether an address is its own: an upstream there would have it call itself for ever."""
 
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from gateway.cli.connect import address_of, local_address
-from gateway.config import AzureConfig, Config, DemoConfig, KeyPath, Loaded, UpstreamConfig, V1InternalConfig
+from gateway.config import (
+    AzureConfig,
+    Config,
+    DemoConfig,
+    KeyPath,
+    Loaded,
+    UpstreamConfig,
+    V1InternalConfig,
+    host_and_port,
+)
 
-__all__ = ["calls_to_itself", "is_own"]
+__all__ = ["address_of", "calls_to_itself", "is_own", "local_address"]
 
 _Place = tuple[str, int]
 
 _ITSELF: Final = (
     "is this gateway, which would call itself; set the address of the service, or unset what is meant for a client"
 )
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (what a server listens on)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - what is compared with
+
+
+def address_of(found: Loaded) -> str:
+    """Say where clients reach the gateway."""
+    return found.config.server.public_url or local_address(found)
+
+
+def local_address(found: Loaded) -> str:
+    """Say where this machine reaches the gateway."""
+    server = found.config.server
+    host = server.host.strip("[]")  # as `gateway run` takes it
+    host = _EVERYWHERE.get(host, host)
+    return f"http://{host_and_port(host, server.port)}"
 
 
 def is_own(loaded: Loaded, url: str, address: str = "") -> bool:
