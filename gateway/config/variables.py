@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.config.problems import Problem
 from gateway.config.sources import Source
 
-__all__ = ["NO_VARIABLES", "Variables", "read_dotenv", "read_variables"]
+__all__ = ["Variables", "read_dotenv", "read_variables"]
 
 
 class Variables(Struct, frozen=True):
@@ -32,8 +32,6 @@ class Variables(Struct, frozen=True):
 
 
 _logger: Final = logging.getLogger(__name__)
-
-NO_VARIABLES: Final = Variables({})
 
 
 def read_variables(environ: Mapping[str, str], folder: Path, *, dotenv: bool) -> Variables:
