@@ -4,8 +4,9 @@ What the system gives as text, words of a command or variables, may hold bytes t
 """
 
 import json
+from collections.abc import Sequence
 
-__all__ = ["is_text", "legible"]
+__all__ = ["aligned", "is_text", "legible"]
 
 
 def legible(text: str, keep: str = "") -> str:
@@ -13,6 +14,12 @@ def legible(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in keep else json.dumps(one)[1:-1] for one in text)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write rows as the lines of a table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def is_text(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import asdict, replace
 
 from gateway.admin.credentials import row_of
-from gateway.legible import legible
+from gateway.legible import aligned, legible
 from gateway.periods import whole_minute
 from gateway.redact import redact
 from gateway.upstream import CredentialView
@@ -40,12 +40,10 @@ def table(views: Sequence[CredentialView], hide: Hide = redact) -> str:
 
 
 def _block(upstream: str, views: Sequence[CredentialView], now: float, hide: Hide) -> Iterator[str]:
-    rows = [_HEAD, *(_row(view, now) for view in views)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    head, *lines = aligned([_HEAD, *(_row(view, now) for view in views)])
     yield f"upstream {upstream}"
-    yield lines[0]
-    for view, line in zip(views, lines[1:], strict=True):
+    yield head
+    for view, line in zip(views, lines, strict=True):
         yield line
         for said in _besides(view, now):
             yield from _wrapped(legible(hide(said)))

@@ -16,6 +16,7 @@ from gateway.config.problems import did_you_mean
 from gateway.config.sources import Text
 from gateway.key_rows import KeyRow, config_rows, minted, row_of
 from gateway.keyring import file_of, store_of
+from gateway.legible import aligned
 from gateway.parts import apart
 from gateway.store.keys import KeyStore
 from gateway.store.stored import KeyProblem, StoreFailed
@@ -111,9 +112,7 @@ def table(listed: Sequence[KeyRow]) -> str:
     """Write keys for a person, with what they are held to below."""
     if not listed:
         return "no keys: `gateway keys new NAME` makes one"
-    rows = [_HEAD, *(_cells(row) for row in listed)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    head, *lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    head, *lines = aligned([_HEAD, *map(_cells, listed)])
     return "\n".join([head, *("\n".join([line, *_held(row)]) for line, row in zip(lines, listed, strict=True))])
 
 

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from gateway.cli.options import configuration, loaded
-from gateway.legible import legible
+from gateway.legible import aligned, legible
 
 if TYPE_CHECKING:
     from gateway.cli.models_ask import Asked, Model
@@ -40,11 +40,7 @@ def models(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) 
 
 def _table(asked: "Asked") -> str:
     head = ("MODEL", "LEADS TO", "INPUT", "OUTPUT", "THINKING", "VARIANT")
-    rows = [head, *(_row(model) for model in asked.models)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return "\n".join(aligned([head, *map(_row, asked.models)]))
 
 
 def _row(model: "Model") -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.explain.answer import Explanation, Member, Refusal, Step, Way
 from gateway.explain.changes import Change
+from gateway.legible import aligned
 
 __all__ = ["written"]
 
@@ -141,10 +142,7 @@ def _steps(steps: Iterable[Step]) -> Iterator[Sequence[str]]:
 
 def _table(rows: Iterable[Sequence[str]], indent: str = "  ") -> Iterator[str]:
     """Align the columns of some rows."""
-    cells = [[_plain(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        yield indent + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    return (indent + line for line in aligned([[*map(_plain, row)] for row in rows]))
 
 
 def _plain(text: str) -> str:
