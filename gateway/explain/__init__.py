@@ -20,7 +20,7 @@ from gateway.config import Config, Decision, Loaded
 from gateway.context import RequestContext, attach
 from gateway.errors import ModelNotFound
 from gateway.explain.answer import Explanation, Member, Refusal, Step, Way, step_of
-from gateway.explain.asking import DIALECTS, Asking, read_dialect, recorded, smallest
+from gateway.explain.asking import Asking, read_dialect, recorded, smallest
 from gateway.explain.changes import Change
 from gateway.explain.text import written
 from gateway.explain.walk import Walk
@@ -36,7 +36,6 @@ from gateway.services import Services
 from gateway.upstream import Edit
 
 __all__ = [
-    "DIALECTS",
     "Asking",
     "Change",
     "Edit",

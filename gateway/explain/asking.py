@@ -13,7 +13,7 @@ from gateway.config.problems import did_you_mean
 from gateway.explain.signs import Fields, detected
 from gateway.routes import DIALECTS, DialectName
 
-__all__ = ["DIALECTS", "Asking", "read_dialect", "recorded", "smallest"]
+__all__ = ["Asking", "read_dialect", "recorded", "smallest"]
 
 _MESSAGES: Final[Fields] = {"messages": [{"role": "user", "content": "Hello"}]}
 _SMALLEST: Final[dict[DialectName, Fields]] = {
