@@ -4,7 +4,6 @@ from gateway.config.again import NEEDS_RESTART, Again, Refuses, read_again
 from gateway.config.check import Row, report
 from gateway.config.decisions import Decision
 from gateway.config.edits import EVERY_S, Edits, files_of
-from gateway.config.effect import NOT_IN_EFFECT
 from gateway.config.extras import missing_extras
 from gateway.config.hidden import secrets_of
 from gateway.config.limits import LIMIT_KEYS, Limit, of_keys, parse_limits, write_limits
@@ -64,7 +63,6 @@ __all__ = [
     "FOLDER",
     "LIMIT_KEYS",
     "NEEDS_RESTART",
-    "NOT_IN_EFFECT",
     "SAMPLE_KEYS",
     "AdminConfig",
     "Again",

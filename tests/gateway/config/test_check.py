@@ -5,8 +5,8 @@ from tests.gateway.config.conftest import Load
 from tests.gateway.config.test_annotated import FILE, VARIABLES
 
 
-def rows(loaded: Loaded, table: dict[str, str] | None = None) -> dict[str, Row]:
-    return {row.key: row for row in report(loaded, table or {})}
+def rows(loaded: Loaded) -> dict[str, Row]:
+    return {row.key: row for row in report(loaded)}
 
 
 def test_every_value_has_its_source(read: Load) -> None:
@@ -71,13 +71,12 @@ def test_an_empty_secret_is_shown_as_empty() -> None:
     assert rows(load({}, environ={}))["admin.password"].value == '""'
 
 
-def test_a_value_without_effect_says_why() -> None:
-    loaded = load({"upstream": {"x": {"type": "demo"}, "y": {"type": "openai"}}}, environ={})
-    found = rows(loaded, {"store.redis": "one process", "upstream.*.type=openai": "no adapter"})
-    assert found["store.redis"].reason == "one process"
-    assert not found["store.redis"].in_effect
-    assert found["upstream.y.type"].reason == "no adapter"
-    assert found["upstream.x.type"].in_effect
+def test_a_middleware_that_nobody_names_is_without_effect() -> None:
+    tables = {"pipeline": {"order": ["auth", "mine"]}, "middleware": {"mine": {"use": "a:B"}, "other": {"use": "a:C"}}}
+    found = rows(load(tables, environ={}))
+    assert found["middleware.other.use"].reason == "not in pipeline.order"
+    assert not found["middleware.other.use"].in_effect
+    assert found["middleware.mine.use"].in_effect
 
 
 def test_what_only_accounts_have_is_without_effect_on_api_keys() -> None:
