@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from gateway.admin.wording import iso
+from gateway.admin.wording import iso, iso_or_none
 from gateway.errors import Conflict, InvalidRequest, NotFound
 from gateway.services import Services
 from gateway.upstream import BY_HAND, CredentialView, LoggingIn, Pooling
@@ -152,17 +152,13 @@ def row_of(view: CredentialView) -> Row:
         reason=view.reason or None,
         link=view.link or None,
         enabled=view.enabled,
-        token_expires_at=_time(view.token_expires_at),
+        token_expires_at=iso_or_none(view.token_expires_at),
         cooling={model: iso(until) for model, until in view.cooling.items()},
-        quota={model: _Quota(remaining, _time(reset_at)) for model, (remaining, reset_at) in quota},
+        quota={model: _Quota(remaining, iso_or_none(reset_at)) for model, (remaining, reset_at) in quota},
         uses=view.uses,
-        last_used_at=_time(view.last_used_at),
+        last_used_at=iso_or_none(view.last_used_at),
         last_error=view.last_error or None,
     )
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(seconds)
 
 
 def _unknown(id_: str) -> NotFound:

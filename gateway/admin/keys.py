@@ -20,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.admin.places import Place, reading
 from gateway.admin.visit import Visit
-from gateway.admin.wording import iso
+from gateway.admin.wording import iso_or_none
 from gateway.config import LIMIT_KEYS, NewKey, read_new_key
 from gateway.config.sources import Text
 from gateway.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable, UnsupportedMediaType
@@ -113,11 +113,11 @@ class CallerKeys:
         return Response(msgspec.json.encode({"keys": rows}), media_type=_JSON)
 
     async def _make(self, visit: Visit) -> Response:
-        row, secret = await self.make(table_of(visit), _by(visit))
+        row, secret = await self.make(table_of(visit), visit.by)
         return Response(msgspec.json.encode(_row(row, secret)), 201, media_type=_JSON)
 
     async def _revoke(self, name: str, visit: Visit) -> Response:
-        await self.revoke(name, _by(visit))
+        await self.revoke(name, visit.by)
         return Response(status_code=204)
 
     def _failed(self, error: Exception) -> StoreUnavailable:
@@ -172,18 +172,10 @@ def _row(row: KeyRow, secret: str = "") -> _Row:
         models=row.models,
         upstreams=row.upstreams,
         scopes=row.scopes,
-        expires=_time(row.expires),
+        expires=iso_or_none(row.expires),
         limits=row.limits,
-        created_at=_time(row.created_at),
-        last_used_at=_time(row.last_used_at),
+        created_at=iso_or_none(row.created_at),
+        last_used_at=iso_or_none(row.last_used_at),
         source=row.source,
         secret=secret,
     )
-
-
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(seconds)
-
-
-def _by(visit: Visit) -> str:
-    return visit.operator.name if visit.operator is not None else ""

@@ -83,7 +83,7 @@ class KeysPage:
     async def _make(self, visit: Visit) -> Response:
         try:
             asked: dict[str, object] = {"scopes": [], **table_of(visit)}  # no box that is ticked is an answer, too
-            row, secret = await self._keys.make(asked, _by(visit))
+            row, secret = await self._keys.make(asked, visit.by)
         except GatewayError as error:
             return await self._list(visit, error)
         response = await self._writing.page(visit, "key_made", {"row": row, "secret": secret})
@@ -92,7 +92,7 @@ class KeysPage:
 
     async def _revoke(self, name: str, visit: Visit) -> Response:
         try:
-            await self._keys.revoke(name, _by(visit))
+            await self._keys.revoke(name, visit.by)
         except GatewayError as error:
             return await self._list(visit, error)
         return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?{urlencode({'done': name})}"})
@@ -130,7 +130,3 @@ class KeysPage:
 
 async def _choose(for_programs: Handler, for_people: Handler, visit: Visit) -> Response:
     return await (for_people if visit.html else for_programs)(visit)
-
-
-def _by(visit: Visit) -> str:
-    return visit.operator.name if visit.operator is not None else ""

@@ -48,14 +48,13 @@ class Live:
         return await self._page(visit)
 
     async def _cancel(self, id_: str, visit: Visit) -> Response:
-        by = visit.operator.name if visit.operator is not None else ""
         try:
-            await self._running.cancel(id_, by)
+            await self._running.cancel(id_, visit.by)
         except GatewayError as error:
             if not visit.html:
                 raise
             return await self._page(visit, error)
-        self._logger.info("request cancelled", request_id=id_, by=by)
+        self._logger.info("request cancelled", request_id=id_, by=visit.by)
         if visit.html:
             return Response(status_code=303, headers={"location": f"{visit.base}{_PATH}?done={id_}"})
         return Response(status_code=204)

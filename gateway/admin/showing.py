@@ -60,8 +60,7 @@ class Showing:
             if not visit.html:
                 raise
             return await self._list(visit, error)
-        by = visit.operator.name if visit.operator is not None else ""
-        self._logger.info("credential changed", action=action, credential=id_[:8], by=by)
+        self._logger.info("credential changed", action=action, credential=id_[:8], by=visit.by)
         if visit.html:
             query = urlencode({"done": action, "id": id_})
             return Response(status_code=303, headers={"location": f"{visit.base}{_LIST}?{query}"})

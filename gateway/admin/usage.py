@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.admin.places import Place, reading
 from gateway.admin.visit import Visit
-from gateway.admin.wording import iso
+from gateway.admin.wording import iso_or_none
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest, NotFound
 from gateway.periods import read_moment
@@ -75,5 +75,5 @@ def as_json(report: Report) -> bytes:
     """Write a report for programs."""
     whole = asdict(report.total)
     del whole["name"]
-    times = {name: None if at is None else iso(at) for name, at in (("since", report.since), ("until", report.until))}
+    times = {"since": iso_or_none(report.since), "until": iso_or_none(report.until)}
     return msgspec.json.encode({"by": report.by, **times, "rows": report.rows, "total": whole})

@@ -69,6 +69,11 @@ class Visit(Struct, kw_only=True):
     operator: Operator | None = None
 
     @property
+    def by(self) -> str:
+        """Name the operator for the log."""
+        return self.operator.name if self.operator is not None else ""
+
+    @property
     def address(self) -> str:
         """Give the caller's address, as far as trusted proxies tell."""
         client: tuple[str, int] | None = self.scope.get("client")

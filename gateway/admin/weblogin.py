@@ -93,8 +93,7 @@ class WebLogin:
             consent = adapter.consent(back)
         except ValueError as error:
             raise Conflict(str(error)) from None
-        by = visit.operator.name if visit.operator is not None else ""
-        begun = _Begun(adapter.name, consent.url, consent.verifier, back, by)
+        begun = _Begun(adapter.name, consent.url, consent.verifier, back, visit.by)
         await self._lasting.begin(consent.state, msgspec.json.encode(begun).decode())
         response = RedirectResponse(consent.url, 302)
         self._tie(visit, response, consent.state, await self._sessions.sign("login", consent.state), LIFE_S)

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.periods import whole_minute
 
-__all__ = ["amount", "held", "iso", "money", "percent", "seconds", "span", "utc", "words"]
+__all__ = ["amount", "held", "iso", "iso_or_none", "money", "percent", "seconds", "span", "utc", "words"]
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -13,6 +13,11 @@ _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 def iso(time: float) -> str:
     """Write Unix seconds as RFC 3339 has them."""
     return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def iso_or_none(time: float | None) -> str | None:
+    """Write them likewise, where they are known."""
+    return None if time is None else iso(time)
 
 
 def utc(time: float, now: float) -> str:
