@@ -14,16 +14,14 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from gateway.admin.places import Place, reading
-from gateway.admin.usage import read_time
+from gateway.admin.usage import ledger_of, read_time
 from gateway.admin.visit import Visit
-from gateway.errors import InvalidRequest, NotFound
-from gateway.ledger import Ledger
+from gateway.errors import InvalidRequest
 from gateway.services import Services
 from gateway.store.reports import Only, Point
 
-__all__ = ["NO_LEDGER", "Series", "Window", "asked_for", "only_of", "window_of"]
+__all__ = ["Series", "Window", "asked_for", "only_of", "window_of"]
 
-NO_LEDGER: Final = "there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml"
 _PATH: Final = "/admin/usage/series"
 _DAY_S: Final = 86_400
 _STEPS_S: Final = (60, 300, 900, 3600, 6 * 3600, _DAY_S, 7 * _DAY_S)
@@ -62,16 +60,9 @@ class Series:
         return Place(reading(self._show)) if path == _PATH else None
 
     async def points(self, window: Window, only: Only) -> list[Point]:
-        """Give a point for each step."""
-        return window.filled(await self.ledger.series(window.since, window.until, window.step_s, only=only))
-
-    @property
-    def ledger(self) -> Ledger:
-        """Give the ledger; raise NotFound."""
-        ledger = self._services.ledger
-        if ledger is None:
-            raise NotFound(NO_LEDGER)
-        return ledger
+        """Give a point for each step; raise NotFound."""
+        ledger = ledger_of(self._services)
+        return window.filled(await ledger.series(window.since, window.until, window.step_s, only=only))
 
     async def _show(self, visit: Visit) -> Response:
         clock = self._services.clock

@@ -10,18 +10,17 @@ import msgspec
 from msgspec.structs import asdict
 from starlette.responses import Response
 
-from gateway.admin.places import Place, reading
 from gateway.admin.visit import Visit
 from gateway.admin.wording import iso_or_none
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest, NotFound
+from gateway.ledger import Ledger
 from gateway.periods import read_moment
 from gateway.services import Services
 from gateway.store.reports import BY, By, Report
 
-__all__ = ["UsageReports", "as_json", "read_by", "read_time"]
+__all__ = ["UsageReports", "as_json", "ledger_of", "read_by", "read_time"]
 
-_PATH: Final = "/admin/usage"
 _PARAMETERS: Final = ("by", "since", "until")
 
 
@@ -31,13 +30,12 @@ class UsageReports:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def place(self, path: str) -> Place | None:
-        """Give what can be done at a path."""
-        return Place(reading(self._show)) if path == _PATH else None
+    async def show(self, visit: Visit) -> Response:
+        """Give the report that is asked for; raise InvalidRequest, NotFound where there is no ledger."""
+        return Response(as_json(await self._report(visit.query)), media_type="application/json")
 
-    async def report(self, query: Mapping[str, str]) -> Report:
-        """Make the report that is asked for; raise InvalidRequest, NotFound where there is no ledger."""
-        ledger, clock = self._services.ledger, self._services.clock
+    async def _report(self, query: Mapping[str, str]) -> Report:
+        clock = self._services.clock
         unknown = [name for name in query if name not in _PARAMETERS]
         if unknown:
             raise InvalidRequest(
@@ -47,12 +45,14 @@ class UsageReports:
         since, until = read_time(query, "since", clock), read_time(query, "until", clock)
         if since is not None and until is not None and since >= until:
             raise InvalidRequest("since: this is not before until", param="since")
-        if ledger is None:
-            raise NotFound("there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml")
-        return await ledger.report(by, since, until)
+        return await ledger_of(self._services).report(by, since, until)
 
-    async def _show(self, visit: Visit) -> Response:
-        return Response(as_json(await self.report(visit.query)), media_type="application/json")
+
+def ledger_of(services: Services) -> Ledger:
+    """Give the ledger; raise NotFound."""
+    if services.ledger is None:
+        raise NotFound("there is no ledger here: it needs usage.enabled and usage.keep_days in gateway.toml")
+    return services.ledger
 
 
 def read_by(given: str) -> By:

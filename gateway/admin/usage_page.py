@@ -15,11 +15,12 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.admin.places import Place, reading
 from gateway.admin.series import Series, Window, asked_for, only_of, window_of
-from gateway.admin.usage import UsageReports, read_by
+from gateway.admin.usage import UsageReports, ledger_of, read_by
 from gateway.admin.visit import Visit
 from gateway.admin.wording import iso
 from gateway.admin.writing import Writing
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.ledger import Ledger
 from gateway.periods import read_moment
 from gateway.services import Services
 from gateway.store.journal import Ended
@@ -63,9 +64,7 @@ class UsagePage:
 
     async def _show(self, visit: Visit) -> Response:
         if not visit.html:
-            place = self._reports.place(_PATH)
-            assert place is not None, "it has this path"
-            return await place.methods[visit.method](visit)
+            return await self._reports.show(visit)
         asked, after = _asked(visit.query), visit.query.get("after", "")
         values: dict[str, object] = {
             "asked": asked,
@@ -84,7 +83,7 @@ class UsagePage:
 
     async def _found(self, asked: _Asked, after: tuple[float, str] | None) -> dict[str, object]:
         window, (since, until) = self._times(asked)
-        ledger, only = self._series.ledger, asked.only
+        ledger, only = ledger_of(self._services), asked.only
         rows = await ledger.rows(since, until, _SHOWN + 1, only=only, after=after)
         shown = rows[:_SHOWN]
         report = await ledger.report(read_by(asked.by), since, until, only=only)
@@ -109,18 +108,19 @@ class UsagePage:
     async def _download(self, visit: Visit) -> Response:
         asked = _asked(visit.query)
         _, (since, until) = self._times(asked)
-        self._series.ledger  # noqa: B018 - raises where there is none, before the answer begins
+        ledger = ledger_of(self._services)  # raises where there is none, before the answer begins
         name = f"usage-{iso(since)[:10]}-{iso(until)[:10]}.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(self._lines(since, until, asked.only), headers=headers, media_type="text/csv")
+        return StreamingResponse(_lines(ledger, since, until, asked.only), headers=headers, media_type="text/csv")
 
-    async def _lines(self, since: float, until: float, only: Only) -> AsyncGenerator[bytes]:
-        """Write all requests of a time, some at a time."""
-        yield _csv([("started_at", *_COLUMNS)])
-        after: tuple[float, str] | None = None
-        while rows := await self._series.ledger.rows(since, until, _BATCH, only=only, after=after):
-            yield _csv([(iso(row.started_at), *map(_cell, (getattr(row, name) for name in _COLUMNS))) for row in rows])
-            after = rows[-1].started_at, rows[-1].id
+
+async def _lines(ledger: Ledger, since: float, until: float, only: Only) -> AsyncGenerator[bytes]:
+    """Write all requests of a time, some at a time."""
+    yield _csv([("started_at", *_COLUMNS)])
+    after: tuple[float, str] | None = None
+    while rows := await ledger.rows(since, until, _BATCH, only=only, after=after):
+        yield _csv([(iso(row.started_at), *map(_cell, (getattr(row, name) for name in _COLUMNS))) for row in rows])
+        after = rows[-1].started_at, rows[-1].id
 
 
 def _asked(query: Mapping[str, str]) -> _Asked:
