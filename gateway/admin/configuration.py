@@ -126,16 +126,7 @@ class Configuration:
             "started_at": iso(self._services.started_at),
             "configuration": legible(str(self._services.loaded.file)) if self._services.loaded.file else None,
             "on_disk": disk,
-            "values": [
-                {
-                    "key": row.key,
-                    "value": row.value,
-                    "source": row.source,
-                    "in_effect": row.in_effect,
-                    "reason": row.reason or None,
-                }
-                for row in rows
-            ],
+            "values": [row.plain() for row in rows],
         }
 
 

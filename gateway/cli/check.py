@@ -24,7 +24,7 @@ def check(config: str | None, no_config: bool, no_dotenv: bool, as_json: bool) -
     found = loaded(config, no_config=no_config, no_dotenv=no_dotenv)
     rows = report(found)
     if as_json:
-        click.echo(msgspec.json.encode([_plain(row) for row in rows]))
+        click.echo(msgspec.json.encode([row.plain() for row in rows]))
     else:
         click.echo(_table(found, rows))
     why: str = import_module("gateway.store.folder").unusable(found.resolve(found.config.server.data_dir))
@@ -106,13 +106,3 @@ def _table(found: Loaded, rows: list[Row]) -> str:
 
 def _note(row: Row) -> str:
     return "" if row.in_effect else f"   not in effect yet: {row.reason}"
-
-
-def _plain(row: Row) -> dict[str, object]:
-    return {
-        "key": row.key,
-        "value": row.value,
-        "source": row.source,
-        "in_effect": row.in_effect,
-        "reason": row.reason or None,
-    }

@@ -33,6 +33,16 @@ class Row(Struct, frozen=True):
         """Whether something asks for the value."""
         return not self.reason
 
+    def plain(self) -> dict[str, object]:
+        """Give it as JSON has it."""
+        return {
+            "key": self.key,
+            "value": self.value,
+            "source": self.source,
+            "in_effect": self.in_effect,
+            "reason": self.reason or None,
+        }
+
 
 def report(loaded: Loaded) -> list[Row]:
     """List every value of a configuration in the order of the schema; secrets are masked."""
