@@ -29,7 +29,7 @@ from gateway.admin.playground import Playground
 from gateway.admin.running import RunningRequests
 from gateway.admin.series import Series
 from gateway.admin.sessions import Sessions
-from gateway.admin.showing import CREDENTIAL, Showing
+from gateway.admin.showing import Showing
 from gateway.admin.usage import UsageReports
 from gateway.admin.usage_page import UsagePage
 from gateway.admin.visit import Visit, visit_of
@@ -75,13 +75,13 @@ class Administration:
         self._writing = writing
         self._guard = Guard(config.admin, keys, sessions, services.lockout, logger)
         self._logins = WebLogin(credentials, self._lasting, sessions, writing, logger, self._public_url)
-        self._showing = Showing(services, credentials, writing)
         self._entrance = Entrance(self._guard, sessions, self._lasting, writing, logger)
         data_dir, redis = services.loaded.resolve(config.server.data_dir), config.store.redis.reveal()
         self._running = RunningRequests(inside.relay, clock, data_dir, logger, redis)
         series = Series(services)
         self._pages = (
             Overview(services, series, writing),
+            Showing(services, credentials, writing),
             KeysPage(services, CallerKeys(services), writing),
             UsagePage(services, UsageReports(services), series, writing),
             series,
@@ -94,9 +94,8 @@ class Administration:
         self._static = Place(reading(Files()), open=True)
 
     def _map(self) -> Mapping[str, Place]:
-        entrance, showing = self._entrance, self._showing
+        entrance = self._entrance
         return {
-            "/admin/credentials": Place(reading(showing.credentials)),
             LOGOUT: Place({"POST": entrance.log_out}),
             "/oauth2/login": Place({"GET": self._logins.begin}),
             LOGIN: Place({**reading(entrance.show), "POST": entrance.log_in}, open=True),
@@ -148,8 +147,6 @@ class Administration:
     def _place(self, path: str) -> Place | None:
         if path.startswith(_STATIC):
             return self._static
-        if CREDENTIAL.fullmatch(path):
-            return Place(self._showing.methods(path))
         of_pages = (page.place(path) for page in self._pages)
         return self._places.get(path) or next((place for place in of_pages if place is not None), None)
 

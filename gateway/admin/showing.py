@@ -10,15 +10,16 @@ from starlette.responses import Response
 from structlog.typing import FilteringBoundLogger
 
 from gateway.admin.credentials import ACTIONS, Action, Credentials, as_json
-from gateway.admin.visit import Handler, Visit
+from gateway.admin.places import Place, reading
+from gateway.admin.visit import Visit
 from gateway.admin.weblogin import redirect_uri
 from gateway.admin.writing import Writing
 from gateway.errors import GatewayError
 from gateway.services import Services
 
-__all__ = ["CREDENTIAL", "Showing"]
+__all__ = ["Showing"]
 
-CREDENTIAL: Final = re.compile(rf"/admin/credentials/([^/]+)(?:/({'|'.join(ACTIONS)}))?")
+_ONE: Final = re.compile(rf"/admin/credentials/([^/]+)(?:/({'|'.join(ACTIONS)}))?")
 _JSON: Final = "application/json"
 _LIST: Final = "/admin/credentials"
 _DONE: Final[Mapping[str, str]] = {
@@ -38,19 +39,19 @@ class Showing:
         self._logger: FilteringBoundLogger = services.logger
         self._public_url = services.loaded.config.server.public_url
 
-    async def credentials(self, visit: Visit) -> Response:
-        """Show every credential."""
+    def place(self, path: str) -> Place | None:
+        """Give what can be done at a path."""
+        found = _ONE.fullmatch(path)
+        if found is None:
+            return Place(reading(self._show)) if path == _LIST else None
+        if found[2] is None:
+            return Place({"DELETE": partial(self._do, "remove", found[1])})
+        return Place({"POST": partial(self._do, cast("Action", found[2]), found[1])})  # as the pattern has it
+
+    async def _show(self, visit: Visit) -> Response:
         if not visit.html:
             return Response(self._credentials.json(), media_type=_JSON)
         return await self._list(visit)
-
-    def methods(self, path: str) -> Mapping[str, Handler]:
-        """Give what can be done at the path of one credential."""
-        found = CREDENTIAL.fullmatch(path)
-        assert found is not None, "the path fits"
-        if found[2] is None:
-            return {"DELETE": partial(self._do, "remove", found[1])}
-        return {"POST": partial(self._do, cast("Action", found[2]), found[1])}  # as the pattern has it
 
     async def _do(self, action: Action, id_: str, visit: Visit) -> Response:
         upstream = visit.query.get("upstream") or visit.form.get("upstream", "")
