@@ -9,6 +9,7 @@ import click
 from gateway.adapters.keeping import store_of
 from gateway.config import ConfigError, KeyPath, Loaded, Problem
 from gateway.store.credentials import CredentialStore
+from gateway.store.key_file import KeyFile
 from gateway.store.keys import KeyStore
 from gateway.store.known import StoredCredential
 from gateway.store.stored import KeyProblem, StoreFailed
@@ -29,7 +30,7 @@ def stored(loaded: Loaded) -> Generator[CredentialStore]:
 
 
 @contextmanager
-def told(loaded: Loaded, store: CredentialStore | KeyStore) -> Generator[None]:
+def told(loaded: Loaded, store: CredentialStore | KeyStore | KeyFile) -> Generator[None]:
     """Say in a ConfigError why a store cannot be used, and close it in any case."""
     try:
         yield
@@ -44,14 +45,11 @@ def told(loaded: Loaded, store: CredentialStore | KeyStore) -> Generator[None]:
 def look(loaded: Loaded) -> None:
     """Say it, when the store cannot be used; raise ConfigError for a key that does not fit."""
     store = store_of(loaded)
-    try:
-        store.open()
-    except KeyProblem as problem:
-        raise ConfigError([loaded.problem(_KEY, str(problem))]) from None
-    except StoreFailed as failed:
-        click.echo(f"warning: {store.place}: {failed}; what is in the store is not seen", err=True)
-    finally:
-        store.close()
+    with told(loaded, store):
+        try:
+            store.open()
+        except StoreFailed as failed:
+            click.echo(f"warning: {store.place}: {failed}; what is in the store is not seen", err=True)
 
 
 def see_changed(

@@ -19,7 +19,7 @@ from gateway.keyring import file_of, store_of
 from gateway.legible import aligned
 from gateway.parts import apart
 from gateway.store.keys import KeyStore
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem
 from gateway.store.stored_keys import KeyExists, StoredKey
 
 __all__ = ["ever_stored", "make", "plain", "revoke", "rows", "stored", "table", "unserved"]
@@ -95,12 +95,8 @@ def ever_stored(loaded: Loaded) -> Sequence[StoredKey]:
     if file is None:
         with _opened(replace(loaded, read_only=True)) as store:
             return store.all()
-    try:
+    with told(loaded, file):
         return file.all()
-    except StoreFailed as failed:
-        raise ConfigError([Problem(file.place, None, str(failed))]) from None
-    finally:
-        file.close()
 
 
 def plain(listed: Sequence[KeyRow]) -> list[dict[str, object]]:
