@@ -1,8 +1,8 @@
 """Schemas that one vendor wants otherwise: each is rewritten once, and one that need not be keeps its bytes."""
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import Final
+from collections.abc import Callable, Hashable
+from functools import wraps
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -10,23 +10,52 @@ from msgspec import Raw
 from gateway.dialects.gemini.schema_facets import is_object
 from gateway.errors import InvalidRequest
 
-__all__ = ["decoded", "is_of_objects", "rewriting"]
+__all__ = ["Kept", "decoded", "is_of_objects", "rewriting"]
 
-_SCHEMAS: Final = 1024  # of one kind that are remembered
+_T = TypeVar("_T")
+
+_ENTRIES: Final = 1024
+_BYTES: Final = 8 * 1024 * 1024
+
+
+class Kept(Generic[_T]):
+    """What was made of schemas, the one asked for longest ago out first.
+
+    Clients send the same 30-100 KB of tools with every turn. Both bounds hold: entries, and bytes of JSON.
+    """
+
+    def __init__(self, entries: int = _ENTRIES, limit_bytes: int = _BYTES) -> None:
+        self._entries = entries
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._kept: dict[Hashable, tuple[_T, int]] = {}
+
+    def take(self, key: Hashable, make: Callable[[], tuple[_T, int]]) -> _T:
+        """Give what is kept by this key, or make it; `make` gives its size, too."""
+        known = self._kept.pop(key, None)
+        if known is None:
+            known = make()
+            self._bytes += known[1]
+        self._kept[key] = known
+        while len(self._kept) > self._entries or self._bytes > self._limit_bytes:
+            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
+        return known[0]
 
 
 def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:
     """Make of what rewrites a decoded schema what rewrites one that is not decoded."""
+    kept = Kept[bytes]()
 
-    @lru_cache(maxsize=_SCHEMAS)
-    def rewritten(schema: bytes) -> bytes:
+    def rewritten(schema: bytes) -> tuple[bytes, int]:
         given = decoded(schema)
         whole = rewrite(given)
-        return schema if whole == given else msgspec.json.encode(whole)
+        written = schema if whole == given else msgspec.json.encode(whole)
+        return written, len(schema) + len(written)
 
     @wraps(rewrite)
     def apply(schema: Raw) -> Raw:
-        return Raw(rewritten(bytes(schema)))
+        given = bytes(schema)
+        return Raw(kept.take(given, lambda: rewritten(given)))
 
     return apply
 

@@ -6,7 +6,6 @@ descriptions. One that is closed to nothing by that cannot be said.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
@@ -18,7 +17,7 @@ from gateway.dialects.gemini.schema_join import Schema, listed, required_of
 from gateway.dialects.gemini.schema_refs import resolve
 from gateway.dialects.gemini.schema_root import rooted
 from gateway.dialects.modern_schema import modern
-from gateway.dialects.rewriting import decoded, rewriting
+from gateway.dialects.rewriting import Kept, decoded, rewriting
 
 __all__ = ["MENDED", "NO_PARAMETERS", "Strict", "parameters", "strict"]
 
@@ -60,12 +59,15 @@ class Strict(Struct, frozen=True):
     dropped: tuple[Dropped, ...] = ()
 
 
+_KEPT: Final = Kept[Strict | None]()
+
+
 def strict(schema: Raw) -> Strict | None:
     """Give a schema as answers are held to it; None when that cannot be."""
-    return _strict(bytes(schema))
+    given = bytes(schema)
+    return _KEPT.take(given, lambda: (_strict(given), 2 * len(given)))
 
 
-@lru_cache(maxsize=256)
 def _strict(schema: bytes) -> Strict | None:
     root = decoded(schema)
     writer = _Strict()

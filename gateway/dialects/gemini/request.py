@@ -140,7 +140,7 @@ class _Writer:
         self.losses: list[ir.Loss] = []
         if request.extras:
             self.losses += [unknown(name, value) for name, value in request.extras.items()]
-        self.schemas = SchemaCache() if target.schemas is None else target.schemas  # an empty cache is falsy
+        self.schemas = target.schemas or SchemaCache()
         self.functions = _functions(request) if request.tools else []
         self.services = _services(request) if request.tools else []
         self.media, called = _found(request.turns)

@@ -24,7 +24,7 @@ from gateway.dialects.gemini.schema_light import lighten
 from gateway.dialects.gemini.schema_placeholder import PLACEHOLDER, ROOT, fill, remove
 from gateway.dialects.gemini.schema_read import SchemaReader
 from gateway.dialects.gemini.schema_write import Rules, SchemaWriter
-from gateway.dialects.rewriting import decoded
+from gateway.dialects.rewriting import Kept, decoded
 
 __all__ = [
     "PLACEHOLDER",
@@ -38,8 +38,6 @@ __all__ = [
     "strip_placeholders",
 ]
 
-_CACHE_ENTRIES = 512
-_CACHE_BYTES = 8 * 1024 * 1024
 _DROPPED_BYTES = 100
 
 
@@ -101,19 +99,10 @@ def light(schema: object, *, parameters: bool = False) -> Cleaned:
 
 
 class SchemaCache:
-    """Cleaned schemas by the bytes they came from, oldest out first; one for each application.
+    """Cleaned schemas by the bytes they came from; one for each application."""
 
-    Clients send the same 30-100 KB of tools with every turn. Both bounds hold: entries, and bytes of JSON kept.
-    """
-
-    def __init__(self, entries: int = _CACHE_ENTRIES, limit_bytes: int = _CACHE_BYTES) -> None:
-        self._entries = entries
-        self._limit_bytes = limit_bytes
-        self._bytes = 0
-        self._kept: dict[tuple[bytes, Profile | None], tuple[Cleaned, int]] = {}
-
-    def __len__(self) -> int:
-        return len(self._kept)
+    def __init__(self) -> None:
+        self._kept = Kept[Cleaned]()
 
     def clean_raw(self, raw: bytes, profile: Profile) -> Cleaned:
         """Clean parameters given as JSON; what is no JSON counts as no schema.
@@ -127,17 +116,14 @@ class SchemaCache:
         return self._cleaned(raw, None)
 
     def _cleaned(self, raw: bytes, profile: Profile | None) -> Cleaned:
-        key = hashlib.sha256(raw).digest(), profile
-        known = self._kept.pop(key, None)
-        if known is None:
-            schema = _decode(raw)
-            cleaned = light(schema, parameters=True) if profile is None else clean(schema, profile)
-            known = cleaned, _size(cleaned)
-            self._bytes += known[1]
-        self._kept[key] = known
-        while len(self._kept) > self._entries or self._bytes > self._limit_bytes:
-            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
-        return known[0]
+        return self._kept.take((hashlib.sha256(raw).digest(), profile), lambda: _made(raw, profile))
+
+
+def _made(raw: bytes, profile: Profile | None) -> tuple[Cleaned, int]:
+    """Clean a schema, and give its size."""
+    schema = _decode(raw)
+    cleaned = light(schema, parameters=True) if profile is None else clean(schema, profile)
+    return cleaned, len(msgspec.json.encode(cleaned.schema)) + _DROPPED_BYTES * len(cleaned.dropped)
 
 
 def _clean(schema: object, rules: Rules) -> Cleaned:
@@ -153,7 +139,3 @@ def _decode(raw: bytes) -> object:
         return decoded(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-
-
-def _size(cleaned: Cleaned) -> int:
-    return len(msgspec.json.encode(cleaned.schema)) + _DROPPED_BYTES * len(cleaned.dropped)

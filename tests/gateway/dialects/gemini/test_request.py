@@ -137,10 +137,12 @@ def test_dropped_schema_keywords_are_hints_at_the_tools_path() -> None:
 
 
 def test_schemas_are_cleaned_once_for_all_requests() -> None:
-    schemas = SchemaCache()
-    for _ in range(2):
-        written(tools=(tool("f"), tool("g")), target={"schemas": schemas})
-    assert len(schemas) == 1
+    schemas, schema = SchemaCache(), raw({"properties": {"a": {"type": "string"}}})
+    tools = tool("f", schema=schema), tool("g", schema=schema)
+    bodies: list[Any] = [written(tools=tools, target={"schemas": schemas}).body for _ in range(2)]
+    cleaned = [one["parameters"] for body in bodies for one in body["tools"][0]["functionDeclarations"]]
+    assert len(cleaned) == 4
+    assert all(one is cleaned[0] for one in cleaned)
 
 
 @pytest.mark.parametrize(
