@@ -174,8 +174,8 @@ def _names(choice: wire.Named, tools: Iterable[ir.Tool], place: Place, severity:
         if all(tool.name != builtin for tool in tools):
             raise place.refuse(f"{kind} is not among the tools", "type", UndeclaredTool)
         return (builtin,)
+    if kind in ("function", "custom", "namespace") and name is None:
+        raise place.refuse("required, but missing", "name")
     if kind == "namespace":
         return tuple(tool.name for tool in tools if tool.namespace and tool.namespace[0] == name) or (f"{name}__*",)
-    if kind in ("function", "custom") and name is None:
-        raise place.refuse("required, but missing", "name")
     return (flat_name(choice.namespace, name or kind),)

@@ -195,6 +195,7 @@ def test_when_nothing_that_is_allowed_is_here_nothing_may_be_called(mode: str, t
         ({"type": "allowed_tools", "mode": "auto"}, "tool_choice.tools"),
         ({"type": "allowed_tools", "tools": [{"type": "namespace", "name": "n"}]}, "tool_choice"),
         ({"type": "allowed_tools", "tools": [{"type": "function"}]}, "tool_choice.tools[0].name"),
+        ({"type": "namespace"}, "tool_choice.name"),
     ],
 )
 def test_a_choice_that_is_wrong_is_named(choice: Any, path: str) -> None:
