@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from functools import wraps
+from threading import Lock
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -29,17 +30,23 @@ class Kept(Generic[_T]):
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._kept: dict[Hashable, tuple[_T, int]] = {}
+        self._lock = Lock()  # the page explains requests in a thread
 
     def take(self, key: Hashable, make: Callable[[], tuple[_T, int]]) -> _T:
         """Give what is kept by this key, or make it; `make` gives its size, too."""
-        known = self._kept.pop(key, None)
-        if known is None:
-            known = make()
-            self._bytes += known[1]
-        self._kept[key] = known
-        while len(self._kept) > self._entries or self._bytes > self._limit_bytes:
-            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
-        return known[0]
+        with self._lock:
+            known = self._kept.pop(key, None)
+            if known is not None:
+                self._kept[key] = known
+                return known[0]
+        made = make()
+        with self._lock:
+            twice = self._kept.pop(key, None)
+            self._kept[key] = made
+            self._bytes += made[1] - (twice[1] if twice is not None else 0)
+            while len(self._kept) > self._entries or self._bytes > self._limit_bytes:
+                self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
+        return made[0]
 
 
 def rewriting(rewrite: Callable[[object], object]) -> Callable[[Raw], Raw]:

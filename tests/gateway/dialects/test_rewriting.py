@@ -38,3 +38,14 @@ def test_large_schemas_are_not_kept_by_the_thousand() -> None:
     schemas = [Raw(msgspec.json.encode({"description": f"{place}" + "x" * 1_000_000})) for place in range(5)]
     assert [apply(schema) for schema in (*schemas, schemas[-1], schemas[0])] == [*schemas, schemas[-1], schemas[0]]
     assert len(seen) == 6  # the first has given way
+
+
+def test_what_two_threads_make_at_once_counts_once() -> None:
+    keep = Kept[object](limit_bytes=10)
+
+    def slowly() -> tuple[object, int]:
+        kept(keep, "a", 4)  # the other thread is done first
+        return object(), 4
+
+    keep.take("a", slowly)
+    assert [kept(keep, key, 6) for key in "ba"] == [False, True]
