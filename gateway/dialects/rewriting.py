@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway.dialects.gemini.schema_facets import is_object
+from gateway.dialects.gemini.schema_refs import resolve
 from gateway.errors import InvalidRequest
 
-__all__ = ["Kept", "decoded", "is_of_objects", "rewriting"]
+__all__ = ["Kept", "decoded", "is_of_objects", "leads_to_objects", "rewriting"]
 
 _T = TypeVar("_T")
 
@@ -78,4 +79,14 @@ def decoded(schema: bytes) -> object:
 def is_of_objects(schema: bytes) -> bool:
     """Tell whether a schema says at its root that it is an object; raise as `decoded`."""
     root = decoded(schema)
+    return is_object(root) and root.get("type") == "object"
+
+
+def leads_to_objects(schema: bytes) -> bool:
+    """Tell the same of what the root refers to, too: libraries describe so what may hold others of its kind."""
+    whole = root = decoded(schema)
+    seen = set[str]()
+    while is_object(root) and isinstance(ref := root.get("$ref"), str) and ref not in seen:
+        seen.add(ref)
+        root = resolve(whole, ref)
     return is_object(root) and root.get("type") == "object"

@@ -26,7 +26,7 @@ from gateway.dialects.gemini.request import (
 from gateway.dialects.gemini.schema_facets import is_list
 from gateway.dialects.logprobs import asked
 from gateway.dialects.openai_chat.outbound_request import names_of
-from gateway.dialects.rewriting import is_of_objects
+from gateway.dialects.rewriting import leads_to_objects
 from gateway.errors import InvalidRequest
 from gateway.upstream import Edit
 
@@ -183,7 +183,7 @@ class _Writer:
         schema = self.request.output.schema
         if schema is None or thinking.budgeted or forced(self.request) or self.names.known(ANSWER):
             return False
-        return is_of_objects(schema)
+        return leads_to_objects(schema)
 
     # tools
 

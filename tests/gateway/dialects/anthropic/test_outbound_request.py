@@ -305,6 +305,23 @@ def test_a_schema_that_leaves_its_names_open_is_emulated() -> None:
     assert answer.answer == "structured_output"
 
 
+def test_a_schema_whose_root_refers_to_an_object_is_emulated() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    schema = raw({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
+    answer = written(output=ir.Output(kind="schema", schema=schema))
+    (tool,) = decode(encode(answer.body["tools"]))
+    assert tool["input_schema"] == {**node, "$defs": {"Node": node}}
+    assert answer.answer == "structured_output"
+
+
+@pytest.mark.parametrize("node", [{"type": "array"}, {"$ref": "#/$defs/Node"}, {"$ref": "#"}, {"$ref": "#/$defs/None"}])
+def test_a_schema_whose_root_refers_to_no_object_is_asked_for_in_words(node: Json) -> None:
+    output = ir.Output(kind="schema", schema=raw({"$ref": "#/$defs/Node", "$defs": {"Node": node}}))
+    answer = written(output=output, target={"structured": False})
+    assert "tools" not in answer.body
+    assert lost(answer) == [("response_format", "change")]
+
+
 # who asks, and the rest
 
 
