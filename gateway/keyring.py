@@ -27,7 +27,7 @@ from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.key_file import KeyFile
 from gateway.store.lane import Lanes, heard
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.stored_keys import KeyExists, KeyNews, StoredKey
 from gateway.store.tally import Count, uncounted
 
@@ -324,8 +324,7 @@ class Keyring(Keys):
             said = "the store of keys fails; the keys that are known go on"
             if not self._by_digest:
                 said = "the store of keys fails; there may be keys in it, so nobody comes in without one"
-            reason = f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
-            self._logger.error(said, reason=reason)
+            self._logger.error(said, reason=reason_of(error))
 
     def _works(self) -> None:
         self._unread = False

@@ -32,7 +32,7 @@ from gateway.store.folder import is_there
 from gateway.store.journal import Ended, Journal
 from gateway.store.lane import Lanes
 from gateway.store.reports import Grouping, Only, Point, Report, Sums, total
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.tally import Count, uncounted
 from gateway.store.turns import DROP_S, FILL_S, Done, take_turn
 from gateway.store.windows import Span
@@ -296,8 +296,8 @@ class Ledger:
         if not self._failing:
             self._failing = True
             self.count("store_failures", "usage")
-            reason = f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
-            self._logger.error("the ledger cannot be filled; the journals are kept until it can", reason=reason)
+            said = "the ledger cannot be filled; the journals are kept until it can"
+            self._logger.error(said, reason=reason_of(error))
 
     def _tell_journal(self) -> None:
         problem = self.journal.problem

@@ -41,7 +41,7 @@ from gateway.registry import import_path
 from gateway.store import FILE
 from gateway.store.folder import is_there
 from gateway.store.lane import Lanes
-from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed
+from gateway.store.stored import ChainBroken, ChainTooLong, KeyProblem, StoredResponse, StoreFailed, reason_of
 from gateway.store.tally import Count, uncounted
 
 if TYPE_CHECKING:
@@ -449,9 +449,7 @@ class Threads:
         if not self._failing:
             self._failing = True
             self.count("store_failures", "responses")
-            reason = (
-                f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error) or "it takes too long"
-            )
+            reason = reason_of(error) or "it takes too long"
             self._logger.warning("the store of responses fails; they are not kept", reason=reason)
 
 

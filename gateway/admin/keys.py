@@ -26,7 +26,7 @@ from gateway.config.sources import Text
 from gateway.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable, UnsupportedMediaType
 from gateway.keyring import Keyring, KeyRow
 from gateway.services import Services
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 
 __all__ = ["CallerKeys", "plain", "table_of"]
 
@@ -121,8 +121,7 @@ class CallerKeys:
         return Response(status_code=204)
 
     def _failed(self, error: Exception) -> StoreUnavailable:
-        reason = f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
-        self._logger.error("the keys cannot be written", reason=reason)
+        self._logger.error("the keys cannot be written", reason=reason_of(error))
         return StoreUnavailable(_FAILS)
 
 

@@ -24,7 +24,7 @@ from gateway.store.credentials import CredentialStore, StoredModels
 from gateway.store.hearsay import Hearsay
 from gateway.store.known import Change, StoredCredential, changed
 from gateway.store.lane import heard
-from gateway.store.stored import KeyProblem, StoreFailed
+from gateway.store.stored import KeyProblem, StoreFailed, reason_of
 from gateway.store.tally import Count, uncounted
 from gateway.store.troubles import is_back, is_first
 from gateway.store.watch import Watch
@@ -399,8 +399,7 @@ class Keeper:
             self._count(*_FAILS)
             if not is_first(self._away, self):
                 return
-            said = str(error) or "it does not answer"
-            reason = f"store.encryption_key {said}" if isinstance(error, KeyProblem) else said
+            reason = reason_of(error) or "it does not answer"
             self._logger.error(
                 "the credential store fails; its changes stay in memory", store=self._store.place, reason=reason
             )

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "NewerTables", "StoreFailed", "StoredResponse"]
+__all__ = ["ChainBroken", "ChainTooLong", "KeyProblem", "NewerTables", "StoreFailed", "StoredResponse", "reason_of"]
 
 
 class StoredResponse(Struct, frozen=True, kw_only=True):
@@ -50,3 +50,8 @@ class ChainBroken(Exception):
 
 class ChainTooLong(Exception):
     """A conversation has more responses or bytes than is allowed."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say for the log why a store fails; what is wrong with the keys is told of the key that gives them."""
+    return f"store.encryption_key {error}" if isinstance(error, KeyProblem) else str(error)
