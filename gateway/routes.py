@@ -32,6 +32,7 @@ __all__ = [
     "DIALECTS",
     "EMBEDDINGS",
     "MAKING",
+    "PATHS",
     "DialectName",
     "Operation",
     "Route",
@@ -59,6 +60,12 @@ Operation = Literal[
 Streaming = Literal["", "sse", "array"]
 
 DIALECTS: Final[tuple[DialectName, ...]] = get_args(DialectName)
+PATHS: Final[Mapping[DialectName, str]] = {  # where a model is asked
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/{model}:{method}",
+}
 MAKING: Final[frozenset[Operation]] = frozenset({"embeddings", "images"})  # asked for and answered in OpenAI's words
 # what limits on requests count, and the ledger has rows of: neither model lists nor token counts
 COUNTED: Final[frozenset[Operation]] = frozenset[Operation]({"chat", "native", "none"}) | MAKING

@@ -26,7 +26,7 @@ from gateway.config import secrets_of
 from gateway.context import Principal, attach
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.redact import Hider
-from gateway.routes import DIALECTS
+from gateway.routes import DIALECTS, PATHS
 from gateway.services import Services
 
 __all__ = ["OPERATOR", "Playground"]
@@ -141,18 +141,19 @@ def _ask(form: Mapping[str, str]) -> _Ask:
     if not model or not prompt.strip():
         raise InvalidRequest("say which model, and a prompt", param="prompt" if model else "model")
     stream = bool(form.get("stream"))
+    method = "streamGenerateContent" if stream else "generateContent"
+    path = PATHS[dialect].format(model=quote(model, safe="/"), method=method)
     if dialect == "gemini":
-        path = f"/v1beta/models/{quote(model, safe='/')}:{'streamGenerateContent' if stream else 'generateContent'}"
         contents = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
         return _Ask(path, "alt=sse" if stream else "", _encode(contents))
     said = [{"role": "user", "content": prompt}]
     if dialect == "anthropic":
         fields = {"model": model, "max_tokens": _MAX_TOKENS, "messages": said, "stream": stream}
-        return _Ask("/v1/messages", "", _encode(fields))
+        return _Ask(path, "", _encode(fields))
     if dialect == "openai-responses":
-        return _Ask("/v1/responses", "", _encode({"model": model, "input": prompt, "stream": stream, "store": False}))
+        return _Ask(path, "", _encode({"model": model, "input": prompt, "stream": stream, "store": False}))
     usage = {"stream_options": {"include_usage": True}} if stream else {}
-    return _Ask("/v1/chat/completions", "", _encode({"model": model, "messages": said, "stream": stream, **usage}))
+    return _Ask(path, "", _encode({"model": model, "messages": said, "stream": stream, **usage}))
 
 
 def _scope(outer: Scope, ask: _Ask) -> Scope:

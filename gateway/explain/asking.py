@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from gateway.config.problems import did_you_mean
 from gateway.explain.signs import Fields, detected
-from gateway.routes import DIALECTS, DialectName
+from gateway.routes import DIALECTS, PATHS, DialectName
 
 __all__ = ["Asking", "read_dialect", "recorded", "smallest"]
 
@@ -22,12 +22,6 @@ _SMALLEST: Final[dict[DialectName, Fields]] = {
     "anthropic": _MESSAGES,
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
 }
-_PATHS: Final[dict[DialectName, str]] = {
-    "openai-chat": "/v1/chat/completions",
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-}
-
 _RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -68,7 +62,8 @@ def recorded(data: bytes, model: str, dialect: DialectName | None) -> Asking:
 
 
 def _asking(dialect: DialectName, why: str, model: str, fields: Fields, body: bytes) -> Asking:
-    path = _PATHS.get(dialect) or f"/v1beta/models/{quote(model.removeprefix('models/'), safe='')}:generateContent"
+    name = quote(model.removeprefix("models/"), safe="")
+    path = PATHS[dialect].format(model=name, method="generateContent")
     if model and dialect != "gemini":
         body = _renamed(body, model)
     named = model or str(fields.get("model") or "")

@@ -37,7 +37,7 @@ from gateway.refusal import codec, dialect_of, refuse
 from gateway.relay import Relay
 from gateway.replay.transport import RecordedTime, RecordedTransport
 from gateway.resolution import Resolution, Resolver
-from gateway.routes import DialectName, match
+from gateway.routes import PATHS, DialectName, match
 from gateway.services import Services
 from gateway.store.known import StoredTokens
 from gateway.upstream import Adapter, Pooling, Target
@@ -47,12 +47,6 @@ __all__ = ["Replayed", "differences", "replay"]
 _MADE_UP: Final = "replayed-credential"
 _KEYED: Final = frozenset({"gemini", "openai", "azure", "anthropic"})
 _YEAR_S: Final = 365 * 86_400.0
-_PATHS: Final[dict[DialectName, str]] = {
-    "openai-chat": "/v1/chat/completions",
-    "openai-responses": "/v1/responses",
-    "anthropic": "/v1/messages",
-    "gemini": "/v1beta/models/{model}:{method}",
-}
 _REFUSED: Final = frozenset({401, 403})
 _LEFT: Final = frozenset({"client_closed", "cancelled"})
 _SHOWN: Final = 60
@@ -192,7 +186,7 @@ def _turn(context: RequestContext, dialect: DialectName) -> None:
     request = context.request
     assert request is not None, "protocol has read it"
     method = "streamGenerateContent" if request.stream else "generateContent"
-    path = _PATHS[dialect].format(model=request.model, method=method)
+    path = PATHS[dialect].format(model=request.model, method=method)
     context.route = match("POST", path, {}, b"alt=sse")
     error = refusal(request, dialect)
     if error is not None:
