@@ -86,8 +86,7 @@ def _repeats(path: KeyPath) -> bool:
 def _repeated(items: tuple[object, ...], path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     for index, item in enumerate(items):
         if isinstance(item, Limit):
-            key = f"{item.resource}_per_{item.window}" if item.window else item.resource
-            yield (*path, key), item.amount
+            yield (*path, item.key), item.amount
         else:
             yield from _leaves(item, (*path, index))
 
