@@ -108,7 +108,7 @@ def undo(settings: Settings) -> str:
         restored = _edited(settings, now, {path: _at(old, path) for path in settings.values})
         same = _meaning(settings, restored, settings.file) == _meaning(settings, before, backup)
         _put_back(settings.file, before if same else restored)
-    backup.unlink()
+    _take_away(backup)
     return "is as it was before" if same else "keeps what was changed since, without the gateway's values"
 
 
@@ -116,7 +116,7 @@ def _put_back(file: Path, text: str) -> None:
     if text:
         _write(file, text, file)
     else:
-        file.unlink()
+        _take_away(file)
 
 
 # the forms
@@ -277,6 +277,13 @@ def _write(file: Path, text: str, like: Path) -> None:
             raise
     except OSError as error:
         raise ConfigError([Problem(str(file), None, f"cannot be written: {error.strerror}")]) from None
+
+
+def _take_away(file: Path) -> None:
+    try:
+        file.unlink()
+    except OSError as error:
+        raise ConfigError([Problem(str(file), None, f"cannot be taken away: {error.strerror}")]) from None
 
 
 def _open_to_those_of(like: Path, new: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tomllib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 from dotenv import dotenv_values
 
+from gateway.cli.connect_files import Settings, apply, change, undo
+from gateway.config import ConfigError
 from tests.disk import full_disk
 from tests.gateway.cli.conftest import Run
 
@@ -132,6 +135,22 @@ def test_no_file_is_written_when_one_cannot_be(run: Run, home: Path) -> None:
     (home / ".claude.json").write_text("[]")
     assert run("connect", "claude-code", "--apply").code == 2
     assert files(home) == {".claude.json": "[]"}
+
+
+class Held(PosixPath):
+    """A file in a folder that cannot be written."""
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_file_that_cannot_be_taken_away_is_told(home: Path) -> None:
+    settings = Settings(file=Held(home / ".env"), form="env", values={("OPENAI_API_KEY",): KEY})
+    planned = change(settings)
+    assert planned is not None
+    apply(planned)
+    with pytest.raises(ConfigError, match=r"\.env: cannot be taken away: Permission denied"):
+        undo(settings)
 
 
 def test_codex_keeps_its_comments(run: Run, home: Path) -> None:
