@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway import ir
 from gateway.adapters.amendments import Write
@@ -31,6 +31,7 @@ from gateway.config import AnthropicConfig, Loaded
 from gateway.dialects.anthropic.outbound_models import Abilities, read_page
 from gateway.dialects.anthropic.outbound_parts import fetched
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
 from gateway.redact import Secret
@@ -54,7 +55,6 @@ class _Count(Struct):
 
 _COUNT: Final = msgspec.json.Decoder(_Count)
 _DATED: Final = re.compile(r"(claude-[a-z]+-\d+-\d+)-20\d{6}")  # listed so, and served without the date, too
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -168,5 +168,5 @@ def _aliases(names: Iterable[str]) -> dict[str, str]:
 
 def counted(written: AnthropicWritten) -> dict[str, object]:
     """Give what is to be counted of a request."""
-    fields: Mapping[str, object] = _FIELDS.decode(written.native) if written.native is not None else written.body
+    fields: Mapping[str, object] = FIELDS.decode(written.native) if written.native is not None else written.body
     return {name: value for name, value in fields.items() if name in _COUNTED}

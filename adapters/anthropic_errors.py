@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, Rule, Rules, of_service
 from gateway.dialects.anthropic.outbound_errors import read_details, read_error
+from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
     ModelNotFound,
@@ -166,20 +167,13 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
 
 def is_error(payload: bytes) -> bool:
     """Tell whether what came under status 200 is an error."""
-    event = _read(payload)
+    event = read(payload, _EVENT)
     return event is not None and (event.type == "error" or event.error is not None)
-
-
-def _read(payload: bytes) -> _Event | None:
-    try:
-        return _EVENT.decode(payload)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _code(body: bytes) -> str:
     """Give the word for the cause that newer versions of the API have beside the type."""
-    event = _read(body)
+    event = read(body, _EVENT)
     details = event.error.details if event is not None and event.error is not None else None
     return (details.error_code if details is not None else None) or ""
 

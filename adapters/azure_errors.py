@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.adapters.failures import Causes, Failure, Rule, Rules
 from gateway.adapters.openai_errors import CAUSES, reader
 from gateway.adapters.openai_errors import RULES as OPENAI_RULES
+from gateway.dialects.raw import read
 from gateway.errors import UpstreamRateLimited
 
 __all__ = ["RULES", "read_failure"]
@@ -69,10 +70,8 @@ def read_failure(status: int, body: bytes, headers: Mapping[str, str], now: floa
 
 def _stopped(body: bytes) -> list[str]:
     """Name the filters that stopped a prompt."""
-    try:
-        error = _BODY.decode(body).error
-    except (ValueError, RecursionError):
-        return []
-    found = error.innererror.content_filter_result if error is not None and error.innererror is not None else None
+    given = read(body, _BODY)
+    inner = given.error.innererror if given is not None and given.error is not None else None
+    found = inner.content_filter_result if inner is not None else None
     named = ((name, one) for name, one in (found or {}).items() if one.filtered)
     return [f"{name} {one.severity}" if one.severity else name for name, one in named]

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialects.gemini.errors import Details, read_details, without
+from gateway.dialects.raw import read
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed, UpstreamTimeout, UpstreamUnavailable
 from gateway.transport import Broken, ConnectFailed, FirstByteTimeout, TransportError
 
@@ -289,10 +290,8 @@ def own_words(body: bytes) -> dict[str, object]:
 
     `details` is an object at Anthropic only.
     """
-    try:
-        found = _BODY.decode(body).error
-    except (ValueError, RecursionError):
-        return {}
+    given = read(body, _BODY)
+    found = given.error if given is not None else {}
     words: dict[str, object] = {
         name: value for name, value in found.items() if name in _OWN and isinstance(value, str | int | None)
     }

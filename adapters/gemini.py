@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import ir
@@ -35,6 +35,7 @@ from gateway.config import GeminiConfig, Loaded
 from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
+from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
 from gateway.upstream import Call, Journey, Making, ModelInfo, NativeAnswer, NativeCall
@@ -53,7 +54,6 @@ class _Count(Struct, rename="camel"):
 
 
 _COUNT: Final = msgspec.json.Decoder(_Count, strict=False)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -140,7 +140,7 @@ class GeminiAPI(KeyedUpstream):
         native = request.native if request.native is not None and request.native.dialect == "gemini" else None
         lacks = self._backend.lacks.of(request)
         written = self._write(request if native is not None else replace(request, native=None), lacks)
-        prompt = written.body if written.native is None else _FIELDS.decode(written.native)
+        prompt = written.body if written.native is None else FIELDS.decode(written.native)
         body = {"generateContentRequest": {**prompt, "model": f"models/{request.model}"}}
         key = self._backend.owners.of(named_in(bytes(native.body))) if native is not None else None
         path = f"{model_path(request.model)}:countTokens"

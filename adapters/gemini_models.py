@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.dialects.raw import require
 from gateway.upstream import ModelInfo
 
 __all__ = ["SHIPPED", "Page", "read_page"]
@@ -68,10 +69,7 @@ _PAGE: Final = msgspec.json.Decoder(_Page, strict=False)
 
 def read_page(body: bytes) -> Page:
     """Read one page of the list; ValueError."""
-    try:
-        page = _PAGE.decode(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    page = require(body, _PAGE)
     models = (_info(listed) for listed in page.models or () if listed.name)
     return Page({info.id: info for info in models}, page.next_page_token or "")
 

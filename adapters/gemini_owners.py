@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.adapters.credential import Credential
+from gateway.dialects.raw import read
 
 __all__ = ["Owners", "made_by", "named_in", "referred_to", "refers"]
 
@@ -79,8 +80,7 @@ def refers(body: bytes) -> bool:
 
 def made_by(answer: bytes) -> str:
     """Name what an answer says was made; "" for nothing."""
-    try:
-        made = _MADE.decode(answer)
-    except (ValueError, RecursionError):
+    made = read(answer, _MADE)
+    if made is None:
         return ""
     return made.file.name if made.file is not None else made.name

@@ -9,6 +9,7 @@ from gateway import ir
 from gateway.adapters.amendments import Write, Written
 from gateway.adapters.failures import Cause, Failure, unreachable
 from gateway.dialects.outbound import latest
+from gateway.dialects.raw import read
 from gateway.errors import UpstreamMalformed
 from gateway.sse import Decoder, EventTooLarge
 from gateway.transport import Response, TransportError
@@ -38,10 +39,8 @@ _COUNTING: Final = msgspec.json.Decoder(_Counting)
 
 def read_usage(document: bytes | str) -> ir.Usage | None:
     """Read what an answer, or an event of it, says of tokens; None when it says nothing."""
-    try:
-        counted = _COUNTING.decode(document).usage
-    except (ValueError, RecursionError):
-        return None
+    counting = read(document, _COUNTING)
+    counted = counting.usage if counting is not None else None
     if counted is None:
         return None
     given = latest(counted.prompt_tokens, latest(counted.input_tokens, 0))

@@ -17,6 +17,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.adapters.failures import KEYED, STATUSES, Cause, Causes, Failure, ReadFailure, Rule, Rules, of_service
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error, unwrapped
 from gateway.dialects.outbound import IDENTITY
+from gateway.dialects.raw import read
 from gateway.errors import ModelNotFound, NotFound, UpstreamRejected, UpstreamUnavailable
 from gateway.redact import redact
 
@@ -226,9 +227,8 @@ def without_key(failure: Failure, key: str) -> Failure:
 def _within(payload: bytes) -> bytes | None:
     """Give the error that an event of either API carries, or a choice; None when there is none."""
     payload = unwrapped(payload)
-    try:
-        event = _EVENT.decode(payload)
-    except (ValueError, RecursionError):
+    event = read(payload, _EVENT)
+    if event is None:
         return None
     if event.error not in _NOTHING:
         return payload

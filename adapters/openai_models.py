@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialects.outbound import MaxTokensField
+from gateway.dialects.raw import require
 from gateway.upstream import ModelInfo
 
 __all__ = ["SHIPPED", "describe", "described", "limit_field", "read_list"]
@@ -109,10 +110,7 @@ _BARE: Final = msgspec.json.Decoder(list[_Listed], strict=False)
 
 def read_list(body: bytes, *, official: bool) -> dict[str, ModelInfo]:
     """Read the list of a server; ValueError. Some give it without the object around it."""
-    try:
-        listed = _BARE.decode(body) if body.lstrip()[:1] == b"[" else _LIST.decode(body).data or []
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    listed = require(body, _BARE) if body.lstrip()[:1] == b"[" else require(body, _LIST).data or []
     if official:
         return {one.id: describe(one.id) for one in listed if one.id and not _OTHERS.search(one.id)}
     return {one.id: _info(one) for one in listed if one.id}

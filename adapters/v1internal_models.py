@@ -5,20 +5,18 @@ retrieveUserQuota      {"buckets": [{"modelId", "remainingFraction", "resetTime"
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from gateway.adapters.model_list import Catalogue
 from gateway.dialects.gemini.wire import epoch
+from gateway.dialects.raw import read, require
 from gateway.store.known import Quota
 from gateway.upstream import ModelInfo
 
 __all__ = ["SHIPPED", "read_bucket_models", "read_buckets", "read_models", "read_quota"]
-
-_T = TypeVar("_T")
 
 _INTERNAL: Final = ("chat_", "tab_")
 
@@ -105,7 +103,7 @@ _BUCKETS: Final = msgspec.json.Decoder(_Buckets, strict=False)
 
 def read_models(body: bytes) -> Catalogue:
     """Read the answer to fetchAvailableModels without what is only for Google's own clients; ValueError."""
-    available = _read(_AVAILABLE, body)
+    available = require(body, _AVAILABLE)
     shown = {name: _info(name, listed) for name, listed in _known(available).items() if _is_public(name, listed)}
     renamed = {old: new.new_model_id for old, new in (available.deprecated_model_ids or {}).items() if new.new_model_id}
     return Catalogue(shown, renamed)
@@ -113,7 +111,7 @@ def read_models(body: bytes) -> Catalogue:
 
 def read_quota(body: bytes, now: float) -> dict[str, Quota]:
     """Read from the same answer what is left for each model; ValueError."""
-    listed = _known(_read(_AVAILABLE, body)).items()
+    listed = _known(require(body, _AVAILABLE)).items()
     given = {name: _quota(one.quota_info, now) for name, one in listed if one.quota_info is not None}
     return {name: quota for name, quota in given.items() if quota is not None}
 
@@ -121,7 +119,7 @@ def read_quota(body: bytes, now: float) -> dict[str, Quota]:
 def read_buckets(body: bytes, now: float) -> dict[str, Quota]:
     """Read the answer to retrieveUserQuota; ValueError. Of several limits of a model the one with the least left."""
     found: dict[str, Quota] = {}
-    for bucket in _read(_BUCKETS, body).buckets:
+    for bucket in require(body, _BUCKETS).buckets:
         quota = _quota(bucket, now)
         if bucket.model_id and quota is not None:
             known = found.get(bucket.model_id)
@@ -131,7 +129,7 @@ def read_buckets(body: bytes, now: float) -> dict[str, Quota]:
 
 def read_bucket_models(body: bytes) -> Catalogue:
     """Read from the same answer which models there are, as it is the other client's only list; ValueError."""
-    names = [bucket.model_id for bucket in _read(_BUCKETS, body).buckets if bucket.model_id]
+    names = [bucket.model_id for bucket in require(body, _BUCKETS).buckets if bucket.model_id]
     models = {name: SHIPPED.get(name) or ModelInfo(id=name) for name in names if not name.startswith(_INTERNAL)}
     if not models:
         raise ValueError("it names no models")
@@ -146,19 +144,10 @@ def _quota(left: _Left, now: float) -> Quota | None:
     return Quota.of(min(max(left.remaining_fraction or 0.0, 0.0), 1.0), reset_at, now)
 
 
-def _read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
-    try:
-        return decoder.decode(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
 def _known(available: _Available) -> dict[str, _Listed]:
     """Give the models that can be read: one of a new form says nothing of the others."""
-    found: dict[str, _Listed] = {}
-    for name, raw in available.models.items():
-        with suppress(ValueError, RecursionError):
-            found[name] = _LISTED.decode(raw)
+    given = ((name, read(raw, _LISTED)) for name, raw in available.models.items())
+    found = {name: listed for name, listed in given if listed is not None}
     if available.models and not found:
         raise ValueError("none of its models can be read")
     return found

@@ -17,15 +17,12 @@ from gateway.dialects.gemini.edits_parts import PARTS
 from gateway.dialects.gemini.edits_services import SERVICES
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.gemini.request import Written
+from gateway.dialects.raw import FIELDS, MANY, RAWS, Fields
 
 __all__ = ["pass_through", "with_session"]
 
-_Fields = dict[str, Raw]
-_Contents = list[_Fields]
+_Contents = list[Fields]
 
-_FIELDS: Final = msgspec.json.Decoder(_Fields)
-_MANY: Final = msgspec.json.Decoder(list[_Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 _SEARCH: Final = ("web_search",)
@@ -64,7 +61,7 @@ _MENDS: Final[tuple[Callable[[_Contents], _Contents], ...]] = (_voiced, _filled,
 def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str]) -> Written:
     """Take a caller's request as it is, but for the edits of its dialect."""
     taken = pass_on(request, native.body, refused, SERVICES, FORMAT, PARTS)
-    fields = _FIELDS.decode(taken.body)
+    fields = FIELDS.decode(taken.body)
     kept = {name: value for name, value in fields.items() if name not in _UNKNOWN}
     kept["contents"] = _mended(fields["contents"])
     same = len(kept) == len(fields) and kept["contents"] is fields["contents"]
@@ -83,20 +80,20 @@ def pass_through(request: ir.Request, native: ir.Native, refused: Collection[str
 
 def with_session(body: Raw, name: str, session: str) -> Raw:
     """Add the session of the conversation, unless the caller named its own."""
-    if any(known in _FIELDS.decode(body) for known in _SESSIONS):
+    if any(known in FIELDS.decode(body) for known in _SESSIONS):
         return body
     return Raw(b'%b,"%b":%b}' % (bytes(body)[:-1], name.encode(), _encode(session)))
 
 
 def _mended(contents: Raw) -> Raw:
-    given = said = _MANY.decode(contents) if bytes(contents).startswith(b"[") else [_FIELDS.decode(contents)]
+    given = said = MANY.decode(contents) if bytes(contents).startswith(b"[") else [FIELDS.decode(contents)]
     for mend in _MENDS:
         said = mend(said)
     return contents if said == given else Raw(_encode(said))
 
 
 def _parts(parts: Raw) -> list[Raw]:
-    return _RAWS.decode(parts) if bytes(parts).startswith(b"[") else [parts]
+    return RAWS.decode(parts) if bytes(parts).startswith(b"[") else [parts]
 
 
 def _searching(request: ir.Request) -> dict[str, object]:

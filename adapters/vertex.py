@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 from structlog.typing import FilteringBoundLogger
 
 from gateway import ir
@@ -43,6 +43,7 @@ from gateway.dialects.gemini.edits_vertex import pass_on
 from gateway.dialects.gemini.request import GeminiTarget, Written, write_request
 from gateway.dialects.gemini.schema import SchemaCache
 from gateway.dialects.gemini.vertex import fetched
+from gateway.dialects.raw import FIELDS
 from gateway.errors import GatewayError
 from gateway.logs import logger_for
 from gateway.store.known import Change
@@ -61,7 +62,6 @@ class _Count(Struct):
 
 
 _COUNT: Final = msgspec.json.Decoder(_Count, strict=False)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -212,7 +212,7 @@ class Vertex(PooledUpstream[DefaultCredential]):
 
     async def _count(self, request: ir.Request) -> int | None:
         written = self._write(request, self._backend.lacks.of(request))
-        prompt = _FIELDS.decode(written.native) if written.native is not None else written.body
+        prompt = FIELDS.decode(written.native) if written.native is not None else written.body
         body = _encode({name: value for name, value in prompt.items() if name in _COUNTED})
         answer = await self._ask(request.model, "countTokens", body)
         return None if answer is None else _COUNT.decode(answer).total_tokens or None

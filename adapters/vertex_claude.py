@@ -22,6 +22,7 @@ from gateway.adapters.vertex_place import Place
 from gateway.dialects.anthropic.edits import ENVELOPE
 from gateway.dialects.anthropic.outbound_errors import read_details
 from gateway.dialects.anthropic.outbound_request import AnthropicWritten
+from gateway.dialects.raw import FIELDS
 from gateway.errors import InvalidRequest
 from gateway.upstream import Answer, Call, Edit
 
@@ -56,7 +57,6 @@ _BETAS: Final = (
     "tool-search-tool-",
     "web-search-",
 )
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -124,7 +124,7 @@ class ClaudeJourney(AnthropicJourney[DefaultCredential]):
     def body(self) -> Raw:
         """Give the body of the next call, which names its betas itself."""
         written = self._draft.written
-        given = written.body if written.native is None else _FIELDS.decode(written.native)
+        given = written.body if written.native is None else FIELDS.decode(written.native)
         betas = self._betas()
         named = {"anthropic_beta": betas} if betas else {}
         return Raw(_encode({**self._backend.door.body(given), **named}))

@@ -20,9 +20,9 @@ from starlette.types import Receive, Send
 from gateway import ir
 from gateway.context import RequestContext
 from gateway.dialects import Answering, WholePassage
-from gateway.dialects.edits import read
 from gateway.dialects.openai_responses import OpenAIResponses
 from gateway.dialects.openai_responses.outbound_wire import MAKING, read_response
+from gateway.dialects.raw import read
 from gateway.errors import (
     GatewayError,
     InvalidRequest,

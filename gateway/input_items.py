@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.edits import read
+from gateway.dialects.raw import read
 from gateway.errors import InvalidRequest
 
 __all__ = ["item_of", "write_items"]

@@ -24,8 +24,8 @@ from gateway.clock import Clock
 from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
-from gateway.dialects.edits import read
 from gateway.dialects.openai_responses.answer import ITEM_ID
+from gateway.dialects.raw import read
 from gateway.errors import (
     ContextTooLong,
     InvalidRequest,

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.raw import FIELDS, RAWS
 from gateway.errors import InvalidRequest
 from gateway.sse import sound
 
@@ -23,8 +24,6 @@ _T = TypeVar("_T")
 _EMPTY: Final = Raw(b"{}")
 _LOOKS: Final = 8  # a text within the answer of a Gemini tool stands that deep
 _RAW: Final = msgspec.json.Decoder(Raw)
-_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
-_ELEMENTS: Final = msgspec.json.Decoder(list[Raw])
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AT: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
@@ -102,9 +101,9 @@ def _deeper(value: bytes, levels: int, looks: int = _LOOKS) -> bool:
         return _nested_deeper(value, levels)
     start = value.lstrip()[:1]
     if start == b"{":
-        inner: Iterable[Raw] = _MEMBERS.decode(value).values()
+        inner: Iterable[Raw] = FIELDS.decode(value).values()
     elif start == b"[":
-        inner = _ELEMENTS.decode(value)
+        inner = RAWS.decode(value)
     else:
         return False
     return any(_deeper(bytes(one), levels - 1, looks - 1) for one in inner)

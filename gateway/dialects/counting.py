@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gateway import ir
+from gateway.dialects.raw import TEXT, read
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 
 from .content import decode
-from .edits import read
 
 __all__ = ["read_uncertain"]
 
@@ -22,7 +21,6 @@ _SAID: Final[Mapping[str, frozenset[str]]] = {
     "gemini": frozenset({"contents", "generateContentRequest", "generate_content_request"}),
 }
 _NOTHING: Final[frozenset[str]] = frozenset()
-_MODEL: Final = msgspec.json.Decoder(str)
 
 
 def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Request:
@@ -31,7 +29,7 @@ def read_uncertain(body: bytes, route: Route, refusal: InvalidRequest) -> ir.Req
     if _SAID.get(route.dialect, _NOTHING).isdisjoint(fields):
         raise refusal
     return ir.Request(
-        model=route.model or read(fields.get("model", Raw(b"null")), _MODEL) or "",
+        model=route.model or read(fields.get("model", Raw(b"null")), TEXT) or "",
         turns=(),
         dialect=route.dialect,
         native=ir.Native(dialect=route.dialect, body=Raw(body.strip()), refusal=refusal),

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from gateway import ir
 from gateway.dialects import Answering
 from gateway.dialects.place import is_null
+from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
 from gateway.upstream import Edit
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "Applied",
     "Edit",
     "Edited",
-    "Fields",
     "ReplyEdit",
     "RequestEdit",
     "Words",
@@ -39,7 +39,6 @@ __all__ = [
     "mask_message",
     "masking",
     "mended",
-    "read",
     "renamed",
     "repeats",
     "table_of",
@@ -51,12 +50,8 @@ _R = TypeVar("_R")
 _Target = TypeVar("_Target")
 _Target_co = TypeVar("_Target_co", covariant=True)
 
-Fields = dict[str, Raw]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
 _encode: Final = msgspec.json.Encoder().encode
-_TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = Raw(b"null")
 _QUOTE: Final = b'"'
 
@@ -87,14 +82,14 @@ class Words(Generic[_Target_co]):
 
     def get(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         """Read a member; None when it is absent or something else."""
-        return read(self.fields.get(name, _NULL), decoder)
+        return read(self.fields.get(name, UNSET), decoder)
 
     def many(self, name: str) -> list[Fields]:
         """Read a member that is a list of objects; [] when it is something else."""
         raw = self.fields.get(name, _NULL)
         known = self._read.get(name)
         if known is None or known[0] is not raw:
-            known = self._read[name] = (raw, read(raw, _MANY) or [])
+            known = self._read[name] = (raw, read(raw, MANY) or [])
         return known[1]
 
     def put(self, name: str, value: object) -> None:
@@ -169,7 +164,7 @@ class Edited(Struct, frozen=True):
 
 def edited(request: ir.Request, body: Raw, target: _Target, table: Sequence[RequestEdit[_Target]]) -> Edited:
     """Take a caller's own words for one upstream."""
-    words = Words(_FIELDS.decode(body), request, target)
+    words = Words(FIELDS.decode(body), request, target)
     applied: list[Edit] = [ONCE] if repeats(body, words.fields) else []
     for edit in table:
         words.changed = False
@@ -195,14 +190,6 @@ def table_of(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     return tuple(Edit(name=edit.name, why=edit.why, on=edit.on) for edit in edits)
 
 
-def read(raw: Raw, decoder: msgspec.json.Decoder[_T]) -> _T | None:
-    """Read a value; None when it is something else."""
-    try:
-        return decoder.decode(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 class _Named(Protocol):
     @property
     def model(self) -> str: ...
@@ -210,7 +197,7 @@ class _Named(Protocol):
 
 def take_model(words: Words[_Named]) -> None:
     """Write the upstream's name of the model."""
-    if words.get("model", _TEXT) != words.target.model:
+    if words.get("model", TEXT) != words.target.model:
         words.put("model", words.target.model)
 
 
@@ -251,10 +238,10 @@ def mask_message(hide: Callable[[str], str], *within: str) -> Callable[[Fields, 
         if name not in fields:
             return fields
         if names:
-            members = read(fields[name], _FIELDS)
+            members = read(fields[name], FIELDS)
             inner = None if members is None else masked(members, names[1:])
             return fields if inner is members or inner is None else {**fields, name: Raw(_encode(inner))}
-        text = read(fields[name], _TEXT)
+        text = read(fields[name], TEXT)
         told = None if text is None else hide(text)
         return fields if told is None or told == text else {**fields, name: Raw(_encode(told))}
 
@@ -270,7 +257,7 @@ def echo_model(name: str, within: str = "") -> Callable[[Fields, Answering], Fie
         return {**fields, name: Raw(_encode(answering.model))}
 
     def inner(fields: Fields, answering: Answering) -> Fields:
-        members = read(fields[within], _FIELDS) if within in fields else None
+        members = read(fields[within], FIELDS) if within in fields else None
         if members is None or name not in members:
             return fields
         return {**fields, within: Raw(_encode(outer(members, answering)))}

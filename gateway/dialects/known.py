@@ -14,7 +14,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType, inspect
 from msgspec.json import Decoder
 
 from gateway.dialects.content import decode
-from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import FIELDS, RAWS
 from gateway.errors import InvalidRequest
 
 __all__ = ["Closed", "decode_known", "decode_open", "read_known", "read_outline"]
@@ -24,7 +25,6 @@ _S = TypeVar("_S", bound=Struct)
 _Members = Mapping[str, "_Plan | None"]
 
 _STOPPED: Final = "contains unknown field"
-_ITEMS: Final = Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -109,7 +109,7 @@ def _pruned(raw: Raw, plan: _Plan, place: Place) -> Raw:
         return _pruned_object(raw, plan, place)
     if start != b"[" or plan.items is None:
         return raw
-    given = _ITEMS.decode(raw)
+    given = RAWS.decode(raw)
     kept = [_pruned(one, plan.items, place.item(index)) for index, one in enumerate(given)]
     return _joined(raw, given, kept)
 

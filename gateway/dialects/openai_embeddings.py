@@ -12,7 +12,8 @@ from msgspec import Meta, Raw, Struct
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.dialects.place import FIELDS, Place
+from gateway.dialects.place import Place
+from gateway.dialects.raw import FIELDS, RAWS, TEXT
 from gateway.errors import InvalidRequest
 
 __all__ = ["Texts", "Vector", "of_length_one", "read_texts", "write_vectors"]
@@ -21,8 +22,6 @@ Vector: TypeAlias = Sequence[float]
 
 _MOST: Final = 2048  # as at OpenAI
 _KNOWN: Final = frozenset({"model", "input", "dimensions", "encoding_format"})
-_TEXT: Final = msgspec.json.Decoder(str)
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -56,7 +55,7 @@ def read_texts(body: bytes) -> Texts:
 
 def _texts(raw: Raw) -> tuple[str, ...]:
     many = bytes(raw).lstrip()[:1] == b"["
-    items = _RAWS.decode(raw) if many else [raw]
+    items = RAWS.decode(raw) if many else [raw]
     if not 1 <= len(items) <= _MOST:
         raise InvalidRequest(f"input: takes 1 to {_MOST} texts", param="input")
     return tuple(_text(item, f"input[{index}]" if many else "input") for index, item in enumerate(items))
@@ -64,7 +63,7 @@ def _texts(raw: Raw) -> tuple[str, ...]:
 
 def _text(raw: Raw, path: str) -> str:
     try:
-        text = _TEXT.decode(raw)
+        text = TEXT.decode(raw)
     except msgspec.ValidationError:
         reason = "tokens are those of OpenAI's own models, this upstream takes text"
         tokens = bytes(raw).lstrip()[:1] in b"[-0123456789"

@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 
 from gateway import ir
 from gateway.dialects.content import decode
-from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import FIELDS
 from gateway.errors import InvalidRequest
 from gateway.sse import event
 

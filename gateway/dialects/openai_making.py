@@ -9,6 +9,7 @@ from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.edits import repeats
 from gateway.dialects.openai_chat.errors import write_error
+from gateway.dialects.raw import FIELDS, TEXT
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed
 from gateway.sse import event, json_line
 
@@ -17,8 +18,6 @@ __all__ = ["NATIVE", "broken", "check_answer", "read_making", "renamed"]
 NATIVE: Final = "openai"
 
 _encode: Final = msgspec.json.Encoder().encode
-_MODEL: Final = msgspec.json.Decoder(str)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _NULL: Final = Raw(b"null")
 _TRUE: Final = Raw(b"true")
 _ERROR: Final = "error"
@@ -39,7 +38,7 @@ def _named(raw: Raw) -> str:
     if raw == _NULL:
         return ""
     try:
-        return _MODEL.decode(raw)
+        return TEXT.decode(raw)
     except msgspec.ValidationError:
         raise InvalidRequest("model: expected a string", param="model") from None
 
@@ -49,7 +48,7 @@ def renamed(document: bytes, model: str, *, added: bool = False) -> bytes:
 
     A document that needs no change stays byte for byte as it is; one in which a name stands twice is written anew.
     """
-    fields, name = _FIELDS.decode(document), Raw(_encode(model))
+    fields, name = FIELDS.decode(document), Raw(_encode(model))
     after = fields | {"model": name} if added or "model" in fields else fields
     return document if after == fields and not repeats(Raw(document), fields) else _encode(after)
 
@@ -57,12 +56,12 @@ def renamed(document: bytes, model: str, *, added: bool = False) -> bytes:
 def check_answer(document: bytes) -> None:
     """Raise UpstreamMalformed for an answer that is no JSON object."""
     try:
-        _FIELDS.decode(document)
+        FIELDS.decode(document)
     except (ValueError, RecursionError) as error:
         raise UpstreamMalformed(f"the upstream's answer cannot be read: {error}") from None
 
 
 def broken(error: GatewayError) -> bytes:
     """Write the error that ends a stream of pictures."""
-    told = {"type": _ERROR, **_FIELDS.decode(write_error(error)[1])}
+    told = {"type": _ERROR, **FIELDS.decode(write_error(error)[1])}
     return event(json_line(_encode(told)), _ERROR.encode())

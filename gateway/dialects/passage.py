@@ -13,17 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.edits import ReplyEdit, read
+from gateway.dialects.edits import ReplyEdit
+from gateway.dialects.raw import FIELDS, read
 from gateway.errors import GatewayError, StreamBroken
 from gateway.sse import DONE, Halves, json_line, sound
 
 __all__ = ["Passage", "payloads"]
 
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 _EOL: Final = rb"(?:\r\n|\r(?!\n)|\n)"
@@ -175,9 +174,8 @@ class Passage:
         """Give an event's data after the edits; None: it is left out."""
         if not self._screen(data, self._answering):
             return data
-        try:
-            before = fields = _FIELDS.decode(data)
-        except (ValueError, RecursionError):
+        before = fields = read(data, FIELDS)
+        if fields is None:
             return data
         for apply, _ in self._edits:
             after = apply(fields, self._answering)
@@ -194,9 +192,8 @@ class Passage:
         edits = [apply for apply, whole in self._edits if whole]
         if not edits:
             return body
-        try:
-            before = fields = _FIELDS.decode(body)
-        except (ValueError, RecursionError):
+        before = fields = read(body, FIELDS)
+        if fields is None:
             return body
         for apply in edits:
             fields = apply(fields, self._answering) or fields
@@ -226,7 +223,7 @@ def _with_its_end(rest: bytes) -> bytes | None:
     """End a last event that the upstream has not ended, if it is one: clients pass over it."""
     whole = rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n")
     said = payloads(whole)
-    is_sound = all(one == DONE.encode() or read(Raw(one), _FIELDS) is not None for one in said)
+    is_sound = all(one == DONE.encode() or read(one, FIELDS) is not None for one in said)
     return whole if said and is_sound else None
 
 

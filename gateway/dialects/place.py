@@ -8,12 +8,12 @@ from msgspec.json import Decoder
 
 from gateway import ir
 from gateway.dialects.content import decode
+from gateway.dialects.raw import FIELDS, Fields
 from gateway.errors import InvalidRequest
 
-__all__ = ["ANY", "FIELDS", "Place", "is_null"]
+__all__ = ["ANY", "Place", "is_null"]
 
 ANY: Final[Decoder[object]] = Decoder(object)
-FIELDS: Final = Decoder(dict[str, Raw])
 
 _T = TypeVar("_T")
 
@@ -41,7 +41,7 @@ class Place:
         """Note that `key` is not carried."""
         self.losses.append(ir.Loss(_join(self.path, key), reason, severity))
 
-    def lose_unknown(self, fields: dict[str, Raw], known: Collection[str]) -> None:
+    def lose_unknown(self, fields: Fields, known: Collection[str]) -> None:
         """Note every field that nothing here reads; null is as good as absent."""
         for key, raw in fields.items():
             if key not in known and not is_null(raw):
@@ -52,7 +52,7 @@ class Place:
         path = _join(self.path, key)
         return error(f"{path}: {what}", param=path)
 
-    def fields(self, raw: Raw) -> dict[str, Raw]:
+    def fields(self, raw: Raw) -> Fields:
         """Read an object's members, undecoded."""
         return self.read(raw, FIELDS)
 

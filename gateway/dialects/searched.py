@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from gateway import ir
+from gateway.dialects.raw import read
 
 __all__ = ["Search", "read_queries", "searched"]
 
@@ -41,7 +42,7 @@ class _Use(Struct, gc=False):
     input: _Query | None = None
 
 
-_SAYING: Final[Mapping[str, Decoder[_Searched] | Decoder[_Call] | Decoder[_Use]]] = {
+_SAYING: Final[Mapping[str, Decoder[_Searched | _Call | _Use]]] = {
     "groundingMetadata": Decoder(_Searched),
     "web_search_call": Decoder(_Call),
     "server_tool_use": Decoder(_Use),
@@ -68,14 +69,10 @@ def _queries(event: ir.OpaqueEvent) -> Iterator[str]:
     decoder = _SAYING.get(event.kind)
     if decoder is None:
         return
-    try:
-        said = decoder.decode(event.value)
-    except (ValueError, RecursionError):
-        return
-    match said:
+    match read(event.value, decoder):
         case _Searched(web_search_queries=queries):
             yield from queries or ()
         case _Call(action=_Query() as asked) | _Use(name="web_search", input=_Query() as asked):
             yield from asked.queries or (asked.query or "",)
-        case _:  # another service, or a page that was opened
+        case _:  # another service, a page that was opened, or something else
             pass

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from msgspec.json import Decoder
 
-from gateway.dialects.edits import ONCE, Fields, repeats
+from gateway.dialects.edits import ONCE, repeats
 from gateway.dialects.gemini.edits import pass_on
 from gateway.dialects.gemini.model_names import named_as
+from gateway.dialects.raw import Fields
 from gateway.ir import Request
 from tests.conformance.making import EMBED, standing
 from tests.conformance.raw import PATHS, passing

@@ -14,6 +14,7 @@ from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.dialects.known import Closed, read_known
 from gateway.dialects.place import Place
+from gateway.dialects.raw import TEXT
 from gateway.dialects.shown import read_shown
 
 from .wire import Content
@@ -143,7 +144,6 @@ class ToolReference(Struct, tag="tool_reference"):
 
 _Block = Text | Image | Document | SearchResult | Thinking | RedactedThinking | ToolUse | ToolResult | ToolReference
 _BLOCK: Final = Decoder(_Block)
-_TYPE: Final = Decoder(str)
 _KNOWN: Final = {kind.__struct_config__.tag: frozenset(("type", *kind.__struct_fields__)) for kind in _Block.__args__}
 
 # What Anthropic's own servers put into an answer, and want back in the next request
@@ -243,7 +243,7 @@ def _read_block(raw: Raw, place: Place, allowed: frozenset[str]) -> Iterator[ir.
     fields = place.fields(raw)
     if "type" not in fields:
         raise place.refuse("required, but missing", "type")
-    kind = place.read(fields["type"], _TYPE, "type")
+    kind = place.read(fields["type"], TEXT, "type")
     if kind not in allowed:
         raise place.refuse(f"block type {kind!r} cannot stand here", "type")
     if kind in _SERVER:

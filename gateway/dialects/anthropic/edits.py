@@ -16,7 +16,6 @@ from gateway.dialects import Answering
 from gateway.dialects.edits import (
     LINES,
     ONCE,
-    Fields,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -25,7 +24,6 @@ from gateway.dialects.edits import (
     edited,
     mask_message,
     masking,
-    read,
     table_of,
     take_model,
 )
@@ -34,6 +32,7 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
+from gateway.dialects.raw import FIELDS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .edits_messages import answered, even, filled, headed, led, legal, ordered, shown, unmarked, unsealed
@@ -63,10 +62,8 @@ class Own(Struct, frozen=True, kw_only=True):
 
 _Words = Words[Own]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _INT: Final = msgspec.json.Decoder(int)
 _NUMBER: Final = msgspec.json.Decoder(float)
-_TEXT: Final = msgspec.json.Decoder(str)
 
 _NULL: Final = Raw(b"null")
 _THINKING: Final = "thinking"
@@ -96,18 +93,18 @@ def _defaults(words: _Words) -> None:
 
 
 def _thinks(words: _Words) -> bool:
-    thinking = words.get(_THINKING, _FIELDS) or {}
-    return read(thinking.get("type", _NULL), _TEXT) not in (None, "disabled")
+    thinking = words.get(_THINKING, FIELDS) or {}
+    return read(thinking.get("type", _NULL), TEXT) not in (None, "disabled")
 
 
 def _fitted(words: _Words) -> None:
     """Keep a budget below the limit of the answer, as translate.thinking_conflict says."""
-    thinking, limit = words.get(_THINKING, _FIELDS), words.get("max_tokens", _INT)
+    thinking, limit = words.get(_THINKING, FIELDS), words.get("max_tokens", _INT)
     budget = read((thinking or {}).get("budget_tokens", _NULL), _INT)
     interleaved = any(beta.startswith(_INTERLEAVED) for beta in words.request.betas)
     if thinking is None or limit is None or budget is None or budget < limit or interleaved:
         return
-    if read(thinking.get("type", _NULL), _TEXT) != "enabled":
+    if read(thinking.get("type", _NULL), TEXT) != "enabled":
         return
     planned = plan_budget(
         ir.Reasoning(mode="budget", budget=budget, visible=True),
@@ -169,10 +166,10 @@ def _undrawn(words: _Words, names: Iterable[str], why: str) -> None:
 
 def _unforced(words: _Words) -> None:
     """Let a model that thinks choose by itself: Anthropic refuses both at once."""
-    choice = words.get(_CHOICE, _FIELDS)
-    kind = read((choice or {}).get("type", _NULL), _TEXT)
-    thinking = words.get(_THINKING, _FIELDS) or {}
-    enabled = read(thinking.get("type", _NULL), _TEXT) == "enabled"
+    choice = words.get(_CHOICE, FIELDS)
+    kind = read((choice or {}).get("type", _NULL), TEXT)
+    thinking = words.get(_THINKING, FIELDS) or {}
+    enabled = read(thinking.get("type", _NULL), TEXT) == "enabled"
     if choice is None or kind not in _FORCED or not (enabled or "choice" in words.target.refused):
         return
     kept = {name: value for name, value in choice.items() if name != "name"}

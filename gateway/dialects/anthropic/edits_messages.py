@@ -9,9 +9,10 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Fields, Words, mended, read
+from gateway.dialects.edits import DAMAGED, FOREIGN_THOUGHTS, UNREADABLE, Words, mended
 from gateway.dialects.gemini.history import ANSWERED_LATER, SHOWN, SHOWN_BACK, reminder
 from gateway.dialects.gemini.names import map_id
+from gateway.dialects.raw import FIELDS, MANY, TEXT, Fields, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .outbound_parts import image
@@ -28,9 +29,6 @@ class _Target(Protocol):
 _Words = Words[_Target]
 _Mend = Callable[[Fields, str], Fields | None]  # of one block, with its path; None leaves it out
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
@@ -84,7 +82,7 @@ def unsealed(words: _Words) -> None:
 
     if refused or b'thinking"' in said or b'"encrypted_' in said:
         _mend_blocks(words, mend, roles=("assistant",))
-    if gone and _kind(words.get("thinking", _FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
+    if gone and _kind(words.get("thinking", FIELDS) or {}) == "enabled" and not _leads_with_thoughts(words):
         words.drop("thinking")
         words.lose("thinking", UNLED, "change")
 
@@ -102,7 +100,7 @@ def _leads_with_thoughts(words: _Words) -> bool:
 
 
 def _thought(block: Fields, place: str, path: str, words: _Words, *, refused: bool) -> Fields | None:
-    value = read(block.get(place, _NULL), _TEXT)
+    value = read(block.get(place, _NULL), TEXT)
     if refused or not value:
         words.lose(path, UNREADABLE if refused else _UNSIGNED)
         return None
@@ -129,12 +127,12 @@ def _searches(words: _Words) -> frozenset[str]:
 
 
 def _is_own(block: Fields) -> bool:
-    results = read(block.get("content", _NULL), _MANY)
+    results = read(block.get("content", _NULL), MANY)
     return bool(results) and all(one.get("encrypted_content") == _EMPTY for one in results or ())
 
 
 def _uncited(block: Fields, path: str, words: _Words) -> Fields:
-    cited = read(block["citations"], _MANY) or []
+    cited = read(block["citations"], MANY) or []
     kept = [one for one in cited if one.get("encrypted_index") != _EMPTY]
     if len(kept) == len(cited):
         return block
@@ -165,11 +163,11 @@ def filled(words: _Words) -> None:
 
     def mend(_: int, message: Fields) -> Fields | None:
         content = message.get("content", _NULL)
-        said = read(content, _MANY)
+        said = read(content, MANY)
         if _role(message) != "assistant" or _CONFIG in message:
             return message
         if said is None:
-            text = read(content, _TEXT)
+            text = read(content, TEXT)
             return message if text is None or text.strip() else None
         kept = _filled(said)
         if not kept:
@@ -201,7 +199,7 @@ def _filled(blocks: Sequence[Fields]) -> list[Fields]:
     kept: list[Fields] = []
     blanks: list[str] = []  # behind the last one
     for block in blocks:
-        text = read(block.get("text", _NULL), _TEXT) if _kind(block) == "text" else None
+        text = read(block.get("text", _NULL), TEXT) if _kind(block) == "text" else None
         if text is None or text.strip():
             _put_behind(kept, blanks)
             kept.append(block)
@@ -241,7 +239,7 @@ def _parted(message: Fields, path: str) -> tuple[list[object], list[ir.Media]]:
     """Part the blocks of a message from the pictures among its words."""
     kept: list[object] = []
     pictures: list[ir.Media] = []
-    for block in read(Raw(_encode(_given(message))), _MANY) or ():
+    for block in read(Raw(_encode(_given(message))), MANY) or ():
         said, found = without_pictures(_name(block, "text"), path) if _kind(block) == "text" else ("", [])
         pictures += found
         if not found:
@@ -289,7 +287,7 @@ def headed(words: _Words) -> None:
         if _role(message) != "system":
             kept.append(message)
         elif kept and _role(kept[-1]) == "assistant":
-            rule = "\n".join(_name(block, "text") for block in read(Raw(_encode(_given(message))), _MANY) or ())
+            rule = "\n".join(_name(block, "text") for block in read(Raw(_encode(_given(message))), MANY) or ())
             kept.append({"role": _USER, "content": Raw(_encode(reminder(rule).text))})
             words.lose(f"messages[{place}]", _BEHIND)
         else:
@@ -461,7 +459,7 @@ def _interrupted(identifier: str) -> dict[str, object]:
 
 
 def _given(message: Fields) -> Sequence[object]:
-    text = read(message.get("content", _NULL), _TEXT)
+    text = read(message.get("content", _NULL), TEXT)
     return _blocks(message) if text is None else [{"type": "text", "text": text}] if text else []
 
 
@@ -518,7 +516,7 @@ def _has_tools(words: _Words) -> bool:
 
 
 def _blocks(message: Fields) -> list[Fields]:
-    return read(message.get("content", _NULL), _MANY) or []
+    return read(message.get("content", _NULL), MANY) or []
 
 
 def _role(message: Fields) -> str:
@@ -530,4 +528,4 @@ def _kind(block: Fields) -> str:
 
 
 def _name(fields: Fields, name: str) -> str:
-    return read(fields.get(name, _NULL), _TEXT) or ""
+    return read(fields.get(name, _NULL), TEXT) or ""

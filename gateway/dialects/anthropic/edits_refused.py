@@ -6,8 +6,9 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Fields, Words, mended, read
+from gateway.dialects.edits import Words, mended
 from gateway.dialects.gemini.thinking import nearest
+from gateway.dialects.raw import FIELDS, TEXT, Fields, read
 
 from .outbound_target import EFFORTS, MIDDLE_EFFORTS, NO_THINKING, NOT_STRICT
 from .outbound_thinking import NEAREST, Thinking
@@ -28,9 +29,7 @@ class _Target(Protocol):
 
 _Words = Words[_Target]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _INT: Final = msgspec.json.Decoder(int)
-_TEXT: Final = msgspec.json.Decoder(str)
 
 _NULL: Final = Raw(b"null")
 _THINKING: Final = "thinking"
@@ -53,9 +52,9 @@ def shortened(words: _Words) -> None:
 
 def rethought(words: _Words) -> None:
     """Say in this model's way how much it is to think, and how much effort it is to make."""
-    thinking = words.get(_THINKING, _FIELDS) or {}
+    thinking = words.get(_THINKING, FIELDS) or {}
     planned = words.target.thinking
-    kind = read(thinking.get("type", _NULL), _TEXT) or ""
+    kind = read(thinking.get("type", _NULL), TEXT) or ""
     if planned is None or _REFUSED_AS.get(kind) not in words.target.refused:
         _made(words, None)
         return
@@ -72,8 +71,8 @@ def rethought(words: _Words) -> None:
 
 def _made(words: _Words, planned: str | None) -> None:
     """Write the effort. `planned`: that of a caller who has none."""
-    config, refused = words.get(_CONFIG, _FIELDS) or {}, words.target.refused
-    given = read(config.get(_EFFORT, _NULL), _TEXT)
+    config, refused = words.get(_CONFIG, FIELDS) or {}, words.target.refused
+    given = read(config.get(_EFFORT, _NULL), TEXT)
     effort = given or planned
     if _EFFORT in refused or _CONFIG in refused:
         effort = None

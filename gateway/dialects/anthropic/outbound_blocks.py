@@ -11,10 +11,11 @@ from msgspec import UNSET, Raw, Struct
 
 from gateway import ir
 from gateway.dialects.openai_chat.outbound_blocks import Block, CallBlock
+from gateway.dialects.raw import FIELDS, RAWS, read
 
 from .outbound_messages import REDACTED
 from .outbound_wire import Block as Wire
-from .outbound_wire import Delta, read_part
+from .outbound_wire import Delta
 
 __all__ = ["Answer", "Call", "Kept", "Part", "Text", "Thought"]
 
@@ -31,8 +32,6 @@ class _Source(Struct):
 
 
 _SOURCE: Final = msgspec.json.Decoder(_Source)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -61,7 +60,7 @@ class Text(Block):
     def begin(self, given: Wire) -> None:
         """Take what the block begins with, or all of it."""
         self._say(given.text)
-        for raw in read_part(given.citations, _RAWS) or ():
+        for raw in read(given.citations, RAWS) or ():
             self._cite(raw)
 
     def add(self, delta: Delta) -> None:
@@ -89,7 +88,7 @@ class Text(Block):
             self.held.append(ir.TextDelta(text))
 
     def _cite(self, raw: Raw) -> None:
-        source = read_part(raw, _SOURCE)
+        source = read(raw, _SOURCE)
         if source is not None and (source.url or source.source):
             self._sources.append(source)
         else:  # a document of the caller's own, which has no address
@@ -188,8 +187,8 @@ class Kept:
     def event(self) -> ir.OpaqueEvent:
         """Give the whole block."""
         given = Raw("".join(self._pieces).encode("utf-8", "replace"))
-        if self._pieces and read_part(given, _FIELDS) is not None:
-            self._raw = Raw(_encode(_FIELDS.decode(self._raw) | {"input": given}))
+        if self._pieces and read(given, FIELDS) is not None:
+            self._raw = Raw(_encode(FIELDS.decode(self._raw) | {"input": given}))
         return ir.OpaqueEvent(dialect=_DIALECT, kind=self._kind, value=self._raw)
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialects.openai_chat import outbound_errors as common
+from gateway.dialects.raw import read
 from gateway.errors import ContextTooLong, GatewayError, UpstreamRateLimited
 
 __all__ = ["Details", "read_details", "read_error"]
@@ -107,12 +108,9 @@ def _innermost(body: bytes) -> bytes:
 
 def _decoded(body: bytes) -> _Body | None:
     text = body.strip()
-    try:
-        if text.startswith(b"["):
-            return next(iter(_BODIES.decode(text)), None)
-        return _BODY.decode(text)
-    except (ValueError, RecursionError):
-        return None
+    if text.startswith(b"["):
+        return next(iter(read(text, _BODIES) or ()), None)
+    return read(text, _BODY)
 
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:

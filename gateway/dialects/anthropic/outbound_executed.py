@@ -8,9 +8,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.dialects.raw import read
 from gateway.dialects.shown import fenced
-
-from .outbound_wire import read_part
 
 __all__ = ["executed"]
 
@@ -45,8 +44,8 @@ _PRINTED: Final = msgspec.json.Decoder(_Result)
 def executed(kind: str, block: Raw) -> str:
     """Give what a block says of code that was run; "" where it is about something else."""
     if kind == _USE:
-        return _code(read_part(block, _USES) or _Use())
-    result = read_part(block, _PRINTED) if kind in _RESULTS else None
+        return _code(read(block, _USES) or _Use())
+    result = read(block, _PRINTED) if kind in _RESULTS else None
     if result is None:
         return ""
     said = result.content

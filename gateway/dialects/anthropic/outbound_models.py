@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from gateway.dialects.raw import require
 from gateway.upstream import ModelInfo
 
 from .outbound_target import EFFORTS
@@ -82,10 +83,7 @@ _LIST: Final = msgspec.json.Decoder(_List, strict=False)
 
 def read_page(body: bytes) -> Page:
     """Read one page; raise ValueError."""
-    try:
-        page = _LIST.decode(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    page = require(body, _LIST)
     listed = [one for one in page.data or () if one.id]
     last = page.last_id or (listed[-1].id if listed else None)
     return Page(

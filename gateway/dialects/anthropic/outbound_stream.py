@@ -16,12 +16,13 @@ from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound_reader import BlockReader, cut
+from gateway.dialects.raw import read
 
 from . import outbound_wire as wire
 from .outbound_blocks import Answer, Call, Kept, Part, Text, Thought
 from .outbound_errors import read_details, read_error
 from .outbound_executed import executed
-from .outbound_wire import Delta, Event, Message, Tally, read_event, read_message, read_part
+from .outbound_wire import Delta, Event, Message, Tally, read_event, read_message
 
 __all__ = ["ReadOptions", "StreamReader"]
 
@@ -136,7 +137,7 @@ class StreamReader(BlockReader):
         self._begin(event.index, event.content_block)
 
     def _begin(self, index: int, raw: Raw | UnsetType) -> None:
-        given = read_part(raw, _BLOCK)
+        given = read(raw, _BLOCK)
         if given is None or raw is UNSET:
             self._missed(raw)
             return
@@ -147,7 +148,7 @@ class StreamReader(BlockReader):
 
     def _missed(self, raw: Raw | UnsetType) -> None:
         """Break off at a block, or more of one, of another form: without it the answer would say another thing."""
-        head = read_part(raw, _HEAD)
+        head = read(raw, _HEAD)
         if head is not None and head.type in _NEEDED:
             self._unreadable(f"a {head.type} has another form")
 
@@ -167,7 +168,7 @@ class StreamReader(BlockReader):
         return block
 
     def _block_grown(self, event: Event) -> None:
-        delta = read_part(event.delta, _DELTA)
+        delta = read(event.delta, _DELTA)
         if delta is None:
             self._missed(event.delta)
             return
@@ -196,7 +197,7 @@ class StreamReader(BlockReader):
 
     def _message_grown(self, event: Event) -> None:
         self._tally.add(event.usage)
-        delta = read_part(event.delta, _DELTA)
+        delta = read(event.delta, _DELTA)
         if delta is not None and delta.stop_reason is not None:
             self._end = delta
 
@@ -222,7 +223,7 @@ class StreamReader(BlockReader):
         reason = _FINISHED.get(native or "end_turn", "stop")
         if reason == "stop" and called:
             reason = "tool_calls"
-        details = read_part(self._end.stop_details, _DETAILS)
+        details = read(self._end.stop_details, _DETAILS)
         return ir.Finished(
             reason=reason,
             native=native,

@@ -4,13 +4,14 @@ What is of use but not needed stays `Raw`, so that a server that spells it other
 """
 
 from collections.abc import Collection
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
+from gateway.dialects.raw import read, require
 
 __all__ = [
     "Block",
@@ -22,10 +23,7 @@ __all__ = [
     "Tally",
     "read_event",
     "read_message",
-    "read_part",
 ]
-
-_T = TypeVar("_T")
 
 _NULL: Final = Raw(b"null")
 
@@ -127,9 +125,9 @@ _USAGE: Final = msgspec.json.Decoder(_Usage, strict=False)
 def read_event(data: str, known: Collection[str]) -> Event:
     """Read one event; raise ValueError. Of one that is not `known` only the type is read."""
     try:
-        return _read(data, _EVENT)
+        return require(data, _EVENT)
     except msgspec.ValidationError:
-        head = _read(data, _HEAD)
+        head = require(data, _HEAD)
         if not head.type or head.type in known:
             raise
         return Event(type=head.type)
@@ -137,24 +135,7 @@ def read_event(data: str, known: Collection[str]) -> Event:
 
 def read_message(data: bytes) -> Message:
     """Read a whole answer; raise ValueError."""
-    return _read(data, _MESSAGE)
-
-
-def read_part(raw: Raw | UnsetType, decoder: msgspec.json.Decoder[_T]) -> _T | None:
-    """Read what stayed raw; None when it is absent, or spelt otherwise."""
-    if raw is UNSET:
-        return None
-    try:
-        return _read(raw, decoder)
-    except ValueError:
-        return None
-
-
-def _read(data: str | bytes | Raw, decoder: msgspec.json.Decoder[_T]) -> _T:
-    try:
-        return decoder.decode(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return require(data, _MESSAGE)
 
 
 class Tally:
@@ -168,7 +149,7 @@ class Tally:
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report; what it leaves out stays as it is."""
-        given = read_part(raw, _USAGE)
+        given = read(raw, _USAGE)
         if given is None:
             return
         kept, output = given.cache_creation or _Creation(), given.output_tokens_details or _Output()

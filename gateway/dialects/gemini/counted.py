@@ -8,7 +8,6 @@ interactions, decisions                usage in words of their own; of a stream,
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -16,7 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from gateway import ir
 from gateway.dialects.openai_chat.outbound_usage import Tally as ChatTally
-from gateway.dialects.openai_chat.outbound_wire import read_part
+from gateway.dialects.raw import read
 from gateway.sse import Decoder
 
 from .usage import Tally
@@ -58,8 +57,8 @@ def read_counted(body: bytes) -> ir.Usage | None:
     """Give the tokens that an answer of any kind tells, whole or in events; None where there are none."""
     own, chat = Tally(), ChatTally()
     for data in _said(body):
-        with suppress(ValueError, RecursionError):
-            _add(_COUNTED.decode(data), own, chat)
+        if (counted := read(data, _COUNTED)) is not None:
+            _add(counted, own, chat)
     usage = own.usage() or chat.usage()
     return usage if usage is not None and (usage.input or usage.output) else None
 
@@ -75,9 +74,9 @@ def _add(counted: _Counted, own: Tally, chat: ChatTally) -> None:
     """Take what one answer or event tells; reports are cumulative in each of these forms."""
     if (report := counted.usage_metadata) is not None:
         own.add(report)
-    within = read_part(counted.interaction, _INTERACTION)
+    within = read(counted.interaction, _INTERACTION)
     for usage in (counted.usage, within.usage if within is not None else UNSET):
-        told = read_part(usage, _INTERACTED)
+        told = read(usage, _INTERACTED)
         if told is None or told == _Interacted(total_tokens=told.total_tokens):  # a name that both forms have
             chat.add(usage)
         else:

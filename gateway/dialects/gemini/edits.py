@@ -18,7 +18,6 @@ from gateway.dialects.edits import (
     LINES,
     ONCE,
     Edited,
-    Fields,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -26,10 +25,10 @@ from gateway.dialects.edits import (
     echoing,
     edited,
     mended,
-    read,
     table_of,
 )
 from gateway.dialects.place import is_null
+from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
 from gateway.upstream import Edit
 
 from .inbound_signatures import opened
@@ -61,10 +60,6 @@ class Own(Struct, frozen=True):
 _Words = Words[Own]
 _Mend = Callable[[Fields, str], Fields | None]  # of one part, with its path; None leaves it out
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 _NULL: Final = Raw(b"null")
@@ -83,14 +78,14 @@ _REFUSED: Final = "the upstream refuses it"
 def _model(words: _Words) -> None:
     """Let a model in the body be the one of the path."""
     wanted = f"models/{words.target.model}"
-    if words.has("model") and words.get("model", _TEXT) != wanted:
+    if words.has("model") and words.get("model", TEXT) != wanted:
         words.put("model", wanted)
 
 
 def config_of(words: _Words) -> tuple[str, Fields]:
     """Give the name that the caller has for generationConfig, and what is in it."""
     name = next((one for one in _CONFIG if words.has(one)), _CONFIG[0])
-    return name, words.get(name, _FIELDS) or {}
+    return name, words.get(name, FIELDS) or {}
 
 
 def _defaults(words: _Words) -> None:
@@ -136,7 +131,7 @@ def _own(words: _Words) -> None:
 
 def _part(part: Fields, path: str, words: _Words) -> Fields:
     name = _signature_of(part)
-    value = read(part[name], _TEXT) if name else None
+    value = read(part[name], TEXT) if name else None
     text = opened(value) if value else None
     if text is None:
         return part
@@ -159,7 +154,7 @@ def _refused(words: _Words) -> None:
 
 def _unread(part: Fields, path: str, words: _Words) -> Fields | None:
     name = _signature_of(part)
-    if not name or read(part[name], _TEXT) == SENTINEL:
+    if not name or read(part[name], TEXT) == SENTINEL:
         return part
     words.lose(f"{path}.{name}", _REFUSED)
     if _is_call(part):
@@ -184,7 +179,7 @@ def _lead(words: _Words) -> None:
             return content
         called = True
         name = _signature_of(parts[at]) or _SIGNATURES[0]
-        if read(parts[at].get(name, _NULL), _TEXT):
+        if read(parts[at].get(name, _NULL), TEXT):
             return content
         led = {**parts[at], name: Raw(_encode(SENTINEL))}
         return {**content, "parts": Raw(_encode([*parts[:at], led, *parts[at + 1 :]]))}
@@ -292,9 +287,9 @@ def without_empty(content: Fields) -> Fields:
     raw = content.get("parts", _NULL)
     if bytes(_EMPTY) not in bytes(raw):
         return content
-    parts = read(raw, _RAWS)
+    parts = read(raw, RAWS)
     given = [raw] if parts is None else parts
-    kept = [part for part in given if not _is_empty(read(part, _FIELDS) or {})]
+    kept = [part for part in given if not _is_empty(read(part, FIELDS) or {})]
     return content if len(kept) == len(given) else {**content, "parts": Raw(_encode(kept))}
 
 
@@ -304,10 +299,10 @@ def _is_empty(part: Fields) -> bool:
 
 def several(raw: Raw) -> list[Fields]:
     """Give the elements of a repeated field; a single one may stand without its brackets."""
-    many = read(raw, _MANY)
+    many = read(raw, MANY)
     if many is not None:
         return many
-    one = read(raw, _FIELDS)
+    one = read(raw, FIELDS)
     return [] if one is None else [one]
 
 

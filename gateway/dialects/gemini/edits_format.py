@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw
 
-from gateway.dialects.edits import Fields, RequestEdit, Words
+from gateway.dialects.edits import RequestEdit, Words
 from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import Fields
 
 from .edits import Own, config_of
 from .inbound_config import FORM, JSON, SCHEMAS, Text, text_of

@@ -5,14 +5,14 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Fields, RequestEdit, Words, read
+from gateway.dialects.edits import RequestEdit, Words
+from gateway.dialects.raw import FIELDS, Fields, read
 
 from .edits import Own, mend_parts
 from .inbound_wire import camel
 
 __all__ = ["PARTS"]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
 
 _METADATA, _RESULT, _MORE = "partMetadata", "functionResponse", "willContinue"
@@ -40,7 +40,7 @@ def _part(part: Fields, path: str, words: Words[Own]) -> Fields | None:
     if _METADATA in names:
         words.lose(f"{path}.{_METADATA}", _NOT_KNOWN)
         part = {name: value for name, value in part.items() if name != names[_METADATA]}
-    result = read(part[names[_RESULT]], _FIELDS) if _RESULT in names else None
+    result = read(part[names[_RESULT]], FIELDS) if _RESULT in names else None
     more = next((name for name in result or {} if camel(name) == _MORE), None)
     if result is None or more is None:
         return part

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
-from gateway.dialects.edits import Fields, RequestEdit, Words
+from gateway.dialects.edits import RequestEdit, Words
 from gateway.dialects.place import Place
+from gateway.dialects.raw import FIELDS
 
 from .edits import Own
 from .inbound_wire import camel, fields_of, items
@@ -17,7 +17,6 @@ _TOOLS: Final = "tools"
 _FUNCTIONS: Final = "functionDeclarations"
 _CONFIGS: Final = ("toolConfig", "tool_config")
 _FLAG: Final = "includeServerSideToolInvocations"
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 
 
 def _services(words: Words[Own]) -> None:
@@ -31,7 +30,7 @@ def _services(words: Words[Own]) -> None:
     given = [fields_of(tool, Place()) for _, tool in items(words.fields.get(_TOOLS, UNSET), Place())]
     words.put(_TOOLS, [{_FUNCTIONS: tool[_FUNCTIONS]} for tool in given if _FUNCTIONS in tool])
     for name in _CONFIGS:
-        config = words.get(name, _FIELDS) or {}
+        config = words.get(name, FIELDS) or {}
         kept = {one: value for one, value in config.items() if camel(one) != _FLAG}
         if len(kept) < len(config):
             words.put(name, kept)

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.edits import Edited, Fields, RequestEdit, Words, edited, read, table_of
+from gateway.dialects.edits import Edited, RequestEdit, Words, edited, table_of
+from gateway.dialects.raw import FIELDS, TEXT, Fields, read
 
 from .edits import REQUESTS, RESULTS, Own, several, together, without_empty
 from .edits_parts import PARTS
@@ -33,7 +34,6 @@ _CALLS: Final = (*_CALL, *_RESULT)
 _USER, _MODEL = Raw(b'"user"'), Raw(b'"model"')
 _NULL: Final = Raw(b"null")
 _NOT_KNOWN: Final = "this upstream does not know it"
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
 _SAID_NOTHING: Final = Raw(_encode([{"text": EMPTY.text}]))
 
@@ -48,8 +48,8 @@ def _path(words: _Words) -> None:
 def _roles(words: _Words) -> None:
     """Say that what is nobody's is the user's."""
     given = several(words.fields.get(_CONTENTS, _NULL))
-    if any(read(one.get("role", _NULL), _TEXT) in (None, "") for one in given):
-        said = [one if read(one.get("role", _NULL), _TEXT) else {**one, "role": _USER} for one in given]
+    if any(read(one.get("role", _NULL), TEXT) in (None, "") for one in given):
+        said = [one if read(one.get("role", _NULL), TEXT) else {**one, "role": _USER} for one in given]
         words.put(_CONTENTS, said)
 
 
@@ -98,7 +98,7 @@ def _unknown(words: _Words) -> None:
         words.lose(_STORE, _NOT_KNOWN)
         words.drop(_STORE)
     for name in [name for name in words.fields if camel(name) in _UNKNOWN]:
-        given = words.get(name, _FIELDS) or {}
+        given = words.get(name, FIELDS) or {}
         kept = {field: value for field, value in given.items() if camel(field) != _UNKNOWN[camel(name)]}
         if len(kept) < len(given):
             words.lose(f"{name}.{_UNKNOWN[camel(name)]}", _NOT_KNOWN)
@@ -138,7 +138,7 @@ def _is(names: Collection[str], part: Fields) -> bool:
 def _id(part: Fields) -> str | None:
     """Give the id of a call or of a result."""
     raw = next(value for name, value in part.items() if name in _CALLS)
-    return read((read(raw, _FIELDS) or {}).get("id", _NULL), _TEXT)
+    return read((read(raw, FIELDS) or {}).get("id", _NULL), TEXT)
 
 
 def _content(content: Fields) -> Fields:
@@ -152,11 +152,10 @@ def _part(part: Mapping[str, Raw]) -> Fields:
 
 
 def _without_id(call: Raw) -> Raw:
-    fields = read(call, _FIELDS) or {}
+    fields = read(call, FIELDS) or {}
     return Raw(_encode({name: value for name, value in fields.items() if name != "id"})) if "id" in fields else call
 
 
-_TEXT: Final = msgspec.json.Decoder(str)
 _VERTEX: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="path", why="Vertex has the model in the path alone", apply=_path),
     RequestEdit(name="roles", why="Vertex wants a role in each content", apply=_roles),

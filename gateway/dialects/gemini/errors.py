@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from gateway import errors
+from gateway.dialects.raw import read
 from gateway.errors import GatewayError
 from gateway.redact import redact
 
@@ -112,7 +113,7 @@ def read_details(body: bytes) -> Details:
     found = _find(body)
     if found is None:
         return Details(message=mask(_snippet(body))[:_MAX_SNIPPET])
-    parts = [part for raw in found.details or () if (part := _read_detail(raw)) is not None]
+    parts = [part for raw in found.details or () if (part := read(raw, _DETAIL)) is not None]
     info = next((part for part in parts if part.reason), _Detail())
     metadata = {key: value for key, value in (info.metadata or {}).items() if isinstance(value, str)}
     links = {link.description: link.url for part in parts for link in part.links or ()}
@@ -215,12 +216,9 @@ _DETAIL: Final = msgspec.json.Decoder(_Detail)
 
 def _find(body: bytes) -> _Status | None:
     for text in (body, _DOUBLED_COMMAS.sub(b",", body)):
-        try:
-            bodies = _MANY.decode(text) if text.lstrip()[:1] == b"[" else [_ONE.decode(text)]
-        except (ValueError, RecursionError):
-            continue
-        if bodies:
-            return _status(bodies[0])
+        first = next(iter(read(text, _MANY) or ()), None) if text.lstrip()[:1] == b"[" else read(text, _ONE)
+        if first is not None:
+            return _status(first)
     return None
 
 
@@ -230,21 +228,12 @@ def _status(body: _Body) -> _Status:
     return body.error
 
 
-def _read_detail(raw: Raw) -> _Detail | None:
-    try:
-        return _DETAIL.decode(raw)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _unwrapped(message: str) -> str:
     """Give Anthropic's words when the message is its whole error body."""
     if not message.startswith("{"):
         return message
-    try:
-        return _INNER.decode(message).error.message or message
-    except (ValueError, RecursionError):
-        return message
+    inner = read(message, _INNER)
+    return (inner.error.message if inner is not None else None) or message
 
 
 def _snippet(body: bytes) -> str:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypedDict
 
-import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import IMAGES
+from gateway.dialects.raw import FIELDS, read
 from gateway.errors import InvalidRequest
 
 from .executed import executed
@@ -66,7 +66,6 @@ _MEDIA: Final[dict[ir.Family, re.Pattern[str]]] = {
     "claude": re.compile("|".join(map(re.escape, sorted(_CLAUDE_MEDIA)))),
     "openai": re.compile(r"(?!)"),  # gpt-oss reads text only
 }
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _NO_DOUBLE: Final = re.compile(r"\d{16}|\d[eE]\+?\d{3}")  # how a number may look that is none: 1e400
 _MAX_BRACKETS: Final = 64
 
@@ -400,11 +399,7 @@ def _is_object(text: str) -> bool:
     """Tell whether text may go as an object: proto Struct turns numbers into doubles and is not nested far."""
     if not text.lstrip().startswith("{") or text.count("{") + text.count("[") > _MAX_BRACKETS:
         return False
-    try:
-        _OBJECT.decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return _NO_DOUBLE.search(text) is None
+    return read(text, FIELDS) is not None and _NO_DOUBLE.search(text) is None
 
 
 def _inline(media: ir.Media, family: ir.Family) -> dict[str, object]:

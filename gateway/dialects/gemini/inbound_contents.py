@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.dialects.place import ANY, Place
+from gateway.dialects.raw import Fields
 
 from . import inbound_wire as wire
 from .inbound_signatures import read_signature
@@ -24,7 +25,6 @@ from .schema_facets import is_object
 
 __all__ = ["Conversation", "read_system"]
 
-_Fields = dict[str, Raw]
 
 _Role = Literal["user", "assistant"]
 
@@ -227,7 +227,7 @@ class Conversation:
             return None
         return replace(self._media(fields, place), signature=signature)
 
-    def _kind(self, fields: _Fields, place: Place) -> str:
+    def _kind(self, fields: Fields, place: Place) -> str:
         """Tell the data field of a part; there is one."""
         given = [name for name in _DATA if name in fields]
         if len(given) > 1:
@@ -259,12 +259,12 @@ class Conversation:
         parts += (self._given(wire.fields_of(one, at), at) for at, one in wire.items(result.parts, place.at("parts")))
         return ir.ToolResult(id=call_id, parts=tuple(parts), name=result.name, is_error=is_error, path=place.path)
 
-    def _given(self, fields: _Fields, place: Place) -> ir.Media:
+    def _given(self, fields: Fields, place: Place) -> ir.Media:
         """Read a part of a result."""
         _lose_beside(fields, "inlineData" if "inlineData" in fields else "fileData", place)
         return self._media(fields, place)
 
-    def _media(self, fields: _Fields, place: Place) -> ir.Media:
+    def _media(self, fields: Fields, place: Place) -> ir.Media:
         for kind, read in (("inlineData", _inline), ("fileData", _filed)):
             if kind in fields:
                 detail, path = self._resolution(fields, place)
@@ -274,7 +274,7 @@ class Conversation:
                 return replace(found, detail=detail, detail_path=path)
         raise place.refuse("holds neither inlineData nor fileData")
 
-    def _resolution(self, fields: _Fields, place: Place) -> tuple[str | None, str]:
+    def _resolution(self, fields: Fields, place: Place) -> tuple[str | None, str]:
         """Tell how closely to look at it, and where that stands."""
         if "mediaResolution" not in fields:
             self.detailed = True
@@ -307,21 +307,21 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
     return tuple(texts)
 
 
-def _words(fields: _Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> _Words | None:
+def _words(fields: Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> _Words | None:
     text = place.read(fields["text"], wire.TEXT, "text") if "text" in fields else ""
     if not text and signature is None:
         return None
     return ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
 
 
-def _signature(fields: _Fields, kind: str, place: Place) -> ir.Signature | None:
+def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
     if "thoughtSignature" not in fields:
         return None
     value = place.read(fields["thoughtSignature"], wire.TEXT, "thoughtSignature")
     return read_signature(value, place, call=kind == "functionCall")
 
 
-def _lose_beside(fields: _Fields, kind: str, place: Place) -> None:
+def _lose_beside(fields: Fields, kind: str, place: Place) -> None:
     if len(fields) == 1:
         return
     for name in fields.keys() - _CARRIED - {kind}:

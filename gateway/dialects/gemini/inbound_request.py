@@ -10,7 +10,8 @@ from msgspec import UNSET, Raw
 from gateway import ir
 from gateway.dialects.content import decode
 from gateway.dialects.known import read_outline
-from gateway.dialects.place import FIELDS, Place
+from gateway.dialects.place import Place
+from gateway.dialects.raw import FIELDS
 from gateway.errors import InvalidRequest
 from gateway.routes import Route
 

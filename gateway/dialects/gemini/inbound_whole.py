@@ -12,19 +12,14 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.edits import read
+from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
 
 from .inbound_answer import JSON, breaks_off, encode, ended, ending, frame, part, placed, sources
 from .logprobs import average, write_logprobs
 
 __all__ = ["closed", "joined", "write_whole"]
 
-_Fields = dict[str, Raw]
 
-_FIELDS: Final = msgspec.json.Decoder(_Fields)
-_LIST: Final = msgspec.json.Decoder(list[_Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 _TOKENS: Final = msgspec.json.Decoder(dict[str, float | list[Raw]])
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -84,11 +79,11 @@ def _placed(reply: ir.Reply) -> Iterator[ir.CitationDelta]:
 def joined(chunks: Sequence[Raw]) -> bytes:
     """Put the chunks of an upstream's own answer together."""
     whole: dict[str, object] = {}
-    usage: _Fields = {}
+    usage: Fields = {}
     candidates: dict[bytes, _Candidate] = {}
     for chunk in chunks:
-        fields = {name: value for name, value in _FIELDS.decode(chunk).items() if value not in _NOTHING}
-        counts = read(fields.pop("usageMetadata", _NOTHING[1]), _FIELDS)
+        fields = {name: value for name, value in FIELDS.decode(chunk).items() if value not in _NOTHING}
+        counts = read(fields.pop("usageMetadata", _NOTHING[1]), FIELDS)
         usage |= counts or {}  # a later one may hold none
         for one in _objects(fields.pop("candidates", _NOTHING[2])):
             candidates.setdefault(bytes(one.get("index", b"0")), _Candidate()).add(one)
@@ -100,8 +95,8 @@ def joined(chunks: Sequence[Raw]) -> bytes:
 
 def closed(body: bytes) -> bytes:
     """Give candidates that call a function their end, if the upstream's own answer has none."""
-    fields = read(Raw(body), _FIELDS) if _CALL in body and _REASON not in body else None
-    given = read((fields or {}).get("candidates", _NOTHING[0]), _LIST)
+    fields = read(Raw(body), FIELDS) if _CALL in body and _REASON not in body else None
+    given = read((fields or {}).get("candidates", _NOTHING[0]), MANY)
     if fields is None or given is None:
         return body
     calling = [_CALL in bytes(one.get("content", _NOTHING[0])) for one in given]
@@ -113,15 +108,15 @@ class _Candidate:
     """One candidate of all chunks."""
 
     def __init__(self) -> None:
-        self._fields: _Fields = {}
-        self._content: _Fields = {}
-        self._runs: list[list[_Fields]] = []  # of parts, or of words that are one
+        self._fields: Fields = {}
+        self._content: Fields = {}
+        self._runs: list[list[Fields]] = []  # of parts, or of words that are one
         self._told: list[Raw] = []  # how likely the tokens of each chunk are
 
-    def add(self, fields: _Fields) -> None:
+    def add(self, fields: Fields) -> None:
         """Take what a chunk says of it."""
         given = {name: value for name, value in fields.items() if value not in _NOTHING}
-        content = read(given.pop("content", _NOTHING[1]), _FIELDS) or {}
+        content = read(given.pop("content", _NOTHING[1]), FIELDS) or {}
         parts = content.pop("parts", _NOTHING[2])
         if _LIKELY in given:  # of the tokens of this chunk
             self._told.append(given[_LIKELY])
@@ -138,7 +133,7 @@ class _Candidate:
         told = {_LIKELY: _together_told(self._told)} if len(self._told) > 1 else {}
         return {**content, **self._fields, **told}
 
-    def _join(self, one: _Fields) -> None:
+    def _join(self, one: Fields) -> None:
         last = self._runs[-1][0] if self._runs else {}
         if _is_words(one) and _is_words(last) and one.get("thought") == last.get("thought"):
             self._runs[-1].append(one)
@@ -146,19 +141,19 @@ class _Candidate:
             self._runs.append([one])
 
 
-def _objects(given: Raw) -> Sequence[_Fields]:
+def _objects(given: Raw) -> Sequence[Fields]:
     """Give the objects of a list, in which null may stand in the place of one."""
-    found = read(given, _LIST)
+    found = read(given, MANY)
     if found is not None:
         return found
-    return [fields for one in read(given, _RAWS) or () if (fields := read(one, _FIELDS)) is not None]
+    return [fields for one in read(given, RAWS) or () if (fields := read(one, FIELDS)) is not None]
 
 
-def _one(run: Sequence[_Fields]) -> _Fields:
+def _one(run: Sequence[Fields]) -> Fields:
     """Make one part of words that follow each other."""
     if len(run) == 1:
         return run[0]
-    return {**run[0], "text": Raw(_encode("".join(_TEXT.decode(one["text"]) for one in run)))}
+    return {**run[0], "text": Raw(_encode("".join(TEXT.decode(one["text"]) for one in run)))}
 
 
 def _together_told(chunks: Sequence[Raw]) -> Raw:
@@ -178,5 +173,5 @@ def _together_told(chunks: Sequence[Raw]) -> Raw:
     return chunks[-1] if told is None else Raw(_encode(told))
 
 
-def _is_words(one: _Fields) -> bool:
+def _is_words(one: Fields) -> bool:
     return one.keys() <= _WORDS and bytes(one.get("text", _NOTHING[0])).startswith(b'"')

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError
 from msgspec.json import Decoder
 
 from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import RAWS
 
 __all__ = [
     "BLOB",
@@ -191,7 +192,6 @@ THINKING: Final = Decoder(Thinking, strict=False)
 
 TEXT: Final = Decoder(str)
 FLAG: Final = Decoder(bool)
-_LIST: Final = Decoder(list[Raw])
 
 
 def message(raw: Raw, decoder: Decoder[_T], place: Place) -> tuple[_T, dict[str, Raw]]:
@@ -231,7 +231,7 @@ def items(raw: Maybe, place: Place) -> Iterator[tuple[Place, Raw]]:
     if not bytes(raw).startswith(b"["):
         yield place, raw
         return
-    found = place.read(raw, _LIST)
+    found = place.read(raw, RAWS)
     for index, one in enumerate(found):
         yield place.item(index), one
 

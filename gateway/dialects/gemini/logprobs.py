@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.raw import read
 
 __all__ = ["average", "read_logprobs", "write_logprobs"]
 
@@ -32,9 +33,8 @@ _RESULT: Final = msgspec.json.Decoder(_Result, strict=False)
 
 def read_logprobs(result: Raw) -> tuple[ir.Logprob, ...]:
     """Read the tokens that were chosen, and what was likeliest in their places; none where they are spelt otherwise."""
-    try:
-        found = _RESULT.decode(result)
-    except (ValueError, RecursionError):
+    found = read(result, _RESULT)
+    if found is None:
         return ()
     places = [[_neutral(one) for one in place.candidates or ()] for place in found.top_candidates or ()]
     chosen = found.chosen_candidates or ()

@@ -5,8 +5,8 @@ predict                              Imagen; up to 4 pictures in one call
 generateContent                      Gemini models that draw; one picture a call
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -23,10 +23,10 @@ from .wire import Chunk, UsageMetadata, finish_of, read_chunks
 __all__ = [
     "BATCH",
     "JSON",
-    "UNREADABLE",
     "Drawn",
     "Embedded",
     "Step",
+    "read_answer",
     "read_drawn",
     "read_embedded",
     "shape_losses",
@@ -44,9 +44,10 @@ _SIZES: Final = {"1K": 1024, "2K": 2048}
 _USUAL: Final = (1024, 1024)  # what a square is drawn as
 _IMAGEN_FORMS: Final = ("png", "jpeg")
 _BLOCKED: Final = "moderation_blocked"  # OpenAI's word for a picture that is withheld
-UNREADABLE: Final = "the upstream's answer cannot be read"
 
 JSON = dict[str, object]
+
+_T = TypeVar("_T")
 
 
 class Step(Struct, frozen=True):
@@ -54,6 +55,14 @@ class Step(Struct, frozen=True):
 
     verb: str
     body: JSON
+
+
+def read_answer(body: bytes, read: Callable[[bytes], _T]) -> _T:
+    """Read the answer to one call; raise UpstreamMalformed."""
+    try:
+        return read(body)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamMalformed(f"the upstream's answer cannot be read: {mask(str(error))}") from None
 
 
 # embeddings
@@ -95,12 +104,9 @@ _EMBEDDINGS: Final = msgspec.json.Decoder(_Embeddings, strict=False)
 
 def read_embedded(body: bytes) -> Embedded:
     """Read the answer to one call; raise UpstreamMalformed."""
-    try:
-        read = _EMBEDDINGS.decode(body)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
-    found = [read.embedding] if read.embedding is not None else read.embeddings or []
-    return Embedded([one.values for one in found], _usage(read.usage_metadata))
+    given = read_answer(body, _EMBEDDINGS.decode)
+    found = [given.embedding] if given.embedding is not None else given.embeddings or []
+    return Embedded([one.values for one in found], _usage(given.usage_metadata))
 
 
 # pictures
@@ -182,10 +188,7 @@ class Drawn(Struct, frozen=True):
 
 def read_drawn(body: bytes, verb: str) -> Drawn:
     """Read the answer to one call; raise UpstreamRejected where it is withheld, UpstreamMalformed without any."""
-    try:
-        drawn, reason = _READERS[verb](body)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
+    drawn, reason = read_answer(body, _READERS[verb])
     if drawn.pictures:
         return drawn
     if reason:

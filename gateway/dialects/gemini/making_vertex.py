@@ -15,13 +15,11 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.outbound import latest
 from gateway.dialects.place import Place
-from gateway.errors import UpstreamMalformed
 from gateway.ir.estimate import estimate_text
 
 from .embeddings import ONE, Item
-from .errors import mask
 from .inbound_wire import CONTENT, TEXT, fields_of, items, message
-from .making import JSON, UNREADABLE, Embedded, Step, read_embedded
+from .making import JSON, Embedded, Step, read_answer, read_embedded
 
 __all__ = ["read_vectors", "write_items"]
 
@@ -130,11 +128,7 @@ def read_vectors(body: bytes, verb: str) -> Embedded:
     """Read the answer to one call; raise UpstreamMalformed."""
     if verb == ONE:
         return read_embedded(body)
-    try:
-        predictions = _PREDICTED.decode(body).predictions
-    except (ValueError, RecursionError) as error:
-        raise UpstreamMalformed(f"{UNREADABLE}: {mask(str(error))}") from None
-    found = [one.embeddings for one in predictions]
+    found = [one.embeddings for one in read_answer(body, _PREDICTED.decode).predictions]
     counts = [one.statistics.token_count for one in found if one.statistics.token_count is not None]
     usage = ir.Usage(input=latest(sum(counts), 0)) if len(counts) == len(found) else None
     return Embedded([one.values for one in found], usage)

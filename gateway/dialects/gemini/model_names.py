@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from gateway.dialects.edits import Fields, read, repeats
+from gateway.dialects.edits import repeats
+from gateway.dialects.raw import FIELDS, RAWS, TEXT, read
 
 from .inbound_wire import camel
 
@@ -21,9 +22,6 @@ _MODEL: Final = "model"
 _WITHIN: Final = frozenset({"batch", "inputConfig", "request", "requests"})
 _FOLDER: Final = "models/"
 _TUNED: Final = "tunedModels/"
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Raw])
-_NAME: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -35,7 +33,7 @@ def named_as(body: bytes, model: str) -> bytes:
 
 
 def _object(raw: Raw, model: str) -> Raw:
-    fields = read(raw, _FIELDS)
+    fields = read(raw, FIELDS)
     if fields is None:
         return raw
     after = {field: _value(field, value, model) for field, value in fields.items()}
@@ -47,7 +45,7 @@ def _value(field: str, value: Raw, model: str) -> Raw:
         return _name(value, model)
     if camel(field) not in _WITHIN:
         return value
-    several = read(value, _MANY)
+    several = read(value, RAWS)
     if several is None:
         return _object(value, model)
     after = [_object(each, model) for each in several]
@@ -55,7 +53,7 @@ def _value(field: str, value: Raw, model: str) -> Raw:
 
 
 def _name(value: Raw, model: str) -> Raw:
-    given = read(value, _NAME)
+    given = read(value, TEXT)
     if given is None:
         return value
     name = _FOLDER + model if given.startswith(_FOLDER) and not model.startswith(_TUNED) else model

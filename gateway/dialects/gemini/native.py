@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.place import Place
+from gateway.dialects.raw import Fields
 
 from .inbound_wire import fields_of, items
 from .request import GeminiTarget, write_request
@@ -15,7 +16,6 @@ from .thinking import plan
 
 __all__ = ["vary"]
 
-_Fields = dict[str, Raw]
 _Losses = tuple[ir.Loss, ...]
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -37,7 +37,7 @@ def vary(before: ir.Request, after: ir.Request, target: GeminiTarget) -> ir.Requ
     return replace(after, native=replace(after.native, body=Raw(_encode(fields))), losses=after.losses + losses)
 
 
-def _search(fields: _Fields, request: ir.Request, added: tuple[ir.Tool, ...], target: GeminiTarget) -> _Losses:
+def _search(fields: Fields, request: ir.Request, added: tuple[ir.Tool, ...], target: GeminiTarget) -> _Losses:
     """Add the search if a translation would: not beside functions, nor to a model that has none."""
     functions = tuple(ir.Tool(name=tool.name) for tool in request.tools if tool.builtin is None)
     written = write_request(ir.Request(model=target.model, turns=_TURNS, tools=(*functions, *added)), target)
@@ -47,7 +47,7 @@ def _search(fields: _Fields, request: ir.Request, added: tuple[ir.Tool, ...], ta
     return written.losses
 
 
-def _think(fields: _Fields, request: ir.Request, target: GeminiTarget) -> _Losses:
+def _think(fields: Fields, request: ir.Request, target: GeminiTarget) -> _Losses:
     planned = plan(
         request.reasoning,
         request.sampling.max_tokens,

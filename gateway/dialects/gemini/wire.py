@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from gateway import ir
+from gateway.dialects.raw import read
 
 __all__ = [
     "Blob",
@@ -307,9 +308,8 @@ _RECITATION: Final = msgspec.json.Decoder(_Recitation, strict=False)
 
 def read_grounding(grounding: Raw) -> list[ir.CitationDelta]:
     """Read `groundingMetadata`: a citation for each supported segment, else one for each source."""
-    try:
-        found = _GROUNDING.decode(grounding)
-    except (ValueError, RecursionError):
+    found = read(grounding, _GROUNDING)
+    if found is None:
         return []
     sources = [
         chunk.web or chunk.retrieved_context or chunk.maps or _shown(chunk.image)
@@ -330,9 +330,8 @@ def _shown(image: _Picture | None) -> _Source:
 
 def read_recited(metadata: Raw) -> list[ir.CitationDelta]:
     """Read `citationMetadata`: the works that the answer repeats."""
-    try:
-        found = _RECITATION.decode(metadata)
-    except (ValueError, RecursionError):
+    found = read(metadata, _RECITATION)
+    if found is None:
         return []
     return [
         _cite(_Source(one.uri, one.title), _Segment(one.start_index, one.end_index))

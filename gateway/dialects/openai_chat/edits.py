@@ -16,7 +16,6 @@ from gateway.dialects.edits import (
     FOREIGN,
     LINES,
     ONCE,
-    Fields,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -26,7 +25,6 @@ from gateway.dialects.edits import (
     mask_message,
     masking,
     mended,
-    read,
     renamed,
     table_of,
     take_model,
@@ -34,6 +32,7 @@ from gateway.dialects.edits import (
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
+from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
 
 from .edits_shown import shown
 from .numbering import Numbers, tells_of_calls
@@ -45,10 +44,6 @@ __all__ = ["REPLIES", "TABLE", "pass_through", "screen", "skim", "trim"]
 _Words = Words[OpenAITarget]
 
 _BOOL: Final = msgspec.json.Decoder(bool)
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 _VALUE: Final = msgspec.json.Decoder()
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -116,7 +111,7 @@ def _count(words: _Words) -> None:
     """Ask a stream for its tokens."""
     if _OPTIONS in words.target.refused or not words.request.stream:
         return
-    options = words.get(_OPTIONS, _FIELDS) or {}
+    options = words.get(_OPTIONS, FIELDS) or {}
     if read(options.get(_USAGE, _NULL), _BOOL) is not True:
         words.put(_OPTIONS, {**options, _USAGE: True})
 
@@ -139,19 +134,19 @@ def _own(words: _Words) -> None:
     given = bytes(words.fields.get("messages", _NULL))
     if not any(map(given.__contains__, _MARKS)):
         return
-    messages = read(Raw(given), _RAWS) or []
+    messages = read(Raw(given), RAWS) or []
     after = mended(messages, lambda place, one: _message(one, f"messages[{place}]", words))
     if after is not None:
         words.put("messages", after)
 
 
 def _message(raw: Raw, path: str, words: _Words) -> Raw:
-    before = read(raw, _FIELDS)
-    if before is None or read(before.get("role", _NULL), _TEXT) != "assistant":
+    before = read(raw, FIELDS)
+    if before is None or read(before.get("role", _NULL), TEXT) != "assistant":
         return raw
     signed = _Signed(words)
     fields = signed.taken(before, path)
-    calls = read(fields.get("tool_calls", _NULL), _MANY)
+    calls = read(fields.get("tool_calls", _NULL), MANY)
     after = mended(calls or [], lambda place, one: signed.taken(one, f"{path}.tool_calls[{place}]"))
     if after is not None:
         fields = {**fields, "tool_calls": Raw(_encode(after))}
@@ -179,16 +174,16 @@ class _Signed:
 
     def taken(self, fields: Fields, path: str) -> Fields:
         """Give the members with a signature of this family bare, and without what else is of this gateway."""
-        extra = read(fields.get(_EXTRA, _NULL), _FIELDS)
+        extra = read(fields.get(_EXTRA, _NULL), FIELDS)
         if extra is None:
             return fields
-        google = read(extra.get("google", _NULL), _FIELDS) or {}
-        value = read(google.get("thought_signature", _NULL), _TEXT)
+        google = read(extra.get("google", _NULL), FIELDS) or {}
+        value = read(google.get("thought_signature", _NULL), TEXT)
         sealed = value is not None and ir.is_sealed(value)
         if not sealed and "gateway" not in extra:
             return fields
         self.ours = True
-        if not is_null((read(extra.get("gateway", _NULL), _FIELDS) or {}).get("blocks", _NULL)):
+        if not is_null((read(extra.get("gateway", _NULL), FIELDS) or {}).get("blocks", _NULL)):
             self._words.lose(f"{path}.{_EXTRA}.gateway.blocks", FOREIGN)
         others = {name: one for name, one in extra.items() if name not in ("gateway", "google")}
         bare = self._bare(value, f"{path}.{_EXTRA}.google.thought_signature") if sealed and value else value
@@ -254,9 +249,8 @@ def screen(data: bytes, answering: Answering) -> bool:
         return False
     if renamed(answering) or b'"error"' in data:
         return True
-    try:
-        chunk = _CHUNK.decode(data)
-    except (ValueError, RecursionError):
+    chunk = read(data, _CHUNK)
+    if chunk is None:
         return True
     if chunk.usage is not UNSET and not answering.request.include_usage:
         return True
@@ -270,21 +264,21 @@ def _uncounted(fields: Fields, _: Answering) -> Fields | None:
     """
     if "usage" not in fields:
         return fields
-    if not read(fields.get("choices", _NULL), _RAWS) and "error" not in fields:
+    if not read(fields.get("choices", _NULL), RAWS) and "error" not in fields:
         return None
     return {name: value for name, value in fields.items() if name != "usage"}
 
 
 def _unfilled(fields: Fields, _: Answering) -> Fields | None:
     """Leave out what holds no choice: Azure's word on the prompt. Tokens that were asked for come so, too."""
-    if read(fields.get("choices", _NULL), _RAWS) != [] or not is_null(fields.get("usage", _NULL)):
+    if read(fields.get("choices", _NULL), RAWS) != [] or not is_null(fields.get("usage", _NULL)):
         return fields
     return None
 
 
 def _hollow(fields: Fields, _: Answering) -> Fields | None:
     """Leave out choices without a delta; one that ends its answer gets an empty one."""
-    choices = read(fields.get("choices", _NULL), _MANY)
+    choices = read(fields.get("choices", _NULL), MANY)
     if not choices or all("delta" in one for one in choices):
         return fields
     given = [one if "delta" in one else {**one, "delta": _EMPTY} for one in choices if "delta" in one or _ends(one)]

@@ -6,23 +6,19 @@ assistant: "Here: ![image](data:…)", calls   tool: …   ─►   assistant: "
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gateway import ir
-from gateway.dialects.edits import Fields, Words, read
+from gateway.dialects.edits import Words
 from gateway.dialects.gemini.history import SHOWN, SHOWN_BACK
 from gateway.dialects.outbound import OpenAITarget
+from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, read
 from gateway.dialects.shown import OPENING, without_pictures
 
 from .outbound_parts import image
 
 __all__ = ["shown"]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 
 _NULL: Final = Raw(b"null")
 _MARK: Final = OPENING.encode()
@@ -33,7 +29,7 @@ def shown(words: Words[OpenAITarget]) -> None:
     said = words.fields.get("messages", _NULL)
     if _MARK not in bytes(said):
         return
-    before = read(said, _RAWS) or []
+    before = read(said, RAWS) or []
     after = list(_messages(before, words))
     if after != before:
         words.put("messages", after)
@@ -42,8 +38,8 @@ def shown(words: Words[OpenAITarget]) -> None:
 def _messages(given: list[Raw], words: Words[OpenAITarget]) -> Iterator[object]:
     waiting: list[object] = []  # until the results of the calls beside it have been told
     for place, raw in enumerate(given):
-        message, path = read(raw, _FIELDS) or {}, f"messages[{place}]"
-        role = read(message.get("role", _NULL), _TEXT)
+        message, path = read(raw, FIELDS) or {}, f"messages[{place}]"
+        role = read(message.get("role", _NULL), TEXT)
         if role != "tool":
             yield from waiting
             waiting = []
@@ -60,12 +56,12 @@ def _messages(given: list[Raw], words: Words[OpenAITarget]) -> Iterator[object]:
 
 def _parted(content: Raw, path: str) -> tuple[object, list[ir.Media]]:
     """Part a content from the pictures among its words; None when nothing is left of it."""
-    text = read(content, _TEXT)
+    text = read(content, TEXT)
     if text is not None:
         left, pictures = without_pictures(text, path)
         return left or None, pictures
-    parts = read(content, _MANY) or []
-    apart = [without_pictures(read(part.get("text", _NULL), _TEXT) or "", path) for part in parts]
+    parts = read(content, MANY) or []
+    apart = [without_pictures(read(part.get("text", _NULL), TEXT) or "", path) for part in parts]
     kept = [
         {**part, "text": said} if found else part
         for part, (said, found) in zip(parts, apart, strict=True)

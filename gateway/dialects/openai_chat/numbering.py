@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.dialects import Answering
-from gateway.dialects.edits import Fields, mended, read
+from gateway.dialects.edits import mended
+from gateway.dialects.raw import FIELDS, MANY, RAWS, TEXT, Fields, read
 
 from .outbound_blocks import Blocks
 from .outbound_wire import Call, arguments_of
@@ -37,11 +38,7 @@ class _Called(Struct):
 
 _CALL: Final = msgspec.json.Decoder(Call)
 _CALLED: Final = msgspec.json.Decoder(_Called)
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _INDEX: Final = msgspec.json.Decoder(int)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.Encoder().encode
 
 _KINDS: Final = frozenset({"function", "custom"})
@@ -72,7 +69,7 @@ class Numbers:
 
     def __call__(self, fields: Fields, _: Answering) -> Fields:
         """Number the pieces in one chunk."""
-        choices = read(fields.get("choices", _NULL), _MANY) or []
+        choices = read(fields.get("choices", _NULL), MANY) or []
         after = mended(choices, lambda _, one: self._choice(one))
         return fields if after is None else {**fields, "choices": Raw(_encode(after))}
 
@@ -81,13 +78,13 @@ class Numbers:
         if not (PIECES in bytes(delta) if self.moved else tells_of_calls(delta)):
             return choice
         blocks = self._choices[read(choice.get("index", _NULL), _INDEX) or 0]
-        said = read(delta, _FIELDS) or {}
-        given = read(said.get("tool_calls", _NULL), _RAWS) or []  # words may be spelt so, too
+        said = read(delta, FIELDS) or {}
+        given = read(said.get("tool_calls", _NULL), RAWS) or []  # words may be spelt so, too
         pieces = mended(given, lambda _, one: self._piece(one, blocks))
         return choice if pieces is None else {**choice, "delta": Raw(_encode({**said, "tool_calls": pieces}))}
 
     def _piece(self, raw: Raw, blocks: Blocks) -> Raw:
-        piece, given = read(raw, _CALL), read(raw, _FIELDS)
+        piece, given = read(raw, _CALL), read(raw, FIELDS)
         if piece is None or given is None:
             return raw
         named = piece.function or piece.custom
@@ -106,11 +103,11 @@ class Numbers:
 
 def _once(fields: Fields, given: str, called: str) -> Fields:
     """Leave out of a piece what an earlier one of its call has said: SDKs would hang an id or a name on itself."""
-    again = {"id", "type"} if given and read(fields.get("id", _NULL), _TEXT) else set[str]()
+    again = {"id", "type"} if given and read(fields.get("id", _NULL), TEXT) else set[str]()
     kept: Fields = {key: value for key, value in fields.items() if key not in again}
     for kind in _KINDS & kept.keys():
-        inner = read(kept[kind], _FIELDS) or {}
-        if called and read(inner.get("name", _NULL), _TEXT) == called:
+        inner = read(kept[kind], FIELDS) or {}
+        if called and read(inner.get("name", _NULL), TEXT) == called:
             kept[kind] = Raw(_encode({key: value for key, value in inner.items() if key != "name"}))
             again.add("name")
     return kept if again else fields

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway import errors
 from gateway.dialects.gemini import errors as google
 from gateway.dialects.gemini.errors import duration, header_wait, mask
+from gateway.dialects.raw import RAWS, read
 from gateway.errors import GatewayError
 
 __all__ = ["Details", "read_details", "read_error", "unnamed", "unwrapped"]
@@ -182,24 +183,19 @@ class _Body(_Error):
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
-_ARRAY: Final = msgspec.json.Decoder(list[Raw])
 
 
 def unwrapped(body: bytes) -> bytes:
     """Give the first of an array, into which Google's server of this dialect puts an error; any other body as it is."""
     if not body[:_LEAD].lstrip().startswith(b"["):
         return body
-    try:
-        given = _ARRAY.decode(body)
-    except (ValueError, RecursionError):
-        return body
+    given = read(body, RAWS)
     return bytes(given[0]) if given else body
 
 
 def _find(body: bytes) -> _Error | None:
-    try:
-        given = _BODY.decode(unwrapped(body))
-    except (ValueError, RecursionError):
+    given = read(unwrapped(body), _BODY)
+    if given is None:
         return None
     found = given.error or given
     said = found.message, found.detail, found.code, given.error and given.error.type

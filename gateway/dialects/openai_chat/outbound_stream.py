@@ -20,12 +20,13 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
 from gateway.dialects.outbound_reader import NO_CALL, BlockReader, cut
 from gateway.dialects.places import Places
+from gateway.dialects.raw import RAWS, TEXT, read
 from gateway.dialects.shown import picture
 from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
 
 from .outbound_errors import read_details, read_error, unwrapped
 from .outbound_usage import Tally
-from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk, read_part
+from .outbound_wire import Call, Choice, Chunk, Delta, Function, arguments_of, read_chunk
 
 __all__ = ["ReadOptions", "StreamReader"]
 
@@ -97,10 +98,8 @@ class _Told(Struct):
 
 _TOLD: Final[msgspec.json.Decoder[_Told | None]] = msgspec.json.Decoder(_Told | None)
 _WORDS: Final = msgspec.json.Decoder(_Words)
-_TEXT: Final = msgspec.json.Decoder(str)
 _DETAILS: Final = msgspec.json.Decoder(list[_Detail])
 _PICTURES: Final = msgspec.json.Decoder(list[_Picture])
-_RAWS: Final = msgspec.json.Decoder(list[Raw])
 _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 
 
@@ -211,7 +210,7 @@ class StreamReader(BlockReader):
     def _choice(self, choice: Choice) -> None:
         if choice.usage is not UNSET:
             self._tally.add(choice.usage)
-        if choice.logprobs is not UNSET and (told := read_part(choice.logprobs, _TOLD)) is not None:
+        if choice.logprobs is not UNSET and (told := read(choice.logprobs, _TOLD)) is not None:
             self._tokens += read_logprobs(told.content)
         if choice.delta is not None:
             self._delta(choice.delta, whole=False)
@@ -235,7 +234,7 @@ class StreamReader(BlockReader):
         if delta.refusal:
             self._refusal.append(delta.refusal)
         if delta.images is not UNSET:
-            for picture in read_part(delta.images, _PICTURES) or ():
+            for picture in read(delta.images, _PICTURES) or ():
                 self._show(picture.image_url.url)
         if delta.annotations is not UNSET:
             self._annotated(delta.annotations)
@@ -249,20 +248,20 @@ class StreamReader(BlockReader):
             self._call(Call(function=delta.function_call), _LEGACY)
 
     def _annotated(self, annotations: Raw) -> None:
-        for raw in read_part(annotations, _RAWS) or ():
-            annotation = read_part(raw, _ANNOTATION)
+        for raw in read(annotations, RAWS) or ():
+            annotation = read(raw, _ANNOTATION)
             if annotation is not None:
                 self._cite(annotation.url_citation)
 
     def _parts(self, parts: Sequence[Raw]) -> None:
         for raw in parts:
-            part = read_part(raw, _WORDS)
+            part = read(raw, _WORDS)
             if part is None:
                 continue
             if isinstance(part.thinking, str):
                 self._think(part.thinking)
             for inner in part.thinking or () if isinstance(part.thinking, list) else ():
-                thought = read_part(inner, _WORDS)
+                thought = read(inner, _WORDS)
                 self._think((thought and thought.text) or "")
             self._say(part.text or "")
 
@@ -382,8 +381,8 @@ def _thought(delta: Delta) -> str:
     """Give the words of a thought; the same ones may stand in several fields."""
     if delta.reasoning_content:
         return delta.reasoning_content
-    if delta.reasoning is not UNSET and (said := read_part(delta.reasoning, _TEXT)):
+    if delta.reasoning is not UNSET and (said := read(delta.reasoning, TEXT)):
         return said
     if delta.reasoning_details is UNSET:
         return ""
-    return "".join(detail.text or detail.summary or "" for detail in read_part(delta.reasoning_details, _DETAILS) or ())
+    return "".join(detail.text or detail.summary or "" for detail in read(delta.reasoning_details, _DETAILS) or ())

@@ -7,8 +7,9 @@ from msgspec import Raw, UnsetType
 
 from gateway import ir
 from gateway.dialects.outbound import latest
+from gateway.dialects.raw import read
 
-from .outbound_wire import Usage, read_part
+from .outbound_wire import Usage
 
 __all__ = ["Tally"]
 
@@ -26,7 +27,7 @@ class Tally:
 
     def add(self, raw: Raw | UnsetType) -> None:
         """Take a report."""
-        given = read_part(raw, _USAGE)
+        given = read(raw, _USAGE)
         if given is None:
             return
         prompt, completion = given.prompt_tokens_details, given.completion_tokens_details

@@ -3,14 +3,14 @@
 What is of use but not needed stays `Raw`, so that a server that spells it otherwise loses that only.
 """
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-__all__ = ["Call", "Choice", "Chunk", "Delta", "Function", "Usage", "arguments_of", "read_chunk", "read_part"]
+from gateway.dialects.raw import TEXT, read, require
 
-_T = TypeVar("_T")
+__all__ = ["Call", "Choice", "Chunk", "Delta", "Function", "Usage", "arguments_of", "read_chunk"]
 
 
 class Function(Struct):
@@ -105,30 +105,16 @@ class Usage(Struct):
 
 
 _CHUNK: Final = msgspec.json.Decoder(Chunk, strict=False)
-_TEXT: Final = msgspec.json.Decoder(str)
 
 
 def read_chunk(data: str | bytes) -> Chunk:
     """Read one chunk; raise ValueError."""
-    try:
-        return _CHUNK.decode(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def read_part(raw: Raw | UnsetType, decoder: msgspec.json.Decoder[_T]) -> _T | None:
-    """Read what stayed raw; None when it is absent, or spelt otherwise."""
-    if raw is UNSET:
-        return None
-    try:
-        return decoder.decode(raw)
-    except (ValueError, RecursionError):
-        return None
+    return require(data, _CHUNK)
 
 
 def arguments_of(raw: Raw | UnsetType) -> str:
     """Give arguments as JSON text, which some servers write without the quotes."""
     if raw is UNSET or raw == Raw(b"null"):
         return ""
-    text = read_part(raw, _TEXT)
+    text = read(raw, TEXT)
     return bytes(raw).decode() if text is None else text

@@ -9,7 +9,8 @@ from msgspec import Raw, UnsetType, structs
 
 from gateway import ir
 from gateway.dialects.known import Closed
-from gateway.dialects.place import FIELDS, Place
+from gateway.dialects.place import Place
+from gateway.dialects.raw import FIELDS
 from gateway.dialects.services import option
 from gateway.errors import InvalidRequest, UndeclaredTool
 

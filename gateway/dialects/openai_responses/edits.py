@@ -16,7 +16,6 @@ from gateway.dialects.edits import (
     LINES,
     ONCE,
     UNREADABLE,
-    Fields,
     ReplyEdit,
     RequestEdit,
     Words,
@@ -26,7 +25,6 @@ from gateway.dialects.edits import (
     mask_message,
     masking,
     mended,
-    read,
     table_of,
     take_model,
 )
@@ -34,6 +32,7 @@ from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.outbound_errors import unnamed
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten, lost_with
 from gateway.dialects.place import is_null
+from gateway.dialects.raw import FIELDS, RAWS, TEXT, Fields, read
 
 from .answer import ITEM_ID
 
@@ -41,9 +40,6 @@ __all__ = ["REPLIES", "TABLE", "pass_through"]
 
 _Words = Words[OpenAITarget]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
-_ITEMS: Final = msgspec.json.Decoder(list[Raw])
-_TEXT: Final = msgspec.json.Decoder(str)
 _TEXTS: Final = msgspec.json.Decoder(list[str])
 _FLAG: Final = msgspec.json.Decoder(bool)
 _VALUE: Final = msgspec.json.Decoder()
@@ -108,7 +104,7 @@ def _refused(words: _Words) -> None:
 
 
 def _drop_within(words: _Words, member: str, name: str) -> None:
-    given = words.get(member, _FIELDS)
+    given = words.get(member, FIELDS)
     if given is None or name not in given:
         return
     words.lose(f"{member}.{name}", _REFUSED)
@@ -133,7 +129,7 @@ def _own(words: _Words) -> None:
     given = words.fields.get("input", _NULL)
     if words.target.keeps and not any(mark in bytes(given) for mark in _THOUGHTS):
         return
-    items = read(given, _ITEMS) or []
+    items = read(given, RAWS) or []
     nameless = not words.target.keeps or words.get("store", _FLAG) is False  # an id would be looked up
     after = mended(items, lambda place, one: _item(one, f"input[{place}]", words, nameless=nameless))
     left = None if after is None else [one for one in after if one is not None]
@@ -142,19 +138,19 @@ def _own(words: _Words) -> None:
 
 
 def _item(raw: Raw, path: str, words: _Words, *, nameless: bool) -> Raw | None:
-    fields = read(raw, _FIELDS)
+    fields = read(raw, FIELDS)
     if fields is None:
         return raw
-    kind = read(fields.get("type", _NULL), _TEXT)
+    kind = read(fields.get("type", _NULL), TEXT)
     if kind in _SAID and nameless and "id" in fields:
         return _unnamed(fields)
     if kind != _REASONING:
         return raw
-    seal = read(fields.get(_SEAL, _NULL), _TEXT)
+    seal = read(fields.get(_SEAL, _NULL), TEXT)
     if seal and not words.target.signatures:
         words.lose(path, UNREADABLE)
         return None
-    ours = ITEM_ID.fullmatch(read(fields.get("id", _NULL), _TEXT) or "")
+    ours = ITEM_ID.fullmatch(read(fields.get("id", _NULL), TEXT) or "")
     if not seal and (ours or not words.target.keeps):  # the upstream would look for what it never made
         words.lose(path, FOREIGN_THOUGHTS if ours else _ELSEWHERE)
         return None
@@ -182,7 +178,7 @@ def _echo(fields: Fields, answering: Answering) -> Fields:
 
 def _went_on(fields: Fields, answering: Answering) -> Fields:
     """Name the response that this one goes on from, where the upstream was told the whole conversation instead."""
-    within = read(fields["response"], _FIELDS) if "response" in fields else None
+    within = read(fields["response"], FIELDS) if "response" in fields else None
     response = fields if within is None else within
     thread = answering.request.thread
     if thread is None or _PREVIOUS not in response or not is_null(response[_PREVIOUS]):

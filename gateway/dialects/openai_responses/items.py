@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw, UnsetType
-from msgspec.json import Decoder
 
 from gateway import ir
 from gateway.dialects.content import IMAGES, arguments, media, wrapped
@@ -21,6 +20,7 @@ from gateway.dialects.known import read_known
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
 from gateway.dialects.place import Place
+from gateway.dialects.raw import TEXT
 
 from . import wire
 from .parts import Given, read_content
@@ -58,7 +58,6 @@ _REFUSED: Final = {
     "compaction": "only OpenAI can read what it has compacted; send the items themselves",
     "compaction_trigger": "conversations are not compacted here; ask for a summary",
 }
-_TEXT: Final = Decoder(str)
 
 
 class Conversation:
@@ -304,6 +303,6 @@ def _signature(sealed: str | None, place: Place) -> ir.Signature | None:
 def _words(output: Raw) -> str:
     """Give an output as text: a string is itself, anything else its JSON."""
     try:
-        return _TEXT.decode(output)
+        return TEXT.decode(output)
     except msgspec.ValidationError:
         return bytes(output).decode()

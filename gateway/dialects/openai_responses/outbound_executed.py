@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway import ir
+from gateway.dialects.raw import read
 from gateway.dialects.shown import fenced, link, picture
 from gateway.errors import InvalidRequest
 
@@ -30,9 +31,8 @@ _CALL: Final = msgspec.json.Decoder(_Call)
 
 def executed(item: Raw) -> Iterator[ir.TextDelta | ir.MediaChunk]:
     """Give what its blocks hold; nothing of a call that is spelt otherwise."""
-    try:
-        call = _CALL.decode(item)
-    except (ValueError, RecursionError):
+    call = read(item, _CALL)
+    if call is None:
         return
     if call.code:
         yield ir.TextDelta(fenced("python", call.code))

@@ -22,6 +22,7 @@ from gateway.dialects.openai_chat.outbound_request import IN_JSON, OPENAI, in_wo
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import OpenAITarget, OpenAIWritten
 from gateway.dialects.outbound_schema import MENDED, mended
+from gateway.dialects.raw import FIELDS
 from gateway.errors import InvalidRequest
 
 from .outbound_items import ItemWriter
@@ -43,7 +44,6 @@ _NOT_HERE: Final = {"top_k": None, "seed": None, "presence_penalty": 0, "frequen
 _SHARED: Final = frozenset({"metadata", "prompt_cache_options", "prompt_cache_retention", "service_tier"})
 # What a caller of this dialect may say, and the gateway says itself.
 _OURS: Final = frozenset({"background", "conversation", "include", "previous_response_id", "store", "stream"})
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _NULL: Final = Raw(b"null")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -106,7 +106,7 @@ class _Writer:
         """Give the members of an option as a caller of this dialect wrote them."""
         thread = self.request.thread
         raw = thread.echo.get(name, _NULL) if thread is not None else _NULL
-        return {} if raw == _NULL else _FIELDS.decode(raw)
+        return {} if raw == _NULL else FIELDS.decode(raw)
 
     # conversation
 

@@ -7,7 +7,6 @@ caller's own words, if they were those of this dialect.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gateway import ir
@@ -16,6 +15,7 @@ from gateway.dialects.openai_chat.outbound_models import abilities_of
 from gateway.dialects.openai_chat.outbound_tools import is_strict
 from gateway.dialects.outbound import emulated
 from gateway.dialects.outbound_schema import MENDED, NO_PARAMETERS, parameters
+from gateway.dialects.raw import MANY
 from gateway.dialects.services import FILTERS, RESPONSES, carried, located
 
 from .outbound_parts import JSON
@@ -24,7 +24,6 @@ __all__ = ["ToolWriter"]
 
 _Declared = Mapping[str, Raw]
 
-_TOOLS: Final = msgspec.json.Decoder(list[dict[str, Raw]])
 _NAMESPACE: Final = b'"namespace"'
 _NOTHING: Final = Raw(b"null")
 _NO_TOOLS: Final = "there are no tools to choose from"
@@ -182,10 +181,10 @@ def _kind(builtin: str) -> JSON | None:
 
 def _declared(thread: ir.Thread) -> _Declared:
     """Give the fields of all tools as the caller wrote them, by their paths."""
-    tools = _TOOLS.decode(thread.echo.get("tools", b"[]"))
+    tools = MANY.decode(thread.echo.get("tools", b"[]"))
     found = {f"tools[{i}].{key}": raw for i, tool in enumerate(tools) for key, raw in tool.items()}
     for i, tool in enumerate(tools):
         if bytes(tool.get("type", b"")) == _NAMESPACE:
-            inner = _TOOLS.decode(tool.get("tools", b"[]"))
+            inner = MANY.decode(tool.get("tools", b"[]"))
             found |= {f"tools[{i}].tools[{j}].{key}": raw for j, one in enumerate(inner) for key, raw in one.items()}
     return found

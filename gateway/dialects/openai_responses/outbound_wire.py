@@ -4,7 +4,7 @@ One flat struct holds the fields of all events: their type says which count. Eve
 have anything in these fields, so only the known ones must fit.
 """
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects.outbound import latest
 from gateway.dialects.places import Places
+from gateway.dialects.raw import read, require
 
 __all__ = [
     "MAKING",
@@ -25,8 +26,6 @@ __all__ = [
     "read_item",
     "read_response",
 ]
-
-_T = TypeVar("_T")
 
 NULL: Final = Raw(b"null")
 MAKING: Final = frozenset({"queued", "in_progress"})  # an answer that an upstream still works on
@@ -120,10 +119,7 @@ class Response(Struct):
 
     def counted(self) -> ir.Usage | None:
         """Give the neutral counts, if there are any."""
-        try:
-            given = _USAGE.decode(self.usage)
-        except (ValueError, RecursionError):
-            return None
+        given = read(self.usage, _USAGE)
         if given is None or (given.input_tokens is None and given.output_tokens is None):
             return None
         return given.neutral()
@@ -175,9 +171,9 @@ _ANNOTATION: Final = msgspec.json.Decoder(_Annotation)
 def read_event(data: str | bytes, known: frozenset[str]) -> Event:
     """Read an event; raise ValueError. One of an unknown type has its type only."""
     try:
-        return _read(data, _EVENT)
+        return require(data, _EVENT)
     except msgspec.ValidationError:
-        kind = _read(data, _TYPED).type
+        kind = require(data, _TYPED).type
         if not kind or kind in known:
             raise
         return Event(type=kind)
@@ -185,29 +181,19 @@ def read_event(data: str | bytes, known: frozenset[str]) -> Event:
 
 def read_response(data: bytes) -> Response:
     """Read a whole answer; raise ValueError."""
-    return _read(data, _RESPONSE)
-
-
-def _read(data: str | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
-    try:
-        return decoder.decode(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return require(data, _RESPONSE)
 
 
 def read_item(raw: Raw, known: frozenset[str]) -> Item:
     """Read an item; raise ValueError. One of an unknown type has its type only."""
-    kind = _read(raw, _TYPED).type
-    return _read(raw, _ITEM) if kind in known else Item(type=kind)
+    kind = require(raw, _TYPED).type
+    return require(raw, _ITEM) if kind in known else Item(type=kind)
 
 
 def read_annotation(raw: Raw, text: Places) -> ir.CitationDelta | None:
     """Read a source of `text`, whose indices count characters; None for one without an address."""
-    try:
-        given = _ANNOTATION.decode(raw)
-    except (ValueError, RecursionError):
-        return None
-    if given.type != "url_citation" or not given.url:
+    given = read(raw, _ANNOTATION)
+    if given is None or given.type != "url_citation" or not given.url:
         return None
     start, end = given.start_index, given.end_index
     if start is None or end is None or not 0 <= start <= end:

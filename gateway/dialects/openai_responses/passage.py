@@ -8,13 +8,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from msgspec import Raw
 
 from gateway.dialects import Answering
 from gateway.dialects.anthropic.answer import encode
-from gateway.dialects.edits import Fields, read
 from gateway.dialects.passage import Passage, payloads
+from gateway.dialects.raw import FIELDS, read
 from gateway.errors import GatewayError
 from gateway.sse import event as sse_event
 from gateway.sse import json_line
@@ -25,7 +24,6 @@ from .stream import StreamWriter
 
 __all__ = ["ResponsesPassage"]
 
-_FIELDS: Final = msgspec.json.Decoder(Fields)
 _NUMBER: Final = re.compile(rb'"sequence_number"\s*:\s*(\d{1,18})(?!\d)')
 _ENDS: Final = (b"response.completed", b"response.incomplete")
 _ITEM: Final = b"response.output_item.done"
@@ -64,20 +62,20 @@ class ResponsesPassage(Passage):
 
     def _note(self, whole: bytes) -> None:
         for data in payloads(whole):
-            fields = read(Raw(data), _FIELDS) or {}
+            fields = read(Raw(data), FIELDS) or {}
             kind = bytes(fields.get("type", _NULL)).strip(b'"')
             if kind in _ENDS and "response" in fields:
                 self.response = bytes(fields["response"])
             elif kind == _BEGUN:
-                begun = read(fields.get("response", _NULL), _FIELDS) or {}
+                begun = read(fields.get("response", _NULL), FIELDS) or {}
                 self.response = bytes(fields["response"]) if begun.get("background") == _TRUE else None
             elif kind == _ITEM and "item" in fields:
                 self._items.append(fields["item"])
 
     def _broken(self, error: GatewayError) -> bytes:
         begun = next(iter(payloads(self._first)), b"")
-        fields = read(Raw(begun), _FIELDS) if begun else None
-        response = read(fields["response"], _FIELDS) if fields and "response" in fields else None
+        fields = read(Raw(begun), FIELDS) if begun else None
+        response = read(fields["response"], FIELDS) if fields and "response" in fields else None
         if response is None:
             return super()._broken(error)
         numbers = _NUMBER.findall(self._last)

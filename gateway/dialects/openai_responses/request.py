@@ -13,7 +13,8 @@ from gateway.dialects.logprobs import INCLUDE
 from gateway.dialects.marks import marks_of
 from gateway.dialects.openai_chat.tools import distinct
 from gateway.dialects.openai_chat.wire import given
-from gateway.dialects.place import FIELDS, Place, is_null
+from gateway.dialects.place import Place, is_null
+from gateway.dialects.raw import FIELDS, TEXT
 from gateway.errors import InvalidRequest
 
 from . import wire
@@ -64,7 +65,6 @@ _PREVIOUS: Final = "previous_response_id"
 _ELSEWHERE: Final = "this item is only named, and kept where it was said; send the items themselves"
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = Raw(b"null")
-_TEXT: Final = msgspec.json.Decoder(str)
 
 
 def read_request(body: bytes) -> ir.Request:
@@ -154,7 +154,7 @@ def resume(request: ir.Request, items: Sequence[Raw]) -> ir.Request:
     thread = request.thread or ir.Thread()
     before, own = Place(_PREVIOUS), Place("input")  # what is lost of the own items is known
     said = Conversation(request.tools)
-    said.system += _instructions(_TEXT.decode(thread.echo.get("instructions", b'""')))
+    said.system += _instructions(TEXT.decode(thread.echo.get("instructions", b'""')))
     said.read(items, before)
     if said.references:
         raise InvalidRequest(f"{said.references[0]}: {_ELSEWHERE}", param=_PREVIOUS)
