@@ -7,8 +7,8 @@ from typing import Final
 from gateway import __version__
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.clock import Clock
+from gateway.dialects.passage import payloads
 from gateway.errors import UpstreamUnavailable
-from gateway.sse import Decoder
 from gateway.trace_context import carried
 from gateway.transport import Response, Transport, TransportError
 
@@ -55,11 +55,8 @@ async def begin(
 
 def _said(refusal: bytes) -> bytes:
     """Give what the first event says where a refusal of a stream is one itself, as LiteLLM writes it."""
-    if not refusal.startswith(_FRAMES):
-        return refusal
-    decoder = Decoder()
-    events = decoder.feed(refusal) or decoder.close()
-    return events[0].encode() if events else refusal
+    found = payloads(refusal + b"\n\n") if refusal.startswith(_FRAMES) else []
+    return found[0] if found else refusal
 
 
 async def fetch(
