@@ -13,7 +13,7 @@ from gateway.cli.options import address, configuration, loaded
 from gateway.routes import DIALECTS
 
 if TYPE_CHECKING:
-    from gateway.testing import Finding, Report
+    from gateway.testing import Finding
 
 __all__ = ["selftest"]
 
@@ -90,7 +90,7 @@ def selftest(
     part = import_module("gateway.cli.selftest_work")  # loads the HTTP client
     tell = None if as_json else partial(_tell, part)
     wished = partial(part.check, selection=selection, dialects=dialects, model=model, headers=headers, tell=tell)
-    report: Report | None = asyncio.run(part.check_url(url, key, wished) if found is None else part.own(found, wished))
+    report = asyncio.run(part.check_url(url, key, wished) if found is None else part.own(found, wished))
     if report is None:
         click.echo("nothing usable: requests would fail; `gateway models` says why", err=True)
         raise SystemExit(3)
