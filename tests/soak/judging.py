@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 KILL_S = 5.0  # a broken connection is a kill's when it breaks this long after
+LEFT_S = 5.0  # so long a busy worker may take to learn that a caller has left; who kills it before has killed the row
 MOST_MB_PER_HOUR = 1.0
 MOST_BLOCKS = 10_000  # of 500,000; in half an hour a worker answers some 7,000 requests
 SPARE_FDS = 2
@@ -117,7 +118,8 @@ def held(grown: Mapping[str, int]) -> Iterator[str]:
 
 
 def _killed(seen: Seen, kills: Collection[float]) -> bool:
-    return any(seen.began - KILL_S <= at <= seen.ended for at in kills)
+    ended = seen.ended + LEFT_S if seen.left else seen.ended
+    return any(seen.began - KILL_S <= at <= ended for at in kills)
 
 
 def _by_name(calls: Iterable[Booked]) -> dict[str, list[Booked]]:

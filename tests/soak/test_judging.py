@@ -59,6 +59,15 @@ def test_a_killed_row_is_right_when_a_worker_was_killed_meanwhile() -> None:
     assert len([*ledger([row], [broken], [CALL], [90.0]), *hung([broken], [90.0])]) == 2
 
 
+def test_a_worker_may_be_killed_before_it_knows_that_a_caller_has_left() -> None:
+    row = Row(NAME, "killed", 0, 0, 0, estimated=True)
+    left = Seen(NAME, began=100, ended=100.1, left=True)
+    assert [*ledger([row], [left], [CALL], [103.0])] == []
+    for seen, at in ((left, 106.0), (replace(left, left=False), 103.0)):
+        (line,) = ledger([row], [seen], [CALL], [at])
+        assert "no worker was" in line
+
+
 def test_a_request_without_an_end_is_found() -> None:
     (line,) = hung([SEEN, Seen(NAME, began=100, ended=160, hung=True)], [])
     assert "hung: no end within 60 s" in line
