@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.config.problems import did_you_mean
+from gateway.config.values import read_choice
 from gateway.explain.signs import Fields, detected
 from gateway.routes import DIALECTS, PATHS, DialectName
 
@@ -38,10 +38,7 @@ class Asking(Struct, frozen=True, kw_only=True):
 
 def read_dialect(name: str) -> DialectName:
     """Accept the name of a dialect that callers can speak; ValueError names the nearest one."""
-    for dialect in DIALECTS:
-        if name == dialect:
-            return dialect
-    raise ValueError(f'"{name}" is none of {", ".join(DIALECTS)}{did_you_mean(name, DIALECTS)}')
+    return cast(DialectName, read_choice(name, DIALECTS))  # one of them
 
 
 def smallest(model: str, dialect: DialectName | None) -> Asking:
