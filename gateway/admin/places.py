@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.admin.visit import FORM_BYTES, Handler
+from gateway.admin.visit import Handler
 
 __all__ = ["READING", "Place", "reading"]
 
@@ -18,7 +18,7 @@ class Place(Struct, frozen=True):
     methods: Mapping[str, Handler]
     open: bool = False
     secret: bool = False
-    form_bytes: int = FORM_BYTES
+    form_bytes: int = 16 * 1024
 
 
 def reading(handler: Handler) -> dict[str, Handler]:

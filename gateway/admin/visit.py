@@ -13,10 +13,9 @@ from starlette.types import Receive, Scope
 from gateway.context import RequestContext, route_path
 from gateway.errors import BodyTooLarge, PermissionDenied, RequestTimeout, UnsupportedMediaType
 
-__all__ = ["FORM_BYTES", "Handler", "Operator", "Session", "Visit", "visit_of"]
+__all__ = ["Handler", "Operator", "Session", "Visit", "visit_of"]
 
 _FORM: Final = b"application/x-www-form-urlencoded"
-FORM_BYTES: Final = 16 * 1024
 _PLAIN: Final = ("", "identity")
 _LIMIT_S: Final = 10.0
 _HTML: Final = "text/html"
@@ -93,7 +92,7 @@ class Visit(Struct, kw_only=True):
         """Read a header, "" for none."""
         return self.context.headers.get(name, b"").decode("latin-1")
 
-    async def read_form(self, most_bytes: int = FORM_BYTES) -> None:
+    async def read_form(self, most_bytes: int) -> None:
         """Read what a form sent, or a program; raise BodyTooLarge, RequestTimeout, UnsupportedMediaType."""
         kind = self.context.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind not in (_FORM, _JSON.encode()):
