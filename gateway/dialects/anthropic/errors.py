@@ -38,7 +38,8 @@ def error_body(error: GatewayError, request_id: str) -> bytes:
     """Write the error object, which is the same in a stream."""
     status = _status(error)
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    detail: dict[str, object] = {"type": error.own.get("type") or kind, "message": _message(error)}
+    own = error.own.get("type") if status == error.status else None  # a type of the upstream's own fits its status only
+    detail: dict[str, object] = {"type": own or kind, "message": _message(error)}
     details = error.own.get("details") or _DETAILS.get(error.param or "")
     if details:
         detail["details"] = details

@@ -48,6 +48,22 @@ def test_status_and_type(error: GatewayError, status: int, kind: str) -> None:
     assert json.loads(body)["error"]["type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("error", "own", "status", "kind"),
+    [
+        (errors.UpstreamRejected("x"), "own_error", 400, "own_error"),
+        (errors.UpstreamOverloaded("x"), "overloaded_error", 529, "overloaded_error"),
+        (errors.UpstreamOverloaded("x"), "api_error", 529, "overloaded_error"),
+    ],
+)
+def test_a_type_of_the_upstreams_own_is_told_where_its_status_is(
+    error: GatewayError, own: str, status: int, kind: str
+) -> None:
+    error.own["type"] = own
+    told, body = Anthropic().write_error(error, "req_1")
+    assert (told, json.loads(body)["error"]["type"]) == (status, kind)
+
+
 def test_a_thread_is_refused_in_the_words_at_which_sdks_send_all_of_it() -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
         Anthropic().read_request(b'{"model":"m","messages":[{"role":"user","content":"a"}],"thread":{"type":"create"}}')
