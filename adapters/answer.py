@@ -11,7 +11,6 @@ import msgspec
 from gateway import ir
 from gateway.adapters.failures import Failure, ReadFailure, own_words, unreachable
 from gateway.dialects.gemini.errors import without
-from gateway.dialects.outbound_reader import cut
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 from gateway.sse import BACKSLASH, DONE, Decoder, EventTooLarge, Halves, sound, sound_escapes
 from gateway.transport import Broken, Response, TransportError
@@ -79,7 +78,7 @@ class _Onlooker:
         return self.close()
 
     def close(self) -> list[ir.Event]:
-        return [ir.Finished(reason="stop") if self._over else ir.Failed(cut())]
+        return [ir.Finished(reason="stop") if self._over else ir.Failed(StreamBroken(StreamBroken.CUT))]
 
 
 class UpstreamAnswer:

@@ -285,6 +285,7 @@ class UpstreamMalformed(UpstreamError):
 class StreamBroken(UpstreamMalformed):
     """The upstream's stream ended before it was complete."""
 
+    CUT: ClassVar[str] = "the upstream's answer ended before it was complete"  # where it does not say why
     code = "upstream_truncated"
 
 

@@ -12,15 +12,10 @@ from gateway import ir
 from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.errors import GatewayError, StreamBroken, UpstreamMalformed
 
-__all__ = ["NO_CALL", "BlockReader", "cut"]
+__all__ = ["NO_CALL", "BlockReader"]
 
 NO_CALL: Final = "upstream_malformed_tool_call"
 _BY_ITSELF: Final = frozenset({"stop", "tool_calls"})  # at a limit, or withheld, a call may be cut
-
-
-def cut() -> StreamBroken:
-    """Make the error of an answer that ended too early."""
-    return StreamBroken("the upstream's answer ended before it was complete")
 
 
 class BlockReader:
@@ -44,7 +39,7 @@ class BlockReader:
 
     def _close(self) -> None:
         """Take the end of the stream, which ends no answer well unless the dialect has it so."""
-        self._fail(cut())
+        self._fail(StreamBroken(StreamBroken.CUT))
 
     def _flushed(self) -> list[ir.Event]:
         if not self._ended:

@@ -99,7 +99,7 @@ class Passage:
             whole = _with_its_end(rest) if rest else None
             return rest if whole is None else self._passed(whole)
         self._ended = True
-        return self._broken(error or StreamBroken("the upstream's answer ended before it was complete"))
+        return self._broken(error or StreamBroken(StreamBroken.CUT))
 
     def _broken(self, error: GatewayError) -> bytes:
         """Write the error that ends the stream."""

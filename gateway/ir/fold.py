@@ -54,7 +54,7 @@ class Fold:
         if isinstance(self._end, ev.Failed):
             raise self._end.error
         if self._end is None:
-            raise StreamBroken("the upstream's answer ended before it was complete")
+            raise StreamBroken(StreamBroken.CUT)
         return ev.Reply(
             id=self._started.id,
             model=self._started.model,

@@ -15,8 +15,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
-from gateway.dialects.outbound_reader import BlockReader, cut
+from gateway.dialects.outbound_reader import BlockReader
 from gateway.dialects.raw import read
+from gateway.errors import StreamBroken
 
 from . import outbound_wire as wire
 from .outbound_blocks import Answer, Call, Kept, Part, Text, Thought
@@ -203,7 +204,7 @@ class StreamReader(BlockReader):
 
     def _message_ended(self, _: Event) -> None:
         native = self._end.stop_reason
-        error = self._nameless() or (cut() if native is None and not self._said else None)
+        error = self._nameless() or (StreamBroken(StreamBroken.CUT) if native is None and not self._said else None)
         if error is not None:
             self._fail(error)
             return

@@ -75,7 +75,7 @@ class Stream:
     def close(self, error: GatewayError | None = None) -> bytes:
         """End the stream with an error unless it has ended."""
         if not self._ended:
-            self._fail(error or StreamBroken("the upstream's answer ended before it was complete"))
+            self._fail(error or StreamBroken(StreamBroken.CUT))
         return self._flush()
 
     def _flush(self) -> bytes:

@@ -63,7 +63,7 @@ class GeminiStream:
     def close(self, error: GatewayError | None = None) -> bytes:
         """End with the error; an answer without a finish is one too."""
         if not self._ended:
-            self._fail(error or StreamBroken("the upstream's answer ended before it was complete"))
+            self._fail(error or StreamBroken(StreamBroken.CUT))
         return self._written()
 
     def _written(self) -> bytes:

@@ -441,6 +441,6 @@ class StreamReader:
     def _unfinished(self) -> ir.Finished | GatewayError:
         blocked = self._blocked
         if blocked is None or blocked.block_reason is None:
-            return StreamBroken("the upstream's answer ended before it was complete")
+            return StreamBroken(StreamBroken.CUT)
         words = blocked.block_reason_message or f"the upstream blocked the prompt: {blocked.block_reason}"
         return ir.Finished(reason="content_filter", native=blocked.block_reason, explanation=words)

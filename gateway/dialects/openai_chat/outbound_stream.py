@@ -18,11 +18,11 @@ from gateway import ir
 from gateway.dialects.gemini.errors import mask
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.logprobs import read_logprobs
-from gateway.dialects.outbound_reader import NO_CALL, BlockReader, cut
+from gateway.dialects.outbound_reader import NO_CALL, BlockReader
 from gateway.dialects.places import Places
 from gateway.dialects.raw import RAWS, TEXT, read
 from gateway.dialects.shown import picture
-from gateway.errors import GatewayError, InvalidRequest, UpstreamMalformed, UpstreamUnavailable
+from gateway.errors import GatewayError, InvalidRequest, StreamBroken, UpstreamMalformed, UpstreamUnavailable
 
 from .outbound_errors import read_details, read_error, unwrapped
 from .outbound_usage import Tally
@@ -363,7 +363,7 @@ class StreamReader(BlockReader):
         if why == _MALFORMED:
             return UpstreamMalformed(f"the upstream ended its answer with {native!r}", code=NO_CALL)
         if native is None and not (done and self._heard()):
-            return cut()
+            return StreamBroken(StreamBroken.CUT)
         reason = _FINISHED.get(why, "stop")
         if reason == "stop" and calls:
             reason = "tool_calls"

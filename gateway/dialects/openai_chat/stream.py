@@ -28,7 +28,6 @@ __all__ = ["ChatStream", "broken"]
 
 _DONE: Final = b"data: [DONE]\n\n"
 _HOLE: Final = b"\x00"  # never in JSON: where a delta goes in a chunk made beforehand
-_CUT: Final = "the upstream's answer ended before it was complete"
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -87,7 +86,7 @@ class ChatStream:
     def close(self, error: GatewayError | None = None) -> bytes:
         """End with the error; an answer without a finish is one too."""
         if not self._ended:
-            self._fail(error or StreamBroken(_CUT))
+            self._fail(error or StreamBroken(StreamBroken.CUT))
         return self._written()
 
     def _written(self) -> bytes:

@@ -20,8 +20,7 @@ from gateway.dialects.openai_chat.outbound_blocks import Blocks
 from gateway.dialects.openai_chat.outbound_errors import read_details, read_error
 from gateway.dialects.openai_chat.outbound_wire import arguments_of
 from gateway.dialects.outbound_reader import BlockReader
-from gateway.dialects.outbound_reader import cut as too_early
-from gateway.errors import GatewayError, UpstreamUnavailable
+from gateway.errors import GatewayError, StreamBroken, UpstreamUnavailable
 
 from .items import DIALECT
 from .outbound_executed import INTERPRETER, executed
@@ -361,7 +360,7 @@ def _broken(response: Response, kind: str) -> GatewayError:
     if response.error != NULL:
         return _error(response.error)
     words = _BROKEN[kind]
-    return UpstreamUnavailable(words) if words else too_early()
+    return UpstreamUnavailable(words) if words else StreamBroken(StreamBroken.CUT)
 
 
 def _error(raw: Raw) -> GatewayError:

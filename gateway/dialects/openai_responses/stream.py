@@ -6,7 +6,7 @@ Nothing goes out before there is something to say, and nothing after the termina
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from msgspec import Raw
 
@@ -20,8 +20,6 @@ from . import answer
 from .output import Output
 
 __all__ = ["StreamWriter"]
-
-_CUT: Final = "the upstream's answer ended before it was complete"
 
 
 class StreamWriter:
@@ -52,7 +50,7 @@ class StreamWriter:
     def close(self, error: GatewayError | None = None) -> bytes:
         """End with the error; an answer without a finish is one too."""
         if self.response is None:
-            self._fail(error or StreamBroken(_CUT))
+            self._fail(error or StreamBroken(StreamBroken.CUT))
         return self._events.taken()
 
     def _started(self, event: ir.Started) -> None:
