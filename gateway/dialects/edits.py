@@ -33,7 +33,6 @@ __all__ = [
     "ReplyEdit",
     "RequestEdit",
     "Words",
-    "echo_model",
     "echoing",
     "edited",
     "mask_message",
@@ -212,12 +211,24 @@ def mended(items: Sequence[_T], mend: Callable[[int, _T], _R]) -> list[_R] | Non
     return after if any(new is not old for new, old in zip(after, items, strict=True)) else None
 
 
-def echoing(apply: Callable[[Fields, Answering], Fields]) -> ReplyEdit:
-    """Make the edit that writes the caller's name of the model, of a function that writes it into one event."""
+def echoing(name: str, within: str = "") -> ReplyEdit:
+    """Make the edit that writes the caller's name of the model into this member, or into one below `within`."""
+
+    def whole(fields: Fields, answering: Answering) -> Fields:
+        return {**fields, name: Raw(_encode(answering.model))} if name in fields else fields
+
+    def echo(fields: Fields, answering: Answering) -> Fields:
+        if within not in fields:
+            return whole(fields, answering)
+        members = read(fields[within], FIELDS)
+        if members is None or name not in members:
+            return fields
+        return {**fields, within: Raw(_encode(whole(members, answering)))}
+
     return ReplyEdit(
         name="echo",
         why="models.echo: the caller reads its own name, where the upstream was asked for another one",
-        apply=apply,
+        apply=echo if within else whole,
         wanted=renamed,
         whole=True,
     )
@@ -246,20 +257,3 @@ def mask_message(hide: Callable[[str], str], *within: str) -> Callable[[Fields, 
         return fields if told is None or told == text else {**fields, name: Raw(_encode(told))}
 
     return lambda fields, _: masked(fields, within)
-
-
-def echo_model(name: str, within: str = "") -> Callable[[Fields, Answering], Fields]:
-    """Make the edit that writes the caller's name of the model into the member `name`, or into one below `within`."""
-
-    def outer(fields: Fields, answering: Answering) -> Fields:
-        if name not in fields:
-            return fields
-        return {**fields, name: Raw(_encode(answering.model))}
-
-    def inner(fields: Fields, answering: Answering) -> Fields:
-        members = read(fields[within], FIELDS) if within in fields else None
-        if members is None or name not in members:
-            return fields
-        return {**fields, within: Raw(_encode(outer(members, answering)))}
-
-    return inner if within else outer

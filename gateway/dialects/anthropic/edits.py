@@ -19,7 +19,6 @@ from gateway.dialects.edits import (
     ReplyEdit,
     RequestEdit,
     Words,
-    echo_model,
     echoing,
     edited,
     mask_message,
@@ -32,7 +31,7 @@ from gateway.dialects.gemini.request import NOT_BESIDE_THINKING, beside_thinking
 from gateway.dialects.gemini.thinking import Conflict
 from gateway.dialects.gemini.thinking import plan as plan_budget
 from gateway.dialects.openai_chat.outbound_errors import unnamed
-from gateway.dialects.raw import FIELDS, TEXT, Fields, read
+from gateway.dialects.raw import FIELDS, TEXT, read
 from gateway.upstream import Edit
 
 from .edits_messages import answered, even, filled, headed, led, legal, ordered, shown, unmarked, unsealed
@@ -177,14 +176,6 @@ def _unforced(words: _Words) -> None:
     words.lose(_CHOICE, _NOT_FORCED, "change")
 
 
-_echo_whole: Final = echo_model("model")
-_echo_event: Final = echo_model("model", within="message")
-
-
-def _echo(fields: Fields, answering: Answering) -> Fields:
-    return _echo_event(fields, answering) if "message" in fields else _echo_whole(fields, answering)
-
-
 REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="model", why="the name that this upstream has for the model", apply=take_model),
     RequestEdit(name="own", why="the envelope of this gateway around signatures goes to no upstream", apply=unsealed),
@@ -202,7 +193,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="head", why="Anthropic takes instructions ahead of a conversation in `system` only", apply=led),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    echoing(_echo),
+    echoing("model", within="message"),
     masking(mask_message(unnamed, "error")),
 )
 ENVELOPE: Final = Edit(

@@ -21,7 +21,6 @@ from gateway.dialects.edits import (
     ReplyEdit,
     RequestEdit,
     Words,
-    echo_model,
     echoing,
     edited,
     mended,
@@ -315,7 +314,7 @@ REQUESTS: Final[tuple[RequestEdit[Own], ...]] = (
     RequestEdit(name="alone", why="Gemini 3 wants the results of calls alone in their content", apply=_alone),
     RequestEdit(name="results", why="Google wants the results of a turn's calls in one content", apply=_results),
 )
-REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing(echo_model("modelVersion")),)
+REPLIES: Final[tuple[ReplyEdit, ...]] = (echoing("modelVersion"),)
 FRAMING: Final = Edit(
     name="framing",
     why="google-genai reads `data: ` and nothing else between two chunks; without alt=sse they are one array",

@@ -19,7 +19,6 @@ from gateway.dialects.edits import (
     ReplyEdit,
     RequestEdit,
     Words,
-    echo_model,
     echoing,
     edited,
     mask_message,
@@ -309,7 +308,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     RequestEdit(name="shown", why="pictures of another model's are no words: the user shows them", apply=shown),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    echoing(echo_model("model")),
+    echoing("model"),
     ReplyEdit(
         name="uncounted",
         why="the caller has not asked for tokens",

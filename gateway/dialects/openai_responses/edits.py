@@ -19,7 +19,6 @@ from gateway.dialects.edits import (
     ReplyEdit,
     RequestEdit,
     Words,
-    echo_model,
     echoing,
     edited,
     mask_message,
@@ -168,14 +167,6 @@ def _unnamed(fields: Fields) -> Raw:
     return Raw(_encode({name: value for name, value in fields.items() if name != "id"}))
 
 
-_echo_whole: Final = echo_model("model")
-_echo_event: Final = echo_model("model", within="response")
-
-
-def _echo(fields: Fields, answering: Answering) -> Fields:
-    return _echo_event(fields, answering) if "response" in fields else _echo_whole(fields, answering)
-
-
 def _went_on(fields: Fields, answering: Answering) -> Fields:
     """Name the response that this one goes on from, where the upstream was told the whole conversation instead."""
     within = read(fields["response"], FIELDS) if "response" in fields else None
@@ -215,7 +206,7 @@ REQUESTS: Final[tuple[RequestEdit[OpenAITarget], ...]] = (
     ),
 )
 REPLIES: Final[tuple[ReplyEdit, ...]] = (
-    echoing(_echo),
+    echoing("model", within="response"),
     ReplyEdit(
         name="previous",
         why="the upstream was told the conversation that this gateway keeps, not its id",

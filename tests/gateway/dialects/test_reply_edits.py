@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from gateway import ir
 from gateway.dialects import Answering
-from gateway.dialects.edits import echo_model, mask_message
+from gateway.dialects.edits import echoing, mask_message
 from gateway.dialects.openai_embeddings import of_length_one
 
 Json = dict[str, Any]
@@ -23,15 +23,15 @@ TO = Answering(
     request_id="req_1",
     estimate=lambda: 5,
 )
-WHOLE, EVENT = echo_model("model"), echo_model("model", within="response")
+WHOLE, EVENT = echoing("model").apply, echoing("model", within="response").apply
 
 
 def raws(members: Json) -> dict[str, Raw]:
     return {name: Raw(json.dumps(value).encode()) for name, value in members.items()}
 
 
-def read(members: dict[str, Raw]) -> Json:
-    return {name: json.loads(bytes(value)) for name, value in members.items()}
+def read(members: dict[str, Raw] | None) -> Json | None:
+    return members and {name: json.loads(bytes(value)) for name, value in members.items()}
 
 
 def test_an_answer_has_the_callers_name_of_the_model() -> None:
