@@ -18,6 +18,7 @@ __all__ = [
     "emulated",
     "latest",
     "lost_with",
+    "unread",
 ]
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
@@ -95,3 +96,9 @@ def emulated(tool: ir.Tool) -> Iterator[ir.Loss]:
 def latest(given: int | None, before: int) -> int:
     """Give the last value of a counter: none, and one that no answer can have, says nothing."""
     return given if given is not None and 0 < given <= ir.MOST_TOKENS else before
+
+
+def unread(part: ir.Opaque) -> ir.Loss:
+    """Say that a block is lost: a service's own may go; a part that a Gemini caller wrote says something."""
+    severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
+    return ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", severity)

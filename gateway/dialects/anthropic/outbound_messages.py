@@ -16,6 +16,7 @@ from msgspec import Raw
 from gateway import ir
 from gateway.dialects.gemini.history import CONTINUED, EMPTY, GO_ON, NOT_OURS, ranks, reminder, takes_blank, with_blanks
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .outbound_marks import Marks
@@ -143,8 +144,7 @@ class Conversation:
             case ir.Opaque(dialect="anthropic"):
                 return part.value
             case ir.Opaque():
-                severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
-                self._lose(f"only {part.dialect} can read a {part.kind} block", part.path, severity)
+                self._losses.append(unread(part))
                 return None
 
     def _given(self, part: ir.Text | ir.Media) -> JSON | None:
@@ -188,13 +188,13 @@ class Conversation:
         if self._request.turns[-1].role == "user":
             self._say("user", [_words(EMPTY.text)])
         elif thinks or self._target.adaptive:
-            self._lose(_PREFILLED, severity="change")
+            self._lose(_PREFILLED, "change")
             self._say("user", [_words(GO_ON.text)])
         elif last["type"] == "text":
             last["text"] = last["text"].rstrip()
 
-    def _lose(self, reason: str, path: str = "messages", severity: ir.Severity = "hint") -> None:
-        self._losses.append(ir.Loss(path, reason, severity))
+    def _lose(self, reason: str, severity: ir.Severity = "hint") -> None:
+        self._losses.append(ir.Loss("messages", reason, severity))
 
     _WRITERS: ClassVar[dict[str, Callable[[Any, Step], None]]] = {
         "system": _system,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from gateway import ir
 from gateway.dialects.content import IMAGES
+from gateway.dialects.outbound import unread
 from gateway.dialects.raw import FIELDS, read
 from gateway.errors import InvalidRequest
 
@@ -245,9 +246,7 @@ def _readable(parts: Iterable[ir.Part], family: ir.Family, losses: list[ir.Loss]
         elif (words := executed(part, losses)) is not None:
             yield words
         else:
-            # a service's own blocks may go; a part that a Gemini caller wrote says something
-            severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
-            losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", severity))
+            losses.append(unread(part))
 
 
 def _steps(groups: Iterable[_Group], replay: Replay, losses: list[ir.Loss]) -> Iterator[Step]:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.gemini.history import text_of
 from gateway.dialects.gemini.names import NameMap
+from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .answer import free_text
@@ -83,11 +84,7 @@ class Conversation:
 
     def _readable(self, parts: Iterable[ir.Part]) -> list[ir.Part]:
         """Leave out what only another dialect can read."""
-        for part in parts:
-            if isinstance(part, ir.Opaque):
-                # a service's own blocks may go; a part that a Gemini caller wrote says something
-                severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
-                self._losses.append(ir.Loss(part.path, f"only {part.dialect} can read a {part.kind} block", severity))
+        self._losses += [unread(part) for part in parts if isinstance(part, ir.Opaque)]
         return [part for part in parts if not isinstance(part, ir.Opaque)]
 
     def _system(self, step: Step) -> list[Message]:

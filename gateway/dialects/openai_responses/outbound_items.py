@@ -13,6 +13,7 @@ from gateway import ir
 from gateway.dialects.gemini.history import text_of
 from gateway.dialects.gemini.names import NameMap
 from gateway.dialects.openai_chat.answer import free_text
+from gateway.dialects.outbound import unread
 from gateway.dialects.outbound_history import Step, arrange
 
 from .items import DIALECT
@@ -147,6 +148,5 @@ class ItemWriter:
         """Give an item of a service that the caller's vendor hosts, if that vendor is this one."""
         if part.dialect == DIALECT:
             return part.value
-        severity: ir.Severity = "content" if part.dialect == "gemini" else "hint"
-        self._lose(part.path, f"only {part.dialect} can read a {part.kind} block", severity)
+        self._losses.append(unread(part))
         return None
