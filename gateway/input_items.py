@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from gateway.dialects.raw import read
+from gateway.dialects.raw import FIELDS, RAWS, read
 from gateway.errors import InvalidRequest
 
 __all__ = ["item_of", "write_items"]
@@ -50,9 +50,7 @@ class _Page(Struct, tag_field="object", tag="list"):
     has_more: bool
 
 
-_ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _KNOWN: Final = msgspec.json.Decoder(_Known)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 def write_items(response_id: str, items: bytes, query: Mapping[str, Sequence[str]]) -> bytes:
@@ -78,7 +76,7 @@ def item_of(response_id: str, items: bytes, id_: str) -> Raw | None:
 def _all(response_id: str, items: bytes) -> Iterator[_Shown]:
     stem = response_id.removeprefix("resp_")
     taken: set[str] = set()
-    for place, item in enumerate(_ITEMS.decode(items)):
+    for place, item in enumerate(RAWS.decode(items)):
         one = _shown(item, f"{stem}{place:04d}", taken)
         taken.add(one.id)
         yield one
@@ -117,7 +115,7 @@ def _shown(raw: Raw, stem: str, taken: Collection[str]) -> _Shown:
         return _Shown(f"item_{stem}", raw, raw)
     kind = known.type or "message"
     id_ = known.id if known.id and known.id not in taken else f"{_PREFIXES.get(kind, 'item')}_{stem}"
-    fields: dict[str, object] = {**_FIELDS.decode(raw), "id": id_, "type": kind}
+    fields: dict[str, object] = {**FIELDS.decode(raw), "id": id_, "type": kind}
     if kind == "message" and isinstance(known.content, str):
         fields["content"] = [_text(known.role, known.content)]
     if kind in _PREFIXES and kind not in _WITHOUT_STATUS:

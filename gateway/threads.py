@@ -25,7 +25,7 @@ from gateway.config import Loaded
 from gateway.context import RequestContext
 from gateway.dialects import Dialect, Threaded
 from gateway.dialects.openai_responses.answer import ITEM_ID
-from gateway.dialects.raw import read
+from gateway.dialects.raw import FIELDS, RAWS, read
 from gateway.errors import (
     ContextTooLong,
     InvalidRequest,
@@ -82,9 +82,7 @@ class _Answer(Struct):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_ITEMS: Final = msgspec.json.Decoder(list[Raw])
 _NAMED: Final = msgspec.json.Decoder(_Named)
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class _Waiting(NamedTuple):
@@ -397,7 +395,7 @@ class Threads:
             for _, answer in answers:
                 if answer.status not in _KEPT:
                     raise _unfinished(answer)
-            return [item for one, answer in answers for item in (*_ITEMS.decode(one.items), *answer.output)]
+            return [item for one, answer in answers for item in (*RAWS.decode(one.items), *answer.output)]
 
         try:
             found = await self._ask(said)
@@ -480,14 +478,14 @@ def _unsealed(response: bytes) -> bytes:
     """Leave out what seals the thoughts."""
     if _SEAL.encode() not in response:
         return response
-    fields = _FIELDS.decode(response)
+    fields = FIELDS.decode(response)
     if "output" not in fields:
         return response
-    return msgspec.json.encode({**fields, "output": [*map(_unsealed_item, _ITEMS.decode(fields["output"]))]})
+    return msgspec.json.encode({**fields, "output": [*map(_unsealed_item, RAWS.decode(fields["output"]))]})
 
 
 def _unsealed_item(item: Raw) -> object:
-    fields = read(item, _FIELDS)
+    fields = read(item, FIELDS)
     return item if fields is None else {name: value for name, value in fields.items() if name != _SEAL}
 
 

@@ -7,9 +7,10 @@ from typing import Final, cast
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from gateway.config.values import read_choice
+from gateway.dialects.raw import FIELDS
 from gateway.explain.signs import Fields, detected
 from gateway.routes import DIALECTS, PATHS, DialectName
 
@@ -22,7 +23,6 @@ _SMALLEST: Final[dict[DialectName, Fields]] = {
     "anthropic": _MESSAGES,
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
 }
-_RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ def _asking(dialect: DialectName, why: str, model: str, fields: Fields, body: by
 def _renamed(body: bytes, model: str) -> bytes:
     """Write another model into a body; all else stays byte for byte."""
     try:
-        fields = _RAW_FIELDS.decode(body)
+        fields = FIELDS.decode(body)
     except (ValueError, RecursionError):
         return body  # the dialect's own reader says what is wrong with it
     return msgspec.json.encode({"model": model, **{name: value for name, value in fields.items() if name != "model"}})

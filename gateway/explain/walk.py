@@ -12,6 +12,7 @@ from gateway import ir
 from gateway.clock import Clock
 from gateway.config import Decision, Loaded
 from gateway.context import RequestContext, attach
+from gateway.dialects.raw import FIELDS
 from gateway.dialects.tables import REPLY_EDITS
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.explain.answer import Member, Refusal, Way, step_of
@@ -29,7 +30,6 @@ __all__ = ["Walk"]
 _SETTINGS: Final = ("type", "base_urls", "base_url", "envelope", "user_agent", "headers")
 _WITHIN: Final = {"v1internal": "request"}  # where an upstream has an envelope for what came
 _LEFT_OUT: Final = "left out: another member takes what cannot be translated"
-_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw])
 _SIGNED: Final = (ir.Text, ir.Media, ir.Thinking, ir.ToolCall)
 
 
@@ -130,7 +130,7 @@ class Walk:
 
     def _difference(self, target: Target, body: Raw) -> tuple[str, ...]:
         within = _WITHIN.get(self._loaded.config.upstream[target.adapter.name].type)
-        return difference(self._came, bytes(body if within is None else _FIELDS.decode(body)[within]))
+        return difference(self._came, bytes(body if within is None else FIELDS.decode(body)[within]))
 
     def _edits(self, journey: Journey) -> tuple[Edit, ...]:
         """Say what is written otherwise of the words that pass: in the request, and what may be in its answer."""

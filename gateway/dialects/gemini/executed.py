@@ -7,9 +7,10 @@ from typing import Final
 
 from gateway import ir
 from gateway.dialects.place import Place
+from gateway.dialects.raw import TEXT
 from gateway.dialects.shown import fenced
 
-from .inbound_wire import TEXT, fields_of
+from .inbound_wire import fields_of
 from .signatures import NOT_OURS
 
 __all__ = ["LANGUAGES", "executed"]

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway import ir
 from gateway.dialects.content import arguments, media
 from gateway.dialects.place import ANY, Place
-from gateway.dialects.raw import Fields
+from gateway.dialects.raw import TEXT, Fields
 
 from . import inbound_wire as wire
 from .inbound_signatures import read_signature
@@ -308,7 +308,7 @@ def read_system(raw: wire.Maybe, place: Place) -> tuple[ir.Text, ...]:
 
 
 def _words(fields: Fields, place: Place, signature: ir.Signature | None, *, thought: bool) -> _Words | None:
-    text = place.read(fields["text"], wire.TEXT, "text") if "text" in fields else ""
+    text = place.read(fields["text"], TEXT, "text") if "text" in fields else ""
     if not text and signature is None:
         return None
     return ir.Thinking(text=text, signature=signature) if thought else ir.Text(text=text, signature=signature)
@@ -317,7 +317,7 @@ def _words(fields: Fields, place: Place, signature: ir.Signature | None, *, thou
 def _signature(fields: Fields, kind: str, place: Place) -> ir.Signature | None:
     if "thoughtSignature" not in fields:
         return None
-    value = place.read(fields["thoughtSignature"], wire.TEXT, "thoughtSignature")
+    value = place.read(fields["thoughtSignature"], TEXT, "thoughtSignature")
     return read_signature(value, place, call=kind == "functionCall")
 
 

@@ -27,7 +27,6 @@ __all__ = [
     "FUNCTION_RESPONSE",
     "REQUEST",
     "RESOLUTION",
-    "TEXT",
     "TEXT_FORMAT",
     "THINKING",
     "TOOL_CONFIG",
@@ -190,7 +189,6 @@ CONFIG: Final = Decoder(Config, strict=False)
 TEXT_FORMAT: Final = Decoder(TextFormat)
 THINKING: Final = Decoder(Thinking, strict=False)
 
-TEXT: Final = Decoder(str)
 FLAG: Final = Decoder(bool)
 
 

@@ -15,10 +15,11 @@ from msgspec import Raw, Struct
 from gateway import ir
 from gateway.dialects.outbound import latest
 from gateway.dialects.place import Place
+from gateway.dialects.raw import TEXT
 from gateway.ir.estimate import estimate_text
 
 from .embeddings import ONE, Item
-from .inbound_wire import CONTENT, TEXT, fields_of, items, message
+from .inbound_wire import CONTENT, fields_of, items, message
 from .making import JSON, Embedded, Step, read_answer, read_embedded
 
 __all__ = ["read_vectors", "write_items"]

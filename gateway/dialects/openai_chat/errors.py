@@ -46,12 +46,12 @@ def _own(error: errors.GatewayError) -> dict[str, object]:
     is OpenAI's own word for many a code, but not for that of a prompt which is too long.
     """
     nulls = {"param"} if isinstance(error, errors.ContextTooLong) else {"param", "code"}
-    given = {name: error.own[name] for name in _OWN & error.own.keys()}
-    return {
-        name: said
-        for name, said in given.items()
-        if (not said.isdigit() if isinstance(said, str) else said is None and name in nulls)
-    }
+    own: dict[str, object] = {}
+    for name in _OWN & error.own.keys():
+        said = error.own[name]
+        if (isinstance(said, str) and not said.isdigit()) or (said is None and name in nulls):
+            own[name] = said
+    return own
 
 
 def _message(error: errors.GatewayError) -> str:
